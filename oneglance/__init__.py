@@ -1,0 +1,61 @@
+"""One network looks at a picture once and answers everything you want to know about it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "ConfigError": "errors",
+    "DataError": "errors",
+    "OneglanceError": "errors",
+    "Problem": "errors",
+    "Run": "api",
+    "RunError": "errors",
+    "check": "api",
+    "demo": "api",
+    "evaluate": "api",
+    "get": "api",
+    "init": "api",
+    "predict": "api",
+    "runs": "api",
+    "summary": "data.checks",
+    "train": "api",
+}  # loaded when first asked for: importing oneglance takes no time
+
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "OneglanceError",
+    "Problem",
+    "Run",
+    "RunError",
+    "check",
+    "demo",
+    "evaluate",
+    "get",
+    "init",
+    "predict",
+    "runs",
+    "summary",
+    "train",
+]
+
+if TYPE_CHECKING:
+    from oneglance.api import Run, check, demo, evaluate, get, init, predict, runs, train
+    from oneglance.data.checks import summary
+    from oneglance.errors import ConfigError, DataError, OneglanceError, Problem, RunError
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

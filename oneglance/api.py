@@ -1,0 +1,391 @@
+"""One function per verb; each reads as a table of contents."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from oneglance import config as configuration
+from oneglance.config import Config
+from oneglance.data.checks import summary
+from oneglance.data.dataset import load_dataset
+from oneglance.data.images import Fit, Limits
+from oneglance.data.record import ImageRef, Record
+from oneglance.data.source import open_source
+from oneglance.errors import ConfigError, DataError, Problem, RunError, needs_extra
+from oneglance.files import make_folder, write_text
+from oneglance.screen import Screen
+from oneglance.task import build_tasks
+from oneglance.terminal import default_screen
+
+Paths = str | Path | Iterable[str | Path]
+
+
+class Run:
+    """A run folder that can be asked. ``path`` is the folder."""
+
+    def __init__(self, path: str | Path) -> None:
+        with needs_extra("train", "a run folder"):
+            from oneglance.run import RunFolder
+
+            self.folder = RunFolder.open(path)
+        self.path = self.folder.path
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    def predict(self, pictures: Paths, **settings: Any) -> list[dict[str, Any]]:
+        """See ``predict``."""
+        return predict(self.path, pictures, **settings)
+
+    def evaluate(self, **settings: Any) -> dict[str, Any]:
+        """See ``evaluate``."""
+        return evaluate(self.path, **settings)
+
+    def history(self) -> list[dict[str, Any]]:
+        """A row per epoch: losses, validation metrics, rate, seconds."""
+        return self.folder.history()
+
+
+def check(
+    config: str | Path, *, set: Sequence[str] = (), pictures: bool = True, screen: Screen | None = None
+) -> list[Problem]:
+    """Look at the whole data set and tell every problem at once.
+
+    Args:
+        config: an oneglance.toml.
+        set: ``key.path=value`` overrides.
+        pictures: also decode every picture.
+
+    Raises:
+        ConfigError: the configuration itself is wrong.
+    """
+    from oneglance.data.decoding import decode
+
+    screen = screen or default_screen()
+    declared = configuration.load(config, set)
+    tasks = build_tasks(declared.tasks, where=Path(config).name)
+    dataset = load_dataset(declared, list(tasks.values()), screen.progress, strict=False)
+    problems = list(dataset.problems)
+    if pictures:
+        limits = Limits(declared.pictures.megapixels, declared.pictures.megabytes)
+        fit = Fit(declared.backbone.size, declared.pictures.fit)
+        refs = [record.image for record in dataset.records]
+        for done, found in enumerate(decode(refs, fit, limits, declared.cache.workers), 1):
+            screen.progress(done, len(refs), "looking at every picture")
+            if isinstance(found, DataError):
+                problems.append(Problem(found.where, found.what, "left out", kind="unreadable", fatal=False))
+    screen.close()
+    return problems
+
+
+def train(
+    config: str | Path,
+    *,
+    set: Sequence[str] = (),
+    out: str | Path | None = None,
+    resume: bool = False,
+    screen: Screen | None = None,
+) -> Run:
+    """Train one network for all declared tasks.
+
+    Args:
+        config: an oneglance.toml; with ``resume`` it may be a run folder.
+        set: ``key.path=value`` overrides.
+        out: the run folder; default: ``runs/`` and the name of the configuration.
+        resume: go on with a training that was stopped.
+
+    Raises:
+        OneglanceError: with where, what and cure; StoppedError after Ctrl-C.
+    """
+    with needs_extra("train", "train"):
+        from oneglance.data.cache import open_canvases
+        from oneglance.run import RunFolder
+        from oneglance.training.session import Session
+
+    screen = screen or default_screen()
+    folder, declared = _place(Path(config), set, Path(out) if out else None, resume)
+    if resume and folder is not None and folder.finished:
+        screen.say(f"{folder.path} is finished already")
+        return Run(folder.path)
+    tasks = build_tasks(declared.tasks)
+    dataset = load_dataset(declared, list(tasks.values()), screen.progress)
+    for line in summary(dataset.problems):
+        screen.say(line)
+    learned = [*dataset.parts.train.tolist(), *dataset.parts.validation.tolist()]
+    store = open_canvases(
+        [dataset.records[row].image for row in learned],
+        Fit(declared.backbone.size, declared.pictures.fit),
+        Limits(declared.pictures.megapixels, declared.pictures.megabytes),
+        declared.cache,
+        screen.progress,
+    )
+    _tell_unreadable(store.failures.values(), len(learned), screen)
+    training = dataset.part("train", 0, store.failures)
+    validation = dataset.part("validation", len(dataset.parts.train), store.failures)
+    if folder is None:
+        folder = RunFolder.create(_new_run(Path(config), out), declared)
+        folder.write_split(dataset.rows())
+    elif folder.split() != list(dataset.rows()):
+        raise RunError(
+            "the data have changed since this run began", where=str(folder.path), cure="train anew"
+        )
+    session = Session(folder, declared, tasks, store, training, validation, screen)
+    if resume and session.resume():
+        place = session.learner.place
+        screen.say(f"going on in epoch {place.epoch + 1} after step {place.step}")
+    try:
+        session.run()
+    finally:
+        screen.close()
+    screen.say(f"finished: {folder.path} (best epoch {session.best.epoch})")
+    return Run(folder.path)
+
+
+def evaluate(
+    run: str | Path, *, split: str = "test", out: str | Path | None = None, screen: Screen | None = None
+) -> dict[str, Any]:
+    """Score a finished run on pictures it has not learned from, and write report.json and report.html.
+
+    Args:
+        run: the run folder.
+        split: the part: ``test``, or ``validation`` for a look that does not use up the test part.
+        out: where the report goes; default: the run folder.
+
+    Raises:
+        RunError: the run is not finished, or its data have changed.
+    """
+    with needs_extra("train", "evaluate"):
+        from oneglance.evaluation.evaluate import evaluate_run
+        from oneglance.run import RunFolder
+
+    folder = RunFolder.open(run)
+    return evaluate_run(folder, split, Path(out) if out else folder.path, screen or default_screen())
+
+
+def predict(
+    run: str | Path,
+    pictures: Paths,
+    *,
+    out: str | Path | None = None,
+    device: str = "auto",
+    screen: Screen | None = None,
+) -> list[dict[str, Any]]:
+    """Answer for every picture.
+
+    Args:
+        run: a finished run folder.
+        pictures: files, folders, archives, glob patterns, or tables that name pictures.
+        out: a .jsonl, .csv or .parquet file to write; the list is then empty, so that memory does not grow.
+
+    Returns:
+        One object per picture, in order: ``{"image", "width", "height", "answers"}``, or
+        ``{"image", "error"}`` for a picture that cannot be read.
+    """
+    from oneglance.inference.output import write_answers
+
+    rows, example = stream(run, pictures, device=device, screen=screen)
+    if out is None:
+        return list(rows)
+    write_answers(rows, Path(out), example)
+    return []
+
+
+def stream(
+    run: str | Path, pictures: Paths, *, device: str = "auto", screen: Screen | None = None
+) -> tuple[Iterator[dict[str, Any]], dict[str, Any]]:
+    """The answers one by one, and an example of an answer by task. See ``predict``."""
+    with needs_extra("train", "predict from a run folder"):
+        from oneglance.inference.predictor import Predictor
+        from oneglance.run import RunFolder
+
+    screen = screen or default_screen()
+    predictor = Predictor.open(RunFolder.open(run), device=device)
+    refs = list(_pictures(pictures))
+    example = {name: task.constant(1)[0] for name, task in predictor.tasks.items()}
+
+    def told() -> Iterator[dict[str, Any]]:
+        for done, row in enumerate(predictor.predict(refs), 1):
+            screen.progress(done, len(refs), "predicting")
+            yield row
+        screen.close()
+
+    return told(), example
+
+
+def init(
+    pictures: str | Path,
+    table: str | Path | None = None,
+    *,
+    out: str | Path = "oneglance.toml",
+    recipe: str = "default",
+    force: bool = False,
+) -> Path:
+    """Look at the data and write a configuration with comments that say why.
+
+    Args:
+        pictures: a folder, archive or table of pictures.
+        table: a table of answers that names pictures in ``pictures``.
+        out: the file to write.
+        recipe: ``default``, or ``classic`` for the plain settings of a textbook.
+        force: write over an existing file.
+
+    Raises:
+        ConfigError: the file exists, or nothing can be read.
+    """
+    from oneglance.data.guess import guess, toml
+
+    place = Path(out)
+    if place.exists() and not force:
+        raise ConfigError("exists already", where=str(place), cure="name another with --out, or add --force")
+    source: dict[str, Any] = {"path": str(Path(table or pictures).resolve())}
+    if table is not None:
+        source["images"] = str(Path(pictures).resolve())
+    records = [item for item in open_source(source, Path.cwd()).read() if isinstance(item, Record)]
+    if not records:
+        raise DataError("has no pictures", where=str(pictures))
+    written = toml(guess(records), source, records=records, recipe=recipe)
+    write_text(place, written)
+    return place
+
+
+def get(name: str, folder: str | Path = "data", *, screen: Screen | None = None) -> Path:
+    """Download a public set with torchvision's downloader: mnist, fashion_mnist, cifar10 or cifar100.
+
+    Returns:
+        The folder to hand to ``init``.
+
+    Raises:
+        OneglanceError: an unknown name, or no connection.
+    """
+    with needs_extra("train", "get"):
+        from oneglance.download import download
+
+    return download(name, Path(folder), screen or default_screen())
+
+
+def runs(folder: str | Path = "runs") -> list[dict[str, Any]]:
+    """What is known of each run folder in ``folder``: name, tasks, best epoch, validation scores, seconds."""
+    with needs_extra("train", "runs"):
+        from oneglance.run import overview, runs_in
+
+    return [overview(run) for run in runs_in(Path(folder))]
+
+
+def demo(folder: str | Path = "demo", *, screen: Screen | None = None) -> Run:
+    """Everything once, offline: draw pictures, check, train, evaluate, predict, and say where to look."""
+    from oneglance.data.scenes import write_scenes
+
+    screen = screen or default_screen()
+    place = make_folder(Path(folder))
+    data = place / "scenes"
+    if not data.exists():
+        screen.say("drawing pictures, with a few answers left out on purpose")
+        write_scenes(data)
+    config = place / "oneglance.toml"
+    write_text(config, DEMO)
+    for line in summary(check(config, screen=screen)):
+        screen.say(line)
+    run = train(config, out=_new_run(Path("demo"), None, place / "runs"), screen=screen)
+    run.evaluate(screen=screen)
+    predict(run.path, data / "images", out=place / "answers.jsonl", screen=screen)
+    return run
+
+
+def _pictures(given: Paths) -> Iterator[ImageRef]:
+    """Every picture of files, folders, archives, tables and glob patterns, in the order given."""
+    for path in [given] if isinstance(given, str | Path) else given:
+        pattern = not Path(path).exists() and glob.has_magic(str(path))
+        found = sorted(glob.glob(str(path), recursive=True)) if pattern else [str(path)]  # noqa: PTH207 - Path.glob refuses absolute patterns
+        if not found:
+            raise DataError("no picture matches", where=str(path))
+        for place in found:
+            if not Path(place).exists():
+                raise DataError("there is no such file or folder", where=place)
+            for item in open_source({"path": place}, Path.cwd(), where=place).read():
+                if isinstance(item, Record):
+                    yield item.image
+
+
+def _place(
+    given: Path, overrides: Sequence[str], out: Path | None, resume: bool
+) -> tuple[Any | None, Config]:
+    """The run folder to go on with, if any, and the configuration to train."""
+    from oneglance.run import RunFolder
+
+    if not resume:
+        if given.is_dir():
+            raise ConfigError(
+                "is a folder, not a configuration", where=str(given), cure="to go on with a run, add --resume"
+            )
+        return None, configuration.load(given, overrides)
+    if overrides:
+        raise ConfigError("--set cannot change a run that goes on", cure="train anew")
+    if given.is_dir():
+        folder = RunFolder.open(given)
+    else:
+        folder = RunFolder.open(out) if out else _newest_of(configuration.load(given), _run_name(given))
+    return folder, folder.config()
+
+
+def _run_name(config: Path) -> str:
+    """``clothing.toml`` -> clothing; a plain oneglance.toml is called after its folder."""
+    stem = config.stem
+    return stem if stem != "oneglance" else config.resolve().parent.name
+
+
+def _new_run(config: Path, out: str | Path | None, folder: Path = Path("runs")) -> Path:
+    from oneglance.run import new_place
+
+    return Path(out) if out else new_place(folder, _run_name(config))
+
+
+def _newest_of(config: Config, name: str) -> Any:
+    """The youngest unfinished run of a configuration."""
+    from oneglance.run import runs_in
+
+    begun = [run for run in runs_in(Path("runs")) if not run.finished and run.config().text == config.text]
+    if not begun:
+        raise RunError(
+            f"no unfinished run of {name} in runs/", cure="name its folder: oneglance train RUN --resume"
+        )
+    return max(begun, key=lambda run: (run / "config.toml").stat().st_mtime)
+
+
+def _tell_unreadable(failures: Iterable[DataError], total: int, screen: Screen) -> None:
+    problems = [Problem(f.where, f.what, "left out", kind="unreadable", fatal=False) for f in failures]
+    for line in summary(problems):
+        screen.say(line)
+    if problems:
+        screen.say(f"{len(problems):,} of {total:,} pictures cannot be read and are left out")
+
+
+DEMO = """\
+# What `oneglance demo` trains: drawn pictures with a real handwritten digit on each.
+[[sources]]
+path = "scenes/labels.csv"
+group = "scene"
+
+[tasks.digit]
+type = "label"
+[tasks.background]
+type = "label"
+[tasks.shapes]
+type = "tags"
+none = ["none"]
+[tasks.covered]
+type = "number"
+unit = "%"
+
+[backbone]
+name = "small"
+size = 64
+
+[augment]
+flip = false        # a mirrored digit is no digit
+
+[training]
+epochs = 10
+"""

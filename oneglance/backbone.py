@@ -1,0 +1,69 @@
+"""The contract of a backbone: pictures become features.
+
+One file of ``backbones/`` is one kind; a name that is no such file is a timm model.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from abc import abstractmethod
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from oneglance import backbones
+from oneglance.config import BackboneTable
+
+
+class Shape(NamedTuple):
+    """What a head may count on."""
+
+    vector: int  # width of the feature vector
+
+
+class Features(NamedTuple):
+    """What the network saw in n pictures."""
+
+    vector: Tensor  # [n, d]: the picture as a whole
+    maps: tuple[Tensor, ...] = ()  # [n, c, h, w], fine to coarse: the picture in places
+
+
+class Backbone(nn.Module):
+    """Pictures [n, 3, s, s], normalised by ``mean`` and ``std``, to Features."""
+
+    shape: Shape
+    mean: tuple[float, float, float]  # of the channels, in 0 to 1
+    std: tuple[float, float, float]
+    pretrained: bool  # whether it starts from weights that already know something
+
+    @abstractmethod
+    def forward(self, pictures: Tensor) -> Features: ...
+
+    @abstractmethod
+    def stages(self) -> Iterator[nn.Module]:
+        """Its parts from the pictures upwards, for learning rates that differ by depth. Together they hold
+        every parameter once.
+        """
+
+
+def names() -> list[str]:
+    """Our own backbones, in alphabetical order."""
+    return sorted(m.name for m in pkgutil.iter_modules(backbones.__path__) if m.name != "timm")
+
+
+def build_backbone(table: BackboneTable, base: Path, *, load_weights: bool = True) -> Backbone:
+    """The backbone that [backbone] declares; weights files are relative to ``base``.
+
+    ``load_weights`` is off where the run folder's own weights follow.
+
+    Raises:
+        ConfigError: an unknown name or option.
+        WeightsError: weights that are not there or do not fit.
+    """
+    kind = table.name if table.name in names() else "timm"
+    module = import_module(f"{backbones.__name__}.{kind}")
+    built: Backbone = module.build(table, base, load_weights=load_weights)
+    return built

@@ -1,0 +1,1 @@
+"""One file is one ``balancer`` of ``[training]``; the contract is ``balancer.py``."""

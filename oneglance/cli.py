@@ -1,0 +1,216 @@
+"""The same verbs for the shell. No logic here: each command calls the function of its name in ``api.py``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import oneglance
+from oneglance.errors import OneglanceError, StoppedError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="One network looks at a picture once and answers everything you want to know about it.",
+)
+
+ConfigFile = Annotated[Path, typer.Argument(help="the configuration, an oneglance.toml", show_default=False)]
+RunPath = Annotated[Path, typer.Argument(help="a run folder, such as runs/photos", show_default=False)]
+Overrides = Annotated[
+    list[str], typer.Option("--set", help="change a key: --set training.epochs=5", show_default=False)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON for programs")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps")]
+
+
+def tell(text: str) -> None:
+    """A line for people, on standard output."""
+    typer.echo(text)
+
+
+def print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False))
+
+
+def version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"oneglance {oneglance.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=version, is_eager=True, help="show the version")
+    ] = False,
+) -> None:
+    """One network looks at a picture once and answers everything you want to know about it."""
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(help="where everything goes")] = Path("demo"),
+) -> None:
+    """Everything once, offline, on pictures it makes itself."""
+    run = oneglance.demo(folder)
+    tell(f"look at {run.path / 'report.html'} and {folder / 'answers.jsonl'}")
+
+
+@app.command()
+def init(
+    pictures: Annotated[
+        Path, typer.Argument(help="a folder, archive or table of pictures", show_default=False)
+    ],
+    table: Annotated[Path | None, typer.Argument(help="a table of answers", show_default=False)] = None,
+    out: Annotated[Path, typer.Option(help="the file to write")] = Path("oneglance.toml"),
+    recipe: Annotated[str, typer.Option(help="default or classic")] = "default",
+    force: Annotated[bool, typer.Option("--force", help="write over an existing file")] = False,
+) -> None:
+    """Look at the data and write oneglance.toml."""
+    place = oneglance.init(pictures, table, out=out, recipe=recipe, force=force)
+    tell(f"wrote {place}: read it, then run: oneglance train {place}")
+
+
+@app.command()
+def get(
+    name: Annotated[
+        str, typer.Argument(help="mnist, fashion_mnist, cifar10 or cifar100", show_default=False)
+    ],
+    folder: Annotated[Path, typer.Argument(help="where it goes")] = Path("data"),
+) -> None:
+    """Download a public set."""
+    place = oneglance.get(name, folder)
+    tell(f"{name} is in {place}: now run: oneglance init {place}")
+
+
+@app.command()
+def check(
+    config: ConfigFile,
+    set: Overrides = [],  # noqa: B006 - Typer reads it as a default and never changes it
+    pictures: Annotated[bool, typer.Option(help="also open every picture")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Tell every problem in the data at once."""
+    problems = oneglance.check(config, set=set, pictures=pictures)
+    if as_json:
+        print_json([vars(problem) for problem in problems])
+    else:
+        for line in oneglance.summary(problems):
+            tell(line)
+        tell(f"{len(problems):,} problems" if problems else "no problems")
+    if any(problem.fatal for problem in problems):
+        raise typer.Exit(1)
+    if any(problem.kind == "unreadable" for problem in problems):
+        raise typer.Exit(3)
+
+
+@app.command()
+def train(
+    config: ConfigFile,
+    set: Overrides = [],  # noqa: B006
+    out: Annotated[Path | None, typer.Option(help="the run folder", show_default=False)] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="go on with a stopped run")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train one network for all tasks."""
+    run = oneglance.train(config, set=set, out=out, resume=resume)
+    if as_json:
+        print_json({"run": str(run.path), "history": run.history()})
+    else:
+        tell(f"now run: oneglance evaluate {run.path}")
+
+
+@app.command()
+def evaluate(
+    run: RunPath,
+    split: Annotated[str, typer.Option(help="test or validation")] = "test",
+    out: Annotated[Path | None, typer.Option(help="where the report goes", show_default=False)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score a run on the untouched test part."""
+    report = oneglance.evaluate(run, split=split, out=out)
+    if as_json:
+        print_json(report)
+    else:
+        from oneglance.tables import show_report
+
+        show_report(report, Path(out or run))
+
+
+@app.command()
+def predict(
+    run: RunPath,
+    pictures: Annotated[
+        list[str], typer.Argument(help="files, folders, archives, patterns", show_default=False)
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="a .jsonl, .csv or .parquet file; default: lines of JSON here", show_default=False),
+    ] = None,
+    device: Device = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="lines of JSON here, as without --out")] = False,
+) -> None:
+    """Answer for every picture."""
+    from oneglance.api import stream
+    from oneglance.inference.output import line, write_answers
+
+    rows, example = stream(run, pictures, device=device)
+    failed = 0
+
+    def counted() -> Any:
+        nonlocal failed
+        for row in rows:
+            if "error" in row:
+                failed += 1
+                typer.echo(f"{row['image']}  {row['error']}", err=True)
+            yield row
+
+    if out is not None:
+        write_answers(counted(), out, example)
+    else:
+        for row in counted():
+            typer.echo(line(row))
+    if failed:
+        raise typer.Exit(3)
+
+
+@app.command()
+def runs(
+    folder: Annotated[Path, typer.Argument(help="where the runs are")] = Path("runs"),
+    as_json: AsJson = False,
+) -> None:
+    """List and compare run folders."""
+    found = oneglance.runs(folder)
+    if as_json:
+        print_json(found)
+    else:
+        from oneglance.tables import show_runs
+
+        show_runs(found, folder)
+
+
+def main() -> None:
+    """The entry point: one message and an exit code instead of a traceback."""
+    try:
+        app(standalone_mode=True)
+    except StoppedError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(130)
+    except OneglanceError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.echo("stopped", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

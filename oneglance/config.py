@@ -1,0 +1,231 @@
+"""oneglance.toml as typed values: each key, its meaning and default stand here or in the member it names.
+
+Tables of ``[[sources]]`` and ``[tasks]`` stay plain here: their keys are the fields of the member that
+reads them (``data/sources/``, ``tasks/``), which this layer does not know.
+"""
+
+from __future__ import annotations
+
+import copy
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from oneglance.errors import ConfigError, Problem, nearest
+
+
+class Table(BaseModel):
+    """A table of oneglance.toml: unknown keys are refused, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class SplitTable(Table):
+    """[split]: which pictures train, which choose, which are kept for the last word."""
+
+    test: float = Field(0.2, ge=0, lt=1)  # share of the pictures kept for `evaluate`
+    validation: float = Field(0.1, gt=0, lt=1)  # share that stops, chooses and calibrates
+    seed: int = 0
+
+
+class PicturesTable(Table):
+    """[pictures]: how a picture enters the network."""
+
+    fit: Literal["letterbox", "crop"] = "letterbox"  # the whole picture with a rim, or its middle square
+    megapixels: float = Field(200, gt=0)  # larger pictures are refused: a guard against bombs
+    megabytes: float = Field(200, gt=0)  # the same for the file
+
+
+class CacheTable(Table):
+    """[cache]: decoded pictures in one memory-mapped file."""
+
+    folder: str = ""  # default: the user's cache folder, or ONEGLANCE_CACHE
+    gigabytes: float = Field(20, ge=0)  # all caches together; a set that is larger streams from its files
+    workers: int = Field(0, ge=0)  # decoding processes; 0: one per core
+
+
+class BackboneTable(Table):
+    """[backbone]: the network that looks."""
+
+    name: str = "small"  # a file of backbones/, else a timm model
+    weights: str = ""  # "pretrained", "none" or a file; default: pretrained for timm models
+    options: dict[str, Any] = {}  # passed to the backbone's maker, timm.create_model for timm models
+    size: int = Field(64, ge=8, le=4096)  # pixels of the square canvas
+    freeze: bool = False  # only the heads learn, on features computed once
+
+
+class AugmentTable(Table):
+    """[augment]: what happens to whole batches of training pictures, on the training device."""
+
+    flip: bool = True  # left and right may change places
+    flip_vertical: bool = False
+    shift: float = Field(0.1, ge=0, le=0.5)  # up to this share of the side, in whole pixels
+    scale: tuple[float, float] = (0.8, 1.25)  # zoom, drawn evenly on a log scale
+    rotate: float = Field(0, ge=0, le=180)  # degrees, either way
+    colour: float = Field(0.2, ge=0, le=1)  # brightness, contrast and saturation by up to this share
+    erase: float = Field(0, ge=0, le=1)  # probability of blanking a rectangle
+    mixup: float = Field(0, ge=0)  # alpha of the Beta distribution; 0: off
+    border: Literal["grey", "reflection"] = "grey"  # what comes in from outside the picture
+    rest: float = Field(0.1, ge=0, le=1)  # the last share of the steps does without mixup and erasing
+
+
+class TrainingTable(Table):
+    """[training]: the optimizer and when to stop."""
+
+    epochs: int = Field(20, ge=1)
+    batch: int = Field(64, ge=1)
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    rate: float | None = Field(None, gt=0)  # learning rate; default: 0.002 for adamw, 0.05 for sgd
+    backbone_rate: float | None = Field(None, gt=0)  # times `rate`; default: 1 from scratch, 0.25 pretrained
+    layer_decay: float = Field(1.0, gt=0, le=1)  # earlier stages of the backbone learn slower by this factor
+    momentum: float = Field(0.9, ge=0, lt=1)  # of sgd
+    nesterov: bool = True
+    weight_decay: float = Field(0.05, ge=0)  # adamw's; for sgd choose about 0.0005
+    warmup: float = Field(0.05, ge=0, lt=1)  # share of all steps
+    schedule: Literal["cosine", "constant"] = "cosine"
+    clip: float = Field(5.0, ge=0)  # largest norm of the gradient; 0: no limit
+    ema: float = Field(0.998, ge=0, lt=1)  # decay of the averaged weights per step; 0: off
+    patience: int = Field(0, ge=0)  # epochs without a better validation score before stopping; 0: never
+    balancer: str = "equal"  # a file of balancers/
+    balancer_options: dict[str, Any] = {}
+    precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: whichever is faster here
+    compile: bool = False  # torch.compile
+    checkpoint_minutes: float = Field(3.0, gt=0)
+    device: str = "auto"  # "cpu", "cuda", "mps"; auto: a GPU if there is one
+    tensorboard: bool = False
+    seed: int = 0
+
+
+class Config(Table):
+    """The whole file."""
+
+    sources: list[dict[str, Any]] = Field(min_length=1)
+    tasks: dict[str, dict[str, Any]] = Field(min_length=1)
+    split: SplitTable = SplitTable()
+    pictures: PicturesTable = PicturesTable()
+    cache: CacheTable = CacheTable()
+    backbone: BackboneTable = BackboneTable()
+    augment: AugmentTable = AugmentTable()
+    training: TrainingTable = TrainingTable()
+
+    # Not keys of the file, but where it came from.
+    text: str = Field("", exclude=True)  # byte for byte what the user wrote
+    base: Path = Field(Path(), exclude=True)  # relative paths start here
+    overrides: tuple[str, ...] = Field((), exclude=True)  # the --set arguments
+
+    def path(self, written: str) -> Path:
+        """A path as the user wrote it, made absolute from the place of the file."""
+        return (self.base / Path(written).expanduser()).resolve()
+
+
+def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """Read a configuration and apply ``key.path=value`` overrides.
+
+    Raises:
+        ConfigError: the file is missing, is not TOML, or holds an impossible key or value.
+    """
+    path = Path(path)
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        raise ConfigError(
+            "there is no such file", where=str(path), cure="write one with: oneglance init PICTURES"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"is not UTF-8 text (byte {error.start})", where=str(path)) from None
+    except OSError as error:
+        raise ConfigError(f"cannot be read ({error.strerror})", where=str(path)) from None
+    return parse(text, base=path.resolve().parent, where=path.name, overrides=overrides)
+
+
+def parse(text: str, *, base: Path, where: str = "oneglance.toml", overrides: Sequence[str] = ()) -> Config:
+    """The same for text that is already at hand; ``where`` names it in messages."""
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"is not valid TOML: {error}", where=where) from None
+    for word in ("text", "base", "overrides"):
+        if word in tables:
+            raise ConfigError(f'has no key "{word}".', where=where)
+    for override in overrides:
+        tables = with_override(tables, override)
+    config: Config = read_table(Config, tables, where=where)
+    return config.model_copy(update={"text": text, "base": base, "overrides": tuple(overrides)})
+
+
+def with_override(tables: Mapping[str, Any], override: str) -> dict[str, Any]:
+    """``tables`` with one ``training.epochs=5`` applied; the value is TOML, or else a plain word.
+
+    A list is entered by number: ``sources.0.path=photos``.
+    """
+    dotted, equals, written = override.partition("=")
+    keys = [key.strip() for key in dotted.split(".")]
+    if not equals or not all(keys):
+        raise ConfigError(f'"{override}" is not of the form key.path=value', where="--set")
+    try:
+        value = tomllib.loads(f"value = {written}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = written
+    changed: dict[str, Any] = copy.deepcopy(dict(tables))
+    place: Any = changed
+    for key in keys[:-1]:
+        if isinstance(place, list):
+            if not key.isdigit() or int(key) >= len(place):
+                raise ConfigError(f'"{override}" enters a list of {len(place)} at "{key}"', where="--set")
+            place = place[int(key)]
+        else:
+            place = place.setdefault(key, {})
+        if not isinstance(place, dict | list):
+            raise ConfigError(f'"{override}" goes through "{key}", which is a value', where="--set")
+    if isinstance(place, list):
+        raise ConfigError(f'"{override}" ends in a list, not at a key', where="--set")
+    place[keys[-1]] = value
+    return changed
+
+
+def read_table(model: type[BaseModel], table: Mapping[str, Any], *, where: str, section: str = "") -> Any:
+    """Validate one table into ``model``; every wrong key of it is told at once.
+
+    Raises:
+        ConfigError: with a plain message naming the section, the key, and the nearest known key.
+    """
+    try:
+        return model.model_validate(dict(table))
+    except ValidationError as error:
+        lines = [_explain(model, detail, section) for detail in error.errors()]
+        raise ConfigError(
+            "\n".join([lines[0], *(f"{where}: {line}" for line in lines[1:])]), where=where
+        ) from None
+
+
+def _explain(model: type[BaseModel], detail: Any, section: str) -> str:
+    *path, key = [str(part) for part in detail["loc"]] or [""]
+    place = ".".join(p for p in [section, *path] if p)
+    inside = f"[{place}] " if place else ""
+    if detail["type"] == "extra_forbidden":
+        return f'{inside}has no key "{key}".{nearest(key, _known_keys(model, path))}'
+    if detail["type"] == "missing":
+        return f'{inside}needs the key "{key}"'
+    said = detail.get("input")
+    shown = "" if isinstance(said, dict | list) and len(str(said)) > 60 else f" {said!r}"
+    return f"{inside}{key} is{shown}: {detail['msg'].removeprefix('Value error, ')}"
+
+
+def _known_keys(model: type[BaseModel], path: Iterable[str]) -> list[str]:
+    for part in path:
+        field = model.model_fields.get(part)
+        inner = getattr(field, "annotation", None)
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        model = inner
+    hidden = {name for name, field in model.model_fields.items() if field.exclude}
+    return [field.alias or name for name, field in model.model_fields.items() if name not in hidden]
+
+
+def raise_all(problems: Sequence[Problem], where: str) -> None:
+    """One ConfigError for all of ``problems``, if there are any."""
+    if problems:
+        raise ConfigError("\n".join(str(problem) for problem in problems), where=where)

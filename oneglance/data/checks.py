@@ -1,0 +1,220 @@
+"""What may be wrong with the data as a whole. One function is one check; it yields Problems.
+
+What a single cell says wrong is found where it is read: by the sources and by ``gather``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+
+from oneglance.data.gather import Question
+from oneglance.data.presence import Folder, folders
+from oneglance.data.presence import absent as absent  # what checks offer to others
+from oneglance.data.quote import plain, quoted
+from oneglance.data.record import Record
+from oneglance.data.split import PARTS, Parts, strata
+from oneglance.errors import PictureError, Problem
+
+EXAMPLES = 3  # of problems of one kind that are told together
+
+
+def check(
+    records: Sequence[Record],
+    questions: Sequence[Question],
+    *,
+    parts: Parts | None = None,
+    digests: Sequence[bytes | None] = (),
+    failures: Mapping[int, PictureError] | None = None,
+) -> list[Problem]:
+    """Everything that is wrong with gathered records. Folders are listed; no picture is opened.
+
+    Args:
+        records: one per picture, answers by task.
+        questions: the tasks.
+        parts: how the records are split, if they are.
+        digests: per record the digest of its content, where known.
+        failures: row -> why its picture cannot be decoded.
+    """
+    facts = Facts(records, questions, parts, digests, failures or {})
+    return [problem for one in CHECKS for problem in one(facts)]
+
+
+def summary(problems: Iterable[Problem]) -> list[str]:
+    """Lines for people. What stops a training comes first; problems of one kind are told together: the
+    first in full, the number of the others, and a few of them.
+    """
+    kinds: dict[tuple[bool, str], list[Problem]] = defaultdict(list)
+    for number, problem in enumerate(problems):
+        kinds[not problem.fatal, problem.kind or str(number)].append(problem)
+    lines = []
+    for _, alike in sorted(kinds.items(), key=lambda item: item[0][0]):
+        lines.append(str(alike[0]))
+        if len(alike) > 1:
+            others = "; ".join(f"{problem.where} {problem.what}" for problem in alike[1:EXAMPLES])
+            more = "; …" if len(alike) > EXAMPLES else ""
+            lines.append(f"    and {len(alike) - 1:,} more: {others}{more}")
+    return lines
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the checks look at."""
+
+    records: Sequence[Record]
+    questions: Sequence[Question]
+    parts: Parts | None
+    digests: Sequence[bytes | None]
+    failures: Mapping[int, PictureError]
+
+    @cached_property
+    def names(self) -> Sequence[str]:
+        """The part of each record; "" for all where there is no split."""
+        return self.parts.names() if self.parts else [""] * len(self.records)
+
+    @cached_property
+    def folders(self) -> list[Folder]:
+        return list(folders(self.records))
+
+    @cached_property
+    def absent(self) -> dict[int, Problem]:
+        """Row -> what is said of it, where the picture is not there."""
+        return {row: problem for folder in self.folders for row, problem in folder.absent.items()}
+
+    @cached_property
+    def classes(self) -> dict[str, Counter[str]]:
+        """Class -> part -> records."""
+        counts: dict[str, Counter[str]] = defaultdict(Counter)
+        alike = Counter(zip(strata(self.records, self.questions), self.names, strict=True))
+        for (row, part), count in alike.items():
+            for name in row:
+                counts[name][part] += count
+        return counts
+
+
+def too_few(facts: Facts) -> Iterator[Problem]:
+    lost = {*facts.absent, *facts.failures}
+    total, usable = len(facts.records), len(facts.records) - len(lost)
+    if usable < 2:
+        what = f"{usable} of {total:,} can be used, and a training needs more"
+        yield Problem("pictures", what, "correct `path` or `images`, or add pictures", kind="too few")
+    elif not any(r.answers for row, r in enumerate(facts.records) if row not in lost):
+        what = f"none of the {usable:,} that can be used has an answer"
+        yield Problem("pictures", what, "name the fields that hold answers with `from`", kind="no answers")
+
+
+def absent_pictures(facts: Facts) -> Iterator[Problem]:
+    yield from facts.absent.values()
+
+
+def unreadable_pictures(facts: Facts) -> Iterator[Problem]:
+    share = f"{len(facts.failures):,} of {len(facts.records):,} pictures"
+    for row, failure in sorted(facts.failures.items()):
+        if row not in facts.absent:
+            name, place = plain(facts.records[row].image.name), facts.records[row].where
+            where = name if place.endswith(name) else f"{name} ({place})"
+            yield Problem(where, failure.what, f"left out; {share}", kind="unreadable picture", fatal=False)
+
+
+def unnamed_pictures(facts: Facts) -> Iterator[Problem]:
+    for folder in facts.folders:
+        if folder.unnamed:
+            others = folder.unnamed - 1
+            what = f"and {others:,} more there are named by no row" if others else "is named by no row"
+            yield Problem(plain(folder.example), what, kind="unnamed picture", fatal=False)
+
+
+def rare_classes(facts: Facts) -> Iterator[Problem]:
+    for name, counts in facts.classes.items():
+        if counts.total() < 2:
+            what = "has 1 picture, so it cannot be learned and scored"
+            yield Problem(name, what, "add pictures of it, or drop the class", kind="rare class", fatal=False)
+
+
+def classes_absent_from_a_part(facts: Facts) -> Iterator[Problem]:
+    used = [part for part in PARTS if facts.parts and part in facts.names]
+    for name, counts in facts.classes.items():
+        gone = [part for part in used if not counts[part]]
+        if not gone or counts.total() < 2:
+            continue
+        what = f"is in no picture of {' and '.join(gone)} ({counts.total():,} in all)"
+        cure = "it cannot be learned" if "train" in gone else "it is not scored there"
+        kind = "class never learned" if "train" in gone else "class not scored"
+        yield Problem(name, what, f"{cure}; add pictures of other groups", kind=kind, fatal=False)
+
+
+def constant_answers(facts: Facts) -> Iterator[Problem]:
+    for question in facts.questions:
+        answers = (r.answers[question.name] for r in facts.records if question.name in r.answers)
+        first = next(answers, None)
+        if first is not None and all(answer == first for answer in answers):
+            cure = "there is nothing to learn: take the task out"
+            yield Problem(question.name, "every answer is the same", cure, kind="constant", fatal=False)
+
+
+def tasks_absent_from_a_part(facts: Facts) -> Iterator[Problem]:
+    if facts.parts is None:
+        return
+    answered = Counter(
+        (task, part) for r, part in zip(facts.records, facts.names, strict=True) for task in r.answers
+    )
+    for question in facts.questions:
+        for part in PARTS:
+            if part in facts.names and not answered[question.name, part]:
+                what = f"has no answer in the {part} part"
+                yield Problem(question.name, what, _NEEDED[part], kind="task absent", fatal=part == "train")
+
+
+_NEEDED = {
+    "train": "it cannot be learned: give answers there, or take the task out",
+    "validation": "it has no part in choosing the best epoch, and its confidence is not calibrated",
+    "test": "it cannot be scored",
+}
+
+
+def divided_groups(facts: Facts) -> Iterator[Problem]:
+    """Only possible where the data say themselves which part a picture belongs to."""
+    places: dict[str, set[str]] = defaultdict(set)
+    for record, part in zip(facts.records, facts.names, strict=True):
+        if record.group:
+            places[record.group].add(part)
+    for group, found in places.items():
+        if len(found) > 1:
+            what = f"is in {' and '.join(part for part in PARTS if part in found)}"
+            cure = "scores look better than they are: correct the split that the data give"
+            yield Problem(f"group {quoted(group)}", what, cure, kind="divided group", fatal=False)
+
+
+def identical_pictures(facts: Facts) -> Iterator[Problem]:
+    """Only possible where the data say themselves which part a picture belongs to."""
+    first: dict[bytes, int] = {}
+    copies: dict[bytes, dict[str, int]] = defaultdict(dict)  # digest -> part -> its first row
+    for row, digest in enumerate(facts.digests):
+        if digest is not None and (other := first.setdefault(digest, row)) != row:
+            for copy in (other, row):
+                copies[digest].setdefault(facts.names[copy], copy)
+    for one, two in combinations(PARTS, 2):
+        pairs = [(rows[one], rows[two]) for rows in copies.values() if one in rows and two in rows]
+        if pairs:
+            a, b = (plain(facts.records[row].image.name) for row in pairs[0])
+            alike = f"{len(pairs):,} identical pictures" if len(pairs) > 1 else "an identical picture"
+            what = f"share {alike} ({a} = {b}{', …' if len(pairs) > 1 else ''})"
+            cure = "scores look better than they are: take the copies out of one of the two"
+            yield Problem(f"{one} and {two}", what, cure, kind="identical pictures", fatal=False)
+
+
+CHECKS: tuple[Callable[[Facts], Iterator[Problem]], ...] = (
+    too_few,
+    absent_pictures,
+    unreadable_pictures,
+    unnamed_pictures,
+    tasks_absent_from_a_part,
+    constant_answers,
+    rare_classes,
+    classes_absent_from_a_part,
+    divided_groups,
+    identical_pictures,
+)

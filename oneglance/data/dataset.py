@@ -1,0 +1,128 @@
+"""All pictures that a configuration declares, what is known of them, and their parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from oneglance.config import Config
+from oneglance.data.cache import cache_folder, digests
+from oneglance.data.checks import absent, check, summary
+from oneglance.data.gather import Question, gather
+from oneglance.data.record import Record
+from oneglance.data.source import Source, open_source
+from oneglance.data.split import Parts, split, strata
+from oneglance.errors import ConfigError, DataError, Problem
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass
+class Part:
+    """Pictures of one part and what is known of them."""
+
+    records: list[Record]
+    rows: np.ndarray  # int64: where each lies in the store of decoded pictures
+
+    def answers(self, task: str) -> list[Any | None]:
+        """One per record; None where nobody looked."""
+        return [record.answers.get(task) for record in self.records]
+
+
+@dataclass
+class Dataset:
+    """Every record once, with the part it belongs to."""
+
+    records: list[Record]
+    parts: Parts
+    problems: list[Problem] = field(default_factory=list)
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """(picture, group, part) of every record."""
+        names = self.parts.names()
+        return [(r.image.name, r.group, name) for r, name in zip(self.records, names, strict=True)]
+
+    def part(self, name: str, start: int, unreadable: Collection[int]) -> Part:
+        """One part, without what is ``unreadable``.
+
+        Args:
+            name: train, validation or test.
+            start: the row of its first picture in the store of decoded pictures.
+            unreadable: rows of that store.
+        """
+        chosen = getattr(self.parts, name).tolist()
+        kept = [place for place in range(len(chosen)) if start + place not in unreadable]
+        if not kept:
+            raise DataError(f"no picture of the {name} part can be read")
+        return Part([self.records[chosen[place]] for place in kept], start + np.array(kept, dtype=np.int64))
+
+
+def open_sources(config: Config) -> list[Source]:
+    """The sources that a configuration declares.
+
+    Raises:
+        ConfigError: all that is wrong with any of them.
+    """
+    opened: list[Source] = []
+    wrong: list[str] = []
+    for table in config.sources:
+        try:
+            opened.append(open_source(table, config.base))
+        except ConfigError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise ConfigError("\n".join(wrong))
+    return opened
+
+
+def load_dataset(
+    config: Config, questions: Sequence[Question], progress: Progress | None = None, *, strict: bool = True
+) -> Dataset:
+    """Read every source, gather what is known of each picture, and part the pictures.
+
+    Args:
+        strict: raise for what makes training impossible; else only tell it.
+
+    Raises:
+        DataError: with all fatal problems at once.
+        ConfigError: a source that cannot be opened.
+    """
+    gathered = gather(open_sources(config), questions)
+    problems = list(gathered.problems)
+    lost = absent(gathered.records)
+    problems += lost.values()
+    records = [record for row, record in enumerate(gathered.records) if row not in lost]
+    same: list[bytes | None] = digests([r.image for r in records], cache_folder(config.cache), progress)
+    if strict:
+        refuse(problems)
+    kinds = strata(records, questions)
+    try:
+        parts = split(records, config.split, kinds, same)
+    except DataError as error:
+        if strict:
+            raise
+        nothing = np.zeros(0, dtype=np.int64)
+        parts = Parts(np.arange(len(records)), nothing, nothing)
+        problems.append(Problem(error.where or "[split]", error.what, error.cure))
+    problems += check(records, questions, parts=parts, digests=same)
+    if strict:
+        refuse(problems)
+    return Dataset(records, parts, problems)
+
+
+def refuse(problems: Sequence[Problem]) -> None:
+    """Raise one DataError that holds every fatal problem, if there is any."""
+    fatal = [problem for problem in problems if problem.fatal]
+    if fatal:
+        raise DataError("\n".join(summary(fatal)), problems=fatal)
+
+
+def every(sources: Sequence[Source]) -> Iterator[Record]:
+    """The records of ``sources`` as they say them, by field."""
+    for source in sources:
+        for item in source.read():
+            if isinstance(item, Record):
+                yield item

@@ -1,0 +1,80 @@
+"""Pictures decoded side by side: a decoder that crashes, hangs or eats memory costs one picture."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+
+from oneglance.data.images import Canvas, Fit, Limits, canvas_of
+from oneglance.data.record import ImageRef
+from oneglance.data.workers import Workers
+from oneglance.errors import PictureError
+
+FEW = 64  # so many pictures are decoded before the processes would have started
+
+
+def decode(
+    refs: Iterable[ImageRef], fit: Fit, limits: Limits, workers: int = 0, few: int = FEW
+) -> Iterator[Canvas | PictureError]:
+    """Every picture in order; one that cannot be decoded whole is a PictureError in its place.
+
+    ``workers`` processes decode ahead by a bounded number of pictures, whatever the length of ``refs``;
+    0 is one per processor. Fewer than ``few`` pictures, or ``workers=1``, are decoded right here.
+    """
+    refs = iter(refs)
+    first = list(islice(refs, few))
+    count = processes(workers) if len(first) == few else 0
+    with Workers(Decode(fit, limits), crashed, count, chunk_of(fit), memory(limits)) as crew:
+        yield from crew.map(chain(first, refs))
+
+
+@dataclass(frozen=True)
+class Decode:
+    """What the processes do with each ref."""
+
+    fit: Fit
+    limits: Limits
+
+    def __call__(self, ref: ImageRef) -> Canvas | PictureError:
+        try:
+            return canvas_of(ref, self.fit, self.limits)
+        except PictureError as error:
+            return error
+
+
+def crashed(ref: ImageRef, what: str) -> PictureError:
+    """The answer for a picture whose process died; ``what`` says how."""
+    return PictureError(what, where=ref.name)
+
+
+def processes(workers: int) -> int:
+    """How many processes to start for ``[cache] workers``; 0: the pictures are decoded right here."""
+    return 0 if workers == 1 else workers or processors()
+
+
+def processors() -> int:
+    """How many processors this process may use: its affinity and, in a container, its quota."""
+    try:
+        count = len(os.sched_getaffinity(0))  # type: ignore[attr-defined,unused-ignore]
+    except AttributeError:  # macOS, Windows
+        count = os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        count = min(count, math.ceil(int(quota) / int(period)))
+    except (OSError, ValueError):  # no such system, or "max": no quota
+        pass
+    return max(1, count)
+
+
+def chunk_of(fit: Fit) -> int:
+    """How many pictures travel together: about a megabyte of canvases."""
+    return min(64, max(1, 1_000_000 // (3 * fit.size**2)))
+
+
+def memory(limits: Limits) -> int:
+    """Bytes that decoding the largest allowed picture may take: 4 bytes a pixel, five times over."""
+    return int(20e6 * limits.megapixels + 2e6 * limits.megabytes + 1e9)

@@ -1,0 +1,217 @@
+"""From what sources say, by field, to what is known of each picture, by task."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from oneglance.data.merge import Merge
+from oneglance.data.quote import plain, quoted
+from oneglance.data.record import Record
+from oneglance.data.source import Source
+from oneglance.errors import DataError, Misfit, Problem, nearest
+
+CACHE_LIMIT = 20_000  # read answers kept per source and question: classes repeat, free numbers do not
+LONGEST_CACHED = 64  # characters
+
+
+class Question(Protocol):
+    """What this layer needs to know of a task."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Where its answer stands in a source."""
+
+    def read(self, said: Any, asked: Sequence[str] | None = None) -> Any:
+        """The typed answer; None for a word that means unknown. ``said`` is the one value, or
+        ``{field: value}`` where several fields are declared.
+
+        Raises:
+            Misfit: it cannot be such an answer.
+        """
+
+    def strata(self, answer: Any) -> Iterable[str]:
+        """The classes that ``answer`` counts for; none for a number."""
+
+
+@dataclass
+class Gathered:
+    """One record per picture, its answers typed and by task name, and all that was wrong.
+
+    Equal answers may be one object: they are not to be changed.
+    """
+
+    records: list[Record] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def gather(sources: Sequence[Source], questions: Sequence[Question]) -> Gathered:
+    """Every picture of all sources once, with the answers of all of them.
+
+    A picture that is named twice is one record. Groups that share a picture become one group; groups
+    of two sources with the same name are the same group. Nothing is raised for what the data say
+    wrong: ``problems`` holds it.
+    """
+    gathered = Gathered()
+    problems = gathered.problems
+    merge = Merge(gathered.records, problems)
+    seen: set[str] = set()  # fields of any source
+    with _no_collection():
+        for source in sources:
+            problems += _wrong_names(source, questions)
+            asked = _asked(source, questions)
+            here: set[str] = set()
+            for record in _records(source, problems):
+                here.update(record.answers)
+                merge.add(record, _answers(record, asked, problems))
+            problems += _wrong_columns(source, here)
+            seen |= here
+        merge.join_groups()
+    problems += _unanswered(sources, questions, gathered.records, seen)
+    return gathered
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    # A million records hold no cycles, yet Python would search them for cycles again and again.
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One question put to one source."""
+
+    question: Question
+    name: str
+    fields: tuple[str, ...]
+    classes: Sequence[str] | None  # what this source's people looked for
+    cache: dict[str, Any]
+
+    def answer(self, said: Mapping[str, Any]) -> Any:
+        """The typed answer, None where nobody looked or nobody knew.
+
+        Raises:
+            Misfit: it cannot be such an answer.
+        """
+        if len(self.fields) > 1:
+            known = {name: said[name] for name in self.fields if said.get(name) is not None}
+            return self.question.read(known, self.classes) if known else None
+        value = said.get(self.fields[0])
+        if value is None:
+            return None
+        # Only text: 1, 1.0 and True would be one key.
+        if type(value) is not str or len(value) > LONGEST_CACHED:
+            return self.question.read(value, self.classes)
+        if value in self.cache:
+            return self.cache[value]
+        answer = self.question.read(value, self.classes)
+        if len(self.cache) < CACHE_LIMIT:
+            self.cache[value] = answer
+        return answer
+
+
+def _asked(source: Source, questions: Sequence[Question]) -> list[_Asked]:
+    looked_for = source.annotates
+    return [
+        _Asked(
+            question,
+            question.name,
+            _listed(source.columns.get(question.name)) or question.fields,
+            looked_for[question.name] if isinstance(looked_for, dict) else None,
+            {},
+        )
+        for question in questions
+        if looked_for is None or question.name in looked_for
+    ]
+
+
+def _listed(fields: str | list[str] | None) -> tuple[str, ...]:
+    return (fields,) if isinstance(fields, str) else tuple(fields or ())
+
+
+def _records(source: Source, problems: list[Problem]) -> Iterator[Record]:
+    """The records of a source; what it could not use goes to ``problems``."""
+    try:
+        for item in source.read():
+            if isinstance(item, Problem):
+                problems.append(item)
+            else:
+                yield item
+    except DataError as error:
+        problems.extend(error.problems or [Problem(error.where or source.title, error.what, error.cure)])
+
+
+def _answers(record: Record, asked: Sequence[_Asked], problems: list[Problem]) -> dict[str, Any]:
+    answers = {}
+    for question in asked:
+        try:
+            answer = question.answer(record.answers)
+        except Misfit as misfit:
+            what = plain(f"{question.name} {misfit.what}")
+            problems.append(Problem(record.where, what, misfit.cure, kind=f"misfit: {question.name}"))
+        else:
+            if answer is not None:
+                answers[question.name] = answer
+    return answers
+
+
+def _wrong_names(source: Source, questions: Sequence[Question]) -> Iterator[Problem]:
+    tasks = [question.name for question in questions]
+    for key, named in (("annotates", source.annotates or ()), ("columns", source.columns)):
+        for name in named:
+            if name not in tasks:
+                what = f"{key} names {quoted(name)}, which is no task.{nearest(name, tasks)}"
+                yield Problem(source.title, what, kind="wrong name")
+
+
+def _wrong_columns(source: Source, fields: set[str]) -> Iterator[Problem]:
+    for name, written in source.columns.items():
+        for field_ in _listed(written):
+            if field_ not in fields:
+                what = f"columns.{name} names the field {quoted(field_)}, which holds nothing here."
+                yield Problem(source.title, what + nearest(field_, fields), kind="wrong name")
+
+
+def _unanswered(
+    sources: Sequence[Source], questions: Sequence[Question], records: Sequence[Record], seen: set[str]
+) -> Iterator[Problem]:
+    answered: set[str] = set()
+    for record in records:
+        if len(answered) == len(questions):
+            return
+        answered.update(record.answers)
+    for question in questions:
+        renamed = {field_ for source in sources for field_ in _listed(source.columns.get(question.name))}
+        fields = renamed | set(question.fields)
+        if question.name in answered or not sources:
+            continue
+        if fields & seen:
+            yield Problem(
+                question.name,
+                "all answers are missing",
+                cure="give some, or take the task out",
+                kind="no answers",
+            )
+        else:
+            names = " or ".join(quoted(name) for name in sorted(fields))
+            what = f"no source holds anything in the field {names}.{_hint(sorted(fields)[0], seen)}"
+            yield Problem(question.name, what, cure="name the field with `from`", kind="no field")
+
+
+def _hint(name: str, seen: set[str]) -> str:
+    """The nearest field and all that there are."""
+    close = nearest(name, seen)
+    there = f" Known: {plain(', '.join(sorted(seen)), 400)}." if seen else " There are no fields at all."
+    return close + there if "Did you mean" in close else there

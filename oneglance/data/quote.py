@@ -1,0 +1,14 @@
+"""How a message quotes what stands in the data, which may be anything at all."""
+
+from __future__ import annotations
+
+
+def plain(text: str, limit: int = 100) -> str:
+    """``text`` on one line, without control characters, and not longer than ``limit``."""
+    short = text if len(text) <= limit else text[: limit - 1] + "…"
+    return short if short.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in short)
+
+
+def quoted(text: str, limit: int = 60) -> str:
+    """The same between quotation marks."""
+    return f'"{plain(text, limit)}"'

@@ -1,0 +1,279 @@
+"""The members of ImageRef: a file, a member of an archive, a cell of a Parquet file, a row of an array.
+
+What is opened to read one picture stays open for the next, at most a few files per process. Nothing open
+is shared with another process, and a file that was replaced is opened anew.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+import threading
+import zlib
+from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from gzip import GzipFile
+from importlib import import_module
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from oneglance.data.record import ImageRef
+
+# A guard for the memory. The limit the user sets ([pictures] megabytes) is kept where pictures are decoded.
+MEMBER_LIMIT = 200_000_000  # bytes of one picture inside another file
+FILE_LIMIT = 2_000_000_000  # bytes of one picture that is a file
+WINDOW_BYTES = 256_000_000  # of a Parquet file's pictures in memory at once
+
+PICTURE_ENDINGS = frozenset(
+    (
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".gif", ".bmp", ".dib", ".webp", ".tif", ".tiff"),
+        *(".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".jp2", ".j2k", ".jpx", ".mpo", ".tga", ".ico", ".pcx"),
+        *(".sgi", ".heic", ".heif"),
+    )
+)
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file of this name is taken for a picture."""
+    return os.path.splitext(name)[1].lower() in PICTURE_ENDINGS  # noqa: PTH122 - a million names
+
+
+Opened = tuple[str, int, int, int]  # path, size, modification time, process: when to open anew
+
+
+def _opened(path: str) -> Opened:
+    size, modified = _look(path)
+    return path, size, modified, os.getpid()
+
+
+def _look(path: str) -> tuple[int, int]:
+    """Size and modification time.
+
+    Raises:
+        OSError: it is not there, or is no plain file (opening a pipe would wait for ever).
+    """
+    try:
+        found = os.stat(path)  # noqa: PTH116 - a million times
+    except ValueError:  # a NUL or half a character in the name
+        raise FileNotFoundError(2, "no file can have such a name", repr(path)) from None
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(22, "is no file", path)
+    return found.st_size, found.st_mtime_ns
+
+
+@dataclass(frozen=True, slots=True)
+class FileImage(ImageRef):
+    """A picture that is a file. ``path`` is absolute; ``name`` is how the source calls it."""
+
+    path: str
+    name: str = field(compare=False)
+
+    def load(self) -> bytes:
+        size, _ = _look(self.path)
+        if size > FILE_LIMIT:
+            raise OSError(27, f"is larger than {FILE_LIMIT:,} bytes", self.path)
+        return Path(self.path).read_bytes()
+
+    def stamp(self) -> tuple[Any, ...]:
+        return self.path, *_look(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class MemberImage(ImageRef):
+    """A picture inside an archive, read from its place without unpacking the rest. ``data/archives.py``
+    makes them.
+    """
+
+    path: str
+    member: str  # with forward slashes
+    offset: int
+    size: int  # bytes of the picture itself
+
+    @property
+    def name(self) -> str:
+        return f"{Path(self.path).name}/{self.member}"
+
+    def stamp(self) -> tuple[Any, ...]:
+        return self.path, *_look(self.path), self.member, self.offset
+
+    def load(self) -> bytes:
+        if self.size > MEMBER_LIMIT:
+            raise OSError(27, f"is larger than {MEMBER_LIMIT:,} bytes", self.name)
+        try:
+            data = self._read()
+        except (EOFError, zlib.error, struct.error):
+            data = b""
+        if len(data) != self.size:
+            raise OSError(5, "the archive is damaged here", self.name)
+        return data
+
+    @abstractmethod
+    def _read(self) -> bytes:
+        """The bytes; not all of them where the archive is damaged."""
+
+
+@dataclass(frozen=True, slots=True)
+class TarMember(MemberImage):
+    """In a plain tar: a piece of the file."""
+
+    def _read(self) -> bytes:
+        with Path(self.path).open("rb") as file:
+            file.seek(self.offset)
+            return file.read(self.size)
+
+
+@dataclass(frozen=True, slots=True)
+class TarGzMember(MemberImage):
+    """In a packed tar: fast in the order of the archive; each step back unpacks from the start again."""
+
+    def _read(self) -> bytes:
+        stream, lock = _unpacked(_opened(self.path))
+        with lock:
+            stream.seek(self.offset)
+            return stream.read(self.size)
+
+
+@lru_cache(maxsize=2)
+def _unpacked(opened: Opened) -> tuple[BinaryIO, threading.Lock]:
+    return GzipFile(opened[0]), threading.Lock()  # type: ignore[return-value]
+
+
+@dataclass(frozen=True, slots=True)
+class ZipMember(MemberImage):
+    """In a zip. Reading from the noted place needs no table of contents in every process."""
+
+    packed: int  # bytes in the archive
+    deflated: bool  # else stored as it is
+    crc: int
+
+    def _read(self) -> bytes:
+        with Path(self.path).open("rb") as file:
+            file.seek(self.offset)
+            signature, name, extra = struct.unpack("<4s22xHH", file.read(30))
+            if signature != b"PK\3\4":
+                return b""
+            file.seek(name + extra, os.SEEK_CUR)
+            data = file.read(min(self.packed, 2 * MEMBER_LIMIT))
+        if self.deflated:
+            data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, self.size + 1)
+        return data if zlib.crc32(data) == self.crc else b""
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetImage(ImageRef):
+    """A picture in a cell of a Parquet file: bytes, or a struct of bytes and path. Where the bytes are
+    missing, the path is that of a file beside the Parquet file; a change of that one is not in the stamp.
+    """
+
+    path: str
+    row_group: int
+    row: int  # in its group
+    column: str
+    number: int = field(compare=False)  # in the file, from 1
+
+    @property
+    def name(self) -> str:
+        return f"{Path(self.path).name}:{self.number}"
+
+    def stamp(self) -> tuple[Any, ...]:
+        return self.path, *_look(self.path), self.column, self.row_group, self.row
+
+    def load(self) -> bytes:
+        with _sound(self.name):
+            cell = _window(_opened(self.path), self.row_group, self.column).cell(self.row)
+        written = cell if isinstance(cell, dict) else {"bytes": cell}
+        data, beside = written.get("bytes"), written.get("path")
+        if isinstance(data, bytes):
+            if len(data) > MEMBER_LIMIT:
+                raise OSError(27, f"is larger than {MEMBER_LIMIT:,} bytes", self.name)
+            return data
+        if not isinstance(beside, str) or not beside:
+            raise OSError(2, "the cell holds no picture", self.name)
+        home = os.path.dirname(self.path)  # noqa: PTH120 - text in, text out
+        place = os.path.normpath(os.path.join(home, beside))  # noqa: PTH118
+        if not os.path.isabs(beside) and not place.startswith(os.path.join(home, "")):  # noqa: PTH117, PTH118
+            raise OSError(2, "the path leaves the folder of the file", self.name)
+        return FileImage(place, self.name).load()
+
+
+class _Window:
+    """Some rows of one row group's picture column: all of them where they fit, else those around the
+    last one asked for, moving forward.
+    """
+
+    def __init__(self, path: str, row_group: int, column: str) -> None:
+        # A buffer instead of reading ahead: a group may be larger than the memory.
+        self._file = pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
+        group = self._file.metadata.row_group(row_group)
+        mean = group.total_byte_size // max(1, group.num_rows) + 1
+        self._rows = max(1, min(group.num_rows, WINDOW_BYTES // mean))
+        self._group, self._column = row_group, column
+        self._lock = threading.Lock()
+        self._restart()
+
+    def _restart(self) -> None:
+        self._start, self._cells = 0, pa.nulls(0)
+        self._coming: Iterator[pa.RecordBatch] = self._file.iter_batches(
+            self._rows, row_groups=[self._group], columns=[self._column]
+        )
+
+    def cell(self, row: int) -> Any:
+        with self._lock:
+            if row < self._start:
+                self._restart()
+            while row >= self._start + len(self._cells):
+                self._start += len(self._cells)
+                self._cells = next(self._coming).column(0)
+            return self._cells[row - self._start].as_py()
+
+
+@lru_cache(maxsize=2)
+def _window(opened: Opened, row_group: int, column: str) -> _Window:
+    return _Window(opened[0], row_group, column)
+
+
+@contextmanager
+def _sound(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, StopIteration, IndexError):
+        raise OSError(5, "the file is damaged here", name) from None
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayImage(ImageRef):
+    """One picture of a file that holds many as bare numbers."""
+
+    path: str
+    format: str  # the file of data/sources/ whose `pixels(path, member)` reads them all
+    index: int
+    member: str = ""  # of the archive that `path` is
+
+    @property
+    def name(self) -> str:
+        inside = f"/{self.member}" if self.member else ""
+        return f"{Path(self.path).name}{inside}:{self.index + 1}"
+
+    def stamp(self) -> tuple[Any, ...]:
+        return self.path, *_look(self.path), self.member, self.index
+
+    def load(self) -> np.ndarray:
+        pixels = _pixels(_opened(self.path), self.format, self.member)
+        if self.index >= len(pixels):
+            raise OSError(5, "the file holds fewer pictures now", self.name)
+        return np.array(pixels[self.index])
+
+
+@lru_cache(maxsize=8)
+def _pixels(opened: Opened, format: str, member: str) -> np.ndarray:
+    module = import_module(f"oneglance.data.sources.{format}")
+    pixels: np.ndarray = module.pixels(Path(opened[0]), member)
+    return pixels

@@ -1,0 +1,152 @@
+"""The contract of a source: a place on disk that becomes Records. One file of ``sources/`` is one format."""
+
+from __future__ import annotations
+
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from oneglance.config import Table, read_table
+from oneglance.data import sources
+from oneglance.data.quote import quoted
+from oneglance.data.record import SPLIT_NAMES, ImageRef, Record
+from oneglance.errors import ConfigError, Problem, nearest
+
+
+Found = tuple[str, ImageRef, Mapping[str, Any]]  # where, image, answers by field
+
+STRANGE_WORDS = 20  # unknown words of a split column that are told apart
+
+
+class Source(Table, ABC):
+    """One [[sources]] table. The fields are its keys; a member adds those that only its format needs."""
+
+    format: str = ""  # a file of data/sources/; default: found by looking
+    path: Path  # a folder or a file; absolute once opened
+    images: Path | None = None  # where relative picture names start; default: beside the file
+    group: str = ""  # the field whose equal values never part at the split
+    split: str = "split"  # the field that says train, validation or test, where there is one
+    annotates: list[str] | dict[str, list[str]] | None = None  # tasks people looked for; default: all
+    columns: dict[str, str | list[str]] = Field(default_factory=dict)  # task -> field, in this source
+    name: str = ""  # how messages call this source; default: the name of its path
+
+    rank: ClassVar[int] = 0  # of several formats that recognise a path, the highest wins
+
+    @classmethod
+    @abstractmethod
+    def recognises(cls, path: Path) -> bool:
+        """Whether ``path`` looks like this format. Cheap: names and first bytes only."""
+
+    @abstractmethod
+    def read(self) -> Iterator[Record | Problem]:
+        """Every picture with its answers by field name, and a Problem for whatever could not be used.
+
+        Answers are as the source has them: text from a table's cell, a list or number where the format
+        knows such; an empty cell is left out. Fields named by ``group`` and ``split`` are read into the
+        record's own attributes (the split as one of train, validation, test) and also left in answers.
+        """
+
+    @property
+    def title(self) -> str:
+        return self.name or self.path.name
+
+    def records(self, found: Iterable[Found | Problem]) -> Iterator[Record | Problem]:
+        """What ``read`` gives for what a member found: its answers with group and split read out of them.
+
+        A split word or a group field that means nothing is fatal, since a picture might train that was
+        to test; each is told once, at the end.
+        """
+        title, group, words = self.title, self.group, _SplitWords(self.split)
+        fields: Mapping[str, Any] = {}  # of the last picture
+        ungrouped = bool(group)
+        for item in found:
+            if isinstance(item, Problem):
+                yield item
+                continue
+            where, image, fields = item
+            named = fields.get(group) if group else None
+            if named is not None:
+                ungrouped = False
+            word = fields.get(self.split)
+            part = "" if word is None else words.part(word, where)
+            yield Record(where, image, fields, "" if named is None else str(named), part, title)
+        yield from words.problems()
+        if ungrouped and fields:
+            what = f"group is {quoted(group)}, but no picture has this field.{nearest(group, fields)}"
+            yield Problem(title, what, kind="group")
+
+
+class _SplitWords:
+    """What the words of a split column mean; the strange ones are counted."""
+
+    def __init__(self, field: str) -> None:
+        self._field = field
+        self._strange: dict[str, tuple[int, str]] = {}  # word -> how often, where first
+
+    def part(self, word: Any, where: str) -> str:
+        """``train``, ``validation`` or ``test``; "" for a strange word."""
+        plain = str(word).strip().lower()
+        part = SPLIT_NAMES.get(plain, "")
+        if not part:
+            if plain not in self._strange and len(self._strange) >= STRANGE_WORDS:
+                plain = "…"
+            count, first = self._strange.get(plain, (0, where))
+            self._strange[plain] = (count + 1, first)
+        return part
+
+    def problems(self) -> Iterator[Problem]:
+        for word, (count, first) in self._strange.items():
+            what = f"{self._field} is {quoted(word)} ({count:,} times, here first)"
+            cure = 'write train, validation or test, or set split = "" if the field means something else'
+            yield Problem(first, what, cure, kind="split word")
+
+
+def formats() -> list[str]:
+    """The names of all formats, in alphabetical order."""
+    return sorted(module.name for module in pkgutil.iter_modules(sources.__path__))
+
+
+def format_class(name: str) -> type[Source]:
+    """``table`` -> ``sources/table.py`` -> ``class Table...``: the only Source that the file defines."""
+    module = import_module(f"{sources.__name__}.{name}")
+    (found,) = [
+        thing
+        for thing in vars(module).values()
+        if isinstance(thing, type) and issubclass(thing, Source) and thing.__module__ == module.__name__
+    ]
+    return found
+
+
+def open_source(table: Mapping[str, Any], base: Path, where: str = "oneglance.toml") -> Source:
+    """The Source for one [[sources]] table; its paths start at ``base``.
+
+    Raises:
+        ConfigError: no such path, an unknown format or key, or nothing recognises the path.
+    """
+    table = dict(table)
+    if not table.get("path"):
+        raise ConfigError('[[sources]] needs the key "path"', where=where)
+    for key in ("path", "images"):
+        if table.get(key):
+            table[key] = (base / Path(str(table[key])).expanduser()).resolve()
+    path: Path = table["path"]
+    if not path.exists():
+        raise ConfigError(f"[[sources]] path {path} does not exist", where=where)
+    named = table.get("format", "")
+    if named and named not in formats():
+        raise ConfigError(f'[[sources]] has no format "{named}".{nearest(named, formats())}', where=where)
+    candidates = [named] if named else [name for name in formats() if format_class(name).recognises(path)]
+    if not candidates:
+        raise ConfigError(
+            f"[[sources]] nothing known reads {path}",
+            where=where,
+            cure=f"name its format: {', '.join(formats())}",
+        )
+    best = max(candidates, key=lambda name: format_class(name).rank)
+    source: Source = read_table(format_class(best), {**table, "format": best}, where=where, section="sources")
+    return source

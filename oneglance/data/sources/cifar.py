@@ -1,0 +1,184 @@
+"""CIFAR-10 and CIFAR-100 as they are downloaded: python or binary batches, in a folder or a packed tar."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from oneglance.data import plain_pickle
+from oneglance.data.archives import is_archive, members
+from oneglance.data.record import ImageRef, Record
+from oneglance.data.refs import ArrayImage, FileImage, MemberImage
+from oneglance.data.source import Found, Source
+from oneglance.errors import DataError, Problem
+
+WIDTH = 3 * 32 * 32  # bytes of a picture: all its red, then green, then blue
+AGAIN = "download it again"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One file of pictures: uint8 [n, 32, 32, 3], and n class numbers for each field."""
+
+    pixels: np.ndarray
+    labels: Mapping[str, list[int]]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One of the forms in which the data sets come."""
+
+    folder: str  # its usual name
+    parts: Mapping[str, str]  # file -> split
+    names: Mapping[str, tuple[str, str]]  # field -> the file of its class names, the key in that file
+    batch: Callable[[bytes, str], Batch]
+    words: Callable[[bytes, str, str], list[str]]  # (content, key, where) -> class names
+
+
+class Cifar(Source):
+    """A folder or ``.tar.gz`` of CIFAR. CIFAR-10 has the field ``label``; CIFAR-100 has ``fine_label``,
+    the same again as ``label``, and ``coarse_label``. Answers are class names; the parts train and test.
+    """
+
+    rank: ClassVar[int] = 10  # its folder is also a folder
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        return bool(_places(path))
+
+    def read(self) -> Iterator[Record | Problem]:
+        return self.records(self._found())
+
+    def _found(self) -> Iterator[Found | Problem]:
+        places = _places(self.path)
+        if len(places) != 1:
+            what = "holds several versions of CIFAR" if places else "is not CIFAR as it is downloaded"
+            raise DataError(what, where=self.title, cure="name one folder or .tar.gz file")
+        ((place, layout),) = places
+        files = _files(place)
+        names = {field: _names(layout, files, *at) for field, at in layout.names.items()}
+        for file, part in layout.parts.items():
+            if file in files:
+                yield from self._pictures(files[file], layout, names, {self.split: part} if self.split else {})
+            else:
+                yield Problem(f"{self.title}/{file}", "is missing", AGAIN, kind="missing batch", fatal=False)
+
+    def _pictures(
+        self, file: ImageRef, layout: Layout, names: Mapping[str, list[str]], same: Mapping[str, str]
+    ) -> Iterator[Found]:
+        labels = layout.batch(_content(file), file.name).labels
+        for field, numbers in labels.items():
+            if numbers and not 0 <= min(numbers) <= max(numbers) < len(names[field]):
+                what = f"has a {field} outside 0 to {len(names[field]) - 1}"
+                raise DataError(what, where=file.name, cure=AGAIN)
+        path, member = str(_at(file)), _member(file)
+        for index, numbers in enumerate(zip(*labels.values(), strict=True)):
+            answers = {field: names[field][number] for field, number in zip(labels, numbers, strict=True)}
+            answers.setdefault("label", answers.get("fine_label", ""))
+            image = ArrayImage(path, "cifar", index, member)
+            yield image.name, image, {**answers, **same}
+
+
+def pixels(path: Path, member: str = "") -> np.ndarray:
+    """All pictures of a batch, uint8 [n, 32, 32, 3].
+
+    Raises:
+        OSError: the file is not there or not whole.
+    """
+    files = _files(path) if member else {path.name: FileImage(str(path), path.name)}
+    name = member.rpartition("/")[2] or path.name
+    (layout,) = (layout for layout in LAYOUTS if name in layout.parts)
+    try:
+        return layout.batch(_content(files[name]), name).pixels
+    except DataError as error:
+        raise OSError(5, error.what, str(path)) from None
+    except KeyError:
+        raise FileNotFoundError(2, "is not in the archive", f"{path.name}/{member}") from None
+
+
+def _python_batch(content: bytes, where: str) -> Batch:
+    said = _python_dict(content, where)
+    pixels, count = said.get("data"), 0
+    if not isinstance(pixels, np.ndarray) or pixels.ndim != 2 or pixels.shape[1] != WIDTH:
+        raise DataError("holds no pictures of 32 x 32", where=where, cure=AGAIN)
+    count = len(pixels)
+    fields = {"labels": "label", "fine_labels": "fine_label", "coarse_labels": "coarse_label"}
+    labels = {field: said[key] for key, field in fields.items() if key in said}
+    for numbers in labels.values():
+        if type(numbers) is not list or len(numbers) != count or any(type(n) is not int for n in numbers):
+            raise DataError(f"has not one label for each of its {count:,} pictures", where=where, cure=AGAIN)
+    return Batch(_upright(pixels), labels)
+
+
+def _python_names(content: bytes, key: str, where: str) -> list[str]:
+    names = _python_dict(content, where).get(key)
+    if type(names) is not list:
+        raise DataError(f"holds no {key}", where=where, cure=AGAIN)
+    return [name.decode("latin-1") if isinstance(name, bytes) else str(name) for name in names]
+
+
+def _python_dict(content: bytes, where: str) -> dict[str, Any]:
+    said = plain_pickle.loads(content, where)
+    if not isinstance(said, dict):
+        raise DataError("holds no table of values", where=where, cure=AGAIN)
+    return {key.decode("latin-1") if isinstance(key, bytes) else key: value for key, value in said.items()}
+
+
+def _binary_batch(fields: tuple[str, ...]) -> Callable[[bytes, str], Batch]:
+    """Rows of one byte per field and then the picture."""
+
+    def read(content: bytes, where: str) -> Batch:
+        width = len(fields) + WIDTH
+        if len(content) % width:
+            raise DataError(f"is not a whole number of pictures ({width:,} bytes each)", where=where, cure=AGAIN)
+        rows = np.frombuffer(content, np.uint8).reshape(-1, width)
+        labels = {field: rows[:, place].tolist() for place, field in enumerate(fields)}
+        return Batch(_upright(rows[:, len(fields) :]), labels)
+
+    return read
+
+
+def _binary_names(content: bytes, key: str, where: str) -> list[str]:
+    return content.decode("latin-1").split()
+
+
+def _upright(rows: np.ndarray) -> np.ndarray:
+    return rows.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+
+
+LAYOUTS = (
+    Layout(
+        "cifar-10-batches-py",
+        {**{f"data_batch_{n}": "train" for n in range(1, 6)}, "test_batch": "test"},
+        {"label": ("batches.meta", "label_names")},
+        _python_batch,
+        _python_names,
+    ),
+    Layout(
+        "cifar-100-python",
+        {"train": "train", "test": "test"},
+        {"fine_label": ("meta", "fine_label_names"), "coarse_label": ("meta", "coarse_label_names")},
+        _python_batch,
+        _python_names,
+    ),
+    Layout(
+        "cifar-10-batches-bin",
+        {**{f"data_batch_{n}.bin": "train" for n in range(1, 6)}, "test_batch.bin": "test"},
+        {"label": ("batches.meta.txt", "")},
+        _binary_batch(("label",)),
+        _binary_names,
+    ),
+    Layout(
+        "cifar-100-binary",
+        {"train.bin": "train", "test.bin": "test"},
+        {"fine_label": ("fine_label_names.txt", ""), "coarse_label": ("coarse_label_names.txt", "")},
+        _binary_batch(("coarse_label", "fine_label")),
+        _binary_names,
+    ),
+)

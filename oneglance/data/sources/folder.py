@@ -1,0 +1,178 @@
+"""A folder per class, or an archive of such."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from oneglance.data.archives import is_archive, is_hidden, members
+from oneglance.data.quote import plain
+from oneglance.data.record import SPLIT_NAMES, ImageRef, Record
+from oneglance.data.refs import FileImage, MemberImage, is_picture
+from oneglance.data.source import Found, Source
+from oneglance.errors import Problem
+
+Level = tuple[tuple[str, ...], list[ImageRef]]  # names of the folders down to here, the pictures here
+
+
+class Folder(Source):
+    """A folder of pictures, or a zip or tar of one. The folders' names are the fields: ``folder1`` is the
+    first level, ``folder2`` the next, ``folder`` the deepest; a picture at the top has none.
+
+    Where the first level says train, val or test, it is the split and no field. A first level with other
+    names as well is one only if it holds both a train and another part.
+    """
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        return path.is_dir() or is_archive(path)
+
+    def read(self) -> Iterator[Record | Problem]:
+        return self.records(self._found())
+
+    def _found(self) -> Iterator[Found | Problem]:
+        tree = _Disk(self.path, self.title) if self.path.is_dir() else _Packed(self.path)
+        has_parts, strangers = _parts(tree) if self.split else (False, [])
+        for name in strangers:
+            where = plain(f"{self.title}/{name}" if name else self.title)
+            what = "holds pictures beside the folders of train and other parts, so they belong to no part"
+            cure = 'move them away, or set split = "" if these are classes'
+            yield Problem(where, what, cure, kind="no part")
+        some = False
+        for item in tree:
+            if isinstance(item, Problem):
+                yield item
+                continue
+            folders, images = item
+            some = some or bool(images)
+            answers = self._answers(folders, has_parts)
+            for image in images:
+                yield image.name, image, answers
+        if not some:
+            cure = "put pictures into it (JPEG, PNG, …), or name another folder"
+            yield Problem(self.title, "holds no pictures", cure, kind="empty folder")
+
+    def _answers(self, folders: tuple[str, ...], has_parts: bool) -> dict[str, Any]:
+        answers: dict[str, Any] = {}
+        if has_parts and folders and folders[0].lower() in SPLIT_NAMES:
+            answers[self.split], folders = folders[0], folders[1:]
+        answers |= {f"folder{depth}": name for depth, name in enumerate(folders, 1)}
+        return {**answers, "folder": folders[-1]} if folders else answers
+
+
+class _Tree(ABC):
+    """Folders in a fixed order: each before those inside it, sorted by name."""
+
+    @abstractmethod
+    def tops(self) -> Iterable[str]:
+        """The names at the first level."""
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Level | Problem]: ...
+
+
+class _Disk(_Tree):
+    """Folders on the disk, through links too, but each of them once."""
+
+    def __init__(self, root: Path, title: str) -> None:
+        self._root, self._title = os.path.realpath(root), title
+
+    def tops(self) -> Iterable[str]:
+        with suppress(OSError):
+            return _entries(self._root)[1]
+        return ()
+
+    def __iter__(self) -> Iterator[Level | Problem]:
+        seen = set()
+        waiting: list[tuple[tuple[str, ...], str]] = [((), self._root)]
+        while waiting:
+            folders, place = waiting.pop()
+            if place in seen:
+                continue
+            seen.add(place)
+            title = "/".join((self._title, *folders))
+            try:
+                files, inside = _entries(place)
+            except OSError as error:
+                yield Problem(plain(title), f"cannot be read ({error.strerror})", kind="folder")
+                continue
+            pictures = [name for name in files if is_picture(name)]
+            if folders and not pictures and not inside:
+                yield Problem(plain(title), "holds no picture", kind="empty folder", fatal=False)
+            start = os.path.join(place, "")  # noqa: PTH118 - text, a million times
+            yield folders, [FileImage(start + name, f"{title}/{name}") for name in pictures]
+            for name in reversed(inside):
+                target = os.path.realpath(start + name)
+                if not os.path.join(self._root, "").startswith(os.path.join(target, "")):  # noqa: PTH118
+                    waiting.append(((*folders, name), target))  # a link upwards would lead to everything
+
+
+def _entries(folder: str) -> tuple[list[str], list[str]]:
+    """The visible files and folders, sorted."""
+    files: list[str] = []
+    folders: list[str] = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not is_hidden(entry.name):
+                (folders if _leads_on(entry) else files).append(entry.name)
+    return sorted(files), sorted(folders)
+
+
+def _leads_on(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+class _Packed(_Tree):
+    """Folders in an archive; one that holds all the others is no level."""
+
+    def __init__(self, archive: Path) -> None:
+        self._problems = []
+        pictures: list[MemberImage] = []
+        for member in members(archive):
+            if isinstance(member, Problem):
+                self._problems.append(member)
+            elif is_picture(member.member):
+                pictures.append(member)
+        levels: dict[tuple[str, ...], list[ImageRef]] = {}
+        for picture in sorted(pictures, key=lambda picture: picture.member.split("/")):
+            levels.setdefault(tuple(picture.member.split("/")[:-1]), []).append(picture)
+        tops = {folders[0] if folders else "" for folders in levels}
+        if len(tops) == 1 and tops.isdisjoint(SPLIT_NAMES) and any(len(folders) > 1 for folders in levels):
+            levels = {folders[1:]: images for folders, images in levels.items()}
+        self._levels = dict(sorted(levels.items()))
+
+    def tops(self) -> Iterable[str]:
+        return [folders[0] for folders in self._levels if folders]
+
+    def __iter__(self) -> Iterator[Level | Problem]:
+        yield from self._problems
+        yield from self._levels.items()
+
+
+def _parts(tree: _Tree) -> tuple[bool, list[str]]:
+    """Whether the first level of folders is the split, and what lies there but is no part of it."""
+    if not any(name.lower() in SPLIT_NAMES for name in tree.tops()):
+        return False, []
+    parts: set[str] = set()
+    strangers: dict[str, None] = {}
+    for item in tree:
+        if isinstance(item, Problem) or not item[1]:
+            continue
+        top = item[0][0] if item[0] else ""
+        part = SPLIT_NAMES.get(top.lower(), "")
+        if part:
+            parts.add(part)
+        else:
+            strangers[top] = None
+    if not strangers:
+        return bool(parts), []
+    if "train" in parts and len(parts) > 1:
+        return True, list(strangers)
+    return False, []

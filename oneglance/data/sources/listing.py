@@ -1,0 +1,52 @@
+"""A plain list of pictures, or a single one; nothing is said about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from oneglance.data.naming import finder
+from oneglance.data.record import Record
+from oneglance.data.refs import FileImage, is_picture
+from oneglance.data.source import Found, Source
+from oneglance.data.tabular import SAMPLE
+from oneglance.data.text import lines
+from oneglance.errors import Problem
+
+
+class Listing(Source):
+    """A ``.txt`` file with the path of a picture per line, ``#`` before a comment; or one picture file.
+
+    Relative paths start at ``images``, which may be a zip or tar, else beside the list or in the folder
+    ``images`` there, as in a table.
+    """
+
+    encoding: str = "utf-8"
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        return path.is_file() and (path.suffix.lower() == ".txt" or is_picture(path.name))
+
+    def read(self) -> Iterator[Record | Problem]:
+        return self.records(self._found())
+
+    def _found(self) -> Iterator[Found | Problem]:
+        if is_picture(self.path.name):
+            yield self.title, FileImage(str(self.path), self.path.name), {}
+            return
+        find = finder(self.images, self.path, [name for _, name in islice(self._names(), SAMPLE)])
+        number = 0
+        for number, name in self._names():
+            where = f"{self.title}:{number}"
+            image = find(name, where)
+            yield image if isinstance(image, Problem) else (where, image, {})
+        if not number:
+            yield Problem(self.title, "names no picture", "write the path of one per line", kind="empty list")
+
+    def _names(self) -> Iterator[tuple[int, str]]:
+        """The lines that name a picture, each with its number."""
+        for number, line in enumerate(lines(self.path, self.encoding), 1):
+            name = line.strip()
+            if name and not name.startswith("#"):
+                yield number, name

@@ -1,0 +1,135 @@
+"""A table with a column of pictures and any number of columns that say something about them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from oneglance.data.archives import is_hidden
+from oneglance.data.naming import finder
+from oneglance.data.parquet import Parquet
+from oneglance.data.quote import plain, quoted
+from oneglance.data.record import SPLIT_NAMES, Record
+from oneglance.data.refs import is_picture
+from oneglance.data.source import Found, Source
+from oneglance.data.tabular import Delimited, JsonLines, Rows
+from oneglance.errors import DataError, Problem, nearest
+
+# Taken for the column of the picture, whatever their case: the first of these that is there.
+IMAGE_COLUMNS = (
+    *("image", "image_path", "path", "file", "filename", "file_name", "fname", "image_name"),
+    *("picture", "photo", "img"),
+)
+
+
+class Table(Source):
+    """CSV, TSV, JSON lines or Parquet. One row is one picture; the other columns are the fields.
+
+    A folder may stand for its tables, where their names begin with a part: ``train.parquet``,
+    ``test-00000-of-00002.parquet``. The part is then the split of all their pictures.
+
+    Relative picture names start at ``images``, which may be a zip or tar. Without that key they start
+    beside the table, or in the folder ``images`` there if the first names are found only in it.
+    """
+
+    image: str = ""  # the column of the picture; default: a usual name, or the one that looks like it
+    encoding: str = "utf-8"  # of a text file; Excel's older ones are "cp1252"
+    delimiter: str = Field("", max_length=1)  # between the cells; default: , ; | or tab, by the first row
+
+    rank: ClassVar[int] = 5  # a folder of tables is also a folder
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        return bool(_parts(path)) if path.is_dir() else path.suffix.lower() in READERS
+
+    def read(self) -> Iterator[Record | Problem]:
+        return self.records(self._found())
+
+    def _found(self) -> Iterator[Found | Problem]:
+        if not self.path.is_dir():
+            yield from self._rows(self.path, self.title, {})
+            return
+        for file, part in _parts(self.path):
+            yield from self._rows(file, f"{self.title}/{file.name}", {self.split: part} if self.split else {})
+
+    def _rows(self, path: Path, title: str, same: dict[str, Any]) -> Iterator[Found | Problem]:
+        table = self._open(path, title)
+        column = self._picture_column(table)
+        find = finder(self.images, path, table.sample(column))
+        for row in table.rows(column):
+            if isinstance(row, Problem):
+                yield row
+                continue
+            where, picture, answers = row
+            if not picture:
+                yield Problem(
+                    where, f"{column} is empty", "the row is left out", kind="no picture named", fatal=False
+                )
+                continue
+            image = find(picture, where) if isinstance(picture, str) else picture
+            yield (
+                image
+                if isinstance(image, Problem)
+                else (where, image, {**answers, **same} if same else answers)
+            )
+
+    def _open(self, path: Path, title: str) -> Rows:
+        reader = READERS.get(path.suffix.lower())
+        if reader is None:
+            raise DataError(
+                f"is no table by its ending {quoted(path.suffix)}",
+                where=title,
+                cure=f"known: {', '.join(READERS)}",
+            )
+        return reader(self, path, title)
+
+    def _picture_column(self, table: Rows) -> str:
+        if self.image:
+            if self.image not in table.columns:
+                what = f"has no column {quoted(self.image)}.{nearest(self.image, table.columns)}"
+                raise DataError(what, where=table.title)
+            return self.image
+        usual = {name.lower(): name for name in reversed(table.columns)}
+        for name in IMAGE_COLUMNS:
+            if name in usual:
+                return usual[name]
+        found = [column for column in table.columns if table.looks_like_pictures(column)]
+        if len(found) != 1:
+            what = (
+                "several columns look like pictures" if found else "no column looks like the pictures' names"
+            )
+            cure = f'name one: image = "…". Its columns: {plain(", ".join(found or table.columns), 300)}'
+            raise DataError(what, where=table.title, cure=cure)
+        return found[0]
+
+
+READERS: dict[str, Callable[[Table, Path, str], Rows]] = {
+    ".csv": lambda said, path, title: Delimited(path, title, said.encoding, said.delimiter),
+    ".tsv": lambda said, path, title: Delimited(path, title, said.encoding, said.delimiter or "\t"),
+    ".jsonl": lambda said, path, title: JsonLines(path, title, said.encoding),
+    ".ndjson": lambda said, path, title: JsonLines(path, title, said.encoding),
+    ".parquet": lambda said, path, title: Parquet(path, title),
+}  # by ending
+
+
+def _parts(folder: Path) -> list[tuple[Path, str]]:
+    """The tables of a folder that holds one per part, with their parts; none if it holds pictures too."""
+    found = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                visible = not is_hidden(entry.name)
+                if visible and (is_picture(entry.name) or entry.is_dir()):
+                    return []
+                stem, ending = os.path.splitext(entry.name.lower())  # noqa: PTH122
+                word = re.split(r"[^a-z]", stem, maxsplit=1)[0]
+                if visible and ending in READERS and word in SPLIT_NAMES:
+                    found.append((Path(entry.path), word))
+    except OSError:
+        return []
+    return sorted(found)

@@ -1,0 +1,104 @@
+"""Canvases that are decoded whenever they are asked for: for sets too large to keep."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
+
+import numpy as np
+
+from oneglance.data.decoding import FEW, Decode, chunk_of, crashed, memory, processes
+from oneglance.data.images import Canvas, Fit, Limits
+from oneglance.data.record import ImageRef
+from oneglance.data.workers import Workers
+from oneglance.errors import PictureError, Problem
+
+AHEAD_BYTES = 256_000_000  # of canvases decoded before they are asked for
+AHEAD_BATCHES = 8
+
+Coming = list[Future[list[Canvas | PictureError]]]
+
+
+class Stream:
+    """The interface of ``Canvases``, decoding the asked rows each time.
+
+    ``failures`` and ``sizes`` (zeros: not seen yet) hold what has been decoded so far.
+    """
+
+    def __init__(
+        self,
+        refs: Sequence[ImageRef],
+        fit: Fit,
+        limits: Limits,
+        workers: int = 0,
+        problem: Problem | None = None,
+    ) -> None:
+        self.failures: dict[int, PictureError] = {}
+        self.sizes = np.zeros((len(refs), 2), np.int32)  # upright width and height in pixels
+        self.problem = problem  # why this is no cache, where that is worth telling
+        self._refs, self._size = refs, fit.size
+        count = processes(workers) if len(refs) >= FEW else 0
+        self._crew = Workers(Decode(fit, limits), crashed, count, chunk_of(fit), memory(limits))
+        self._announced: Iterator[np.ndarray] = iter(())
+        self._ahead: deque[tuple[np.ndarray, Coming]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._refs)
+
+    def announce(self, batches: Iterable[np.ndarray]) -> None:
+        """Say which rows will be gathered next, batch by batch; some are decoded ahead.
+
+        A new announcement replaces the one before.
+        """
+        for _, coming in self._ahead:
+            for future in coming:
+                future.cancel()
+        self._ahead.clear()
+        self._announced = iter(batches)
+        self._start_ahead()
+
+    def gather(self, rows: np.ndarray) -> np.ndarray:
+        """uint8 [k, size, size, 3] for int64 ``rows`` [k]; zeros where a picture cannot be decoded, which
+        ``readable`` and ``failures`` then know.
+        """
+        rows = np.asarray(rows)
+        if self._ahead and np.array_equal(self._ahead[0][0], rows):
+            _, coming = self._ahead.popleft()
+            self._start_ahead()
+        else:
+            coming = self._start(rows)
+        gathered = np.zeros((len(rows), self._size, self._size, 3), np.uint8)
+        answers = (answer for future in coming for answer in future.result())
+        for place, (row, answer) in enumerate(zip(rows.tolist(), answers, strict=True)):
+            if isinstance(answer, Canvas):
+                gathered[place] = answer.pixels
+                self.sizes[row] = answer.width, answer.height
+                self.failures.pop(row, None)
+            else:
+                self.failures[row] = answer
+        return gathered
+
+    def readable(self, rows: np.ndarray) -> np.ndarray:
+        """bool [k]: which of ``rows`` were not found unreadable when last gathered."""
+        return np.isin(rows, list(self.failures), invert=True)
+
+    def close(self) -> None:
+        """End the decoding processes."""
+        self._crew.close()
+
+    def _start(self, rows: np.ndarray) -> Coming:
+        refs = [self._refs[row] for row in rows.tolist()]
+        chunk = self._crew.chunk
+        return [self._crew.submit(refs[start : start + chunk]) for start in range(0, len(refs), chunk)]
+
+    def _start_ahead(self) -> None:
+        while self._crew.count and len(self._ahead) < AHEAD_BATCHES:
+            held = sum(rows.size for rows, _ in self._ahead) * 3 * self._size**2
+            if held > AHEAD_BYTES:
+                return
+            rows = next(self._announced, None)
+            if rows is None:
+                return
+            rows = np.asarray(rows)
+            self._ahead.append((rows, self._start(rows)))

@@ -1,0 +1,73 @@
+"""Text files that other people wrote: lines, or one message that says where the text stops being text."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from pathlib import Path
+
+from oneglance.errors import DataError
+
+LONGEST_LINE = 16_000_000  # characters: a file without line ends must not fill the memory
+
+
+def lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
+    """The lines with their ends, as ``csv`` wants them. A byte order mark is no part of the first line.
+
+    Raises:
+        DataError: the file cannot be read, is not in this encoding, or holds what no text holds.
+    """
+    number = 0
+    try:
+        with path.open(encoding=_decoder(encoding), newline="") as file:
+            for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), ""), 1):
+                if "\0" in line:
+                    raise DataError(
+                        "holds a NUL character, which no text has",
+                        where=f"{path.name}:{number}",
+                        cure='save the file as text, or give `encoding` (perhaps "utf-16")',
+                    )
+                if len(line) == LONGEST_LINE:
+                    raise DataError(
+                        f"is a line of more than {LONGEST_LINE:,} characters",
+                        where=f"{path.name}:{number}",
+                        cure="save the file with one row per line",
+                    )
+                yield line
+    except UnicodeError:
+        raise _not_text(path, encoding) from None
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror})", where=path.name) from None
+
+
+def _decoder(encoding: str) -> str:
+    try:
+        found = codecs.lookup(encoding)
+    except (LookupError, ValueError):
+        found = None
+    if found is None or not found._is_text_encoding:
+        raise DataError(f'encoding = "{encoding}" is no known one', cure='write "utf-8" or "cp1252"')
+    return "utf-8-sig" if found.name == "utf-8" else found.name
+
+
+def _not_text(path: Path, encoding: str) -> DataError:
+    """Where exactly it went wrong; looked for only now, since text is almost always right."""
+    what, cure = f"is not {encoding} text", 'give its `encoding`, such as encoding = "cp1252"'
+    with path.open("rb") as file:
+        start = file.read(4)
+        if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return DataError(what, where=path.name, cure='write encoding = "utf-16"')
+        file.seek(0)
+        for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), 1):
+            try:
+                line.decode(encoding)
+            except UnicodeDecodeError as error:
+                byte = line[error.start]
+                return DataError(
+                    f"{what}: byte {error.start + 1} of the line is {byte:#04x}",
+                    where=f"{path.name}:{number}",
+                    cure=cure,
+                )
+            except UnicodeError:
+                break
+    return DataError(what, where=path.name, cure=cure)

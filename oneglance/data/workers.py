@@ -1,0 +1,262 @@
+"""Processes that work side by side and may die without taking the run along.
+
+Each is a Python of its own that reads chunks of work from its input and answers on its output. Not a fork:
+the threads of torch in the parent would not survive it. Not ``multiprocessing``: it would run the user's
+script again in each process.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError, Future
+from contextlib import suppress
+from itertools import islice
+from queue import Empty, SimpleQueue
+from typing import Any, Generic, TypeVar
+
+from oneglance.errors import DataError
+
+SECONDS = 60  # longest time for one item
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+class Workers(Generic[Item, Answer]):
+    """``count`` processes that apply ``function`` to items, or with ``count=0`` this one.
+
+    An item whose process dies or takes longer than ``SECONDS`` gets the answer ``failed(item, what)``. An
+    exception that ``function`` raises is raised here. ``function`` and items must be importable by name.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[Item], Answer],
+        failed: Callable[[Item, str], Answer],
+        count: int,
+        chunk: int = 16,
+        memory: int = 0,
+    ) -> None:
+        self.count, self.chunk, self._function = count, chunk, function
+        self._tasks: SimpleQueue[Any] = SimpleQueue()
+        closing = threading.Event()
+        members = [_Process(function, failed, memory, closing) for _ in range(count)]
+        # Threads wait for the processes, so that these go on while the caller is busy with something else.
+        # They know nothing of this object: it can be forgotten, and is then closed, as at the end of Python.
+        threads = [threading.Thread(target=_serve, args=(m, self._tasks), daemon=True) for m in members]
+        self._close = weakref.finalize(self, _stop, closing, self._tasks, members, threads)
+        for thread in threads:
+            thread.start()
+
+    def submit(self, items: Sequence[Item]) -> Future[list[Answer]]:
+        """The answers to one chunk, when they are there."""
+        future: Future[list[Answer]] = Future()
+        if self.count:
+            self._tasks.put((items, future))
+        else:
+            future.set_result([self._function(item) for item in items])
+        return future
+
+    def map(self, items: Iterable[Item]) -> Iterator[Answer]:
+        """The answers in the order of ``items``, which are read only a few chunks ahead."""
+        if not self.count:
+            yield from map(self._function, items)
+            return
+        items = iter(items)
+        ahead: deque[Future[list[Answer]]] = deque()
+        try:
+            while chunk := list(islice(items, self.chunk)):
+                ahead.append(self.submit(chunk))
+                if len(ahead) >= 3 * self.count:
+                    yield from ahead.popleft().result()
+            while ahead:
+                yield from ahead.popleft().result()
+        finally:
+            for future in ahead:
+                future.cancel()
+
+    def close(self) -> None:
+        """End the processes at once; what they were doing is lost."""
+        self._close()
+
+    def __enter__(self) -> Workers[Item, Answer]:
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self.close()
+
+
+def _serve(process: _Process, tasks: SimpleQueue[Any]) -> None:
+    """A thread's life: hand tasks to its process until told to stop."""
+    while (task := tasks.get()) is not None:
+        items, future = task
+        if future.set_running_or_notify_cancel():
+            try:
+                future.set_result(process.answers(items))
+            except BaseException as error:
+                future.set_exception(error)
+    process.end()
+
+
+def _stop(
+    closing: threading.Event,
+    tasks: SimpleQueue[Any],
+    members: Sequence[_Process],
+    threads: Sequence[threading.Thread],
+) -> None:
+    closing.set()
+    with suppress(Empty):
+        while task := tasks.get_nowait():
+            task[1].cancel()
+    for _ in threads:
+        tasks.put(None)
+    for member, thread in zip(members, threads, strict=True):
+        if thread is threading.current_thread():  # the last to know of a forgotten crew
+            continue
+        while thread.is_alive():  # again and again: it may just be starting its process
+            member.kill()
+            thread.join(0.05)
+
+
+# ---- the parent's side of one process
+
+# -P and the parent's own sys.path: a pickle.py in the current folder must not come first.
+_START = """import pickle, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+sys.path[:] = pickle.load(sys.stdin.buffer)
+from oneglance.data.workers import work
+work()"""
+
+
+class _Process:
+    """One process: started when first needed, and again after it died."""
+
+    def __init__(
+        self, function: Any, failed: Callable[[Any, str], Any], memory: int, closing: threading.Event
+    ) -> None:
+        self._function, self._failed, self._memory, self._closing = function, failed, memory, closing
+        self._running: subprocess.Popen[bytes] | None = None
+
+    def answers(self, items: Sequence[Any]) -> list[Any]:
+        """The answers to ``items``. If the process dies, each is tried alone to find the one at fault."""
+        process = self._running or self._start()
+        try:
+            _send(process.stdin, items)
+            answers, raised = pickle.load(process.stdout)  # type: ignore[arg-type]
+        except (OSError, EOFError, pickle.UnpicklingError):
+            code = self.end()
+            if self._closing.is_set():
+                raise CancelledError from None
+            if len(items) == 1:
+                slow = f"takes longer than {SECONDS} seconds to decode"
+                return [self._failed(items[0], slow if code == _TOO_LONG else "makes the decoder crash")]
+            return [answer for item in items for answer in self.answers([item])]
+        if raised is not None:
+            raise raised
+        return list(answers)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        if self._closing.is_set():
+            raise CancelledError
+        try:
+            self._running = process = subprocess.Popen(
+                [sys.executable, "-P", "-c", _START],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,  # C libraries complain there about damaged files
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            )
+            _send(process.stdin, sys.path)
+            _send(process.stdin, (self._function, self._memory))
+            pickle.load(process.stdout)  # type: ignore[arg-type]
+        except (OSError, EOFError):
+            self.end()
+            raise DataError(
+                "the processes that decode pictures do not start", cure="decode without: [cache] workers = 1"
+            ) from None
+        return process
+
+    def kill(self) -> None:
+        if (process := self._running) is not None:
+            process.kill()
+
+    def end(self) -> int | None:
+        """Kill the process if need be; its exit code."""
+        process, self._running = self._running, None
+        if process is None:
+            return None
+        # A process that closed its output is about to exit by itself, with the code that says why.
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0 if self._closing.is_set() else 1)
+        process.kill()
+        with suppress(OSError):  # the input may hold what it will never read
+            process.stdin.close()  # type: ignore[union-attr]
+        process.stdout.close()  # type: ignore[union-attr]
+        return process.wait()
+
+
+def _send(pipe: Any, message: Any) -> None:
+    pipe.write(pickle.dumps(message, pickle.HIGHEST_PROTOCOL))  # whole, or nothing where it cannot be pickled
+    pipe.flush()
+
+
+# ---- the process
+
+
+def work() -> None:
+    """What a process does: answer chunks until its input ends, which it also does when the parent dies."""
+    requests, replies = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints is not an answer
+    function, memory = pickle.load(requests)
+    _limit_memory(memory)
+    _send(replies, "ready")
+    with suppress(EOFError):
+        while True:
+            _send(replies, _attempt(function, pickle.load(requests)))
+
+
+def _attempt(
+    function: Callable[[Any], Any], items: Sequence[Any]
+) -> tuple[list[Any] | None, Exception | None]:
+    answers = []
+    try:
+        for item in items:
+            _end_in(SECONDS)
+            answers.append(function(item))
+    except Exception as error:
+        return None, error
+    finally:
+        _end_in(0)
+    return answers, None
+
+
+_TOO_LONG = -signal.SIGALRM if hasattr(signal, "SIGALRM") else 1  # the exit code
+
+
+def _end_in(seconds: int) -> None:
+    """This process ends after so many seconds, whatever C code it is in; with 0 it does not."""
+    if hasattr(signal, "alarm"):
+        signal.alarm(seconds)
+    elif seconds:  # Windows: slower to set
+        faulthandler.dump_traceback_later(seconds, exit=True)
+    else:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def _limit_memory(memory: int) -> None:
+    """Let a bomb fail here with a MemoryError before the system kills something else."""
+    with suppress(ImportError, ValueError, OSError):  # not on Windows; not everywhere obeyed
+        import resource
+
+        if memory:
+            resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))

@@ -1,0 +1,54 @@
+"""Public sets for people with internet, by torchvision's downloaders."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from pathlib import Path
+
+from oneglance.errors import OneglanceError, nearest
+from oneglance.files import make_folder
+from oneglance.screen import Screen
+
+SETS = {
+    "mnist": ("MNIST", "MNIST/raw"),
+    "fashion_mnist": ("FashionMNIST", "FashionMNIST/raw"),
+    "cifar10": ("CIFAR10", "cifar-10-batches-py"),
+    "cifar100": ("CIFAR100", "cifar-100-python"),
+}  # our name: torchvision's class, and the folder it leaves
+
+
+def download(name: str, folder: Path, screen: Screen) -> Path:
+    """Fetch a set into ``folder``; what is there already is not fetched again.
+
+    Returns:
+        The folder that a source of ours reads.
+
+    Raises:
+        OneglanceError: an unknown name, or it cannot be reached.
+    """
+    if name not in SETS:
+        raise OneglanceError(f'there is no set "{name}".{nearest(name, SETS)}')
+    from torchvision import datasets
+
+    kind, inside = SETS[name]
+    place = make_folder(folder / name)
+    screen.say(f"fetching {name} into {place}")
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            # torchvision checks the sums of what it fetched; we never ask it to unpickle the pictures.
+            _fetch(getattr(datasets, kind), place)
+    except (OSError, RuntimeError) as error:
+        raise OneglanceError(
+            f"{name} cannot be fetched ({type(error).__name__})",
+            where=str(place),
+            cure="check the connection; what was fetched is kept",
+        ) from None
+    return place / inside
+
+
+def _fetch(kind: type, place: Path) -> None:
+    """The download alone, without the constructor that reads the set afterwards."""
+    fetcher = kind.__new__(kind)
+    fetcher.root = str(place)
+    fetcher.download()

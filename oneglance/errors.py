@@ -1,0 +1,117 @@
+"""What oneglance says when something is wrong, and the tree of its errors.
+
+OneglanceError                 where, what, cure: one message, never a traceback in the shell
+├── ConfigError                oneglance.toml or a --set says something impossible
+├── DataError                  pictures or answers that cannot be used; may hold many problems
+│   └── PictureError           one picture cannot be decoded whole
+├── WeightsError               weights that are not there or do not fit
+├── RunError                   a run folder that is missing, incomplete or cannot be written
+├── DivergedError              a loss became NaN or infinite
+├── StoppedError               somebody asked a training to stop; it can go on
+└── MissingExtraError          a verb needs packages that are not installed
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong: where it is, what it is, and what to do about it.
+
+    ``fatal`` problems stop a training; the others are told and the data they concern is left out.
+    ``kind`` groups problems that are counted together ("the count and one example").
+    """
+
+    where: str
+    what: str
+    cure: str = ""
+    kind: str = ""
+    fatal: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.where}  {self.what}" + (f" — {self.cure}" if self.cure else "")
+
+
+class OneglanceError(Exception):
+    """Something the user can mend. ``str()`` is the whole message: where – what – cure."""
+
+    def __init__(self, what: str, *, where: str = "", cure: str = "") -> None:
+        self.where, self.what, self.cure = where, what, cure
+        super().__init__((f"{where}: " if where else "") + what + (f" — {cure}" if cure else ""))
+
+
+class ConfigError(OneglanceError):
+    """oneglance.toml or a --set says something impossible."""
+
+
+class DataError(OneglanceError):
+    """Pictures or answers that cannot be used."""
+
+    def __init__(
+        self, what: str, *, where: str = "", cure: str = "", problems: Sequence[Problem] = ()
+    ) -> None:
+        super().__init__(what, where=where, cure=cure)
+        self.problems = tuple(problems)
+
+
+class PictureError(DataError):
+    """One picture cannot be decoded whole."""
+
+
+class WeightsError(OneglanceError):
+    """Weights that are not there or do not fit the network."""
+
+
+class RunError(OneglanceError):
+    """A run folder that is missing, incomplete or cannot be written."""
+
+
+class DivergedError(OneglanceError):
+    """The loss of a task became NaN or infinite."""
+
+
+class StoppedError(OneglanceError):
+    """Somebody asked a training to stop; it can go on."""
+
+
+class MissingExtraError(OneglanceError):
+    """A verb needs packages that are not installed."""
+
+
+class Misfit(ValueError):  # noqa: N818 - not an error by itself: the reader of the answer adds the place
+    """An answer that a task cannot understand; the caller knows where it stands."""
+
+    def __init__(self, what: str, cure: str = "") -> None:
+        super().__init__(what)
+        self.what, self.cure = what, cure
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`` Did you mean "…"?`` for the known word nearest in spelling, or the list of known words."""
+    known = sorted(known)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.55)
+    if close:
+        return f' Did you mean "{close[0]}"?'
+    return f" Known: {', '.join(known)}." if known else ""
+
+
+@contextmanager
+def needs_extra(extra: str, verb: str) -> Iterator[None]:
+    """Turn a failed import inside the block into a message that names the extra to install.
+
+    Raises:
+        MissingExtraError: a package of ``extra`` is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "oneglance":
+            raise
+        raise MissingExtraError(
+            f"{verb} needs the package {error.name}", cure=f'pip install "oneglance[{extra}]"'
+        ) from None

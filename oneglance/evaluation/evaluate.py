@@ -1,0 +1,121 @@
+"""The test part, read for its last word: predictions, scores with intervals, report.json and report.html."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import oneglance
+from oneglance.data.dataset import load_dataset
+from oneglance.data.record import Record
+from oneglance.errors import ConfigError, RunError
+from oneglance.evaluation.report import Wrong, write_page
+from oneglance.evaluation.scores import score
+from oneglance.files import make_folder, write_json
+from oneglance.inference.predictor import Predictor
+from oneglance.run import RunFolder
+from oneglance.screen import Screen
+from oneglance.task import Detail, Evidence, Prediction, Task
+
+WORST = 12  # pictures shown per task
+PARTS = ("test", "validation")
+
+
+def evaluate_run(run: RunFolder, split: str, out: Path, screen: Screen) -> dict[str, Any]:
+    """Score a finished run on one part of its data.
+
+    Raises:
+        ConfigError: no such part, or it is empty.
+        RunError: the run is not finished, or its data have changed since.
+    """
+    if split not in PARTS:
+        raise ConfigError(f'"{split}" is no part to score', cure=f"choose {' or '.join(PARTS)}")
+    predictor = Predictor.open(run)
+    tasks, config = predictor.tasks, predictor.config
+    dataset = load_dataset(config, list(tasks.values()), screen.progress)
+    if list(dataset.rows()) != run.split():
+        raise RunError(
+            "the data have changed since this run was trained", where=str(run.path), cure="train anew to be sure"
+        )
+    chosen = [dataset.records[row] for row in getattr(dataset.parts, split)]
+    if not chosen:
+        raise ConfigError(f"the {split} part is empty", where="[split]")
+    records, predictions = _ask(predictor, chosen, screen)
+    report = {
+        "oneglance": oneglance.__version__,
+        "split": split,
+        "pictures": len(records),
+        "unreadable": len(chosen) - len(records),
+        "reads": _count_read(run, split),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "tasks": {name: _score(task, name, records, predictions) for name, task in tasks.items()},
+    }
+    make_folder(out)
+    write_json(out / "report.json", report)
+    details, wrong = {}, {}
+    for name, task in tasks.items():
+        details[name], wrong[name] = _look_closer(task, name, records, predictions)
+    write_page(out / "report.html", report, details, run.history(), wrong, title=run.path.resolve().name)
+    screen.close()
+    return report
+
+
+def _ask(
+    predictor: Predictor, chosen: Sequence[Record], screen: Screen
+) -> tuple[list[Record], list[dict[str, Prediction]]]:
+    """The readable pictures and the answers to them."""
+    records, predictions = [], []
+    rows = predictor.predict(record.image for record in chosen)
+    for done, (record, row) in enumerate(zip(chosen, rows, strict=True), 1):
+        screen.progress(done, len(chosen), "scoring")
+        if "error" in row:
+            screen.say(f"{row['image']}  {row['error']} — left out")
+        else:
+            records.append(record)
+            predictions.append(row["answers"])
+    return records, predictions
+
+
+def _score(
+    task: Task, name: str, records: Sequence[Record], predictions: Sequence[Mapping[str, Prediction]]
+) -> dict[str, Any]:
+    answers = [record.answers.get(name) for record in records]
+    return score(task, [p[name] for p in predictions], answers, [record.group for record in records])
+
+
+def _look_closer(
+    task: Task, name: str, records: Sequence[Record], predictions: Sequence[Mapping[str, Prediction]]
+) -> tuple[list[Detail], list[Wrong]]:
+    """The details of one task, and the pictures it got most wrong."""
+    known = [row for row, record in enumerate(records) if record.answers.get(name) is not None]
+    if not known:
+        return [], []
+    said = [predictions[row][name] for row in known]
+    truth = [records[row].answers[name] for row in known]
+    evidence: Evidence = task.evidence(said, truth)
+    wrongness = task.wrongness(evidence)
+    worst = np.argsort(-wrongness, kind="stable")[:WORST].tolist()
+    shown = [
+        Wrong(
+            name=records[known[place]].image.name,
+            picture=records[known[place]].image,
+            truth=task.words(truth[place]),
+            answer=task.predicted_words(said[place]),
+        )
+        for place in worst
+        if wrongness[place] > 0
+    ]
+    return task.details(evidence), shown
+
+
+def _count_read(run: RunFolder, split: str) -> int:
+    """How often this part has been scored, this time included: a part that is read often is no longer new."""
+    path = run / "reads.json"
+    reads = run.read_json("reads.json") if path.exists() else {}
+    reads[split] = reads.get(split, 0) + 1
+    write_json(path, reads)
+    return int(reads[split])

@@ -1,0 +1,155 @@
+"""This machine: its device, its memory allocator, and which precision is faster here."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import ctypes
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from oneglance.errors import ConfigError
+
+GAIN = 1.1  # bf16 must be faster by this factor to be taken: below, it is noise
+
+
+def pick_device(wanted: str) -> torch.device:
+    """The device that [training] device names; ``auto`` is a GPU if there is one.
+
+    Raises:
+        ConfigError: no such device here.
+    """
+    if wanted == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there.get(wanted.partition(":")[0], False):
+        here = ", ".join(name for name, yes in there.items() if yes)
+        raise ConfigError(f'[training] device is "{wanted}", which this machine does not have. Here: {here}.')
+    return torch.device(wanted)
+
+
+@cache
+def keep_freed_memory() -> bool:
+    """Tell glibc to keep large freed blocks instead of handing them back at every step: a training step
+    on CPU is then two to four times faster, as the kernel need not clear the same pages again and again.
+
+    Returns whether it could be told.
+    """
+    if platform.libc_ver()[0] != "glibc" or any(name.startswith("MALLOC_") for name in os.environ):
+        return False
+    mmap_threshold, trim_threshold, top_pad = -3, -1, -2
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return False
+    values = ((mmap_threshold, 1 << 30), (trim_threshold, (1 << 31) - 1), (top_pad, 128 << 20))
+    return all(mallopt(key, value) == 1 for key, value in values)
+
+
+def has_native_bf16(device: torch.device) -> bool:
+    """Whether bfloat16 products are done by the processor itself, not emulated."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type == "cpu":
+        with contextlib.suppress(AttributeError, RuntimeError):
+            return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return False
+
+
+def precise(precision: str, device: torch.device) -> AbstractContextManager[Any]:
+    """The context in which the network runs in ``fp32`` or ``bf16``."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+def faster_precision(
+    step: Callable[[str], Any], device: torch.device, *, key: str, memory: Path, repeats: int = 3
+) -> str:
+    """``fp32`` or ``bf16``, whichever runs ``step(precision)`` faster.
+
+    Measured once per ``key`` and kept in the file ``memory``, so that the same seed on the same machine
+    gives the same result however noisy the next measurement would be.
+    """
+    if not has_native_bf16(device):
+        return "fp32"
+    key = f"{processor(device)} | torch {torch.__version__} | {torch.get_num_threads()} threads | {key}"
+    with contextlib.suppress(OSError, ValueError):
+        kept = json.loads(memory.read_text(encoding="utf-8")).get(key)
+        if kept in ("fp32", "bf16"):
+            return str(kept)
+    best = {"fp32": float("inf"), "bf16": float("inf")}
+    for precision in best:
+        step(precision)
+    for _ in range(repeats):
+        for precision in best:  # in turn, so that a slow moment of the machine hits both
+            started = time.perf_counter()
+            step(precision)
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            best[precision] = min(best[precision], time.perf_counter() - started)
+    chosen = "bf16" if best["bf16"] * GAIN < best["fp32"] else "fp32"
+    with contextlib.suppress(OSError, ValueError):
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        known = json.loads(memory.read_text(encoding="utf-8")) if memory.exists() else {}
+        fresh = memory.with_name(f"{memory.name}.{os.getpid()}")
+        fresh.write_text(json.dumps({**known, key: chosen}, indent=1), encoding="utf-8")
+        fresh.replace(memory)
+    return chosen
+
+
+def prediction_precision(
+    network: torch.nn.Module, example: Tensor, device: torch.device, *, key: str, memory: Path
+) -> str:
+    """The faster precision for prediction with ``network`` on batches like ``example``."""
+    still = copy.deepcopy(network).eval()
+
+    @torch.inference_mode()
+    def step(precision: str) -> None:
+        with precise(precision, device):
+            still(example)
+
+    return faster_precision(step, device, key=f"predict | {key}", memory=memory)
+
+
+@cache
+def processor(device: torch.device) -> str:
+    """The model of the processor or GPU."""
+    if device.type == "cuda":
+        return str(torch.cuda.get_device_name(device))
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """What somebody needs to know to repeat a run; JSON values, nothing that tells who or where."""
+    packages = {}
+    for name in ("oneglance", "torch", "torchvision", "timm", "numpy", "pillow"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            packages[name] = metadata.version(name)
+    return {
+        "packages": packages,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "device": device.type,
+        "processor": processor(device),
+        "threads": torch.get_num_threads(),
+        "keeps_freed_memory": keep_freed_memory() if sys.platform == "linux" else False,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }

@@ -1,0 +1,38 @@
+"""The head of most tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+
+class MLP(nn.Module):
+    """A multi-layer perceptron; without hidden layers it is one linear layer.
+
+    Its last layer starts small with the given bias, so that the first answers are the best constant ones.
+    """
+
+    def __init__(
+        self, inputs: int, hidden: Sequence[int], outputs: int, *, dropout: float, bias: np.ndarray
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for width in hidden:
+            layers += [nn.Dropout(dropout), nn.Linear(inputs, width), nn.ReLU()]
+            inputs = width
+        self.body = nn.Sequential(*layers)
+        self.drop = nn.Dropout(dropout)
+        self.last = nn.Linear(inputs, outputs)
+        nn.init.normal_(self.last.weight, std=0.01)
+        with torch.no_grad():
+            self.last.bias.copy_(torch.as_tensor(bias))
+        self.own = inputs if hidden else outputs  # width of the task's own features
+
+    def forward(self, vector: Tensor) -> tuple[Tensor, Tensor]:
+        """(own features [n, own], raw output [n, outputs]); own: the last hidden layer, else the output."""
+        inner = self.body(vector)
+        raw = self.last(self.drop(inner))
+        return (inner if len(self.body) else raw), raw

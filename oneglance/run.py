@@ -1,0 +1,255 @@
+"""The run folder: every file in it, how it is written and how it is read. None of them is a pickle.
+
+config.toml          byte for byte what the user wrote
+overrides.json       the --set arguments, and where relative paths of config.toml start
+environment.json     versions, device, processor, precision
+split.csv            each picture, its group and its part
+history.jsonl        a line per epoch
+resume.pt            tensors and plain values to go on with; gone once the training is finished
+weights.safetensors  the best averaged weights so far
+tasks.json           classes, scales, thresholds, temperatures; its presence says that the run is finished
+report.json, report.html   what ``evaluate`` found
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import pickle
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from oneglance import config as configuration
+from oneglance.config import Config
+from oneglance.errors import RunError
+from oneglance.files import make_folder, write_json, write_text, write_with
+from oneglance.network import Network, build_network
+from oneglance.task import Task, build_tasks
+from oneglance.weights import fill
+
+
+class RunFolder:
+    """One run on disk."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    def __repr__(self) -> str:
+        return f"RunFolder({str(self.path)!r})"
+
+    # Making one.
+
+    @classmethod
+    def create(cls, path: Path, config: Config) -> RunFolder:
+        """A new run folder.
+
+        Raises:
+            RunError: there is a run already, or the place cannot be written.
+        """
+        if (path / "config.toml").exists():
+            raise RunError(
+                "holds a run already",
+                where=str(path),
+                cure="continue it with --resume, or name another --out",
+            )
+        make_folder(path)
+        run = cls(path)
+        write_json(run / "overrides.json", {"base": str(config.base), "set": list(config.overrides)})
+        write_text(run / "config.toml", config.text)
+        return run
+
+    @classmethod
+    def open(cls, path: str | Path) -> RunFolder:
+        """An existing run folder.
+
+        Raises:
+            RunError: it is none.
+        """
+        run = cls(path)
+        if not run.path.is_dir():
+            raise RunError(
+                "there is no such run folder", where=str(path), cure="list them with: oneglance runs"
+            )
+        if not (run / "config.toml").is_file():
+            raise RunError("is not a run folder: it has no config.toml", where=str(path))
+        return run
+
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
+    # What was declared.
+
+    def config(self) -> Config:
+        """The configuration it was made with; paths start where they started then."""
+        kept = self.read_json("overrides.json")
+        text = (self / "config.toml").read_bytes().decode("utf-8")
+        return configuration.parse(
+            text, base=Path(kept["base"]), where=str(self / "config.toml"), overrides=kept["set"]
+        )
+
+    def write_split(self, rows: Iterable[Sequence[str]]) -> None:
+        """Rows of (picture, group, part)."""
+        out = io.StringIO()
+        table = csv.writer(out, lineterminator="\n")
+        table.writerow(("image", "group", "split"))
+        table.writerows(rows)
+        write_text(self / "split.csv", out.getvalue())
+
+    def split(self) -> list[tuple[str, ...]]:
+        """Rows of (picture, group, part) as written."""
+        with (self / "split.csv").open(encoding="utf-8", newline="") as file:
+            return [tuple(row) for row in csv.reader(file)][1:]
+
+    # On the way.
+
+    def save_checkpoint(self, state: Mapping[str, Any]) -> None:
+        """Tensors and plain values, so that reading them needs no trust."""
+        write_with(self / "resume.pt", lambda place: torch.save(dict(state), place))
+
+    def checkpoint(self) -> dict[str, Any] | None:
+        """What save_checkpoint() wrote last; None where there is nothing.
+
+        Raises:
+            RunError: the file is damaged or holds more than tensors and plain values.
+        """
+        path = self / "resume.pt"
+        if not path.exists():
+            return None
+        try:
+            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError):
+            raise RunError(
+                "is damaged or holds more than tensors", where=str(path), cure="train anew with another --out"
+            ) from None
+        return state
+
+    def save_weights(self, tensors: Mapping[str, Tensor]) -> None:
+        """Named tensors; they replace the old ones at once."""
+        whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        write_with(self / "weights.safetensors", lambda place: save_file(whole, place))
+
+    def record(self, history: Sequence[Mapping[str, Any]]) -> None:
+        """A line per epoch."""
+        lines = [json.dumps(row, allow_nan=False, ensure_ascii=False) for row in history]
+        write_text(self / "history.jsonl", "".join(line + "\n" for line in lines))
+
+    def history(self) -> list[dict[str, Any]]:
+        """The rows that record() wrote."""
+        path = self / "history.jsonl"
+        if not path.exists():
+            return []
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+    # The end.
+
+    def finish(self, tasks: Mapping[str, Task]) -> None:
+        """From now on the run can be used."""
+        write_json(self / "tasks.json", {name: task.state() for name, task in tasks.items()})
+        (self / "resume.pt").unlink(missing_ok=True)
+
+    @property
+    def finished(self) -> bool:
+        return (self / "tasks.json").exists()
+
+    def tasks(self, config: Config) -> dict[str, Task]:
+        """The tasks with what they learned.
+
+        Raises:
+            RunError: the training is not finished.
+        """
+        if not self.finished:
+            raise RunError(
+                "this run is not finished",
+                where=str(self.path),
+                cure=f"continue it with: oneglance train {self.path} --resume",
+            )
+        tasks = build_tasks(config.tasks, where=str(self / "config.toml"))
+        states = self.read_json("tasks.json")
+        for name, task in tasks.items():
+            task.restore(states[name])
+        return tasks
+
+    def network(self, config: Config, tasks: Mapping[str, Task]) -> Network:
+        """The trained network, on the CPU and ready to answer."""
+        network = build_network(config.backbone, tasks, config.base, load_weights=False)
+        fill(network, self.network_tensors(), where=str(self / "weights.safetensors"))
+        return network.eval()
+
+    def network_tensors(self) -> dict[str, Tensor]:
+        """The best weights, on the CPU.
+
+        Raises:
+            RunError: they are missing or damaged.
+        """
+        path = self / "weights.safetensors"
+        try:
+            tensors: dict[str, Tensor] = load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise RunError(f"cannot be read as weights ({type(error).__name__})", where=str(path)) from None
+        return tensors
+
+    def read_json(self, name: str) -> Any:
+        """One of the JSON files.
+
+        Raises:
+            RunError: it is missing or damaged.
+        """
+        path = self / name
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise RunError("is missing", where=str(path)) from None
+        except (ValueError, OSError):
+            raise RunError("is damaged", where=str(path)) from None
+
+
+def new_place(folder: Path, name: str) -> Path:
+    """``folder/name``, or with the first number that is free."""
+    place, number = folder / name, 2
+    while place.exists():
+        place, number = folder / f"{name}-{number}", number + 1
+    return place
+
+
+def runs_in(folder: Path) -> Iterator[RunFolder]:
+    """The run folders directly in ``folder``, by name."""
+    if folder.is_dir():
+        for path in sorted(folder.iterdir()):
+            if (path / "config.toml").is_file():
+                yield RunFolder(path)
+
+
+def remove(run: RunFolder) -> None:
+    """A run that came to nothing."""
+    shutil.rmtree(run.path, ignore_errors=True)
+
+
+def overview(run: RunFolder) -> dict[str, Any]:
+    """What a list of runs tells; JSON values. Scores are the deciding metrics of the best epoch on the
+    validation part.
+    """
+    config = run.config()
+    tasks = build_tasks(config.tasks)
+    history = run.history()
+    best = max(
+        history, key=lambda row: row["skill"] if row["skill"] is not None else float("-inf"), default=None
+    )
+    found = best["validation"] if best else {}
+    return {
+        "run": run.path.name,
+        "state": "finished" if run.finished else "not finished",
+        "backbone": config.backbone.name,
+        "epochs": len(history),
+        "best_epoch": best["epoch"] if best else None,
+        "skill": best["skill"] if best else None,
+        "scores": {name: found.get(name, {}).get(task.deciding) for name, task in tasks.items()},
+        "seconds": sum(row["seconds"] for row in history),
+    }

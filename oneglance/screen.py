@@ -1,0 +1,25 @@
+"""What is shown while something takes its time. The base class is silent; ``terminal.py`` draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class Screen:
+    """Nothing is shown."""
+
+    def say(self, text: str) -> None:
+        """A line for people."""
+
+    def progress(self, done: int, total: int, what: str) -> None:
+        """``done`` of ``total`` pieces of ``what`` are done."""
+
+    def step(self, epoch: int, epochs: int, step: int, steps: int, pictures: int) -> None:
+        """Training has done 1-based ``step`` of ``steps`` of ``epoch``, on ``pictures`` pictures."""
+
+    def epoch(self, row: Mapping[str, Any], epochs: int, brief: Mapping[str, str]) -> None:
+        """An epoch is finished: its row of the history, and each task's deciding metric in words."""
+
+    def close(self) -> None:
+        """Nothing more will be shown."""

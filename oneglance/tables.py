@@ -1,0 +1,57 @@
+"""Scores and runs as tables in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def show_report(report: dict[str, Any], folder: Path) -> None:
+    """What ``evaluate`` found, beside the answer that never looks."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("task", "metric", "value", "95 % interval", "constant", "n"):
+        table.add_column(column, justify="left" if column in ("task", "metric") else "right")
+    for name, task in report["tasks"].items():
+        for place, (metric, found) in enumerate(task["metrics"].items()):
+            between = "" if found["low"] is None else f"{found['low']:.3f} – {found['high']:.3f}"
+            constant = task["constant"].get(metric)
+            table.add_row(
+                "" if place else name,
+                metric,
+                shown(found["value"]),
+                between,
+                shown(constant),
+                f"{found['n']:,}",
+            )
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(
+        f"{report['pictures']:,} pictures of the {report['split']} part; read {report['reads']} times"
+    )
+    console.print(f"look at {folder / 'report.html'}")
+
+
+def show_runs(found: Sequence[dict[str, Any]], folder: Path) -> None:
+    """One line per run, the deciding validation metric of each task in a column."""
+    console = Console(highlight=False)
+    if not found:
+        console.print(f"no runs in {folder}")
+        return
+    tasks = list(dict.fromkeys(task for run in found for task in run["scores"]))
+    table = Table(box=None, pad_edge=False)
+    for column in ("run", "state", "epochs", "best", "skill", *tasks, "minutes"):
+        table.add_column(column, justify="left" if column in ("run", "state") else "right")
+    for run in found:
+        scores = [shown(run["scores"].get(task)) for task in tasks]
+        cells = (run["state"], str(run["epochs"]), str(run["best_epoch"]), shown(run["skill"]))
+        table.add_row(run["run"], *cells, *scores, f"{run['seconds'] / 60:.1f}")
+    console.print(table)
+    console.print("scores are of the validation part, at the best epoch")
+
+
+def shown(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}" if abs(value) < 1000 else f"{value:,.0f}"

@@ -1,0 +1,263 @@
+"""The contract of a task: what may be asked of a picture. One file of ``tasks/`` is one type of question.
+
+A task is told what people said (``read``), learns from the training part (``learn``), turns answers into
+arrays (``encode``), asks the network (``head``, ``loss``), and turns what the network says into answers that
+people can read (``calibrate``, ``decode``) and score (``evidence``, ``metrics``). Nobody asks a task what
+type it is. Torch ends at the raw output: all after it is NumPy, the same for torch, ONNX and HTTP.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from pydantic import Field, PrivateAttr
+
+from oneglance import tasks
+from oneglance.config import Table, read_table
+from oneglance.errors import ConfigError, nearest
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from oneglance.backbone import Shape
+
+Target = dict[str, np.ndarray]
+"""Encoded answers, by name; the first axis of each array is the picture."""
+
+Prediction = dict[str, Any]
+"""One answer as ``predict`` writes it: plain values that JSON can hold."""
+
+Evidence = dict[str, np.ndarray]
+"""What metrics need of the answered pictures; the first axis of each array is the picture."""
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A detail of the report: counts by row and column, such as a confusion matrix."""
+
+    title: str
+    rows: str
+    columns: str
+    names: tuple[str, ...]
+    values: np.ndarray
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A detail of the report: a table with a header."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str | float, ...], ...]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A detail of the report: points in a plane; ``diagonal``: y = x is what one wishes for."""
+
+    title: str
+    x_label: str
+    y_label: str
+    x: np.ndarray
+    y: np.ndarray
+    diagonal: bool = False
+    line: bool = True
+    log: bool = False  # both axes; every x and y is above 0
+
+
+Detail = Matrix | Grid | Curve
+
+
+class Task(Table, ABC):
+    """One [tasks.NAME] table. The fields are its keys; a member adds those that only its type needs."""
+
+    type: str  # a file of tasks/
+    from_: str | list[str] = Field("", alias="from")  # the column, field or folder level; default: the name
+    unknown: list[str] = []  # words of the data that mean "nobody knows", besides an empty cell
+    weight: float = Field(1.0, gt=0)  # of this task's loss among the others
+    hidden: list[int] = []  # widths of the hidden layers of its head; none: a linear head
+    dropout: float = Field(0.0, ge=0, lt=1)  # before each linear layer of the head
+    uses: list[str] = []  # other tasks whose own features this one's head sees beside the shared ones
+
+    _name: str = PrivateAttr("")
+
+    deciding: ClassVar[str]  # the metric that decides, one of metrics()
+    best: ClassVar[float] = 1.0  # its value when every answer is right
+    meaning: ClassVar[Mapping[str, str]] = {}  # what each metric says, in a few words for the report
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Where its answer stands in a source."""
+        if isinstance(self.from_, str):
+            return (self.from_ or self.name,)
+        return tuple(self.from_)
+
+    # What people said.
+
+    @abstractmethod
+    def read(self, said: Any, asked: Sequence[str] | None = None) -> Any:
+        """The typed answer, or None for a word that means unknown.
+
+        Args:
+            said: what the source holds: text of a cell, a list, a number; ``{field: said}`` where the task
+                names several fields.
+            asked: the classes that this source's people looked for; None: all.
+
+        Raises:
+            Misfit: it cannot be such an answer; with the cure.
+        """
+
+    def strata(self, answer: Any) -> Iterable[str]:
+        """The classes that ``answer`` counts for, where the task has classes."""
+        return ()
+
+    @abstractmethod
+    def learn(self, answers: Sequence[Any]) -> None:
+        """Learn classes and scale from the known answers of the training part.
+
+        Raises:
+            DataError: nothing can be learned from them.
+        """
+
+    @abstractmethod
+    def encode(self, answers: Sequence[Any | None]) -> Target:
+        """Arrays over all of ``answers``; None gives an unknown target."""
+
+    # Torch.
+
+    @abstractmethod
+    def head(self, shape: Shape) -> nn.Module:
+        """A module from a vector [n, shape.vector] to (own features [n, k], raw output [n, ...])."""
+
+    @abstractmethod
+    def loss(self, raw: Tensor, target: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """(loss, known), of the same shape, element by element; the mask is applied by the caller."""
+
+    # NumPy, after any engine.
+
+    @abstractmethod
+    def constant_raw(self) -> np.ndarray:
+        """The raw output [1, ...] of the best answer that never looks at the picture."""
+
+    @abstractmethod
+    def calibrate(self, raw: np.ndarray, answers: Sequence[Any | None]) -> None:
+        """Fit temperature, thresholds or interval on the validation part."""
+
+    @abstractmethod
+    def decode(self, raw: np.ndarray) -> list[Prediction]:
+        """One answer per row of ``raw``."""
+
+    @abstractmethod
+    def evidence(self, predictions: Sequence[Prediction], answers: Sequence[Any]) -> Evidence:
+        """What metrics() needs, for pictures whose answer is known."""
+
+    @abstractmethod
+    def metrics(self, evidence: Evidence, weights: np.ndarray) -> dict[str, float]:
+        """Every metric of this type, each picture counted ``weights`` times (float64 [n], at least one
+        above 0); NaN where undefined. Cheap: called once per bootstrap resample.
+        """
+
+    @abstractmethod
+    def wrongness(self, evidence: Evidence) -> np.ndarray:
+        """float64 [n]: how wrong each answer is; larger is worse."""
+
+    def details(self, evidence: Evidence) -> list[Detail]:
+        """What the report shows besides the metrics."""
+        return []
+
+    def constant(self, count: int) -> list[Prediction]:
+        """The baseline that never looks, ``count`` times."""
+        return self.decode(self.constant_raw()) * count
+
+    def skill(self, value: float, constant: float) -> float:
+        """The deciding metric relative to the constant answer: 0 is the constant, 1 is perfect."""
+        room = self.best - constant
+        return (value - constant) / room if room else 0.0
+
+    # Words.
+
+    def brief(self, value: float) -> str:
+        """The deciding metric as the progress bar shows it."""
+        return f"{value:.3f}"
+
+    @abstractmethod
+    def words(self, answer: Any) -> str:
+        """A typed answer as a person reads it."""
+
+    @abstractmethod
+    def predicted_words(self, prediction: Prediction) -> str:
+        """A prediction as a person reads it."""
+
+    # The run folder.
+
+    @abstractmethod
+    def state(self) -> dict[str, Any]:
+        """All that was learned and calibrated, as JSON values."""
+
+    @abstractmethod
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """The mirror of state()."""
+
+
+def kinds() -> list[str]:
+    """The names of all types, in alphabetical order."""
+    return sorted(module.name for module in pkgutil.iter_modules(tasks.__path__))
+
+
+def task_class(kind: str) -> type[Task]:
+    """``tags`` -> ``tasks/tags.py`` -> ``class Tags``."""
+    found: type[Task] = getattr(import_module(f"{tasks.__name__}.{kind}"), kind.title())
+    return found
+
+
+def build_tasks(tables: Mapping[str, Mapping[str, Any]], where: str = "oneglance.toml") -> dict[str, Task]:
+    """The tasks of the [tasks] tables, in an order in which each comes after those it ``uses``.
+
+    Raises:
+        ConfigError: every unknown type, key, or task in ``uses``, told at once; or a circle of uses.
+    """
+    built: dict[str, Task] = {}
+    wrong: list[str] = []
+    for name, table in tables.items():
+        kind = str(table.get("type", ""))
+        if kind not in kinds():
+            wrong.append(f'{where}: [tasks.{name}] has no type "{kind}".{nearest(kind, kinds())}')
+            continue
+        try:
+            built[name] = read_table(task_class(kind), table, where=where, section=f"tasks.{name}")
+        except ConfigError as error:
+            wrong.append(str(error))
+            continue
+        if not re.fullmatch(r"\w[\w -]*", name):
+            wrong.append(f'{where}: [tasks."{name}"] a name is letters, digits, _, - and spaces')
+        built[name]._name = name
+        wrong.extend(
+            f'{where}: [tasks.{name}] uses "{used}", which is no task.{nearest(used, tables)}'
+            for used in built[name].uses
+            if used not in tables
+        )
+    if wrong:
+        raise ConfigError("\n".join(wrong))
+    return _used_first(built, where)
+
+
+def _used_first(built: Mapping[str, Task], where: str) -> dict[str, Task]:
+    ordered: dict[str, Task] = {}
+    while len(ordered) < len(built):
+        ready = [n for n, t in built.items() if n not in ordered and all(u in ordered for u in t.uses)]
+        if not ready:
+            circle = ", ".join(name for name in built if name not in ordered)
+            raise ConfigError(f"the tasks {circle} use each other in a circle", where=where)
+        ordered.update({name: built[name] for name in ready})
+    return ordered

@@ -1,0 +1,1 @@
+"""One file is one ``type`` of ``[tasks]``; the contract is ``task.py``."""

@@ -1,0 +1,258 @@
+"""label: one of several classes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from sys import intern
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field, PrivateAttr
+
+from oneglance.errors import DataError, Misfit, nearest
+from oneglance.scoring import expected_calibration_error, f1, mean_bins, places, weighted_mean
+from oneglance.task import Curve, Detail, Evidence, Grid, Matrix, Prediction, Target
+from oneglance.vector_task import ClassNames, VectorTask, as_text, fit_temperature, log_sigmoid, softmax
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Label(VectorTask):
+    """One of several classes, such as the kind of a garment.
+
+    With ``ordinal`` the classes have an order and the network answers "more than this?" class by class:
+    P(y > k | y >= k) = sigmoid(raw_k), the continuation-ratio model that CORN trains (Shi, Cao and Raschka
+    2021, arXiv 2111.08851); the loss stays the negative log likelihood of the class.
+    """
+
+    classes: ClassNames = []  # default: those of the training part, sorted
+    ordinal: bool = False  # the classes have an order: the one of `classes`, or that of numbers
+    smoothing: float = Field(0.1, ge=0, lt=1)  # share of the target spread over all classes
+    # balanced: every class counts the same in sum, however rare; a table: this much each, 1 where unnamed
+    class_weights: Literal["none", "balanced"] | dict[str, Annotated[float, Field(gt=0)]] = "none"
+
+    _classes: list[str] = PrivateAttr(default_factory=list)
+    _shares: list[float] = PrivateAttr(default_factory=list)
+    _temperature: float = PrivateAttr(1.0)
+
+    deciding: ClassVar[str] = "accuracy"
+    meaning: ClassVar[Mapping[str, str]] = {
+        "accuracy": "share of right answers",
+        "balanced_accuracy": "the same, each class counting equally",
+        "f1_macro": "precision and recall in one, mean over the classes",
+        "log_loss": "how surprising the truth was; smaller is better",
+        "ece": "how far confidence is from the share right; smaller is better",
+        "top5_accuracy": "share with the truth among the five likeliest",
+    }
+
+    def read(self, said: Any, asked: Sequence[str] | None = None) -> str | None:
+        if self.is_unknown(said):
+            return None
+        if isinstance(said, list | tuple | dict | set):
+            raise Misfit("holds several values", "write one class, or make it a task of type tags")
+        word = intern(as_text(said))
+        if self.classes and word not in self.classes:
+            raise Misfit(f'is "{word}"', f"it is not among `classes`.{nearest(word, self.classes)}")
+        return word
+
+    def strata(self, answer: str) -> Iterable[str]:
+        return (answer,)
+
+    def learn(self, answers: Sequence[str]) -> None:
+        if not answers:
+            raise DataError("the training part has no answer", where=self.name)
+        counts = Counter(answers)
+        self._classes = list(self.classes) or sorted(counts, key=_in_order)
+        if len(self._classes) < 2:
+            only = f'only the class "{self._classes[0]}"'
+            raise DataError(
+                f"the training part has {only}", where=self.name, cure="a label needs two classes"
+            )
+        if self.ordinal and not self.classes and not all(_is_number(name) for name in self._classes):
+            raise DataError("ordinal needs `classes` in their order", where=f"[tasks.{self.name}]")
+        if isinstance(self.class_weights, dict) and (
+            odd := sorted(set(self.class_weights) - set(self._classes))
+        ):
+            raise DataError(
+                f'class_weights names "{odd[0]}", which is no class.{nearest(odd[0], self._classes)}',
+                where=f"[tasks.{self.name}]",
+            )
+        # One more than counted: a declared class that is absent here must not get an infinite logit.
+        seen = np.array([counts[name] + 1.0 for name in self._classes])
+        self._shares = list(seen / seen.sum())
+
+    @property
+    def width(self) -> int:
+        return len(self._classes) - self.ordinal
+
+    @property
+    def _weights(self) -> np.ndarray:
+        """Weight of each class, 1 in the mean over the training part."""
+        shares = np.array(self._shares)
+        if isinstance(self.class_weights, dict):
+            weights = np.array([self.class_weights.get(name, 1.0) for name in self._classes])
+        else:
+            weights = 1 / shares if self.class_weights == "balanced" else np.ones(len(shares))
+        return np.asarray(weights / (weights @ shares))
+
+    def encode(self, answers: Sequence[str | None]) -> Target:
+        index = {name: place for place, name in enumerate(self._classes)}
+        # A class that training never saw has no target: it cannot be learned, and it scores as wrong.
+        return {"class": np.array([-1 if a is None else index.get(a, -1) for a in answers], dtype=np.int64)}
+
+    def log_chances(self, raw: Tensor) -> Tensor:
+        """Log probabilities [n, classes] of the raw output [n, width]."""
+        import torch
+        import torch.nn.functional as F
+
+        if not self.ordinal:
+            return F.log_softmax(raw, dim=-1)
+        zero = raw.new_zeros(len(raw), 1)
+        more = torch.cat([zero, F.logsigmoid(raw).cumsum(dim=-1)], dim=-1)  # log P(y >= k)
+        stop = torch.cat([F.logsigmoid(-raw), zero], dim=-1)  # log P(y = k | y >= k)
+        return more + stop
+
+    def loss(self, raw: Tensor, target: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        import torch
+
+        known = target["class"] >= 0
+        index = target["class"].clamp(min=0)
+        logs = self.log_chances(raw.float())
+        right = -logs.gather(1, index[:, None])[:, 0]
+        loss = (1 - self.smoothing) * right - self.smoothing * logs.mean(dim=1)
+        weights = torch.as_tensor(self._weights, dtype=loss.dtype, device=loss.device)[index]
+        return loss * weights, known.to(loss.dtype)
+
+    def constant_raw(self) -> np.ndarray:
+        shares = np.array(self._shares)
+        if not self.ordinal:
+            return np.log(shares)[None].astype(np.float32)
+        at_least = np.cumsum(shares[::-1])[::-1]
+        more = np.clip(at_least[1:] / at_least[:-1], 1e-6, 1 - 1e-6)
+        return np.log(more / (1 - more))[None].astype(np.float32)
+
+    def chances(self, raw: np.ndarray) -> np.ndarray:
+        """Calibrated probabilities, float64 [n, classes]."""
+        scaled = np.asarray(raw, dtype=np.float64) / self._temperature
+        if not self.ordinal:
+            return softmax(scaled)
+        zero = np.zeros((len(scaled), 1))
+        more = np.concatenate([zero, np.cumsum(log_sigmoid(scaled), axis=1)], axis=1)
+        return np.asarray(np.exp(more + np.concatenate([log_sigmoid(-scaled), zero], axis=1)))
+
+    def constant(self, count: int) -> list[Prediction]:
+        # The temperature mends the network's confidence; the shares of the classes need no mending.
+        return self.decode(self.constant_raw() * self._temperature) * count
+
+    def calibrate(self, raw: np.ndarray, answers: Sequence[str | None]) -> None:
+        index = self.encode(answers)["class"]
+        raw, index = np.asarray(raw, dtype=np.float64)[index >= 0], index[index >= 0]
+        if len(index) < 10:
+            return  # too few to say anything; the network's own confidence stays
+
+        def loss(temperature: float) -> float:
+            self._temperature = temperature
+            return float(-np.log(self.chances(raw)[np.arange(len(index)), index] + 1e-12).mean())
+
+        self._temperature = fit_temperature(loss)
+
+    def decode(self, raw: np.ndarray) -> list[Prediction]:
+        chances = self.chances(raw)
+        return [
+            {
+                "value": self._classes[best],
+                "confidence": row[best],
+                "probabilities": dict(zip(self._classes, row, strict=True)),
+            }
+            for best, row in zip(chances.argmax(axis=1).tolist(), chances.tolist(), strict=True)
+        ]
+
+    def evidence(self, predictions: Sequence[Prediction], answers: Sequence[str]) -> Evidence:
+        rows = [[p["probabilities"][name] for name in self._classes] for p in predictions]
+        chances = np.array(rows, dtype=np.float64).reshape(len(rows), len(self._classes))
+        truth = self.encode(answers)["class"]
+        best, sure = chances.argmax(axis=1), chances.max(axis=1)
+        of_truth = np.where(truth < 0, 0.0, chances[np.arange(len(truth)), truth])
+        found = {
+            "truth": truth,
+            "best": best,
+            "right": (best == truth).astype(np.float64),
+            "sure": sure,
+            "place": places(sure),
+            "loss": -np.log(np.maximum(of_truth, 1e-15)),
+        }
+        if len(self._classes) > 10:
+            top = np.argpartition(chances, -5, axis=1)[:, -5:]
+            found["in_top5"] = (top == truth[:, None]).any(axis=1).astype(np.float64)
+        return found
+
+    def metrics(self, evidence: Evidence, weights: np.ndarray) -> dict[str, float]:
+        truth, best, right = evidence["truth"], evidence["best"], evidence["right"]
+        count = len(self._classes)
+        # An answer of a class that training never saw counts as one more class that is never right.
+        actual = np.bincount(np.where(truth < 0, count, truth), weights, minlength=count + 1)
+        predicted = np.bincount(best, weights, minlength=count + 1)
+        hits = np.bincount(best, weights * right, minlength=count + 1)
+        present = actual > 0
+        involved = present | (predicted > 0)
+        found: dict[str, float] = {
+            "accuracy": weighted_mean(right, weights),
+            "balanced_accuracy": float((hits[present] / actual[present]).mean()),
+            "f1_macro": float(f1(hits, predicted, actual)[involved].mean()),
+            "log_loss": weighted_mean(evidence["loss"], weights),
+            "ece": expected_calibration_error(evidence["sure"], evidence["place"], right, weights),
+        }
+        if "in_top5" in evidence:
+            found["top5_accuracy"] = weighted_mean(evidence["in_top5"], weights)
+        return found
+
+    def wrongness(self, evidence: Evidence) -> np.ndarray:
+        return evidence["loss"]
+
+    def details(self, evidence: Evidence) -> list[Detail]:
+        truth, best = evidence["truth"], evidence["best"]
+        seen = truth >= 0
+        count = len(self._classes)
+        confusion = np.zeros((count, count), dtype=np.int64)
+        np.add.at(confusion, (truth[seen], best[seen]), 1)
+        hits, predicted, actual = np.diag(confusion), confusion.sum(axis=0), confusion.sum(axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            precision, recall = hits / predicted, hits / actual
+        scores = f1(hits.astype(float), predicted, actual)
+        rows = zip(
+            self._classes, actual.tolist(), precision.tolist(), recall.tolist(), scores.tolist(), strict=True
+        )
+        bins = mean_bins(evidence["sure"], evidence["place"], evidence["right"], np.ones(len(truth)))
+        return [
+            Matrix("Confusion", "truth", "answer", tuple(self._classes), confusion),
+            Grid("Per class", ("class", "pictures", "precision", "recall", "F1"), tuple(rows)),
+            Curve("Calibration", "confidence", "share right", bins[0], bins[1], diagonal=True),
+        ]
+
+    def words(self, answer: str) -> str:
+        return answer
+
+    def predicted_words(self, prediction: Prediction) -> str:
+        return f"{prediction['value']} ({prediction['confidence']:.0%})"
+
+    def state(self) -> dict[str, Any]:
+        return {"classes": self._classes, "shares": self._shares, "temperature": self._temperature}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._classes, self._shares = list(state["classes"]), list(state["shares"])
+        self._temperature = float(state["temperature"])
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def _in_order(word: str) -> tuple[float, str]:
+    """Numbers by size, then words by spelling."""
+    return (float(word) if _is_number(word) else float("inf"), word)

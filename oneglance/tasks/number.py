@@ -1,0 +1,181 @@
+"""number: how much."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from pydantic import Field, PrivateAttr
+
+from oneglance.errors import DataError, Misfit
+from oneglance.scoring import places, weighted_correlation, weighted_mean, weighted_ranks
+from oneglance.task import Curve, Detail, Evidence, Prediction, Target
+from oneglance.vector_task import VectorTask, known_rows
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+COVERAGE = 0.9  # share of the truths that the interval is made to hold
+LARGEST = 1e100  # of any answer: its square must still be a finite number
+
+
+class Number(VectorTask):
+    """One number per picture, such as a weight or an age.
+
+    The network learns it in standard deviations from the median (of its logarithm with ``log``), with
+    Huber's loss. The interval is split conformal (Lei et al. 2018, arXiv 1604.04173, algorithm 2): as wide as
+    holds 90 % of the validation part.
+    """
+
+    unit: str = ""  # shown beside the number
+    log: bool = False  # learn its logarithm: prices, volumes, whatever is told in per cent; above 0 only
+    bend: float = Field(
+        1.0, gt=0
+    )  # an error beyond this many standard deviations counts linearly, not squared
+
+    _middle: float = PrivateAttr(0.0)
+    _spread: float = PrivateAttr(1.0)
+    _reach: float | None = PrivateAttr(None)  # half the interval, on the learned scale; None: unknown
+
+    deciding: ClassVar[str] = "mae"
+    best: ClassVar[float] = 0.0
+    meaning: ClassVar[Mapping[str, str]] = {
+        "mae": "mean distance from the truth; smaller is better",
+        "rmse": "the same, large distances counting more; smaller is better",
+        "r2": "share of the truth's variance that is explained",
+        "spearman": "how well the order is right, 1 at best",
+        "coverage": "share of truths inside the interval, made to be 0.9",
+    }
+
+    def read(self, said: Any, asked: Sequence[str] | None = None) -> float | None:
+        if self.is_unknown(said):
+            return None
+        try:
+            value = float(said)
+        except (TypeError, ValueError, OverflowError):
+            raise Misfit(
+                f'is "{said}"', "write a number such as 30, or leave the cell empty if unknown"
+            ) from None
+        if not abs(value) < LARGEST:
+            raise Misfit(f'is "{said}"', "write a finite number, or leave the cell empty if unknown")
+        if self.log and value <= 0:
+            raise Misfit(f'is "{said}"', "log = true needs numbers above 0")
+        return value
+
+    def learn(self, answers: Sequence[float]) -> None:
+        if not answers:
+            raise DataError("the training part has no answer", where=self.name)
+        scaled = np.log(answers) if self.log else np.asarray(answers, dtype=np.float64)
+        self._middle, self._spread = float(np.median(scaled)), float(np.std(scaled))
+        if not self._spread > 1e-12 * max(1.0, abs(self._middle)):
+            raise DataError(
+                f"every answer of the training part is {answers[0]:g}",
+                where=self.name,
+                cure="there is nothing to learn: remove the task",
+            )
+
+    @property
+    def width(self) -> int:
+        return 1
+
+    def encode(self, answers: Sequence[float | None]) -> Target:
+        known = np.array([answer is not None for answer in answers], dtype=np.float32)
+        filled = np.array([np.nan if a is None else a for a in answers], dtype=np.float64)
+        value = (np.log(filled) if self.log else filled) - self._middle
+        return {"value": np.nan_to_num(value / self._spread).astype(np.float32), "known": known}
+
+    def loss(self, raw: Tensor, target: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        import torch.nn.functional as F
+
+        value = raw.float()[:, 0]
+        return F.huber_loss(value, target["value"], reduction="none", delta=self.bend), target["known"]
+
+    def constant_raw(self) -> np.ndarray:
+        return np.zeros((1, 1), dtype=np.float32)
+
+    def calibrate(self, raw: np.ndarray, answers: Sequence[float | None]) -> None:
+        raw, known = known_rows(raw, answers)
+        error = np.sort(np.abs(raw[:, 0] - self.encode(known)["value"]))
+        rank = math.ceil((len(error) + 1) * COVERAGE)
+        self._reach = float(error[rank - 1]) if 0 < rank <= len(error) else None
+
+    def _in_units(self, scaled: np.ndarray) -> np.ndarray:
+        value = scaled * self._spread + self._middle
+        # A wild extrapolation must not become infinite, which JSON cannot say.
+        reach = math.log(LARGEST) if self.log else LARGEST
+        bounded = np.clip(value, -reach, reach)
+        return np.asarray(np.exp(bounded) if self.log else bounded)
+
+    def decode(self, raw: np.ndarray) -> list[Prediction]:
+        middle = np.asarray(raw, dtype=np.float64)[:, 0]
+        value = self._in_units(middle).tolist()
+        if self._reach is None:
+            low: list[float | None] = [None] * len(value)
+            high = low
+        else:
+            low = self._in_units(middle - self._reach).tolist()
+            high = self._in_units(middle + self._reach).tolist()
+        return [
+            {"value": v, "low": a, "high": b, "unit": self.unit}
+            for v, a, b in zip(value, low, high, strict=True)
+        ]
+
+    def evidence(self, predictions: Sequence[Prediction], answers: Sequence[float]) -> Evidence:
+        def column(name: str) -> np.ndarray:
+            return np.array([np.nan if p[name] is None else p[name] for p in predictions], dtype=np.float64)
+
+        truth = np.asarray(answers, dtype=np.float64)
+        inside = (column("low") <= truth) & (truth <= column("high"))
+        covered = np.where(np.isnan(column("low")), np.nan, inside.astype(np.float64))
+        value = column("value")
+        return {
+            "value": value,
+            "truth": truth,
+            "covered": covered,
+            "place": places(value),
+            "true_place": places(truth),
+        }
+
+    def metrics(self, evidence: Evidence, weights: np.ndarray) -> dict[str, float]:
+        value, truth = evidence["value"], evidence["truth"]
+        error = value - truth
+        spread = weighted_mean((truth - weighted_mean(truth, weights)) ** 2, weights)
+        squared = weighted_mean(error**2, weights)
+        ranks = [weighted_ranks(evidence[name], weights) for name in ("place", "true_place")]
+        return {
+            "mae": weighted_mean(np.abs(error), weights),
+            "rmse": math.sqrt(squared),
+            "r2": 1 - squared / spread if spread > 0 else float("nan"),
+            "spearman": weighted_correlation(ranks[0], ranks[1], weights),
+            "coverage": weighted_mean(evidence["covered"], weights),
+        }
+
+    def wrongness(self, evidence: Evidence) -> np.ndarray:
+        value, truth = evidence["value"], evidence["truth"]
+        return np.abs(np.log(value) - np.log(truth)) if self.log else np.abs(value - truth)
+
+    def details(self, evidence: Evidence) -> list[Detail]:
+        unit = f" ({self.unit})" if self.unit else ""
+        value, truth = evidence["value"], evidence["truth"]
+        axes = f"truth{unit}", f"answer{unit}"
+        return [Curve("Answers", *axes, truth, value, diagonal=True, line=False, log=self.log)]
+
+    def brief(self, value: float) -> str:
+        return f"±{value:.3g} {self.unit}".rstrip()
+
+    def words(self, answer: float) -> str:
+        return f"{answer:.4g} {self.unit}".rstrip()
+
+    def predicted_words(self, prediction: Prediction) -> str:
+        between = (
+            "" if prediction["low"] is None else f" [{prediction['low']:.4g} – {prediction['high']:.4g}]"
+        )
+        return f"{prediction['value']:.4g} {self.unit}".rstrip() + between
+
+    def state(self) -> dict[str, Any]:
+        return {"middle": self._middle, "spread": self._spread, "reach": self._reach}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._middle, self._spread, self._reach = state["middle"], state["spread"], state["reach"]

@@ -1,0 +1,277 @@
+"""tags: any number of several classes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from sys import intern
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+from pydantic import Field, PrivateAttr
+
+from oneglance.errors import DataError, Misfit, nearest
+from oneglance.scoring import average_precision, expected_calibration_error, f1, mean_bins, places, ranking
+from oneglance.task import Curve, Detail, Evidence, Grid, Prediction, Target
+from oneglance.vector_task import ClassNames, VectorTask, as_text, fit_temperature, log_sigmoid, sigmoid
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+YES = {"1", "1.0", "true", "yes", "y", "t", "x"}
+NO = {"0", "0.0", "false", "no", "n", "f", "-1", "-1.0"}  # -1 as in CelebA
+
+
+class Seen(NamedTuple):
+    """What somebody saw: the tags that apply, and those looked for (None: all there are)."""
+
+    present: frozenset[str]
+    asked: frozenset[str] | None = None
+
+
+class Tags(VectorTask):
+    """Any number of several classes, such as the defects of a board.
+
+    In the data: one cell with a ``separator``, a list, or one yes/no column per tag (``from`` names them
+    all; an empty cell of one is unknown for that tag alone).
+    """
+
+    separator: str = Field("|", min_length=1)
+    none: list[str] = []  # words that mean "looked and found nothing"; an empty list says so by itself
+    classes: ClassNames = []  # default: those of the training part, sorted
+    class_weights: Literal["none", "balanced"] = "none"  # balanced: yes and no of each tag count the same
+
+    _classes: list[str] = PrivateAttr(default_factory=list)
+    _shares: list[float] = PrivateAttr(default_factory=list)
+    _temperature: float = PrivateAttr(1.0)
+    _thresholds: list[float] = PrivateAttr(default_factory=list)
+
+    deciding: ClassVar[str] = "map"
+    meaning: ClassVar[Mapping[str, str]] = {
+        "map": "how well each tag's pictures come first, mean over the tags",
+        "f1_macro": "precision and recall in one, mean over the tags",
+        "f1_micro": "the same, over all tags of all pictures together",
+        "ece": "how far probability is from the share right; smaller is better",
+    }
+
+    def read(self, said: Any, asked: Sequence[str] | None = None) -> Seen | None:
+        if isinstance(said, dict):
+            return self._read_columns(said)
+        if not isinstance(said, list | tuple | set):
+            if self.is_unknown(said):
+                return None
+            text = as_text(said)
+            said = [] if text in self.none else text.split(self.separator)
+        known = [intern(as_text(word)) for word in said if not self.is_unknown(word)]
+        if said and not known:
+            return None
+        words = set(known) - set(self.none)
+        if self.classes and (odd := sorted(words - set(self.classes))):
+            raise Misfit(
+                f'has the tag "{odd[0]}"', f"it is not among `classes`.{nearest(odd[0], self.classes)}"
+            )
+        return Seen(frozenset(words), None if asked is None else frozenset(asked) | words)
+
+    def _read_columns(self, cells: Mapping[str, Any]) -> Seen | None:
+        answers = {tag: as_text(cell).lower() for tag, cell in cells.items() if not self.is_unknown(cell)}
+        for tag, answer in answers.items():
+            if answer not in YES | NO:
+                raise Misfit(f'{tag} is "{answer}"', "write yes or no, or leave the cell empty if unknown")
+        if not answers:
+            return None
+        return Seen(frozenset(tag for tag, answer in answers.items() if answer in YES), frozenset(answers))
+
+    def strata(self, answer: Seen) -> Iterable[str]:
+        return sorted(answer.present)
+
+    def learn(self, answers: Sequence[Seen]) -> None:
+        if not answers:
+            raise DataError("the training part has no answer", where=self.name)
+        counts = Counter(tag for answer in answers for tag in answer.present)
+        columns = [] if isinstance(self.from_, str) else list(dict.fromkeys(self.from_))
+        self._classes = list(self.classes) or columns or sorted(counts)
+        if not self._classes:
+            raise DataError(
+                "the training part has no tag at all", where=self.name, cure="check the separator"
+            )
+        asked = Counter(tag for answer in answers for tag in answer.asked or ())
+        asked_all = sum(answer.asked is None for answer in answers)
+        # One more of each, so that a tag that all or none have still has a finite logit.
+        self._shares = [(counts[tag] + 1) / (asked_all + asked[tag] + 2) for tag in self._classes]
+        self._thresholds = [0.5] * len(self._classes)
+
+    @property
+    def width(self) -> int:
+        return len(self._classes)
+
+    def encode(self, answers: Sequence[Seen | None]) -> Target:
+        index = {name: place for place, name in enumerate(self._classes)}
+        present = np.zeros((len(answers), self.width), dtype=np.float32)
+        known = np.zeros_like(present)
+        for row, answer in enumerate(answers):
+            if answer is None:
+                continue
+            present[row, [index[tag] for tag in answer.present if tag in index]] = 1
+            asked = slice(None) if answer.asked is None else [index[t] for t in answer.asked if t in index]
+            known[row, asked] = 1
+        return {"present": present, "known": known}
+
+    def loss(self, raw: Tensor, target: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        import torch.nn.functional as F
+
+        present = target["present"]
+        loss = F.binary_cross_entropy_with_logits(raw.float(), present, reduction="none")
+        if self.class_weights == "balanced":
+            share = loss.new_tensor(self._shares)
+            loss = loss * (present / (2 * share) + (1 - present) / (2 * (1 - share)))
+        return loss, target["known"]
+
+    def constant_raw(self) -> np.ndarray:
+        shares = np.array(self._shares, dtype=np.float32)
+        return np.asarray(np.log(shares / (1 - shares)))[None]
+
+    def chances(self, raw: np.ndarray) -> np.ndarray:
+        """Calibrated probabilities, float64 [n, tags]."""
+        return sigmoid(np.asarray(raw, dtype=np.float64) / self._temperature)
+
+    def constant(self, count: int) -> list[Prediction]:
+        # The temperature mends the network's confidence; the shares of the tags need no mending.
+        return self.decode(self.constant_raw() * self._temperature) * count
+
+    def calibrate(self, raw: np.ndarray, answers: Sequence[Seen | None]) -> None:
+        target = self.encode(answers)
+        present, known = target["present"].astype(np.float64), target["known"] > 0
+        raw = np.asarray(raw, dtype=np.float64)
+        if known.sum() < 10:
+            return
+
+        def loss(temperature: float) -> float:
+            x = raw / temperature
+            logs = present * log_sigmoid(x) + (1 - present) * log_sigmoid(-x)
+            return float(-logs[known].mean())
+
+        self._temperature = fit_temperature(loss)
+        chances = self.chances(raw)
+        self._thresholds = [
+            best_threshold(chances[known[:, tag], tag], present[known[:, tag], tag])
+            for tag in range(self.width)
+        ]
+
+    def decode(self, raw: np.ndarray) -> list[Prediction]:
+        chances = self.chances(raw)
+        applies = chances >= np.array(self._thresholds)
+        return [
+            {
+                "values": [tag for tag, yes in zip(self._classes, chosen, strict=True) if yes],
+                "probabilities": dict(zip(self._classes, row, strict=True)),
+            }
+            for chosen, row in zip(applies.tolist(), chances.tolist(), strict=True)
+        ]
+
+    def evidence(self, predictions: Sequence[Prediction], answers: Sequence[Seen]) -> Evidence:
+        shape = (len(predictions), self.width)
+        rows = [[p["probabilities"][tag] for tag in self._classes] for p in predictions]
+        chances = np.array(rows, dtype=np.float64).reshape(shape)
+        index = {tag: place for place, tag in enumerate(self._classes)}
+        chosen = np.zeros(shape)
+        for row, prediction in enumerate(predictions):
+            chosen[row, [index[tag] for tag in prediction["values"]]] = 1
+        target = self.encode(answers)
+        known, present = target["known"].astype(np.float64), target["present"].astype(np.float64)
+        ranked = [ranking(column) for column in chances.T]
+        sure = np.maximum(chances, 1 - chances)
+        return {
+            "chances": chances,
+            "known": known,
+            "present": known * present,
+            "chosen": known * chosen,
+            "hit": known * present * chosen,
+            # A column is one tag: contiguous, for it is what average_precision walks through.
+            "order": np.array([order for order, _ in ranked], dtype=np.int64).T,
+            "end": np.array([end for _, end in ranked], dtype=np.int64).T,
+            "sure": sure,
+            "place": places(sure),
+            "right": ((chances >= 0.5) == (present > 0)).astype(np.float64),
+        }
+
+    def metrics(self, evidence: Evidence, weights: np.ndarray) -> dict[str, float]:
+        hits, chosen, present = (weights @ evidence[name] for name in ("hit", "chosen", "present"))
+        involved = (chosen + present) > 0
+        counted = evidence["known"] * weights[:, None]
+        precisions = self._average_precisions(evidence, counted)
+        precisions = precisions[~np.isnan(precisions)]
+        total = float(chosen.sum() + present.sum())
+        flat = [evidence[name].ravel() for name in ("sure", "place", "right")]
+        nothing = float("nan")
+        return {
+            "map": float(precisions.mean()) if len(precisions) else nothing,
+            "f1_macro": float(f1(hits, chosen, present)[involved].mean()) if involved.any() else nothing,
+            "f1_micro": float(2 * hits.sum() / total) if total else nothing,
+            "ece": expected_calibration_error(flat[0], flat[1], flat[2], counted.ravel()),
+        }
+
+    def _average_precisions(self, evidence: Evidence, counted: np.ndarray) -> np.ndarray:
+        columns = (evidence["order"].T, evidence["end"].T, evidence["present"].T, counted.T)
+        return np.array([average_precision(*tag) for tag in zip(*columns, strict=True)])
+
+    def wrongness(self, evidence: Evidence) -> np.ndarray:
+        chance = np.where(evidence["present"] > 0, evidence["chances"], 1 - evidence["chances"])
+        loss = -np.log(np.maximum(chance, 1e-15)) * evidence["known"]
+        return np.asarray(loss.sum(axis=1) / np.maximum(evidence["known"].sum(axis=1), 1))
+
+    def details(self, evidence: Evidence) -> list[Detail]:
+        known, present = evidence["known"], evidence["present"]
+        hits, predicted, actual = (evidence[name].sum(axis=0) for name in ("hit", "chosen", "present"))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            precision, recall = hits / predicted, hits / actual
+        ap = self._average_precisions(evidence, known)
+        columns = (
+            known.sum(axis=0).astype(int),
+            actual.astype(int),
+            ap,
+            precision,
+            recall,
+            f1(hits, predicted, actual),
+        )
+        rows = zip(self._classes, *(column.tolist() for column in columns), self._thresholds, strict=True)
+        chances = evidence["chances"].ravel()
+        bins = mean_bins(chances, places(chances), present.ravel(), known.ravel())
+        header = ("tag", "pictures", "with it", "AP", "precision", "recall", "F1", "threshold")
+        return [
+            Grid("Per tag", header, tuple(rows)),
+            Curve("Calibration", "probability", "share with the tag", bins[0], bins[1], diagonal=True),
+        ]
+
+    def words(self, answer: Seen) -> str:
+        return ", ".join(sorted(answer.present)) or "none"
+
+    def predicted_words(self, prediction: Prediction) -> str:
+        return ", ".join(prediction["values"]) or "none"
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "classes": self._classes,
+            "shares": self._shares,
+            "temperature": self._temperature,
+            "thresholds": self._thresholds,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._classes, self._shares = list(state["classes"]), list(state["shares"])
+        self._temperature, self._thresholds = float(state["temperature"]), list(state["thresholds"])
+
+
+def best_threshold(chances: np.ndarray, present: np.ndarray) -> float:
+    """The threshold with the highest F1, halfway between two neighbouring probabilities; 0.5 where fewer
+    than five pictures have the tag or five do not, too few to choose by.
+    """
+    if min(present.sum(), (1 - present).sum()) < 5:
+        return 0.5
+    order = np.argsort(-chances, kind="stable")
+    ranked = chances[order]
+    hits = np.cumsum(present[order])
+    scores = 2 * hits / (np.arange(1, len(ranked) + 1) + present.sum())
+    scores[:-1][ranked[:-1] == ranked[1:]] = -1  # a threshold cannot part equal probabilities
+    best = int(np.argmax(scores))
+    below = ranked[best + 1] if best + 1 < len(ranked) else 0.0
+    return float((ranked[best] + below) / 2)

@@ -1,0 +1,95 @@
+"""The screen of a terminal: progress bars with rich, plain lines where there is no terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.text import Text
+
+from oneglance.screen import Screen
+
+LINE_EVERY = 10.0  # seconds between plain lines
+
+
+class Terminal(Screen):
+    """Speaks on standard error, so that standard output stays free for answers."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True, highlight=False)
+        self.live = self.console.is_terminal
+        self.bars: Progress | None = None
+        self.bar: TaskID | None = None
+        self.what = ""
+        self.brief = ""
+        self.started = self.spoken = time.monotonic()
+        self.pictures = 0
+        self.steps_done = 0
+
+    def say(self, text: str) -> None:
+        (self.bars.console if self.bars else self.console).print(Text(text), soft_wrap=True)
+
+    def progress(self, done: int, total: int, what: str) -> None:
+        if what != self.what:
+            self._begin(what)
+        seconds = max(time.monotonic() - self.started, 1e-9)
+        speed = f"{done / seconds:,.0f} pictures/s"
+        self._show(done, total, f"{what}  {done:,}/{total:,}", f"{speed}  {_left(seconds, done, total)}")
+        if done >= total:
+            self.close()
+
+    def step(self, epoch: int, epochs: int, step: int, steps: int, pictures: int) -> None:
+        if self.what != "training":
+            self._begin("training")
+            self.first = (epoch - 1) * steps + step - 1
+        self.pictures += pictures
+        done = (epoch - 1) * steps + step
+        seconds = max(time.monotonic() - self.started, 1e-9)
+        speed = f"{self.pictures / seconds:,.0f} pictures/s"
+        left = _left(seconds, done - self.first, epochs * steps - self.first)
+        self._show(done, epochs * steps, f"epoch {epoch}/{epochs}", f"{speed}  {left}   {self.brief}")
+
+    def epoch(self, row: Mapping[str, Any], epochs: int, brief: Mapping[str, str]) -> None:
+        self.brief = "  ".join(f"{name} {value}" for name, value in brief.items())
+        if not self.live:
+            self.say(f"epoch {row['epoch']}/{epochs}  {row['seconds']:.0f} s   {self.brief}")
+            self.spoken = time.monotonic()
+
+    def close(self) -> None:
+        if self.bars is not None:
+            self.bars.stop()
+        self.bars, self.bar, self.what = None, None, ""
+
+    def _begin(self, what: str) -> None:
+        self.close()
+        self.what, self.pictures = what, 0
+        self.started = self.spoken = time.monotonic()
+        if self.live:
+            columns = (TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.fields[rest]}"))
+            self.bars = Progress(*columns, console=self.console, refresh_per_second=4)
+            self.bars.start()
+            self.bar = self.bars.add_task(what, rest="")
+
+    def _show(self, done: int, total: int, head: str, rest: str) -> None:
+        if self.bars is not None and self.bar is not None:
+            self.bars.update(self.bar, completed=done, total=total, description=head, rest=rest)
+        elif time.monotonic() - self.spoken > LINE_EVERY:
+            self.spoken = time.monotonic()
+            self.say(f"{head}  {rest}")
+
+
+def _left(seconds: float, done: int, total: int) -> str:
+    if not done:
+        return ""
+    left = round(seconds / done * (total - done))
+    hours, minutes = divmod(left // 60, 60)
+    return (f"{hours}:{minutes:02}:{left % 60:02}" if hours else f"{minutes}:{left % 60:02}") + " left"
+
+
+def default_screen() -> Screen:
+    """A terminal's screen for a person, silence under a test or a pipe that hides standard error."""
+    return Terminal() if sys.stderr is not None else Screen()

@@ -1,0 +1,74 @@
+"""Pictures and encoded answers of one part, a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from oneglance.task import Target
+
+Targets = dict[str, dict[str, Tensor]]
+
+
+class Batch(NamedTuple):
+    """n pictures and what is known of them."""
+
+    pictures: Tensor  # uint8 [n, 3, s, s] on the device (channels last), or features [n, d]
+    targets: Targets  # by task and name; the first axis is the picture
+
+
+class Store(Protocol):
+    """Where pictures come from: the cache, a stream of files, or features kept in memory."""
+
+    def gather(self, rows: np.ndarray) -> np.ndarray: ...
+
+
+class Batches:
+    """One part of the data.
+
+    Args:
+        rows: int64 [n], the part's rows in ``store``.
+        targets: encoded answers of the part, by task, aligned with ``rows``.
+        size: pictures per batch; the batches of an epoch differ by at most one picture.
+    """
+
+    def __init__(
+        self, store: Store, rows: np.ndarray, targets: Mapping[str, Target], size: int, device: torch.device
+    ) -> None:
+        self.store, self.rows, self.device = store, rows, device
+        self.count = max(1, -(-len(rows) // size))
+        self.targets: Targets = {
+            name: {key: torch.as_tensor(value).to(device) for key, value in target.items()}
+            for name, target in targets.items()
+        }
+
+    def __len__(self) -> int:
+        return self.count
+
+    def shuffled(self, seed: int, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of ``epoch`` from ``start`` on; the order depends on seed and epoch alone."""
+        order = np.random.default_rng([seed, epoch]).permutation(len(self.rows))
+        yield from self._batches(np.array_split(order, self.count)[start:])
+
+    def in_order(self) -> Iterator[Batch]:
+        """Every picture once, in the order of ``rows``."""
+        yield from self._batches(np.array_split(np.arange(len(self.rows)), self.count))
+
+    def _batches(self, places: list[np.ndarray]) -> Iterator[Batch]:
+        announce = getattr(self.store, "announce", None)
+        if announce is not None:
+            announce([self.rows[place] for place in places])
+        for place in places:
+            pictures = torch.from_numpy(self.store.gather(self.rows[place]))
+            if pictures.ndim == 4:
+                pictures = pictures.permute(0, 3, 1, 2)  # stays channels last in memory
+            chosen = torch.from_numpy(place).to(self.device)
+            targets = {
+                name: {key: value[chosen] for key, value in target.items()}
+                for name, target in self.targets.items()
+            }
+            yield Batch(pictures.to(self.device, non_blocking=True), targets)

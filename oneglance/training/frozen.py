@@ -1,0 +1,54 @@
+"""A frozen backbone looks at each picture once; training then sees its features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from oneglance.config import Config
+from oneglance.machine import precise
+from oneglance.network import Network
+from oneglance.screen import Screen
+from oneglance.training.batches import Batches, Store
+
+
+class HasRows(Protocol):
+    rows: np.ndarray
+
+
+class Remembered:
+    """Features by the rows of the pictures they come from."""
+
+    def __init__(self, rows: np.ndarray, features: np.ndarray) -> None:
+        self.place = {row: place for place, row in enumerate(rows.tolist())}
+        self.features = features
+
+    def gather(self, rows: np.ndarray) -> np.ndarray:
+        """float32 [k, d]."""
+        return self.features[[self.place[row] for row in rows.tolist()]]
+
+
+def remembered(
+    network: Network,
+    store: Store,
+    parts: Sequence[HasRows],
+    config: Config,
+    device: torch.device,
+    screen: Screen,
+) -> Store:
+    """``store`` itself, or with [backbone] freeze the features of its pictures."""
+    if not config.backbone.freeze:
+        return store
+    network.backbone.requires_grad_(False)
+    rows = np.concatenate([part.rows for part in parts])
+    batches = Batches(store, rows, {}, config.training.batch, device)
+    found: list[np.ndarray] = []
+    network.eval()
+    with torch.inference_mode(), precise("fp32", device):
+        for batch in batches.in_order():
+            found.append(network.features(batch.pictures).vector.float().cpu().numpy())
+            screen.progress(sum(map(len, found)), len(rows), "features")
+    return Remembered(rows, np.concatenate(found))

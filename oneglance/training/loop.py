@@ -1,0 +1,265 @@
+"""The training loop: a generator. Whoever listens shows progress, writes files and decides when to stop."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from oneglance.balancer import Balancer
+from oneglance.config import TrainingTable
+from oneglance.errors import DivergedError
+from oneglance.machine import precise
+from oneglance.network import Network
+from oneglance.task import Task
+from oneglance.training.augment import Augment, Mix
+from oneglance.training.batches import Batch, Batches, Targets
+from oneglance.training.plan import build_optimizer, rate_at, set_rate
+
+
+@dataclass
+class Moment:
+    """The loop after one step."""
+
+    epoch: int  # from 1
+    step: int  # from 1, within the epoch
+    steps: int  # of an epoch
+    pictures: int  # in this step
+    losses: Tensor  # float32 [tasks] of this step, relative to the constant answer; NaN where none is known
+    done: Epoch | None = None  # at the end of an epoch
+
+
+@dataclass
+class Epoch:
+    """A finished epoch: a row of the history."""
+
+    epoch: int
+    loss: dict[str, float | None]  # mean over the epoch, relative to the constant answer
+    rate: float  # top learning rate at the end
+    seconds: float
+    raw: dict[str, np.ndarray] = field(default_factory=dict, repr=False)  # of the validation part, in order
+
+
+@dataclass
+class Place:
+    """Where a training stands; plain values."""
+
+    epoch: int = 0  # finished epochs
+    step: int = 0  # finished steps of the next one
+    updates: int = 0  # steps in all
+    seconds: float = 0.0  # spent in the epoch that is under way
+
+
+def known_mean(loss: Tensor, known: Tensor) -> Tensor:
+    """Mean over what was annotated; zero when this batch holds no such answer."""
+    return (loss * known).sum() / known.sum().clamp(min=1e-12)
+
+
+class Learner:
+    """A network on its way: weights, their average, the optimizer, and the place in the plan.
+
+    Every step draws its randomness from (seed, epoch, step) alone, so a resumed training goes on as if
+    nothing had happened.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        tasks: Mapping[str, Task],
+        balancer: Balancer,
+        augment: Augment | None,
+        table: TrainingTable,
+        device: torch.device,
+        precision: str = "fp32",
+    ) -> None:
+        self.network, self.tasks, self.balancer, self.augment = network, tasks, balancer, augment
+        self.table, self.device, self.precision = table, device, precision
+        self.look: Any = network if augment is not None else network.answer
+        self.average = copy.deepcopy(network).eval().requires_grad_(False)
+        self.optimizer = build_optimizer(network, table)
+        self.place = Place()
+        self.units = torch.ones(len(tasks), device=device)
+        self.weights = torch.tensor([task.weight for task in tasks.values()], device=device)
+        self.sums = torch.zeros(2, len(tasks), device=device)  # of losses and of batches that knew the task
+
+    # The state.
+
+    def state(self) -> dict[str, Any]:
+        """Tensors and plain values: all that resume() needs, as copies that later steps do not change."""
+        return copy.deepcopy(
+            {
+                "network": self.network.state_dict(),
+                "average": self.average.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "place": vars(self.place),
+                "sums": self.sums,
+                "precision": self.precision,
+            }
+        )
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Continue from what state() gave."""
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.place = Place(**state["place"])
+        self.sums = state["sums"].to(self.device)
+        self.precision = state["precision"]
+
+    # Losses.
+
+    def measure_units(self, targets: Targets) -> None:
+        """Each loss is told relative to that of the best constant answer, so that all start near 1."""
+        for place, (name, task) in enumerate(self.tasks.items()):
+            target = targets[name]
+            count = len(next(iter(target.values())))
+            raw = torch.as_tensor(task.constant_raw()).to(self.device)
+            with torch.no_grad():
+                loss = known_mean(*task.loss(raw.expand(count, *raw.shape[1:]), target))
+            self.units[place] = loss.clamp(min=1e-6)
+
+    def losses(self, raw: Mapping[str, Tensor], targets: Targets, mix: Mix | None) -> tuple[Tensor, Tensor]:
+        """(losses [tasks] relative to the constant answer, present [tasks])."""
+        found, present = [], []
+        for name, task in self.tasks.items():
+            loss, known = task.loss(raw[name], targets[name])
+            if mix is not None:
+                other = {key: value[mix.partner] for key, value in targets[name].items()}
+                loss_other, known_other = task.loss(raw[name], other)
+                share = mix.share * known, (1 - mix.share) * known_other
+                known = share[0] + share[1]
+                loss = (share[0] * loss + share[1] * loss_other) / known.clamp(min=1e-12)
+            found.append(known_mean(loss, known))
+            present.append(known.sum() > 0)
+        return torch.stack(found) / self.units, torch.stack(present)
+
+    # A step.
+
+    def update(self, batch: Batch, steps_in_all: int) -> Tensor:
+        """One step on one batch; returns its losses, NaN where the batch knows nothing.
+
+        Raises:
+            DivergedError: a loss is NaN or infinite; the weights are those before the step.
+        """
+        place, table = self.place, self.table
+        drawn = int(np.random.SeedSequence([table.seed, place.epoch, place.step]).generate_state(1)[0])
+        torch.manual_seed(drawn)  # dropout
+        set_rate(self.optimizer, rate_at(place.updates, steps_in_all, table))
+        pictures, mix = batch.pictures, None
+        if self.augment is not None:
+            generator = torch.Generator().manual_seed(drawn)
+            rest = place.updates >= steps_in_all * (1 - self.augment.table.rest)
+            pictures, mix = self.augment(pictures, generator, rest=rest)
+        losses, present = self.backward(pictures, batch.targets, mix)
+        if not bool(torch.isfinite(losses.sum())):
+            self._diverged(losses)
+        if table.clip:
+            norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), table.clip)
+            if not bool(torch.isfinite(norm)):
+                self._diverged(losses)
+        self.optimizer.step()
+        self._follow()
+        self.sums += torch.stack([losses * present, present.to(losses.dtype)])
+        place.step += 1
+        place.updates += 1
+        return torch.where(present, losses, torch.nan)
+
+    def backward(self, pictures: Tensor, targets: Targets, mix: Mix | None) -> tuple[Tensor, Tensor]:
+        """Forward and backward; the gradients replace the old ones. Returns (losses, present), detached."""
+        self.network.train()
+        self.optimizer.zero_grad()
+        with precise(self.precision, self.device):
+            raw = self.look(pictures)
+        losses, present = self.losses(raw, targets, mix)
+        weights = self.balancer.weights(losses.detach(), present) * self.weights
+        (weights * losses).sum().backward()  # type: ignore[no-untyped-call]
+        return losses.detach(), present
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """The average follows the weights and the batch norms' statistics; quicker while both are young."""
+        done = self.place.updates
+        share = 1 - min(self.table.ema, (1 + done) / (10 + done)) if self.table.ema else 1.0
+        ours, theirs = self.average.state_dict(), self.network.state_dict()
+        pairs = [(ours[k], theirs[k]) for k in ours]
+        floats = [(a, b) for a, b in pairs if a.is_floating_point()]
+        torch._foreach_lerp_([a for a, _ in floats], [b for _, b in floats], share)
+        for a, b in pairs:
+            if not a.is_floating_point():
+                a.copy_(b)
+
+    def _diverged(self, losses: Tensor) -> None:
+        bad = [name for name, loss in zip(self.tasks, losses.tolist(), strict=True) if not np.isfinite(loss)]
+        what = (
+            f"the loss of {', '.join(bad)} became NaN or infinite" if bad else "the gradients became infinite"
+        )
+        raise DivergedError(
+            f"{what} in epoch {self.place.epoch + 1}, step {self.place.step + 1}",
+            cure="lower training.rate, or set training.precision to fp32",
+        )
+
+    # Looking without learning.
+
+    @torch.inference_mode()
+    def validate(self, batches: Batches) -> dict[str, np.ndarray]:
+        """Raw outputs of the averaged network, in order."""
+        return collect(
+            self.average if self.augment is not None else self.average.answer, batches, self.precision
+        )
+
+
+@torch.inference_mode()
+def collect(look: Any, batches: Batches, precision: str) -> dict[str, np.ndarray]:
+    """The raw outputs of ``look`` for every picture of ``batches``, in order, as float32 arrays."""
+    parts: dict[str, list[np.ndarray]] = {}
+    for batch in batches.in_order():
+        with precise(precision, batches.device):
+            raw = look(batch.pictures)
+        for name, value in raw.items():
+            parts.setdefault(name, []).append(value.float().cpu().numpy())
+    return {name: np.concatenate(values) for name, values in parts.items()}
+
+
+def learn(learner: Learner, training: Batches, validation: Batches) -> Iterator[Moment]:
+    """Train from where ``learner`` stands to the last epoch; a Moment after every step."""
+    table, place = learner.table, learner.place
+    steps_in_all = table.epochs * len(training)
+    while place.epoch < table.epochs:
+        clock = time.perf_counter() - place.seconds
+        last = len(training)
+        for batch in training.shuffled(table.seed, place.epoch, place.step):
+            losses = learner.update(batch, steps_in_all)
+            place.seconds = time.perf_counter() - clock
+            if place.step < last:
+                yield Moment(place.epoch + 1, place.step, last, len(batch.pictures), losses)
+        moment = Moment(place.epoch + 1, last, last, len(batch.pictures), losses)
+        moment.done = _finish(learner, validation)
+        yield moment
+
+
+def _finish(learner: Learner, validation: Batches) -> Epoch:
+    place = learner.place
+    total, count = learner.sums.tolist()
+    loss = {n: t / c if c else None for n, t, c in zip(learner.tasks, total, count, strict=True)}
+    rate = max(group["lr"] for group in learner.optimizer.param_groups)
+    seconds = place.seconds
+    place.epoch, place.step, place.seconds = place.epoch + 1, 0, 0.0
+    learner.sums.zero_()
+    return Epoch(place.epoch, loss, rate, seconds, learner.validate(validation))
+
+
+def mean_skill(
+    tasks: Mapping[str, Task], deciding: Mapping[str, float], constants: Mapping[str, float]
+) -> float:
+    """Mean over the tasks of the deciding metric, 0 for the constant answer and 1 for perfect; tasks without
+    a validation answer do not count.
+    """
+    skills = [task.skill(deciding[name], constants[name]) for name, task in tasks.items()]
+    finite = [skill for skill in skills if np.isfinite(skill)]
+    return float(np.mean(finite)) if finite else float("nan")

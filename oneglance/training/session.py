@@ -1,0 +1,298 @@
+"""One training from the first picture to the finished run folder: it listens to the loop."""
+
+from __future__ import annotations
+
+import copy
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from oneglance.balancer import build_balancer
+from oneglance.config import Config
+from oneglance.data.cache import cache_folder
+from oneglance.data.dataset import Part
+from oneglance.errors import DataError, DivergedError, StoppedError
+from oneglance.files import write_json
+from oneglance.machine import environment, faster_precision, keep_freed_memory, pick_device
+from oneglance.network import Network, build_network
+from oneglance.run import RunFolder
+from oneglance.screen import Screen
+from oneglance.task import Task
+from oneglance.training.augment import Augment
+from oneglance.training.batches import Batches, Store
+from oneglance.training.frozen import remembered
+from oneglance.training.loop import Epoch, Learner, Moment, learn, mean_skill
+from oneglance.training.tensorboard import tensorboard
+
+
+@dataclass
+class Best:
+    """The best epoch so far; plain values."""
+
+    epoch: int = 0
+    skill: float = -float("inf")
+    validation: dict[str, dict[str, float | None]] = field(default_factory=dict)
+
+
+class Session:
+    """What a training works with. ``run()`` is the whole of it."""
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        config: Config,
+        tasks: Mapping[str, Task],
+        store: Store,
+        training: Part,
+        validation: Part,
+        screen: Screen,
+    ) -> None:
+        """``store`` holds the pictures [n, s, s, 3] that the rows of both parts name."""
+        self.folder, self.config, self.tasks, self.screen = folder, config, tasks, screen
+        self.parts = training, validation
+        self.device = pick_device(config.training.device)
+        keep_freed_memory()
+        torch.manual_seed(config.training.seed)  # the heads' and a new backbone's first weights
+        learn_answers(tasks, training)
+        self.answered = {
+            name: [row for row, answer in enumerate(validation.answers(name)) if answer is not None]
+            for name in tasks
+        }
+        self.constants = {
+            name: task_values(task, task.constant(len(rows)), validation.answers(name), rows)
+            for (name, task), rows in zip(tasks.items(), self.answered.values(), strict=True)
+        }
+        network = build_network(config.backbone, tasks, config.base).to(self.device)
+        self.store = remembered(network, store, self.parts, config, self.device, screen)
+        self.batches = tuple(self._batches(part) for part in self.parts)
+        self.learner = self._learner(network)
+        self.best, self.history = Best(), list[dict[str, Any]]()
+
+    def _batches(self, part: Part) -> Batches:
+        targets = {name: task.encode(part.answers(name)) for name, task in self.tasks.items()}
+        return Batches(self.store, part.rows, targets, self.config.training.batch, self.device)
+
+    def _learner(self, network: Network) -> Learner:
+        table = self.config.training
+        balancer = build_balancer(table.balancer, table.balancer_options)
+        augment = None if self.config.backbone.freeze else Augment(self.config.augment, network.mean)
+        learner = Learner(network, self.tasks, balancer, augment, table, self.device)
+        learner.measure_units(self.batches[0].targets)
+        return learner
+
+    # Where it stands.
+
+    def save(self) -> None:
+        """A checkpoint of this very step."""
+        self.folder.save_checkpoint({"learner": self.learner.state(), "best": vars(self.best)})
+
+    def resume(self) -> bool:
+        """Go on from the last checkpoint; False where there is none."""
+        state = self.folder.checkpoint()
+        if state is None:
+            return False
+        self.learner.resume(state["learner"])
+        self.best = Best(**state["best"])
+        # A run killed between its history and its checkpoint has a row too many: that epoch comes again.
+        self.history = self.folder.history()[: self.learner.place.epoch]
+        return True
+
+    # The whole of it.
+
+    def run(self) -> None:
+        """Train to the end and finish the run folder.
+
+        Raises:
+            StoppedError: Ctrl-C or SIGTERM; nothing is lost.
+            DivergedError: a loss became NaN; the run is finished with its best epoch, if it had one.
+        """
+        self._choose_precision()
+        if self.config.training.compile:
+            self.learner.look = torch.compile(self.learner.look)
+        try:
+            with stop_signals() as stop, tensorboard(self.config, self.folder) as chart:
+                for moment in self._until_patience_ends(chart):
+                    self._save_when_due(moment)
+                    if stop.asked and not moment.done:
+                        self._stop()
+        except DivergedError as error:
+            raise self._diverged(error) from None
+        self._finish()
+
+    def _until_patience_ends(self, chart: Callable[[dict[str, Any]], None]) -> Iterator[Moment]:
+        table = self.config.training
+        self._saved = time.monotonic()
+        if table.patience and self.learner.place.epoch - self.best.epoch >= table.patience:
+            return
+        for moment in learn(self.learner, *self.batches):
+            self.screen.step(moment.epoch, table.epochs, moment.step, moment.steps, moment.pictures)
+            if moment.done:
+                chart(self._judge(moment.done))
+            yield moment
+            if table.patience and moment.done and moment.epoch - self.best.epoch >= table.patience:
+                self.screen.say(f"no better for {table.patience} epochs: stopping")
+                return
+
+    def _judge(self, epoch: Epoch) -> dict[str, Any]:
+        """Score the validation part, keep the weights if they are the best, and write the history."""
+        scores = self.scores(epoch.raw)
+        deciding = {name: scores[name].get(task.deciding, float("nan")) for name, task in self.tasks.items()}
+        constants = {
+            name: self.constants[name].get(task.deciding, float("nan")) for name, task in self.tasks.items()
+        }
+        skill = mean_skill(self.tasks, deciding, constants)
+        row = {
+            "epoch": epoch.epoch,
+            "loss": epoch.loss,
+            "validation": {n: {k: finite(v) for k, v in found.items()} for n, found in scores.items()},
+            "skill": finite(skill),
+            "rate": epoch.rate,
+            "seconds": round(epoch.seconds, 3),
+        }
+        if skill > self.best.skill or not self.best.epoch:
+            self.best = Best(epoch.epoch, skill, row["validation"])
+            self.folder.save_weights(self.learner.average.state_dict())
+        self.history.append(row)
+        self.folder.record(self.history)
+        brief = {
+            name: task.brief(deciding[name])
+            for name, task in self.tasks.items()
+            if np.isfinite(deciding[name])
+        }
+        self.screen.epoch(row, self.config.training.epochs, brief)
+        return row
+
+    def scores(self, raw: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
+        """Every metric of every task on the validation part."""
+        return {
+            name: task_values(
+                task,
+                task.decode(raw[name][self.answered[name]]),
+                self.parts[1].answers(name),
+                self.answered[name],
+            )
+            for name, task in self.tasks.items()
+        }
+
+    def _save_when_due(self, moment: Moment) -> None:
+        due = time.monotonic() - self._saved > 60 * self.config.training.checkpoint_minutes
+        if due or moment.done:
+            self.save()
+            self._saved = time.monotonic()
+
+    def _stop(self) -> None:
+        self.save()
+        place = self.learner.place
+        raise StoppedError(
+            f"stopped in epoch {place.epoch + 1} after step {place.step}; nothing is lost",
+            cure=f"go on with: oneglance train {self.folder.path} --resume",
+        )
+
+    def _diverged(self, error: DivergedError) -> DivergedError:
+        kept = "nothing was learned before that"
+        if self.best.epoch:
+            self._finish()
+            kept = f"{self.folder.path} keeps the weights of epoch {self.best.epoch}"
+        return DivergedError(f"{error.what}; {kept}", cure=error.cure)
+
+    def _finish(self) -> None:
+        """Calibrate the best weights on the validation part; from now on the run can be used."""
+        tasks = {name: copy.deepcopy(task) for name, task in self.tasks.items()}
+        network = self.learner.average
+        best = self.folder.network_tensors()
+        network.load_state_dict({name: tensor.to(self.device) for name, tensor in best.items()})
+        raw = self.learner.validate(self.batches[1])
+        for name, task in tasks.items():
+            task.calibrate(raw[name], self.parts[1].answers(name))
+        self.folder.finish(tasks)
+
+    def _choose_precision(self) -> None:
+        wanted = self.config.training.precision
+        if self.learner.place.updates:
+            return  # a resumed training goes on as it began
+        chosen = wanted if wanted != "auto" else self._faster_precision()
+        self.learner.precision = chosen
+        known = environment(self.device)
+        write_json(self.folder / "environment.json", {**known, "training_precision": chosen})
+
+    def _faster_precision(self) -> str:
+        """Measured on a copy, so that nothing of the training moves."""
+        batch = next(self.batches[0].in_order())
+        trial = copy.deepcopy(self.learner)
+        pictures = batch.pictures.float()
+
+        def step(precision: str) -> None:
+            trial.precision = precision
+            trial.backward(pictures, batch.targets, None)
+
+        backbone = self.config.backbone
+        what = "heads" if backbone.freeze else f"{backbone.name} {backbone.options} {backbone.size}"
+        key = f"train | {what} | batch {len(pictures)}"
+        return faster_precision(
+            step, self.device, key=key, memory=cache_folder(self.config.cache) / "precision.json"
+        )
+
+
+def learn_answers(tasks: Mapping[str, Task], training: Part) -> None:
+    """Every task learns its classes and scale; all that cannot are told at once.
+
+    Raises:
+        DataError: nothing can be learned of a task.
+    """
+    wrong = []
+    for name, task in tasks.items():
+        try:
+            task.learn([answer for answer in training.answers(name) if answer is not None])
+        except DataError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise DataError("\n".join(wrong))
+
+
+def task_values(
+    task: Task, predictions: Sequence[Any], answers: Sequence[Any | None], rows: Sequence[int]
+) -> dict[str, float]:
+    """The metrics of ``predictions`` for the answered ``rows``; none where nothing is answered."""
+    if not rows:
+        return {}
+    evidence = task.evidence(predictions, [answers[row] for row in rows])
+    return task.metrics(evidence, np.ones(len(rows)))
+
+
+def finite(value: float) -> float | None:
+    """JSON knows no NaN."""
+    return float(value) if np.isfinite(value) else None
+
+
+@dataclass
+class Stop:
+    asked: bool = False
+
+
+@contextmanager
+def stop_signals() -> Iterator[Stop]:
+    """Ctrl-C and SIGTERM are heard between two steps; a second one interrupts at once."""
+    stop = Stop()
+
+    def hear(number: int, frame: Any) -> None:
+        if stop.asked:
+            raise KeyboardInterrupt
+        stop.asked = True
+
+    old = {}
+    for name in (signal.SIGINT, signal.SIGTERM):
+        try:
+            old[name] = signal.signal(name, hear)
+        except ValueError:  # not in the main thread: whoever runs us there has other ways to stop
+            break
+    try:
+        yield stop
+    finally:
+        for name, handler in old.items():
+            signal.signal(name, handler)

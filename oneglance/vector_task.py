@@ -1,0 +1,95 @@
+"""Tasks whose raw output is a row of numbers: label, tags, number.
+
+They work on rows [n, width] and do not care whether a row is a picture or a box: an attribute of a box is an
+ordinary task asked of a box.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+from pydantic import AfterValidator
+
+from oneglance.task import Task
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from oneglance.backbone import Shape
+
+
+def _distinct(names: list[str]) -> list[str]:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f'"{twice[0]}" is named twice')
+    return names
+
+
+ClassNames = Annotated[list[str], AfterValidator(_distinct)]
+"""The ``classes`` of a task, each named once."""
+
+
+class VectorTask(Task):
+    """A task with an output of fixed ``width`` per row."""
+
+    @property
+    @abstractmethod
+    def width(self) -> int:
+        """Numbers per row of the raw output; known after learn()."""
+
+    def head(self, shape: Shape) -> nn.Module:
+        from oneglance.mlp import MLP
+
+        # The network starts as the best constant answer: no step is wasted on finding it.
+        return MLP(shape.vector, self.hidden, self.width, dropout=self.dropout, bias=self.constant_raw()[0])
+
+    def is_unknown(self, said: Any) -> bool:
+        """Whether a cell is empty or holds one of the declared ``unknown`` words."""
+        if said is None or (isinstance(said, float) and np.isnan(said)):
+            return True
+        text = as_text(said)
+        return not text or text in self.unknown
+
+
+def as_text(said: Any) -> str:
+    """A cell as a person would write it: a column of whole numbers with gaps reads as 3.0, and means 3."""
+    if isinstance(said, float) and said.is_integer():
+        said = int(said)
+    return str(said).strip()
+
+
+def known_rows(raw: np.ndarray, answers: Sequence[Any | None]) -> tuple[np.ndarray, list[Any]]:
+    """Only the rows whose answer is known."""
+    rows = [row for row, answer in enumerate(answers) if answer is not None]
+    return np.asarray(raw, dtype=np.float64)[rows], [answers[row] for row in rows]
+
+
+def softmax(x: np.ndarray) -> np.ndarray:
+    """Along the last axis, without overflow."""
+    shifted = np.exp(x - x.max(axis=-1, keepdims=True))
+    return shifted / shifted.sum(axis=-1, keepdims=True)
+
+
+def log_sigmoid(x: np.ndarray) -> np.ndarray:
+    """log(1 / (1 + exp(-x))), without overflow."""
+    return np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    """1 / (1 + exp(-x)), without overflow."""
+    return np.exp(log_sigmoid(x))
+
+
+def fit_temperature(loss: Any) -> float:
+    """The temperature T in [0.05, 20] that minimises ``loss(T)``, a mean negative log likelihood of raw / T
+    on the validation part (Guo et al. 2017, On Calibration of Modern Neural Networks, section 4.2).
+    """
+    from scipy.optimize import minimize_scalar
+
+    found = minimize_scalar(
+        lambda log_t: loss(np.exp(log_t)), bounds=(np.log(0.05), np.log(20)), method="bounded"
+    )
+    return float(np.exp(found.x))
