@@ -122,6 +122,8 @@ def train(
         declared.cache,
         screen.progress,
     )
+    if store.problem is not None:
+        screen.say(str(store.problem))
     _tell_unreadable(store.failures.values(), len(learned), screen)
     training = dataset.part("train", 0, store.failures)
     validation = dataset.part("validation", len(dataset.parts.train), store.failures)

@@ -153,6 +153,9 @@ def parse(text: str, *, base: Path, where: str = "oneglance.toml", overrides: Se
     for override in overrides:
         tables = with_override(tables, override)
     config: Config = read_table(Config, tables, where=where)
+    if config.cache.folder:
+        folder = str((base / Path(config.cache.folder).expanduser()).resolve())
+        config = config.model_copy(update={"cache": config.cache.model_copy(update={"folder": folder})})
     return config.model_copy(update={"text": text, "base": base, "overrides": tuple(overrides)})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from pathlib import Path
+from typing import Any
 
 from oneglance.errors import OneglanceError, nearest
 from oneglance.files import make_folder
@@ -49,6 +50,6 @@ def download(name: str, folder: Path, screen: Screen) -> Path:
 
 def _fetch(kind: type, place: Path) -> None:
     """The download alone, without the constructor that reads the set afterwards."""
-    fetcher = kind.__new__(kind)
+    fetcher: Any = object.__new__(kind)
     fetcher.root = str(place)
     fetcher.download()

@@ -8,6 +8,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -58,12 +59,21 @@ def write_with(path: Path, save: Callable[[Path], Any]) -> None:
         save(fresh)
         with fresh.open("rb+") as file:
             os.fsync(file.fileno())
+        fresh.chmod(0o666 & ~_umask())  # some libraries keep their files to themselves
         fresh.replace(path)
     except OSError as error:
         raise explained(error, path) from error
     finally:
         with suppress(OSError):
             fresh.unlink()
+
+
+@cache
+def _umask() -> int:
+    """What the user's settings take away from the rights of new files; asking means setting it."""
+    kept = os.umask(0)
+    os.umask(kept)
+    return kept
 
 
 def make_folder(path: Path) -> Path:

@@ -230,7 +230,10 @@ def build_tasks(tables: Mapping[str, Mapping[str, Any]], where: str = "oneglance
     built: dict[str, Task] = {}
     wrong: list[str] = []
     for name, table in tables.items():
-        kind = str(table.get("type", ""))
+        if "type" not in table:
+            wrong.append(f'{where}: [tasks.{name}] needs the key "type".{nearest("", kinds())}')
+            continue
+        kind = str(table["type"])
         if kind not in kinds():
             wrong.append(f'{where}: [tasks.{name}] has no type "{kind}".{nearest(kind, kinds())}')
             continue

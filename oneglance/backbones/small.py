@@ -16,7 +16,7 @@ from oneglance.weights import load_file
 class Options(Table):
     """[backbone] options of ``small``."""
 
-    width: int = Field(64, ge=4)  # channels of the first stage; each further one has twice as many
+    width: int = Field(32, ge=4)  # channels of the first stage; each further one has twice as many
     depth: int = Field(3, ge=1, le=6)  # stages; each halves the side
     blocks: int = Field(1, ge=0)  # residual blocks per stage after the first
 

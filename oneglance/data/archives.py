@@ -7,7 +7,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -26,7 +26,7 @@ def is_archive(path: Path) -> bool:
     return path.name.lower().endswith(ENDINGS) and path.is_file()
 
 
-def members(path: Path) -> Iterator[MemberImage | Problem]:
+def members(path: Path) -> Generator[MemberImage | Problem, None, None]:
     """Every visible file in the archive, in its order, and a Problem for each that cannot be used.
 
     Raises:

@@ -19,13 +19,12 @@ import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from oneglance.config import CacheTable
-from oneglance.data.decoding import FEW, Decode, chunk_of, crashed, decode, memory, processes
+from oneglance.data.decoding import FEW, Decode, DecodeInto, chunk_of, crashed_row, decode, memory, processes
 from oneglance.data.digests import Progress, digests
 from oneglance.data.images import Canvas, Fit, Limits
 from oneglance.data.record import ImageRef
@@ -47,7 +46,7 @@ def open_canvases(
         DataError: the disk is full.
     """
     if _bytes_of(len(refs), fit) > table.gigabytes * 1e9:
-        return Stream(refs, fit, limits, table.workers)
+        return Stream(refs, fit, limits, table.workers).survey(progress)
     folder = cache_folder(table)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -60,7 +59,7 @@ def open_canvases(
             cure="name another folder in [cache] folder",
             fatal=False,
         )
-        return Stream(refs, fit, limits, table.workers, problem)
+        return Stream(refs, fit, limits, table.workers, problem).survey(progress)
     return Canvases.build(refs, fit, limits, folder, table.workers, progress, table.gigabytes)
 
 
@@ -177,25 +176,6 @@ def _bytes_of(count: int, fit: Fit) -> int:
 # ---- writing
 
 
-@dataclass(frozen=True)
-class DecodeInto:
-    """Decode a picture straight into its row of the file, so that no pixel travels between processes."""
-
-    decode: Decode
-    path: Path
-
-    def __call__(self, item: tuple[int, ImageRef]) -> tuple[int, int] | PictureError:
-        row, ref = item
-        found = self.decode(ref)
-        if isinstance(found, PictureError):
-            return found
-        # Written, not mapped: a full disk is then an error and not the end of the process.
-        with self.path.open("rb+") as file:
-            file.seek(row * found.pixels.nbytes)
-            file.write(found.pixels.data)
-        return found.width, found.height
-
-
 def _write(
     path: Path, refs: Sequence[ImageRef], fit: Fit, limits: Limits, workers: int, progress: Progress | None
 ) -> None:
@@ -207,7 +187,7 @@ def _write(
         _allocate(unfinished, _bytes_of(count, fit))
         job = DecodeInto(Decode(fit, limits), unfinished)
         beside = processes(workers) if count >= FEW else 0
-        with Workers(job, _crashed, beside, chunk_of(fit), memory(limits)) as crew:
+        with Workers(job, crashed_row, beside, chunk_of(fit), memory(limits)) as crew:
             for row, answer in enumerate(crew.map(enumerate(refs))):
                 if isinstance(answer, PictureError):
                     failures.append((row, answer.what, answer.cure))
@@ -232,10 +212,6 @@ def _write(
     finally:
         with suppress(OSError):
             unfinished.unlink()
-
-
-def _crashed(item: tuple[int, ImageRef], what: str) -> PictureError:
-    return crashed(item[1], what)
 
 
 def _allocate(path: Path, size: int) -> None:

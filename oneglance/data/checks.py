@@ -12,8 +12,7 @@ from functools import cached_property
 from itertools import combinations
 
 from oneglance.data.gather import Question
-from oneglance.data.presence import Folder, folders
-from oneglance.data.presence import absent as absent  # what checks offer to others
+from oneglance.data.presence import absent as absent
 from oneglance.data.quote import plain, quoted
 from oneglance.data.record import Record
 from oneglance.data.split import PARTS, Parts, strata
@@ -29,8 +28,10 @@ def check(
     parts: Parts | None = None,
     digests: Sequence[bytes | None] = (),
     failures: Mapping[int, PictureError] | None = None,
+    classes: Sequence[Sequence[str]] | None = None,
 ) -> list[Problem]:
-    """Everything that is wrong with gathered records. Folders are listed; no picture is opened.
+    """Everything that is wrong with gathered records. Whether their pictures are there is another question:
+    see ``missing_pictures``. No picture is opened.
 
     Args:
         records: one per picture, answers by task.
@@ -38,8 +39,10 @@ def check(
         parts: how the records are split, if they are.
         digests: per record the digest of its content, where known.
         failures: row -> why its picture cannot be decoded.
+        classes: what ``strata(records, questions)`` gives, where it is at hand.
     """
-    facts = Facts(records, questions, parts, digests, failures or {})
+    classes = strata(records, questions) if classes is None else classes
+    facts = Facts(records, questions, classes, parts, digests, failures or {})
     return [problem for one in CHECKS for problem in one(facts)]
 
 
@@ -66,6 +69,7 @@ class Facts:
 
     records: Sequence[Record]
     questions: Sequence[Question]
+    strata: Sequence[Sequence[str]]
     parts: Parts | None
     digests: Sequence[bytes | None]
     failures: Mapping[int, PictureError]
@@ -76,19 +80,10 @@ class Facts:
         return self.parts.names() if self.parts else [""] * len(self.records)
 
     @cached_property
-    def folders(self) -> list[Folder]:
-        return list(folders(self.records))
-
-    @cached_property
-    def absent(self) -> dict[int, Problem]:
-        """Row -> what is said of it, where the picture is not there."""
-        return {row: problem for folder in self.folders for row, problem in folder.absent.items()}
-
-    @cached_property
     def classes(self) -> dict[str, Counter[str]]:
         """Class -> part -> records."""
         counts: dict[str, Counter[str]] = defaultdict(Counter)
-        alike = Counter(zip(strata(self.records, self.questions), self.names, strict=True))
+        alike = Counter(zip(map(tuple, self.strata), self.names, strict=True))
         for (row, part), count in alike.items():
             for name in row:
                 counts[name][part] += count
@@ -96,35 +91,22 @@ class Facts:
 
 
 def too_few(facts: Facts) -> Iterator[Problem]:
-    lost = {*facts.absent, *facts.failures}
-    total, usable = len(facts.records), len(facts.records) - len(lost)
+    total = len(facts.records)
+    usable = total - len(facts.failures)
     if usable < 2:
         what = f"{usable} of {total:,} can be used, and a training needs more"
         yield Problem("pictures", what, "correct `path` or `images`, or add pictures", kind="too few")
-    elif not any(r.answers for row, r in enumerate(facts.records) if row not in lost):
+    elif not any(r.answers for row, r in enumerate(facts.records) if row not in facts.failures):
         what = f"none of the {usable:,} that can be used has an answer"
         yield Problem("pictures", what, "name the fields that hold answers with `from`", kind="no answers")
-
-
-def absent_pictures(facts: Facts) -> Iterator[Problem]:
-    yield from facts.absent.values()
 
 
 def unreadable_pictures(facts: Facts) -> Iterator[Problem]:
     share = f"{len(facts.failures):,} of {len(facts.records):,} pictures"
     for row, failure in sorted(facts.failures.items()):
-        if row not in facts.absent:
-            name, place = plain(facts.records[row].image.name), facts.records[row].where
-            where = name if place.endswith(name) else f"{name} ({place})"
-            yield Problem(where, failure.what, f"left out; {share}", kind="unreadable picture", fatal=False)
-
-
-def unnamed_pictures(facts: Facts) -> Iterator[Problem]:
-    for folder in facts.folders:
-        if folder.unnamed:
-            others = folder.unnamed - 1
-            what = f"and {others:,} more there are named by no row" if others else "is named by no row"
-            yield Problem(plain(folder.example), what, kind="unnamed picture", fatal=False)
+        name, place = plain(facts.records[row].image.name), facts.records[row].where
+        where = name if place.endswith(name) else f"{name} ({place})"
+        yield Problem(where, failure.what, f"left out; {share}", kind="unreadable picture", fatal=False)
 
 
 def rare_classes(facts: Facts) -> Iterator[Problem]:
@@ -158,12 +140,11 @@ def constant_answers(facts: Facts) -> Iterator[Problem]:
 def tasks_absent_from_a_part(facts: Facts) -> Iterator[Problem]:
     if facts.parts is None:
         return
-    answered = Counter(
-        (task, part) for r, part in zip(facts.records, facts.names, strict=True) for task in r.answers
-    )
+    alike = Counter(zip((tuple(record.answers) for record in facts.records), facts.names, strict=True))
+    answered = {(task, part) for tasks, part in alike for task in tasks}
     for question in facts.questions:
         for part in PARTS:
-            if part in facts.names and not answered[question.name, part]:
+            if part in facts.names and (question.name, part) not in answered:
                 what = f"has no answer in the {part} part"
                 yield Problem(question.name, what, _NEEDED[part], kind="task absent", fatal=part == "train")
 
@@ -208,9 +189,7 @@ def identical_pictures(facts: Facts) -> Iterator[Problem]:
 
 CHECKS: tuple[Callable[[Facts], Iterator[Problem]], ...] = (
     too_few,
-    absent_pictures,
     unreadable_pictures,
-    unnamed_pictures,
     tasks_absent_from_a_part,
     constant_answers,
     rare_classes,

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from oneglance.config import Config
-from oneglance.data.cache import cache_folder, digests
+from oneglance.data.cache import cache_folder
 from oneglance.data.checks import absent, check, summary
+from oneglance.data.digests import digests
 from oneglance.data.gather import Question, gather
 from oneglance.data.record import Record
 from oneglance.data.source import Source, open_source

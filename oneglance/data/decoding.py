@@ -51,6 +51,30 @@ def crashed(ref: ImageRef, what: str) -> PictureError:
     return PictureError(what, where=ref.name)
 
 
+@dataclass(frozen=True)
+class DecodeInto:
+    """Decode a picture straight into its row of the file, so that no pixel travels between processes."""
+
+    decode: Decode
+    path: Path
+
+    def __call__(self, item: tuple[int, ImageRef]) -> tuple[int, int] | PictureError:
+        row, ref = item
+        found = self.decode(ref)
+        if isinstance(found, PictureError):
+            return found
+        # Written, not mapped: a full disk is then an error and not the end of the process.
+        with self.path.open("rb+") as file:
+            file.seek(row * found.pixels.nbytes)
+            file.write(found.pixels.data)
+        return found.width, found.height
+
+
+def crashed_row(item: tuple[int, ImageRef], what: str) -> PictureError:
+    """The same for ``DecodeInto``."""
+    return crashed(item[1], what)
+
+
 def processes(workers: int) -> int:
     """How many processes to start for ``[cache] workers``; 0: the pictures are decoded right here."""
     return 0 if workers == 1 else workers or processors()

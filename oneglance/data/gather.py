@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from oneglance.data.merge import Merge
 from oneglance.data.quote import plain, quoted
@@ -89,36 +89,31 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class _Asked(NamedTuple):
     """One question put to one source."""
 
-    question: Question
     name: str
     fields: tuple[str, ...]
+    read: Callable[[Any, Sequence[str] | None], Any]
     classes: Sequence[str] | None  # what this source's people looked for
-    cache: dict[str, Any]
+    answers: dict[Any, Any]  # short text -> what was read from it
 
-    def answer(self, said: Mapping[str, Any]) -> Any:
-        """The typed answer, None where nobody looked or nobody knew.
+    def value(self, said: Mapping[str, Any]) -> Any:
+        """What stands in the fields; None where nobody looked."""
+        if len(self.fields) == 1:
+            return said.get(self.fields[0])
+        return {name: said[name] for name in self.fields if said.get(name) is not None} or None
+
+    def answer(self, value: Any) -> Any:
+        """The typed answer, None where nobody knew.
 
         Raises:
             Misfit: it cannot be such an answer.
         """
-        if len(self.fields) > 1:
-            known = {name: said[name] for name in self.fields if said.get(name) is not None}
-            return self.question.read(known, self.classes) if known else None
-        value = said.get(self.fields[0])
-        if value is None:
-            return None
+        answer = self.read(value, self.classes)
         # Only text: 1, 1.0 and True would be one key.
-        if type(value) is not str or len(value) > LONGEST_CACHED:
-            return self.question.read(value, self.classes)
-        if value in self.cache:
-            return self.cache[value]
-        answer = self.question.read(value, self.classes)
-        if len(self.cache) < CACHE_LIMIT:
-            self.cache[value] = answer
+        if type(value) is str and len(value) <= LONGEST_CACHED and len(self.answers) < CACHE_LIMIT:
+            self.answers[value] = answer
         return answer
 
 
@@ -126,9 +121,9 @@ def _asked(source: Source, questions: Sequence[Question]) -> list[_Asked]:
     looked_for = source.annotates
     return [
         _Asked(
-            question,
             question.name,
             _listed(source.columns.get(question.name)) or question.fields,
+            question.read,
             looked_for[question.name] if isinstance(looked_for, dict) else None,
             {},
         )
@@ -156,8 +151,14 @@ def _records(source: Source, problems: list[Problem]) -> Iterator[Record]:
 def _answers(record: Record, asked: Sequence[_Asked], problems: list[Problem]) -> dict[str, Any]:
     answers = {}
     for question in asked:
+        value = question.value(record.answers)
+        if value is None:
+            continue
         try:
-            answer = question.answer(record.answers)
+            if type(value) is str and value in question.answers:
+                answer = question.answers[value]
+            else:
+                answer = question.answer(value)
         except Misfit as misfit:
             what = plain(f"{question.name} {misfit.what}")
             problems.append(Problem(record.where, what, misfit.cure, kind=f"misfit: {question.name}"))

@@ -219,7 +219,7 @@ def _in_rgb(image: Image.Image) -> Image.Image:
         white = Image.new("RGB", image.size, (255, 255, 255))
         white.paste(layer, mask=layer)
         return white
-    return image if image.mode == "RGB" else image.convert("RGB")
+    return image.convert("RGB")  # a copy even of RGB, free of the file and its tags
 
 
 def _in_8_bits(image: Image.Image) -> np.ndarray:

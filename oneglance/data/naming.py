@@ -9,7 +9,7 @@ from pathlib import Path
 from oneglance.data.archives import is_archive, members
 from oneglance.data.quote import quoted
 from oneglance.data.record import ImageRef
-from oneglance.data.refs import FileImage, MemberImage
+from oneglance.data.refs import FileImage, MemberImage, shown
 from oneglance.errors import DataError, Problem
 
 FOLDERS_KEPT = 50_000  # resolved folders to remember
@@ -45,15 +45,15 @@ class _InFolder:
 
     def __call__(self, name: str, where: str) -> ImageRef | Problem:
         plain = name.replace("\\", "/") if "\\" in name else name
-        cut = plain.rfind("/") + 1
-        folder, file = plain[:cut], plain[cut:]
+        folder, slash, file = plain.rpartition("/")
+        folder += slash
         try:
             real = self._folders[folder]
         except KeyError:
             real = self._resolve(folder)
         if real is None or file in ("", ".", ".."):
             return self._misnamed(name, where)
-        return FileImage(real + file, name)
+        return FileImage(real + file, shown(name))
 
     def holds(self, name: str) -> bool:
         """Whether a file of this name is there."""

@@ -6,59 +6,70 @@ import os
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from oneglance.data.quote import quoted
+from oneglance.data.quote import plain, quoted
 from oneglance.data.record import Record
 from oneglance.data.refs import FileImage, is_picture
 from oneglance.errors import Problem
 
 
-@dataclass(frozen=True)
-class Folder:
-    """A folder that holds pictures of records, or should."""
-
-    absent: dict[int, Problem]  # row -> what is said of it
-    unnamed: int  # pictures there that no record names
-    example: str  # the path of one of them
-
-
-def folders(records: Sequence[Record]) -> Iterator[Folder]:
-    """Every folder that records name pictures in. Pictures inside archives and tables are not looked at."""
-    rows: dict[str, list[tuple[int, str]]] = defaultdict(list)
-    for row, record in enumerate(records):
-        if isinstance(record.image, FileImage):
-            folder, _, name = record.image.path.rpartition(os.sep)
-            rows[folder].append((row, name))
-    while rows:
-        folder, inside = rows.popitem()
-        yield _compared(folder + os.sep, inside, records)
+def missing_pictures(records: Sequence[Record]) -> tuple[list[Record], list[Problem]]:
+    """The records whose picture is there, and a problem for each whose is not, and for pictures beside
+    them that no record names. No picture is opened; those in archives and tables are taken to be there.
+    """
+    absent: dict[int, Problem] = {}
+    problems = []
+    for folder, rows in _folders(records).items():
+        lost, unnamed = _compared(folder, rows, records)
+        absent |= lost
+        if unnamed:
+            others = len(unnamed) - 1
+            what = f"and {others:,} more there are named by no row" if others else "is named by no row"
+            problems.append(Problem(plain(folder + min(unnamed)), what, kind="unnamed picture", fatal=False))
+    there = [record for row, record in enumerate(records) if row not in absent] if absent else list(records)
+    return there, [absent[row] for row in sorted(absent)] + problems
 
 
 def absent(records: Sequence[Record]) -> dict[int, Problem]:
     """Row -> what is said of it, for every record whose picture is a file that is not there."""
-    return {row: problem for folder in folders(records) for row, problem in folder.absent.items()}
+    found: dict[int, Problem] = {}
+    for folder, rows in _folders(records).items():
+        found |= _compared(folder, rows, records)[0]
+    return found
 
 
-def _compared(folder: str, rows: Sequence[tuple[int, str]], records: Sequence[Record]) -> Folder:
+def _folders(records: Sequence[Record]) -> dict[str, list[int]]:
+    """Folder with its last separator -> the rows of its pictures."""
+    rows: dict[str, list[int]] = defaultdict(list)
+    for row, record in enumerate(records):
+        image = record.image
+        if isinstance(image, FileImage):
+            rows[image.path[: image.path.rfind(os.sep) + 1]].append(row)
+    return rows
+
+
+def _compared(
+    folder: str, rows: Sequence[int], records: Sequence[Record]
+) -> tuple[dict[int, Problem], list[str]]:
+    """What is said of each row whose picture is not there, and the pictures that no row names."""
     # Listed once: a million looks at single files would take long.
     try:
         with os.scandir(folder) as entries:
             named = {entry.name: False for entry in entries}
     except (FileNotFoundError, NotADirectoryError):
-        return Folder({row: _lost(records[row], "its folder is not there either") for row, _ in rows}, 0, "")
+        return {row: _lost(records[row], "its folder is not there either") for row in rows}, []
     except OSError:
-        return Folder({}, 0, "")  # it may not be listed: opening the pictures will tell
+        return {}, []  # it may not be listed: opening the pictures will tell
     lost = []
-    for row, name in rows:
+    for row in rows:
+        name = records[row].image.path[len(folder) :]  # type: ignore[attr-defined]
         if name in named:
             named[name] = True
         else:
             lost.append((row, name))
     missing = dict(_missing(folder, lost, named, records)) if lost else {}
-    unnamed = [name for name, seen in named.items() if not seen and is_picture(name)]
-    return Folder(missing, len(unnamed), folder + min(unnamed) if unnamed else "")
+    return missing, [name for name, seen in named.items() if not seen and is_picture(name)]
 
 
 def _missing(

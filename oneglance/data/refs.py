@@ -7,6 +7,7 @@ is shared with another process, and a file that was replaced is opened anew.
 from __future__ import annotations
 
 import os
+import re
 import stat
 import struct
 import threading
@@ -17,7 +18,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from gzip import GzipFile
-from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -34,9 +34,22 @@ WINDOW_BYTES = 256_000_000  # of a Parquet file's pictures in memory at once
 
 PICTURE_ENDINGS = frozenset(
     (
-        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".gif", ".bmp", ".dib", ".webp", ".tif", ".tiff"),
-        *(".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".jp2", ".j2k", ".jpx", ".mpo", ".tga", ".ico", ".pcx"),
-        *(".sgi", ".heic", ".heif"),
+        *(
+            ".jpg",
+            ".jpeg",
+            ".jpe",
+            ".jfif",
+            ".png",
+            ".apng",
+            ".gif",
+            ".bmp",
+            ".dib",
+            ".webp",
+            ".tif",
+            ".tiff",
+        ),
+        *(".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".jp2", ".j2k", ".jpx", ".mpo"),
+        *(".tga", ".ico", ".heic", ".heif"),  # not opened, yet pictures: better named than overlooked
     )
 )
 
@@ -44,6 +57,14 @@ PICTURE_ENDINGS = frozenset(
 def is_picture(name: str) -> bool:
     """Whether a file of this name is taken for a picture."""
     return os.path.splitext(name)[1].lower() in PICTURE_ENDINGS  # noqa: PTH122 - a million names
+
+
+_ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters and halves of characters
+
+
+def shown(name: str) -> str:
+    """``name`` as it may be printed and written to files: what is not text stands there as ``\\n``."""
+    return name if name.isprintable() else _ODD.sub(lambda odd: repr(odd[0])[1:-1], name)
 
 
 Opened = tuple[str, int, int, int]  # path, size, modification time, process: when to open anew
@@ -99,7 +120,7 @@ class MemberImage(ImageRef):
 
     @property
     def name(self) -> str:
-        return f"{Path(self.path).name}/{self.member}"
+        return shown(f"{Path(self.path).name}/{self.member}")
 
     def stamp(self) -> tuple[Any, ...]:
         return self.path, *_look(self.path), self.member, self.offset
@@ -250,12 +271,20 @@ def _sound(name: str) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class ArrayImage(ImageRef):
-    """One picture of a file that holds many as bare numbers."""
+    """One picture of a file that holds many as bare numbers. Each format of such files has its own."""
 
     path: str
-    format: str  # the file of data/sources/ whose `pixels(path, member)` reads them all
     index: int
     member: str = ""  # of the archive that `path` is
+
+    @classmethod
+    @abstractmethod
+    def pixels(cls, path: Path, member: str) -> np.ndarray:
+        """All pictures of the file, uint8 [n, h, w] or [n, h, w, 3].
+
+        Raises:
+            OSError: it is not there or not whole.
+        """
 
     @property
     def name(self) -> str:
@@ -266,14 +295,12 @@ class ArrayImage(ImageRef):
         return self.path, *_look(self.path), self.member, self.index
 
     def load(self) -> np.ndarray:
-        pixels = _pixels(_opened(self.path), self.format, self.member)
+        pixels = _pixels(_opened(self.path), type(self), self.member)
         if self.index >= len(pixels):
             raise OSError(5, "the file holds fewer pictures now", self.name)
-        return np.array(pixels[self.index])
+        return np.array(pixels[self.index], order="C")
 
 
 @lru_cache(maxsize=8)
-def _pixels(opened: Opened, format: str, member: str) -> np.ndarray:
-    module = import_module(f"oneglance.data.sources.{format}")
-    pixels: np.ndarray = module.pixels(Path(opened[0]), member)
-    return pixels
+def _pixels(opened: Opened, kind: type[ArrayImage], member: str) -> np.ndarray:
+    return kind.pixels(Path(opened[0]), member)

@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import csv
 import json
+import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from oneglance.errors import DataError, needs_extra
+from oneglance.files import explained
 
 TASKS = ("digit", "background", "shapes", "covered")
 PER_SCENE = 3  # pictures that share a scene
@@ -72,10 +73,11 @@ def write_scenes(folder: Path, count: int = 1500, seed: int = 0, size: int = 64)
     The folder appears whole or not at all. Nothing is done where it already holds just these pictures.
 
     Raises:
-        DataError: the folder holds something else, or cannot be written.
+        DataError: the folder holds something else.
+        RunError: it cannot be written, or the disk is full.
         MissingExtraError: scikit-learn, which brings the digits, is not installed.
     """
-    folder = Path(folder)
+    folder = Path(folder).resolve()
     wish = {"count": count, "seed": seed, "size": size}
     try:
         if folder.exists() and any(folder.iterdir()):
@@ -83,20 +85,18 @@ def write_scenes(folder: Path, count: int = 1500, seed: int = 0, size: int = 64)
                 raise DataError("holds other files already", where=str(folder), cure="name a new folder")
             return folder
         folder.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        unfinished = folder.parent / f".{folder.name}-{secrets.token_hex(4)}"
         try:
+            unfinished.mkdir()
             _fill(unfinished, scenes(count, seed, size))
             (unfinished / "scenes.json").write_text(json.dumps(wish), encoding="utf-8")
-            unfinished.chmod(0o755)  # mkdtemp makes it private
             if folder.exists():
                 folder.rmdir()  # it is empty; Windows renames onto nothing
             unfinished.rename(folder)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     except OSError as error:
-        raise DataError(
-            f"cannot be written ({error.strerror})", where=str(folder), cure="name another folder"
-        ) from None
+        raise explained(error, folder) from None
     return folder
 
 
@@ -238,13 +238,17 @@ def _any(names: Iterable[str], rng: np.random.Generator) -> str:
     return ordered[rng.integers(len(ordered))]
 
 
-def _find_room(radius: float, taken: Sequence[_Spot], rng: np.random.Generator) -> np.ndarray | None:
-    """A place that is free, or None where it is too crowded to find one."""
-    for _ in range(30):
-        centre = rng.uniform(radius + 0.02, 0.98 - radius, 2)
-        if all(np.hypot(*(centre - spot.centre)) > 0.9 * (radius + spot.radius) for spot in taken):
-            return centre
-    return None
+def _scatter(
+    shapes: Iterable[_Shape], card: _Spot, rng: np.random.Generator
+) -> Iterator[tuple[_Shape, _Spot]]:
+    """A free place for each shape; a shape that finds none in 30 throws is left out."""
+    taken = [card]
+    for shape in shapes:
+        for centre in rng.uniform(shape.radius + 0.02, 0.98 - shape.radius, (30, 2)):
+            if all(np.hypot(*(centre - s.centre)) > 0.9 * (shape.radius + s.radius) for s in taken):
+                taken.append(_Spot(centre, shape.radius, rng.normal(0, 0.2)))
+                yield shape, taken[-1]
+                break
 
 
 # Drawing. Canvases are float64 [size, size, 3] from 0 to 255, masks [size, size] from 0 to 1.
@@ -253,13 +257,9 @@ def _find_room(radius: float, taken: Sequence[_Spot], rng: np.random.Generator) 
 def _picture(setting: _Setting, rng: np.random.Generator, *, name: str, scene: str, size: int) -> Scene:
     canvas = _ground(GROUNDS[setting.ground], np.random.default_rng(setting.texture), size)
     card = _Spot(rng.uniform(0.32, 0.68, 2), rng.uniform(0.24, 0.3), rng.normal(0, 0.12))
-    taken, things, shown = [card], [], np.zeros((size, size))
-    for shape in setting.shapes:
-        centre = _find_room(shape.radius, taken, rng)
-        if centre is None:
-            continue
-        taken.append(_Spot(centre, shape.radius, rng.normal(0, 0.2)))
-        outline = taken[-1].outline(SHAPES[shape.name])
+    things, shown = [], np.zeros((size, size))
+    for shape, spot in _scatter(setting.shapes, card, rng):
+        outline = spot.outline(SHAPES[shape.name])
         mask = _mask([outline], size)
         canvas = _lay(canvas, mask, COLOURS[shape.colour])
         shown = np.maximum(shown, mask)
@@ -299,7 +299,8 @@ def _mask(outlines: Sequence[np.ndarray], size: int) -> np.ndarray:
     fine = Image.new("L", (size * FINE, size * FINE))
     pen = ImageDraw.Draw(fine)
     for outline in outlines:
-        pen.polygon((outline * (size * FINE)).ravel().tolist(), fill=255)
+        # Half a pixel less: Pillow counts from the middle of the first pixel.
+        pen.polygon((outline * (size * FINE) - 0.5).ravel().tolist(), fill=255)
     return np.asarray(fine.reduce(FINE), dtype=np.float64) / 255
 
 

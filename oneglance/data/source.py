@@ -17,7 +17,6 @@ from oneglance.data.quote import quoted
 from oneglance.data.record import SPLIT_NAMES, ImageRef, Record
 from oneglance.errors import ConfigError, Problem, nearest
 
-
 Found = tuple[str, ImageRef, Mapping[str, Any]]  # where, image, answers by field
 
 STRANGE_WORDS = 20  # unknown words of a split column that are told apart
@@ -59,10 +58,10 @@ class Source(Table, ABC):
         """What ``read`` gives for what a member found: its answers with group and split read out of them.
 
         A split word or a group field that means nothing is fatal, since a picture might train that was
-        to test; each is told once, at the end.
+        to test; each is told once, at the end. So is a source without any picture.
         """
-        title, group, words = self.title, self.group, _SplitWords(self.split)
-        fields: Mapping[str, Any] = {}  # of the last picture
+        title, group, split, words = self.title, self.group, self.split, _SplitWords(self.split)
+        fields: Mapping[str, Any] | None = None  # of the last picture
         ungrouped = bool(group)
         for item in found:
             if isinstance(item, Problem):
@@ -72,11 +71,15 @@ class Source(Table, ABC):
             named = fields.get(group) if group else None
             if named is not None:
                 ungrouped = False
-            word = fields.get(self.split)
+            word = fields.get(split)
             part = "" if word is None else words.part(word, where)
             yield Record(where, image, fields, "" if named is None else str(named), part, title)
         yield from words.problems()
-        if ungrouped and fields:
+        if fields is None:
+            yield Problem(
+                title, "holds no pictures", "put some into it, or give another path", kind="empty source"
+            )
+        elif ungrouped:
             what = f"group is {quoted(group)}, but no picture has this field.{nearest(group, fields)}"
             yield Problem(title, what, kind="group")
 
@@ -90,7 +93,7 @@ class _SplitWords:
 
     def part(self, word: Any, where: str) -> str:
         """``train``, ``validation`` or ``test``; "" for a strange word."""
-        plain = str(word).strip().lower()
+        plain = word if type(word) is str and word in SPLIT_NAMES else str(word).strip().lower()
         part = SPLIT_NAMES.get(plain, "")
         if not part:
             if plain not in self._strange and len(self._strange) >= STRANGE_WORDS:

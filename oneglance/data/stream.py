@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 
 import numpy as np
@@ -17,6 +17,7 @@ from oneglance.errors import PictureError, Problem
 AHEAD_BYTES = 256_000_000  # of canvases decoded before they are asked for
 AHEAD_BATCHES = 8
 
+Progress = Callable[[int, int, str], None]
 Coming = list[Future[list[Canvas | PictureError]]]
 
 
@@ -57,6 +58,18 @@ class Stream:
         self._ahead.clear()
         self._announced = iter(batches)
         self._start_ahead()
+
+    def survey(self, progress: Progress | None = None) -> Stream:
+        """Decode everything once: from then on ``failures`` and ``sizes`` are whole."""
+        chunks = np.array_split(np.arange(len(self)), max(1, len(self) // 64))
+        self.announce(chunks)
+        done = 0
+        for rows in chunks:
+            self.gather(rows)
+            done += len(rows)
+            if progress is not None:
+                progress(done, len(self), "looking at every picture")
+        return self
 
     def gather(self, rows: np.ndarray) -> np.ndarray:
         """uint8 [k, size, size, 3] for int64 ``rows`` [k]; zeros where a picture cannot be decoded, which

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from oneglance.errors import DataError
@@ -20,7 +21,7 @@ def lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
     number = 0
     try:
         with path.open(encoding=_decoder(encoding), newline="") as file:
-            for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), ""), 1):
+            for number, line in enumerate(iter(partial(file.readline, LONGEST_LINE), ""), 1):
                 if "\0" in line:
                     raise DataError(
                         "holds a NUL character, which no text has",
@@ -58,7 +59,7 @@ def _not_text(path: Path, encoding: str) -> DataError:
         if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             return DataError(what, where=path.name, cure='write encoding = "utf-16"')
         file.seek(0)
-        for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), 1):
+        for number, line in enumerate(iter(partial(file.readline, LONGEST_LINE), b""), 1):
             try:
                 line.decode(encoding)
             except UnicodeDecodeError as error:

@@ -34,7 +34,7 @@ Answer = TypeVar("Answer")
 class Workers(Generic[Item, Answer]):
     """``count`` processes that apply ``function`` to items, or with ``count=0`` this one.
 
-    An item whose process dies or takes longer than ``SECONDS`` gets the answer ``failed(item, what)``. An
+    An item whose process dies or takes longer than ``seconds`` gets the answer ``failed(item, what)``. An
     exception that ``function`` raises is raised here. ``function`` and items must be importable by name.
     """
 
@@ -45,11 +45,12 @@ class Workers(Generic[Item, Answer]):
         count: int,
         chunk: int = 16,
         memory: int = 0,
+        seconds: int = SECONDS,
     ) -> None:
         self.count, self.chunk, self._function = count, chunk, function
         self._tasks: SimpleQueue[Any] = SimpleQueue()
         closing = threading.Event()
-        members = [_Process(function, failed, memory, closing) for _ in range(count)]
+        members = [_Process(function, failed, (memory, seconds), closing) for _ in range(count)]
         # Threads wait for the processes, so that these go on while the caller is busy with something else.
         # They know nothing of this object: it can be forgotten, and is then closed, as at the end of Python.
         threads = [threading.Thread(target=_serve, args=(m, self._tasks), daemon=True) for m in members]
@@ -141,9 +142,13 @@ class _Process:
     """One process: started when first needed, and again after it died."""
 
     def __init__(
-        self, function: Any, failed: Callable[[Any, str], Any], memory: int, closing: threading.Event
+        self,
+        function: Any,
+        failed: Callable[[Any, str], Any],
+        bounds: tuple[int, int],  # bytes of memory (0: any), seconds for one item
+        closing: threading.Event,
     ) -> None:
-        self._function, self._failed, self._memory, self._closing = function, failed, memory, closing
+        self._function, self._failed, self._bounds, self._closing = function, failed, bounds, closing
         self._running: subprocess.Popen[bytes] | None = None
 
     def answers(self, items: Sequence[Any]) -> list[Any]:
@@ -157,7 +162,7 @@ class _Process:
             if self._closing.is_set():
                 raise CancelledError from None
             if len(items) == 1:
-                slow = f"takes longer than {SECONDS} seconds to decode"
+                slow = f"takes longer than {self._bounds[1]} seconds to decode"
                 return [self._failed(items[0], slow if code == _TOO_LONG else "makes the decoder crash")]
             return [answer for item in items for answer in self.answers([item])]
         if raised is not None:
@@ -177,7 +182,7 @@ class _Process:
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
             _send(process.stdin, sys.path)
-            _send(process.stdin, (self._function, self._memory))
+            _send(process.stdin, (self._function, *self._bounds))
             pickle.load(process.stdout)  # type: ignore[arg-type]
         except (OSError, EOFError):
             self.end()
@@ -215,23 +220,24 @@ def _send(pipe: Any, message: Any) -> None:
 
 def work() -> None:
     """What a process does: answer chunks until its input ends, which it also does when the parent dies."""
-    requests, replies = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    requests: Any = sys.stdin.buffer
+    replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is not an answer
-    function, memory = pickle.load(requests)
+    function, memory, seconds = pickle.load(requests)
     _limit_memory(memory)
     _send(replies, "ready")
-    with suppress(EOFError):
-        while True:
-            _send(replies, _attempt(function, pickle.load(requests)))
+    while requests.peek(1):  # nothing: the end
+        _send(replies, _attempt(function, requests, seconds))
 
 
-def _attempt(
-    function: Callable[[Any], Any], items: Sequence[Any]
-) -> tuple[list[Any] | None, Exception | None]:
+Attempt = tuple[list[Any] | None, Exception | None]  # answers, or what was raised
+
+
+def _attempt(function: Callable[[Any], Any], requests: Any, seconds: int) -> Attempt:
     answers = []
     try:
-        for item in items:
-            _end_in(SECONDS)
+        for item in pickle.load(requests):
+            _end_in(seconds)
             answers.append(function(item))
     except Exception as error:
         return None, error

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-import oneglance
 from oneglance.data.dataset import load_dataset
 from oneglance.data.record import Record
 from oneglance.errors import ConfigError, RunError
@@ -39,14 +39,16 @@ def evaluate_run(run: RunFolder, split: str, out: Path, screen: Screen) -> dict[
     dataset = load_dataset(config, list(tasks.values()), screen.progress)
     if list(dataset.rows()) != run.split():
         raise RunError(
-            "the data have changed since this run was trained", where=str(run.path), cure="train anew to be sure"
+            "the data have changed since this run was trained",
+            where=str(run.path),
+            cure="train anew to be sure",
         )
     chosen = [dataset.records[row] for row in getattr(dataset.parts, split)]
     if not chosen:
         raise ConfigError(f"the {split} part is empty", where="[split]")
     records, predictions = _ask(predictor, chosen, screen)
     report = {
-        "oneglance": oneglance.__version__,
+        "oneglance": version("oneglance"),
         "split": split,
         "pictures": len(records),
         "unreadable": len(chosen) - len(records),

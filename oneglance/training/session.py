@@ -147,16 +147,17 @@ class Session:
             name: self.constants[name].get(task.deciding, float("nan")) for name, task in self.tasks.items()
         }
         skill = mean_skill(self.tasks, deciding, constants)
+        told = {n: {k: finite(v) for k, v in found.items()} for n, found in scores.items()}
         row = {
             "epoch": epoch.epoch,
             "loss": epoch.loss,
-            "validation": {n: {k: finite(v) for k, v in found.items()} for n, found in scores.items()},
+            "validation": told,
             "skill": finite(skill),
             "rate": epoch.rate,
             "seconds": round(epoch.seconds, 3),
         }
         if skill > self.best.skill or not self.best.epoch:
-            self.best = Best(epoch.epoch, skill, row["validation"])
+            self.best = Best(epoch.epoch, skill, told)
             self.folder.save_weights(self.learner.average.state_dict())
         self.history.append(row)
         self.folder.record(self.history)

@@ -13,7 +13,7 @@ import numpy as np
 
 from oneglance.data import plain_pickle
 from oneglance.data.archives import is_archive, members
-from oneglance.data.record import ImageRef, Record
+from oneglance.data.record import Record
 from oneglance.data.refs import ArrayImage, FileImage, MemberImage
 from oneglance.data.source import Found, Source
 from oneglance.errors import DataError, Problem
@@ -62,49 +62,120 @@ class Cifar(Source):
             raise DataError(what, where=self.title, cure="name one folder or .tar.gz file")
         ((place, layout),) = places
         files = _files(place)
-        names = {field: _names(layout, files, *at) for field, at in layout.names.items()}
+        names = {field: _class_names(layout, files, *at) for field, at in layout.names.items()}
         for file, part in layout.parts.items():
             if file in files:
-                yield from self._pictures(files[file], layout, names, {self.split: part} if self.split else {})
+                yield from self._pictures(
+                    files[file], layout, names, {self.split: part} if self.split else {}
+                )
             else:
                 yield Problem(f"{self.title}/{file}", "is missing", AGAIN, kind="missing batch", fatal=False)
 
     def _pictures(
-        self, file: ImageRef, layout: Layout, names: Mapping[str, list[str]], same: Mapping[str, str]
+        self, file: Stored, layout: Layout, names: Mapping[str, list[str]], same: Mapping[str, str]
     ) -> Iterator[Found]:
-        labels = layout.batch(_content(file), file.name).labels
-        for field, numbers in labels.items():
-            if numbers and not 0 <= min(numbers) <= max(numbers) < len(names[field]):
-                what = f"has a {field} outside 0 to {len(names[field]) - 1}"
+        labels = layout.batch(file.content(), file.name).labels
+        for field, words in names.items():
+            numbers = labels.get(field)
+            if numbers is None or (numbers and not 0 <= min(numbers) <= max(numbers) < len(words)):
+                what = (
+                    f"has no {field}" if numbers is None else f"has a {field} outside 0 to {len(words) - 1}"
+                )
                 raise DataError(what, where=file.name, cure=AGAIN)
-        path, member = str(_at(file)), _member(file)
-        for index, numbers in enumerate(zip(*labels.values(), strict=True)):
-            answers = {field: names[field][number] for field, number in zip(labels, numbers, strict=True)}
+        for index, classes in enumerate(zip(*(labels[field] for field in names), strict=True)):
+            answers = {field: names[field][number] for field, number in zip(names, classes, strict=True)}
             answers.setdefault("label", answers.get("fine_label", ""))
-            image = ArrayImage(path, "cifar", index, member)
+            image = CifarImage(file.path, index, file.member)
             yield image.name, image, {**answers, **same}
 
 
-def pixels(path: Path, member: str = "") -> np.ndarray:
-    """All pictures of a batch, uint8 [n, 32, 32, 3].
+@dataclass(frozen=True, slots=True)
+class CifarImage(ArrayImage):
+    """A picture of a batch."""
 
-    Raises:
-        OSError: the file is not there or not whole.
-    """
-    files = _files(path) if member else {path.name: FileImage(str(path), path.name)}
-    name = member.rpartition("/")[2] or path.name
-    (layout,) = (layout for layout in LAYOUTS if name in layout.parts)
+    @classmethod
+    def pixels(cls, path: Path, member: str) -> np.ndarray:
+        name = member.rpartition("/")[2] or path.name
+        layout = next(layout for layout in LAYOUTS if name in layout.parts)
+        try:
+            return layout.batch(_files(path if member else path.parent)[name].content(), name).pixels
+        except DataError as error:
+            raise OSError(5, error.what, str(path)) from None
+        except KeyError:
+            raise FileNotFoundError(2, "is not there any more", f"{path.name}/{member}") from None
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One file of a layout, in a folder or in an archive."""
+
+    ref: FileImage | MemberImage
+    path: str
+    member: str  # "" in a folder
+
+    @property
+    def name(self) -> str:
+        return self.ref.name
+
+    def content(self) -> bytes:
+        try:
+            return self.ref.load()
+        except OSError as error:
+            raise DataError(f"cannot be read ({error.strerror})", where=self.name, cure=AGAIN) from None
+
+
+def _places(path: Path) -> list[tuple[Path, Layout]]:
+    """Where the files lie: ``path`` itself, or the usual folder in it. Several if that is not clear."""
+    if path.is_file():
+        return [(path, layout) for layout in LAYOUTS if _first_folder(path) == layout.folder]
+    here = [(path, layout) for layout in LAYOUTS if _fits(path, layout)]
+    below = [(path / layout.folder, layout) for layout in LAYOUTS]
+    return here or [(folder, layout) for folder, layout in below if _fits(folder, layout)]
+
+
+def _fits(folder: Path, layout: Layout) -> bool:
+    """Whether at least half of the files are there; those that are not will be named."""
+    wanted = {*layout.parts, *(file for file, _ in layout.names.values())}
+    return 2 * sum((folder / name).is_file() for name in wanted) >= len(wanted)
+
+
+def _first_folder(path: Path) -> str:
+    """The folder in which the first file of a tar lies."""
+    if not is_archive(path) or path.suffix.lower() == ".zip":
+        return ""
     try:
-        return layout.batch(_content(files[name]), name).pixels
-    except DataError as error:
-        raise OSError(5, error.what, str(path)) from None
-    except KeyError:
-        raise FileNotFoundError(2, "is not in the archive", f"{path.name}/{member}") from None
+        with closing(members(path)) as found:  # a generator: no more than this is read
+            first = next((member for member in found if isinstance(member, MemberImage)), None)
+    except DataError:
+        return ""
+    return first.member.partition("/")[0] if first else ""
+
+
+def _files(place: Path) -> dict[str, Stored]:
+    if place.is_dir():
+        files = (file for file in place.iterdir() if file.is_file())
+        return {file.name: Stored(FileImage(str(file), file.name), str(file), "") for file in files}
+    size, modified = place.stat().st_size, place.stat().st_mtime_ns
+    return _packed_files(place, size, modified)
+
+
+@lru_cache(maxsize=2)
+def _packed_files(place: Path, size: int, modified: int) -> dict[str, Stored]:
+    # Kept, since looking through a packed tar unpacks all of it.
+    found = [member for member in members(place) if isinstance(member, MemberImage)]
+    return {ref.member.rpartition("/")[2]: Stored(ref, str(place), ref.member) for ref in found}
+
+
+def _class_names(layout: Layout, files: Mapping[str, Stored], file: str, key: str) -> list[str]:
+    """The names, or numbers as text where their file is not there."""
+    if file not in files:
+        return [str(number) for number in range(256)]
+    return layout.words(files[file].content(), key, files[file].name)
 
 
 def _python_batch(content: bytes, where: str) -> Batch:
     said = _python_dict(content, where)
-    pixels, count = said.get("data"), 0
+    pixels = said.get("data")
     if not isinstance(pixels, np.ndarray) or pixels.ndim != 2 or pixels.shape[1] != WIDTH:
         raise DataError("holds no pictures of 32 x 32", where=where, cure=AGAIN)
     count = len(pixels)
@@ -136,7 +207,9 @@ def _binary_batch(fields: tuple[str, ...]) -> Callable[[bytes, str], Batch]:
     def read(content: bytes, where: str) -> Batch:
         width = len(fields) + WIDTH
         if len(content) % width:
-            raise DataError(f"is not a whole number of pictures ({width:,} bytes each)", where=where, cure=AGAIN)
+            raise DataError(
+                f"is not a whole number of pictures ({width:,} bytes each)", where=where, cure=AGAIN
+            )
         rows = np.frombuffer(content, np.uint8).reshape(-1, width)
         labels = {field: rows[:, place].tolist() for place, field in enumerate(fields)}
         return Batch(_upright(rows[:, len(fields) :]), labels)

@@ -12,7 +12,7 @@ from typing import Any
 from oneglance.data.archives import is_archive, is_hidden, members
 from oneglance.data.quote import plain
 from oneglance.data.record import SPLIT_NAMES, ImageRef, Record
-from oneglance.data.refs import FileImage, MemberImage, is_picture
+from oneglance.data.refs import FileImage, MemberImage, is_picture, shown
 from oneglance.data.source import Found, Source
 from oneglance.errors import Problem
 
@@ -42,24 +42,20 @@ class Folder(Source):
             what = "holds pictures beside the folders of train and other parts, so they belong to no part"
             cure = 'move them away, or set split = "" if these are classes'
             yield Problem(where, what, cure, kind="no part")
-        some = False
         for item in tree:
             if isinstance(item, Problem):
                 yield item
                 continue
             folders, images = item
-            some = some or bool(images)
             answers = self._answers(folders, has_parts)
             for image in images:
                 yield image.name, image, answers
-        if not some:
-            cure = "put pictures into it (JPEG, PNG, …), or name another folder"
-            yield Problem(self.title, "holds no pictures", cure, kind="empty folder")
 
     def _answers(self, folders: tuple[str, ...], has_parts: bool) -> dict[str, Any]:
         answers: dict[str, Any] = {}
         if has_parts and folders and folders[0].lower() in SPLIT_NAMES:
             answers[self.split], folders = folders[0], folders[1:]
+        folders = tuple(map(shown, folders))
         answers |= {f"folder{depth}": name for depth, name in enumerate(folders, 1)}
         return {**answers, "folder": folders[-1]} if folders else answers
 
@@ -104,7 +100,7 @@ class _Disk(_Tree):
             if folders and not pictures and not inside:
                 yield Problem(plain(title), "holds no picture", kind="empty folder", fatal=False)
             start = os.path.join(place, "")  # noqa: PTH118 - text, a million times
-            yield folders, [FileImage(start + name, f"{title}/{name}") for name in pictures]
+            yield folders, [FileImage(start + name, shown(f"{title}/{name}")) for name in pictures]
             for name in reversed(inside):
                 target = os.path.realpath(start + name)
                 if not os.path.join(self._root, "").startswith(os.path.join(target, "")):  # noqa: PTH118

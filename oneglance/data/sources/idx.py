@@ -11,6 +11,7 @@ import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
@@ -54,7 +55,8 @@ class Idx(Source):
         sets = sorted({(file.parent, _words(file)[0]) for file in files})
         if len(sets) > 1:
             found = " and ".join(
-                quoted(f"{folder.parent.name}/{folder.name}/{head}") for folder, head in sets[:2]
+                quoted(f"{folder.parent.name}/{folder.name}/{head}".rstrip("/-_."))
+                for folder, head in sets[:2]
             )
             raise DataError(f"holds several sets: {found}", where=self.title, cure="name one file or folder")
         names = self._class_names(files[0].parent)
@@ -80,7 +82,7 @@ class Idx(Source):
             raise DataError(what, where=file.name, cure="name every class in `classes`")
         path = str(file)
         for index, label in enumerate(labels.tolist()):
-            image = ArrayImage(path, "idx", index)
+            image = IdxImage(path, index)
             yield image.name, image, answers[label]
 
     def _class_names(self, folder: Path) -> list[str]:
@@ -92,16 +94,16 @@ class Idx(Source):
         return [line.strip() for line in lines(file) if line.strip()]
 
 
-def pixels(path: Path, member: str = "") -> np.ndarray:
-    """All pictures of a file of images, uint8 [n, h, w] or [n, h, w, 3].
+@dataclass(frozen=True, slots=True)
+class IdxImage(ArrayImage):
+    """A picture of an idx file."""
 
-    Raises:
-        OSError: the file is not there or not whole.
-    """
-    try:
-        return _numbers(path, _shape(path, (3, 4)))
-    except DataError as error:
-        raise OSError(5, error.what, str(path)) from None
+    @classmethod
+    def pixels(cls, path: Path, member: str) -> np.ndarray:
+        try:
+            return _numbers(path, _shape(path, (3, 4)))
+        except DataError as error:
+            raise OSError(5, error.what, str(path)) from None
 
 
 def _image_files(path: Path) -> list[Path]:

@@ -36,13 +36,10 @@ class Listing(Source):
             yield self.title, FileImage(str(self.path), self.path.name), {}
             return
         find = finder(self.images, self.path, [name for _, name in islice(self._names(), SAMPLE)])
-        number = 0
         for number, name in self._names():
             where = f"{self.title}:{number}"
             image = find(name, where)
             yield image if isinstance(image, Problem) else (where, image, {})
-        if not number:
-            yield Problem(self.title, "names no picture", "write the path of one per line", kind="empty list")
 
     def _names(self) -> Iterator[tuple[int, str]]:
         """The lines that name a picture, each with its number."""

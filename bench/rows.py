@@ -1,0 +1,148 @@
+"""How long a table of a million rows takes to read and check, and how much memory.
+
+A CSV table names a million pictures (hard links to a thousand tiny files) with a label, tags, a number,
+another label, a seller and a part; one answer in twenty is missing. A fresh process reads the table, turns
+cells into answers, looks for every file, parts the pictures by seller, and runs every check. No picture is
+decoded.
+
+    python bench/rows.py [--rows 1000000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+BUDGET_SECONDS, BUDGET_GB = 20, 1.5
+PER_FOLDER = 1000  # links to one file; some file systems allow no more
+
+TASKS = {
+    "kind": {"type": "label"},
+    "style": {"type": "tags", "separator": "|"},
+    "price": {"type": "number", "unit": "EUR"},
+    "used": {"type": "label"},
+}
+
+
+def write_pictures(folder: Path, count: int) -> None:
+    """``000/000.jpg`` and so on; the pictures of one folder are one file."""
+    for start in range(0, count, PER_FOLDER):
+        inside = folder / f"{start // PER_FOLDER:03}"
+        inside.mkdir(parents=True)
+        first = inside / "000.jpg"
+        first.write_bytes(b"a tiny file that is never opened")
+        for number in range(1, min(PER_FOLDER, count - start)):
+            os.link(first, inside / f"{number:03}.jpg")
+
+
+def write_table(path: Path, count: int) -> None:
+    """Like a catalogue: sellers with about ten pictures, fifty kinds, twelve styles, prices of all sizes."""
+    draw = random.Random(0)
+    styles = [f"style {letter}" for letter in "abcdefghijkl"]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["image", "kind", "style", "price", "used", "seller", "split"])
+        for row in range(count):
+            seller = row // 10
+            cells = [
+                f"kind {min(draw.randrange(50), draw.randrange(50))}",
+                "|".join(draw.sample(styles, draw.randrange(1, 4))),
+                f"{draw.lognormvariate(3, 1):.2f}",
+                draw.choice(["yes", "no"]),
+            ]
+            known = [cell if draw.random() > 0.05 else "" for cell in cells]
+            part = "test" if seller % 10 == 0 else ""
+            picture = f"{row // PER_FOLDER:03}/{row % PER_FOLDER:03}.jpg"
+            table.writerow([picture, *known, f"seller {seller}", part])
+
+
+def read_and_check(path: Path) -> dict[str, float]:
+    """Seconds of each step and the peak memory of this process."""
+    from oneglance.config import SplitTable
+    from oneglance.data.checks import check
+    from oneglance.data.gather import gather
+    from oneglance.data.presence import missing_pictures
+    from oneglance.data.source import open_source
+    from oneglance.data.split import split, strata
+    from oneglance.task import build_tasks
+
+    times = [time.perf_counter()]
+    tasks = list(build_tasks(TASKS).values())
+    source = open_source({"path": str(path), "images": str(path.parent), "group": "seller"}, path.parent)
+    gathered = gather([source], tasks)
+    times.append(time.perf_counter())
+    records, missing = missing_pictures(gathered.records)
+    times.append(time.perf_counter())
+    classes = strata(records, tasks)
+    parts = split(records, SplitTable(), classes)
+    times.append(time.perf_counter())
+    wrong = check(records, tasks, parts=parts, classes=classes)
+    times.append(time.perf_counter())
+    problems = [*gathered.problems, *missing, *wrong]
+    if problems:
+        raise SystemExit(f"{len(problems):,} problems, such as {problems[0]}")
+    steps = dict(zip(("gather", "look", "split", "check"), map(float.__sub__, times[1:], times), strict=True))
+    return {
+        "rows": len(gathered.records),
+        "seconds": times[-1] - times[0],
+        "peak_gb": peak_bytes() / 1e9,
+        **steps,
+    }
+
+
+def peak_bytes() -> int:
+    """The most memory that this process ever held."""
+    if sys.platform == "win32":
+        import psutil
+
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # kilobytes on Linux
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument("--rows", type=int, default=1_000_000)
+    options.add_argument(
+        "--read", type=Path, help=argparse.SUPPRESS
+    )  # the table, in the process that is measured
+    given = options.parse_args()
+    if given.read:
+        print(json.dumps(read_and_check(given.read)))
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        write_pictures(folder, given.rows)
+        write_table(folder / "labels.csv", given.rows)
+        command = [sys.executable, __file__, "--read", str(folder / "labels.csv")]
+        found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    print("seconds:", {step: round(found[step], 2) for step in ("gather", "look", "split", "check")})
+    print(f"{found['rows']:,} rows in {found['seconds']:.1f} s and {found['peak_gb']:.2f} GB")
+    print(
+        json.dumps(
+            {
+                "bench": "rows",
+                "seconds": round(found["seconds"], 2),
+                "peak_gb": round(found["peak_gb"], 3),
+                "rows": found["rows"],
+                "budget_seconds": BUDGET_SECONDS,
+                "budget_gb": BUDGET_GB,
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""What one field of a source looks like over all its rows."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from typing import Any
+
+from oneglance.data.record import Record
+
+UNKNOWN = frozenset({"?", "-", "--", "n/a", "na", "nan", "null", "unknown", "unsure", "not sure", "unclear"})
+SAMPLE = 20_000  # distinct texts that are compared with a pattern
+
+
+@dataclass(frozen=True)
+class Column:
+    """The values of one field, without those that say nothing."""
+
+    field: str
+    rows: int  # of the whole source
+    values: Sequence[Any]  # text without space around it, numbers, lists; no empty ones
+    unknown: tuple[str, ...] = ()  # words found that seem to mean "nobody knows", as written
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @cached_property
+    def texts(self) -> list[str]:
+        return [str(value) for value in self.values]
+
+    @cached_property
+    def counts(self) -> Counter[str]:
+        """How often each text stands there."""
+        return Counter(self.texts)
+
+    @property
+    def distinct(self) -> int:
+        return len(self.counts)
+
+    @property
+    def often(self) -> float:
+        """How many rows share a value, on average."""
+        return len(self) / max(1, self.distinct)
+
+    @cached_property
+    def words(self) -> list[str]:
+        """The parts of its name: ``senderID`` and ``sender_id`` are sender, id."""
+        return [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", self.field)]
+
+    @cached_property
+    def numbers(self) -> list[float]:
+        """Those values that are finite numbers; True and False are none."""
+        return [number for value in self.values if (number := _as_number(value)) is not None]
+
+    @property
+    def no_numbers(self) -> Iterator[str]:
+        """The texts of the others."""
+        return (
+            text for text, value in zip(self.texts, self.values, strict=True) if _as_number(value) is None
+        )
+
+    def share(self, pattern: str) -> float:
+        """About the share of rows whose whole text matches a regular expression."""
+        match = re.compile(pattern).fullmatch
+        sample = list(islice(self.counts.items(), SAMPLE))
+        return sum(n for text, n in sample if match(text[:500])) / max(1, sum(n for _, n in sample))
+
+    @property
+    def coverage(self) -> str:
+        """``531 of 572 rows``"""
+        return f"all {self.rows:,} rows" if len(self) == self.rows else f"{len(self):,} of {self.rows:,} rows"
+
+
+def columns(records: Sequence[Record]) -> list[Column]:
+    """Every field of ``records``, in the order met."""
+    fields: dict[str, list[Any]] = {}
+    for record in records:
+        for field, value in record.answers.items():
+            if value is not None and value != "":
+                fields.setdefault(field, []).append(value)
+    return [_column(field, values, len(records)) for field, values in fields.items()]
+
+
+def _column(field: str, values: Sequence[Any], rows: int) -> Column:
+    said = [value.strip() if isinstance(value, str) else value for value in values]
+    unknown = {value: None for value in said if isinstance(value, str) and value.casefold() in UNKNOWN}
+    known = [v for v in said if not (isinstance(v, str) and (v in unknown or not v)) and v == v]
+    return Column(field, rows, known, tuple(unknown))
+
+
+def _as_number(value: Any) -> float | None:
+    """A finite number, where ``value`` is one or reads as one."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None

@@ -1,0 +1,126 @@
+"""Drawing parts at random, yet so that each resembles the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+TRAIN, VALIDATION, TEST = range(3)
+EFFORT = 2_000_000  # rows looked at in all trials together: small sets afford more trials
+TRIALS = (4, 3000)  # at least and at most
+PER_UNIT = 20  # trials, at most: few units have few ways to lie
+EVEN = 1e-4  # an unevenness that needs no further trials
+DRAWINGS = 32  # trials that start anew; the others change the best one a little
+PASSED_OVER = 1000  # units found too large for the rest of a part before the part is called full
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How evenly classes are spread over parts. Rows with the same classes are counted as one kind."""
+
+    kind: np.ndarray  # int64 [n]
+    pairs: np.ndarray  # int64 [m, 2]: a kind and a class that it has
+    classes: int
+
+    @classmethod
+    def over(cls, strata: Sequence[Sequence[str]]) -> Spread:
+        kinds: dict[tuple[str, ...], int] = {}
+        names: dict[str, int] = {}
+        kind = np.array([kinds.setdefault(tuple(row), len(kinds)) for row in strata], dtype=np.int64)
+        # Not a set: its order, and with it the last digit of a sum, would differ from run to run.
+        pairs = [(k, names.setdefault(c, len(names))) for row, k in kinds.items() for c in dict.fromkeys(row)]
+        return cls(kind, np.array(pairs, dtype=np.int64).reshape(-1, 2), len(names))
+
+    def of(self, rows: np.ndarray) -> Spread:
+        """The same for some of the rows."""
+        return replace(self, kind=self.kind[rows])
+
+    def unevenness(self, part: np.ndarray, shares: np.ndarray) -> float:
+        """How far the parts are from ``shares``, in pictures and in each class; 0 is perfect.
+
+        A class that is absent from a part counts most: what was never seen there is never scored. An empty
+        part is infinitely uneven.
+        """
+        kinds = int(self.kind.max(initial=-1)) + 1
+        by_kind = np.bincount(self.kind * 3 + part, minlength=kinds * 3).reshape(-1, 3)
+        sizes, wanted = by_kind.sum(axis=0), shares > 0
+        if not sizes[wanted].all():
+            return float("inf")
+        size = sizes[wanted] / (len(part) * shares[wanted]) - 1
+        pairs = self.pairs[self.pairs[:, 0] < kinds]
+        counts = np.stack(
+            [np.bincount(pairs[:, 1], by_kind[pairs[:, 0], p], self.classes) for p in range(3)], axis=1
+        )
+        counts = counts[counts.any(axis=1)]
+        if not len(counts):
+            return float(2 * size @ size)
+        classes = counts / counts.sum(axis=1, keepdims=True) - shares
+        absent = (counts == 0) & wanted
+        return float(2 * size @ size + (classes**2).sum(axis=1).mean() + absent.sum(axis=1).mean())
+
+
+def drawn(units: np.ndarray, shares: np.ndarray, spread: Spread, random: np.random.Generator) -> np.ndarray:
+    """The part of each row, int64 [n]: the most even of several drawings, and of small changes to it.
+
+    Args:
+        units: int64 [n]; rows with an equal number stay together.
+        shares: float64 [3]; how much of the rows each part should get.
+        spread: the classes of the rows.
+        random: decides; the same state gives the same parts.
+    """
+    _, unit, sizes = np.unique(units, return_inverse=True, return_counts=True)
+    unit = unit.reshape(-1)
+    trials = min(int(np.clip(EFFORT // len(units), *TRIALS)), PER_UNIT * len(sizes))
+    best, least = np.zeros(0), np.inf
+    for trial in range(trials):
+        fresh = trial < DRAWINGS or not np.isfinite(least)
+        part = _filled(sizes, shares * len(units), random) if fresh else _swapped(best, random)
+        unevenness = spread.unevenness(part[unit], shares)
+        if unevenness < least or not trial:
+            best, least = part, unevenness
+        if least < EVEN:
+            break
+    return best[unit]
+
+
+def _swapped(part: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """``part`` with two units in each other's part, or, where that changes nothing, one in another's."""
+    first, second, third = random.integers(len(part), size=3)
+    swapped = part.copy()
+    swapped[first], swapped[second] = part[second], part[first]
+    if part[first] == part[second]:
+        swapped[first] = part[third]
+    return swapped
+
+
+def _filled(sizes: np.ndarray, wanted: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """int64 [units]: units in random order fill first validation, then test; the rest trains."""
+    part = np.full(len(sizes), int(np.flatnonzero(wanted)[0]))
+    left = random.permutation(len(sizes))
+    others = [code for code in (VALIDATION, TEST) if 0 < wanted[code] < wanted.sum()]
+    for place, code in enumerate(others):
+        spare = max(len(left) - (len(others) - place), min(1, len(left) - 1))  # units for the parts to come
+        taken = _taken(sizes[left], wanted[code])[:spare]
+        part[left[taken]] = code
+        left = np.delete(left, taken)
+    return part
+
+
+def _taken(sizes: np.ndarray, wanted: float) -> np.ndarray:
+    """Places of units, in their order, that together come near ``wanted``; at least one."""
+    ends = np.cumsum(sizes)
+    middles = ends - sizes / 2  # a unit is taken if more than half of it fits
+    smallest = sizes.min(initial=0)
+    runs: list[np.ndarray] = []
+    start, before, full = 0, 0, 0
+    for _ in range(PASSED_OVER):
+        stop = max(start, int(np.searchsorted(middles, wanted - full + before, side="right")))
+        if stop > start:
+            runs.append(np.arange(start, stop))
+            full += int(ends[stop - 1]) - before
+        if stop + 1 >= len(sizes) or full + smallest / 2 > wanted:
+            break
+        start, before = stop + 1, int(ends[stop])
+    return np.concatenate(runs) if runs else np.array([sizes.argmin()])

@@ -1,0 +1,94 @@
+"""Pictures that behave in strange ways; in a file of their own so that other processes can import them."""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from oneglance.data.record import ImageRef
+
+
+@dataclass(frozen=True)
+class Drawn(ImageRef):
+    """A plain picture of its own colour, encoded as a file."""
+
+    number: int
+    width: int = 40
+    height: int = 30
+
+    @property
+    def name(self) -> str:
+        return f"drawn:{self.number}"
+
+    def load(self) -> bytes | np.ndarray:
+        self.happen()
+        colour = (self.number % 256, self.number // 256 % 256, 90)
+        file = io.BytesIO()
+        Image.new("RGB", (self.width, self.height), colour).save(file, "PNG")
+        return file.getvalue()
+
+    def stamp(self) -> tuple[Any, ...]:
+        return "drawn", self.number, self.width, self.height
+
+    def happen(self) -> None:
+        pass
+
+
+class Killed(Drawn):
+    def happen(self) -> None:
+        os.kill(os.getpid(), 9)
+
+
+class Exits(Drawn):
+    def happen(self) -> None:
+        os._exit(3)
+
+
+class Chatty(Drawn):
+    """Writes where C libraries write."""
+
+    def happen(self) -> None:
+        os.write(1, b"to stdout")
+        os.write(2, b"to stderr")
+        print("printed")
+
+
+class Greedy(Drawn):
+    def happen(self) -> None:
+        bytearray(50_000_000_000)
+
+
+class Broken(Drawn):
+    def load(self) -> bytes:
+        return b"this is no picture"
+
+
+class Missing(Drawn):
+    def load(self) -> bytes:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    def stamp(self) -> tuple[Any, ...]:
+        raise FileNotFoundError(2, "No such file or directory")
+
+
+def own_process(item: int) -> int:
+    return os.getpid()
+
+
+def refuses(item: int) -> int:
+    if item == 3:
+        raise OSError(28, "No space left on device")
+    if item == 5:
+        raise EOFError("three is not five")
+    return item
+
+
+def sleeps(item: float) -> float:
+    time.sleep(item)
+    return item

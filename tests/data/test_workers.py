@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import gc
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from strange_refs import own_process, refuses, sleeps
+
+from oneglance.data.workers import Workers
+from oneglance.errors import DataError
+
+
+def children() -> list[psutil.Process]:
+    return psutil.Process().children(recursive=True)
+
+
+def soon(true: Callable[[], bool], seconds: float = 10) -> bool:
+    end = time.monotonic() + seconds
+    while not true() and time.monotonic() < end:
+        time.sleep(0.02)
+    return true()
+
+
+def whole(item: float, what: str) -> str:
+    return f"{item} {what}"
+
+
+def test_answers_keep_the_order_of_the_items_and_processes_end() -> None:
+    with Workers(abs, whole, count=2, chunk=3) as crew:
+        assert list(crew.map(range(-20, 0))) == list(range(20, 0, -1))
+        assert len(children()) == 2
+    assert children() == []
+
+
+def test_several_processes_work_and_none_of_them_is_this_one() -> None:
+    with Workers(own_process, whole, count=2, chunk=1) as crew:
+        pids = set(crew.map(range(200)))
+    assert len(pids) == 2 and os.getpid() not in pids
+    with Workers(own_process, whole, count=0) as crew:
+        assert set(crew.map(range(3))) == {os.getpid()}
+
+
+def test_items_are_read_only_a_few_chunks_ahead() -> None:
+    endless = itertools.count()
+    with Workers(abs, whole, count=2, chunk=4) as crew:
+        answers = crew.map(endless)
+        assert [next(answers) for _ in range(50)] == list(range(50))
+        assert next(endless) <= 50 + 4 * (3 * 2 + 1)
+
+
+def test_what_the_function_raises_is_raised_here() -> None:
+    with Workers(refuses, whole, count=1, chunk=2) as crew:
+        assert list(crew.map([1, 2])) == [1, 2]
+        with pytest.raises(OSError, match="No space left"):
+            list(crew.map([1, 3]))
+        with pytest.raises(EOFError, match="three is not five"):
+            list(crew.map([5]))
+        assert list(crew.map([6, 7])) == [6, 7]  # the same process goes on
+
+
+def test_what_cannot_be_sent_is_an_error_and_not_a_crash() -> None:
+    with Workers(abs, whole, count=1, chunk=1) as crew:
+        with pytest.raises((AttributeError, TypeError, ValueError), match="pickle"):
+            list(crew.map([lambda: None]))  # type: ignore[list-item]
+        assert list(crew.map([-1])) == [1]
+
+
+def test_an_item_that_takes_too_long_is_named_and_the_others_are_answered() -> None:
+    with Workers(sleeps, whole, count=1, chunk=3, seconds=1) as crew:
+        assert list(crew.map([0.01, 60, 0.02])) == [0.01, "60 takes longer than 1 seconds to decode", 0.02]
+
+
+def test_closing_does_not_wait_for_what_is_under_way() -> None:
+    crew = Workers(sleeps, whole, count=2, chunk=1)
+    coming = [crew.submit([30]) for _ in range(4)]
+    assert soon(lambda: len(children()) == 2)
+    start = time.monotonic()
+    crew.close()
+    assert time.monotonic() - start < 5
+    assert children() == []
+    assert all(future.done() for future in coming)
+    crew.close()  # twice is no harm
+
+
+def test_a_forgotten_crew_ends_its_processes() -> None:
+    answers = Workers(abs, whole, count=1, chunk=1).map(range(100))
+    next(answers)
+    assert len(children()) == 1
+    del answers
+    gc.collect()
+    assert soon(lambda: children() == [])
+
+
+def test_processes_that_do_not_start_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", str(Path(sys.executable).with_name("no-such-python")))
+    with Workers(abs, whole, count=1) as crew, pytest.raises(DataError, match="do not start"):
+        list(crew.map([1]))
+
+
+SCRIPT = """
+import sys
+print("top level")
+from oneglance.data.workers import Workers
+from strange_refs import sleeps
+crew = Workers(sleeps, print, count=2, chunk=1)
+for answer in crew.map([0.01] * 4 + [float(sys.argv[1])] * 1000):
+    print("answer", flush=True)
+"""  # as people write scripts: no guard around what runs
+
+
+@contextmanager
+def running_script(
+    folder: Path, seconds: float
+) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
+    """The script, and its two processes busy with items of so many ``seconds``."""
+    (folder / "script.py").write_text(SCRIPT)
+    (folder / "pickle.py").write_text("raise SystemExit('a file of the current folder was imported')")
+    places = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[2])])
+    script = subprocess.Popen(
+        [sys.executable, "-P", str(folder / "script.py"), str(seconds)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": places},
+        start_new_session=True,
+    )
+    with script:
+        try:
+            assert script.stdout is not None
+            said = [script.stdout.readline().strip() for _ in range(5)]
+            assert said == ["top level"] + ["answer"] * 4  # it ran once, not in every process
+            crew = psutil.Process(script.pid).children(recursive=True)
+            assert len(crew) == 2
+            yield script, crew
+        finally:
+            script.kill()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C would reach this process too")
+def test_control_c_stops_a_script_without_guard_at_once_and_leaves_nothing(tmp_path: Path) -> None:
+    with running_script(tmp_path, seconds=50) as (script, crew):
+        start = time.monotonic()
+        os.killpg(script.pid, signal.SIGINT)  # as a terminal does: to all of them
+        assert script.wait(10) != 0
+        assert time.monotonic() - start < 5
+        assert script.stderr is not None and script.stderr.read().count("Traceback") == 1  # the script's own
+        assert soon(lambda: not any(process.is_running() for process in crew))
+
+
+def test_a_killed_script_leaves_nothing(tmp_path: Path) -> None:
+    with running_script(tmp_path, seconds=0.5) as (script, crew):
+        script.kill()
+        script.wait()
+        assert soon(lambda: not any(process.is_running() for process in crew))

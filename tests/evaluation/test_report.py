@@ -1,0 +1,308 @@
+"""report.html stands alone, escapes what it shows, and survives whatever the data hold."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from oneglance.data.record import ImageRef
+from oneglance.errors import RunError
+from oneglance.evaluation.report import ROWS, SHOWN, Wrong, figure, write_page
+from oneglance.task import Curve, Detail, Grid, Matrix
+
+EVIL = '<script>alert("x")</script>&"\''
+VOID = {"meta", "link", "br", "img", "hr"}
+
+
+@dataclass(frozen=True)
+class Drawn(ImageRef):
+    """A grey picture, or none at all."""
+
+    width: int = 64
+    height: int = 48
+    name: str = "drawn"
+
+    def load(self) -> np.ndarray:
+        if not self.width:
+            raise FileNotFoundError(2, "No such file")
+        return np.full((self.height, self.width, 3), 90, dtype=np.uint8)
+
+    def stamp(self) -> tuple[Any, ...]:
+        return (self.width,)
+
+
+class Page(HTMLParser):
+    """The page as a browser reads it: its elements, what it would fetch, and its text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.raw, self.open, self.seen, self.links, self.words = text, [], [], [], ""
+        self.feed(text)
+        self.close()
+        assert self.open == [], "elements that are not closed"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append(tag)
+        self.links += [value for key, value in attrs if key in ("src", "href", "xlink:href", "data")]
+        assert not [key for key, _ in attrs if key.startswith("on")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+    def pictures(self) -> list[Image.Image]:
+        found = [link for link in self.links if link and link.startswith("data:image/jpeg;base64,")]
+        return [Image.open(io.BytesIO(base64.b64decode(link.partition(",")[2]))) for link in found]
+
+
+def entry(**changes: Any) -> dict[str, Any]:
+    scores = {"value": 0.913, "low": 0.887, "high": 0.936, "n": 412}
+    return {
+        "type": "label",
+        "answered": 412,
+        "brief": "0.913",
+        "metrics": {"accuracy": scores, "log_loss": {**scores, "value": 2.5, "low": 2.0, "high": 3.0}},
+        "constant": {"accuracy": 0.34, "log_loss": 4.0},
+        **changes,
+    }
+
+
+def history(epochs: int = 3, task: str = "kind") -> list[dict[str, Any]]:
+    return [
+        {
+            "epoch": epoch,
+            "loss": {task: 1 / epoch},
+            "validation": {task: {"accuracy": 1 - 1 / (1 + epoch)}},
+            "skill": 0.1 * epoch,
+            "rate": 0.002,
+            "seconds": 3.0,
+        }
+        for epoch in range(1, epochs + 1)
+    ]
+
+
+def page(
+    folder: Path,
+    tasks: Mapping[str, Any] | None = None,
+    details: Mapping[str, Sequence[Detail]] | None = None,
+    rows: Sequence[Mapping[str, Any]] | None = None,
+    wrong: Mapping[str, Sequence[Wrong]] | None = None,
+    title: str = "clothing-2",
+    **changes: Any,
+) -> Page:
+    report = {
+        "oneglance": "0.1.0",
+        "split": "test",
+        "pictures": 1412,
+        "unreadable": 0,
+        "reads": 1,
+        "date": "2031-02-03T04:05:06+00:00",
+        "tasks": {"kind": entry()} if tasks is None else tasks,
+        **changes,
+    }
+    path = folder / "report.html"
+    write_page(
+        path,
+        report,
+        details or {},
+        history() if rows is None else rows,
+        wrong or {},
+        title=title,
+        data="shop.csv",
+    )
+    assert [place.name for place in folder.iterdir()] == ["report.html"]
+    return Page(path.read_text(encoding="utf-8"))
+
+
+def confusion(count: int, names: Sequence[str] = ()) -> Matrix:
+    values = np.random.default_rng(0).integers(0, 3, size=(count, count)) + 20 * np.eye(count, dtype=int)
+    return Matrix("Confusion", "truth", "answer", tuple(names or (f"c{n}" for n in range(count))), values)
+
+
+ALL_DETAILS: list[Detail] = [
+    confusion(4),
+    Grid("Per class", ("class", "pictures", "F1"), (("a", 1200, 0.5), ("b", 3, float("nan")))),
+    Curve(
+        "Calibration", "confidence", "share right", np.array([0.2, 0.9]), np.array([0.3, 0.8]), diagonal=True
+    ),
+]
+
+
+def test_it_says_what_was_scored(tmp_path: Path) -> None:
+    found = page(tmp_path, unreadable=2)
+    for words in (
+        "clothing-2",
+        "shop.csv",
+        "1,412 pictures of the test part",
+        "2 more could not be read",
+        "2031-02-03",
+    ):
+        assert words in found.words
+    for words in ("0.913", "± 0.025", "0.340", "412", "accuracy", "share of right answers"):
+        assert words in found.words
+
+
+@pytest.mark.parametrize(("reads", "words"), [(1, "read once"), (4, "read 4 times"), (None, "")])
+def test_it_says_how_often_the_part_was_read(tmp_path: Path, reads: int | None, words: str) -> None:
+    found = " ".join(page(tmp_path, reads=reads).words.split())
+    assert words in found
+    assert ("too good" in found) == (words == "read 4 times")
+
+
+def test_it_loads_nothing_and_runs_nothing(tmp_path: Path) -> None:
+    wrong = {"kind": [Wrong("a.jpg", Drawn(), "shirt", "hat (90%)")]}
+    found = page(tmp_path, details={"kind": ALL_DETAILS}, wrong=wrong)
+    assert all(link and link.startswith(("#", "data:")) for link in found.links)
+    assert "script" not in found.seen
+    assert not re.search(r"url\(|@import|://", found.raw)
+    assert "default-src 'none'" in found.raw
+
+
+def test_what_the_data_say_is_escaped_everywhere(tmp_path: Path) -> None:
+    names = (EVIL, "b", "c")
+    details: list[Detail] = [
+        confusion(3, names),
+        Grid(EVIL, (EVIL, EVIL), ((EVIL, 0.5),)),
+        Curve(EVIL, EVIL, EVIL, np.arange(3.0), np.arange(3.0)),
+    ]
+    found = page(
+        tmp_path,
+        tasks={EVIL: entry(brief=EVIL)},
+        details={EVIL: details},
+        rows=history(task=EVIL),
+        wrong={EVIL: [Wrong(EVIL, Drawn(name=EVIL), EVIL, EVIL)]},
+        title=EVIL,
+    )
+    assert "script" not in found.seen
+    assert "<script" not in found.raw
+    assert found.words.count(EVIL) >= 8
+
+
+def test_details_are_drawn(tmp_path: Path) -> None:
+    found = page(tmp_path, details={"kind": ALL_DETAILS})
+    assert "Most frequent mistakes" in found.words
+    assert "1,200" in found.words and "–" in found.words
+    assert found.words.count("Calibration") == 1
+    assert "truth c1, answer c1" in found.raw
+
+
+@pytest.mark.parametrize("count", [2, 25, 100])
+def test_every_cell_of_a_matrix_is_there(tmp_path: Path, count: int) -> None:
+    matrix = confusion(count)
+    found = page(tmp_path, details={"kind": [matrix]})
+    assert found.raw.count('fill-opacity="') == np.count_nonzero(matrix.values)
+    assert len(found.raw) < 1_500_000
+
+
+def test_a_matrix_too_large_to_see_shows_its_mistakes(tmp_path: Path) -> None:
+    found = page(tmp_path, details={"kind": [confusion(300)]})
+    assert 'fill-opacity="' not in found.raw
+    assert "Most frequent mistakes" in found.words
+    assert len(found.raw) < 100_000
+
+
+def test_long_tables_and_names_are_cut(tmp_path: Path) -> None:
+    rows = tuple(("x" * 5000, 0.5) for _ in range(ROWS + 7))
+    found = page(tmp_path, details={"kind": [Grid("Per class", ("class", "F1"), rows)]})
+    assert f"The first {ROWS} of {ROWS + 7} rows." in found.words
+    assert "x" * 200 not in found.words
+
+
+def test_an_unanswered_task_says_so(tmp_path: Path) -> None:
+    nothing = {"value": None, "low": None, "high": None, "n": 0}
+    empty = entry(answered=0, brief="", metrics={"accuracy": nothing}, constant={"accuracy": None})
+    found = page(tmp_path, tasks={"kind": empty, "other": entry()})
+    assert "nothing to score" in found.words
+
+
+def test_scores_without_an_interval_are_shown_without(tmp_path: Path) -> None:
+    alone = {"accuracy": {"value": 0.5, "low": None, "high": None, "n": 1}}
+    found = page(tmp_path, tasks={"kind": entry(metrics=alone, constant={"accuracy": None})})
+    assert "0.500" in found.words
+    assert "± 0" not in found.words
+
+
+@pytest.mark.parametrize("rows", [[], history(1), history(2000)], ids=["none", "one", "many"])
+def test_any_number_of_epochs_is_drawn(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
+    found = page(tmp_path, rows=rows)
+    assert ("Skill on the validation part" in found.words) == bool(rows)
+    assert "nan" not in found.raw
+    assert len(found.raw) < 300_000
+
+
+def test_epochs_without_a_value_are_left_out(tmp_path: Path) -> None:
+    rows = history(4)
+    rows[1] = {**rows[1], "loss": {"kind": None}, "validation": {}, "skill": None}
+    found = page(tmp_path, rows=rows)
+    assert "nan" not in found.raw and "None" not in found.raw
+
+
+def test_the_worst_pictures_are_shown_whole_and_small(tmp_path: Path) -> None:
+    wrong = [
+        Wrong("wide.jpg", Drawn(2000, 500), "shirt", "hat (90%)"),
+        Wrong("gone.jpg", Drawn(0), "hat", "shoe"),
+    ]
+    found = page(tmp_path, wrong={"kind": wrong})
+    (picture,) = found.pictures()
+    assert picture.size == (192, 48)
+    assert np.abs(np.asarray(picture).astype(int) - 90).max() <= 3  # no rim
+    for words in ("wide.jpg", "shirt", "hat (90%)", "gone.jpg", "cannot be read"):
+        assert words in found.words
+
+
+def test_only_so_many_pictures_are_shown(tmp_path: Path) -> None:
+    wrong = [Wrong(f"{n}.jpg", Drawn(), "shirt", "hat") for n in range(SHOWN + 5)]
+    assert len(page(tmp_path, wrong={"kind": wrong}).pictures()) == SHOWN
+
+
+def test_file_names_that_are_not_utf_8_do_not_stop_it(tmp_path: Path) -> None:
+    name = b"caf\xe9.jpg".decode("utf-8", "surrogateescape")
+    found = page(tmp_path, wrong={"kind": [Wrong(name, Drawn(), "shirt", "hat")]})
+    assert "caf?.jpg" in found.words
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    report = {"oneglance": "0.1.0", "split": "test", "pictures": 0, "tasks": {}}
+    with pytest.raises(RunError, match=r"report\.html"):
+        write_page(tmp_path / "nowhere" / "report.html", report, {}, [], {}, title="x")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, "–"),
+        (float("nan"), "–"),
+        (0.0, "0.000"),
+        (0.9134, "0.913"),
+        (0.00012, "0.00012"),
+        (31.234, "31.23"),
+        (312.34, "312.3"),
+        (12345.6, "12,346"),
+        (1.2e12, "1.2e+12"),
+        (1234, "1,234"),
+        ("shirt", "shirt"),
+    ],
+)
+def test_figures_have_as_many_digits_as_a_person_reads(value: Any, shown: str) -> None:
+    assert figure(value) == shown
+
+
+def test_half_an_interval_has_the_digits_of_its_value() -> None:
+    assert figure(2.6954, like=15.42) == "2.70"

@@ -1,0 +1,52 @@
+"""The [tasks] tables become tasks, or one message tells all that is wrong with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from oneglance.errors import ConfigError
+from oneglance.task import build_tasks
+
+LABEL: dict[str, Any] = {"type": "label"}
+
+
+def test_each_comes_after_those_it_uses() -> None:
+    tables = {
+        "verdict": {**LABEL, "uses": ["kind", "style"]},
+        "style": {"type": "tags", "uses": ["kind"]},
+        "kind": LABEL,
+    }
+    assert list(build_tasks(tables)) == ["kind", "style", "verdict"]
+
+
+def test_a_circle_is_told() -> None:
+    tables = {"a": {**LABEL, "uses": ["b"]}, "b": {**LABEL, "uses": ["a"]}, "c": LABEL}
+    with pytest.raises(ConfigError, match="the tasks a, b use each other in a circle"):
+        build_tasks(tables)
+
+
+def test_everything_wrong_is_told_at_once() -> None:
+    tables = {
+        "kind": {"type": "lable"},
+        "style": {"type": "tags", "seperator": ";"},
+        "price": {"type": "number", "uses": ["knd"]},
+        "size": {},
+    }
+    with pytest.raises(ConfigError) as caught:
+        build_tasks(tables)
+    assert str(caught.value).splitlines() == [
+        'oneglance.toml: [tasks.kind] has no type "lable". Did you mean "label"?',
+        'oneglance.toml: [tasks.style] has no key "seperator". Did you mean "separator"?',
+        'oneglance.toml: [tasks.price] uses "knd", which is no task. Did you mean "kind"?',
+        'oneglance.toml: [tasks.size] needs the key "type". Known: label, number, tags.',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("table", "fields"),
+    [({}, ("kind",)), ({"from": "category"}, ("category",)), ({"from": ["red", "big"]}, ("red", "big"))],
+)
+def test_fields_are_where_the_answer_stands(table: dict[str, Any], fields: tuple[str, ...]) -> None:
+    assert build_tasks({"kind": {"type": "tags", **table}})["kind"].fields == fields

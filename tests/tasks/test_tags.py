@@ -1,0 +1,250 @@
+"""tags: any number of several classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn import metrics as sk
+
+from oneglance.errors import DataError, Misfit
+from oneglance.task import build_tasks
+from oneglance.tasks.tags import Seen, Tags, best_threshold
+
+
+def tags(**table: Any) -> Tags:
+    built = build_tasks({"style": {"type": "tags", **table}})["style"]
+    assert isinstance(built, Tags)
+    return built
+
+
+def seen(*present: str, asked: tuple[str, ...] | None = None) -> Seen:
+    return Seen(frozenset(present), None if asked is None else frozenset(asked))
+
+
+NAMES = ("red", "big", "old")
+
+
+def case(count: int = 300, seed: int = 0, unknown: float = 0.3) -> tuple[Tags, np.ndarray, list[Seen]]:
+    """(task, raw, answers): rare to frequent tags, of which some were not looked for."""
+    random = np.random.default_rng(seed)
+    present = random.random((count, 3)) < [0.1, 0.3, 0.6]
+    asked = random.random((count, 3)) >= unknown
+    answers = [
+        Seen(
+            frozenset(name for name, yes, ask in zip(NAMES, row, known, strict=True) if yes and ask),
+            frozenset(name for name, ask in zip(NAMES, known, strict=True) if ask),
+        )
+        for row, known in zip(present, asked, strict=True)
+    ]
+    task = tags(classes=list(NAMES))
+    task.learn(answers)
+    return task, 2.0 * present - 2 + random.normal(size=(count, 3)), answers
+
+
+def scored(
+    task: Tags, raw: np.ndarray, answers: list[Seen], weights: np.ndarray | None = None
+) -> dict[str, float]:
+    evidence = task.evidence(task.decode(raw), answers)
+    return task.metrics(evidence, np.ones(len(answers)) if weights is None else weights)
+
+
+# Reading.
+
+
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        ("red|big", seen("red", "big")),
+        (" red | big |", seen("red", "big")),
+        ("red", seen("red")),
+        (7.0, seen("7")),
+        (["red", "big"], seen("red", "big")),
+        ([], seen()),
+        ("none", seen()),
+        (["none"], seen()),
+        ("", None),
+        (None, None),
+        ("?", None),
+        (["?"], None),
+        ([None], None),
+        ("?|red", seen("red")),
+    ],
+)
+def test_a_cell_becomes_tags(said: Any, read: Seen | None) -> None:
+    assert tags(none=["none"], unknown=["?"]).read(said) == read
+
+
+def test_the_separator_is_declared() -> None:
+    assert tags(separator=", ").read("red, very big") == seen("red", "very big")
+
+
+def test_only_what_was_looked_for_is_known() -> None:
+    """A source may annotate some classes only; what it names beside them it has looked for, too."""
+    assert tags().read("red", asked=["red", "big"]) == seen("red", asked=("red", "big"))
+    assert tags().read("old", asked=["red"]) == seen("old", asked=("red", "old"))
+    assert tags().read([], asked=["red"]) == seen(asked=("red",))
+
+
+@pytest.mark.parametrize("yes", ["yes", "Yes", "1", 1, 1.0, True, "t", "x"])
+@pytest.mark.parametrize("no", ["no", "FALSE", "0", 0, 0.0, False, -1, "-1"])
+def test_columns_are_yes_no_or_unknown(yes: Any, no: Any) -> None:
+    task = tags(**{"from": ["red", "big", "old"]})
+    assert task.read({"red": yes, "big": no, "old": ""}) == seen("red", asked=("red", "big"))
+
+
+def test_a_column_that_says_neither_is_a_misfit() -> None:
+    with pytest.raises(Misfit, match='big is "perhaps"') as caught:
+        tags().read({"red": 1, "big": "perhaps"})
+    assert caught.value.cure == "write yes or no, or leave the cell empty if unknown"
+
+
+def test_a_tag_outside_the_declared_ones_is_a_misfit_that_names_the_nearest() -> None:
+    with pytest.raises(Misfit, match='has the tag "stripd"') as caught:
+        tags(classes=["striped", "plain"]).read("plain|stripd")
+    assert caught.value.cure == 'it is not among `classes`. Did you mean "striped"?'
+
+
+# Learning.
+
+
+@pytest.mark.parametrize(("answers", "message"), [([], "no answer"), ([seen(), seen()], "no tag at all")])
+def test_what_cannot_be_learned_is_told(answers: list[Seen], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        tags().learn(answers)
+
+
+def test_shares_count_only_those_who_looked() -> None:
+    task = tags()
+    task.learn(
+        [seen("a", asked=("a",))] * 4 + [seen("b", asked=("b",)), seen(asked=("b",))] * 2 + [seen("a", "b")]
+    )
+    assert task._shares == pytest.approx([6 / 7, 4 / 7])
+
+
+def test_columns_are_the_classes_in_their_order_even_if_none_applies() -> None:
+    task = tags(**{"from": ["z", "a", "z"]})
+    task.learn([task.read({"z": "no", "a": "no"})])
+    assert task._classes == ["z", "a"]
+    assert np.isfinite(task.constant_raw()).all()
+
+
+def test_each_tag_is_yes_no_or_unknown() -> None:
+    task = tags(classes=list(NAMES))
+    task.learn([seen("red")])
+    target = task.encode([seen("red"), seen("red", asked=("red", "big")), seen("odd"), None])
+    assert target["present"].tolist() == [[1, 0, 0], [1, 0, 0], [0, 0, 0], [0, 0, 0]]
+    assert target["known"].tolist() == [[1, 1, 1], [1, 1, 0], [1, 1, 1], [0, 0, 0]]
+
+
+def test_a_tag_nobody_asked_for_has_no_gradient() -> None:
+    task = tags(classes=list(NAMES))
+    task.learn([seen("red")])
+    raw = torch.zeros(1, 3, requires_grad=True)
+    target = {k: torch.as_tensor(v) for k, v in task.encode([seen("red", asked=("red", "old"))]).items()}
+    loss, known = task.loss(raw, target)
+    (loss * known).sum().backward()
+    assert raw.grad is not None
+    assert raw.grad.tolist() == [[-0.5, 0.0, 0.5]]
+
+
+def test_balanced_weights_make_yes_and_no_count_the_same() -> None:
+    task = tags(class_weights="balanced")
+    answers = [seen("rare")] * 49 + [seen("other")] * 949
+    task.learn(answers)
+    target = {k: torch.as_tensor(v) for k, v in task.encode(answers).items()}
+    loss = task.loss(torch.zeros(len(answers), 2), target)[0]
+    yes = target["present"] > 0
+    assert float(loss[yes].sum()) == pytest.approx(float(loss[~yes].sum()), rel=0.05)
+    assert float(loss.mean()) == pytest.approx(np.log(2), rel=0.05)
+
+
+# Calibration.
+
+
+def test_thresholds_of_the_validation_part_beat_one_half_there() -> None:
+    task, raw, answers = case()
+    before = scored(task, raw, answers)
+    task.calibrate(raw, list(answers))
+    after = scored(task, raw, answers)
+    assert after["f1_macro"] > before["f1_macro"] + 0.05
+    assert after["map"] == pytest.approx(before["map"])  # a temperature keeps the order
+
+
+def test_no_other_threshold_is_better() -> None:
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        chances = random.integers(0, 20, size=60) / 20  # with many ties
+        present = (random.random(60) < chances).astype(float)
+        found = best_threshold(chances, present)
+        best = max(sk.f1_score(present, chances >= at) for at in np.unique(chances))
+        assert sk.f1_score(present, chances >= found) == pytest.approx(best)
+
+
+def test_a_handful_of_positives_leaves_the_threshold_at_one_half() -> None:
+    assert best_threshold(np.linspace(0, 1, 50), np.eye(50)[0] + np.eye(50)[1]) == 0.5
+    assert best_threshold(np.linspace(0, 1, 50), np.ones(50)) == 0.5
+
+
+def test_the_constant_answer_is_not_bent_by_the_temperature() -> None:
+    task, raw, answers = case()
+    before = task.constant(1)[0]["probabilities"]
+    task.calibrate(9 * raw, list(answers))
+    assert task._temperature > 2
+    assert task.constant(1)[0]["probabilities"] == pytest.approx(before)
+
+
+# Metrics.
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_metrics_are_those_of_scikit_learn_on_what_is_known(weighted: bool) -> None:
+    task, raw, answers = case()
+    raw = np.round(raw, 1)  # many ties
+    task.calibrate(raw, list(answers))
+    random = np.random.default_rng(1)
+    weights = random.integers(0, 4, size=len(answers)) if weighted else np.ones(len(answers), dtype=int)
+    found = scored(task, raw, answers, weights.astype(float))
+    target = task.encode([answer for answer, n in zip(answers, weights, strict=True) for _ in range(n)])
+    present, known = target["present"], target["known"] > 0
+    chances = np.repeat(task.chances(raw), weights, axis=0)
+    chosen = chances >= np.array(task._thresholds)
+    columns = [(present[k, t], chances[k, t], chosen[k, t]) for t, k in enumerate(known.T)]
+    assert found["map"] == pytest.approx(np.mean([sk.average_precision_score(y, p) for y, p, _ in columns]))
+    assert found["f1_macro"] == pytest.approx(np.mean([sk.f1_score(y, c) for y, _, c in columns]))
+    assert found["f1_micro"] == pytest.approx(sk.f1_score(present[known], chosen[known]))
+
+
+def test_a_tag_without_positives_does_not_count_in_map() -> None:
+    task, raw, answers = case()
+    others = [Seen(answer.present - {"red"}, answer.asked) for answer in answers]
+    expected = scored(task, raw, answers)["map"] * 3
+    red = sk.average_precision_score(
+        [("red" in a.present) for a in answers if a.asked and "red" in a.asked],
+        [p[0] for p, a in zip(task.chances(raw), answers, strict=True) if a.asked and "red" in a.asked],
+    )
+    assert scored(task, raw, others)["map"] == pytest.approx((expected - red) / 2)
+
+
+def test_the_table_of_tags_is_that_of_scikit_learn() -> None:
+    task, raw, answers = case(unknown=0.0)
+    task.calibrate(raw, list(answers))
+    grid, _ = task.details(task.evidence(task.decode(raw), answers))
+    present, chosen = task.encode(answers)["present"], task.chances(raw) >= np.array(task._thresholds)
+    columns = sk.precision_recall_fscore_support(present, chosen)
+    for tag, (row, *expected) in enumerate(zip(grid.rows, *columns, strict=True)):
+        precision, recall, score, support = expected
+        ap = sk.average_precision_score(present[:, tag], task.chances(raw)[:, tag])
+        assert row[1:] == pytest.approx(
+            (len(answers), support, ap, precision, recall, score, task._thresholds[tag])
+        )
+
+
+def test_words() -> None:
+    task = case()[0]
+    assert task.words(seen("red", "big")) == "big, red"
+    assert task.words(seen()) == "none"
+    assert task.predicted_words(task.decode(np.full((1, 3), -9.0))[0]) == "none"
+    assert task.decode(np.array([[9.0, -9.0, 9.0]]))[0]["values"] == ["red", "old"]

@@ -1,0 +1,207 @@
+"""The architecture is a test: imports point down the list of layers only."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "oneglance"
+
+# From the ground up: a file or folder may import those of the lines above its own, and a folder itself.
+# `oneglance` alone is what `from oneglance import ...` gives: the public names.
+LAYERS = [
+    ["errors"],
+    ["config", "files", "screen"],
+    ["data"],
+    ["backbone", "balancer", "machine", "mlp", "scoring", "weights"],
+    ["task"],
+    ["vector_task"],
+    ["tasks", "backbones", "balancers"],
+    ["network"],
+    ["run"],
+    ["training", "inference"],
+    ["evaluation"],
+    ["download", "tables", "terminal"],
+    ["api"],
+    ["oneglance"],
+    ["serving"],
+    ["cli"],
+    ["__main__"],
+]
+LEVEL = {unit: level for level, units in enumerate(LAYERS) for unit in units}
+PLURALS = {"tasks", "backbones", "balancers", "data.sources"}  # a contract may import its folder's name
+
+# Inside data: a record and the places of pictures do not know where records come from.
+BELOW_SOURCE = {"data.record", "data.refs"}
+
+HEAVY = ("torch", "torchvision", "timm", "sklearn", "scipy", "matplotlib", "pyarrow", "onnxruntime")
+
+
+@dataclass(frozen=True)
+class Import:
+    importer: str  # "data.sources.table", without the name of the package
+    imported: str  # "errors", "torch": outside modules have their whole name
+    line: int
+    ours: bool
+
+    def __str__(self) -> str:
+        return f"{self.importer}:{self.line} imports {self.imported}"
+
+
+def module_name(file: Path, package: Path) -> str:
+    parts = file.relative_to(package).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts) or package.name
+
+
+def modules(package: Path) -> dict[str, Path]:
+    return {module_name(file, package): file for file in sorted(package.rglob("*.py"))}
+
+
+def nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    """Every node that may run, inside functions too; what stands under TYPE_CHECKING never does."""
+    for child in ast.iter_child_nodes(tree):
+        if isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"):
+            child = ast.Module(child.orelse, [])
+        yield child
+        yield from nodes(child)
+
+
+def imports(package: Path) -> Iterator[Import]:
+    known = modules(package)
+    for importer, file in known.items():
+        above = importer.split(".") if file.name == "__init__.py" else importer.split(".")[:-1]
+        above = [] if importer == package.name else above
+        for node in nodes(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                start = [package.name, *above[: len(above) - node.level + 1]] if node.level else []
+                module = ".".join([*start, *([node.module] if node.module else [])])
+                names = [f"{module}.{alias.name}" for alias in node.names]
+            else:
+                continue
+            for name in names:
+                first, _, rest = name.partition(".")
+                if first != package.name:
+                    yield Import(importer, name, node.lineno, ours=False)
+                elif rest != "__version__":
+                    yield Import(importer, deepest(rest, known) or first, node.lineno, ours=True)
+
+
+def deepest(name: str, known: dict[str, Path]) -> str:
+    """``errors.Problem`` -> ``errors``: the longest beginning of ``name`` that is a module."""
+    parts = name.split(".")
+    return next((".".join(parts[:n]) for n in range(len(parts), 0, -1) if ".".join(parts[:n]) in known), "")
+
+
+def unit(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def level(module: str) -> int:
+    return LEVEL.get(unit(module), len(LAYERS))  # above all: a test of its own tells of such a module
+
+
+def points_up(found: Import) -> bool:
+    if not found.ours or found.imported in PLURALS:
+        return False
+    inside_a_folder = unit(found.importer) == unit(found.imported) and found.importer != found.imported
+    return level(found.imported) >= level(found.importer) and not inside_a_folder
+
+
+def test_every_module_has_a_layer() -> None:
+    assert sorted({unit(name) for name in modules(PACKAGE)} - set(LEVEL)) == []
+
+
+def test_imports_only_point_down() -> None:
+    assert [str(found) for found in imports(PACKAGE) if points_up(found)] == []
+
+
+def test_records_do_not_know_their_sources() -> None:
+    wrong = [
+        str(found)
+        for found in imports(PACKAGE)
+        if found.importer in BELOW_SOURCE and found.imported.startswith("data.source")
+    ]
+    assert wrong == []
+
+
+def test_data_and_all_below_it_know_no_torch() -> None:
+    wrong = [
+        str(found)
+        for found in imports(PACKAGE)
+        if level(found.importer) <= LEVEL["data"] and unit(found.imported) in {"torch", "torchvision", "timm"}
+    ]
+    assert wrong == []
+
+
+def test_plural_folders_are_mere_places() -> None:
+    """What their ``__init__`` imported would escape the layers, since a contract imports its folder."""
+    folders = [name for name in PLURALS if name in modules(PACKAGE)]
+    assert folders
+    assert [str(found) for found in imports(PACKAGE) if found.importer in folders] == []
+
+
+def loaded_after(*names: str) -> set[str]:
+    """The heavy packages that importing ``names`` in a fresh process loads."""
+    script = f"import sys, {', '.join(names)}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return set(HEAVY) & set(done.stdout.split())
+
+
+@pytest.mark.parametrize("name", ["oneglance", "oneglance.cli"])
+def test_the_front_door_opens_fast(name: str) -> None:
+    if name.partition(".")[2] not in {"", *modules(PACKAGE)}:
+        pytest.skip(f"{name} is not written yet")
+    assert loaded_after(name) == set()
+
+
+def test_tasks_and_data_work_without_torch() -> None:
+    """``predict`` from an .onnx file runs where torch is not installed."""
+    light = [
+        name
+        for name in modules(PACKAGE)
+        if level(name) <= LEVEL["data"] or unit(name) in {"scoring", "task", "vector_task", "tasks"}
+    ]
+    assert {"tasks.label", "data.record"} <= set(light)
+    assert not loaded_after(*(f"oneglance.{name}" for name in light)) & {"torch", "torchvision", "timm"}
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("from oneglance.api import train", True),
+        ("from oneglance import cli", True),
+        ("from oneglance import train", True),
+        ("from .. import api", True),
+        ("from ..api import train", True),
+        ("import oneglance.network", True),
+        ("def late():\n    from oneglance.run import Run", True),
+        ("class Late:\n    if True:\n        import oneglance.api", True),
+        ("from oneglance.tasks.other import Other", False),
+        ("from .other import Other", False),
+        ("from oneglance import __version__", False),
+        ("from oneglance.errors import Problem", False),
+        ("from oneglance.task import Task", False),
+        (
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from oneglance.network import Network",
+            False,
+        ),
+        ("import torch", False),
+    ],
+)
+def test_the_check_sees_what_it_should(tmp_path: Path, text: str, wrong: bool) -> None:
+    package = tmp_path / "oneglance"
+    (package / "tasks").mkdir(parents=True)
+    above = ("__init__", "errors", "task", "network", "run", "api", "cli", "tasks/__init__", "tasks/other")
+    for name in above:
+        (package / f"{name}.py").write_text("")
+    (package / "tasks" / "mine.py").write_text(text)
+    assert any(points_up(found) for found in imports(package)) is wrong

@@ -1,0 +1,42 @@
+"""The public names: sorted, there, and explained."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+import oneglance
+
+NAMES = getattr(oneglance, "__all__", [])
+WORDS = {"check", "demo", "evaluate", "get", "init", "predict", "runs", "train"}  # the verbs of the shell
+
+pytestmark = pytest.mark.skipif(not NAMES, reason="oneglance has no public names yet")
+
+
+def test_names_are_sorted_and_single() -> None:
+    assert list(NAMES) == sorted(set(NAMES))
+
+
+def test_no_verb_is_lost() -> None:
+    assert {*WORDS, "OneglanceError", "Run", "__version__"} - {*NAMES, "__version__"} == set()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_name_is_there_and_explained(name: str) -> None:
+    thing = getattr(oneglance, name)
+    if name != "__version__":
+        own = thing.__dict__.get("__doc__") if isinstance(thing, type) else thing.__doc__
+        assert (own or "").strip(), f"oneglance.{name} has no docstring"
+
+
+def test_names_are_offered_for_completion() -> None:
+    assert set(NAMES) <= set(dir(oneglance))
+
+
+@pytest.mark.parametrize("name", sorted(WORDS & set(NAMES)))
+def test_verbs_are_typed_functions(name: str) -> None:
+    verb = getattr(oneglance, name)
+    signature = inspect.signature(verb)
+    assert signature.return_annotation is not inspect.Signature.empty
+    assert all(p.annotation is not inspect.Parameter.empty for p in signature.parameters.values())
