@@ -68,8 +68,7 @@ def measure(
         stream = endless(batches)
         bare = bare_step(table, tasks, device, precision)
         turns = [
-            (timed(partial(our_step, learner, stream), steps), timed(bare, steps))
-            for _ in range(rounds + 1)
+            (timed(partial(our_step, learner, stream), steps), timed(bare, steps)) for _ in range(rounds + 1)
         ]
         ours, theirs = zip(*turns[1:], strict=True)
         rates[f"{precision}_ours_over_bare"] = statistics.median(

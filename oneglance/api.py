@@ -283,9 +283,8 @@ def demo(folder: str | Path = "demo", *, screen: Screen | None = None) -> Run:
     screen = screen or default_screen()
     place = make_folder(Path(folder))
     data = place / "scenes"
-    if not data.exists():
-        screen.say("drawing pictures, with a few answers left out on purpose")
-        write_scenes(data)
+    screen.say("drawing pictures, with a few answers left out on purpose")
+    write_scenes(data)
     config = place / "oneglance.toml"
     write_text(config, DEMO)
     for line in summary(check(config, screen=screen)):

@@ -103,7 +103,7 @@ def check(
     else:
         for line in oneglance.summary(problems):
             tell(line)
-        tell(f"{len(problems):,} problems" if problems else "no problems")
+        tell({0: "no problems", 1: "1 problem"}.get(len(problems), f"{len(problems):,} problems"))
     if any(problem.fatal for problem in problems):
         raise typer.Exit(1)
     if any(problem.kind == "unreadable" for problem in problems):

@@ -73,7 +73,7 @@ def ranking(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def average_precision(order: np.ndarray, end: np.ndarray, positive: np.ndarray, weights: np.ndarray) -> float:
-    """Area under precision over recall as a sum of steps, as scikit-learn's average_precision_score; NaN where
+    """Area under precision over recall as a sum of steps, as scikit-learn's average_precision_score; NaN if
     nothing is positive.
 
     Args:

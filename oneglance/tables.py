@@ -29,9 +29,8 @@ def show_report(report: dict[str, Any], folder: Path) -> None:
             )
     console = Console(highlight=False)
     console.print(table)
-    console.print(
-        f"{report['pictures']:,} pictures of the {report['split']} part; read {report['reads']} times"
-    )
+    read = times(report["reads"])
+    console.print(f"{report['pictures']:,} pictures of the {report['split']} part, {read}")
     console.print(f"look at {folder / 'report.html'}")
 
 
@@ -51,6 +50,11 @@ def show_runs(found: Sequence[dict[str, Any]], folder: Path) -> None:
         table.add_row(run["run"], *cells, *scores, f"{run['seconds'] / 60:.1f}")
     console.print(table)
     console.print("scores are of the validation part, at the best epoch")
+
+
+def times(reads: int) -> str:
+    """How often the part was read, with the reason to care."""
+    return "read for the first time" if reads == 1 else f"read {reads} times: it is no longer quite untouched"
 
 
 def shown(value: float | None) -> str:

@@ -100,6 +100,11 @@ def test_bins_have_equal_mass() -> None:
     assert bins[2] == pytest.approx(np.full(15, 100), abs=1)
 
 
+def test_equals_go_to_the_bin_of_their_middle() -> None:
+    confidence = np.array([0.1, 0.2])
+    assert mean_bins(confidence, places(confidence), confidence, np.ones(2), bins=2).shape == (3, 2)
+
+
 def test_calibration_error_is_what_it_says() -> None:
     confidence, right = np.repeat([0.6, 0.9], 50), np.repeat([1.0, 0.0, 1.0], [25, 25, 50])
     ones = np.ones(100)

@@ -41,7 +41,7 @@ def _zip_members(path: Path) -> Iterator[MemberImage | Problem]:
         infos = archive.infolist()
     for info in infos:
         name = _clean(info.filename)
-        if info.is_dir() or _hidden(name):
+        if info.filename.endswith("/") or not name or _hidden(name):
             continue
         wrong = _wrong(name, info.file_size)
         if info.flag_bits & 1:
@@ -63,7 +63,7 @@ def _tar_members(path: Path) -> Iterator[MemberImage | Problem]:
         for info in archive:
             archive.members.clear()  # else every header ever read stays in memory
             name = _clean(info.name)
-            if not info.isfile() or _hidden(name):
+            if not info.isfile() or not name or _hidden(name):
                 continue
             wrong = "has holes in it" if info.issparse() else _wrong(name, info.size)
             if wrong:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from oneglance.data.merge import Merge
 from oneglance.data.quote import plain, quoted
@@ -65,7 +65,7 @@ def gather(sources: Sequence[Source], questions: Sequence[Question]) -> Gathered
     with _no_collection():
         for source in sources:
             problems += _wrong_names(source, questions)
-            asked = _asked(source, questions)
+            asked = [_asked(source, question) for question in questions if _annotates(source, question)]
             here: set[str] = set()
             for record in _records(source, problems):
                 here.update(record.answers)
@@ -89,19 +89,19 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-class _Asked(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Asked:
     """One question put to one source."""
 
     name: str
+    field: str | None  # None: several
     fields: tuple[str, ...]
-    read: Callable[[Any, Sequence[str] | None], Any]
+    question: Question
     classes: Sequence[str] | None  # what this source's people looked for
-    answers: dict[Any, Any]  # short text -> what was read from it
+    known: dict[str, Any]  # short text -> what was read from it; only text: 1, 1.0 and True would be one key
 
-    def value(self, said: Mapping[str, Any]) -> Any:
-        """What stands in the fields; None where nobody looked."""
-        if len(self.fields) == 1:
-            return said.get(self.fields[0])
+    def several(self, said: Mapping[str, Any]) -> dict[str, Any] | None:
+        """What stands in several fields; None where nobody looked."""
         return {name: said[name] for name in self.fields if said.get(name) is not None} or None
 
     def answer(self, value: Any) -> Any:
@@ -110,26 +110,20 @@ class _Asked(NamedTuple):
         Raises:
             Misfit: it cannot be such an answer.
         """
-        answer = self.read(value, self.classes)
-        # Only text: 1, 1.0 and True would be one key.
-        if type(value) is str and len(value) <= LONGEST_CACHED and len(self.answers) < CACHE_LIMIT:
-            self.answers[value] = answer
+        answer = self.question.read(value, self.classes)
+        if type(value) is str and len(value) <= LONGEST_CACHED and len(self.known) < CACHE_LIMIT:
+            self.known[value] = answer
         return answer
 
 
-def _asked(source: Source, questions: Sequence[Question]) -> list[_Asked]:
-    looked_for = source.annotates
-    return [
-        _Asked(
-            question.name,
-            _listed(source.columns.get(question.name)) or question.fields,
-            question.read,
-            looked_for[question.name] if isinstance(looked_for, dict) else None,
-            {},
-        )
-        for question in questions
-        if looked_for is None or question.name in looked_for
-    ]
+def _asked(source: Source, question: Question) -> _Asked:
+    fields = _listed(source.columns.get(question.name)) or question.fields
+    classes = source.annotates[question.name] if isinstance(source.annotates, dict) else None
+    return _Asked(question.name, fields[0] if len(fields) == 1 else None, fields, question, classes, {})
+
+
+def _annotates(source: Source, question: Question) -> bool:
+    return source.annotates is None or question.name in source.annotates
 
 
 def _listed(fields: str | list[str] | None) -> tuple[str, ...]:
@@ -149,22 +143,23 @@ def _records(source: Source, problems: list[Problem]) -> Iterator[Record]:
 
 
 def _answers(record: Record, asked: Sequence[_Asked], problems: list[Problem]) -> dict[str, Any]:
-    answers = {}
+    said, answers = record.answers, {}
     for question in asked:
-        value = question.value(record.answers)
+        name, field_, known = question.name, question.field, question.known
+        value = question.several(said) if field_ is None else said.get(field_)
         if value is None:
             continue
-        try:
-            if type(value) is str and value in question.answers:
-                answer = question.answers[value]
-            else:
-                answer = question.answer(value)
-        except Misfit as misfit:
-            what = plain(f"{question.name} {misfit.what}")
-            problems.append(Problem(record.where, what, misfit.cure, kind=f"misfit: {question.name}"))
+        if type(value) is str and value in known:
+            answer = known[value]
         else:
-            if answer is not None:
-                answers[question.name] = answer
+            try:
+                answer = question.answer(value)
+            except Misfit as misfit:
+                what = plain(f"{name} {misfit.what}")
+                problems.append(Problem(record.where, what, misfit.cure, kind=f"misfit: {name}"))
+                continue
+        if answer is not None:
+            answers[name] = answer
     return answers
 
 

@@ -51,10 +51,9 @@ class Merge:
 
     def add(self, record: Record, answers: Mapping[str, Any]) -> None:
         """One more mention of a picture; ``answers`` replace those of ``record``, which are by field."""
-        new = Record(
-            record.where, record.image, answers, intern(record.group), intern(record.split), record.source
-        )
-        place = self._place.setdefault(record.image, len(self.records))
+        image, group = record.image, record.group and intern(record.group)  # groups come again and again
+        new = Record(record.where, image, answers, group, record.split, record.source)
+        place = self._place.setdefault(image, len(self.records))
         if place == len(self.records):
             self.records.append(new)
         else:

@@ -12,7 +12,8 @@ import pytest
 from tiny import amount, row, word
 
 from oneglance.data import checks
-from oneglance.data.checks import absent, check, summary
+from oneglance.data.checks import check, summary
+from oneglance.data.presence import absent, missing_pictures
 from oneglance.data.record import Record
 from oneglance.data.refs import FileImage
 from oneglance.data.split import PARTS, Parts
@@ -46,7 +47,9 @@ def pictures(folder: Path, *names: str, made: Sequence[str] = ()) -> list[Record
 
 def test_good_data_have_no_problem(tmp_path: Path) -> None:
     names = ["1.jpg", "2.jpg", "b/3.jpg", "b/c/4.jpg"]
-    assert check(pictures(tmp_path, *names, made=names), QUESTIONS) == []
+    records = pictures(tmp_path, *names, made=names)
+    assert missing_pictures(records) == (records, [])
+    assert check(records, QUESTIONS) == []
     good = kinds("abababab")
     digests = [b"%d" % n for n in range(8)]
     names = ["train"] * 4 + ["validation"] * 2 + ["test"] * 2
@@ -61,15 +64,16 @@ def test_every_check_is_run() -> None:
         if getattr(f, "__annotations__", {}).keys() == {"facts", "return"}
     ]
     assert set(written) == set(checks.CHECKS)
-    assert len(written) >= 10
+    assert len(written) >= 8
 
 
 def test_a_picture_that_is_not_there_is_told_and_left_out(tmp_path: Path) -> None:
     records = pictures(tmp_path, "1.jpg", "2.jpg", "gone.jpg", made=["1.jpg", "2.jpg"])
-    problems = check(records, QUESTIONS)
+    there, problems = missing_pictures(records)
     said = 'a.csv:4  the picture "gone.jpg" is not there — correct the path; the row is left out'
-    assert of_kind(problems, "picture not there") == [said]
-    assert not any(problem.fatal for problem in problems)
+    assert [str(problem) for problem in problems] == [said]
+    assert not problems[0].fatal
+    assert there == records[:2]
     assert list(absent(records)) == [2]
 
 
@@ -79,22 +83,24 @@ def test_a_picture_that_is_not_there_is_told_and_left_out(tmp_path: Path) -> Non
 def test_a_picture_of_nearly_this_name_is_a_hint(tmp_path: Path, written: str, there: str) -> None:
     records = pictures(tmp_path, "1.jpg", written, made=["1.jpg", there])
     if (tmp_path / written).exists():  # where the system does not tell the two apart, nothing is wrong
-        assert absent(records) == {}
-        assert not check(records, QUESTIONS)
+        assert missing_pictures(records) == (records, [])
     else:
-        assert f'there is "{there}"' in of_kind(check(records, QUESTIONS), "picture not there")[0]
+        assert f'there is "{there}"' in str(absent(records)[1])
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     records = pictures(tmp_path, "1.jpg", "2.jpg", "b/3.jpg", "b/4.jpg", made=["1.jpg", "2.jpg"])
-    (first, second) = of_kind(check(records, QUESTIONS), "picture not there")
-    assert 'a.csv:4  the picture "b/3.jpg" is not there — its folder is not there either' in first
-    assert "a.csv:5" in second
+    there, (first, second) = missing_pictures(records)
+    assert there == records[:2]
+    assert 'a.csv:4  the picture "b/3.jpg" is not there — its folder is not there either' in str(first)
+    assert second.where == "a.csv:5"
 
 
 def test_pictures_without_rows_are_counted_with_one_example(tmp_path: Path) -> None:
     made = ["1.jpg", "2.jpg", "x.jpg", "y.PNG", "notes.txt", "elsewhere/z.jpg"]
-    problems = check(pictures(tmp_path, "1.jpg", "2.jpg", made=made), QUESTIONS)
+    records = pictures(tmp_path, "1.jpg", "2.jpg", made=made)
+    there, problems = missing_pictures(records)
+    assert there == records
     assert of_kind(problems, "unnamed picture") == [
         f"{tmp_path / 'x.jpg'}  and 1 more there are named by no row"
     ]
@@ -102,7 +108,7 @@ def test_pictures_without_rows_are_counted_with_one_example(tmp_path: Path) -> N
 
 
 def test_pictures_that_are_no_files_are_trusted() -> None:
-    assert check(kinds("abab"), QUESTIONS) == []
+    assert missing_pictures(kinds("abab")) == (kinds("abab"), [])
 
 
 @pytest.mark.parametrize("words", ["", "a"])
@@ -111,10 +117,9 @@ def test_a_training_needs_two_pictures(words: str) -> None:
     assert problem.fatal
 
 
-def test_pictures_that_cannot_be_had_do_not_count(tmp_path: Path) -> None:
-    records = pictures(tmp_path, "1.jpg", "2.jpg", "gone.jpg", made=["1.jpg", "2.jpg"])
-    failures = {1: PictureError("is cut short after 20 %")}
-    assert of_kind(check(records, QUESTIONS, failures=failures), "too few") == [
+def test_pictures_that_cannot_be_read_do_not_count() -> None:
+    failures = {n: PictureError("is cut short after 20 %") for n in (0, 2)}
+    assert of_kind(check(kinds("aba"), QUESTIONS, failures=failures), "too few") == [
         "pictures  1 of 3 can be used, and a training needs more — "
         "correct `path` or `images`, or add pictures"
     ]
@@ -169,6 +174,10 @@ def test_a_task_without_answers_to_learn_from_stops_everything() -> None:
         ("has no answer in the validation part", False),
         ("has no answer in the test part", False),
     ]
+
+
+def test_classes_that_are_at_hand_are_not_asked_for_again() -> None:
+    assert [p.where for p in check(kinds("abab"), [], classes=[("one",), ("two",), ("two",), ()])] == ["one"]
 
 
 def test_a_constant_is_nothing_to_learn_whatever_its_type() -> None:

@@ -256,6 +256,16 @@ def test_locked_and_strangely_packed_members_are_named(tmp_path: Path) -> None:
     assert problems(path) == ["a.zip/a.png  is locked with a password — left out"]
 
 
+def test_a_member_without_a_name_is_none(tmp_path: Path) -> None:
+    data = write_stored(tmp_path / "a.zip", {"x": b"a"}).read_bytes()
+    head = data.index(b"PK\1\2")
+    no_name = data[: head + 28] + b"\0\0" + data[head + 30 : head + 46] + data[head + 47 :]
+    size = int.from_bytes(no_name[-10:-6], "little") - 1
+    (tmp_path / "a.zip").write_bytes(no_name[:-10] + size.to_bytes(4, "little") + no_name[-6:])
+    assert zipfile.ZipFile(tmp_path / "a.zip").namelist() == [""]
+    assert list(members(tmp_path / "a.zip")) == []
+
+
 def test_links_and_folders_in_a_tar_are_no_pictures(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "a.tar", "w") as archive:
         for name, kind in (

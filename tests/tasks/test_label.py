@@ -177,9 +177,10 @@ def test_an_answer_never_seen_in_training_is_not_learned_and_scores_as_wrong() -
     task = learned(["a", "b"] * 5)
     raw = np.array([[3.0, 0.0], [3.0, 0.0]])
     assert loss(task, raw, ["zebra", "a"])[0] == 0
-    found = scored(task, raw, ["zebra", "a"])
-    assert found["accuracy"] == 0.5
+    found = scored(task, raw[[0, 0, 0]], ["zebra", "a", "a"])
+    assert found["accuracy"] == pytest.approx(2 / 3)
     assert found["balanced_accuracy"] == 0.5
+    assert found["f1_macro"] == pytest.approx((0.8 + 0) / 2)
     assert found["log_loss"] > 10
 
 
