@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -36,7 +36,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             fresh.unlink()
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
     """See ``replacing``."""
     with replacing(path) as file:
         file.write(content)
@@ -52,28 +52,12 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def write_with(path: Path, save: Callable[[Path], Any]) -> None:
-    """``save(place)`` for libraries that want a path; it then takes the place of ``path``."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    try:
-        save(fresh)
-        with fresh.open("rb+") as file:
-            os.fsync(file.fileno())
-        fresh.chmod(0o666 & ~_umask())  # some libraries keep their files to themselves
-        fresh.replace(path)
-    except OSError as error:
-        raise explained(error, path) from error
-    finally:
-        with suppress(OSError):
-            fresh.unlink()
-
-
-@cache
-def _umask() -> int:
-    """What the user's settings take away from the rights of new files; asking means setting it."""
-    kept = os.umask(0)
-    os.umask(kept)
-    return kept
+def sweep(folder: Path) -> None:
+    """Remove what ``replacing`` had begun in ``folder`` when its process was killed."""
+    for fresh in folder.glob(".*.*"):
+        if re.fullmatch(r"\..+\.\d+\.[0-9a-f]{8}", fresh.name):
+            with suppress(OSError):
+                fresh.unlink()
 
 
 def make_folder(path: Path) -> Path:

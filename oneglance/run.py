@@ -16,24 +16,25 @@ from __future__ import annotations
 import csv
 import io
 import json
-import pickle
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from oneglance import config as configuration
 from oneglance.config import Config
-from oneglance.errors import RunError
-from oneglance.files import make_folder, write_json, write_text, write_with
+from oneglance.errors import RunError, WeightsError
+from oneglance.files import make_folder, write_bytes, write_json, write_text
 from oneglance.network import Network, build_network
 from oneglance.task import Task, build_tasks
-from oneglance.weights import fill
+from oneglance.weights import fill, read_plain, read_tensors
+
+ANEW = "train anew with another --out"
 
 
 class RunFolder:
@@ -90,10 +91,10 @@ class RunFolder:
     def config(self) -> Config:
         """The configuration it was made with; paths start where they started then."""
         kept = self.read_json("overrides.json")
-        text = (self / "config.toml").read_bytes().decode("utf-8")
-        return configuration.parse(
-            text, base=Path(kept["base"]), where=str(self / "config.toml"), overrides=kept["set"]
-        )
+        with self._whole("overrides.json"):
+            base, overrides = Path(kept["base"]), [str(override) for override in kept["set"]]
+        text = self.read_text("config.toml")
+        return configuration.parse(text, base=base, where=str(self / "config.toml"), overrides=overrides)
 
     def write_split(self, rows: Iterable[Sequence[str]]) -> None:
         """Rows of (picture, group, part)."""
@@ -105,14 +106,17 @@ class RunFolder:
 
     def split(self) -> list[tuple[str, ...]]:
         """Rows of (picture, group, part) as written."""
-        with (self / "split.csv").open(encoding="utf-8", newline="") as file:
-            return [tuple(row) for row in csv.reader(file)][1:]
+        text = io.StringIO(self.read_text("split.csv"), newline="")
+        with self._whole("split.csv"):
+            return [tuple(row) for row in csv.reader(text)][1:]
 
     # On the way.
 
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
         """Tensors and plain values, so that reading them needs no trust."""
-        write_with(self / "resume.pt", lambda place: torch.save(dict(state), place))
+        whole = io.BytesIO()  # in memory first: torch has words of its own for a full disk
+        torch.save(dict(state), whole)
+        write_bytes(self / "resume.pt", whole.getbuffer())
 
     def checkpoint(self) -> dict[str, Any] | None:
         """What save_checkpoint() wrote last; None where there is nothing.
@@ -124,17 +128,15 @@ class RunFolder:
         if not path.exists():
             return None
         try:
-            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError):
-            raise RunError(
-                "is damaged or holds more than tensors", where=str(path), cure="train anew with another --out"
-            ) from None
+            state: dict[str, Any] = read_plain(path)
+        except WeightsError as error:
+            raise RunError(error.what, where=error.where, cure=ANEW) from None
         return state
 
     def save_weights(self, tensors: Mapping[str, Tensor]) -> None:
         """Named tensors; they replace the old ones at once."""
         whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        write_with(self / "weights.safetensors", lambda place: save_file(whole, place))
+        write_bytes(self / "weights.safetensors", save(whole))
 
     def record(self, history: Sequence[Mapping[str, Any]]) -> None:
         """A line per epoch."""
@@ -142,11 +144,16 @@ class RunFolder:
         write_text(self / "history.jsonl", "".join(line + "\n" for line in lines))
 
     def history(self) -> list[dict[str, Any]]:
-        """The rows that record() wrote."""
-        path = self / "history.jsonl"
-        if not path.exists():
+        """The rows that record() wrote.
+
+        Raises:
+            RunError: the file is damaged.
+        """
+        if not (self / "history.jsonl").exists():
             return []
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        text = self.read_text("history.jsonl")
+        with self._whole("history.jsonl"):
+            return [json.loads(line) for line in text.splitlines()]
 
     # The end.
 
@@ -163,7 +170,7 @@ class RunFolder:
         """The tasks with what they learned.
 
         Raises:
-            RunError: the training is not finished.
+            RunError: the training is not finished, or the file is damaged.
         """
         if not self.finished:
             raise RunError(
@@ -173,8 +180,9 @@ class RunFolder:
             )
         tasks = build_tasks(config.tasks, where=str(self / "config.toml"))
         states = self.read_json("tasks.json")
-        for name, task in tasks.items():
-            task.restore(states[name])
+        with self._whole("tasks.json"):
+            for name, task in tasks.items():
+                task.restore(states[name])
         return tasks
 
     def network(self, config: Config, tasks: Mapping[str, Task]) -> Network:
@@ -189,12 +197,10 @@ class RunFolder:
         Raises:
             RunError: they are missing or damaged.
         """
-        path = self / "weights.safetensors"
         try:
-            tensors: dict[str, Tensor] = load_file(path)
-        except (OSError, SafetensorError) as error:
-            raise RunError(f"cannot be read as weights ({type(error).__name__})", where=str(path)) from None
-        return tensors
+            return read_tensors(self / "weights.safetensors")
+        except WeightsError as error:
+            raise RunError(error.what, where=error.where, cure=ANEW) from None
 
     def read_json(self, name: str) -> Any:
         """One of the JSON files.
@@ -202,13 +208,30 @@ class RunFolder:
         Raises:
             RunError: it is missing or damaged.
         """
-        path = self / name
+        text = self.read_text(name)
+        with self._whole(name):
+            return json.loads(text)
+
+    def read_text(self, name: str) -> str:
+        """One of the text files, byte for byte.
+
+        Raises:
+            RunError: it is missing or damaged.
+        """
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise RunError("is missing", where=str(path)) from None
-        except (ValueError, OSError):
-            raise RunError("is damaged", where=str(path)) from None
+            with self._whole(name):
+                return (self / name).read_bytes().decode("utf-8")
+        except OSError as error:
+            what = "is missing" if isinstance(error, FileNotFoundError) else "cannot be read"
+            raise RunError(what, where=str(self / name), cure=ANEW) from None
+
+    @contextmanager
+    def _whole(self, name: str) -> Iterator[None]:
+        """What goes wrong in understanding a file is a damage of it."""
+        try:
+            yield
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError, csv.Error):
+            raise RunError("is damaged", where=str(self / name), cure=ANEW) from None
 
 
 def new_place(folder: Path, name: str) -> Path:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file as load_safetensors
 from torch import Tensor, nn
 
@@ -21,21 +23,49 @@ def load_file(network: nn.Module, path: Path, *, ignore: tuple[str, ...] = ()) -
     Raises:
         WeightsError: the file is missing or damaged, or does not fit.
     """
-    if not path.is_file():
-        raise WeightsError("there is no such file of weights", where=str(path))
+    tensors = read_tensors(path)
+    fill(network, {k: v for k, v in tensors.items() if not k.startswith(ignore)}, where=str(path))
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The named tensors of a .safetensors file, or of a .pt/.pth that holds nothing else.
+
+    Raises:
+        WeightsError: the file is missing or damaged, or holds something else.
+    """
+    if path.suffix == ".safetensors":
+        with _readable(path):
+            return load_safetensors(path)
+    found = read_plain(path)
+    if isinstance(found, dict):
+        found = found.get("state_dict", found)
+    if not isinstance(found, dict) or not all(
+        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in found.items()
+    ):
+        raise WeightsError("holds something else than named tensors", where=str(path))
+    return found
+
+
+def read_plain(path: Path) -> Any:
+    """The tensors and plain values that torch.save wrote; anything else in the file is refused, not run.
+
+    Raises:
+        WeightsError: the file is missing or damaged, or holds something else.
+    """
+    with _readable(path):
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
     try:
-        if path.suffix == ".safetensors":
-            tensors: dict[str, Tensor] = load_safetensors(path)
-        else:
-            tensors = torch.load(path, map_location="cpu", weights_only=True)
-            tensors = tensors.get("state_dict", tensors)  # type: ignore[assignment]
-    except (OSError, SafetensorError, RuntimeError, ValueError) as error:
-        raise WeightsError(f"cannot be read as weights ({type(error).__name__})", where=str(path)) from None
-    except Exception as error:
-        if type(error).__name__ != "UnpicklingError":
-            raise
-        raise WeightsError("holds more than tensors and is not loaded", where=str(path)) from None
-    fill(network, {k: v for k, v in tensors.items() if not k.startswith(ignore or ("\0",))}, where=str(path))
+        yield
+    except FileNotFoundError:
+        raise WeightsError("there is no such file of weights", where=str(path)) from None
+    except Exception:
+        # A damaged file makes its reader fail anywhere: nearly every error of Python has been seen.
+        what = "cannot be read: it is damaged or holds more than tensors and plain values"
+        raise WeightsError(what, where=str(path)) from None
 
 
 def fill(network: nn.Module, tensors: dict[str, Tensor], *, where: str) -> None:

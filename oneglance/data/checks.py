@@ -19,6 +19,7 @@ from oneglance.data.split import PARTS, Parts, strata
 from oneglance.errors import PictureError, Problem
 
 EXAMPLES = 3  # of problems of one kind that are told together
+LONGEST_LINE = 800  # characters
 
 
 def check(
@@ -55,11 +56,11 @@ def summary(problems: Iterable[Problem]) -> list[str]:
         kinds[not problem.fatal, problem.kind or str(number)].append(problem)
     lines = []
     for _, alike in sorted(kinds.items(), key=lambda item: item[0][0]):
-        lines.append(str(alike[0]))
+        lines.append(plain(str(alike[0]), LONGEST_LINE))
         if len(alike) > 1:
             others = "; ".join(f"{problem.where} {problem.what}" for problem in alike[1:EXAMPLES])
             more = "; …" if len(alike) > EXAMPLES else ""
-            lines.append(f"    and {len(alike) - 1:,} more: {others}{more}")
+            lines.append(plain(f"    and {len(alike) - 1:,} more: {others}{more}", LONGEST_LINE))
     return lines
 
 
@@ -118,6 +119,7 @@ def rare_classes(facts: Facts) -> Iterator[Problem]:
 
 def classes_absent_from_a_part(facts: Facts) -> Iterator[Problem]:
     used = [part for part in PARTS if facts.parts and part in facts.names]
+    more = "add pictures of " + ("other groups" if any(r.group for r in facts.records) else "it")
     for name, counts in facts.classes.items():
         gone = [part for part in used if not counts[part]]
         if not gone or counts.total() < 2:
@@ -125,7 +127,7 @@ def classes_absent_from_a_part(facts: Facts) -> Iterator[Problem]:
         what = f"is in no picture of {' and '.join(gone)} ({counts.total():,} in all)"
         cure = "it cannot be learned" if "train" in gone else "it is not scored there"
         kind = "class never learned" if "train" in gone else "class not scored"
-        yield Problem(name, what, f"{cure}; add pictures of other groups", kind=kind, fatal=False)
+        yield Problem(name, what, f"{cure}; {more}", kind=kind, fatal=False)
 
 
 def constant_answers(facts: Facts) -> Iterator[Problem]:

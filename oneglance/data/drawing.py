@@ -48,7 +48,7 @@ class Spread:
         sizes, wanted = by_kind.sum(axis=0), shares > 0
         if not sizes[wanted].all():
             return float("inf")
-        size = sizes[wanted] / (len(part) * shares[wanted]) - 1
+        size = sizes[wanted] / np.maximum(len(part) * shares[wanted], 1) - 1  # a part has one row at least
         pairs = self.pairs[self.pairs[:, 0] < kinds]
         counts = np.stack(
             [np.bincount(pairs[:, 1], by_kind[pairs[:, 0], p], self.classes) for p in range(3)], axis=1

@@ -53,7 +53,7 @@ class _InFolder:
             real = self._resolve(folder)
         if real is None or file in ("", ".", ".."):
             return self._misnamed(name, where)
-        return FileImage(real + file, shown(name))
+        return FileImage(real + file, name if name.isprintable() else shown(name))
 
     def holds(self, name: str) -> bool:
         """Whether a file of this name is there."""

@@ -1,11 +1,15 @@
-"""Rows of a Parquet file; its pictures are read only when they are asked for."""
+"""Parquet files: their rows, and the pictures in their cells, which are read only when asked for."""
 
 from __future__ import annotations
 
 import json
+import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +17,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from oneglance.data.quote import quoted
-from oneglance.data.refs import ParquetImage
+from oneglance.data.record import ImageRef
+from oneglance.data.refs import MEMBER_LIMIT, FileImage, Opened, look, opened
 from oneglance.data.tabular import SAMPLE, Repeated, Row, Rows, known, texts
 from oneglance.errors import DataError, Problem
 
 BATCH = 10_000  # rows in memory at once
+WINDOW_BYTES = 256_000_000  # of pictures in memory at once
 
 
 class Parquet(Rows):
@@ -61,34 +67,31 @@ class Parquet(Rows):
 
     def rows(self, column: str) -> Iterator[Row | Problem]:
         stored = _holds_bytes(self._type(column))
-        others = [
+        fields = [
             field.name for field in self._schema if field.name != column and not _holds_bytes(field.type)
         ]
         number = 0
         kept = Repeated()
         for group in range(self._file.metadata.num_row_groups):
-            for row, answers in enumerate(self._answers(group, others if stored else [*others, column])):
+            for row, cells in enumerate(self._cells(group, fields if stored else [*fields, column])):
                 number += 1
-                where = f"{self.title}:{number}"
+                answers = known(zip(fields, cells), kept)  # noqa: B905 - the last cell may be the name
+                picture: ParquetImage | str | None
                 if stored:
-                    yield (
-                        where,
-                        ParquetImage(str(self.path), group, row, column, number),
-                        known(answers, kept),
-                    )
+                    picture = ParquetImage(str(self.path), group, row, column, number)
                 else:
-                    name = answers.pop(column)
-                    yield where, str(name).strip() if name is not None else None, known(answers, kept)
+                    picture = str(cells[-1]).strip() if cells[-1] is not None else None
+                yield f"{self.title}:{number}", picture, answers
 
-    def _answers(self, group: int, columns: list[str]) -> Iterator[dict[str, Any]]:
+    def _cells(self, group: int, columns: list[str]) -> Iterator[tuple[Any, ...]]:
+        """The rows of a row group."""
         if not columns:
-            yield from ({} for _ in range(self._file.metadata.row_group(group).num_rows))
+            yield from (() for _ in range(self._file.metadata.row_group(group).num_rows))
             return
         with self._sound():
             for batch in self._file.iter_batches(BATCH, row_groups=[group], columns=columns):
                 lists = [self._plain(name, batch.column(name).to_pylist()) for name in columns]
-                for cells in zip(*lists, strict=True):
-                    yield dict(zip(columns, cells, strict=True))
+                yield from zip(*lists, strict=True)
 
     def _plain(self, column: str, cells: list[Any]) -> list[Any]:
         """Values that JSON knows, class names for class numbers."""
@@ -138,3 +141,94 @@ def _class_names(schema: pa.Schema) -> dict[str, list[str]]:
         and column in schema.names
         and pa.types.is_integer(schema.field(column).type)
     }
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetImage(ImageRef):
+    """A picture in a cell of a Parquet file: bytes, or a struct of bytes and path. Where the bytes are
+    missing, the path is that of a file beside the Parquet file; a change of that one is not in the stamp.
+    """
+
+    path: str
+    row_group: int
+    row: int  # in its group
+    column: str
+    number: int = field(compare=False)  # in the file, from 1
+
+    @property
+    def name(self) -> str:
+        return f"{Path(self.path).name}:{self.number}"
+
+    def stamp(self) -> tuple[Any, ...]:
+        return self.path, *look(self.path), self.column, self.row_group, self.row
+
+    def load(self) -> bytes:
+        with _readable(self.name):
+            cell = _window(opened(self.path), self.row_group, self.column).cell(self.row)
+        written = cell if isinstance(cell, dict) else {"bytes": cell}
+        data, beside = written.get("bytes"), written.get("path")
+        if isinstance(data, bytes):
+            if len(data) > MEMBER_LIMIT:
+                raise OSError(27, f"is larger than {MEMBER_LIMIT:,} bytes", self.name)
+            return data
+        if not isinstance(beside, str) or not beside:
+            raise OSError(2, "the cell holds no picture", self.name)
+        home = os.path.dirname(self.path)  # noqa: PTH120 - text in, text out
+        place = os.path.normpath(os.path.join(home, beside))  # noqa: PTH118
+        if not os.path.isabs(beside) and not place.startswith(os.path.join(home, "")):  # noqa: PTH117, PTH118
+            raise OSError(2, "the path leaves the folder of the file", self.name)
+        return FileImage(place, self.name).load()
+
+
+class _Window:
+    """Some rows of one row group's picture column: all of them where they fit, else those around the
+    last one asked for, moving forward.
+    """
+
+    def __init__(self, path: str, row_group: int, column: str) -> None:
+        metadata = pq.read_metadata(path)
+        columns = (metadata.schema.column(place) for place in range(metadata.num_columns))
+        leaves = [leaf.path for leaf in columns if leaf.path.partition(".")[0] == column and _is_bytes(leaf)]
+        # A buffer instead of reading ahead: a group may be larger than the memory. Dictionaries stay such:
+        # a file of one large picture and a million references to it is small.
+        self._file = pq.ParquetFile(
+            path, metadata=metadata, read_dictionary=leaves, pre_buffer=False, buffer_size=1 << 20
+        )
+        group = metadata.row_group(row_group)
+        mean = group.total_byte_size // max(1, group.num_rows) + 1
+        self._rows = max(1, min(group.num_rows, WINDOW_BYTES // mean))
+        self._group, self._column = row_group, column
+        self._lock = threading.Lock()
+        self._restart()
+
+    def _restart(self) -> None:
+        self._start, self._cells = 0, pa.nulls(0)
+        self._coming: Iterator[pa.RecordBatch] = self._file.iter_batches(
+            self._rows, row_groups=[self._group], columns=[self._column]
+        )
+
+    def cell(self, row: int) -> Any:
+        with self._lock:
+            if row < self._start:
+                self._restart()
+            while row >= self._start + len(self._cells):
+                self._start += len(self._cells)
+                self._cells = next(self._coming).column(0)
+            return self._cells[row - self._start].as_py()
+
+
+def _is_bytes(leaf: pq.ColumnSchema) -> bool:
+    return bool(leaf.physical_type == "BYTE_ARRAY")
+
+
+@lru_cache(maxsize=2)
+def _window(file: Opened, row_group: int, column: str) -> _Window:
+    return _Window(file[0], row_group, column)
+
+
+@contextmanager
+def _readable(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, StopIteration, IndexError, KeyError, ValueError):
+        raise OSError(5, "the file is damaged here", name) from None

@@ -1,4 +1,5 @@
-"""The members of ImageRef: a file, a member of an archive, a cell of a Parquet file, a row of an array.
+"""The members of ImageRef: a file, a member of an archive, a row of an array. The cell of a Parquet file
+is in ``data/parquet.py``.
 
 What is opened to read one picture stays open for the next, at most a few files per process. Nothing open
 is shared with another process, and a file that was replaced is opened anew.
@@ -13,8 +14,6 @@ import struct
 import threading
 import zlib
 from abc import abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from gzip import GzipFile
@@ -22,33 +21,17 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from oneglance.data.record import ImageRef
 
 # A guard for the memory. The limit the user sets ([pictures] megabytes) is kept where pictures are decoded.
 MEMBER_LIMIT = 200_000_000  # bytes of one picture inside another file
 FILE_LIMIT = 2_000_000_000  # bytes of one picture that is a file
-WINDOW_BYTES = 256_000_000  # of a Parquet file's pictures in memory at once
 
 PICTURE_ENDINGS = frozenset(
     (
-        *(
-            ".jpg",
-            ".jpeg",
-            ".jpe",
-            ".jfif",
-            ".png",
-            ".apng",
-            ".gif",
-            ".bmp",
-            ".dib",
-            ".webp",
-            ".tif",
-            ".tiff",
-        ),
-        *(".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".jp2", ".j2k", ".jpx", ".mpo"),
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".gif", ".bmp", ".dib", ".webp"),
+        *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".jp2", ".j2k", ".jpx", ".mpo"),
         *(".tga", ".ico", ".heic", ".heif"),  # not opened, yet pictures: better named than overlooked
     )
 )
@@ -70,12 +53,13 @@ def shown(name: str) -> str:
 Opened = tuple[str, int, int, int]  # path, size, modification time, process: when to open anew
 
 
-def _opened(path: str) -> Opened:
-    size, modified = _look(path)
+def opened(path: str) -> Opened:
+    """What says whether a file that is held open is still the one at ``path``, opened by this process."""
+    size, modified = look(path)
     return path, size, modified, os.getpid()
 
 
-def _look(path: str) -> tuple[int, int]:
+def look(path: str) -> tuple[int, int]:
     """Size and modification time.
 
     Raises:
@@ -98,13 +82,13 @@ class FileImage(ImageRef):
     name: str = field(compare=False)
 
     def load(self) -> bytes:
-        size, _ = _look(self.path)
+        size, _ = look(self.path)
         if size > FILE_LIMIT:
             raise OSError(27, f"is larger than {FILE_LIMIT:,} bytes", self.path)
         return Path(self.path).read_bytes()
 
     def stamp(self) -> tuple[Any, ...]:
-        return self.path, *_look(self.path)
+        return self.path, *look(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +107,7 @@ class MemberImage(ImageRef):
         return shown(f"{Path(self.path).name}/{self.member}")
 
     def stamp(self) -> tuple[Any, ...]:
-        return self.path, *_look(self.path), self.member, self.offset
+        return self.path, *look(self.path), self.member, self.offset
 
     def load(self) -> bytes:
         if self.size > MEMBER_LIMIT:
@@ -156,15 +140,15 @@ class TarGzMember(MemberImage):
     """In a packed tar: fast in the order of the archive; each step back unpacks from the start again."""
 
     def _read(self) -> bytes:
-        stream, lock = _unpacked(_opened(self.path))
+        stream, lock = _unpacked(opened(self.path))
         with lock:
             stream.seek(self.offset)
             return stream.read(self.size)
 
 
 @lru_cache(maxsize=2)
-def _unpacked(opened: Opened) -> tuple[BinaryIO, threading.Lock]:
-    return GzipFile(opened[0]), threading.Lock()  # type: ignore[return-value]
+def _unpacked(file: Opened) -> tuple[BinaryIO, threading.Lock]:
+    return GzipFile(file[0]), threading.Lock()  # type: ignore[return-value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,87 +170,6 @@ class ZipMember(MemberImage):
         if self.deflated:
             data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, self.size + 1)
         return data if zlib.crc32(data) == self.crc else b""
-
-
-@dataclass(frozen=True, slots=True)
-class ParquetImage(ImageRef):
-    """A picture in a cell of a Parquet file: bytes, or a struct of bytes and path. Where the bytes are
-    missing, the path is that of a file beside the Parquet file; a change of that one is not in the stamp.
-    """
-
-    path: str
-    row_group: int
-    row: int  # in its group
-    column: str
-    number: int = field(compare=False)  # in the file, from 1
-
-    @property
-    def name(self) -> str:
-        return f"{Path(self.path).name}:{self.number}"
-
-    def stamp(self) -> tuple[Any, ...]:
-        return self.path, *_look(self.path), self.column, self.row_group, self.row
-
-    def load(self) -> bytes:
-        with _sound(self.name):
-            cell = _window(_opened(self.path), self.row_group, self.column).cell(self.row)
-        written = cell if isinstance(cell, dict) else {"bytes": cell}
-        data, beside = written.get("bytes"), written.get("path")
-        if isinstance(data, bytes):
-            if len(data) > MEMBER_LIMIT:
-                raise OSError(27, f"is larger than {MEMBER_LIMIT:,} bytes", self.name)
-            return data
-        if not isinstance(beside, str) or not beside:
-            raise OSError(2, "the cell holds no picture", self.name)
-        home = os.path.dirname(self.path)  # noqa: PTH120 - text in, text out
-        place = os.path.normpath(os.path.join(home, beside))  # noqa: PTH118
-        if not os.path.isabs(beside) and not place.startswith(os.path.join(home, "")):  # noqa: PTH117, PTH118
-            raise OSError(2, "the path leaves the folder of the file", self.name)
-        return FileImage(place, self.name).load()
-
-
-class _Window:
-    """Some rows of one row group's picture column: all of them where they fit, else those around the
-    last one asked for, moving forward.
-    """
-
-    def __init__(self, path: str, row_group: int, column: str) -> None:
-        # A buffer instead of reading ahead: a group may be larger than the memory.
-        self._file = pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
-        group = self._file.metadata.row_group(row_group)
-        mean = group.total_byte_size // max(1, group.num_rows) + 1
-        self._rows = max(1, min(group.num_rows, WINDOW_BYTES // mean))
-        self._group, self._column = row_group, column
-        self._lock = threading.Lock()
-        self._restart()
-
-    def _restart(self) -> None:
-        self._start, self._cells = 0, pa.nulls(0)
-        self._coming: Iterator[pa.RecordBatch] = self._file.iter_batches(
-            self._rows, row_groups=[self._group], columns=[self._column]
-        )
-
-    def cell(self, row: int) -> Any:
-        with self._lock:
-            if row < self._start:
-                self._restart()
-            while row >= self._start + len(self._cells):
-                self._start += len(self._cells)
-                self._cells = next(self._coming).column(0)
-            return self._cells[row - self._start].as_py()
-
-
-@lru_cache(maxsize=2)
-def _window(opened: Opened, row_group: int, column: str) -> _Window:
-    return _Window(opened[0], row_group, column)
-
-
-@contextmanager
-def _sound(name: str) -> Iterator[None]:
-    try:
-        yield
-    except (pa.ArrowException, StopIteration, IndexError):
-        raise OSError(5, "the file is damaged here", name) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,15 +195,15 @@ class ArrayImage(ImageRef):
         return f"{Path(self.path).name}{inside}:{self.index + 1}"
 
     def stamp(self) -> tuple[Any, ...]:
-        return self.path, *_look(self.path), self.member, self.index
+        return self.path, *look(self.path), self.member, self.index
 
     def load(self) -> np.ndarray:
-        pixels = _pixels(_opened(self.path), type(self), self.member)
+        pixels = _pixels(opened(self.path), type(self), self.member)
         if self.index >= len(pixels):
             raise OSError(5, "the file holds fewer pictures now", self.name)
         return np.array(pixels[self.index], order="C")
 
 
 @lru_cache(maxsize=8)
-def _pixels(opened: Opened, kind: type[ArrayImage], member: str) -> np.ndarray:
-    return kind.pixels(Path(opened[0]), member)
+def _pixels(file: Opened, kind: type[ArrayImage], member: str) -> np.ndarray:
+    return kind.pixels(Path(file[0]), member)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,9 +85,8 @@ def split(
     Raises:
         DataError: a part would stay empty.
     """
-    said = np.array([PARTS.index(r.split) if r.split else -1 for r in records], dtype=np.int64)
     units = _units(records, same)
-    choice = _choice(records, said, units)
+    said, choice = _choice(records, units)
     part = np.where(said >= 0, said, TRAIN)  # holds where the records of a unit have no common choice
     spread = Spread.over(strata if strata is not None else [()] * len(records))
     random = np.random.default_rng(table.seed)
@@ -116,25 +115,31 @@ def _units(records: Sequence[Record], same: Sequence[bytes | None] | None) -> np
     return np.unique(roots, return_inverse=True)[1].reshape(-1)
 
 
-def _choice(records: Sequence[Record], said: np.ndarray, units: np.ndarray) -> np.ndarray:
-    """int64 [n]: a bit for each part that the unit of a record may be put in; 0: its records contradict
-    each other, and each stays where it says.
+def _choice(records: Sequence[Record], units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Two int64 [n]: the part that a record says, or -1; and a bit for each part that its unit may be put
+    in. No bit: the records of the unit contradict each other, and each stays where it says.
     """
-    named = {(record.source, record.split) for record in records if record.split}
-    unnamed = sum(1 << code for code, name in enumerate(PARTS) if not any(name == part for _, part in named))
-    may = np.where(said == TRAIN, 1 << TRAIN | unnamed, 1 << said.clip(0))
-    sources = {record.source for record in records}
-    open_to = {
-        source: sum(1 << c for c, name in enumerate(PARTS) if c == TRAIN or (source, name) not in named)
-        for source in sources
-    }
-    free = np.array([open_to[record.source] for record in records], dtype=np.int64)
-    told, untold = np.full((2, units.max(initial=-1) + 1), 0b111)
-    np.bitwise_and.at(told, units[said >= 0], may[said >= 0])
-    np.bitwise_and.at(untold, units[said < 0], free[said < 0])
-    both = told & untold
+    codes: dict[tuple[str, str], int] = {}
+    code = np.array([codes.setdefault((r.source, r.split), len(codes)) for r in records], dtype=np.int64)
+    unnamed = _bits(part for part in PARTS if all(part != named for _, named in codes))
+    told, open_to = [], []
+    for source, part in codes:
+        told.append(PARTS.index(part) if part else -1)
+        if not part:
+            open_to.append(_bits(p for p in PARTS if p == "train" or (source, p) not in codes))
+        else:
+            open_to.append(_bits([part]) | (unnamed if part == "train" else 0))
+    said, may = (np.array(values, dtype=np.int64)[code] for values in (told, open_to))
+    bound, free = np.full((2, units.max(initial=-1) + 1), _bits(PARTS))
+    np.bitwise_and.at(bound, units[said >= 0], may[said >= 0])
+    np.bitwise_and.at(free, units[said < 0], may[said < 0])
     # Where somebody of the unit has a place that cannot be chosen, that is the place of all.
-    return np.where(both & 1 << TRAIN, both, told)[units]
+    both = bound & free
+    return said, np.where(both & _bits(["train"]), both, bound)[units]
+
+
+def _bits(parts: Iterable[str]) -> int:
+    return sum(1 << PARTS.index(part) for part in parts)
 
 
 def _shares(bits: int, table: SplitTable) -> np.ndarray:

@@ -185,7 +185,7 @@ class JsonLines(Rows):
                 yield row
                 continue
             name = row.pop(column, None)
-            yield where, str(name).strip() if name is not None else None, known(row, kept)
+            yield where, str(name).strip() if name is not None else None, known(row.items(), kept)
 
 
 def texts(values: Iterable[Any]) -> list[str]:
@@ -193,10 +193,10 @@ def texts(values: Iterable[Any]) -> list[str]:
     return [value.strip() for value in values if isinstance(value, str) and value.strip()]
 
 
-def known(row: Mapping[str, Any], kept: Repeated) -> dict[str, Any]:
+def known(cells: Iterable[tuple[str, Any]], kept: Repeated) -> dict[str, Any]:
     """The cells that say something."""
     answers = {}
-    for field, value in row.items():
+    for field, value in cells:
         cell = (kept.get(value) or kept.add(value)) if type(value) is str else value
         if cell is not None and cell != "":
             answers[field] = cell

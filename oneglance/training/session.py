@@ -17,11 +17,11 @@ from oneglance.balancer import build_balancer
 from oneglance.config import Config
 from oneglance.data.cache import cache_folder
 from oneglance.data.dataset import Part
-from oneglance.errors import DataError, DivergedError, StoppedError
-from oneglance.files import write_json
+from oneglance.errors import DataError, DivergedError, RunError, StoppedError
+from oneglance.files import sweep, write_json
 from oneglance.machine import environment, faster_precision, keep_freed_memory, pick_device
 from oneglance.network import Network, build_network
-from oneglance.run import RunFolder
+from oneglance.run import ANEW, RunFolder
 from oneglance.screen import Screen
 from oneglance.task import Task
 from oneglance.training.augment import Augment
@@ -93,12 +93,22 @@ class Session:
         self.folder.save_checkpoint({"learner": self.learner.state(), "best": vars(self.best)})
 
     def resume(self) -> bool:
-        """Go on from the last checkpoint; False where there is none."""
+        """Go on from the last checkpoint; False where there is none.
+
+        Raises:
+            RunError: it is damaged or belongs to another run.
+        """
+        sweep(self.folder.path)
         state = self.folder.checkpoint()
         if state is None:
             return False
-        self.learner.resume(state["learner"])
-        self.best = Best(**state["best"])
+        try:
+            self.learner.resume(state["learner"])
+            self.best = Best(**state["best"])
+        except (LookupError, TypeError, ValueError, AttributeError, RuntimeError):
+            raise RunError(
+                "does not fit this run", where=str(self.folder / "resume.pt"), cure=ANEW
+            ) from None
         # A run killed between its history and its checkpoint has a row too many: that epoch comes again.
         self.history = self.folder.history()[: self.learner.place.epoch]
         return True

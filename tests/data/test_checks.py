@@ -148,10 +148,10 @@ def test_a_class_that_is_absent_from_a_part_is_told() -> None:
     names = ["train", "train", "train", "validation", "test", "validation", "validation"]
     problems = check(kinds("aababba"), QUESTIONS, parts=parts(names))
     assert of_kind(problems, "class not scored") == [
-        'kind "a"  is in no picture of test (4 in all) — it is not scored there; add pictures of other groups'
+        'kind "a"  is in no picture of test (4 in all) — it is not scored there; add pictures of it'
     ]
     names = ["train", "train", "validation", "validation", "test", "test", "train"]
-    problems = check(kinds("aababba"), QUESTIONS, parts=parts(names))
+    problems = check(kinds("aababba", group="g"), QUESTIONS, parts=parts(names))
     assert of_kind(problems, "class never learned") == [
         'kind "b"  is in no picture of train (3 in all) — it cannot be learned; add pictures of other groups'
     ]
@@ -218,6 +218,12 @@ def test_problems_of_one_kind_are_told_together_the_fatal_first() -> None:
         "b.jpg  is gone",
     ]
     assert summary([]) == []
+
+
+def test_control_characters_of_the_data_do_not_reach_the_terminal() -> None:
+    (line,) = summary([Problem("\x1b[2J.csv:3", "is odd\r" + "x" * 5000)])
+    assert line.isprintable()
+    assert len(line) < 1000
 
 
 def test_many_pictures_are_found_with_one_look_at_their_folder(

@@ -135,7 +135,7 @@ class Thing:
         print,
         os.path.join,
     ],
-    ids=str,
+    ids=lambda value: type(value).__name__,
 )
 def test_anything_else_is_refused(value: Any, protocol: int) -> None:
     with pytest.raises(DataError) as error:

@@ -19,8 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oneglance.data import tabular, text
+from oneglance.data.parquet import ParquetImage
 from oneglance.data.record import Record
-from oneglance.data.refs import FileImage, ParquetImage
+from oneglance.data.refs import FileImage
 from oneglance.data.source import open_source
 from oneglance.errors import DataError, Problem
 
