@@ -44,8 +44,8 @@ class Backbone(nn.Module):
 
     @abstractmethod
     def stages(self) -> Iterator[nn.Module]:
-        """Its parts from the pictures upwards, for learning rates that differ by depth. Together they hold
-        every parameter once.
+        """Its parts from the pictures upwards, for learning rates that differ by depth. No two share a
+        parameter; those of none learn as slowly as the lowest may.
         """
 
 

@@ -21,7 +21,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from oneglance.errors import ConfigError
+from oneglance.errors import ConfigError, RunError
+from oneglance.files import make_folder, write_json
 
 GAIN = 1.1  # bf16 must be faster by this factor to be taken: below, it is noise
 
@@ -37,7 +38,9 @@ def pick_device(wanted: str) -> torch.device:
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not there.get(wanted.partition(":")[0], False):
+    kind, _, number = wanted.partition(":")
+    count = torch.cuda.device_count() if kind == "cuda" else 1
+    if not there.get(kind, False) or not (not number or number.isdecimal() and int(number) < count):
         here = ", ".join(name for name, yes in there.items() if yes)
         raise ConfigError(f'[training] device is "{wanted}", which this machine does not have. Here: {here}.')
     return torch.device(wanted)
@@ -87,10 +90,8 @@ def faster_precision(
     if not has_native_bf16(device):
         return "fp32"
     key = f"{processor(device)} | torch {torch.__version__} | {torch.get_num_threads()} threads | {key}"
-    with contextlib.suppress(OSError, ValueError):
-        kept = json.loads(memory.read_text(encoding="utf-8")).get(key)
-        if kept in ("fp32", "bf16"):
-            return str(kept)
+    if (kept := _remembered(memory).get(key)) in ("fp32", "bf16"):
+        return str(kept)
     best = {"fp32": float("inf"), "bf16": float("inf")}
     for precision in best:
         step(precision)
@@ -102,13 +103,19 @@ def faster_precision(
                 torch.cuda.synchronize(device)
             best[precision] = min(best[precision], time.perf_counter() - started)
     chosen = "bf16" if best["bf16"] * GAIN < best["fp32"] else "fp32"
-    with contextlib.suppress(OSError, ValueError):
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        known = json.loads(memory.read_text(encoding="utf-8")) if memory.exists() else {}
-        fresh = memory.with_name(f"{memory.name}.{os.getpid()}")
-        fresh.write_text(json.dumps({**known, key: chosen}, indent=1), encoding="utf-8")
-        fresh.replace(memory)
+    with contextlib.suppress(RunError):  # it will be measured again
+        make_folder(memory.parent)
+        write_json(memory, {**_remembered(memory), key: chosen})
     return chosen
+
+
+def _remembered(memory: Path) -> dict[str, Any]:
+    """What was measured before; nothing where the file is missing or damaged."""
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        found = json.loads(memory.read_text(encoding="utf-8"))
+        if isinstance(found, dict):
+            return found
+    return {}
 
 
 def prediction_precision(

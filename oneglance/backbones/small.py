@@ -82,6 +82,6 @@ def build(table: BackboneTable, base: Path, *, load_weights: bool) -> Small:
     options: Options = read_table(Options, table.options, where="oneglance.toml", section="backbone.options")
     network = Small(options, table.size)
     if load_weights and table.weights not in ("", "none"):
-        load_file(network, (base / table.weights).resolve())
+        load_file(network, (base / Path(table.weights).expanduser()).resolve())
         network.pretrained = True
     return network

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +18,28 @@ from oneglance.config import BackboneTable
 from oneglance.errors import ConfigError, WeightsError, nearest
 from oneglance.weights import load_file
 
+# Options of timm.create_model that would undo what oneglance decides, or load a file behind its back.
+OURS = {
+    "pretrained",
+    "pretrained_cfg",
+    "pretrained_cfg_overlay",
+    "checkpoint_path",
+    "num_classes",
+    "in_chans",
+}
+
 
 class Timm(Backbone):
     """A timm model without its classifier."""
 
-    def __init__(self, model: Any, size: int, *, pretrained: bool) -> None:
+    def __init__(self, model: Any, size: int) -> None:
         super().__init__()
         self.model = model
         config = model.pretrained_cfg
         self.mean, self.std = tuple(config["mean"]), tuple(config["std"])
-        self.pretrained = pretrained
-        training = model.training
         with torch.inference_mode():
-            width = self.eval().forward(torch.zeros(1, 3, size, size)).vector.shape[1]
-        self.train(training)
+            _, width = self.eval().forward(torch.zeros(1, 3, size, size)).vector.shape
+        self.train()
         self.shape = Shape(vector=width)
 
     def forward(self, pictures: Tensor) -> Features:
@@ -50,40 +61,73 @@ def build(table: BackboneTable, base: Path, *, load_weights: bool) -> Timm:
     import timm
 
     wanted = table.weights or "pretrained"
-    if not timm.is_model(table.name):
-        known = [*timm.list_models(), *names()]
+    tag = "." in table.name  # resnet18.a1_in1k: one of several sets of weights
+    if not timm.is_model(table.name) or (tag and table.name not in timm.list_pretrained()):
+        known = [*(timm.list_pretrained() if tag else timm.list_models()), *names()]
         raise ConfigError(f'[backbone] has no name "{table.name}".{nearest(table.name, known)}')
-    model = _create(timm, table, pretrained=load_weights and wanted == "pretrained")
+    if ours := sorted(OURS & table.options.keys()):
+        raise ConfigError(f'[backbone.options] has no key "{ours[0]}": oneglance sets it itself')
+    network = _create(table, pretrained=load_weights and wanted == "pretrained")
     if load_weights and wanted not in ("pretrained", "none"):
-        load_file(model, (base / wanted).resolve(), ignore=_classifier(model))
-    return Timm(model, table.size, pretrained=wanted != "none")
+        path = (base / Path(wanted).expanduser()).resolve()
+        load_file(network.model, path, ignore=_classifier(network.model))
+    network.pretrained = wanted != "none"
+    return network
 
 
-def _create(timm: Any, table: BackboneTable, *, pretrained: bool) -> Any:
-    options = dict(table.options)
-    # A transformer has to know its picture size; a convolutional network refuses the word.
-    sizes = [{"img_size": table.size}, {}] if "img_size" not in options else [{}]
-    # The hub retries for a minute before it gives up; what it prints meanwhile is no help.
+def _create(table: BackboneTable, *, pretrained: bool) -> Timm:
+    # timm, the hub's client and its HTTP library each have errors of their own, for options that do not
+    # fit as for weights that are not reachable.
+    try:
+        with _quiet_hub():
+            return Timm(_model(table, pretrained=pretrained), table.size)
+    except Exception as error:
+        if not pretrained:
+            raise _misfit(table, str(error)) from None
+    _create(table, pretrained=False)  # tells if it is not for the weights
+    raise WeightsError(
+        f"the pretrained weights of {table.name} are neither on this machine nor reachable",
+        where="[backbone]",
+        cure="go online once so that they are kept, or name a file with weights = "
+        '"weights.safetensors", or train from scratch with weights = "none"',
+    )
+
+
+def _model(table: BackboneTable, *, pretrained: bool) -> Any:
+    import timm
+
+    def create(**size: int) -> Any:
+        options = {**size, **table.options}
+        return timm.create_model(table.name, pretrained=pretrained, num_classes=0, **options)
+
+    try:
+        return create(img_size=table.size)  # a transformer has to know
+    except TypeError:
+        return create()  # a convolutional network refuses the word
+
+
+def _misfit(table: BackboneTable, error: str) -> ConfigError:
+    foreign = re.search(r"unexpected keyword argument '(\w+)'", error)
+    if foreign and foreign[1] in table.options:
+        return ConfigError(f'[backbone.options] has no key "{foreign[1]}" for {table.name}')
+    given = f" with the options {table.options}" if table.options else ""
+    return ConfigError(
+        f"[backbone] {table.name} cannot be made for {table.size} pixels{given}",
+        cure="choose another size or name" + (", or other options" if given else ""),
+    )
+
+
+@contextmanager
+def _quiet_hub() -> Iterator[None]:
+    """The hub's client retries for a minute before it gives up; what it prints meanwhile is no help."""
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    for extra in sizes:
-        try:
-            return timm.create_model(table.name, pretrained=pretrained, num_classes=0, **options, **extra)
-        except TypeError as error:
-            if extra:
-                continue
-            raise ConfigError(f"[backbone] options: {error}") from None
-        except Exception as error:
-            # timm, the hub's client and its HTTP library each have errors of their own for "not reachable".
-            if not pretrained:
-                raise
-            raise WeightsError(
-                f"the pretrained weights of {table.name} are neither on this machine nor reachable"
-                f" ({type(error).__name__})",
-                where="[backbone]",
-                cure="go online once so that they are kept, or name a file with weights = "
-                '"weights.safetensors", or train from scratch with weights = "none"',
-            ) from None
-    raise AssertionError("unreachable")
+    log = logging.getLogger("huggingface_hub")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 def _classifier(model: Any) -> tuple[str, ...]:

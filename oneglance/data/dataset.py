@@ -10,9 +10,10 @@ import numpy as np
 
 from oneglance.config import Config
 from oneglance.data.cache import cache_folder
-from oneglance.data.checks import absent, check, summary
+from oneglance.data.checks import check, summary
 from oneglance.data.digests import digests
 from oneglance.data.gather import Question, gather
+from oneglance.data.presence import missing_pictures
 from oneglance.data.record import Record
 from oneglance.data.source import Source, open_source
 from oneglance.data.split import Parts, split, strata
@@ -93,9 +94,8 @@ def load_dataset(
     """
     gathered = gather(open_sources(config), questions)
     problems = list(gathered.problems)
-    lost = absent(gathered.records)
-    problems += lost.values()
-    records = [record for row, record in enumerate(gathered.records) if row not in lost]
+    records, lost = missing_pictures(gathered.records)
+    problems += lost
     same: list[bytes | None] = digests([r.image for r in records], cache_folder(config.cache), progress)
     if strict:
         refuse(problems)
@@ -108,7 +108,7 @@ def load_dataset(
         nothing = np.zeros(0, dtype=np.int64)
         parts = Parts(np.arange(len(records)), nothing, nothing)
         problems.append(Problem(error.where or "[split]", error.what, error.cure))
-    problems += check(records, questions, parts=parts, digests=same)
+    problems += check(records, questions, parts=parts, digests=same, classes=kinds)
     if strict:
         refuse(problems)
     return Dataset(records, parts, problems)

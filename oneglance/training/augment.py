@@ -63,10 +63,11 @@ class Augment:
         return torch.stack(rows, dim=1).view(count, 2, 3)
 
     def _moved(self, x: Tensor, generator: Generator) -> Tensor:
-        motion = self.motion(len(x), x.shape[-1], generator).to(x.device)
-        grid = F.affine_grid(motion, list(x.shape), align_corners=False)
-        reflect = self.table.border == "reflection"
-        if reflect:
+        motion = self.motion(len(x), x.shape[-1], generator)
+        if torch.equal(motion, torch.eye(2, 3).expand_as(motion)):
+            return x.contiguous(memory_format=torch.channels_last)  # not even a rounding error
+        grid = F.affine_grid(motion.to(x.device), list(x.shape), align_corners=False)
+        if self.table.border == "reflection":
             moved = F.grid_sample(x, grid, padding_mode="reflection", align_corners=False)
         else:
             moved = F.grid_sample(x - self.grey, grid, align_corners=False) + self.grey

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from oneglance.task import Task
 from oneglance.training.augment import Augment, Mix
 from oneglance.training.batches import Batch, Batches, Targets
 from oneglance.training.plan import build_optimizer, rate_at, set_rate
+
+CALMER = "lower training.rate, or set training.precision to fp32"
 
 
 @dataclass
@@ -159,10 +162,9 @@ class Learner:
         losses, present = self.backward(pictures, batch.targets, mix)
         if not bool(torch.isfinite(losses.sum())):
             self._diverged(losses)
-        if table.clip:
-            norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), table.clip)
-            if not bool(torch.isfinite(norm)):
-                self._diverged(losses)
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), table.clip or math.inf)
+        if not bool(torch.isfinite(norm)):
+            self._diverged(losses)
         self.optimizer.step()
         self._follow()
         self.sums += torch.stack([losses * present, present.to(losses.dtype)])
@@ -200,18 +202,25 @@ class Learner:
             f"the loss of {', '.join(bad)} became NaN or infinite" if bad else "the gradients became infinite"
         )
         raise DivergedError(
-            f"{what} in epoch {self.place.epoch + 1}, step {self.place.step + 1}",
-            cure="lower training.rate, or set training.precision to fp32",
+            f"{what} in epoch {self.place.epoch + 1}, step {self.place.step + 1}", cure=CALMER
         )
 
     # Looking without learning.
 
     @torch.inference_mode()
     def validate(self, batches: Batches) -> dict[str, np.ndarray]:
-        """Raw outputs of the averaged network, in order."""
-        return collect(
-            self.average if self.augment is not None else self.average.answer, batches, self.precision
-        )
+        """Raw outputs of the averaged network, in order.
+
+        Raises:
+            DivergedError: they are NaN or infinite.
+        """
+        look = self.average if self.augment is not None else self.average.answer
+        raw = collect(look, batches, self.precision)
+        bad = [name for name, values in raw.items() if not np.isfinite(values).all()]
+        if bad:
+            what = f"the answers to {', '.join(bad)} became NaN or infinite"
+            raise DivergedError(f"{what} after epoch {self.place.epoch}", cure=CALMER)
+        return raw
 
 
 @torch.inference_mode()

@@ -36,7 +36,7 @@ def _groups(network: Network, table: TrainingTable) -> Iterator[tuple[float, flo
     share = table.backbone_rate
     if share is None:
         share = PRETRAINED_SHARE if network.backbone.pretrained else 1.0
-    stages = list(network.backbone.stages())
+    stages = [stage for stage in network.backbone.stages() if list(stage.parameters())]
     factors = {id(p): share * table.layer_decay ** len(stages) for p in network.backbone.parameters()}
     for depth, stage in enumerate(stages):
         for parameter in stage.parameters():

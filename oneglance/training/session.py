@@ -106,9 +106,7 @@ class Session:
             self.learner.resume(state["learner"])
             self.best = Best(**state["best"])
         except (LookupError, TypeError, ValueError, AttributeError, RuntimeError):
-            raise RunError(
-                "does not fit this run", where=str(self.folder / "resume.pt"), cure=ANEW
-            ) from None
+            raise RunError("does not fit this run", where=str(self.folder / "resume.pt"), cure=ANEW) from None
         # A run killed between its history and its checkpoint has a row too many: that epoch comes again.
         self.history = self.folder.history()[: self.learner.place.epoch]
         return True
@@ -129,7 +127,7 @@ class Session:
             with stop_signals() as stop, tensorboard(self.config, self.folder) as chart:
                 for moment in self._until_patience_ends(chart):
                     self._save_when_due(moment)
-                    if stop.asked and not moment.done:
+                    if stop.asked and self.learner.place.epoch < self.config.training.epochs:
                         self._stop()
         except DivergedError as error:
             raise self._diverged(error) from None
@@ -166,7 +164,8 @@ class Session:
             "rate": epoch.rate,
             "seconds": round(epoch.seconds, 3),
         }
-        if skill > self.best.skill or not self.best.epoch:
+        # Where nothing can be scored (NaN), the latest epoch is the best.
+        if skill > self.best.skill or not np.isfinite(self.best.skill):
             self.best = Best(epoch.epoch, skill, told)
             self.folder.save_weights(self.learner.average.state_dict())
         self.history.append(row)
