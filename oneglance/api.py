@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import glob
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from oneglance import config as configuration
 from oneglance.config import Config
 from oneglance.data.checks import summary
-from oneglance.data.dataset import load_dataset
+from oneglance.data.dataset import Dataset, load_dataset
 from oneglance.data.images import Fit, Limits
-from oneglance.data.record import ImageRef, Record
-from oneglance.data.source import open_source
-from oneglance.errors import ConfigError, DataError, Problem, RunError, needs_extra
+from oneglance.errors import ConfigError, DataError, OneglanceError, Problem, RunError, needs_extra
 from oneglance.files import make_folder, write_text
+from oneglance.inference.pictures import Paths, read, relative, start_of_names
+from oneglance.inference.pictures import pictures as pictures_of
 from oneglance.screen import Screen
-from oneglance.task import build_tasks
+from oneglance.task import Task, build_tasks
 from oneglance.terminal import default_screen
 
-Paths = str | Path | Iterable[str | Path]
+if TYPE_CHECKING:
+    from oneglance.run import RunFolder
 
 
 class Run:
@@ -66,9 +67,11 @@ def check(
 
     screen = screen or default_screen()
     declared = configuration.load(config, set)
-    tasks = build_tasks(declared.tasks, where=Path(config).name)
+    tasks = build_tasks(declared.tasks, declared.file)
     dataset = load_dataset(declared, list(tasks.values()), screen.progress, strict=False)
     problems = list(dataset.problems)
+    if not any(problem.fatal for problem in problems):
+        problems += _unlearnable(tasks, dataset)
     if pictures:
         limits = Limits(declared.pictures.megapixels, declared.pictures.megabytes)
         fit = Fit(declared.backbone.size, declared.pictures.fit)
@@ -102,46 +105,39 @@ def train(
     """
     with needs_extra("train", "train"):
         from oneglance.data.cache import open_canvases
-        from oneglance.run import RunFolder
         from oneglance.training.session import Session
 
     screen = screen or default_screen()
     folder, declared = _place(Path(config), set, Path(out) if out else None, resume)
-    if resume and folder is not None and folder.finished:
+    if folder is not None and folder.finished:
         screen.say(f"{folder.path} is finished already")
         return Run(folder.path)
-    tasks = build_tasks(declared.tasks)
+    _refuse_early(declared, load_weights=not resume)
+    tasks = build_tasks(declared.tasks, declared.file)
     dataset = load_dataset(declared, list(tasks.values()), screen.progress)
     for line in summary(dataset.problems):
         screen.say(line)
-    learned = [*dataset.parts.train.tolist(), *dataset.parts.validation.tolist()]
-    store = open_canvases(
-        [dataset.records[row].image for row in learned],
-        Fit(declared.backbone.size, declared.pictures.fit),
-        Limits(declared.pictures.megapixels, declared.pictures.megabytes),
-        declared.cache,
-        screen.progress,
-    )
-    if store.problem is not None:
-        screen.say(str(store.problem))
-    _tell_unreadable(store.failures.values(), len(learned), screen)
-    training = dataset.part("train", 0, store.failures)
-    validation = dataset.part("validation", len(dataset.parts.train), store.failures)
-    if folder is None:
-        folder = RunFolder.create(_new_run(Path(config), out), declared)
-        folder.write_split(dataset.rows())
-    elif folder.split() != list(dataset.rows()):
-        raise RunError(
-            "the data have changed since this run began", where=str(folder.path), cure="train anew"
+    rows = dataset.rows()
+    home = _going_on(folder, rows) if folder else _begun(_new_run(Path(config), out), declared, rows)
+    with closing(screen), home as folder:
+        learned = [*dataset.parts.train.tolist(), *dataset.parts.validation.tolist()]
+        store = open_canvases(
+            [dataset.records[row].image for row in learned],
+            Fit(declared.backbone.size, declared.pictures.fit),
+            Limits(declared.pictures.megapixels, declared.pictures.megabytes),
+            declared.cache,
+            screen.progress,
         )
-    session = Session(folder, declared, tasks, store, training, validation, screen)
-    if resume and session.resume():
-        place = session.learner.place
-        screen.say(f"going on in epoch {place.epoch + 1} after step {place.step}")
-    try:
+        if store.problem is not None:
+            screen.say(str(store.problem))
+        _tell_unreadable(store.failures.values(), len(learned), screen)
+        training = dataset.part("train", 0, store.failures)
+        validation = dataset.part("validation", len(dataset.parts.train), store.failures)
+        session = Session(folder, declared, tasks, store, training, validation, screen)
+        if resume and session.resume():
+            place = session.learner.place
+            screen.say(f"going on in epoch {place.epoch + 1} after step {place.step}")
         session.run()
-    finally:
-        screen.close()
     screen.say(f"finished: {folder.path} (best epoch {session.best.epoch})")
     return Run(folder.path)
 
@@ -205,7 +201,7 @@ def stream(
 
     screen = screen or default_screen()
     predictor = Predictor.open(RunFolder.open(run), device=device)
-    refs = list(_pictures(pictures))
+    refs = pictures_of(pictures, screen)
     example = {name: task.constant(1)[0] for name, task in predictor.tasks.items()}
 
     def told() -> Iterator[dict[str, Any]]:
@@ -235,19 +231,21 @@ def init(
         force: write over an existing file.
 
     Raises:
-        ConfigError: the file exists, or nothing can be read.
+        ConfigError: the file exists.
+        DataError: nothing there can be read.
     """
     from oneglance.data.guess import guess, toml
 
     place = Path(out)
     if place.exists() and not force:
         raise ConfigError("exists already", where=str(place), cure="name another with --out, or add --force")
-    source: dict[str, Any] = {"path": str(Path(table or pictures).resolve())}
+    base = place.parent.resolve()
+    source: dict[str, Any] = {"path": relative(base, table or pictures)}
     if table is not None:
-        source["images"] = str(Path(pictures).resolve())
-    records = [item for item in open_source(source, Path.cwd()).read() if isinstance(item, Record)]
+        source["images"] = relative(base, start_of_names(Path(table), Path(pictures)))
+    records, problems = read(table or pictures, source, base)
     if not records:
-        raise DataError("has no pictures", where=str(pictures))
+        raise DataError("\n".join(summary(problems)), problems=problems)
     written = toml(guess(records), source, records=records, recipe=recipe)
     write_text(place, written)
     return place
@@ -271,9 +269,9 @@ def get(name: str, folder: str | Path = "data", *, screen: Screen | None = None)
 def runs(folder: str | Path = "runs") -> list[dict[str, Any]]:
     """What is known of each run folder in ``folder``: name, tasks, best epoch, validation scores, seconds."""
     with needs_extra("train", "runs"):
-        from oneglance.run import overview, runs_in
+        from oneglance.run import runs_in
 
-    return [overview(run) for run in runs_in(Path(folder))]
+    return [_overview(run) for run in runs_in(Path(folder))]
 
 
 def demo(folder: str | Path = "demo", *, screen: Screen | None = None) -> Run:
@@ -282,10 +280,11 @@ def demo(folder: str | Path = "demo", *, screen: Screen | None = None) -> Run:
 
     screen = screen or default_screen()
     place = make_folder(Path(folder))
-    data = place / "scenes"
+    data, config = place / "scenes", place / "oneglance.toml"
+    if config.exists() and config.read_bytes() != DEMO.encode():
+        raise ConfigError("is another one already", where=str(config), cure="name a new folder for the demo")
     screen.say("drawing pictures, with a few answers left out on purpose")
     write_scenes(data)
-    config = place / "oneglance.toml"
     write_text(config, DEMO)
     for line in summary(check(config, screen=screen)):
         screen.say(line)
@@ -295,24 +294,60 @@ def demo(folder: str | Path = "demo", *, screen: Screen | None = None) -> Run:
     return run
 
 
-def _pictures(given: Paths) -> Iterator[ImageRef]:
-    """Every picture of files, folders, archives, tables and glob patterns, in the order given."""
-    for path in [given] if isinstance(given, str | Path) else given:
-        pattern = not Path(path).exists() and glob.has_magic(str(path))
-        found = sorted(glob.glob(str(path), recursive=True)) if pattern else [str(path)]  # noqa: PTH207 - Path.glob refuses absolute patterns
-        if not found:
-            raise DataError("no picture matches", where=str(path))
-        for place in found:
-            if not Path(place).exists():
-                raise DataError("there is no such file or folder", where=place)
-            for item in open_source({"path": place}, Path.cwd(), where=place).read():
-                if isinstance(item, Record):
-                    yield item.image
+def _unlearnable(tasks: Mapping[str, Task], dataset: Dataset) -> Iterator[Problem]:
+    """What a training would refuse to learn."""
+    for name, task in tasks.items():
+        answers = (dataset.records[row].answers.get(name) for row in dataset.parts.train)
+        try:
+            task.learn([answer for answer in answers if answer is not None])
+        except DataError as error:
+            yield Problem(error.where or name, error.what, error.cure)
+
+
+def _refuse_early(config: Config, *, load_weights: bool) -> None:
+    """Names, options and weights that would else be found wrong only after every picture is decoded."""
+    from oneglance.backbone import build_backbone
+    from oneglance.balancer import build_balancer
+    from oneglance.machine import pick_device
+
+    build_balancer(config.training.balancer, config.training.balancer_options)
+    pick_device(config.training.device)
+    build_backbone(config.backbone, config.base, load_weights=load_weights)
+
+
+@contextmanager
+def _begun(place: Path, config: Config, rows: list[tuple[str, str, str]]) -> Iterator[RunFolder]:
+    """A new run folder; it is taken away again if the block fails before anything was learned."""
+    from oneglance.run import RunFolder, remove
+
+    ours = not (place.is_dir() and any(place.iterdir()))
+    folder = RunFolder.create(place, config)
+    try:
+        folder.write_split(rows)
+        yield folder
+    except BaseException:
+        if ours and not (folder / "resume.pt").exists() and not (folder / "weights.safetensors").exists():
+            remove(folder)
+        raise
+
+
+@contextmanager
+def _going_on(folder: RunFolder, rows: list[tuple[str, str, str]]) -> Iterator[RunFolder]:
+    """A run folder whose training was stopped.
+
+    Raises:
+        RunError: its pictures or their parts are others now.
+    """
+    if folder.split() != rows:
+        raise RunError(
+            "the data have changed since this run began", where=str(folder.path), cure="train anew"
+        )
+    yield folder
 
 
 def _place(
     given: Path, overrides: Sequence[str], out: Path | None, resume: bool
-) -> tuple[Any | None, Config]:
+) -> tuple[RunFolder | None, Config]:
     """The run folder to go on with, if any, and the configuration to train."""
     from oneglance.run import RunFolder
 
@@ -326,9 +361,17 @@ def _place(
         raise ConfigError("--set cannot change a run that goes on", cure="train anew")
     if given.is_dir():
         folder = RunFolder.open(given)
-    else:
-        folder = RunFolder.open(out) if out else _newest_of(configuration.load(given), _run_name(given))
-    return folder, folder.config()
+        return folder, folder.config()
+    wanted = configuration.load(given)
+    folder = RunFolder.open(out) if out else _newest_of(wanted, _run_name(given))
+    begun = folder.config()
+    if begun.text != wanted.text:
+        raise RunError(
+            f"was begun with another configuration than {given} is now",
+            where=str(folder.path),
+            cure=f"train anew, or go on as it began: oneglance train {folder.path} --resume",
+        )
+    return folder, begun
 
 
 def _run_name(config: Path) -> str:
@@ -343,16 +386,31 @@ def _new_run(config: Path, out: str | Path | None, folder: Path = Path("runs")) 
     return Path(out) if out else new_place(folder, _run_name(config))
 
 
-def _newest_of(config: Config, name: str) -> Any:
+def _newest_of(config: Config, name: str) -> RunFolder:
     """The youngest unfinished run of a configuration."""
     from oneglance.run import runs_in
 
-    begun = [run for run in runs_in(Path("runs")) if not run.finished and run.config().text == config.text]
+    text = config.text.encode()
+    begun = [
+        run
+        for run in runs_in(Path("runs"))
+        if not run.finished and (run / "config.toml").read_bytes() == text
+    ]
     if not begun:
         raise RunError(
             f"no unfinished run of {name} in runs/", cure="name its folder: oneglance train RUN --resume"
         )
     return max(begun, key=lambda run: (run / "config.toml").stat().st_mtime)
+
+
+def _overview(run: RunFolder) -> dict[str, Any]:
+    from oneglance.run import overview
+
+    try:
+        return overview(run)
+    except OneglanceError as error:
+        unknown = {"backbone": "", "epochs": 0, "best_epoch": None, "skill": None, "scores": {}, "seconds": 0}
+        return {"run": run.path.name, "state": f"damaged: {error}", **unknown}
 
 
 def _tell_unreadable(failures: Iterable[DataError], total: int, screen: Screen) -> None:

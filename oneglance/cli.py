@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from pathlib import Path
@@ -106,7 +107,7 @@ def check(
         tell({0: "no problems", 1: "1 problem"}.get(len(problems), f"{len(problems):,} problems"))
     if any(problem.fatal for problem in problems):
         raise typer.Exit(1)
-    if any(problem.kind == "unreadable" for problem in problems):
+    if any(problem.kind in ("unreadable", "picture not there") for problem in problems):
         raise typer.Exit(3)
 
 
@@ -195,8 +196,16 @@ def runs(
         show_runs(found, folder)
 
 
+def speak_utf8() -> None:
+    """Files and pipes get UTF-8 on every system; a terminal that lacks a letter shows its code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")
+
+
 def main() -> None:
     """The entry point: one message and an exit code instead of a traceback."""
+    speak_utf8()
     try:
         app(standalone_mode=True)
     except StoppedError as error:

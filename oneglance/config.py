@@ -7,20 +7,21 @@ reads them (``data/sources/``, ``tasks/``), which this layer does not know.
 from __future__ import annotations
 
 import copy
+import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from oneglance.errors import ConfigError, Problem, nearest
+from oneglance.errors import ConfigError, nearest
 
 
 class Table(BaseModel):
     """A table of oneglance.toml: unknown keys are refused, values do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
 
 
 class SplitTable(Table):
@@ -57,13 +58,16 @@ class BackboneTable(Table):
     freeze: bool = False  # only the heads learn, on features computed once
 
 
+Zoom = Annotated[float, Field(gt=0)]
+
+
 class AugmentTable(Table):
     """[augment]: what happens to whole batches of training pictures, on the training device."""
 
     flip: bool = True  # left and right may change places
     flip_vertical: bool = False
     shift: float = Field(0.1, ge=0, le=0.5)  # up to this share of the side, in whole pixels
-    scale: tuple[float, float] = (0.8, 1.25)  # zoom, drawn evenly on a log scale
+    scale: tuple[Zoom, Zoom] = (0.8, 1.25)  # zoom, drawn evenly on a log scale
     rotate: float = Field(0, ge=0, le=180)  # degrees, either way
     colour: float = Field(0.2, ge=0, le=1)  # brightness, contrast and saturation by up to this share
     erase: float = Field(0, ge=0, le=1)  # probability of blanking a rectangle
@@ -113,6 +117,7 @@ class Config(Table):
 
     # Not keys of the file, but where it came from.
     text: str = Field("", exclude=True)  # byte for byte what the user wrote
+    file: str = Field("oneglance.toml", exclude=True)  # how messages call it
     base: Path = Field(Path(), exclude=True)  # relative paths start here
     overrides: tuple[str, ...] = Field((), exclude=True)  # the --set arguments
 
@@ -144,19 +149,20 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
 def parse(text: str, *, base: Path, where: str = "oneglance.toml", overrides: Sequence[str] = ()) -> Config:
     """The same for text that is already at hand; ``where`` names it in messages."""
     try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        tables = tomllib.loads(text.removeprefix("\ufeff"))  # some editors begin a file with this mark
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"is not valid TOML: {error}", where=where) from None
-    for word in ("text", "base", "overrides"):
-        if word in tables:
-            raise ConfigError(f'has no key "{word}".', where=where)
     for override in overrides:
         tables = with_override(tables, override)
+    known = _known_keys(Config, ())
+    for word in {"text", "file", "base", "overrides"} & set(tables):
+        raise ConfigError(f'has no key "{word}".{nearest(word, known)}', where=where)
     config: Config = read_table(Config, tables, where=where)
     if config.cache.folder:
         folder = str((base / Path(config.cache.folder).expanduser()).resolve())
         config = config.model_copy(update={"cache": config.cache.model_copy(update={"folder": folder})})
-    return config.model_copy(update={"text": text, "base": base, "overrides": tuple(overrides)})
+    origin = {"text": text, "file": where, "base": base, "overrides": tuple(overrides)}
+    return config.model_copy(update=origin)
 
 
 def with_override(tables: Mapping[str, Any], override: str) -> dict[str, Any]:
@@ -170,14 +176,15 @@ def with_override(tables: Mapping[str, Any], override: str) -> dict[str, Any]:
         raise ConfigError(f'"{override}" is not of the form key.path=value', where="--set")
     try:
         value = tomllib.loads(f"value = {written}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         value = written
     changed: dict[str, Any] = copy.deepcopy(dict(tables))
     place: Any = changed
     for key in keys[:-1]:
         if isinstance(place, list):
             if not key.isdigit() or int(key) >= len(place):
-                raise ConfigError(f'"{override}" enters a list of {len(place)} at "{key}"', where="--set")
+                what = f'"{override}" names number {key} of {len(place)}'
+                raise ConfigError(what, where="--set", cure="they are numbered from 0")
             place = place[int(key)]
         else:
             place = place.setdefault(key, {})
@@ -198,37 +205,109 @@ def read_table(model: type[BaseModel], table: Mapping[str, Any], *, where: str, 
     try:
         return model.model_validate(dict(table))
     except ValidationError as error:
-        lines = [_explain(model, detail, section) for detail in error.errors()]
+        found: dict[tuple[str, ...], list[Any]] = {}
+        for detail in error.errors():
+            found.setdefault(_key(model, detail["loc"]), []).append(detail)
+        lines = [_explain(model, table, key, details, section) for key, details in found.items()]
         raise ConfigError(
             "\n".join([lines[0], *(f"{where}: {line}" for line in lines[1:])]), where=where
         ) from None
 
 
-def _explain(model: type[BaseModel], detail: Any, section: str) -> str:
-    *path, key = [str(part) for part in detail["loc"]] or [""]
-    place = ".".join(p for p in [section, *path] if p)
-    inside = f"[{place}] " if place else ""
-    if detail["type"] == "extra_forbidden":
-        return f'{inside}has no key "{key}".{nearest(key, _known_keys(model, path))}'
-    if detail["type"] == "missing":
+def _key(model: type[BaseModel], place: Sequence[str | int]) -> tuple[str, ...]:
+    """The part of ``place`` that names a key; what follows lies inside the key's value."""
+    tables: Any = model
+    for depth, part in enumerate(place, 1):
+        tables = _table_of(tables, str(part))
+        if tables is None:
+            return tuple(map(str, place[:depth]))
+    return tuple(map(str, place))
+
+
+def _table_of(model: type[BaseModel], key: str) -> type[BaseModel] | None:
+    """The model of the table that is the value of ``key``, if it is one."""
+    kind = getattr(model.model_fields.get(key), "annotation", None)
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+LONGEST_VALUE = 60  # characters that a message shows
+
+WANTED = {
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "dict_type": "a table",
+    "finite_number": "a finite number",
+    "float_parsing": "a number such as 0.5",
+    "float_type": "a number such as 0.5",
+    "greater_than": "a number above {gt:g}",
+    "greater_than_equal": "a number of at least {ge:g}",
+    "int_from_float": "a whole number such as 5",
+    "int_parsing": "a whole number such as 5",
+    "int_parsing_size": "a smaller number",
+    "int_type": "a whole number such as 5",
+    "less_than": "a number below {lt:g}",
+    "less_than_equal": "a number of at most {le:g}",
+    "list_type": "a list in [ ]",
+    "missing": "one more",
+    "model_type": "a table",
+    "path_type": "text between quotation marks",
+    "string_too_long": "at most {max_length} character",
+    "string_too_short": "at least {min_length} character",
+    "string_type": "text between quotation marks",
+    "too_long": "at most {max_length}",
+    "too_short": "at least {min_length}",
+    "tuple_type": "a list in [ ]",
+}  # pydantic's word for what is wrong -> what to write instead
+
+
+def _explain(
+    model: type[BaseModel], table: Any, place: Sequence[str], details: Sequence[Any], section: str
+) -> str:
+    """What is wrong with one key. A key that may be one thing or another has a detail for each; those that
+    lie deepest belong to what the user meant.
+    """
+    *tables, key = place or [""]
+    inside = ".".join(part for part in [section, *tables] if part)
+    inside = f"[{inside}] " if inside else ""
+    first = details[0]
+    if first["type"] == "extra_forbidden":
+        return f'{inside}has no key "{key}".{nearest(key, _known_keys(model, tables))}'
+    if first["type"] == "missing" and len(first["loc"]) == len(place):
         return f'{inside}needs the key "{key}"'
-    said = detail.get("input")
-    shown = "" if isinstance(said, dict | list) and len(str(said)) > 60 else f" {said!r}"
-    return f"{inside}{key} is{shown}: {detail['msg'].removeprefix('Value error, ')}"
+    depth = max(len(detail["loc"]) for detail in details)
+    deepest = [detail for detail in details if len(detail["loc"]) == depth]
+    wanted = " or ".join(dict.fromkeys(map(_wanted, deepest)))
+    written = deepest[0]["input"]
+    verb = "is" if written == _value(table, place) else "holds"
+    return f"{inside}{key} {verb} {_shown(written)} — write {wanted}"
+
+
+def _value(table: Any, place: Sequence[str]) -> Any:
+    for part in place:
+        table = table.get(part) if isinstance(table, Mapping) else None
+    return table
+
+
+def _wanted(detail: Any) -> str:
+    """What to write instead; our own checks say just that."""
+    context = detail.get("ctx", {})
+    if detail["type"] == "literal_error":
+        return context["expected"].replace("'", '"')
+    wanted = WANTED.get(detail["type"])
+    return wanted.format(**context) if wanted else detail["msg"].removeprefix("Value error, ")
+
+
+def _shown(value: Any) -> str:
+    """Much as TOML writes it."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
 
 
 def _known_keys(model: type[BaseModel], path: Iterable[str]) -> list[str]:
     for part in path:
-        field = model.model_fields.get(part)
-        inner = getattr(field, "annotation", None)
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+        inner = _table_of(model, part)
+        if inner is None:
             return []
         model = inner
     hidden = {name for name, field in model.model_fields.items() if field.exclude}
     return [field.alias or name for name, field in model.model_fields.items() if name not in hidden]
-
-
-def raise_all(problems: Sequence[Problem], where: str) -> None:
-    """One ConfigError for all of ``problems``, if there are any."""
-    if problems:
-        raise ConfigError("\n".join(str(problem) for problem in problems), where=where)

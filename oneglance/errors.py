@@ -91,13 +91,18 @@ class Misfit(ValueError):  # noqa: N818 - not an error by itself: the reader of 
         self.what, self.cure = what, cure
 
 
+LISTED = 20  # known words that a message lists
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """`` Did you mean "…"?`` for the known word nearest in spelling, or the list of known words."""
     known = sorted(known)
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.55)
+    lower = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(word.lower(), lower, n=1, cutoff=0.55)
     if close:
-        return f' Did you mean "{close[0]}"?'
-    return f" Known: {', '.join(known)}." if known else ""
+        return f' Did you mean "{lower[close[0]]}"?'
+    more = f" and {len(known) - LISTED:,} more" if len(known) > LISTED else ""
+    return f" Known: {', '.join(known[:LISTED])}{more}." if known else ""
 
 
 @contextmanager

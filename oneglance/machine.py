@@ -38,9 +38,9 @@ def pick_device(wanted: str) -> torch.device:
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    kind, _, number = wanted.partition(":")
-    count = torch.cuda.device_count() if kind == "cuda" else 1
-    if not there.get(kind, False) or not (not number or number.isdecimal() and int(number) < count):
+    kind, colon, number = wanted.partition(":")
+    numbers = [str(n) for n in range(torch.cuda.device_count() if kind == "cuda" else 1)]
+    if not there.get(kind, False) or (colon and number not in numbers):
         here = ", ".join(name for name, yes in there.items() if yes)
         raise ConfigError(f'[training] device is "{wanted}", which this machine does not have. Here: {here}.')
     return torch.device(wanted)

@@ -52,6 +52,10 @@ class Network(nn.Module):
             own[name], raw[name] = head(vector)
         return raw
 
+    def answer_vectors(self, vectors: Tensor) -> dict[str, Tensor]:
+        """The same from remembered feature vectors [n, d] alone."""
+        return self.answer(Features(vectors))
+
     def forward(self, pictures: Tensor) -> dict[str, Tensor]:
         """Pictures [n, 3, s, s] in 0 to 255 to the raw output of every task."""
         return self.answer(self.features(pictures))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+WIDEST = 10_000  # characters of a line where there is no terminal
 
 
 def show_report(report: dict[str, Any], folder: Path) -> None:
@@ -17,7 +20,7 @@ def show_report(report: dict[str, Any], folder: Path) -> None:
         table.add_column(column, justify="left" if column in ("task", "metric") else "right")
     for name, task in report["tasks"].items():
         for place, (metric, found) in enumerate(task["metrics"].items()):
-            between = "" if found["low"] is None else f"{found['low']:.3f} – {found['high']:.3f}"
+            between = "" if found["low"] is None else f"{shown(found['low'])} – {shown(found['high'])}"
             constant = task["constant"].get(metric)
             table.add_row(
                 "" if place else name,
@@ -27,16 +30,16 @@ def show_report(report: dict[str, Any], folder: Path) -> None:
                 shown(constant),
                 f"{found['n']:,}",
             )
-    console = Console(highlight=False)
+    console = paper()
     console.print(table)
     read = times(report["reads"])
     console.print(f"{report['pictures']:,} pictures of the {report['split']} part, {read}")
-    console.print(f"look at {folder / 'report.html'}")
+    console.print(f"look at {folder / 'report.html'}", soft_wrap=True)
 
 
 def show_runs(found: Sequence[dict[str, Any]], folder: Path) -> None:
     """One line per run, the deciding validation metric of each task in a column."""
-    console = Console(highlight=False)
+    console = paper()
     if not found:
         console.print(f"no runs in {folder}")
         return
@@ -46,10 +49,16 @@ def show_runs(found: Sequence[dict[str, Any]], folder: Path) -> None:
         table.add_column(column, justify="left" if column in ("run", "state") else "right")
     for run in found:
         scores = [shown(run["scores"].get(task)) for task in tasks]
-        cells = (run["state"], str(run["epochs"]), str(run["best_epoch"]), shown(run["skill"]))
+        cells = (run["state"], str(run["epochs"]), str(run["best_epoch"] or ""), shown(run["skill"]))
         table.add_row(run["run"], *cells, *scores, f"{run['seconds'] / 60:.1f}")
     console.print(table)
     console.print("scores are of the validation part, at the best epoch")
+
+
+def paper() -> Console:
+    """What a table is written on: as wide as the terminal, and as wide as it takes in a file or pipe."""
+    width = None if sys.stdout.isatty() else WIDEST
+    return Console(highlight=False, markup=False, emoji=False, width=width)
 
 
 def times(reads: int) -> str:

@@ -69,8 +69,17 @@ class Terminal(Screen):
         self.what, self.pictures = what, 0
         self.started = self.spoken = time.monotonic()
         if self.live:
-            columns = (TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.fields[rest]}"))
-            self.bars = Progress(*columns, console=self.console, refresh_per_second=4)
+            head, rest = (TextColumn(f, markup=False) for f in ("{task.description}", "{task.fields[rest]}"))
+            # What goes to a file must not be caught and shown above the bar.
+            shared = sys.stdout is not None and sys.stdout.isatty()
+            self.bars = Progress(
+                head,
+                BarColumn(24),
+                rest,
+                console=self.console,
+                refresh_per_second=4,
+                redirect_stdout=shared,
+            )
             self.bars.start()
             self.bar = self.bars.add_task(what, rest="")
 
@@ -91,5 +100,5 @@ def _left(seconds: float, done: int, total: int) -> str:
 
 
 def default_screen() -> Screen:
-    """A terminal's screen for a person, silence under a test or a pipe that hides standard error."""
+    """A terminal's screen; silence where a program without a console has no standard error."""
     return Terminal() if sys.stderr is not None else Screen()

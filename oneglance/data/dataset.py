@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,7 +72,7 @@ def open_sources(config: Config) -> list[Source]:
     wrong: list[str] = []
     for table in config.sources:
         try:
-            opened.append(open_source(table, config.base))
+            opened.append(open_source(table, config.base, config.file))
         except ConfigError as error:
             wrong.append(str(error))
     if wrong:
@@ -99,13 +99,15 @@ def load_dataset(
     same: list[bytes | None] = digests([r.image for r in records], cache_folder(config.cache), progress)
     if strict:
         refuse(problems)
+    nothing = np.zeros(0, dtype=np.int64)
+    if not records:  # what made them so few is told already
+        return Dataset([], Parts(nothing, nothing, nothing), problems)
     kinds = strata(records, questions)
     try:
         parts = split(records, config.split, kinds, same)
     except DataError as error:
         if strict:
             raise
-        nothing = np.zeros(0, dtype=np.int64)
         parts = Parts(np.arange(len(records)), nothing, nothing)
         problems.append(Problem(error.where or "[split]", error.what, error.cure))
     problems += check(records, questions, parts=parts, digests=same, classes=kinds)
@@ -119,11 +121,3 @@ def refuse(problems: Sequence[Problem]) -> None:
     fatal = [problem for problem in problems if problem.fatal]
     if fatal:
         raise DataError("\n".join(summary(fatal)), problems=fatal)
-
-
-def every(sources: Sequence[Source]) -> Iterator[Record]:
-    """The records of ``sources`` as they say them, by field."""
-    for source in sources:
-        for item in source.read():
-            if isinstance(item, Record):
-                yield item

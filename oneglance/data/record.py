@@ -66,3 +66,26 @@ SPLIT_NAMES = {
     "test": "test",
     "testing": "test",
 }  # words that folders and split columns use, in lower case
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """One thing in a picture and where it is, in pixels of the upright picture."""
+
+    x0: float  # left edge; 0 is the left edge of the first pixel
+    y0: float  # upper edge
+    x1: float  # right edge, outside the last pixel
+    y1: float
+    label: str  # its class; "" where nobody said
+    attributes: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # what was said of it; a missing name: nobody looked
+    ignore: bool = False  # a crowd, or too difficult to count: neither found nor missed there
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Everything of some classes that somebody saw in one picture; no box: looked and found nothing."""
+
+    boxes: tuple[Box, ...]
+    asked: frozenset[str] | None = None  # the classes looked for; None: all that the source knows

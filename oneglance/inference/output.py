@@ -15,6 +15,7 @@ from oneglance.files import replacing
 from oneglance.task import Prediction
 
 ROWS = 4096  # rows of a Parquet row group
+OWN = ("image", "width", "height", "error")  # columns of the picture itself
 
 
 def write_answers(rows: Iterable[Mapping[str, Any]], path: Path, example: Mapping[str, Prediction]) -> None:
@@ -51,11 +52,17 @@ def columns(example: Mapping[str, Prediction]) -> dict[str, type]:
 
 
 def flattened(row: Mapping[str, Any]) -> dict[str, Any]:
-    """``{"answers": {"kind": {"value": "hat", "confidence": 0.9}}}`` as ``kind``, ``kind_confidence``, …"""
+    """``{"answers": {"kind": {"value": "hat", "confidence": 0.9}}}`` as ``kind``, ``kind_confidence``, …
+
+    A column whose name is taken already, such as that of a task called ``width``, gets a ``_`` behind it.
+    """
     flat = {key: value for key, value in row.items() if key != "answers"}
     for task, answer in row.get("answers", {}).items():
         for key, value in answer.items():
-            flat.update(_cells(task if key in ("value", "values") else f"{task}_{key}", value))
+            for name, cell in _cells(task if key in ("value", "values") else f"{task}_{key}", value):
+                while name in flat or name in OWN:
+                    name += "_"
+                flat[name] = cell
     return flat
 
 

@@ -112,7 +112,8 @@ class Augment:
         """Mixup (Zhang et al. 2018, arXiv 1710.09412) with one share for the batch."""
         ones = torch.full((2,), self.table.mixup)
         draws = torch._standard_gamma(ones, generator)
-        share = float(draws[0] / draws.sum()) if draws.sum() > 0 else 1.0
+        # With a tiny alpha both draws may fall below the smallest float: then one of them is all.
+        share = float(draws[0] / draws.sum()) if draws.max() > 1e-37 else 1.0
         share = max(share, 1 - share)
         partner = torch.randperm(len(x), generator=generator).to(x.device)
         return share * x + (1 - share) * x[partner], Mix(partner, share)

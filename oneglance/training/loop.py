@@ -83,7 +83,7 @@ class Learner:
     ) -> None:
         self.network, self.tasks, self.balancer, self.augment = network, tasks, balancer, augment
         self.table, self.device, self.precision = table, device, precision
-        self.look: Any = network if augment is not None else network.answer
+        self.look: Any = network if augment is not None else network.answer_vectors
         self.average = copy.deepcopy(network).eval().requires_grad_(False)
         self.optimizer = build_optimizer(network, table)
         self.place = Place()
@@ -94,17 +94,15 @@ class Learner:
     # The state.
 
     def state(self) -> dict[str, Any]:
-        """Tensors and plain values: all that resume() needs, as copies that later steps do not change."""
-        return copy.deepcopy(
-            {
-                "network": self.network.state_dict(),
-                "average": self.average.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "place": vars(self.place),
-                "sums": self.sums,
-                "precision": self.precision,
-            }
-        )
+        """Tensors and plain values: all that resume() needs. The next step changes them in place."""
+        return {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "place": vars(self.place),
+            "sums": self.sums,
+            "precision": self.precision,
+        }
 
     def resume(self, state: Mapping[str, Any]) -> None:
         """Continue from what state() gave."""
@@ -214,7 +212,7 @@ class Learner:
         Raises:
             DivergedError: they are NaN or infinite.
         """
-        look = self.average if self.augment is not None else self.average.answer
+        look = self.average if self.augment is not None else self.average.answer_vectors
         raw = collect(look, batches, self.precision)
         bad = [name for name, values in raw.items() if not np.isfinite(values).all()]
         if bad:

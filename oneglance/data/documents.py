@@ -1,0 +1,165 @@
+"""JSON, XML and YAML files that other people wrote: read within bounds, and nothing in them is run."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element, TreeBuilder
+from xml.parsers import expat
+
+import yaml
+
+from oneglance.errors import DataError
+
+LARGEST_JSON = 2_000_000_000  # bytes; it is held in memory as a whole
+LARGEST_YAML = 10_000_000
+DEEPEST = 100  # elements of XML inside each other
+MOST_ELEMENTS = 1_000_000  # in one child of the root
+PIECE = 1 << 18
+AGAIN = "export or download it again"
+
+
+def beginning(path: Path, length: int = 1 << 16) -> bytes:
+    """The first bytes of a file; none where it is no file that can be read."""
+    try:
+        if path.is_file():
+            with path.open("rb") as file:
+                return file.read(length)
+    except OSError:
+        pass
+    return b""
+
+
+def read_json(path: Path, lighten: Callable[[dict[str, Any]], Any] | None = None) -> Any:
+    """The one value that the file holds.
+
+    Args:
+        path: the file.
+        lighten: what to keep of each object, called as soon as it is read, so that what nobody needs
+            never fills the memory.
+
+    Raises:
+        DataError: it cannot be read, is cut short, is no JSON or is too large.
+    """
+    raw = _content(path, LARGEST_JSON)
+    try:
+        found = json.loads(raw, object_hook=lighten)
+        if re.search(rb"\\u[dD][89a-fA-F]", raw):  # half a character may be written so, but no text holds it
+            json.dumps(found, ensure_ascii=False).encode()
+    except json.JSONDecodeError as error:
+        cut = error.doc[error.pos :].strip() == "" or error.doc.rstrip()[-1:] not in ("}", "]")
+        what = "is cut short" if cut else "is no JSON here"
+        raise DataError(what, where=f"{path.name}:{error.lineno}", cure=AGAIN) from None
+    except (ValueError, RecursionError):
+        raise DataError("is no JSON that can be read", where=path.name, cure=AGAIN) from None
+    return found
+
+
+def read_yaml(path: Path) -> Any:
+    """The one value that the file holds; all its scalars are text, just as they are written.
+
+    Raises:
+        DataError: it cannot be read, is no YAML or is too large.
+    """
+    raw = _content(path, LARGEST_YAML)
+    try:
+        # The safe loader would make False of a class called "no", and 8 of "010"; this one is as safe.
+        return yaml.load(raw, Loader=yaml.BaseLoader)
+    except yaml.MarkedYAMLError as error:
+        where = f"{path.name}:{error.problem_mark.line + 1}" if error.problem_mark else path.name
+        raise DataError("is no YAML here", where=where, cure="correct it") from None
+    except (yaml.YAMLError, ValueError, RecursionError):
+        raise DataError("is no YAML that can be read", where=path.name, cure="correct it") from None
+
+
+def children(path: Path, root: str) -> Iterator[Element]:
+    """The elements directly inside the outermost one of an XML file, each as soon as it is complete.
+
+    Raises:
+        DataError: it cannot be read, is cut short, its outermost element is not called ``root``, or it
+            declares a document type. Declared entities could make a small file fill the memory or read
+            other files, so such a declaration is refused as soon as it comes.
+    """
+    tree = _Tree(path.name, root)
+    with _readable(path), path.open("rb") as file:
+        while piece := file.read(PIECE):
+            tree.feed(piece)
+            yield from tree.taken()
+        tree.feed(b"", last=True)
+        yield from tree.taken()
+
+
+class _Tree:
+    """Grows one child of the root at a time."""
+
+    def __init__(self, title: str, root: str) -> None:
+        self._title, self._root = title, root
+        self._depth = self._count = 0
+        self._builder = TreeBuilder()
+        self._done: list[Element] = []
+        self._parser = expat.ParserCreate()
+        self._parser.buffer_text = True
+        self._parser.StartDoctypeDeclHandler = self._refuse
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.CharacterDataHandler = self._text
+
+    def feed(self, piece: bytes, last: bool = False) -> None:
+        try:
+            self._parser.Parse(piece, last)
+        except expat.ExpatError as error:
+            what = "is cut short" if last else "is no XML here"
+            raise DataError(what, where=f"{self._title}:{error.lineno}", cure=AGAIN) from None
+        except (ValueError, LookupError):
+            raise DataError("is in no known encoding", where=self._title, cure="save it as UTF-8") from None
+
+    def taken(self) -> list[Element]:
+        done, self._done = self._done, []
+        return done
+
+    def _refuse(self, *_: Any) -> None:
+        what = "declares a document type (<!DOCTYPE), which is refused: such files can be made to do harm"
+        raise DataError(what, where=self._title, cure="take the declaration out")
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        if not self._depth and tag != self._root:
+            what = f"begins with <{tag[:40]}> where <{self._root}> should be"
+            raise DataError(what, where=self._title, cure="name its format")
+        self._depth += 1
+        self._count += 1
+        if self._depth > DEEPEST or self._count > MOST_ELEMENTS:
+            raise DataError("holds more elements inside one another than are read", where=self._title)
+        if self._depth > 1:
+            self._builder.start(tag, attributes)
+
+    def _end(self, tag: str) -> None:
+        self._depth -= 1
+        if self._depth >= 1:
+            self._builder.end(tag)
+        if self._depth == 1:
+            self._done.append(self._builder.close())
+            self._builder, self._count = TreeBuilder(), 0
+
+    def _text(self, text: str) -> None:
+        if self._depth > 1:
+            self._builder.data(text)
+
+
+def _content(path: Path, most: int) -> bytes:
+    with _readable(path):
+        if path.stat().st_size > most:
+            raise DataError(f"is larger than {most:,} bytes", where=path.name)
+        return path.read_bytes()
+    raise AssertionError  # for the type checker: the block above returns or raises
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror or error})", where=path.name) from None

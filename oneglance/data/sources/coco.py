@@ -1,0 +1,281 @@
+"""COCO: one JSON file of pictures, categories and boxes. Also its relatives LVIS and Roboflow's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from oneglance.data.boxes import NOTHING, Boxes, Corners, Drawn, bounds, number
+from oneglance.data.documents import beginning, read_json
+from oneglance.data.header import header
+from oneglance.data.nearby import find_nearby
+from oneglance.data.quote import plain, quoted
+from oneglance.data.record import SPLIT_NAMES, Record
+from oneglance.data.source import Found, Source
+from oneglance.data.tabular import SAMPLE
+from oneglance.data.tally import Tally
+from oneglance.errors import DataError, Problem
+
+# What the format itself says of a picture or a box; all other keys are fields or attributes.
+OF_A_PICTURE = frozenset(
+    (
+        *("id", "file_name", "width", "height", "license", "flickr_url", "coco_url", "date_captured"),
+        *("neg_category_ids", "not_exhaustive_category_ids", "extra"),
+    )
+)
+OF_A_BOX = frozenset(
+    (
+        *("id", "image_id", "category_id", "bbox", "segmentation", "area", "iscrowd", "ignore"),
+        *("keypoints", "num_keypoints", "attributes", "caption", "segments_info", "file_name"),
+    )
+)
+
+
+class Coco(Source):
+    """An ``instances_….json``, or a folder of them (also in ``annotations`` there, or one per folder) whose
+    names say train, val and test.
+
+    The field ``objects`` holds the boxes. ``iscrowd`` and ``ignore`` make a region to ignore; what else is
+    said of a box, in ``attributes`` or beside it, are its attributes. The classes looked for are the
+    categories; in LVIS, for each picture, those with boxes or in ``neg_category_ids``, and not those in
+    ``not_exhaustive_category_ids``. Categories given to a picture as a whole are its ``tags``, as are
+    Roboflow's ``user_tags``. Keys that COCO does not know are fields of the picture.
+
+    A file without the list ``annotations`` says nothing of boxes; an empty list says that there are none.
+    A polygon without a box is taken by its bounds.
+    """
+
+    rank: ClassVar[int] = 10  # its folder is also a folder
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        return bool(_parts(path)) if path.is_dir() else _is_coco(path)
+
+    def read(self) -> Iterator[Record | Problem]:
+        return self.records(self._found())
+
+    def _found(self) -> Iterator[Found | Problem]:
+        if not self.path.is_dir():
+            yield from self._file(self.path, self.title, {})
+            return
+        for file, part in _parts(self.path):
+            title = f"{self.title}/{file.relative_to(self.path).as_posix()}"
+            yield from self._file(file, title, {self.split: part} if self.split else {})
+
+    def _file(self, path: Path, title: str, same: Mapping[str, str]) -> Iterator[Found | Problem]:
+        file = _File(read_json(path, _light), title)
+        yield from file.problems
+        sample = [picture.name for picture in file.pictures[:SAMPLE]]
+        find = find_nearby(self.images, path, sample, _folders(path))
+        boxes = Boxes()
+        for picture in file.pictures:
+            image = find(picture.name, picture.where)
+            if isinstance(image, Problem):
+                yield image
+                continue
+            answers: dict[str, Any] = {**picture.fields, **same}
+            if file.looked:
+                asked = file.asked(picture)
+                seen, wrong = boxes.seen(picture.where, header(image), picture.size, picture.boxes, asked)
+                yield from wrong
+                if seen is not None:
+                    answers["objects"] = seen
+            yield picture.where, image, answers
+        yield from file.told.problems()
+        yield from boxes.told.problems()
+
+
+@dataclass
+class _Picture:
+    where: str
+    name: str
+    size: tuple[float, float]
+    fields: dict[str, Any]
+    negative: list[Any] | None  # numbers of categories that are surely not there, in LVIS
+    partial: list[Any]  # numbers of categories of which not all are boxed
+    boxes: list[Drawn] = field(default_factory=list)
+
+
+class _File:
+    """One JSON file, looked through: its pictures, each with its boxes."""
+
+    def __init__(self, said: Any, title: str) -> None:
+        if not isinstance(said, dict) or not isinstance(said.get("images"), list):
+            cure = "give the instances file" if isinstance(said, list) else "export it again"
+            raise DataError('is no COCO file: it has no list "images"', where=title, cure=cure)
+        self._title = title
+        self.problems: list[Problem] = []
+        self.told = Tally()
+        self._names = self._categories(said.get("categories", []))
+        self._every = frozenset(self._names.values())
+        self._pictures = self._images(said["images"])
+        self.pictures = list(self._pictures.values())
+        marks = said.get("annotations")
+        if marks is not None and not isinstance(marks, list):
+            raise DataError("is of a version that is not read: annotations is no list", where=title)
+        for mark in marks or ():
+            self._annotation(mark)
+        # Whether anybody looked for boxes at all.
+        self.looked = marks is not None and (not marks or any(picture.boxes for picture in self.pictures))
+
+    def asked(self, picture: _Picture) -> frozenset[str]:
+        """The classes looked for in one picture."""
+        found = self._every
+        if picture.negative is not None:
+            there = {box.label for box in picture.boxes if box.label}
+            found = frozenset(there | {self._names[key] for key in picture.negative if key in self._names})
+        return found - {self._names[key] for key in picture.partial if key in self._names}
+
+    def _refuse(self, where: str, what: str, kind: str) -> None:
+        self.problems.append(Problem(where, what, "it is left out", kind=kind, fatal=False))
+
+    def _categories(self, said: Any) -> dict[Any, str]:
+        names: dict[Any, str] = {}
+        for place, category in enumerate(said if isinstance(said, list) else ()):
+            key = _key(category, "id")
+            name = category.get("name") if key is not None else None
+            if key is None or key in names or not isinstance(name, str) or not name.strip():
+                self._refuse(
+                    f"{self._title}: category {place}", "has no name or no id of its own", "category"
+                )
+            else:
+                names[key] = name.strip()
+        return names
+
+    def _images(self, said: list[Any]) -> dict[Any, _Picture]:
+        found: dict[Any, _Picture] = {}
+        for place, entry in enumerate(said):
+            key, name = _key(entry, "id"), _file_name(entry)
+            where = f"{self._title}: image {place if key is None else plain(str(key))}"
+            if key is None or not name:
+                self._refuse(where, "has no id or no file_name", "picture without a name")
+            elif key in found:
+                self._refuse(where, f"is there twice, again for {quoted(name)}", "picture id twice")
+            else:
+                size = number(entry.get("width")), number(entry.get("height"))
+                negative, partial = entry.get("neg_category_ids"), entry.get("not_exhaustive_category_ids")
+                found[key] = _Picture(
+                    where, name, size, self._fields(entry, where), _keys(negative), _keys(partial) or []
+                )
+        return found
+
+    def _fields(self, entry: Mapping[str, Any], where: str) -> dict[str, Any]:
+        fields = self._plain(entry, OF_A_PICTURE, where)
+        extra = entry.get("extra")
+        if isinstance(extra, dict) and isinstance(extra.get("user_tags"), list):
+            fields["tags"] = [str(tag) for tag in extra["user_tags"]]
+        return fields
+
+    def _plain(self, said: Mapping[str, Any], known: frozenset[str], where: str) -> dict[str, Any]:
+        """What ``said`` holds beside the ``known`` keys, of words, numbers and lists of them."""
+        found = {}
+        for key, value in said.items():
+            if key in known or value is None or value == "":
+                continue
+            if all(isinstance(one, str | int | float) for one in (value if type(value) is list else [value])):
+                found[key] = value
+            else:
+                what = f"{quoted(key)} is neither a word nor a number, nor a list of them, and is not used"
+                self.told.note(f"nested {key}", where, what)
+        return found
+
+    def _annotation(self, mark: Any) -> None:
+        key = _key(mark, "id") if isinstance(mark, dict) else None
+        where = f"{self._title}: annotation {'without id' if key is None else plain(str(key))}"
+        if not isinstance(mark, dict):
+            self._refuse(where, "is no object", "annotation")
+            return
+        picture, category = self._pictures.get(_key(mark, "image_id")), _key(mark, "category_id")
+        if picture is None:
+            self._refuse(
+                where,
+                f"is of an image {plain(str(mark.get('image_id')))} that is not there",
+                "image id unknown",
+            )
+        elif category is not None and category not in self._names:
+            self._refuse(where, f"is of a category {plain(str(category))} without name", "category unknown")
+        else:
+            self._mark(mark, picture, self._names.get(category, ""), where)
+
+    def _mark(self, mark: Mapping[str, Any], picture: _Picture, label: str, where: str) -> None:
+        corners = self._corners(mark, where)
+        if corners is not None:
+            attributes = self._plain(mark, OF_A_BOX, where) if mark.keys() - OF_A_BOX else {}
+            own = mark.get("attributes")
+            if isinstance(own, dict):
+                attributes |= self._plain(own, frozenset(), where)
+            ignore = bool(number(mark.get("iscrowd", 0)) > 0 or number(mark.get("ignore", 0)) > 0)
+            picture.boxes.append(Drawn(where, corners, label, attributes or NOTHING, ignore))
+        elif label and not mark.keys() & {"caption", "segmentation", "keypoints", "segments_info"}:
+            tags = picture.fields.setdefault("tags", [])
+            if type(tags) is not list:
+                self.told.note("tags", where, "is a tag of a picture whose tags are no list, and is not used")
+            elif label not in tags:
+                tags.append(label)
+        else:
+            self.told.note("annotation without a box", where, "has no box and is not used")
+
+    def _corners(self, mark: Mapping[str, Any], where: str) -> Corners | None:
+        box, outline = mark.get("bbox"), mark.get("segmentation")
+        if isinstance(box, list) and box:
+            x, y, width, height = map(number, box) if len(box) == 4 else (float("nan"),) * 4
+            return x, y, x + width, y + height
+        if isinstance(outline, list) and outline:
+            self.told.note("polygons", where, "is a polygon without a box: its bounds are taken")
+            values = [number(value) for piece in outline if isinstance(piece, list) for value in piece]
+            return bounds(zip(values[::2], values[1::2], strict=False))
+        return None
+
+
+def _light(said: dict[str, Any]) -> dict[str, Any]:
+    """Outlines fill most of a file, and nobody asks for them where there is a box."""
+    if "segmentation" in said and said.get("bbox"):
+        del said["segmentation"]
+    return said
+
+
+def _key(said: Any, name: str) -> int | str | None:
+    found = said.get(name) if isinstance(said, dict) else None
+    return found if isinstance(found, int | str) else None
+
+
+def _keys(said: Any) -> list[Any] | None:
+    return [key for key in said if isinstance(key, int | str)] if isinstance(said, list) else None
+
+
+def _file_name(said: Any) -> str:
+    """LVIS names pictures by their address alone: ``http://…/val2017/000000397133.jpg``."""
+    if not isinstance(said, dict):
+        return ""
+    name, address = said.get("file_name"), said.get("coco_url")
+    if isinstance(name, str) and name.strip():
+        return name.strip()
+    return "/".join(address.split("/")[-2:]) if isinstance(address, str) else ""
+
+
+def _is_coco(path: Path) -> bool:
+    start = beginning(path) if path.suffix.lower() == ".json" else b""
+    lists = (b'"images"', b'"annotations"', b'"categories"')
+    return start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{" and any(name in start for name in lists)
+
+
+def _parts(folder: Path) -> list[tuple[Path, str]]:
+    """The files of a folder whose names, or whose folders' names, say their part."""
+    found: dict[Path, str] = {}
+    for pattern in ("*.json", "annotations/*.json", "*/_annotations.coco.json"):
+        for file in sorted(folder.glob(pattern)):
+            stem = file.parent.name if file.name == "_annotations.coco.json" else file.stem
+            parts = {SPLIT_NAMES[word] for word in re.findall("[a-z]+", stem.lower()) if word in SPLIT_NAMES}
+            if len(parts) == 1 and _is_coco(file):
+                found[file] = parts.pop()
+    instances = {file: part for file, part in found.items() if file.name.startswith("instances")}
+    return list((instances or found).items())
+
+
+def _folders(path: Path) -> list[Path]:
+    """``annotations/instances_val2017.json`` has its pictures in ``val2017`` or ``images/val2017``."""
+    above, suffix = path.parent.parent, path.stem.rpartition("_")[2]
+    return [folder / end for folder in (above, above / "images", path.parent) for end in ("", suffix)]

@@ -1,0 +1,260 @@
+"""Pascal VOC: a folder with one XML file per picture."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+from xml.etree.ElementTree import Element
+
+from oneglance.data.archives import is_hidden
+from oneglance.data.boxes import NOTHING, Boxes, Corners, Drawn, bounds, number, rotated
+from oneglance.data.documents import children
+from oneglance.data.header import header
+from oneglance.data.naming import finder
+from oneglance.data.partlists import PartLists, key_of
+from oneglance.data.quote import quoted
+from oneglance.data.record import SPLIT_NAMES, Record
+from oneglance.data.refs import is_picture
+from oneglance.data.source import Found, Source
+from oneglance.errors import DataError, Problem
+
+ANNOTATIONS = ("Annotations", "annotations", "")
+PICTURES = ("JPEGImages", "images", "Images")
+LOOKED_AT = 100  # names in a folder until it is taken for one without XML files
+PLACES = frozenset(("name", "bndbox", "robndbox", "polygon", "part", "point", "difficult", "attributes"))
+
+
+class Voc(Source):
+    """A folder with ``Annotations`` and ``JPEGImages`` (or ``images``), or with the XML files beside the
+    pictures, or one such folder for each of train, valid and test.
+
+    The field ``objects`` holds the boxes; ``difficult`` makes a region to ignore. ``pose`` (unless it is
+    "Unspecified"), ``truncated``, ``occluded``, ``actions`` and ``attributes`` are attributes of a box. The
+    classes looked for are all that any file names. The part is that of the lists ``train.txt``, ``val.txt``,
+    ``test.txt`` in ``ImageSets/Main`` or in the folder itself. A picture on a list without an XML file is
+    one that nobody looked at.
+
+    VOC counts pixels from 1 and a box includes its last one: 1, 1, 10, 10 is 10 pixels wide. Where any
+    coordinate of the folder is 0, they count from 0 and are edges: 0, 0, 10, 10 is as wide. A box that
+    begins and ends in one pixel has no area: tools write such for a click without a drag.
+    """
+
+    first_pixel: Literal[0, 1] | None = None  # default: 0 where any coordinate is 0, else 1
+
+    rank: ClassVar[int] = 10  # its folder is also a folder
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        return bool(_places(path))
+
+    def read(self) -> Iterator[Record | Problem]:
+        return self.records(self._found())
+
+    def _found(self) -> Iterator[Found | Problem]:
+        places = _places(self.path)
+        if not places:
+            raise DataError("holds no XML files of boxes", where=self.title, cure="name the folder above them")
+        boxes, lists = Boxes(), PartLists(self.path)
+        books = [_Book(folder, part, self) for folder, part in places]
+        for book in books:
+            yield from book.problems
+        pages = [page for book in books for page in book.pages]
+        first = self._first_pixel(pages, boxes)
+        every = frozenset(thing.label for page in pages for thing in page.things if thing.label)
+        for book in books:
+            for page in book.pages:
+                part = book.part or lists.part(page.key, page.where)
+                yield from self._picture(page, book, part, boxes, first, every)
+            for key, where, part in lists.others() if not book.part else ():
+                yield from self._unannotated(key, where, part, book, boxes)
+        yield from lists.problems()
+        yield from boxes.told.problems()
+
+    def _first_pixel(self, pages: Sequence[_Page], boxes: Boxes) -> int:
+        if self.first_pixel is not None:
+            return self.first_pixel
+        for page in pages:
+            for thing in page.things:
+                x0, y0, x1, y1 = thing.corners
+                if x0 < x1 and y0 < y1 and 0 <= min(x0, y0) < 1:
+                    what = "has a coordinate that is 0, so pixels are counted from 0 in all files here"
+                    boxes.told.note("pixels from 0", thing.where, what, "if VOC's 1 holds: first_pixel = 1")
+                    return 0
+        return 1
+
+    def _picture(
+        self, page: _Page, book: _Book, part: str, boxes: Boxes, first: int, every: frozenset[str]
+    ) -> Iterator[Found | Problem]:
+        name = book.picture(page.key, page.filename)
+        if page.filename and key_of(page.filename.rpartition("/")[2]) != page.key.rpartition("/")[2]:
+            what = f"names another picture in it, {quoted(page.filename)}"
+            boxes.told.note("filename", page.where, what, f"{quoted(name)} is taken")
+        image = book.find(name, page.where)
+        if isinstance(image, Problem):
+            yield image
+            return
+        for where, what in page.remarks:
+            boxes.told.note(what, where, what)
+        answers: dict[str, Any] = {self.split: part} if part and self.split else {}
+        drawn = [thing.drawn(first) for thing in page.things]
+        seen, wrong = boxes.seen(page.where, header(image), page.size, drawn, every)
+        yield from wrong
+        if seen is not None:
+            answers["objects"] = seen
+        yield page.where, image, answers
+
+    def _unannotated(
+        self, key: str, where: str, part: str, book: _Book, boxes: Boxes
+    ) -> Iterator[Found | Problem]:
+        """A picture on a list that has no readable XML file."""
+        name = book.picture(key, "")
+        image = book.find(name, where)
+        if isinstance(image, Problem):
+            yield image
+            return
+        boxes.told.note("no annotation", where, f"names {quoted(key)}, whose boxes nobody has told")
+        yield where, image, {self.split: part} if self.split else {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Thing:
+    """An object as its file has it."""
+
+    where: str
+    label: str
+    corners: Corners  # xmin, ymin, xmax, ymax
+    attributes: dict[str, str]
+    difficult: bool
+
+    def drawn(self, first: int) -> Drawn:
+        x0, y0, x1, y1 = self.corners
+        if x0 < x1 and y0 < y1:
+            x0, y0 = x0 - first, y0 - first
+        return Drawn(self.where, (x0, y0, x1, y1), self.label, self.attributes or NOTHING, self.difficult)
+
+
+@dataclass
+class _Page:
+    """One XML file."""
+
+    where: str
+    key: str  # its path from the folder of the annotations, without the ending
+    filename: str = ""
+    size: tuple[float, float] | None = None
+    things: list[_Thing] = field(default_factory=list)
+    remarks: list[tuple[str, str]] = field(default_factory=list)  # where, what
+
+
+class _Book:
+    """The XML files of one folder and the pictures that belong to them."""
+
+    def __init__(self, folder: Path, part: str, said: Voc) -> None:
+        self.part = part
+        self.pages: list[_Page] = []
+        self.problems: list[Problem] = []
+        base = said.path if not part else folder
+        there = [base / name for name in PICTURES if (base / name).is_dir()]
+        pictures = said.images or (there[0] if there else folder)
+        self.find = finder(pictures, folder, [])
+        self._names: dict[str, list[str]] = {}
+        for name in _below(pictures, is_picture):
+            self._names.setdefault(key_of(name), []).append(name)
+        for name in _below(folder, lambda name: name.lower().endswith(".xml")):
+            where = f"{said.title}/{(folder / name).relative_to(said.path).as_posix()}"
+            try:
+                self.pages.append(_page(folder / name, _Page(where, name[: -len(".xml")])))
+            except DataError as error:
+                what = f"{error.what}: the boxes of its picture are unknown"
+                self.problems.append(
+                    Problem(where, what, error.cure, kind="annotation file", fatal=False)
+                )
+
+    def picture(self, key: str, filename: str) -> str:
+        """The name of the picture: the one called like the XML file, else the one that stands in it."""
+        names = self._names.get(key, [])
+        return filename if not names or filename in names else names[0]
+
+
+def _page(file: Path, page: _Page) -> _Page:
+    """``page`` filled.
+
+    Raises:
+        DataError: the file is damaged or something else.
+    """
+    for child in children(file, "annotation"):
+        if child.tag == "filename":
+            page.filename = _text(child).replace("\\", "/")
+        elif child.tag == "size":
+            page.size = number(child.findtext("width")), number(child.findtext("height"))
+        elif child.tag == "object":
+            _read_object(child, page)
+    page.filename = page.filename or f"{page.key}.jpg"
+    return page
+
+
+def _read_object(found: Element, page: _Page) -> None:
+    where = f"{page.where}: object {len(page.things) + len(page.remarks) + 1}"
+    corners = _corners(found)
+    if corners is None:
+        page.remarks.append((where, "has no box and is not used"))
+        return
+    if found.find("bndbox") is None:
+        page.remarks.append((where, "is no upright box: its bounds are taken"))
+    if found.find("part") is not None:
+        page.remarks.append((where, "has parts, which are not used"))
+    difficult = number(found.findtext("difficult", "0").strip()) > 0
+    page.things.append(_Thing(where, _text(found.find("name")), corners, _attributes(found), difficult))
+
+
+def _corners(found: Element) -> Corners | None:
+    box, turned, outline = (found.find(tag) for tag in ("bndbox", "robndbox", "polygon"))
+    if box is not None:
+        x0, y0, x1, y1 = (number(_text(box.find(edge))) for edge in ("xmin", "ymin", "xmax", "ymax"))
+        return x0, y0, x1, y1
+    if turned is not None:
+        x, y, w, h, angle = (number(_text(turned.find(tag))) for tag in ("cx", "cy", "w", "h", "angle"))
+        return rotated((x - w / 2, y - h / 2, x + w / 2, y + h / 2), math.degrees(angle), (x, y))
+    if outline is not None:
+        values = [number(_text(value)) for value in outline.iter() if len(value) == 0]
+        return bounds(zip(values[::2], values[1::2], strict=False))
+    return None
+
+
+def _attributes(found: Element) -> dict[str, str]:
+    """What is said of an object beside its name and place."""
+    said = {child.tag: _text(child) for child in found if child.tag not in PLACES and len(child) == 0}
+    if said.get("pose") == "Unspecified":
+        del said["pose"]
+    said |= {action.tag: _text(action) for action in found.iterfind("actions/*")}
+    for attribute in found.iterfind("attributes/attribute"):
+        said[_text(attribute.find("name"))] = _text(attribute.find("value"))
+    return {name: value for name, value in said.items() if name and value}
+
+
+def _text(found: Element | None) -> str:
+    return (found.text or "").strip() if found is not None else ""
+
+
+def _places(path: Path) -> list[tuple[Path, str]]:
+    """The folders of XML files, each with its part where that is the name of a folder."""
+    for name in ANNOTATIONS:
+        if _has_pages(path / name):
+            return [(path / name, "")]
+    parts = [(folder, folder.name) for folder in _folders(path) if folder.name.lower() in SPLIT_NAMES]
+    return [(folder, part) for folder, part in parts if _has_pages(folder)]
+
+
+def _has_pages(folder: Path) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return any(
+                entry.name.lower().endswith(".xml") and b"<annotation" in _head(entry.path)
+                for entry in islice(entries, LOOKED_AT)
+            )
+    except OSError:
+        return False

@@ -1,0 +1,103 @@
+"""A frozen backbone: each picture is looked at once, and the backbone does not move by a bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import toy
+from toy import CONFIG, TRAINING, VALIDATION, Pixels, begin, train, world
+from torch import Tensor
+
+from oneglance.screen import Screen
+from oneglance.training.frozen import Remembered, remembered
+from oneglance.training.session import Session
+
+FROZEN = ("backbone.freeze=true", "training.batch=7")
+
+
+def backbone(session: Session) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in session.learner.network.backbone.state_dict().items()}
+
+
+def test_the_backbone_does_not_move(tmp_path: Path) -> None:
+    before = backbone(begin(tmp_path / "same seed", *FROZEN))
+    session = train(tmp_path / "run", *FROZEN)
+    kept = session.folder.network_tensors()
+    for name, value in before.items():
+        assert torch.equal(session.learner.network.backbone.state_dict()[name], value)
+        assert torch.equal(kept[f"backbone.{name}"], value)
+    heads = session.learner.network.heads
+    first = begin(tmp_path / "again", *FROZEN).learner.network.heads
+    assert not torch.equal(heads["kind head"].last.weight, first["kind head"].last.weight)
+
+
+def test_each_picture_is_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, records = world()
+    monkeypatch.setattr(toy, "world", lambda: (store, records))
+    session = begin(tmp_path / "run", *FROZEN)
+    assert sorted(store.asked) == list(range(TRAINING + VALIDATION))
+    looked: list[int] = []
+    session.learner.network.backbone.register_forward_hook(lambda *_: looked.append(1))
+    session.learner.average.backbone.register_forward_hook(lambda *_: looked.append(1))
+    session.run()
+    assert looked == [] and len(store.asked) == TRAINING + VALIDATION
+
+
+def test_it_answers_as_the_whole_network_does(tmp_path: Path) -> None:
+    session = train(tmp_path / "run", *FROZEN)
+    learner = session.learner
+    network = session.folder.network(session.config, session.folder.tasks(session.config))
+    pixels = torch.from_numpy(world()[0].pixels[TRAINING:]).permute(0, 3, 1, 2)
+    with torch.inference_mode():
+        expected = network(pixels)
+    for name, raw in learner.validate(session.batches[1]).items():
+        np.testing.assert_allclose(raw, expected[name].numpy(), atol=1e-5)
+
+
+def test_the_heads_learn(tmp_path: Path) -> None:
+    session = train(tmp_path / "run", *FROZEN, "training.epochs=20", "training.rate=0.05")
+    first, last = session.history[0]["loss"], session.history[-1]["loss"]
+    assert sum(last.values()) < 0.9 * sum(first.values())
+
+
+def test_precision_is_chosen_on_the_heads_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = []
+
+    def faster(step: object, device: object, *, key: str, **rest: object) -> str:
+        step("fp32")  # type: ignore[operator]
+        keys.append(key)
+        return "fp32"
+
+    monkeypatch.setattr("oneglance.training.session.faster_precision", faster)
+    begin(tmp_path / "run", *FROZEN, "training.precision=auto").run()
+    begin(tmp_path / "thawed", "training.precision=auto").run()
+    assert keys[0].startswith("train | heads |") and keys[1].startswith("train | small {")
+
+
+def test_without_freeze_the_store_stays_itself(tmp_path: Path) -> None:
+    session = begin(tmp_path / "run")
+    store = Pixels(np.zeros((1, 16, 16, 3), dtype=np.uint8))
+    found = remembered(session.learner.network, store, [], session.config, session.device, Screen())
+    assert found is store
+    assert all(parameter.requires_grad for parameter in session.learner.network.parameters())
+
+
+def test_rows_find_their_features() -> None:
+    store = Remembered(np.array([4, 9, 2]), np.array([[0.4], [0.9], [0.2]], dtype=np.float32))
+    assert store.gather(np.array([2, 4, 2])).ravel().tolist() == pytest.approx([0.2, 0.4, 0.2])
+
+
+def test_progress_is_told(tmp_path: Path) -> None:
+    told: list[tuple[int, int, str]] = []
+
+    class Listening(Screen):
+        def progress(self, done: int, total: int, what: str) -> None:
+            told.append((done, total, what))
+
+    begin(tmp_path / "run", *FROZEN, text=CONFIG, screen=Listening())
+    total = TRAINING + VALIDATION
+    assert told[-1] == (total, total, "features")
+    assert [done for done, *_ in told] == sorted(done for done, *_ in told)

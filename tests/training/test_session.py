@@ -1,0 +1,344 @@
+"""One training from the first picture to the finished run folder."""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from toy import VALIDATION, begin, go_on, hidden_files, results, train
+
+from oneglance.errors import DataError, DivergedError, RunError
+from oneglance.run import RunFolder
+from oneglance.screen import Screen
+from oneglance.training.session import Session
+
+TASKS = ["kind", "weight", "style", "verdict"]
+
+
+class Listening(Screen):
+    """Calls ``hear`` after every step, with the number of steps so far, and keeps what is said."""
+
+    def __init__(self, hear: Callable[[int], Any] = lambda step: None) -> None:
+        self.hear, self.steps = hear, 0
+        self.said: list[str] = []
+        self.rows: list[dict[str, Any]] = []
+
+    def step(self, epoch: int, epochs: int, step: int, steps: int, pictures: int) -> None:
+        self.steps += 1
+        self.hear(self.steps)
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def epoch(self, row: Any, epochs: int, brief: Any) -> None:
+        self.rows.append({**row, "brief": brief})
+
+
+# A whole training.
+
+
+def test_a_finished_run_explains_itself(tmp_path: Path) -> None:
+    train(tmp_path / "run")
+    names = sorted(path.name for path in (tmp_path / "run").iterdir())
+    assert names == sorted(
+        [
+            "config.toml",
+            "environment.json",
+            "history.jsonl",
+            "overrides.json",
+            "tasks.json",
+            "weights.safetensors",
+        ]
+    )
+    rows = RunFolder(tmp_path / "run").history()
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    for row in rows:
+        assert list(row["loss"]) == TASKS and list(row["validation"]) == TASKS
+        assert {"accuracy", "log_loss"} <= row["validation"]["kind"].keys()
+        assert row["seconds"] > 0 and math.isfinite(row["skill"])
+    assert rows[0]["rate"] > rows[2]["rate"] > 0
+
+
+def test_it_learns(tmp_path: Path) -> None:
+    session = train(tmp_path / "run", "training.epochs=15", "training.ema=0.9", "augment.mixup=0")
+    losses = [sum(row["loss"].values()) for row in session.history]
+    assert losses[-1] < 0.75 * losses[0]
+    assert session.best.skill > 0.2
+
+
+def test_what_is_shown_is_what_is_written(tmp_path: Path) -> None:
+    screen = Listening()
+    session = begin(tmp_path / "run", screen=screen)
+    session.run()
+    assert screen.steps == 9
+    written = session.folder.history()
+    assert [{k: v for k, v in row.items() if k != "brief"} for row in screen.rows] == written
+    assert list(screen.rows[0]["brief"]) == TASKS and "g" in screen.rows[0]["brief"]["weight"]
+
+
+def test_the_network_of_the_folder_is_the_best_one(tmp_path: Path) -> None:
+    session = train(tmp_path / "run")
+    network = session.folder.network(session.config, session.folder.tasks(session.config))
+    assert not network.training
+    batch = next(session.batches[1].in_order())
+    with torch.inference_mode():
+        ours, theirs = network(batch.pictures), session.learner.average.eval()(batch.pictures)
+    for name in TASKS:
+        torch.testing.assert_close(ours[name], theirs[name])
+
+
+def scripted(session: Session, monkeypatch: pytest.MonkeyPatch, accuracies: list[float]) -> list[int]:
+    """Let the validation of each epoch say what the test wants; returns the epochs judged."""
+    judged: list[int] = []
+
+    def scores(raw: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
+        judged.append(len(judged) + 1)
+        return {name: {} for name in TASKS} | {"kind": {"accuracy": accuracies[len(judged) - 1]}}
+
+    monkeypatch.setattr(session, "scores", scores)
+    session.constants["kind"] = {"accuracy": 0.5}
+    return judged
+
+
+def averages(session: Session) -> list[dict[str, torch.Tensor]]:
+    """The averaged weights after each epoch, filled while the session runs."""
+    found: list[dict[str, torch.Tensor]] = []
+
+    def keep(step: int) -> None:
+        if step % 3 == 0:
+            state = session.learner.average.state_dict()
+            found.append({name: value.clone() for name, value in state.items()})
+
+    session.screen = Listening(keep)
+    return found
+
+
+nan = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "best"),
+    [
+        ([0.9, 0.6, 0.7], 1),
+        ([0.6, 0.9, 0.7], 2),
+        ([0.6, 0.7, 0.9], 3),
+        ([0.9, 0.9, 0.9], 1),
+        ([nan, 0.6, 0.5], 2),
+        ([0.6, nan, 0.5], 1),
+        ([nan, nan, nan], 3),
+    ],
+)
+def test_the_best_epoch_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, accuracies: list[float], best: int
+) -> None:
+    """Of equal ones the first; where nothing can be scored the last."""
+    session = begin(tmp_path / "run")
+    scripted(session, monkeypatch, accuracies)
+    found = averages(session)
+    session.run()
+    assert session.best.epoch == best
+    for name, tensor in session.folder.network_tensors().items():
+        assert torch.equal(tensor, found[best - 1][name])
+    told = [row["validation"]["kind"]["accuracy"] for row in session.history]
+    assert told == [None if math.isnan(value) else value for value in accuracies]
+
+
+def test_patience(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Listening()
+    session = begin(tmp_path / "run", "training.patience=2", "training.epochs=9", screen=screen)
+    judged = scripted(session, monkeypatch, [0.6, 0.7, 0.7, 0.65, 0.9, 0.9, 0.9, 0.9, 0.9])
+    session.run()
+    assert judged == [1, 2, 3, 4]
+    assert session.best.epoch == 2 and session.folder.finished
+    assert screen.said == ["no better for 2 epochs: stopping"]
+
+
+def test_a_task_without_validation_answers_does_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import toy
+
+    store, records = toy.world()
+    for record in records[toy.TRAINING :]:
+        record.answers.pop("weight", None)  # type: ignore[attr-defined]
+    monkeypatch.setattr(toy, "world", lambda: (store, records))
+    session = train(tmp_path / "run")
+    assert session.history[0]["validation"]["weight"] == {}
+    assert math.isfinite(session.history[0]["skill"])
+
+
+def test_all_that_cannot_be_learned_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import toy
+
+    store, records = toy.world()
+    for record in records:
+        record.answers.pop("weight", None)  # type: ignore[attr-defined]
+        if "kind" in record.answers:
+            record.answers["kind"] = "bright"  # type: ignore[index]
+    monkeypatch.setattr(toy, "world", lambda: (store, records))
+    with pytest.raises(DataError) as caught:
+        begin(tmp_path / "run")
+    assert "kind: the training part has only the class" in str(caught.value)
+    assert "weight: the training part has no answer" in str(caught.value)
+
+
+# Precision.
+
+
+def test_precision_is_chosen_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def faster(step: Callable[[str], Any], *args: Any, key: str, memory: Path) -> str:
+        for precision in ("fp32", "bf16"):
+            step(precision)
+        asked.append((key, memory.name))
+        return "bf16"
+
+    monkeypatch.setattr("oneglance.training.session.faster_precision", faster)
+    session = begin(tmp_path / "run", "training.precision=auto")
+    before = {name: value.clone() for name, value in session.learner.network.state_dict().items()}
+    session._choose_precision()
+    for name, value in session.learner.network.state_dict().items():
+        assert torch.equal(value, before[name])  # measured on a copy
+    assert asked == [("train | small {'width': 4, 'depth': 2} 16 | batch 8", "precision.json")]
+    told = json.loads((tmp_path / "run" / "environment.json").read_text())
+    assert told["training_precision"] == "bf16"
+    session.learner.place.updates = 4
+    session.save()
+    resumed = go_on(tmp_path / "run")
+    resumed._choose_precision()
+    assert resumed.learner.precision == "bf16" and len(asked) == 1
+
+
+# NaN.
+
+
+def poison(session: Session, step: int) -> None:
+    """Every weight becomes NaN after ``step``."""
+
+    def hear(now: int) -> None:
+        if now == step:
+            session.batches[0].targets["weight"]["value"].fill_(nan)
+
+    session.screen = Listening(hear)
+
+
+@pytest.mark.parametrize("step", [3, 4, 7])
+def test_a_loss_of_nan_ends_the_run_at_its_best_epoch(tmp_path: Path, step: int) -> None:
+    session = begin(tmp_path / "run")
+    poison(session, step)
+    epoch, within = step // 3 + 1, step % 3 + 1
+    with pytest.raises(DivergedError) as caught:
+        session.run()
+    message = str(caught.value)
+    assert f"the loss of weight became NaN or infinite in epoch {epoch}, step {within};" in message
+    assert f"keeps the weights of epoch {session.best.epoch}" in message and "training.rate" in message
+    run = RunFolder.open(tmp_path / "run")
+    assert run.finished and not (run / "resume.pt").exists()
+    assert len(run.history()) == step // 3
+    network = run.network(run.config(), run.tasks(run.config()))
+    assert all(value.isfinite().all() for value in network.state_dict().values())
+
+
+@pytest.mark.parametrize("step", [0, 1, 2])
+def test_a_loss_of_nan_in_the_first_epoch_leaves_nothing_finished(tmp_path: Path, step: int) -> None:
+    session = begin(tmp_path / "run")
+    poison(session, step)
+    if not step:
+        session.batches[0].targets["weight"]["value"].fill_(nan)
+    with pytest.raises(DivergedError, match=r"loss of weight.*nothing was learned before that"):
+        session.run()
+    assert not session.folder.finished
+    assert not (tmp_path / "run" / "weights.safetensors").exists()
+    with pytest.raises(RunError, match="not finished"):
+        session.folder.tasks(session.config)
+
+
+def test_answers_of_nan_at_the_end_of_an_epoch(tmp_path: Path) -> None:
+    """The losses were fine, but the last step of the epoch was one too wide."""
+    session = begin(tmp_path / "run")
+
+    def hear(step: int) -> None:
+        if step == 5:
+            session.learner.average.heads["kind head"].last.bias.data.fill_(nan)
+
+    session.screen = Listening(hear)
+    with pytest.raises(DivergedError, match=r"answers to kind, verdict became NaN.* after epoch 2; .*epoch 1"):
+        session.run()
+    assert session.folder.finished and len(session.folder.history()) == 1
+
+
+def test_a_rate_beyond_reason_is_an_error_with_a_cure(tmp_path: Path) -> None:
+    session = begin(tmp_path / "run", "training.rate=1e30", "training.clip=0", "training.warmup=0")
+    with pytest.raises(DivergedError, match=r"lower training\.rate"):
+        session.run()
+
+
+# Disks.
+
+
+@pytest.mark.parametrize("call", [1, 2, 3, 5])
+@pytest.mark.parametrize(
+    ("number", "what", "cure"),
+    [
+        (errno.ENOSPC, "the disk is full", "free some space"),
+        (errno.EROFS, "cannot be written: not allowed", "name another folder"),
+    ],
+    ids=["full", "read-only"],
+)
+def test_a_disk_that_takes_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int, number: int, what: str, cure: str
+) -> None:
+    session = begin(tmp_path / "run")
+    calls, fsync = [], os.fsync
+
+    def refuse(file: int) -> None:
+        calls.append(file)
+        if len(calls) >= call:
+            raise OSError(number, os.strerror(number))
+        fsync(file)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", refuse)
+        with pytest.raises(RunError) as caught:
+            session.run()
+    assert what in str(caught.value) and cure in str(caught.value)
+    assert str(tmp_path / "run") in caught.value.where
+    assert hidden_files(tmp_path / "run") == []
+    go_on(tmp_path / "run").run()  # once there is room again
+    train(tmp_path / "whole")
+    assert results(tmp_path / "run") == results(tmp_path / "whole")
+
+
+# TensorBoard.
+
+
+def test_tensorboard_shows_the_history(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard", reason="it is an extra")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    session = train(tmp_path / "run", "training.tensorboard=true")
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard"))
+    events.Reload()
+    told = [event.value for event in events.Scalars("kind/accuracy")]
+    assert told == pytest.approx([row["validation"]["kind"]["accuracy"] for row in session.history])
+    assert [event.step for event in events.Scalars("loss/weight")] == [1, 2, 3]
+
+
+def test_every_validation_picture_is_scored(tmp_path: Path) -> None:
+    session = begin(tmp_path / "run")
+    raw = session.learner.validate(session.batches[1])
+    assert {len(values) for values in raw.values()} == {VALIDATION}
+    scores = session.scores(raw)
+    answers = session.parts[1].answers("kind")
+    decoded = session.tasks["kind"].decode(raw["kind"])
+    right = [p["value"] == a for p, a in zip(decoded, answers, strict=True) if a is not None]
+    assert scores["kind"]["accuracy"] == pytest.approx(np.mean(right))

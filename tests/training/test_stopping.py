@@ -1,0 +1,96 @@
+"""Ctrl-C and SIGTERM: heard between two steps, nothing lost, and a message that says how to go on."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+from toy import Interrupter, begin, go_on, hidden_files, results, train
+
+from oneglance.errors import StoppedError
+from oneglance.training.session import stop_signals
+
+ONE_STEP = "training.batch=24"  # an epoch is one step
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_after_the_step(tmp_path: Path, number: int) -> None:
+    session = begin(tmp_path / "run", screen=Interrupter(5, number))
+    with pytest.raises(StoppedError) as caught:
+        session.run()
+    assert str(caught.value) == (
+        "stopped in epoch 2 after step 2; nothing is lost — "
+        f"go on with: oneglance train {tmp_path / 'run'} --resume"
+    )
+    assert hidden_files(tmp_path / "run") == []
+    assert not session.folder.finished
+    place = go_on(tmp_path / "run").learner.place
+    assert (place.epoch, place.step, place.updates) == (1, 2, 5)
+
+
+def test_epochs_of_one_step_can_be_stopped_too(tmp_path: Path) -> None:
+    with pytest.raises(StoppedError, match="in epoch 3 after step 0"):
+        begin(tmp_path / "run", ONE_STEP, "training.epochs=4", screen=Interrupter(2)).run()
+    go_on(tmp_path / "run").run()
+    train(tmp_path / "whole", ONE_STEP, "training.epochs=4")
+    assert results(tmp_path / "run") == results(tmp_path / "whole")
+
+
+def test_in_the_very_last_step_it_is_too_late_to_stop(tmp_path: Path) -> None:
+    session = begin(tmp_path / "run", screen=Interrupter(9))
+    session.run()
+    assert session.folder.finished
+
+
+def test_who_is_in_a_hurry_presses_twice(tmp_path: Path) -> None:
+    class Hurried(Interrupter):
+        def step(self, *place: int) -> None:
+            super().step(*place)
+            super().step(*place)
+
+    session = begin(tmp_path / "run", screen=Hurried(5))
+    hurried = session.screen
+    hurried.left = 4  # type: ignore[attr-defined]
+    signals = []
+
+    def twice(*place: int) -> None:
+        signals.append(place)
+        if len(signals) == 5:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+
+    hurried.step = twice  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        session.run()
+    assert hidden_files(tmp_path / "run") == []
+    go_on(tmp_path / "run").run()
+    train(tmp_path / "whole")
+    assert results(tmp_path / "run") == results(tmp_path / "whole")
+
+
+def test_the_signals_are_given_back(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with stop_signals() as stop:
+        assert signal.getsignal(signal.SIGINT) != before[0]
+        assert not stop.asked
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.asked
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_a_thread_trains_without_signals(tmp_path: Path) -> None:
+    """Only the main thread of a program may listen to them."""
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            train(tmp_path / "run")
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(60)
+    assert failed == [] and (tmp_path / "run" / "tasks.json").exists()
