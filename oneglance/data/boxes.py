@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from oneglance.data.header import Header
@@ -27,7 +27,7 @@ class Drawn:
     where: str
     corners: Corners  # left, top, right, bottom edge in pixels; NaN where the file holds no number
     label: str
-    attributes: Mapping[str, Any] = NOTHING
+    attributes: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     ignore: bool = False
 
 

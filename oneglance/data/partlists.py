@@ -15,7 +15,7 @@ from oneglance.errors import Problem
 
 def key_of(name: str) -> str:
     """What a list calls a picture: its path without the ending, with forward slashes."""
-    name = name.replace("\\", "/").removeprefix("./")
+    name = name.replace("\\", "/").removeprefix("./").removeprefix("JPEGImages/").removeprefix("images/")
     return name[: name.rfind(".")] if is_picture(name) else name
 
 

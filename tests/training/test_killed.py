@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
-from toy import hidden_files, results, train
+from toy import hidden_files, results
 
 HERE = Path(__file__).resolve().parent.parent
-KILLS = 4
-SETTINGS = ("training.epochs=12", "training.checkpoint_minutes=1e-9")  # 36 steps, a checkpoint after each
+KILLS, STEPS = 4, 36
+SETTINGS = ("training.epochs=12", "training.checkpoint_minutes=1e-9")  # a checkpoint after each step
 CHILD = """
 import sys
 from pathlib import Path
@@ -42,7 +42,15 @@ def start(folder: Path) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.slow  # five processes, each of which imports torch
+def finish(folder: Path) -> int:
+    """The steps it took from where the training stood to the end."""
+    child = start(folder)
+    out, errors = child.communicate(timeout=300)
+    assert child.returncode == 0, errors
+    return out.count("step")
+
+
+@pytest.mark.slow  # six processes, each of which imports torch
 def test_killed_at_random_moments(tmp_path: Path) -> None:
     seed = random.randrange(10**6)
     draw = random.Random(seed)
@@ -57,10 +65,7 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
         child.communicate()
         assert not (tmp_path / "run" / "tasks.json").exists(), f"seed {seed}: it was finished already"
     assert steps >= 2 * KILLS, f"seed {seed}: a child did not get to train"
-    child = start(tmp_path / "run")
-    out, errors = child.communicate(timeout=300)
-    assert child.returncode == 0, f"seed {seed}\n{errors}"
-    assert out.count("step") < 36, f"seed {seed}: it began anew"
-    train(tmp_path / "whole", *SETTINGS)
+    assert finish(tmp_path / "run") < STEPS, f"seed {seed}: it began anew"
+    assert finish(tmp_path / "whole") == STEPS
     assert results(tmp_path / "run") == results(tmp_path / "whole"), f"seed {seed}"
     assert hidden_files(tmp_path / "run") == []

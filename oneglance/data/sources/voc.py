@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 from xml.etree.ElementTree import Element
 
-from oneglance.data.archives import is_hidden
 from oneglance.data.boxes import NOTHING, Boxes, Corners, Drawn, bounds, number, rotated
-from oneglance.data.documents import children
+from oneglance.data.documents import beginning, children
 from oneglance.data.header import header
 from oneglance.data.naming import finder
 from oneglance.data.partlists import PartLists, key_of
@@ -21,6 +20,7 @@ from oneglance.data.quote import quoted
 from oneglance.data.record import SPLIT_NAMES, Record
 from oneglance.data.refs import is_picture
 from oneglance.data.source import Found, Source
+from oneglance.data.walk import files_below, folders_in
 from oneglance.errors import DataError, Problem
 
 ANNOTATIONS = ("Annotations", "annotations", "")
@@ -58,7 +58,9 @@ class Voc(Source):
     def _found(self) -> Iterator[Found | Problem]:
         places = _places(self.path)
         if not places:
-            raise DataError("holds no XML files of boxes", where=self.title, cure="name the folder above them")
+            raise DataError(
+                "holds no XML files of boxes", where=self.title, cure="name the folder above them"
+            )
         boxes, lists = Boxes(), PartLists(self.path)
         books = [_Book(folder, part, self) for folder, part in places]
         for book in books:
@@ -162,17 +164,15 @@ class _Book:
         pictures = said.images or (there[0] if there else folder)
         self.find = finder(pictures, folder, [])
         self._names: dict[str, list[str]] = {}
-        for name in _below(pictures, is_picture):
+        for name in files_below(pictures, is_picture):
             self._names.setdefault(key_of(name), []).append(name)
-        for name in _below(folder, lambda name: name.lower().endswith(".xml")):
+        for name in files_below(folder, _is_xml):
             where = f"{said.title}/{(folder / name).relative_to(said.path).as_posix()}"
             try:
                 self.pages.append(_page(folder / name, _Page(where, name[: -len(".xml")])))
             except DataError as error:
                 what = f"{error.what}: the boxes of its picture are unknown"
-                self.problems.append(
-                    Problem(where, what, error.cure, kind="annotation file", fatal=False)
-                )
+                self.problems.append(Problem(where, what, error.cure, kind="annotation file", fatal=False))
 
     def picture(self, key: str, filename: str) -> str:
         """The name of the picture: the one called like the XML file, else the one that stands in it."""
@@ -245,16 +245,17 @@ def _places(path: Path) -> list[tuple[Path, str]]:
     for name in ANNOTATIONS:
         if _has_pages(path / name):
             return [(path / name, "")]
-    parts = [(folder, folder.name) for folder in _folders(path) if folder.name.lower() in SPLIT_NAMES]
+    parts = [(folder, folder.name) for folder in folders_in(path) if folder.name.lower() in SPLIT_NAMES]
     return [(folder, part) for folder, part in parts if _has_pages(folder)]
 
 
 def _has_pages(folder: Path) -> bool:
     try:
-        with os.scandir(folder) as entries:
-            return any(
-                entry.name.lower().endswith(".xml") and b"<annotation" in _head(entry.path)
-                for entry in islice(entries, LOOKED_AT)
-            )
+        names = islice(os.scandir(folder), LOOKED_AT)
+        return any(_is_xml(entry.name) and b"<annotation" in beginning(Path(entry), 4096) for entry in names)
     except OSError:
         return False
+
+
+def _is_xml(name: str) -> bool:
+    return name.lower().endswith(".xml")
