@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import pickle
 import struct
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,12 +60,89 @@ def cifar(base: Path) -> Path:
     return base / "cifar"
 
 
+def boxes_table(base: Path) -> Path:
+    folder(base)
+    rows = "photos/cat/0.png,cat,1,1,5,4\nphotos/dog/1.png,,,,,\n"
+    (base / "boxes.csv").write_text("image,label,xmin,ymin,xmax,ymax\n" + rows)
+    return base / "boxes.csv"
+
+
+def coco(base: Path) -> Path:
+    folder(base)
+    images = [{"id": 1, "file_name": "photos/cat/0.png"}, {"id": 2, "file_name": "photos/dog/1.png"}]
+    box = {"id": 7, "image_id": 1, "category_id": 3, "bbox": [1, 1, 4, 3]}
+    said = {"images": images, "annotations": [box], "categories": [{"id": 3, "name": "cat"}]}
+    (base / "instances.json").write_text(json.dumps(said))
+    return base / "instances.json"
+
+
+def cvat(base: Path) -> Path:
+    folder(base)
+    (base / "annotations.xml").write_text(
+        "<annotations><version>1.1</version>"
+        '<image id="0" name="photos/cat/0.png"><box label="cat" xtl="1" ytl="1" xbr="5" ybr="4"/></image>'
+        '<image id="1" name="photos/dog/1.png"/></annotations>'
+    )
+    return base / "annotations.xml"
+
+
+def label_studio(base: Path) -> Path:
+    folder(base)
+    names = enumerate(("cat/0.png", "dog/1.png"))
+    tasks = [{"id": n, "data": {"image": name}, "annotations": []} for n, name in names]
+    (base / "photos" / "tasks.json").write_text(json.dumps(tasks))
+    return base / "photos" / "tasks.json"
+
+
+def tao(base: Path) -> Path:
+    for n, part in enumerate(("train", "val")):
+        draw(base / "set" / "images" / f"{n}.png", n)
+        (base / "set" / f"{part}.csv").write_text(f"fname,kind\n{n}.png,cat\n")
+    return base / "set"
+
+
+def voc(base: Path) -> Path:
+    for n in range(2):
+        draw(base / "voc" / "JPEGImages" / f"{n}.png", n)
+        page = base / "voc" / "Annotations" / f"{n}.xml"
+        page.parent.mkdir(exist_ok=True)
+        page.write_text(f"<annotation><filename>{n}.png</filename></annotation>")
+    return base / "voc"
+
+
+def webdataset(base: Path) -> Path:
+    folder(base)
+    with tarfile.open(base / "shard.tar", "w") as archive:
+        for n, kind in enumerate(("cat", "dog")):
+            archive.add(base / "photos" / kind / f"{n}.png", f"{n}.png")
+            (base / f"{n}.cls").write_text(str(n))
+            archive.add(base / f"{n}.cls", f"{n}.cls")
+    return base / "shard.tar"
+
+
+def yolo(base: Path) -> Path:
+    for n in range(2):
+        draw(base / "yolo" / "images" / f"{n}.png", n)
+    (base / "yolo" / "labels").mkdir()
+    (base / "yolo" / "labels" / "0.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    (base / "yolo" / "data.yaml").write_text("train: images\nnames: [cat]\n")
+    return base / "yolo" / "data.yaml"
+
+
 SAMPLES: dict[str, Callable[[Path], Path]] = {
+    "boxes_table": boxes_table,
     "cifar": cifar,
+    "coco": coco,
+    "cvat": cvat,
     "folder": folder,
     "idx": idx,
+    "label_studio": label_studio,
     "listing": listing,
     "table": table,
+    "tao": tao,
+    "voc": voc,
+    "webdataset": webdataset,
+    "yolo": yolo,
 }  # format -> what writes a sample of two pictures or more below a folder and gives its path
 
 every_format = pytest.mark.parametrize("name", formats())
@@ -88,7 +167,7 @@ def records(source: Source) -> list[Record]:
 
 
 def test_no_format_is_lost() -> None:
-    assert {"folder", "table", "idx", "cifar", "listing"} <= set(formats())
+    assert set(SAMPLES) <= set(formats())
 
 
 @every_format

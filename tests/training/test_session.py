@@ -6,8 +6,10 @@ import errno
 import json
 import math
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ import pytest
 import torch
 from toy import VALIDATION, begin, go_on, hidden_files, results, train
 
-from oneglance.errors import DataError, DivergedError, RunError
+from oneglance.errors import DataError, DivergedError, MissingExtraError, RunError
 from oneglance.run import RunFolder
 from oneglance.screen import Screen
 from oneglance.training.session import Session
@@ -321,16 +323,42 @@ def test_a_disk_that_takes_no_more(
 # TensorBoard.
 
 
-def test_tensorboard_shows_the_history(tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard", reason="it is an extra")
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+def test_tensorboard_shows_the_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: dict[str, list[tuple[int, float]]] = {}
+    folders: list[str] = []
 
+    class Writer:
+        def __init__(self, folder: str) -> None:
+            folders.append(folder)
+
+        def __enter__(self) -> Writer:
+            return self
+
+        def __exit__(self, *error: object) -> None:
+            pass
+
+        def add_scalar(self, name: str, value: float, epoch: int) -> None:
+            told.setdefault(name, []).append((epoch, value))
+
+        def flush(self) -> None:
+            pass
+
+    stub = ModuleType("torch.utils.tensorboard")
+    stub.SummaryWriter = Writer  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", stub)
     session = train(tmp_path / "run", "training.tensorboard=true")
-    events = EventAccumulator(str(tmp_path / "run" / "tensorboard"))
-    events.Reload()
-    told = [event.value for event in events.Scalars("kind/accuracy")]
-    assert told == pytest.approx([row["validation"]["kind"]["accuracy"] for row in session.history])
-    assert [event.step for event in events.Scalars("loss/weight")] == [1, 2, 3]
+    assert folders == [str(tmp_path / "run" / "tensorboard")]
+    rows = session.history
+    assert told["kind/accuracy"] == [(row["epoch"], row["validation"]["kind"]["accuracy"]) for row in rows]
+    assert told["loss/weight"] == [(row["epoch"], row["loss"]["weight"]) for row in rows]
+    assert told["rate"] == [(row["epoch"], row["rate"]) for row in rows]
+
+
+def test_tensorboard_is_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    with pytest.raises(MissingExtraError, match=r'pip install "oneglance\[tensorboard\]"'):
+        train(tmp_path / "run", "training.tensorboard=true")
 
 
 def test_every_validation_picture_is_scored(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from oneglance.errors import DataError, Problem
 
 ANNOTATIONS = ("Annotations", "annotations", "")
 PICTURES = ("JPEGImages", "images", "Images")
-LOOKED_AT = 100  # names in a folder until it is taken for one without XML files
+LOOKED_AT = 1000  # names in a folder until it is taken for one without XML files
 PLACES = frozenset(("name", "bndbox", "robndbox", "polygon", "part", "point", "difficult", "attributes"))
 
 
@@ -251,10 +251,11 @@ def _places(path: Path) -> list[tuple[Path, str]]:
 
 def _has_pages(folder: Path) -> bool:
     try:
-        names = islice(os.scandir(folder), LOOKED_AT)
-        return any(_is_xml(entry.name) and b"<annotation" in beginning(Path(entry), 4096) for entry in names)
+        with os.scandir(folder) as entries:
+            pages = [Path(entry) for entry in islice(entries, LOOKED_AT) if _is_xml(entry.name)]
     except OSError:
         return False
+    return any(b"<annotation" in beginning(page, 4096) for page in pages[:10])
 
 
 def _is_xml(name: str) -> bool:

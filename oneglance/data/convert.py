@@ -1,0 +1,150 @@
+"""A data set written anew in another format, and what that format cannot say."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from oneglance.data.header import header
+from oneglance.data.quote import plain
+from oneglance.data.record import SPLIT_NAMES, ImageRef, Record, Seen
+from oneglance.data.refs import FileImage, is_picture
+from oneglance.data.writer import Item, Writer, targets, writer_class
+from oneglance.errors import ConfigError, Problem, RunError, nearest
+from oneglance.files import make_folder, write_bytes
+
+# What a file begins with, for pictures whose names do not tell.
+BEGINNINGS = {
+    b"\xff\xd8\xff": ".jpg",
+    b"\x89PNG": ".png",
+    b"GIF8": ".gif",
+    b"RIFF": ".webp",
+    b"BM": ".bmp",
+    b"II*\0": ".tif",
+    b"MM\0*": ".tif",
+}
+UNUSUAL = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"|?*\ud800-\udfff]')  # in names of files, on some system
+
+
+def convert(records: Sequence[Record], to: str, out: Path, copy: bool = True) -> list[Problem]:
+    """Write ``records`` as a data set of the format ``to``, such that reading it gives the same again.
+
+    Args:
+        records: as a source or ``gather`` gives them; a field that holds a ``Seen`` is the boxes.
+        to: a file of ``writers/``: "coco", "voc", "yolo", "table".
+        out: a folder that is not there or empty.
+        copy: also write the pictures. Else they are named by their whole paths, where the format can do
+            so; YOLO cannot, nor can a picture in an archive or array be named: such are written all the same.
+
+    Returns:
+        What was left out: what the format cannot say, each kind once, and pictures that cannot be read.
+
+    Raises:
+        ConfigError: there is no such format.
+        RunError: ``out`` is not empty or cannot be written.
+    """
+    if to not in targets():
+        raise ConfigError(f'no format "{to}" can be written.{nearest(to, targets())}')
+    if make_folder(out) and any(out.iterdir()):
+        raise RunError("is not empty", where=str(out), cure="name a new folder")
+    writer = writer_class(to)(out, _labels(records))
+    problems: list[Problem] = []
+    names = _Names()
+    for record in records:
+        item = _item(record, writer, names, copy)
+        if isinstance(item, Problem):
+            problems.append(item)
+        else:
+            writer.add(item)
+    writer.finish()
+    return [*problems, *writer.told.problems()]
+
+
+def _labels(records: Sequence[Record]) -> list[str]:
+    found: set[str] = set()
+    for record in records:
+        seen = _boxes(record)[1]
+        if seen is not None:
+            found.update(box.label for box in seen.boxes)
+            found |= seen.asked or frozenset()
+    return sorted(found - {""})
+
+
+def _boxes(record: Record) -> tuple[str, Seen | None]:
+    """The field of the boxes: ``objects``, or the first that holds some."""
+    for name in ("objects", *record.answers):
+        value = record.answers.get(name)
+        if isinstance(value, Seen):
+            return name, value
+    return "", None
+
+
+def _item(record: Record, writer: Writer, names: _Names, copy: bool) -> Item | Problem:
+    """``record`` as it is to be written, its picture written already."""
+    image, head = record.image, header(record.image)
+    own: str | None = image.path if isinstance(image, FileImage) else None
+    content = b""
+    if copy or writer.needs_pictures or own is None:
+        try:
+            content, own = _encoded(image), None
+        except OSError as error:
+            return _unreadable(image, f"cannot be read ({error.strerror or error})")
+    if head is None and writer.needs_pictures:
+        return _unreadable(image, "is damaged or no picture")
+    name = names.new(image.name, content)
+    if own is None:
+        place = writer.out / writer.place(name, record.split)
+        make_folder(place.parent)
+        write_bytes(place, content)
+    boxes, seen = _boxes(record)
+    fields = {field: value for field, value in record.answers.items() if field != boxes}
+    if "split" in fields and SPLIT_NAMES.get(str(fields.pop("split")).strip().lower()) != record.split:
+        writer.cannot_say('a field "split" that is no part', record.where)
+    size = head.upright if head else None
+    return Item(record.where, name, own or name, size, seen, fields, record.split)
+
+
+def _unreadable(image: ImageRef, what: str) -> Problem:
+    return Problem(plain(image.name), what, "left out", kind="unreadable picture", fatal=False)
+
+
+def _encoded(image: ImageRef) -> bytes:
+    loaded = image.load()
+    if isinstance(loaded, bytes):
+        return loaded
+    out = io.BytesIO()
+    Image.fromarray(loaded).save(out, "PNG")
+    return out.getvalue()
+
+
+class _Names:
+    """Names of files that every system allows; no two differ in their ending or case alone."""
+
+    def __init__(self) -> None:
+        self._used: set[str] = set()
+
+    def new(self, name: str, content: bytes) -> str:
+        """A name like ``name`` for a picture that begins with ``content``."""
+        parts = [_allowed(part) for part in name.replace("\\", "/").split("/")]
+        while len(parts) > 1 and parts[0] in ("", "images", "JPEGImages"):
+            del parts[0]
+        path = "/".join(filter(None, parts)) or "picture"
+        ending = next((end for start, end in BEGINNINGS.items() if content.startswith(start)), ".jpg")
+        if is_picture(path):
+            path, dot, end = path.rpartition(".")
+            ending = dot + end
+        stem, count = path, 1
+        while stem.casefold() in self._used:
+            count += 1
+            stem = f"{path}_{count}"
+        self._used.add(stem.casefold())
+        return stem + ending
+
+
+def _allowed(part: str) -> str:
+    plain_part = UNUSUAL.sub("_", part).strip()[-100:].strip(" .") if part not in (".", "..") else ""
+    return f"_{plain_part}" if part.startswith(".") and plain_part else plain_part

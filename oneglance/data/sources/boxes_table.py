@@ -1,0 +1,184 @@
+"""A table of boxes: a picture's name, a class and four numbers in each row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from oneglance.data.boxes import NOTHING, Boxes, Drawn, Size, number
+from oneglance.data.header import header
+from oneglance.data.naming import finder
+from oneglance.data.quote import plain, quoted
+from oneglance.data.record import Record
+from oneglance.data.source import Found, Source
+from oneglance.data.sources.table import IMAGE_COLUMNS
+from oneglance.data.tabular import Delimited
+from oneglance.errors import DataError, Problem, nearest
+
+# Usual names of the four columns, whatever their case: the left, upper, right and lower edge ...
+EDGES = (
+    ("xmin", "ymin", "xmax", "ymax"),
+    ("x_min", "y_min", "x_max", "y_max"),
+    ("x0", "y0", "x1", "y1"),
+    ("x1", "y1", "x2", "y2"),
+    ("left", "top", "right", "bottom"),
+)
+# ... or the left and upper edge, and the size.
+SIZES = (
+    ("x", "y", "width", "height"),
+    ("x", "y", "w", "h"),
+    ("bbox_x", "bbox_y", "bbox_width", "bbox_height"),
+)
+LABELS = ("label", "name", "class", "class_name", "label_name", "category", "object")
+IGNORE = ("ignore", "difficult", "iscrowd")
+YES = frozenset(("1", "1.0", "true", "yes"))
+
+
+class BoxesTable(Source):
+    """CSV or TSV with one box per row: ``image,label,xmin,ymin,xmax,ymax`` or ``…,x,y,width,height``, in
+    pixels from 0, and further columns that are attributes of the box. A row with only the name of a
+    picture: somebody looked at it, and found nothing.
+
+    The field ``objects`` holds the boxes. ``ignore``, ``difficult`` or ``iscrowd`` make a region to ignore.
+    ``width`` and ``height`` beside the four edges are the size of the picture. The columns named by ``group``
+    and ``split`` are those of the picture. The classes looked for are all that any row names.
+    """
+
+    image: str = ""  # the column of the picture; default: a usual name
+    label: str = ""  # the column of the class; default: a usual name
+    encoding: str = "utf-8"  # of the file; Excel's older ones are "cp1252"
+    delimiter: str = Field("", max_length=1)  # between the cells; default: , ; | or tab, by the first row
+
+    rank: ClassVar[int] = 8  # it is also a table
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        if path.suffix.lower() not in (".csv", ".tsv") or not path.is_file():
+            return False
+        try:
+            columns = _lower(Delimited(path, path.name).columns)
+        except DataError:
+            return False
+        return bool(_first(columns, IMAGE_COLUMNS) and _first(columns, LABELS) and _four(columns)[0])
+
+    def read(self) -> Iterator[Record | Problem]:
+        return self.records(self._found())
+
+    def _found(self) -> Iterator[Found | Problem]:
+        ending = self.path.suffix.lower()
+        table = Delimited(self.path, self.title, self.encoding, self.delimiter or "\t" * (ending == ".tsv"))
+        layout = self._layout(table)
+        find = finder(self.images, self.path, table.sample(layout.image))
+        pictures: dict[str, _Picture] = {}
+        for row in table.rows(layout.image):
+            if isinstance(row, Problem):
+                yield row
+                continue
+            where, name, cells = row
+            if not isinstance(name, str) or not name:
+                cure = "the row is left out"
+                yield Problem(where, f"{layout.image} is empty", cure, kind="no picture named", fatal=False)
+                continue
+            picture = pictures.setdefault(name, _Picture(where))
+            yield from picture.add(where, cells, layout)
+        every = frozenset(box.label for picture in pictures.values() for box in picture.boxes if box.label)
+        yield from self._shares(pictures)
+        boxes = Boxes()
+        for name, picture in pictures.items():
+            image = find(name, picture.where)
+            if isinstance(image, Problem):
+                yield image
+                continue
+            seen, wrong = boxes.seen(picture.where, header(image), picture.size, picture.boxes, every)
+            yield from wrong
+            answers = picture.fields if seen is None else {**picture.fields, "objects": seen}
+            yield picture.where, image, answers
+        yield from boxes.told.problems()
+
+    def _layout(self, table: Delimited) -> _Layout:
+        columns = _lower(table.columns)
+        for column in filter(None, (self.image, self.label)):
+            if column not in table.columns:
+                what = f"has no column {quoted(column)}.{nearest(column, table.columns)}"
+                raise DataError(what, where=table.title)
+        image = self.image or _first(columns, IMAGE_COLUMNS)
+        four, sized = _four(columns)
+        if not image or not four:
+            lacks = "the four numbers of a box" if image else "the pictures' names"
+            what = f"has no columns for {lacks}. Its columns: {plain(', '.join(table.columns), 300)}"
+            raise DataError(what, where=table.title, cure="write image,label,xmin,ymin,xmax,ymax")
+        label = self.label or _first(columns, LABELS)
+        ignore = _first(columns, IGNORE)
+        size = () if sized else tuple(columns[name] for name in ("width", "height") if name in columns)
+        whole = tuple(column for column in (self.group, self.split) if column in table.columns)
+        return _Layout(image, label, four, sized, ignore, size if len(size) == 2 else (), whole)
+
+    def _shares(self, pictures: Mapping[str, _Picture]) -> Iterator[Problem]:
+        corners = [value for picture in pictures.values() for box in picture.boxes for value in box.corners]
+        if len(corners) > 4 and all(0 <= value <= 1 for value in corners):
+            what = "has only numbers from 0 to 1: they seem to be shares of the pictures' sides"
+            yield Problem(self.title, what, "write pixels", kind="shares")
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Which column is what."""
+
+    image: str
+    label: str  # "" where there is none
+    four: Sequence[str]
+    sized: bool  # the last two of the four are width and height
+    ignore: str
+    size: Sequence[str]  # of the picture; empty where there is none
+    whole: Sequence[str]  # columns that speak of the whole picture
+
+    @property
+    def taken(self) -> set[str]:
+        return {self.label, *self.four, self.ignore, *self.size, *self.whole}
+
+
+@dataclass
+class _Picture:
+    where: str
+    boxes: list[Drawn] = field(default_factory=list)
+    fields: dict[str, Any] = field(default_factory=dict)
+    size: Size | None = None
+
+    def add(self, where: str, cells: Mapping[str, str], layout: _Layout) -> Iterator[Problem]:
+        """One row."""
+        for column in layout.whole:
+            value = cells.get(column)
+            if value is not None and self.fields.setdefault(column, value) != value:
+                what = f"{column} is {quoted(value)}, but {quoted(self.fields[column])} in {self.where}"
+                yield Problem(where, what, "correct one of the two", kind=f"contradiction: {column}")
+        if layout.size and self.size is None:
+            self.size = number(cells.get(layout.size[0])), number(cells.get(layout.size[1]))
+        label, taken = cells.get(layout.label, ""), layout.taken
+        attributes = {name: cell for name, cell in cells.items() if name not in taken}
+        if not label and not any(name in cells for name in layout.four) and not attributes:
+            return
+        x0, y0, x1, y1 = (number(cells.get(name)) for name in layout.four)
+        if layout.sized:
+            x1, y1 = x0 + x1, y0 + y1
+        ignore = cells.get(layout.ignore, "").lower() in YES
+        self.boxes.append(Drawn(where, (x0, y0, x1, y1), label, attributes or NOTHING, ignore))
+
+
+def _lower(columns: Sequence[str]) -> dict[str, str]:
+    return {column.lower(): column for column in reversed(columns)}
+
+
+def _first(columns: Mapping[str, str], usual: Sequence[str]) -> str:
+    return next((columns[name] for name in usual if name in columns), "")
+
+
+def _four(columns: Mapping[str, str]) -> tuple[tuple[str, ...], bool]:
+    """The columns of the four numbers, and whether the last two are width and height."""
+    for names in (*EDGES, *SIZES):
+        if all(name in columns for name in names):
+            return tuple(columns[name] for name in names), names in SIZES
+    return (), False

@@ -1,0 +1,162 @@
+"""CVAT for images 1.1: one XML file of boxes, polygons and tags, all with attributes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, ClassVar
+from xml.etree.ElementTree import Element
+
+from oneglance.data.boxes import NOTHING, Boxes, Corners, Drawn, bounds, number, rotated
+from oneglance.data.documents import beginning, children
+from oneglance.data.header import header
+from oneglance.data.nearby import find_nearby
+from oneglance.data.quote import plain, quoted
+from oneglance.data.record import Record
+from oneglance.data.source import Found, Source
+from oneglance.data.tabular import SAMPLE
+from oneglance.errors import DataError, Problem
+
+
+class Cvat(Source):
+    """An ``annotations.xml`` as CVAT exports it "for images", versions 1.0 and 1.1.
+
+    The field ``objects`` holds the boxes, with their attributes and ``occluded``; polygons, ellipses, masks,
+    cuboids and turned boxes are taken by their bounds. The tags of a picture are its ``tags``; the attribute
+    ``age`` of the tag ``person`` is the field ``person.age``. The part is the picture's subset, unless that
+    is "default". The classes looked for are all labels of the file that are not for tags only; where it
+    has no other, it says nothing of boxes.
+    """
+
+    rank: ClassVar[int] = 10
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        return path.suffix.lower() == ".xml" and b"<annotations" in beginning(path, 4096)
+
+    def read(self) -> Iterator[Record | Problem]:
+        return self.records(self._found())
+
+    def _found(self) -> Iterator[Found | Problem]:
+        first = islice(
+            (child for child in children(self.path, "annotations") if child.tag == "image"), SAMPLE
+        )
+        names = [image.get("name", "") for image in first]
+        find = find_nearby(self.images, self.path, names, (self.path.parent.parent,))
+        boxes, classes = Boxes(), None
+        for place, child in enumerate(children(self.path, "annotations")):
+            if child.tag == "version" and not (child.text or "").strip().startswith("1."):
+                what = f"is of version {quoted(child.text or '')}; 1.0 and 1.1 are read"
+                raise DataError(what, where=self.title, cure='export it as "CVAT for images 1.1"')
+            if child.tag == "meta":
+                classes = _classes(child)
+            elif child.tag == "track":
+                what = "is the track of a video, and is not used"
+                boxes.told.note("track", f"{self.title}: track {place}", what, 'export it "for images"')
+            elif child.tag == "image":
+                where = f"{self.title}: image {plain(child.get('id', str(place)))}"
+                image = find(child.get("name", ""), where)
+                if isinstance(image, Problem):
+                    yield image
+                    continue
+                answers = self._fields(child)
+                if classes is None or classes:
+                    drawn = list(_drawn(child, where, boxes))
+                    size = number(child.get("width")), number(child.get("height"))
+                    seen, wrong = boxes.seen(where, header(image), size, drawn, classes)
+                    yield from wrong
+                    if seen is not None:
+                        answers["objects"] = seen
+                yield where, image, answers
+        yield from boxes.told.problems()
+
+    def _fields(self, image: Element) -> dict[str, Any]:
+        fields: dict[str, Any] = {}
+        for tag in image.iterfind("tag"):
+            name = tag.get("label", "")
+            if name not in fields.setdefault("tags", []):
+                fields["tags"].append(name)
+            fields |= {f"{name}.{key}": value for key, value in _attributes(tag).items()}
+        part = image.get("subset", "").strip()
+        if self.split and part and part.lower() != "default":
+            fields[self.split] = part
+        return fields
+
+
+def _classes(meta: Element) -> frozenset[str] | None:
+    """The labels that are for more than tags; None where the file names no labels."""
+    labels = [label for label in meta.iter("label") if label.find("parent") is None]
+    names = [(label.findtext("name", "").strip(), label.findtext("type", "any").strip()) for label in labels]
+    return frozenset(name for name, kind in names if name and kind != "tag") if names else None
+
+
+def _drawn(image: Element, where: str, boxes: Boxes) -> Iterator[Drawn]:
+    for place, shape in enumerate(image, 1):
+        if shape.tag == "tag":
+            continue
+        at = f"{where}, shape {place}"
+        if shape.tag not in SHAPES:
+            boxes.told.note(shape.tag, at, f"is no box but {quoted(shape.tag)}, and is not used")
+            continue
+        if shape.tag != "box" or _turn(shape):
+            kind = "turned box" if shape.tag == "box" else shape.tag
+            boxes.told.note(kind, at, f"is no upright box but a {plain(kind)}: its bounds are taken")
+        said = _attributes(shape)
+        if shape.get("occluded"):
+            said["occluded"] = shape.get("occluded", "")
+        label = shape.get("label", "").strip()
+        yield Drawn(at, SHAPES[shape.tag](shape), label, said or NOTHING)
+
+
+def _attributes(found: Element) -> dict[str, str]:
+    said = {one.get("name", ""): (one.text or "").strip() for one in found.iterfind("attribute")}
+    return {name: value for name, value in said.items() if name and value}
+
+
+def _numbers(shape: Element, *names: str) -> list[float]:
+    return [number(shape.get(name)) for name in names]
+
+
+def _turn(shape: Element) -> float:
+    """Degrees, clockwise, about the middle."""
+    return number(shape.get("rotation", "0"))
+
+
+def _box(shape: Element) -> Corners:
+    x0, y0, x1, y1 = _numbers(shape, "xtl", "ytl", "xbr", "ybr")
+    turn = _turn(shape)
+    return rotated((x0, y0, x1, y1), turn, ((x0 + x1) / 2, (y0 + y1) / 2)) if turn else (x0, y0, x1, y1)
+
+
+def _polygon(shape: Element) -> Corners:
+    pairs = [point.split(",") for point in shape.get("points", "").split(";")]
+    return bounds((number(pair[0]), number(pair[-1]) if len(pair) == 2 else math.nan) for pair in pairs)
+
+
+def _ellipse(shape: Element) -> Corners:
+    x, y, across, down = _numbers(shape, "cx", "cy", "rx", "ry")
+    turn = math.radians(_turn(shape))
+    wide = math.hypot(across * math.cos(turn), down * math.sin(turn))
+    high = math.hypot(across * math.sin(turn), down * math.cos(turn))
+    return x - wide, y - high, x + wide, y + high
+
+
+def _mask(shape: Element) -> Corners:
+    left, top, width, height = _numbers(shape, "left", "top", "width", "height")
+    return left, top, left + width, top + height
+
+
+def _cuboid(shape: Element) -> Corners:
+    corners = [f"{side}{face}" for side in ("tl", "bl", "tr", "br") for face in (1, 2)]
+    return bounds((number(shape.get(f"x{corner}")), number(shape.get(f"y{corner}"))) for corner in corners)
+
+
+SHAPES: dict[str, Callable[[Element], Corners]] = {
+    "box": _box,
+    "polygon": _polygon,
+    "ellipse": _ellipse,
+    "mask": _mask,
+    "cuboid": _cuboid,
+}  # what has an extent

@@ -1,0 +1,54 @@
+"""The multi-task classification sets of NVIDIA TAO: a table per part beside a folder of all pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+from oneglance.data.documents import beginning
+from oneglance.data.naming import finder
+from oneglance.data.record import SPLIT_NAMES, Record
+from oneglance.data.source import Found, Source
+from oneglance.data.tabular import Delimited
+from oneglance.errors import Problem
+
+IMAGE = "fname"
+
+
+class Tao(Source):
+    """A folder of ``train.csv``, ``val.csv``, perhaps ``test.csv``, and ``images``. The first column of each
+    is ``fname``, the others are the fields. A single one of these files is a plain table.
+    """
+
+    rank: ClassVar[int] = 10  # its folder is also a folder
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        return (path / "images").is_dir() and bool(_tables(path))
+
+    def read(self) -> Iterator[Record | Problem]:
+        return self.records(self._found())
+
+    def _found(self) -> Iterator[Found | Problem]:
+        for file in _tables(self.path):
+            table = Delimited(file, f"{self.title}/{file.name}")
+            find = finder(self.images or self.path / "images", file, [])
+            same = {self.split: file.stem} if self.split else {}
+            for row in table.rows(table.columns[0]):
+                if isinstance(row, Problem):
+                    yield row
+                    continue
+                where, name, answers = row
+                image = find(str(name), where)
+                yield image if isinstance(image, Problem) else (where, image, {**answers, **same})
+
+
+def _tables(folder: Path) -> list[Path]:
+    files = sorted(folder.glob("*.csv"))
+    start = IMAGE.encode()
+    return [
+        file
+        for file in files
+        if file.stem.lower() in SPLIT_NAMES and beginning(file, 16).lstrip(b'\xef\xbb\xbf"').startswith(start)
+    ]

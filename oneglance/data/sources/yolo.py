@@ -1,0 +1,244 @@
+"""YOLO: a data.yaml, a folder of pictures, and a text file of boxes for each picture."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from oneglance.data.boxes import Boxes, Corners, Drawn, bounds, number
+from oneglance.data.documents import read_yaml
+from oneglance.data.header import Header, header
+from oneglance.data.naming import finder
+from oneglance.data.quote import plain, quoted
+from oneglance.data.record import ImageRef, Record
+from oneglance.data.refs import FileImage, is_picture
+from oneglance.data.source import Found, Source
+from oneglance.data.text import lines
+from oneglance.data.walk import files_below
+from oneglance.errors import DataError, Problem
+
+PARTS = ("train", "val", "test")
+ENDINGS = (".yaml", ".yml")
+MOST_CLASSES = 100_000
+
+
+class Yolo(Source):
+    """A ``data.yaml`` with ``names`` and, for ``train``, ``val`` and ``test``, a folder of pictures, a list
+    of them (``.txt``), or several of these; they start at its ``path``, or at ``images`` where that is given.
+    Where none of them is there, all pictures in the folder ``images`` beside it are taken, of no part.
+
+    The boxes of ``…/images/a.jpg`` stand in ``…/labels/a.txt``, a line ``class x y width height`` each, in
+    shares of the upright picture. A polygon (more than five numbers) is taken by its bounds; of the key
+    points that ``kpt_shape`` announces, only their box is read. The classes looked for are all ``names``.
+
+    By the custom of YOLO, a picture without a text file is background: somebody looked, and found nothing.
+    A picture whose file cannot be read is one that nobody looked at.
+    """
+
+    rank: ClassVar[int] = 10
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        return path.suffix.lower() in ENDINGS and path.is_file()
+
+    def read(self) -> Iterator[Record | Problem]:
+        return self.records(self._found())
+
+    def _found(self) -> Iterator[Found | Problem]:
+        said = read_yaml(self.path)
+        if not isinstance(said, dict):
+            raise DataError("holds no keys", where=self.title, cure="write names, train and val into it")
+        names = _names(said, self.title)
+        root = self._root(said)
+        boxes = Boxes()
+        labels = _Labels(names, "kpt_shape" in said, boxes)
+        every = frozenset(names)
+        pictures = 0
+        for item in self._pictures(said, root, boxes):
+            if isinstance(item, Problem):
+                yield item
+                continue
+            image, part = item
+            pictures += 1
+            answers: dict[str, Any] = {self.split: part} if part and self.split else {}
+            head = header(image)
+            drawn = labels.read(image, head) if head else None
+            yield from labels.taken()
+            if drawn is not None:
+                seen, wrong = boxes.seen(image.name, head, None, drawn, every)
+                yield from wrong
+                if seen is not None:
+                    answers["objects"] = seen
+            yield image.name, image, answers
+        if pictures and not labels.files:
+            what = f"has no text file of boxes for any of its {pictures:,} pictures"
+            cure = "put them into a folder labels beside the folder images"
+            yield Problem(self.title, what, cure, kind="no labels")
+        yield from boxes.told.problems()
+
+    def _root(self, said: dict[str, Any]) -> Path:
+        """Where the pictures' folders start. A ``path`` that is not there was written on another machine."""
+        if self.images is not None:
+            return self.images
+        written = said.get("path")
+        beside = self.path.parent
+        if isinstance(written, str) and written and "\0" not in written:
+            place = (beside / written).resolve()
+            if place.is_dir() and (Path(written).is_absolute() or place.is_relative_to(beside.resolve())):
+                return place
+        return beside
+
+    def _pictures(
+        self, said: dict[str, Any], root: Path, boxes: Boxes
+    ) -> Iterator[tuple[FileImage, str] | Problem]:
+        """Every picture with its part, each once."""
+        seen: set[ImageRef] = set()
+        missing: list[Problem] = []
+        for part in PARTS:
+            written = said.get(part)
+            for entry in written if isinstance(written, list) else [written]:
+                if not isinstance(entry, str) or not entry:
+                    continue
+                place = _inside(root, entry)
+                if place is None or not place.exists():
+                    what = f"{part} names {quoted(entry)}, which is not there"
+                    missing.append(Problem(self.title, what, kind="part not there", fatal=False))
+                    continue
+                for item in self._place(place, root):
+                    if isinstance(item, Problem):
+                        yield item
+                    elif item not in seen:
+                        seen.add(item)
+                        yield item, part
+                    else:
+                        what = f"names {quoted(item.name)}, which is of another part already"
+                        boxes.told.note("twice", f"{self.title}: {part}", what, "the first part holds")
+        if not seen:
+            folder = root / "images"
+            if not folder.is_dir():
+                what = missing[0].what if missing else "names no pictures that are there"
+                raise DataError(what, where=self.title, cure="correct its path, train and val")
+            boxes.told.note("no parts", self.title, "names no part that is there: all of images is taken")
+            for image in _folder(folder, root):
+                yield image, ""
+        yield from missing
+
+    def _place(self, place: Path, root: Path) -> Iterator[FileImage | Problem]:
+        if place.is_dir():
+            yield from _folder(place, root)
+            return
+        here, there = finder(place.parent, place, []), finder(root, place, [])
+        for line, text in enumerate(lines(place), 1):
+            name = text.strip()
+            if name:
+                # "./" is the folder of the list; all else starts where the data set does.
+                image = (here if name.startswith("./") else there)(name, f"{place.name}:{line}")
+                if isinstance(image, FileImage | Problem):
+                    yield image
+
+
+class _Labels:
+    """The text files of boxes."""
+
+    def __init__(self, names: Sequence[str], key_points: bool, boxes: Boxes) -> None:
+        self._names, self._key_points, self._boxes = names, key_points, boxes
+        self._problems: list[Problem] = []
+        self.files = 0  # that were there
+
+    def taken(self) -> list[Problem]:
+        problems, self._problems = self._problems, []
+        return problems
+
+    def read(self, image: FileImage, head: Header) -> list[Drawn] | None:
+        """The boxes of one picture in its pixels; None where its file cannot be read."""
+        path = _label_path(image.path)
+        if not path.is_file():
+            return []
+        self.files += 1
+        drawn: list[Drawn] = []
+        try:
+            for line, text in enumerate(lines(path), 1):
+                if words := text.split():
+                    found = self._line(words, f"{path.parent.name}/{path.name}:{line}", head)
+                    if isinstance(found, Problem):
+                        self._problems.append(found)
+                    else:
+                        drawn.append(found)
+        except DataError as error:
+            what = f"{error.what}: the boxes of its picture are unknown"
+            self._problems.append(Problem(error.where, what, error.cure, kind="label file", fatal=False))
+            return None
+        return drawn
+
+    def _line(self, words: list[str], where: str, head: Header) -> Drawn | Problem:
+        values = [number(word) for word in words]
+        if any(map(math.isnan, values)) or len(values) < 5:
+            return _useless(
+                where, f"is {quoted(' '.join(words))}, not a class and four numbers", "line of no box"
+            )
+        place = int(values[0])
+        if place != values[0] or not 0 <= place < len(self._names):
+            what = f"is of class {plain(words[0])}, but there are names for 0 to {len(self._names) - 1}"
+            return _useless(where, what, "class without name")
+        corners = self._corners(values[1:], where)
+        if corners is None:
+            what = f"holds {len(values)} numbers, neither a box (5) nor a polygon (7, 9, …)"
+            return _useless(where, what, "line of no box")
+        width, height = head.upright
+        x0, y0, x1, y1 = corners
+        return Drawn(where, (x0 * width, y0 * height, x1 * width, y1 * height), self._names[place])
+
+    def _corners(self, values: list[float], where: str) -> Corners | None:
+        if len(values) == 4 or self._key_points:
+            x, y, width, height = values[:4]
+            return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+        if len(values) < 6 or len(values) % 2:
+            return None
+        self._boxes.told.note("polygons", where, "is a polygon: its bounds are taken")
+        return bounds(zip(values[::2], values[1::2], strict=True))
+
+
+def _useless(where: str, what: str, kind: str) -> Problem:
+    return Problem(where, what, "the line is left out", kind=kind, fatal=False)
+
+
+def _names(said: dict[str, Any], title: str) -> list[str]:
+    names = said.get("names")
+    if isinstance(names, dict) and all(isinstance(key, str) and key.isdecimal() for key in names):
+        numbered = {int(key): name for key, name in names.items()}
+        last = max(numbered, default=-1)
+        names = [numbered.get(place, str(place)) for place in range(min(last, MOST_CLASSES) + 1)]
+    elif names is None and str(said.get("nc", "")).isdecimal():
+        names = [str(place) for place in range(min(int(said["nc"]), MOST_CLASSES))]
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
+        raise DataError("has no names of classes", where=title, cure="write names: [cat, dog]")
+    return [name.strip() for name in names]
+
+
+def _inside(root: Path, entry: str) -> Path | None:
+    """A place that the file names. ``../train/images`` often means ``train/images``: some tools write so."""
+    if "\0" in entry:
+        return None
+    place = (root / entry).resolve()
+    if Path(entry).is_absolute() or place.is_relative_to(root.resolve()):
+        return place
+    return root / entry[3:] if entry.startswith("../") and ".." not in Path(entry[3:]).parts else None
+
+
+def _folder(folder: Path, root: Path) -> Iterator[FileImage]:
+    find = finder(folder, folder, [])
+    for name in files_below(folder, is_picture):
+        image = find(name, "")
+        if isinstance(image, FileImage):
+            inside = folder.relative_to(root).as_posix() if folder.is_relative_to(root) else folder.as_posix()
+            yield FileImage(image.path, f"{inside}/{name}".removeprefix("./"))
+
+
+def _label_path(picture: str) -> Path:
+    """The last folder ``images`` on the way becomes ``labels``; without one, the file lies beside."""
+    before, slash, after = picture.rpartition(f"{os.sep}images{os.sep}")
+    place = f"{before}{os.sep}labels{os.sep}{after}" if slash else picture
+    return Path(place).with_suffix(".txt")

@@ -1,0 +1,105 @@
+"""The contract of a format that can be written. One file of ``writers/`` is one format."""
+
+from __future__ import annotations
+
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ClassVar
+
+from oneglance.data import writers
+from oneglance.data.quote import quoted
+from oneglance.data.record import Box, Seen
+from oneglance.data.tally import Tally
+
+VAL = {"train": "train", "validation": "val", "test": "test"}  # how most formats call the parts
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One picture and what is to be written of it."""
+
+    where: str  # for messages
+    name: str  # of the picture in the new data set: a path of plain characters, its stem used only once
+    image: str  # how the new data set finds it: ``name``, or the whole path of one that is not copied
+    size: tuple[int, int] | None  # width and height of the upright picture
+    seen: Seen | None  # its boxes; None: nobody looked
+    fields: Mapping[str, Any]  # all other answers
+    part: str  # "train", "validation", "test" or ""
+
+    @property
+    def stem(self) -> str:
+        """``name`` without its ending."""
+        return self.name[: self.name.rfind(".")]
+
+
+class Writer(ABC):
+    """Takes one picture after the other. What the format cannot say is counted in ``told``.
+
+    Args:
+        out: an empty folder.
+        labels: every class that any box has or anybody looked for, sorted.
+    """
+
+    needs_pictures: ClassVar[bool] = False  # boxes are found by the place of the picture
+
+    def __init__(self, out: Path, labels: Sequence[str]) -> None:
+        self.out, self.labels, self.told = out, labels, Tally()
+        self._every = frozenset(labels)
+
+    @abstractmethod
+    def place(self, name: str, part: str) -> str:
+        """Where a picture lies in ``out``."""
+
+    @abstractmethod
+    def add(self, item: Item) -> None:
+        """Write one more."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Write what can only be written after the last one."""
+
+    def cannot_say(self, what: str, where: str, effect: str = "it is left out") -> None:
+        """Count one more thing that the format has no words for."""
+        self.told.note(f"cannot say {what}", where, f"{what} cannot be said in this format", effect)
+
+    def without_fields(self, item: Item) -> None:
+        """For a format that knows nothing but boxes."""
+        for name in item.fields:
+            self.cannot_say(f"the field {quoted(name)}", item.where)
+
+    def without_asked(self, item: Item) -> None:
+        """For a format that cannot say which classes somebody looked for."""
+        if item.seen and item.seen.asked is not None and item.seen.asked != self._every:
+            effect = "it reads as if all classes had been looked for"
+            self.cannot_say("that only some classes were looked for", item.where, effect)
+
+    def labelled(self, box: Box, item: Item) -> bool:
+        """Whether a box has a class, for a format that has no boxes without."""
+        if not box.label:
+            self.cannot_say("a box without a class", item.where)
+        return bool(box.label)
+
+
+def targets() -> list[str]:
+    """The names of the formats that can be written, in alphabetical order."""
+    return sorted(module.name for module in pkgutil.iter_modules(writers.__path__))
+
+
+def writer_class(name: str) -> type[Writer]:
+    """``coco`` -> ``writers/coco.py`` -> ``class CocoWriter``."""
+    found: type[Writer] = getattr(import_module(f"{writers.__name__}.{name}"), f"{name.title()}Writer")
+    return found
+
+
+def is_plain(value: Any) -> bool:
+    """Whether a value is a word, a number or a list of them."""
+    return all(isinstance(one, str | int | float) for one in (value if isinstance(value, list) else [value]))
+
+
+def in_a_cell(value: Any) -> str:
+    """A plain value as text; a list as ``a|b``."""
+    return "|".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,76 @@
+"""Tables: ``boxes.csv`` with a row per box, and ``labels.csv`` with a row per picture; two sources."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from oneglance.data.quote import quoted
+from oneglance.data.writer import Item, Writer, in_a_cell, is_plain
+from oneglance.files import write_text
+
+BOX = ("image", "label", "xmin", "ymin", "xmax", "ymax", "ignore", "split")
+TAKEN = frozenset((*BOX, "width", "height"))  # what a boxes table reads as something else than an attribute
+
+Row = dict[str, str]
+
+
+class TableWriter(Writer):
+    """Everything is text; a list is ``a|b``."""
+
+    def __init__(self, out: Path, labels: Sequence[str]) -> None:
+        super().__init__(out, labels)
+        self._pictures: list[Row] = []
+        self._boxes: list[Row] = []
+        self._needed = False  # whether labels.csv says more than boxes.csv
+
+    def place(self, name: str, part: str) -> str:
+        return f"images/{name}"
+
+    def add(self, item: Item) -> None:
+        self.without_asked(item)
+        same = {"image": item.image, **({"split": item.part} if item.part else {})}
+        fields = self._cells(item.fields, frozenset(("image", "split")), "field", item)
+        self._pictures.append({**same, **fields})
+        self._needed = self._needed or bool(fields) or item.seen is None
+        if item.seen is None:
+            return
+        if not item.seen.boxes:
+            self._boxes.append(same)
+        for box in item.seen.boxes:
+            edges = zip(BOX[2:6], (box.x0, box.y0, box.x1, box.y1), strict=True)
+            row = {**same, "label": box.label, **{name: _number(value) for name, value in edges}}
+            if box.ignore:
+                row["ignore"] = "1"
+            self._boxes.append(row | self._cells(box.attributes, TAKEN, "attribute", item))
+
+    def _cells(self, said: Any, taken: frozenset[str], kind: str, item: Item) -> Row:
+        cells = {}
+        for name, value in said.items():
+            if name.strip() != name or not name or name.lower() in taken or not is_plain(value):
+                self.cannot_say(f"the {kind} {quoted(name)}", item.where)
+            else:
+                cells[name] = in_a_cell(value)
+        return cells
+
+    def finish(self) -> None:
+        if self._boxes:
+            _write(self.out / "boxes.csv", BOX[:6], self._boxes)
+        if self._needed or not self._boxes:
+            _write(self.out / "labels.csv", BOX[:1], self._pictures)
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else repr(float(value))
+
+
+def _write(path: Path, first: Sequence[str], rows: Iterable[Row]) -> None:
+    columns = list(dict.fromkeys((*first, *(name for row in rows for name in row))))
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, out.getvalue())

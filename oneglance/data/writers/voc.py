@@ -1,0 +1,97 @@
+"""Pascal VOC: ``JPEGImages``, ``Annotations`` and the lists of ``ImageSets/Main``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, SubElement
+
+from oneglance.data.quote import quoted
+from oneglance.data.record import Box
+from oneglance.data.writer import VAL, Item, Writer
+from oneglance.files import make_folder, write_bytes, write_text
+
+OF_AN_OBJECT = ("pose", "truncated", "occluded")  # attributes that VOC itself knows
+NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+class VocWriter(Writer):
+    """Corners are decimals, counted from 1, so that nothing is rounded."""
+
+    def __init__(self, out: Path, labels: Sequence[str]) -> None:
+        super().__init__(out, labels)
+        self._lists: dict[str, list[str]] = {}
+
+    def place(self, name: str, part: str) -> str:
+        return f"JPEGImages/{name}"
+
+    def add(self, item: Item) -> None:
+        self.without_fields(item)
+        self.without_asked(item)
+        if item.part:
+            self._lists.setdefault(item.part, []).append(item.stem)
+        if item.seen is None:
+            if not item.part:
+                self.cannot_say("a picture of no part whose boxes nobody looked for", item.where)
+            return
+        page = Element("annotation")
+        _add(page, "filename", item.image)
+        if item.size is not None:
+            size = SubElement(page, "size")
+            for name, value in zip(("width", "height", "depth"), (*item.size, 3), strict=True):
+                _add(size, name, value)
+        for box in item.seen.boxes:
+            self._object(page, box, item)
+        ElementTree.indent(page)
+        file = self.out / "Annotations" / f"{item.stem}.xml"
+        make_folder(file.parent)
+        write_bytes(file, ElementTree.tostring(page, encoding="utf-8"))
+
+    def _object(self, page: Element, box: Box, item: Item) -> None:
+        if not self.labelled(box, item) or not self._sayable("the class", box.label, item):
+            return
+        if box.x1 - box.x0 <= 1 or box.y1 - box.y0 <= 1:
+            self.cannot_say("a box of one pixel or less", item.where)
+            return
+        found = SubElement(page, "object")
+        _add(found, "name", box.label)
+        said = {name: value for name, value in box.attributes.items() if self._attribute(name, value, item)}
+        for name in OF_AN_OBJECT:
+            if name in said:
+                _add(found, name, said.pop(name))
+        _add(found, "difficult", int(box.ignore))
+        place = SubElement(found, "bndbox")
+        corners = (box.x0 + 1, box.y0 + 1, box.x1, box.y1)
+        for name, value in zip(("xmin", "ymin", "xmax", "ymax"), corners, strict=True):
+            _add(place, name, int(value) if value == int(value) else repr(float(value)))
+        if said:
+            attributes = SubElement(found, "attributes")
+            for name, value in said.items():
+                one = SubElement(attributes, "attribute")
+                _add(one, "name", name)
+                _add(one, "value", value)
+
+    def _attribute(self, name: str, value: Any, item: Item) -> bool:
+        what = f"the attribute {quoted(name)}"
+        if isinstance(value, str | int | float):
+            return self._sayable(what, name + str(value), item)
+        self.cannot_say(what, item.where)
+        return False
+
+    def _sayable(self, what: str, text: str, item: Item) -> bool:
+        if NO_XML.search(text):
+            self.cannot_say(f"{what} with a control character", item.where)
+            return False
+        return True
+
+    def finish(self) -> None:
+        for part, stems in self._lists.items():
+            folder = make_folder(self.out / "ImageSets" / "Main")
+            write_text(folder / f"{VAL[part]}.txt", "".join(f"{stem}\n" for stem in stems))
+
+
+def _add(parent: Element, tag: str, text: Any) -> None:
+    SubElement(parent, tag).text = str(text)

@@ -1,0 +1,65 @@
+"""YOLO: ``data.yaml``, ``images/train`` and ``labels/train``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import yaml
+
+from oneglance.data.quote import quoted
+from oneglance.data.record import Box
+from oneglance.data.writer import VAL, Item, Writer
+from oneglance.files import make_folder, write_text
+
+
+class YoloWriter(Writer):
+    """Shares of the upright picture with all their digits. A picture of no part goes to train, since a
+    ``data.yaml`` names nothing else.
+    """
+
+    needs_pictures: ClassVar[bool] = True
+
+    def __init__(self, out: Path, labels: Sequence[str]) -> None:
+        super().__init__(out, labels)
+        self._ids = {label: number for number, label in enumerate(labels)}
+        self._parts: set[str] = set()
+
+    def place(self, name: str, part: str) -> str:
+        return f"images/{VAL[part or 'train']}/{name}"
+
+    def add(self, item: Item) -> None:
+        self.without_fields(item)
+        self.without_asked(item)
+        if not item.part:
+            self.cannot_say("a picture of no part", item.where, "it goes to train")
+        self._parts.add(VAL[item.part or "train"])
+        boxes = item.seen.boxes if item.seen else ()
+        if item.seen is None:
+            effect = "it reads as if there were none"
+            self.cannot_say("a picture whose boxes nobody looked for", item.where, effect)
+        file = self.out / "labels" / VAL[item.part or "train"] / f"{item.stem}.txt"
+        make_folder(file.parent)
+        write_text(file, "".join(self._line(box, item) for box in boxes if self._sayable(box, item)))
+
+    def _sayable(self, box: Box, item: Item) -> bool:
+        for name in box.attributes:
+            self.cannot_say(f"the attribute {quoted(name)}", item.where)
+        if box.ignore:
+            self.cannot_say("a region to ignore", item.where)
+        return self.labelled(box, item) and not box.ignore
+
+    def _line(self, box: Box, item: Item) -> str:
+        width, height = item.size or (1, 1)
+        shares = (
+            *((box.x0 + box.x1) / 2 / width, (box.y0 + box.y1) / 2 / height),
+            *((box.x1 - box.x0) / width, (box.y1 - box.y0) / height),
+        )
+        return f"{self._ids[box.label]} {' '.join(map(repr, map(float, shares)))}\n"
+
+    def finish(self) -> None:
+        said: dict[str, Any] = {"path": "."}
+        said |= {part: f"images/{part}" for part in VAL.values() if part in self._parts}
+        said["names"] = dict(enumerate(self.labels))
+        write_text(self.out / "data.yaml", yaml.safe_dump(said, sort_keys=False, allow_unicode=True))

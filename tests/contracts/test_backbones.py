@@ -1,0 +1,298 @@
+"""What every backbone promises, asked of every file of backbones/ and of a few timm models."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from oneglance.backbone import Backbone, Features, build_backbone, names
+from oneglance.config import BackboneTable
+from oneglance.errors import ConfigError, WeightsError
+
+TIMM: Mapping[str, dict[str, Any]] = {
+    "resnet18": {},
+    "mobilenetv2_100": {},
+    "vit_tiny_patch16_224": {"depth": 2},
+}
+SIZES = (28, 32, 64, 96)
+every_one = pytest.mark.parametrize(
+    ("name", "size"), [(name, size) for name in [*names(), *TIMM] for size in SIZES]
+)
+_made: dict[tuple[str, int], Backbone] = {}
+
+
+def made(name: str, size: int, **rest: Any) -> Backbone:
+    options = rest.pop("options", TIMM.get(name, {}))
+    table = BackboneTable(name=name, size=size, options=options, **{"weights": "none", **rest})
+    return build_backbone(table, Path(rest.get("base", ".")))
+
+
+def backbone(name: str, size: int) -> Backbone:
+    if (name, size) not in _made:
+        torch.manual_seed(0)
+        _made[name, size] = made(name, size)
+    return _made[name, size]
+
+
+def pictures(count: int, size: int) -> torch.Tensor:
+    drawn = torch.randn(count, 3, size, size, generator=torch.Generator().manual_seed(1))
+    return drawn.contiguous(memory_format=torch.channels_last)
+
+
+def test_no_backbone_is_lost() -> None:
+    assert set(names()) >= {"small"}
+    assert "timm" not in names()  # it makes all others
+
+
+@every_one
+def test_features_have_their_shape(name: str, size: int) -> None:
+    found = backbone(name, size)
+    for training in (True, False):
+        features = Features(*found.train(training)(pictures(3, size)))
+        assert features.vector.shape == (3, found.shape.vector)
+        assert features.vector.isfinite().all()
+        for finer, coarser in zip(features.maps, features.maps[1:], strict=False):
+            assert finer.shape[-1] >= coarser.shape[-1]
+        assert all(len(part) == 3 and part.isfinite().all() for part in features.maps)
+
+
+@every_one
+def test_a_single_picture_and_what_it_looks_like_beside_others(name: str, size: int) -> None:
+    """Predictions do not depend on the company of a picture."""
+    found = backbone(name, size).eval()
+    batch = pictures(4, size)
+    with torch.inference_mode():
+        together, alone = found(batch).vector, found(batch[2:3]).vector
+    torch.testing.assert_close(alone, together[2:3], atol=1e-4, rtol=1e-3)
+    assert not torch.allclose(together[0], together[1], atol=1e-6)
+
+
+@every_one
+def test_stages_share_no_parameter(name: str, size: int) -> None:
+    found = backbone(name, size)
+    held = [id(parameter) for stage in found.stages() for parameter in stage.parameters()]
+    everything = {id(parameter) for parameter in found.parameters()}
+    assert len(held) == len(set(held)) and set(held) <= everything
+    assert len(set(held)) >= 0.97 * len(everything)
+    if name in names():
+        assert set(held) == everything
+    assert sum(bool(list(stage.parameters())) for stage in found.stages()) >= 3
+
+
+@every_one
+def test_it_starts_in_training_mode_and_learns(name: str, size: int) -> None:
+    found = made(name, size) if size == SIZES[0] else backbone(name, size).train()
+    assert found.training
+    found.zero_grad()
+    found(pictures(2, size)).vector.square().mean().backward()
+    lost = [key for key, parameter in found.named_parameters() if parameter.grad is None]
+    assert lost == []
+
+
+@every_one
+def test_its_pixels_have_a_mean_and_a_spread(name: str, size: int) -> None:
+    found = backbone(name, size)
+    assert len(found.mean) == len(found.std) == 3
+    assert all(0 <= mean <= 1 for mean in found.mean) and all(0 < std <= 1 for std in found.std)
+    assert found.pretrained is False
+
+
+@pytest.mark.parametrize("name", [*names(), "resnet18"])
+def test_the_seed_decides_its_first_weights(name: str) -> None:
+    def first(seed: int) -> torch.Tensor:
+        torch.manual_seed(seed)
+        return next(made(name, 32).parameters()).detach()
+
+    assert torch.equal(first(3), first(3)) and not torch.equal(first(3), first(4))
+
+
+# Names and options.
+
+
+@pytest.mark.parametrize(
+    ("name", "like"),
+    [
+        ("smal", "small"),
+        ("resnet_18", "resnet18"),
+        ("mobilenetv4_conv_smal", "mobilenetv4_conv_small"),
+        ("resnet18.a1_in2k", r"resnet18\.a1_in1k"),
+        ("hf-hub:someone/resnet18", "resnet18"),
+    ],
+)
+def test_an_unknown_name_names_the_nearest(name: str, like: str) -> None:
+    with pytest.raises(ConfigError, match=rf'\[backbone\] has no name "{name}"\. Did you mean "{like}"\?'):
+        made(name, 32)
+
+
+@pytest.mark.parametrize("name", [*names(), *TIMM])
+def test_an_unknown_option_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=r'\[backbone\.options\] has no key "depht"'):
+        made(name, 32, options={"depht": 3})
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"num_classes": 5}, {"in_chans": 1}, {"pretrained": True}, {"pretrained_cfg_overlay": {"file": "x.pth"}}],
+)
+def test_what_oneglance_decides_is_no_option(option: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=rf'has no key "{next(iter(option))}": oneglance sets it itself'):
+        made("resnet18", 32, options=option)
+
+
+def test_no_option_loads_a_pickle(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match='has no key "checkpoint_path"'):
+        made("resnet18", 32, options={"checkpoint_path": str(tmp_path / "evil.pth")})
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "options"),
+    [
+        ("mobilenetv2_100", 32, {"act_layer": "nope"}),
+        ("resnet18", 32, {"layers": "many"}),
+        ("resnet18", 32, {"global_pool": ""}),
+        ("resnet18", 32, {"features_only": True}),
+        ("vit_tiny_patch16_224", 8, {}),
+        ("vgg11", 8, {}),
+        ("vit_tiny_patch16_224", 32, {"img_size": 64}),
+    ],
+)
+@pytest.mark.parametrize("weights", ["none", "pretrained"])
+def test_what_does_not_fit_is_told_plainly(
+    name: str, size: int, options: dict[str, Any], weights: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if weights == "pretrained":
+        offline(monkeypatch)
+    expected = rf"^\[backbone\] {name} cannot be made for {size} pixels.* — choose another size or name"
+    with pytest.raises(ConfigError, match=expected):
+        made(name, size, options=options, weights=weights)
+
+
+def test_options_reach_the_model() -> None:
+    # TensorFlow's padding: the weights in the wild of several models were trained with it.
+    padded = made("mobilenetv2_100", 32, options={"pad_type": "same"})
+    assert type(padded.model.conv_stem) is not nn.Conv2d  # type: ignore[union-attr]
+    assert len(made("vit_tiny_patch16_224", 32).model.blocks) == 2  # type: ignore[union-attr, arg-type]
+    narrow, wide = (made("small", 32, options={"width": width, "depth": 2}) for width in (4, 8))
+    assert (narrow.shape.vector, wide.shape.vector) == (16, 32)
+
+
+# Weights.
+
+
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    create = timm.create_model
+
+    def refuse(name: str, pretrained: bool = False, **options: Any) -> Any:
+        model = create(name, **options)
+        if pretrained:
+            logging.getLogger("huggingface_hub").warning("trying again")
+            raise ConnectionError("no route to host")
+        return model
+
+    monkeypatch.setattr(timm, "create_model", refuse)
+
+
+def test_pretrained_without_a_network_names_the_three_ways_out(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    offline(monkeypatch)
+    with pytest.raises(WeightsError) as caught:
+        made("resnet18", 32, weights="pretrained")
+    message = str(caught.value)
+    assert message.startswith("[backbone]: the pretrained weights of resnet18 are neither on this machine")
+    for way in ("go online once", 'weights = "weights.safetensors"', 'weights = "none"'):
+        assert way in message
+    assert "route" not in message and "trying again" not in caplog.text
+
+
+def test_pretrained_is_what_a_timm_model_starts_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    create = timm.create_model
+    monkeypatch.setattr(
+        timm,
+        "create_model",
+        lambda name, pretrained, **options: asked.append(pretrained) or create(name, **options),
+    )
+    assert made("mobilenetv2_100", 32, weights="").pretrained is True
+    table = BackboneTable(name="mobilenetv2_100", size=32)
+    # The run folder's own weights follow: nothing is fetched.
+    assert build_backbone(table, Path(), load_weights=False).pretrained is True
+    assert asked == [True, False]
+
+
+CLASSIFIERS = {"resnet18": "fc.weight", "mobilenetv2_100": "classifier.weight", "vit_tiny_patch16_224": "head.weight"}
+
+
+@pytest.mark.parametrize("name", TIMM)
+@pytest.mark.parametrize("kind", ["safetensors", "pt"])
+def test_weights_from_a_file_without_its_classifier(tmp_path: Path, name: str, kind: str) -> None:
+    torch.manual_seed(5)
+    options = {**TIMM[name], **({"img_size": 32} if "vit" in name else {})}
+    whole = timm.create_model(name, num_classes=7, **options).state_dict()
+    assert CLASSIFIERS[name] in whole
+    path = tmp_path / f"mine.{kind}"
+    save_file(whole, path) if kind == "safetensors" else torch.save({"state_dict": whole}, path)
+    table = BackboneTable(name=name, size=32, options=TIMM[name], weights=path.name)
+    found = build_backbone(table, tmp_path)
+    assert found.pretrained is True
+    for key, tensor in found.model.state_dict().items():  # type: ignore[union-attr]
+        assert torch.equal(tensor, whole[key])
+
+
+def test_small_takes_weights_from_a_file(tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    options = {"width": 4, "depth": 2}
+    first = made("small", 32, options=options)
+    save_file(first.state_dict(), tmp_path / "mine.safetensors")
+    table = BackboneTable(name="small", size=32, options=options, weights="mine.safetensors")
+    again = build_backbone(table, tmp_path)
+    assert again.pretrained is True
+    assert all(torch.equal(again.state_dict()[key], tensor) for key, tensor in first.state_dict().items())
+    untouched = build_backbone(table.model_copy(update={"weights": "gone.safetensors"}), tmp_path, load_weights=False)
+    assert isinstance(untouched, Backbone)
+
+
+@pytest.mark.parametrize("name", [*names(), "resnet18"])
+def test_weights_of_another_network_are_refused(tmp_path: Path, name: str) -> None:
+    save_file({"strange.weight": torch.zeros(3)}, tmp_path / "other.safetensors")
+    table = BackboneTable(name=name, size=32, weights="other.safetensors")
+    with pytest.raises(WeightsError, match=r"other\.safetensors: lacks .* — these weights belong to another"):
+        build_backbone(table, tmp_path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    table = BackboneTable(name="resnet18", size=32, weights="gone.safetensors")
+    with pytest.raises(WeightsError, match=r"gone\.safetensors: there is no such file of weights"):
+        build_backbone(table, tmp_path)
+
+
+def test_the_home_folder_may_be_written_as_a_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    options = {"width": 4, "depth": 1}
+    save_file(made("small", 32, options=options).state_dict(), tmp_path / "mine.safetensors")
+    table = BackboneTable(name="small", size=32, options=options, weights="~/mine.safetensors")
+    assert build_backbone(table, Path("/nowhere")).pretrained is True
+
+
+def test_real_weights_see_something(shared: Path) -> None:
+    """MobileNetV2 as published, with the padding that these weights were trained with."""
+    path = shared / "weights" / "mobilenetv2_100.safetensors"
+    if not path.is_file():
+        pytest.skip("no real weights there")
+    options = {"pad_type": "same"}
+    trained = made("mobilenetv2_100", 96, weights=str(path), options=options).eval()
+    torch.manual_seed(0)
+    untrained = made("mobilenetv2_100", 96, options=options).eval()
+    with torch.inference_mode():
+        found, blank = (b(pictures(2, 96)).vector for b in (trained, untrained))
+    assert found.isfinite().all() and found.shape == (2, 1280)
+    assert found.std() > 10 * blank.std()
