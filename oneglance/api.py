@@ -321,13 +321,13 @@ def _begun(place: Path, config: Config, rows: list[tuple[str, str, str]]) -> Ite
     from oneglance.run import RunFolder, remove
 
     ours = not (place.is_dir() and any(place.iterdir()))
-    folder = RunFolder.create(place, config)
     try:
+        folder = RunFolder.create(place, config)
         folder.write_split(rows)
         yield folder
     except BaseException:
-        if ours and not (folder / "resume.pt").exists() and not (folder / "weights.safetensors").exists():
-            remove(folder)
+        if ours and not any((place / name).exists() for name in ("resume.pt", "weights.safetensors")):
+            remove(RunFolder(place))
         raise
 
 

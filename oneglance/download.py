@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
+from torchvision import datasets
+
 from oneglance.errors import OneglanceError, nearest
-from oneglance.files import make_folder
+from oneglance.files import explained, make_folder
 from oneglance.screen import Screen
 
 SETS = {
@@ -30,8 +34,6 @@ def download(name: str, folder: Path, screen: Screen) -> Path:
     """
     if name not in SETS:
         raise OneglanceError(f'there is no set "{name}".{nearest(name, SETS)}')
-    from torchvision import datasets
-
     kind, inside = SETS[name]
     place = make_folder(folder / name)
     screen.say(f"fetching {name} into {place}")
@@ -39,13 +41,18 @@ def download(name: str, folder: Path, screen: Screen) -> Path:
         with contextlib.redirect_stdout(io.StringIO()):
             # torchvision checks the sums of what it fetched; we never ask it to unpickle the pictures.
             _fetch(getattr(datasets, kind), place)
-    except (OSError, RuntimeError) as error:
-        raise OneglanceError(
-            f"{name} cannot be fetched ({type(error).__name__})",
-            where=str(place),
-            cure="check the connection; what was fetched is kept",
-        ) from None
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise explained(error, place) from None
+        raise _unreachable(name) from None
+    except (RuntimeError, EOFError, HTTPException):  # torchvision's word for a wrong sum; a cut connection
+        raise _unreachable(name) from None
     return place / inside
+
+
+def _unreachable(name: str) -> OneglanceError:
+    cure = "check the connection and try again; what has come already is kept"
+    return OneglanceError(f"{name} cannot be fetched, or did not come whole", cure=cure)
 
 
 def _fetch(kind: type, place: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Column
 from rich.text import Text
 
 from oneglance.screen import Screen
@@ -27,31 +28,28 @@ class Terminal(Screen):
         self.what = ""
         self.brief = ""
         self.started = self.spoken = time.monotonic()
-        self.pictures = 0
-        self.steps_done = 0
+        self.first = 0  # pieces that were done when the clock was started
+        self.pictures = 0  # since then
 
     def say(self, text: str) -> None:
         (self.bars.console if self.bars else self.console).print(Text(text), soft_wrap=True)
 
     def progress(self, done: int, total: int, what: str) -> None:
         if what != self.what:
-            self._begin(what)
-        seconds = max(time.monotonic() - self.started, 1e-9)
-        speed = f"{done / seconds:,.0f} pictures/s"
-        self._show(done, total, f"{what}  {done:,}/{total:,}", f"{speed}  {_left(seconds, done, total)}")
+            self._begin(what, done)
+        rest = self._rest(done - self.first, done, total)
+        self._show(done, total, f"{what}  {done:,}/{total:,}", rest)
         if done >= total:
             self.close()
 
     def step(self, epoch: int, epochs: int, step: int, steps: int, pictures: int) -> None:
+        done, total = (epoch - 1) * steps + step, epochs * steps
         if self.what != "training":
-            self._begin("training")
-            self.first = (epoch - 1) * steps + step - 1
-        self.pictures += pictures
-        done = (epoch - 1) * steps + step
-        seconds = max(time.monotonic() - self.started, 1e-9)
-        speed = f"{self.pictures / seconds:,.0f} pictures/s"
-        left = _left(seconds, done - self.first, epochs * steps - self.first)
-        self._show(done, epochs * steps, f"epoch {epoch}/{epochs}", f"{speed}  {left}   {self.brief}")
+            self._begin("training", done)
+        else:
+            self.pictures += pictures
+        rest = self._rest(self.pictures, done, total)
+        self._show(done, total, f"epoch {epoch}/{epochs}", f"{rest}   {self.brief}")
 
     def epoch(self, row: Mapping[str, Any], epochs: int, brief: Mapping[str, str]) -> None:
         self.brief = "  ".join(f"{name} {value}" for name, value in brief.items())
@@ -64,24 +62,32 @@ class Terminal(Screen):
             self.bars.stop()
         self.bars, self.bar, self.what = None, None, ""
 
-    def _begin(self, what: str) -> None:
+    def _begin(self, what: str, done: int) -> None:
+        """``done`` pieces are done already: how long they took is not known."""
         self.close()
-        self.what, self.pictures = what, 0
+        self.what, self.first, self.pictures = what, done, 0
         self.started = self.spoken = time.monotonic()
         if self.live:
-            head, rest = (TextColumn(f, markup=False) for f in ("{task.description}", "{task.fields[rest]}"))
+            rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")
             # What goes to a file must not be caught and shown above the bar.
             shared = sys.stdout is not None and sys.stdout.isatty()
             self.bars = Progress(
-                head,
+                TextColumn("{task.description}", markup=False),
                 BarColumn(24),
-                rest,
+                TextColumn("{task.fields[rest]}", markup=False, table_column=rest),
+                expand=True,
                 console=self.console,
                 refresh_per_second=4,
                 redirect_stdout=shared,
             )
             self.bars.start()
             self.bar = self.bars.add_task(what, rest="")
+
+    def _rest(self, pictures: int, done: int, total: int) -> str:
+        """Speed and time left, by what was done since the beginning."""
+        seconds = max(time.monotonic() - self.started, 1e-9)
+        left = _left(seconds, done - self.first, total - self.first)
+        return f"{pictures / seconds:,.0f} pictures/s  {left}"
 
     def _show(self, done: int, total: int, head: str, rest: str) -> None:
         if self.bars is not None and self.bar is not None:

@@ -137,6 +137,8 @@ class _Names:
         if is_picture(path):
             path, dot, end = path.rpartition(".")
             ending = dot + end
+        while is_picture(path):  # a second ending: lists name pictures without theirs
+            path = "_".join(path.rsplit(".", 1))
         stem, count = path, 1
         while stem.casefold() in self._used:
             count += 1

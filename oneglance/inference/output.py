@@ -29,12 +29,13 @@ def write_answers(rows: Iterable[Mapping[str, Any]], path: Path, example: Mappin
         RunError: the place cannot be written.
     """
     writers: dict[str, Callable[..., None]] = {".jsonl": _jsonl, ".csv": _csv, ".parquet": _parquet}
-    if path.suffix not in writers:
+    write = writers.get(path.suffix.lower())
+    if write is None:
         raise OneglanceError(
             f'has the ending "{path.suffix}"', where=str(path), cure="use .jsonl, .csv or .parquet"
         )
     with replacing(path) as file:
-        writers[path.suffix](rows, file, columns(example))
+        write(rows, file, columns(example))
 
 
 def line(row: Mapping[str, Any]) -> str:

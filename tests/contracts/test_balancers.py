@@ -12,7 +12,7 @@ from oneglance.balancer import Balancer, build_balancer, names
 from oneglance.errors import ConfigError
 
 every_method = pytest.mark.parametrize("name", names())
-steps = st.lists(st.tuples(st.floats(1e-3, 1e3, width=32), st.booleans()), min_size=1, max_size=8)
+steps = st.lists(st.tuples(st.floats(2**-10, 2**10, width=32), st.booleans()), min_size=1, max_size=8)
 
 
 def weights(name: str, losses: list[float], present: list[bool]) -> Tensor:

@@ -107,8 +107,8 @@ def test_what_cannot_be_learned_is_told(answers: list[str], table: dict[str, Any
     ("table", "message"),
     [
         ({"classes": ["a", "b", "a"]}, '"a" is named twice'),
-        ({"class_weights": {"a": -1.0}}, "greater than 0"),
-        ({"smoothing": 1.0}, "less than 1"),
+        ({"class_weights": {"a": -1.0}}, "write a number above 0"),
+        ({"smoothing": 1.0}, "write a number below 1"),
         ({"clases": ["a"]}, 'has no key "clases". Did you mean "classes"?'),
     ],
 )

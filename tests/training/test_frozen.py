@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 import toy
-from toy import CONFIG, TRAINING, VALIDATION, Pixels, begin, train, world
 from torch import Tensor
+from toy import CONFIG, TRAINING, VALIDATION, Pixels, begin, train, world
 
 from oneglance.screen import Screen
 from oneglance.training.frozen import Remembered, remembered

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from toy import PLAIN, begin
 from torch import Tensor
+from toy import PLAIN, begin
 
 from oneglance.errors import DivergedError
 from oneglance.training.augment import Mix

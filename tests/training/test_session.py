@@ -273,7 +273,9 @@ def test_answers_of_nan_at_the_end_of_an_epoch(tmp_path: Path) -> None:
             session.learner.average.heads["kind head"].last.bias.data.fill_(nan)
 
     session.screen = Listening(hear)
-    with pytest.raises(DivergedError, match=r"answers to kind, verdict became NaN.* after epoch 2; .*epoch 1"):
+    with pytest.raises(
+        DivergedError, match=r"answers to kind, verdict became NaN.* after epoch 2; .*epoch 1"
+    ):
         session.run()
     assert session.folder.finished and len(session.folder.history()) == 1
 

@@ -36,7 +36,7 @@ OF_A_BOX = frozenset(
 
 class Coco(Source):
     """An ``instances_….json``, or a folder of them (also in ``annotations`` there, or one per folder) whose
-    names say train, val and test.
+    names say train, val and test; ``instances.json`` is of no part.
 
     The field ``objects`` holds the boxes. ``iscrowd`` and ``ignore`` make a region to ignore; what else is
     said of a box, in ``attributes`` or beside it, are its attributes. The classes looked for are the
@@ -63,7 +63,7 @@ class Coco(Source):
             return
         for file, part in _parts(self.path):
             title = f"{self.title}/{file.relative_to(self.path).as_posix()}"
-            yield from self._file(file, title, {self.split: part} if self.split else {})
+            yield from self._file(file, title, {self.split: part} if self.split and part else {})
 
     def _file(self, path: Path, title: str, same: Mapping[str, str]) -> Iterator[Found | Problem]:
         file = _File(read_json(path, _light), title)
@@ -77,8 +77,8 @@ class Coco(Source):
                 yield image
                 continue
             answers: dict[str, Any] = {**picture.fields, **same}
-            if file.looked:
-                asked = file.asked(picture)
+            asked = file.asked(picture)
+            if asked is not None:
                 seen, wrong = boxes.seen(picture.where, header(image), picture.size, picture.boxes, asked)
                 yield from wrong
                 if seen is not None:
@@ -119,15 +119,20 @@ class _File:
         for mark in marks or ():
             self._annotation(mark)
         # Whether anybody looked for boxes at all.
-        self.looked = marks is not None and (not marks or any(picture.boxes for picture in self.pictures))
+        self._looked = marks is not None and (not marks or any(picture.boxes for picture in self.pictures))
 
-    def asked(self, picture: _Picture) -> frozenset[str]:
-        """The classes looked for in one picture."""
+    def asked(self, picture: _Picture) -> frozenset[str] | None:
+        """The classes looked for in one picture; None where nobody looked for any."""
+        if not self._looked:
+            return None
         found = self._every
         if picture.negative is not None:
             there = {box.label for box in picture.boxes if box.label}
             found = frozenset(there | {self._names[key] for key in picture.negative if key in self._names})
-        return found - {self._names[key] for key in picture.partial if key in self._names}
+            if not found and not picture.boxes:
+                return None
+        partial = {self._names[key] for key in picture.partial if key in self._names}
+        return found - partial if partial else found  # mostly one object for all
 
     def _refuse(self, where: str, what: str, kind: str) -> None:
         self.problems.append(Problem(where, what, "it is left out", kind=kind, fatal=False))
@@ -269,8 +274,8 @@ def _parts(folder: Path) -> list[tuple[Path, str]]:
         for file in sorted(folder.glob(pattern)):
             stem = file.parent.name if file.name == "_annotations.coco.json" else file.stem
             parts = {SPLIT_NAMES[word] for word in re.findall("[a-z]+", stem.lower()) if word in SPLIT_NAMES}
-            if len(parts) == 1 and _is_coco(file):
-                found[file] = parts.pop()
+            if (len(parts) == 1 or stem == "instances") and _is_coco(file):
+                found[file] = parts.pop() if parts else ""
     instances = {file: part for file, part in found.items() if file.name.startswith("instances")}
     return list((instances or found).items())
 

@@ -159,12 +159,13 @@ class _Book:
         self.part = part
         self.pages: list[_Page] = []
         self.problems: list[Problem] = []
-        base = said.path if not part else folder
-        there = [base / name for name in PICTURES if (base / name).is_dir()]
-        pictures = said.images or (there[0] if there else folder)
+        base = folder if part else said.path
+        places = [said.images] if said.images else [*(base / name for name in PICTURES), folder]
+        found = next(((place, names) for place in places if (names := files_below(place, is_picture))), None)
+        pictures, names = found or (places[0] if said.images else folder, [])
         self.find = finder(pictures, folder, [])
         self._names: dict[str, list[str]] = {}
-        for name in files_below(pictures, is_picture):
+        for name in names:
             self._names.setdefault(key_of(name), []).append(name)
         for name in files_below(folder, _is_xml):
             where = f"{said.title}/{(folder / name).relative_to(said.path).as_posix()}"

@@ -1,4 +1,4 @@
-"""COCO: ``images`` and ``annotations/instances_train.json``; fields stand beside the names of the pictures."""
+"""COCO: ``images`` and ``annotations/instances_train.json``; fields stand beside the pictures' names."""
 
 from __future__ import annotations
 

@@ -59,6 +59,8 @@ class YoloWriter(Writer):
         return f"{self._ids[box.label]} {' '.join(map(repr, map(float, shares)))}\n"
 
     def finish(self) -> None:
+        if not self.labels:
+            self.cannot_say("a data set without any class", "data.yaml", "it cannot be read")
         said: dict[str, Any] = {"path": "."}
         said |= {part: f"images/{part}" for part in VAL.values() if part in self._parts}
         said["names"] = dict(enumerate(self.labels))

@@ -1,0 +1,210 @@
+"""COCO and its relatives: what becomes a box, and what is said of what does not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from annotated import boxes, corners, draw, kinds, read, seen
+
+from oneglance.data.checks import summary
+from oneglance.data.record import Box, Seen
+from oneglance.errors import DataError
+
+CATEGORIES = [{"id": 1, "name": "cat"}, {"id": 7, "name": "dog"}]
+EVERY = frozenset({"cat", "dog"})
+
+
+def write(folder: Path, name: str = "instances.json", **said: Any) -> Path:
+    draw(folder / "a.png")
+    images = [{"id": 5, "file_name": "a.png", "width": 100, "height": 80}]
+    path = folder / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({"images": images, "categories": CATEGORIES, **said}))
+    return path
+
+
+def mark(**said: Any) -> dict[str, Any]:
+    return {"id": 1, "image_id": 5, "category_id": 1, "bbox": [10, 20, 30, 40], "iscrowd": 0, **said}
+
+
+def test_boxes_with_all_that_is_said_of_them(tmp_path: Path) -> None:
+    crowd = mark(id=2, category_id=7, iscrowd=1, bbox=[0.5, 0, 10.25, 80])
+    told = mark(attributes={"colour": "red", "legs": 4, "note": "", "of": {"a": 1}}, occluded=True)
+    ((record,), problems) = read(write(tmp_path, annotations=[told, crowd]))
+    assert record.where == "instances.json: image 5"
+    assert record.answers == {
+        "objects": Seen(
+            (
+                Box(10, 20, 40, 60, "cat", {"colour": "red", "legs": 4, "occluded": True}),
+                Box(0.5, 0, 10.75, 80, "dog", {}, ignore=True),
+            ),
+            EVERY,
+        )
+    }
+    assert kinds(problems) == ["nested of"]
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ({"bbox": [10, 20, 0, 5]}, "box has no area"),
+        ({"bbox": [10, 20, -5, 5]}, "box has its corners swapped"),
+        ({"bbox": [100, 20, 5, 5]}, "box outside"),
+        ({"bbox": [-5, 20, 5, 5]}, "box outside"),
+        ({"bbox": [10, 20, 5]}, "box has a corner that is no number"),
+        ({"bbox": [10, 20, "x", 5]}, "box has a corner that is no number"),
+        ({"bbox": [10, 20, float("nan"), 5]}, "box has a corner that is no number"),
+        ({"bbox": [10, 20, 1e308, 1e308]}, "box beyond the edge"),
+        ({"bbox": [10, 20, True, 5]}, "box has a corner that is no number"),
+        ({"bbox": [90, 20, 15, 5]}, "box beyond the edge"),
+        ({"image_id": 6}, "image id unknown"),
+        ({"image_id": [5]}, "image id unknown"),
+        ({"category_id": 2}, "category unknown"),
+        ({"bbox": [], "segmentation": {"counts": "abc", "size": [80, 100]}}, "annotation without a box"),
+        ({"bbox": None, "caption": "a cat"}, "annotation without a box"),
+        ({"bbox": None, "segmentation": [[1, 2, 30, 2, 30, 40, 1]]}, "polygons"),
+    ],
+)
+def test_what_cannot_be_used_is_told(tmp_path: Path, said: dict[str, Any], kind: str) -> None:
+    good = mark(id=2)
+    ((record,), problems) = read(write(tmp_path, annotations=[mark(**said), good, mark(**said, id=3)]))
+    assert set(kinds(problems)) == {kind}
+    assert Box(10, 20, 40, 60, "cat") in boxes(record)
+    assert len(boxes(record)) == (3 if kind in ("box beyond the edge", "polygons") else 1)
+    assert all(box.x1 <= 100 and box.y1 <= 80 for box in boxes(record))
+    assert len(summary(problems)) == (1 if len(problems) == 1 else 2)
+
+
+def test_no_object_at_all_among_the_annotations(tmp_path: Path) -> None:
+    ((record,), problems) = read(write(tmp_path, annotations=[mark(), None, 3, []]))
+    assert len(boxes(record)) == 1
+    assert kinds(problems) == ["annotation"] * 3
+
+
+def test_bounds_of_polygons_are_told_once(tmp_path: Path) -> None:
+    outline = mark(bbox=None, segmentation=[[10, 20, 40, 25], [15, 60, 12, 30]])
+    del outline["bbox"]
+    ((record,), (problem,)) = read(write(tmp_path, annotations=[outline, outline]))
+    assert corners(record) == [(10, 20, 40, 60)] * 2
+    assert "its bounds are taken (2 times, here first)" in problem.what
+
+
+def test_looked_and_found_nothing_differs_from_nobody_looked(tmp_path: Path) -> None:
+    ((record,), _) = read(write(tmp_path, annotations=[]))
+    assert seen(record) == Seen((), EVERY)
+    ((record,), problems) = read(write(tmp_path))
+    assert record.answers == {}
+    assert problems == []
+
+
+def test_tags_and_other_fields_of_pictures(tmp_path: Path) -> None:
+    image = {"id": 5, "file_name": "a.png", "seller": "s1", "price": 3.5, "extra": {"user_tags": ["new"]}}
+    tag = {"id": 1, "image_id": 5, "category_id": 7}
+    ((record,), problems) = read(write(tmp_path, images=[image], annotations=[tag]), group="seller")
+    assert record.answers == {"seller": "s1", "price": 3.5, "tags": ["new", "dog"]}
+    assert record.group == "s1"
+    assert problems == []
+
+
+def test_lvis_says_what_was_looked_for(tmp_path: Path) -> None:
+    names = [{"id": n, "name": name} for n, name in enumerate(("cat", "dog", "cow", "hen"))]
+    image = {
+        "id": 5,
+        "coco_url": "http://images.cocodataset.org/val2017/b.png",
+        "neg_category_ids": [1, 99],
+        "not_exhaustive_category_ids": [2],
+    }
+    quiet = {"id": 6, "file_name": "a.png", "neg_category_ids": []}
+    draw(tmp_path / "val2017" / "b.png")
+    marks = [mark(category_id=0), mark(category_id=2)]
+    path = write(tmp_path, images=[image, quiet], annotations=marks, categories=names)
+    (lvis, unseen), problems = read(path)
+    assert lvis.image.name == "val2017/b.png"
+    assert lvis.image.load()
+    assert seen(lvis).asked == {"cat", "dog"}
+    assert [box.label for box in boxes(lvis)] == ["cat", "cow"]
+    assert unseen.answers == {}
+    assert problems == []
+
+
+def test_a_folder_of_parts(tmp_path: Path) -> None:
+    base = tmp_path / "set"
+    for part in ("train2017", "val2017"):
+        draw(base / part / f"{part}.png")
+        image = {"id": 5, "file_name": f"{part}.png"}
+        path = write(base, f"annotations/instances_{part}.json", images=[image], annotations=[mark()])
+        path.with_name(f"captions_{part}.json").write_text(path.read_text())
+    records, problems = read(base)
+    assert [record.split for record in records] == ["train", "validation"]
+    assert all(record.image.load() for record in records)
+    assert problems == []
+
+
+def test_a_folder_per_part(tmp_path: Path) -> None:
+    for part in ("train", "valid"):
+        image = {"id": 5, "file_name": "a.png"}
+        (tmp_path / "set" / part).mkdir(parents=True)
+        write(tmp_path / "set" / part, "_annotations.coco.json", images=[image], annotations=[mark()])
+    records, problems = read(tmp_path / "set")
+    assert [record.split for record in records] == ["train", "validation"]
+    assert problems == []
+
+
+def test_pictures_and_categories_that_cannot_be_used(tmp_path: Path) -> None:
+    images: list[Any] = [{"id": 5, "file_name": "a.png"}, {"id": 5, "file_name": "b.png"}, {"id": 6}, 7]
+    images += [{"id": 8, "file_name": "../a.png"}, {"id": 9, "file_name": "http://x/a.png"}]
+    categories: list[Any] = [*CATEGORIES, {"id": 1, "name": "cow"}, {"id": 3}, "hen"]
+    (record,), problems = read(write(tmp_path, images=images, annotations=[mark()], categories=categories))
+    assert record.image.name == "a.png"
+    expected = ["category"] * 3 + ["picture id twice", *["picture name"] * 2, *["picture without a name"] * 2]
+    assert kinds(problems) == expected
+
+
+def test_the_size_tells_how_a_turned_picture_was_drawn_on(tmp_path: Path) -> None:
+    """Stored 100 x 80, seen 80 x 100."""
+    names = ("lying", "upright", "unsaid", "resized", "strange")
+    sizes = ((100, 80), (80, 100), (None, None), (160, 200), (50, 200))
+    images = []
+    for number, (name, (width, height)) in enumerate(zip(names, sizes, strict=True)):
+        draw(tmp_path / f"{name}.jpg", orientation=6)
+        images.append({"id": number, "file_name": f"{name}.jpg", "width": width, "height": height})
+    marks = [mark(image_id=number) for number in range(len(names))]
+    records, problems = read(write(tmp_path, images=images, annotations=marks))
+    found = {name: record.answers.get("objects") for name, record in zip(names, records, strict=True)}
+    asked = frozenset({"cat", "dog"})
+    assert found["lying"] == Seen((Box(20, 10, 60, 40, "cat"),), asked)
+    assert found["upright"] == found["unsaid"] == Seen((Box(10, 20, 40, 60, "cat"),), asked)
+    assert found["resized"] == Seen((Box(5, 10, 20, 30, "cat"),), asked)
+    assert found["strange"] is None
+    told = ["boxes drawn lying", "boxes on a turned picture", "boxes scaled", "size of the picture"]
+    assert kinds(problems) == told
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"images": [{"id": 1, "file_na', "is cut short"),
+        (b'{"images": [], "annotations": [,]}', "is no JSON here"),
+        (b'{"annotations": [' + b"[" * 100_000, "is no JSON that can be read"),
+        (b'{"images": [{"id": ' + b"9" * 5000 + b"}]}", "is no JSON that can be read"),
+        (b'{"images": [], "annotations": {"1": {}}}', "annotations is no list"),
+        (b'{"annotations": []}', 'has no list "images"'),
+        (b'{"images": "\\ud800"}', "is no JSON that can be read"),
+        (b"\xff\xff\xff{", "is no JSON that can be read"),
+    ],
+)
+def test_a_damaged_file_is_one_message(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "instances.json").write_bytes(content)
+    with pytest.raises(DataError) as error:
+        read(tmp_path / "instances.json", format="coco")
+    assert message in str(error.value)
+    assert "instances.json" in str(error.value)
+
+
+def test_results_of_a_detector_are_no_annotations(tmp_path: Path) -> None:
+    (tmp_path / "results.json").write_text('[{"image_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}]')
+    with pytest.raises(DataError, match="give the instances file"):
+        read(tmp_path / "results.json", format="coco")

@@ -1,0 +1,218 @@
+"""YOLO: its data.yaml, its folders and its text files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from annotated import boxes, corners, draw, kinds, read, seen
+
+from oneglance.data.record import Box, Seen
+from oneglance.errors import DataError
+
+EVERY = frozenset({"cat", "dog"})
+
+
+def write(folder: Path, labels: str | None = "0 0.25 0.5 0.3 0.5\n", yaml: str = "", name: str = "a") -> Path:
+    draw(folder / "images" / f"{name}.png")
+    if labels is not None:
+        (folder / "labels").mkdir(exist_ok=True)
+        (folder / "labels" / f"{name}.txt").write_text(labels)
+    (folder / "data.yaml").write_text(yaml or "train: images\nnames: [cat, dog]\n")
+    return folder / "data.yaml"
+
+
+def test_shares_become_pixels(tmp_path: Path) -> None:
+    ((record,), problems) = read(write(tmp_path, "0 0.25 0.5 0.3 0.5\n\n1 0.5 0.5 1 1\r\n"))
+    assert problems == []
+    assert (record.where, record.split) == ("images/a.png", "train")
+    cat, dog = boxes(record)
+    assert (cat.x0, cat.y0, cat.x1, cat.y1) == pytest.approx((10, 20, 40, 60))
+    assert dog == Box(0, 0, 100, 80, "dog")
+    assert seen(record).asked == EVERY
+
+
+def test_a_picture_without_a_file_is_background(tmp_path: Path) -> None:
+    write(tmp_path, None, name="b")
+    write(tmp_path, "", name="c")
+    records, problems = read(write(tmp_path))
+    assert [len(boxes(record)) for record in records] == [1, 0, 0]
+    assert seen(records[1]) == Seen((), EVERY)
+    assert problems == []
+
+
+def test_no_file_at_all_is_an_error(tmp_path: Path) -> None:
+    _, (problem,) = read(write(tmp_path, None))
+    assert problem.fatal
+    assert "no text file of boxes for any of its 1 pictures" in problem.what
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ("2 0.5 0.5 0.1 0.1", "class without name"),
+        ("-1 0.5 0.5 0.1 0.1", "class without name"),
+        ("0.5 0.5 0.5 0.1 0.1", "class without name"),
+        ("cat 0.5 0.5 0.1 0.1", "line of no box"),
+        ("0 0.5 0.5 0.1", "line of no box"),
+        ("0 0.5 0.5 0.1 0.1 0.9", "line of no box"),
+        ("0 0.5 0.5 nan 0.1", "line of no box"),
+        ("0 0.5 0.5 0.1 inf", "line of no box"),
+        ("0 0.5 0.5 0 0.1", "box has no area"),
+        ("0 0.5 0.5 -0.1 0.1", "box has its corners swapped"),
+        ("0 50 40 30 20", "box outside"),
+        ("0 0.5 0.5 1.1 0.1", "box beyond the edge"),
+        ("0 0.1 0.25 0.4 0.3 0.15 0.75", "polygons"),
+        ("0 0.1 0.25 0.4 0.25 0.4 0.75 0.1 0.75", "polygons"),
+    ],
+)
+def test_lines_that_cannot_be_used_are_told(tmp_path: Path, line: str, kind: str) -> None:
+    ((record,), (problem,)) = read(write(tmp_path, f"1 0.5 0.5 0.5 0.5\n{line}\n"))
+    assert kinds([problem]) == [kind]
+    assert problem.where == "labels/a.txt:2"
+    assert [box.label for box in boxes(record)] == (
+        ["dog", "cat"] if "left out" not in str(problem) else ["dog"]
+    )
+    if kind == "polygons":
+        assert corners(record)[1] == pytest.approx((10, 20, 40, 60))
+
+
+def test_polygons_are_told_once_with_their_count(tmp_path: Path) -> None:
+    _, (problem,) = read(write(tmp_path, "0 0.1 0.25 0.4 0.3 0.15 0.75\n" * 3))
+    assert "its bounds are taken (3 times, here first)" in problem.what
+
+
+def test_key_points_are_not_taken_for_polygons(tmp_path: Path) -> None:
+    path = write(tmp_path, "0 0.25 0.5 0.3 0.5 0.9 0.9\n", "train: images\nnames: [cat]\nkpt_shape: [1, 2]\n")
+    ((record,), problems) = read(path)
+    assert corners(record)[0] == pytest.approx((10, 20, 40, 60))
+    assert problems == []
+
+
+def test_a_file_that_is_no_text_leaves_its_boxes_unknown(tmp_path: Path) -> None:
+    path = write(tmp_path, "")
+    (tmp_path / "labels" / "a.txt").write_bytes(b"\xff\xfe0 0.5\n")
+    ((record,), problems) = read(path)
+    assert record.answers == {"split": "train"}
+    assert kinds(problems) == ["label file"]
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        ("names: [no, on]", {"no", "on"}),
+        ("names: {0: cat, 2: hen}", {"cat", "1", "hen"}),
+        ("names:\n  0: '010'\n  1: 1.0", {"010", "1.0"}),
+        ("nc: 2", {"0", "1"}),
+    ],
+)
+def test_names_are_text_as_written(tmp_path: Path, names: str, found: set[str]) -> None:
+    ((record,), _) = read(write(tmp_path, yaml=f"train: images\n{names}\n"))
+    assert seen(record).asked == found
+
+
+@pytest.mark.parametrize(
+    ("yaml", "message"),
+    [
+        ("train: images\n", "has no names"),
+        ("train: images\nnames: []\n", "has no names"),
+        ("train: images\nnames: [[a], b]\n", "has no names"),
+        ("names: [a", "is no YAML here"),
+        ("- a\n", "holds no keys"),
+        ("&a [*a]: 1\n", "is no YAML"),
+        ("!!python/object/apply:os.system [echo]\n", "holds no keys"),
+        ("\0", "is no YAML"),
+        ("[" * 5000, "is no YAML"),
+    ],
+)
+def test_a_wrong_yaml_is_one_message(tmp_path: Path, yaml: str, message: str) -> None:
+    with pytest.raises(DataError) as error:
+        read(write(tmp_path, yaml=yaml))
+    assert message in str(error.value)
+
+
+def test_parts_are_folders_lists_or_several(tmp_path: Path) -> None:
+    base = tmp_path / "set"
+    for part in ("one", "two", "three"):
+        draw(base / "images" / part / f"{part}.png")
+        (base / "labels" / part).mkdir(parents=True)
+        (base / "labels" / part / f"{part}.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    draw(base / "images" / "deep" / "er" / "d.png")
+    (base / "lists").mkdir()
+    (base / "lists" / "three.txt").write_text("images/three/three.png\n./../images/one/none.png\n")
+    (base / "data.yaml").write_text(
+        "path: .\nnames: [cat]\n"
+        "train:\n  - images/one\n  - images/two\nval: lists/three.txt\ntest: images/deep\n"
+    )
+    records, problems = read(base / "data.yaml")
+    found = {record.image.name: (record.split, len(boxes(record))) for record in records}
+    assert found == {
+        "images/one/one.png": ("train", 1),
+        "images/two/two.png": ("train", 1),
+        "images/three/three.png": ("validation", 1),
+        "images/deep/er/d.png": ("test", 0),
+    }
+    assert kinds(problems) == ["picture name"]
+
+
+def test_one_folder_for_two_parts_trains_and_does_not_choose(tmp_path: Path) -> None:
+    ((record,), (problem,)) = read(write(tmp_path, yaml="train: images\nval: images\nnames: [cat]\n"))
+    assert record.split == "train"
+    assert "the first part holds" in str(problem)
+
+
+@pytest.mark.parametrize(
+    "head", ["path: /nowhere/at/all\ntrain: images", "train: ../images", "path: ../other\ntrain: images"]
+)
+def test_paths_of_another_machine_start_beside_the_file(tmp_path: Path, head: str) -> None:
+    ((record,), problems) = read(write(tmp_path, yaml=f"{head}\nnames: [cat]\n"))
+    assert record.image.load()
+    assert problems == []
+
+
+def test_paths_do_not_leave_the_folder(tmp_path: Path) -> None:
+    draw(tmp_path / "secret" / "s.png")
+    path = write(tmp_path / "set", yaml="train: ../../secret\nval: ../secret\nnames: [cat]\n")
+    (record,), problems = read(path)
+    assert record.image.name == "images/a.png"
+    assert kinds(problems) == ["no parts", "part not there", "part not there"]
+
+
+def test_nothing_there_at_all(tmp_path: Path) -> None:
+    (tmp_path / "data.yaml").write_text("train: images/train\nnames: [cat]\n")
+    with pytest.raises(DataError, match='train names "images/train", which is not there'):
+        read(tmp_path / "data.yaml")
+
+
+def test_the_key_images_says_where_the_folders_start(tmp_path: Path) -> None:
+    write(tmp_path / "elsewhere")
+    (tmp_path / "data.yaml").write_text("path: /nowhere\ntrain: images\nnames: [cat]\n")
+    ((record,), _) = read(tmp_path / "data.yaml", images="elsewhere")
+    assert len(boxes(record)) == 1
+
+
+def test_a_picture_that_cannot_be_opened_keeps_its_place(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    (tmp_path / "images" / "a.png").write_bytes(b"no picture")
+    ((record,), _) = read(path)
+    assert "objects" not in record.answers
+
+
+def test_shares_are_of_the_upright_picture(tmp_path: Path) -> None:
+    path = write(tmp_path, "0 0.5 0.5 0.5 0.25\n", name="b")
+    (tmp_path / "images" / "b.png").unlink()
+    draw(tmp_path / "images" / "b.jpg", 100, 80, orientation=8)
+    ((record,), problems) = read(path)
+    assert corners(record) == [(20, 37.5, 60, 62.5)]
+    assert kinds(problems) == ["boxes on a turned picture"]
+
+
+def test_real_pictures(shared: Path) -> None:
+    records, problems = read(shared / "data" / "coco64" / "names.yaml")
+    assert len(records) == 64
+    assert sum(len(boxes(record)) for record in records) == 440
+    assert len(seen(records[0]).asked or ()) == 80
+    assert kinds(problems) == ["no parts", "part not there", "part not there"]
+    unread: Any = [record for record in records if "objects" not in record.answers]
+    assert unread == []

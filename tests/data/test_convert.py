@@ -1,0 +1,298 @@
+"""Writing a data set in another format, and reading it back."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from oneglance.data.convert import convert
+from oneglance.data.gather import gather
+from oneglance.data.record import Box, Record, Seen
+from oneglance.data.refs import FileImage
+from oneglance.data.source import open_source
+from oneglance.data.writer import targets
+from oneglance.errors import ConfigError, Problem, RunError
+
+WIDTH, HEIGHT = 100, 80
+CLASSES = ("cat", "dog", "traffic light", "no", "é/x")
+# What the format can say: boxes without class, regions to ignore, attributes, fields, unknown, asked in part.
+SAYS: dict[str, set[str]] = {
+    "coco": {"ignore", "attributes", "fields", "unknown", "asked"},
+    "table": {"nameless", "ignore", "attributes", "fields", "unknown"},
+    "voc": {"ignore", "attributes", "unknown"},
+    "yolo": set(),
+}
+
+
+def read_back(out: Path, to: str) -> list[Record]:
+    """What is read of a written data set; nothing may be wrong with it."""
+    paths = {"coco": ["."], "voc": ["."], "yolo": ["data.yaml"], "table": ["boxes.csv", "labels.csv"]}
+    sources = [open_source({"path": path}, out) for path in paths[to] if (out / path).exists()]
+    items = [item for source in sources for item in source.read()]
+    told = [item for item in items if isinstance(item, Problem) and item.kind != "no annotation"]
+    assert [str(item) for item in told] == []
+    fields = {field for item in items if isinstance(item, Record) for field in item.answers} - {"split"}
+    return sorted(gather(sources, [Taken(field) for field in sorted(fields)]).records, key=by_name)
+
+
+class Taken:
+    """A question that takes what a source says."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.fields = name, (name,)
+
+    def read(self, said: Any, asked: Any = None) -> Any:
+        return said
+
+    def strata(self, answer: Any) -> tuple[str, ...]:
+        return ()
+
+
+def by_name(record: Record) -> str:
+    return Path(record.image.stamp()[0]).stem
+
+
+def picture(folder: Path, number: int) -> FileImage:
+    path = folder / f"{number:02}.png"
+    if not path.exists():
+        Image.new("RGB", (WIDTH, HEIGHT), (number, 0, 0)).save(path)
+    return FileImage(str(path), f"shelf {number % 2}/{path.name}")
+
+
+# Words that lose nothing in a cell or an element: no space around them, no control characters.
+words = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=8)
+names = st.sampled_from(["colour", "made of", "truncated", "Größe"])
+
+
+@st.composite
+def a_box(draw: Any, says: set[str]) -> Box:
+    """A box inside the picture, of at least two pixels."""
+    x0, y0 = draw(st.floats(0, WIDTH - 4)), draw(st.floats(0, HEIGHT - 4))
+    x1, y1 = draw(st.floats(x0 + 3, WIDTH)), draw(st.floats(y0 + 3, HEIGHT))
+    corners = [draw(st.sampled_from([value, float(round(value))])) for value in (x0, y0, x1, y1)]
+    label = draw(st.sampled_from(CLASSES + (("",) if "nameless" in says else ())))
+    told = draw(st.dictionaries(names, words, max_size=2)) if "attributes" in says else {}
+    return Box(*corners, label, told, draw(st.booleans()) if "ignore" in says else False)
+
+
+@st.composite
+def a_set(draw: Any, says: set[str]) -> list[tuple[Seen | None, dict[str, Any], str]]:
+    """Boxes, fields and part of each picture."""
+    parts = draw(st.sampled_from([("train", "validation", "test"), ("train",)]))
+    asked = st.none() | (st.frozensets(st.sampled_from(CLASSES)) if "asked" in says else st.nothing())
+    some = st.lists(a_box(says), max_size=3).map(tuple)
+    found = st.builds(Seen, some, asked) | (st.none() if "unknown" in says else st.nothing())
+    fields = st.dictionaries(st.sampled_from(["kind", "a note"]), words) if "fields" in says else st.just({})
+    return draw(st.lists(st.tuples(found, fields, st.sampled_from(parts)), min_size=1, max_size=4))
+
+
+def told_of(records: Sequence[Record]) -> frozenset[str]:
+    """All that is looked for anywhere, which is what None means."""
+    seen = [found for record in records if (found := record.answers.get("objects")) is not None]
+    labels = {box.label for found in seen for box in found.boxes if box.label}
+    return frozenset(labels | {name for found in seen for name in found.asked or ()})
+
+
+def assert_same(first: Sequence[Record], again: Sequence[Record], to: str) -> None:
+    assert len(first) == len(again)
+    every = told_of(first)
+    for old, new in zip(first, again, strict=True):
+        assert old.image.load() == new.image.load()
+        assert old.split == new.split
+        said, says = dict(old.answers), dict(new.answers)
+        before, after = said.pop("objects", None), says.pop("objects", None)
+        says.pop("split", None)
+        assert said == says
+        if before is None or (before.asked == frozenset() and not before.boxes):
+            assert after is None  # looked for nothing: the same as not looked
+            continue
+        assert after is not None
+        assert (before.asked if before.asked is not None else every) == after.asked
+        assert len(before.boxes) == len(after.boxes)
+        for one, two in zip(before.boxes, after.boxes, strict=True):
+            assert (one.label, one.attributes, one.ignore) == (two.label, two.attributes, two.ignore)
+            for a, b in zip((one.x0, one.y0, one.x1, one.y1), (two.x0, two.y0, two.x1, two.y1), strict=True):
+                assert math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-9)
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("shelf")
+
+
+def test_every_format_is_tried() -> None:
+    assert targets() == sorted(SAYS)
+
+
+@pytest.mark.parametrize("copy", [True, False])
+@pytest.mark.parametrize("to", SAYS)
+@given(data=st.data())
+@settings(deadline=None, max_examples=20)
+def test_nothing_is_lost_that_the_format_can_say(
+    tmp_path_factory: pytest.TempPathFactory, shelf: Path, to: str, copy: bool, data: st.DataObject
+) -> None:
+    records = []
+    for number, (seen, fields, part) in enumerate(data.draw(a_set(SAYS[to]))):
+        said = fields if seen is None else {**fields, "objects": seen}
+        records.append(Record(f"r{number}", picture(shelf, number), {**said, "split": part}, split=part))
+    if to == "yolo" and not told_of(records):
+        return
+    if to == "voc" and not any("objects" in record.answers for record in records):
+        return
+    out = tmp_path_factory.mktemp("out")
+    assert convert(records, to, out, copy=copy) == []
+    again = read_back(out, to)
+    assert_same(records, again, to)
+    inside = copy or to == "yolo"
+    assert all(str(record.image.stamp()[0]).startswith(str(out)) == inside for record in again)
+
+
+def one(shelf: Path, *boxes: Box, asked: frozenset[str] | None = None, **fields: Any) -> list[Record]:
+    return [Record("a.csv:2", picture(shelf, 1), {"objects": Seen(boxes, asked), **fields}, split="train")]
+
+
+def told(problems: Sequence[Problem]) -> list[str]:
+    assert not any(problem.fatal for problem in problems)
+    return sorted(problem.what for problem in problems)
+
+
+RICH = (
+    Box(1, 2, 30, 40, "cat", {"colour": "red", "legs": 4, "of": {"a": 1}}, ignore=True),
+    Box(1, 2, 30, 40, ""),
+    Box(5, 5, 5.5, 9, "dog"),
+    Box(1, 2, 30, 40, "cat", {"colour": "blue"}),
+)
+
+
+@pytest.mark.parametrize(
+    ("to", "silent"),
+    [
+        ("coco", ["a box without a class", 'the attribute "of"', 'the field "nested"']),
+        (
+            "table",
+            ["that only some classes were looked for", 'the attribute "of"', 'the field "nested"'],
+        ),
+        (
+            "voc",
+            [
+                *(
+                    "a box of one pixel or less",
+                    "a box without a class",
+                    "that only some classes were looked for",
+                ),
+                *('the attribute "of"', 'the field "kind"', 'the field "nested"'),
+            ],
+        ),
+        (
+            "yolo",
+            [
+                *("a box without a class", "a region to ignore", "that only some classes were looked for"),
+                *('the attribute "colour" (2 times)', 'the attribute "legs"', 'the attribute "of"'),
+                *('the field "kind"', 'the field "nested"'),
+            ],
+        ),
+    ],
+)
+def test_what_a_format_cannot_say_is_told_once(
+    tmp_path: Path, shelf: Path, to: str, silent: list[str]
+) -> None:
+    records = one(shelf, *RICH, asked=frozenset({"cat"}), kind="hat", nested={"a": 1})
+    found = told(convert(records, to, tmp_path / "out"))
+    cannot = " cannot be said in this format"
+    expected = [
+        f"{what[: -len(' (2 times)')]}{cannot} (2 times, here first)"
+        if what.endswith("times)")
+        else what + cannot
+        for what in silent
+    ]
+    assert found == sorted(expected)
+
+
+def test_unknown_becomes_empty_only_where_it_is_told(tmp_path: Path, shelf: Path) -> None:
+    records = [*one(shelf, Box(1, 2, 30, 40, "cat")), Record("r", picture(shelf, 2), {})]
+    problems = told(convert(records, "yolo", tmp_path / "yolo"))
+    assert [what.partition(" cannot")[0] for what in problems] == [
+        "a picture of no part",
+        "a picture whose boxes nobody looked for",
+    ]
+    assert told(convert(records, "coco", tmp_path / "coco")) == []
+    assert [len(record.answers) for record in read_back(tmp_path / "coco", "coco")] == [1, 0]
+
+
+def test_other_programs_read_the_coco_file(tmp_path: Path, shelf: Path) -> None:
+    """What pycocotools asks for: numbers from 1, an area, categories in every file."""
+    convert(one(shelf, Box(1, 2, 31, 42, "cat", ignore=True)), "coco", tmp_path / "out")
+    said = json.loads((tmp_path / "out" / "annotations" / "instances_train.json").read_text())
+    assert said["images"] == [{"id": 1, "file_name": "shelf 1/01.png", "width": WIDTH, "height": HEIGHT}]
+    assert said["categories"] == [{"id": 1, "name": "cat"}]
+    box = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 30, 40], "area": 1200, "iscrowd": 1}
+    assert said["annotations"] == [box]
+
+
+class Odd(FileImage):
+    """A picture whose name no system takes as it is."""
+
+    __slots__ = ()
+
+
+def test_names_are_made_safe_and_stay_apart(tmp_path: Path, shelf: Path) -> None:
+    place = picture(shelf, 1).path
+    odd = (
+        "a.png",
+        "A.jpg",
+        "../../a.png",
+        "/etc/a.png",
+        'x:"y?.png',
+        "images/a.png",
+        ".b/.c.png",
+        "set.zip:3",
+        "..",
+    )
+    records = [Record(f"r{n}", Odd(place, name), {"n": str(n)}) for n, name in enumerate(odd)]
+    assert convert(records, "coco", tmp_path / "out") == []
+    written = sorted(
+        path.relative_to(tmp_path / "out/images") for path in (tmp_path / "out/images").rglob("*.png")
+    )
+    jpg = [path.name for path in (tmp_path / "out/images").rglob("*.jpg")]
+    assert len(written) + len(jpg) == len(odd)
+    assert jpg == ["A_2.jpg"]
+    assert {str(path) for path in written} >= {"a.png", "a_3.png", "etc/a.png", "_b/_c.png", "set.zip_3.png"}
+    numbers = {record.answers["n"] for record in read_back(tmp_path / "out", "coco")}
+    assert numbers == {str(n) for n in range(len(odd))}
+
+
+def test_arrays_become_files(tmp_path: Path) -> None:
+    from strange_refs import Drawn
+
+    records = [Record("r", Drawn("numbers:3"), {"kind": "seven"})]
+    assert convert(records, "table", tmp_path / "out", copy=False) == []
+    ((record,)) = read_back(tmp_path / "out", "table")
+    assert record.image.name == "numbers_3.png"
+    assert np.array_equal(np.asarray(Image.open(record.image.stamp()[0])), records[0].image.load())
+
+
+def test_pictures_that_cannot_be_read_are_told(tmp_path: Path, shelf: Path) -> None:
+    gone = Record("r", FileImage(str(shelf / "gone.png"), "gone.png"), {"objects": Seen(())})
+    (problem,) = convert([gone, *one(shelf, Box(1, 2, 30, 40, "cat"))], "coco", tmp_path / "out")
+    assert str(problem).startswith("gone.png  cannot be read (No such file")
+    (shelf / "bad.png").write_bytes(b"no picture")
+    bad = Record("r", FileImage(str(shelf / "bad.png"), "bad.png"), {"objects": Seen(())})
+    assert [p.where for p in convert([bad], "yolo", tmp_path / "yolo")][0] == "bad.png"
+
+
+def test_a_format_or_folder_that_will_not_do(tmp_path: Path, shelf: Path) -> None:
+    with pytest.raises(ConfigError, match='Did you mean "coco"'):
+        convert([], "cocco", tmp_path / "out")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "a.txt").touch()
+    with pytest.raises(RunError, match="is not empty"):
+        convert(one(shelf), "coco", tmp_path / "full")

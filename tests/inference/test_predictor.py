@@ -1,0 +1,134 @@
+"""From a run folder to answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from user import TASKS, home, trained  # noqa: F401 - fixtures
+
+from oneglance.data.record import ImageRef
+from oneglance.data.refs import FileImage
+from oneglance.errors import ConfigError, RunError
+from oneglance.inference.predictor import BATCH, Predictor
+from oneglance.run import RunFolder
+
+
+def refs(folder: Path, count: int) -> list[ImageRef]:
+    found = sorted((folder / "scenes" / "images").iterdir())[:count]
+    return [FileImage(str(path), path.name) for path in found]
+
+
+@pytest.fixture
+def predictor(trained: Path) -> Predictor:  # noqa: F811
+    return Predictor.open(RunFolder.open(trained / "runs" / "a"), device="cpu")
+
+
+def test_answers_have_the_shape_that_the_docs_promise(trained: Path, predictor: Predictor) -> None:  # noqa: F811
+    rows = list(predictor.predict(refs(trained, 3)))
+    assert [row["image"] for row in rows] == ["00000.png", "00001.png", "00002.png"]
+    for row in rows:
+        assert list(row) == ["image", "width", "height", "answers"]
+        assert (row["width"], row["height"]) == (32, 32)
+        assert tuple(row["answers"]) == TASKS
+        digit, shapes, covered = (row["answers"][name] for name in ("digit", "shapes", "covered"))
+        assert list(digit) == ["value", "confidence", "probabilities"]
+        assert sum(digit["probabilities"].values()) == pytest.approx(1, abs=1e-6)
+        assert digit["confidence"] == digit["probabilities"][digit["value"]]
+        assert digit["confidence"] == max(digit["probabilities"].values())
+        assert list(shapes) == ["values", "probabilities"]
+        assert set(shapes["values"]) <= set(shapes["probabilities"])
+        assert list(covered) == ["value", "low", "high", "unit"]
+        assert covered["unit"] == "%"
+        assert np.isfinite(covered["value"])
+
+
+def test_an_unreadable_picture_keeps_its_place(trained: Path, predictor: Predictor, tmp_path: Path) -> None:  # noqa: F811
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    bad = FileImage(str(tmp_path / "bad.png"), "bad.png")
+    lost = FileImage(str(tmp_path / "lost.png"), "lost.png")
+    good = refs(trained, 2)
+    rows = list(predictor.predict([bad, good[0], lost, good[1], bad]))
+    assert [row["image"] for row in rows] == ["bad.png", "00000.png", "lost.png", "00001.png", "bad.png"]
+    assert [list(row) for row in rows if "error" in row] == [["image", "error"]] * 3
+    assert "picture" in rows[0]["error"]
+    alone = list(predictor.predict(good))
+    for one, other in zip([rows[1], rows[3]], alone, strict=True):
+        assert one["answers"]["digit"]["value"] == other["answers"]["digit"]["value"]
+        found, expected = (row["answers"]["covered"]["value"] for row in (one, other))
+        assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_all_unreadable_is_no_error(predictor: Predictor, tmp_path: Path) -> None:
+    lost = [FileImage(str(tmp_path / f"{number}.png"), f"{number}.png") for number in range(3)]
+    assert [row["image"] for row in predictor.predict(lost)] == ["0.png", "1.png", "2.png"]
+    assert list(predictor.predict([])) == []
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 20000), (20000, 1)])
+def test_pictures_of_odd_sizes(predictor: Predictor, tmp_path: Path, size: tuple[int, int]) -> None:
+    Image.new("RGB", size, "red").save(tmp_path / "odd.png")
+    (row,) = predictor.predict([FileImage(str(tmp_path / "odd.png"), "odd.png")])
+    assert (row["width"], row["height"]) == size
+    assert np.isfinite(row["answers"]["covered"]["value"])
+
+
+def test_pictures_are_taken_as_they_are_needed(trained: Path, predictor: Predictor) -> None:  # noqa: F811
+    """Memory does not grow with their number: the first answers come before the last picture is named."""
+    taken = 0
+    (ref,) = refs(trained, 1)
+
+    def endless() -> Iterator[ImageRef]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield ref
+
+    rows = predictor.predict(endless())
+    for _ in range(BATCH + 1):
+        assert next(rows)["image"] == "00000.png"
+    assert taken < 100 * BATCH
+
+
+def test_answers_are_those_of_the_network(trained: Path, predictor: Predictor) -> None:  # noqa: F811
+    canvas = np.zeros((2, 32, 32, 3), np.uint8)
+    canvas[1, 8:24] = 200
+    raw = predictor.raw(canvas)
+    assert {name: value.dtype for name, value in raw.items()} == dict.fromkeys(TASKS, np.float32)
+    with torch.inference_mode():
+        expected = predictor.network.eval()(torch.from_numpy(canvas).permute(0, 3, 1, 2))
+    for name in TASKS:
+        np.testing.assert_allclose(raw[name], expected[name].numpy(), rtol=1e-4, atol=1e-5)
+    answers = predictor.answers(canvas)
+    assert [tuple(answer) for answer in answers] == [TASKS, TASKS]
+
+
+def test_an_unfinished_run_is_refused(home: Path) -> None:  # noqa: F811
+    (home / "runs" / "a" / "tasks.json").unlink()
+    with pytest.raises(RunError, match="this run is not finished — continue it with: oneglance train"):
+        Predictor.open(RunFolder.open(home / "runs" / "a"))
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "tasks.json", "overrides.json"])
+def test_a_damaged_run_is_refused(home: Path, name: str) -> None:  # noqa: F811
+    file = home / "runs" / "a" / name
+    file.write_bytes(file.read_bytes()[:-20])
+    with pytest.raises(RunError) as found:
+        Predictor.open(RunFolder.open(home / "runs" / "a"))
+    assert name in found.value.where
+
+
+def test_weights_of_another_network_are_refused(home: Path) -> None:  # noqa: F811
+    config = home / "runs" / "a" / "config.toml"
+    config.write_text(config.read_text().replace("width = 4", "width = 8"))
+    with pytest.raises(Exception, match="these weights belong to another network"):
+        Predictor.open(RunFolder.open(home / "runs" / "a"))
+
+
+def test_a_device_that_is_not_there_is_refused(trained: Path) -> None:  # noqa: F811
+    with pytest.raises(ConfigError, match='"gpu", which this machine does not have'):
+        Predictor.open(RunFolder.open(trained / "runs" / "a"), device="gpu")
