@@ -1,8 +1,8 @@
 """From JPEG files to answers, relative to what the machine allows.
 
-On a CPU decoding and the network share the cores, so the bound is 1 / (1 / decode + 1 / forward), each measured
-alone on all cores; on a GPU it is the smaller of the two. All three take turns in one process. Memory is told
-for a set and for one four times as long.
+On a CPU decoding and the network share the cores, so the bound is 1 / (1 / decode + 1 / forward), each
+measured alone on all cores; on a GPU it is the smaller of the two. All three take turns in one process.
+Memory is told for a set and for one four times as long.
 
     python bench/predict.py [--pictures 1500] [--rounds 3]
 """
@@ -80,9 +80,8 @@ def main() -> None:
             for _ in predictor.predict(refs):
                 pass
 
-        turns = []
-        for _ in range(given.rounds + 1):
-            turns.append([len(refs) / seconds(work) for work in (decoding, forward, whole)])
+        works = (decoding, forward, whole)
+        turns = [[len(refs) / seconds(work) for work in works] for _ in range(given.rounds + 1)]
         shares = [w / bound(d, f, device) for d, f, w in turns[1:]]
         rates = [round(statistics.median(column)) for column in zip(*turns[1:], strict=True)]
         short = peak(partial(whole_of, predictor, refs))

@@ -1,7 +1,7 @@
 """What more questions cost: an epoch and a prediction with 5 tasks, relative to 1.
 
-The same pictures and backbone; the tasks are two labels, tags and two numbers. Networks with 1 and 5 tasks take
-turns in one process; the ratios are medians over the turns.
+The same pictures and backbone; the tasks are two labels, tags and two numbers. Networks with 1 and 5 tasks
+take turns in one process; the ratios are medians over the turns.
 
     python bench/tasks.py [--steps 8] [--rounds 6]
 """
@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 import torch
-
 from loop import BATCH, SETTINGS, endless, our_step, timed
+
 from oneglance.balancers.equal import Equal
 from oneglance.config import AugmentTable, BackboneTable, TrainingTable
 from oneglance.inference.predictor import Predictor

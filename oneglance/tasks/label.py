@@ -152,9 +152,15 @@ class Label(VectorTask):
         if len(index) < 10:
             return  # too few to say anything; the network's own confidence stays
 
+        # Where every answer is right, the likeliest temperature is 0: never wrong, for ever. One more picture
+        # whose class is anybody's guess keeps it honest (Platt 1999, section 2.2, for more than two classes).
+        doubt = 1 / (len(index) + 1)
+
         def loss(temperature: float) -> float:
             self._temperature = temperature
-            return float(-np.log(self.chances(raw)[np.arange(len(index)), index] + 1e-12).mean())
+            logs = np.log(self.chances(raw) + 1e-12)
+            right = logs[np.arange(len(index)), index].mean()
+            return float(-(1 - doubt) * right - doubt * logs.mean())
 
         self._temperature = fit_temperature(loss)
 

@@ -145,9 +145,14 @@ class Tags(VectorTask):
         if known.sum() < 10:
             return
 
+        # One more picture that nobody could answer, so that few mistakes do not become none for ever
+        # (Platt 1999, section 2.2).
+        count = known.sum(axis=0)
+        hoped = (present * count + 0.5) / (count + 1)
+
         def loss(temperature: float) -> float:
             x = raw / temperature
-            logs = present * log_sigmoid(x) + (1 - present) * log_sigmoid(-x)
+            logs = hoped * log_sigmoid(x) + (1 - hoped) * log_sigmoid(-x)
             return float(-logs[known].mean())
 
         self._temperature = fit_temperature(loss)

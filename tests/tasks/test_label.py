@@ -291,3 +291,12 @@ def test_answers_name_their_confidence() -> None:
     assert answer["confidence"] == pytest.approx(0.9)
     assert answer["probabilities"] == pytest.approx({"a": 0.9, "b": 0.1})
     assert task.predicted_words(answer) == "a (90%)"
+
+
+def test_a_faultless_validation_part_does_not_make_the_network_sure_for_ever() -> None:
+    task = label()
+    task.learn(["a", "b"] * 20)
+    raw = np.array([[2.0, -2.0], [-2.0, 2.0]] * 20)
+    task.calibrate(raw, ["a", "b"] * 20)
+    confidence = task.decode(raw)[0]["confidence"]
+    assert 0.95 < confidence < 1 - 1 / 200
