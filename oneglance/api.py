@@ -446,5 +446,6 @@ size = 64
 flip = false        # a mirrored digit is no digit
 
 [training]
-epochs = 10
+epochs = 26
+batch = 32
 """

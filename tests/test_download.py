@@ -1,5 +1,7 @@
 """Public sets, without the internet: torchvision's own downloads are replaced."""
 
+# ruff: noqa: F811 - a fixture is imported, and then the name of an argument
+
 from __future__ import annotations
 
 import gzip
@@ -12,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from torchvision import datasets
-from user import Said, Shell, shell  # noqa: F401 - fixtures
+from user import Said, Shell, shell  # noqa: F401
 
 import oneglance
 from oneglance.download import SETS, download
@@ -57,11 +59,7 @@ def mnist(fetcher: Any) -> None:
             file.write(head + labels.tobytes())
 
 
-def test_what_came_can_be_used_at_once(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    shell: Shell,  # noqa: F811
-) -> None:
+def test_what_came_can_be_used_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shell: Shell) -> None:
     monkeypatch.setattr(datasets.MNIST, "download", mnist)
     monkeypatch.chdir(tmp_path)
     said: Said = shell("get", "mnist", "sets")

@@ -23,11 +23,15 @@ from oneglance.weights import fill, load_file, read_plain, read_tensors
 RAN: list[str] = []
 
 
+def run_code(word: str) -> None:
+    RAN.append(word)
+
+
 class Evil:
     """A pickle that runs code when it is read."""
 
     def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
-        return RAN.append, ("evil",)
+        return run_code, ("evil",)
 
 
 def network(seed: int = 0) -> nn.Sequential:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
 from oneglance.balancer import Balancer, build_balancer, names
 from oneglance.errors import ConfigError
 
+quick = settings(deadline=None, max_examples=50)
 every_method = pytest.mark.parametrize("name", names())
 steps = st.lists(st.tuples(st.floats(2**-10, 2**10, width=32), st.booleans()), min_size=1, max_size=8)
 
@@ -26,6 +27,7 @@ def test_no_method_is_lost() -> None:
 
 
 @every_method
+@quick
 @given(steps)
 def test_weights_are_sound(name: str, step: list[tuple[float, bool]]) -> None:
     losses, present = map(list, zip(*step, strict=True))
@@ -38,12 +40,14 @@ def test_weights_are_sound(name: str, step: list[tuple[float, bool]]) -> None:
 
 
 @every_method
+@quick
 @given(st.integers(1, 8))
 def test_nothing_known_nothing_weighed(name: str, count: int) -> None:
     assert weights(name, [1.0] * count, [False] * count).tolist() == [0.0] * count
 
 
 @every_method
+@quick
 @given(steps, st.randoms(use_true_random=False))
 def test_the_order_of_the_tasks_does_not_matter(
     name: str, step: list[tuple[float, bool]], draw: object

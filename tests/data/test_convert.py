@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from PIL import Image
 
 from oneglance.data.convert import convert
 from oneglance.data.gather import gather
-from oneglance.data.record import Box, Record, Seen
+from oneglance.data.record import Box, ImageRef, Record, Seen
 from oneglance.data.refs import FileImage
 from oneglance.data.source import open_source
 from oneglance.data.writer import targets
@@ -110,8 +111,7 @@ def assert_same(first: Sequence[Record], again: Sequence[Record], to: str) -> No
         assert old.split == new.split
         said, says = dict(old.answers), dict(new.answers)
         before, after = said.pop("objects", None), says.pop("objects", None)
-        says.pop("split", None)
-        assert said == says
+        assert said | {"split": ""} == says | {"split": ""}  # each has its own words for the part
         if before is None or (before.asked == frozenset() and not before.boxes):
             assert after is None  # looked for nothing: the same as not looked
             continue
@@ -270,13 +270,25 @@ def test_names_are_made_safe_and_stay_apart(tmp_path: Path, shelf: Path) -> None
     assert numbers == {str(n) for n in range(len(odd))}
 
 
-def test_arrays_become_files(tmp_path: Path) -> None:
-    from strange_refs import Drawn
+@dataclass(frozen=True, slots=True)
+class Numbers(ImageRef):
+    """A picture of bare numbers."""
 
-    records = [Record("r", Drawn("numbers:3"), {"kind": "seven"})]
+    name: str
+
+    def load(self) -> np.ndarray:
+        return np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+
+    def stamp(self) -> tuple[Any, ...]:
+        return (self.name,)
+
+
+def test_arrays_become_files(tmp_path: Path) -> None:
+    records = [Record("r", Numbers("set.npz:3"), {"kind": "seven"})]
     assert convert(records, "table", tmp_path / "out", copy=False) == []
-    ((record,)) = read_back(tmp_path / "out", "table")
-    assert record.image.name == "numbers_3.png"
+    (record,) = read_back(tmp_path / "out", "table")
+    assert record.answers == {"kind": "seven"}
+    assert record.image.name == "set.npz_3.png"
     assert np.array_equal(np.asarray(Image.open(record.image.stamp()[0])), records[0].image.load())
 
 
@@ -286,7 +298,7 @@ def test_pictures_that_cannot_be_read_are_told(tmp_path: Path, shelf: Path) -> N
     assert str(problem).startswith("gone.png  cannot be read (No such file")
     (shelf / "bad.png").write_bytes(b"no picture")
     bad = Record("r", FileImage(str(shelf / "bad.png"), "bad.png"), {"objects": Seen(())})
-    assert [p.where for p in convert([bad], "yolo", tmp_path / "yolo")][0] == "bad.png"
+    assert "bad.png" in {problem.where for problem in convert([bad], "yolo", tmp_path / "yolo")}
 
 
 def test_a_format_or_folder_that_will_not_do(tmp_path: Path, shelf: Path) -> None:

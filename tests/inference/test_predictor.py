@@ -1,5 +1,7 @@
 """From a run folder to answers."""
 
+# ruff: noqa: F811 - a fixture is imported, and then the name of an argument
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from user import TASKS, home, trained  # noqa: F401 - fixtures
+from user import TASKS, home, trained  # noqa: F401
 
 from oneglance.data.record import ImageRef
 from oneglance.data.refs import FileImage
@@ -24,11 +26,11 @@ def refs(folder: Path, count: int) -> list[ImageRef]:
 
 
 @pytest.fixture
-def predictor(trained: Path) -> Predictor:  # noqa: F811
+def predictor(trained: Path) -> Predictor:
     return Predictor.open(RunFolder.open(trained / "runs" / "a"), device="cpu")
 
 
-def test_answers_have_the_shape_that_the_docs_promise(trained: Path, predictor: Predictor) -> None:  # noqa: F811
+def test_answers_have_the_shape_that_the_docs_promise(trained: Path, predictor: Predictor) -> None:
     rows = list(predictor.predict(refs(trained, 3)))
     assert [row["image"] for row in rows] == ["00000.png", "00001.png", "00002.png"]
     for row in rows:
@@ -47,7 +49,7 @@ def test_answers_have_the_shape_that_the_docs_promise(trained: Path, predictor: 
         assert np.isfinite(covered["value"])
 
 
-def test_an_unreadable_picture_keeps_its_place(trained: Path, predictor: Predictor, tmp_path: Path) -> None:  # noqa: F811
+def test_an_unreadable_picture_keeps_its_place(trained: Path, predictor: Predictor, tmp_path: Path) -> None:
     (tmp_path / "bad.png").write_bytes(b"no picture")
     bad = FileImage(str(tmp_path / "bad.png"), "bad.png")
     lost = FileImage(str(tmp_path / "lost.png"), "lost.png")
@@ -77,7 +79,7 @@ def test_pictures_of_odd_sizes(predictor: Predictor, tmp_path: Path, size: tuple
     assert np.isfinite(row["answers"]["covered"]["value"])
 
 
-def test_pictures_are_taken_as_they_are_needed(trained: Path, predictor: Predictor) -> None:  # noqa: F811
+def test_pictures_are_taken_as_they_are_needed(trained: Path, predictor: Predictor) -> None:
     """Memory does not grow with their number: the first answers come before the last picture is named."""
     taken = 0
     (ref,) = refs(trained, 1)
@@ -94,7 +96,7 @@ def test_pictures_are_taken_as_they_are_needed(trained: Path, predictor: Predict
     assert taken < 100 * BATCH
 
 
-def test_answers_are_those_of_the_network(trained: Path, predictor: Predictor) -> None:  # noqa: F811
+def test_answers_are_those_of_the_network(trained: Path, predictor: Predictor) -> None:
     canvas = np.zeros((2, 32, 32, 3), np.uint8)
     canvas[1, 8:24] = 200
     raw = predictor.raw(canvas)
@@ -107,14 +109,14 @@ def test_answers_are_those_of_the_network(trained: Path, predictor: Predictor) -
     assert [tuple(answer) for answer in answers] == [TASKS, TASKS]
 
 
-def test_an_unfinished_run_is_refused(home: Path) -> None:  # noqa: F811
+def test_an_unfinished_run_is_refused(home: Path) -> None:
     (home / "runs" / "a" / "tasks.json").unlink()
     with pytest.raises(RunError, match="this run is not finished — continue it with: oneglance train"):
         Predictor.open(RunFolder.open(home / "runs" / "a"))
 
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "tasks.json", "overrides.json"])
-def test_a_damaged_run_is_refused(home: Path, name: str) -> None:  # noqa: F811
+def test_a_damaged_run_is_refused(home: Path, name: str) -> None:
     file = home / "runs" / "a" / name
     file.write_bytes(file.read_bytes()[:-20])
     with pytest.raises(RunError) as found:
@@ -122,13 +124,13 @@ def test_a_damaged_run_is_refused(home: Path, name: str) -> None:  # noqa: F811
     assert name in found.value.where
 
 
-def test_weights_of_another_network_are_refused(home: Path) -> None:  # noqa: F811
+def test_weights_of_another_network_are_refused(home: Path) -> None:
     config = home / "runs" / "a" / "config.toml"
     config.write_text(config.read_text().replace("width = 4", "width = 8"))
     with pytest.raises(Exception, match="these weights belong to another network"):
         Predictor.open(RunFolder.open(home / "runs" / "a"))
 
 
-def test_a_device_that_is_not_there_is_refused(trained: Path) -> None:  # noqa: F811
+def test_a_device_that_is_not_there_is_refused(trained: Path) -> None:
     with pytest.raises(ConfigError, match='"gpu", which this machine does not have'):
         Predictor.open(RunFolder.open(trained / "runs" / "a"), device="gpu")

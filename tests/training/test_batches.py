@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oneglance.training.batches import Batch, Batches
 
 CPU = torch.device("cpu")
+quick = settings(deadline=None, max_examples=50)
 
 
 class Numbered:
@@ -45,6 +46,7 @@ def order(found: list[Batch]) -> list[int]:
 some = st.integers(1, 60), st.integers(1, 20), st.integers(0, 2**40), st.integers(0, 50)
 
 
+@quick
 @given(*some)
 def test_every_picture_once_per_epoch(count: int, size: int, seed: int, epoch: int) -> None:
     rows = np.random.default_rng(1).permutation(100)[:count]
@@ -56,6 +58,7 @@ def test_every_picture_once_per_epoch(count: int, size: int, seed: int, epoch: i
     assert len(found) == len(part) == -(-count // size)
 
 
+@quick
 @given(*some, st.integers(0, 60))
 def test_a_start_goes_on_where_it_stopped(count: int, size: int, seed: int, epoch: int, start: int) -> None:
     part = batches(np.arange(count), size)
@@ -63,6 +66,7 @@ def test_a_start_goes_on_where_it_stopped(count: int, size: int, seed: int, epoc
     assert [rows_of(batch) for batch in part.shuffled(seed, epoch, start)] == found[start:]
 
 
+@quick
 @given(*some)
 def test_answers_stay_with_their_pictures(count: int, size: int, seed: int, epoch: int) -> None:
     part = batches(np.random.default_rng(2).permutation(100)[:count], size)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -24,6 +24,7 @@ BACKBONES: Mapping[str, dict[str, Any]] = {
     "vit_tiny_patch16_224": {"name": "vit_tiny_patch16_224", "weights": "none", "options": {"depth": 3}},
     "mobilenetv2_100": {"name": "mobilenetv2_100", "weights": "none"},
 }
+quick = settings(deadline=None, max_examples=50)
 every_backbone = pytest.mark.parametrize("name", BACKBONES)
 _made: dict[str, Network] = {}
 
@@ -132,6 +133,7 @@ schedules = st.builds(
 )
 
 
+@quick
 @given(schedules, st.integers(1, 400))
 def test_the_rate_rises_once_and_falls_once(table: TrainingTable, steps: int) -> None:
     found = [rate_at(step, steps, table) for step in range(steps)]

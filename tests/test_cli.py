@@ -1,0 +1,439 @@
+"""The shell: verbs, exit codes, what goes to standard output and what to standard error."""
+
+# ruff: noqa: F811 - a fixture is imported, and then the name of an argument
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import typer
+from user import PICTURES, TASKS, Said, Shell, files, home, shell, trained  # noqa: F401
+
+import oneglance
+from oneglance import cli
+
+VERBS = ["check", "demo", "evaluate", "get", "init", "predict", "runs", "train"]
+GROUP: Any = typer.main.get_command(cli.app)
+
+
+# Help.
+
+
+def test_the_verbs_are_those_of_the_library() -> None:
+    assert sorted(GROUP.commands) == VERBS
+    assert set(VERBS) <= set(oneglance.__all__)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_argument_and_option_is_explained(verb: str, shell: Shell) -> None:
+    command = GROUP.commands[verb]
+    assert command.help
+    for parameter in command.params:
+        assert parameter.help, f"{verb} {parameter.name}"
+    said = shell(verb, "--help")
+    assert said.code == 0
+    for parameter in command.params:
+        for option in parameter.opts:
+            assert option.lstrip("-") in said.out
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_an_option_of_the_shell_is_an_argument_of_the_function(verb: str) -> None:
+    import inspect
+
+    ours = set(inspect.signature(getattr(oneglance, verb)).parameters)
+    names = {parameter.name for parameter in GROUP.commands[verb].params}
+    assert names - {"as_json", "help"} <= ours
+
+
+def test_version_and_help(shell: Shell) -> None:
+    assert shell("--version") == Said(0, f"oneglance {oneglance.__version__}\n", "")
+    said = shell("--help")
+    assert all(verb in said.out for verb in VERBS)
+    assert shell("-h") == said
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["trian"], ["train"], ["train", "a.toml", "--epochs", "3"], ["predict", "runs/a"]]
+)
+def test_wrong_usage_is_exit_code_2(words: list[str], shell: Shell) -> None:
+    assert shell(*words).code == 2
+
+
+def test_tab_completes_verbs_and_options(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_ONEGLANCE_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "oneglance tr")
+    monkeypatch.setenv("COMP_CWORD", "1")
+    assert shell().out.split() == ["train"]
+    monkeypatch.setenv("COMP_WORDS", "oneglance train --re")
+    monkeypatch.setenv("COMP_CWORD", "2")
+    assert shell().out.split() == ["--resume"]
+
+
+@pytest.mark.parametrize("kind", ["bash", "zsh", "fish"])
+def test_completion_can_be_shown(kind: str, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")
+    said = shell("--show-completion", kind)
+    assert said.code == 0
+    assert "oneglance" in said.out
+
+
+# init, check
+
+
+def test_init_says_what_to_do_next(home: Path, shell: Shell) -> None:
+    said = shell("init", "scenes/images", "scenes/labels.csv", "--out", "new.toml", "--recipe", "classic")
+    assert said == Said(0, "wrote new.toml: read it, then run: oneglance train new.toml\n", "")
+    again = shell("init", "scenes", "--out", "new.toml")
+    assert again.refused() == "new.toml: exists already — name another with --out, or add --force"
+    assert shell("init", "scenes", "--out", "new.toml", "--force").code == 1, "no folder per class"
+    assert shell("init", "scenes/labels.csv", "--out", "new.toml", "--force").code == 0
+
+
+def table(home: Path, *rows: str) -> None:
+    path = home / "scenes" / "labels.csv"
+    path.write_text(path.read_text() + "".join(row + "\n" for row in rows))
+
+
+def test_check_has_three_exit_codes(home: Path, shell: Shell) -> None:
+    said = shell("check", "oneglance.toml")
+    assert said.code == 0
+    assert said.err == ""
+    assert re.fullmatch(r"\d+ problems", said.out.splitlines()[-1])
+    Path("scenes/images/00003.png").write_bytes(b"no picture")
+    said = shell("check", "oneglance.toml")
+    assert said.code == 3
+    assert re.search(r"^images/00003\.png  .* — left out", said.out, re.MULTILINE)
+    assert shell("check", "oneglance.toml", "--no-pictures").code == 0
+    table(home, "images/lost.png,s1,1,sea,none,3")
+    assert shell("check", "oneglance.toml", "--no-pictures").code == 3
+    table(home, "images/00000.png,,,,,much")
+    said = shell("check", "oneglance.toml")
+    assert said.code == 1
+    assert said.out.startswith('labels.csv:63  covered is "much"')
+
+
+def test_check_speaks_json(home: Path, shell: Shell) -> None:
+    Path("scenes/images/00003.png").write_bytes(b"no picture")
+    said = shell("check", "oneglance.toml", "--json")
+    assert said.code == 3
+    problems = json.loads(said.out)
+    assert {tuple(problem) for problem in problems} == {("where", "what", "cure", "kind", "fatal")}
+    assert [problem["where"] for problem in problems if problem["kind"] == "unreadable"] == [
+        "images/00003.png"
+    ]
+
+
+def test_no_problems_is_said_too(home: Path, shell: Shell) -> None:
+    rows = [f"images/{number:05}.png,{'xy'[number % 2]}" for number in range(PICTURES)]
+    Path("scenes/labels.csv").write_text("\n".join(["image,kind", *rows]) + "\n")
+    Path("kind.toml").write_text('[[sources]]\npath = "scenes/labels.csv"\n[tasks.kind]\ntype = "label"\n')
+    assert shell("check", "kind.toml") == Said(0, "no problems\n", "")
+    assert json.loads(shell("check", "kind.toml", "--json").out) == []
+
+
+# train, evaluate, runs
+
+
+def test_train_and_what_comes_after(home: Path, shell: Shell) -> None:
+    said = shell("train", "oneglance.toml", "--set", "training.epochs=1", "--set", "backbone.size=16")
+    assert said.code == 0
+    assert said.out == "now run: oneglance evaluate runs/home\n"
+    lines = said.err.splitlines()
+    assert lines[-1] == "finished: runs/home (best epoch 1)"
+    assert re.fullmatch(r"epoch 1/1  \d+ s   digit .*  covered ±.* %", lines[-2])
+    assert json.loads(Path("runs/home/overrides.json").read_text())["set"] == [
+        "training.epochs=1",
+        "backbone.size=16",
+    ]
+
+
+def test_train_speaks_json(home: Path, shell: Shell) -> None:
+    said = shell("train", "oneglance.toml", "--set", "training.epochs=1", "--out", "runs/b", "--json")
+    found = json.loads(said.out)
+    assert found["run"] == "runs/b"
+    assert [row["epoch"] for row in found["history"]] == [1]
+
+
+def test_resume_of_a_finished_run(home: Path, shell: Shell) -> None:
+    assert shell("train", "runs/a", "--resume") == Said(
+        0, "now run: oneglance evaluate runs/a\n", "runs/a is finished already\n"
+    )
+
+
+def test_ctrl_c_is_130_and_names_the_way_on(
+    home: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from oneglance.terminal import Terminal
+
+    def interrupt(*_: object) -> None:
+        import signal
+
+        signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Terminal, "step", interrupt)
+        said = shell("train", "oneglance.toml", "--out", "runs/b")
+    assert said.code == 130
+    assert said.out == ""
+    last = said.err.splitlines()[-1]
+    assert last.endswith("nothing is lost — go on with: oneglance train runs/b --resume")
+    assert shell("train", "runs/b", "--resume").code == 0
+
+
+def test_ctrl_c_elsewhere_is_quiet(home: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(oneglance, "check", interrupt)
+    said = shell("check", "oneglance.toml")
+    assert said.code == 130
+    assert "Traceback" not in said.err
+
+
+def test_evaluate_shows_a_table(home: Path, shell: Shell) -> None:
+    said = shell("evaluate", "runs/a")
+    assert said.code == 0
+    assert said.err == ""
+    head, *lines = said.out.splitlines()
+    assert head.split() == ["task", "metric", "value", "95", "%", "interval", "constant", "n"]
+    assert [line.split()[0] for line in lines if not line.startswith(" ")][: len(TASKS)] == list(TASKS)
+    assert lines[-1] == f"look at {Path('runs/a/report.html')}"
+    assert "pictures of the test part, read for the first time" in lines[-2]
+    assert "read 2 times" in shell("evaluate", "runs/a").out
+
+
+def test_evaluate_speaks_json(home: Path, shell: Shell) -> None:
+    said = shell("evaluate", "runs/a", "--split", "validation", "--out", "place", "--json")
+    assert json.loads(said.out) == json.loads(Path("place/report.json").read_text())
+    assert json.loads(said.out)["split"] == "validation"
+
+
+def test_runs_are_listed(home: Path, shell: Shell) -> None:
+    said = shell("runs")
+    assert said.code == 0
+    head, row, note = said.out.splitlines()
+    assert head.split() == ["run", "state", "epochs", "best", "skill", *TASKS, "minutes"]
+    assert row.split()[:3] == ["a", "finished", "2"]
+    assert note == "scores are of the validation part, at the best epoch"
+    found = json.loads(shell("runs", "--json").out)
+    assert [run["run"] for run in found] == ["a"]
+    assert shell("runs", "nowhere") == Said(0, "no runs in nowhere\n", "")
+    assert json.loads(shell("runs", "nowhere", "--json").out) == []
+
+
+def test_tables_are_not_folded_in_a_pipe(home: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    (home / "runs/a").rename(home / "runs" / ("[/b] :smile: " + "long " * 20))
+    said = shell("runs")
+    assert said.code == 0
+    assert len(said.out.splitlines()) == 3
+    assert "[/b] :smile: long" in said.out, "a name is no markup"
+
+
+# predict
+
+
+def test_predict_prints_pure_json_lines(home: Path, shell: Shell) -> None:
+    Path("bad.png").write_bytes(b"no picture")
+    said = shell("predict", "runs/a", "scenes/images/00001.png", "bad.png", "scenes/images/0000[02].png")
+    assert said.code == 3
+    rows = [json.loads(line) for line in said.out.splitlines()]
+    names = ["scenes/images/00001.png", "bad.png", "scenes/images/00000.png", "scenes/images/00002.png"]
+    assert [row["image"] for row in rows] == names
+    assert list(rows[1]) == ["image", "error"]
+    assert said.err.startswith("bad.png  ")
+    assert len(said.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "csv", "parquet"])
+def test_predict_writes_a_file_and_prints_nothing(home: Path, shell: Shell, ending: str) -> None:
+    Path("scenes/images/00003.png").write_bytes(b"no picture")
+    said = shell("predict", "runs/a", "scenes/images", "--out", f"answers.{ending}")
+    assert (said.code, said.out) == (3, "")
+    rows: list[dict[str, Any]]
+    if ending == "parquet":
+        rows = pq.read_table("answers.parquet").to_pylist()
+    elif ending == "csv":
+        with Path("answers.csv").open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    else:
+        text = Path("answers.jsonl").read_text(encoding="utf-8")
+        rows = [json.loads(line) for line in text.splitlines()]
+    assert [row["image"] for row in rows] == [f"scenes/images/{n:05}.png" for n in range(PICTURES)]
+    assert [number for number, row in enumerate(rows) if row.get("error")] == [3]
+    if ending != "jsonl":
+        assert list(rows[0])[:5] == ["image", "width", "height", "digit", "digit_confidence"]
+        assert list(rows[0])[-5:] == ["covered", "covered_low", "covered_high", "covered_unit", "error"]
+
+
+def test_other_alphabets_are_written_as_they_are(home: Path, shell: Shell) -> None:
+    name = "写真 ü.png"
+    Path("scenes/images/00001.png").rename(name)
+    said = shell("predict", "runs/a", name)
+    assert f'"image": "{name}"' in said.out
+
+
+# Other processes: what the imports of this one would hide.
+
+
+def python(*words: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, *words],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        capture_output=True,
+        check=False,
+    )
+
+
+EXTRA = "torch torchvision timm sklearn scipy matplotlib safetensors jinja2"
+HEAVY = f"{EXTRA} pyarrow onnxruntime numpy PIL pydantic"
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["train", "--help"], ["--version"]])
+def test_help_loads_nothing_heavy(words: list[str], tmp_path: Path) -> None:
+    code = f"""
+import sys
+import oneglance.cli
+sys.argv = ["oneglance", *{words!r}]
+try:
+    if {words!r}:
+        oneglance.cli.main()
+finally:
+    print("loaded:", *sorted(set({HEAVY!r}.split()) & set(sys.modules)))
+"""
+    ended = python("-c", code, folder=tmp_path)
+    assert ended.stdout.decode().splitlines()[-1] == "loaded:"
+
+
+def test_no_warning_of_a_library_reaches_the_user(home: Path) -> None:
+    """Training, scoring and answering, with every warning of Python on."""
+    code = """
+import sys
+from oneglance.cli import main
+for words in (["train", "oneglance.toml", "--out", "b"], ["evaluate", "b"], ["predict", "b", "scenes"]):
+    sys.argv = ["oneglance", *words]
+    try:
+        main()
+    except SystemExit as end:
+        assert not end.code, words
+"""
+    config = Path("oneglance.toml")
+    config.write_text(config.read_text().replace('precision = "fp32"\n', ""))  # measured, as for a user
+    ended = python("-W", "default", "-c", code, folder=home)
+    lines = ended.stderr.decode().splitlines()
+    assert ended.returncode == 0, lines
+    ours = (
+        r"epoch \d/2  .*|finished: b .*|(predicting|scoring|looking|reading|decoding)  .*"
+        r"|(digit|background|shapes|covered)\b.*  is in no picture of .*|    and \d+ more: .*"
+    )
+    assert [line for line in lines if not re.fullmatch(ours, line)] == []
+    assert len([line for line in ended.stdout.splitlines() if line.startswith(b"{")]) == PICTURES
+
+
+WITHOUT = f"""
+import contextlib, io, json, sys
+from importlib.abc import MetaPathFinder
+
+class Missing(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {EXTRA.split()!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Missing())
+from oneglance.cli import main
+for words in json.loads(sys.argv[1]):
+    sys.argv = ["oneglance", *words]
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main()
+            code = 0
+        except SystemExit as end:
+            code = end.code or 0
+        except BaseException as fault:
+            code = repr(fault)
+    print(json.dumps([code, out.getvalue(), err.getvalue()]))
+"""
+
+
+def test_without_the_train_extra(home: Path) -> None:
+    """What the light base does, and what it says of the rest."""
+    light = [
+        ["--help"],
+        ["--version"],
+        ["init", "scenes/labels.csv", "--out", "new.toml"],
+        ["check", "new.toml"],
+        ["check", "oneglance.toml", "--json"],
+    ]
+    needy = {
+        "train": ["train", "oneglance.toml"],
+        "evaluate": ["evaluate", "runs/a"],
+        "predict": ["predict", "runs/a", "scenes"],
+        "get": ["get", "mnist"],
+        "demo": ["demo"],
+        "runs": ["runs"],
+    }
+    before = files(home)
+    ended = python("-c", WITHOUT, json.dumps([*light, *needy.values()]), folder=home)
+    said = [json.loads(line) for line in ended.stdout.decode().splitlines()]
+    assert [code for code, _, _ in said[: len(light)]] == [0] * len(light), ended.stderr
+    for verb, (code, out, err) in zip(needy, said[len(light) :], strict=True):
+        assert (code, out) == (1, ""), (verb, code, err)
+        assert re.fullmatch(r'.* needs the package \w+ — pip install "oneglance\[train\]"\n', err), verb
+    assert files(home) - before <= {"new.toml", "demo"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_answers_redirected_from_a_terminal_are_all_there(home: Path) -> None:
+    """`oneglance predict ... > answers.jsonl` in a terminal: the bar there, the answers in the file."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    with Path("answers.jsonl").open("wb") as out:
+        words = [sys.executable, "-m", "oneglance.cli", "predict", "runs/a", "scenes"]
+        process = subprocess.Popen(words, stdout=out, stderr=theirs)
+        os.close(theirs)
+        seen = b""
+        while True:
+            try:
+                chunk = os.read(ours, 65536)
+            except OSError:  # the other end is closed
+                break
+            if not chunk:
+                break
+            seen += chunk
+        assert process.wait() == 0
+    os.close(ours)
+    assert len(Path("answers.jsonl").read_text().splitlines()) == PICTURES
+    assert b'"image"' not in seen
+
+
+def test_a_reader_who_stops_early_does_no_harm(home: Path) -> None:
+    words = [sys.executable, "-m", "oneglance.cli", "predict", "runs/a", "scenes"]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    said = process.stderr.read().decode()
+    process.stderr.close()
+    process.wait()
+    assert "Traceback" not in said
+    assert "BrokenPipe" not in said
+
+
+def test_a_pipe_gets_utf_8_whatever_the_locale(home: Path) -> None:
+    name = "写真 ü.png"
+    Path("scenes/images/00001.png").rename(name)
+    ended = python("-m", "oneglance.cli", "predict", "runs/a", name, folder=home, PYTHONIOENCODING="ascii")
+    assert json.loads(ended.stdout.decode("utf-8"))["image"] == name
