@@ -99,7 +99,7 @@ class RunFolder:
     def write_split(self, rows: Iterable[Sequence[str]]) -> None:
         """Rows of (picture, group, part)."""
         out = io.StringIO()
-        table = csv.writer(out, lineterminator="\n")
+        table = csv.writer(out)  # with its own \r\n, or a name with \r in it would not be quoted
         table.writerow(("image", "group", "split"))
         table.writerows(rows)
         write_text(self / "split.csv", out.getvalue())

@@ -112,8 +112,8 @@ def assert_same(first: Sequence[Record], again: Sequence[Record], to: str) -> No
         said, says = dict(old.answers), dict(new.answers)
         before, after = said.pop("objects", None), says.pop("objects", None)
         assert said | {"split": ""} == says | {"split": ""}  # each has its own words for the part
-        if before is None or (before.asked == frozenset() and not before.boxes):
-            assert after is None  # looked for nothing: the same as not looked
+        if before is None or before == Seen((), frozenset()):  # looked for nothing: as good as not at all
+            assert after in (None, Seen((), frozenset()))
             continue
         assert after is not None
         assert (before.asked if before.asked is not None else every) == after.asked
@@ -141,7 +141,8 @@ def test_nothing_is_lost_that_the_format_can_say(
     tmp_path_factory: pytest.TempPathFactory, shelf: Path, to: str, copy: bool, data: st.DataObject
 ) -> None:
     records = []
-    for number, (seen, fields, part) in enumerate(data.draw(a_set(SAYS[to]))):
+    says = SAYS[to] - ({"unknown"} if to == "voc" and not copy else set())  # a list holds no whole paths
+    for number, (seen, fields, part) in enumerate(data.draw(a_set(says))):
         said = fields if seen is None else {**fields, "objects": seen}
         records.append(Record(f"r{number}", picture(shelf, number), {**said, "split": part}, split=part))
     if to == "yolo" and not told_of(records):

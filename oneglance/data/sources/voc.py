@@ -23,9 +23,9 @@ from oneglance.data.source import Found, Source
 from oneglance.data.walk import files_below, folders_in
 from oneglance.errors import DataError, Problem
 
-ANNOTATIONS = ("Annotations", "annotations", "")
+ANNOTATIONS = ("Annotations", "annotations")
 PICTURES = ("JPEGImages", "images", "Images")
-LOOKED_AT = 1000  # names in a folder until it is taken for one without XML files
+MANY, FEW = 1000, 10  # names, and XML files, that are looked at before a folder is taken for another format
 PLACES = frozenset(("name", "bndbox", "robndbox", "polygon", "part", "point", "difficult", "attributes"))
 
 
@@ -115,6 +115,10 @@ class Voc(Source):
     ) -> Iterator[Found | Problem]:
         """A picture on a list that has no readable XML file."""
         name = book.picture(key, "")
+        if not name:
+            what = f"names {quoted(key)}, of which there is neither a picture nor an XML file"
+            yield Problem(where, what, "it is left out", kind="picture not there", fatal=False)
+            return
         image = book.find(name, where)
         if isinstance(image, Problem):
             yield image
@@ -244,19 +248,31 @@ def _text(found: Element | None) -> str:
 def _places(path: Path) -> list[tuple[Path, str]]:
     """The folders of XML files, each with its part where that is the name of a folder."""
     for name in ANNOTATIONS:
-        if _has_pages(path / name):
+        if any(map(_is_page, _below(path / name))):
             return [(path / name, "")]
-    parts = [(folder, folder.name) for folder in folders_in(path) if folder.name.lower() in SPLIT_NAMES]
-    return [(folder, part) for folder, part in parts if _has_pages(folder)]
+    places = [
+        (path, ""),
+        *((place, place.name) for place in folders_in(path) if place.name.lower() in SPLIT_NAMES),
+    ]
+    found = [(place, part) for place, part in places if any(map(_is_page, _directly_in(place)))]
+    return found[:1] if found and not found[0][1] else found
 
 
-def _has_pages(folder: Path) -> bool:
+def _below(folder: Path) -> Iterator[Path]:
+    files = (Path(place, name) for place, _, names in os.walk(folder) for name in names if _is_xml(name))
+    return islice(files, FEW)
+
+
+def _directly_in(folder: Path) -> list[Path]:
     try:
         with os.scandir(folder) as entries:
-            pages = [Path(entry) for entry in islice(entries, LOOKED_AT) if _is_xml(entry.name)]
+            return [Path(entry) for entry in islice(entries, MANY) if _is_xml(entry.name)][:FEW]
     except OSError:
-        return False
-    return any(b"<annotation" in beginning(page, 4096) for page in pages[:10])
+        return []
+
+
+def _is_page(file: Path) -> bool:
+    return b"<annotation" in beginning(file, 4096)
 
 
 def _is_xml(name: str) -> bool:

@@ -31,11 +31,13 @@ class VocWriter(Writer):
     def add(self, item: Item) -> None:
         self.without_fields(item)
         self.without_asked(item)
+        if item.seen is None and (item.image != item.name or not item.part):
+            what = "a picture elsewhere" if item.part else "a picture of no part"
+            self.cannot_say(f"{what} whose boxes nobody looked for", item.where)
+            return
         if item.part:
             self._lists.setdefault(item.part, []).append(item.stem)
         if item.seen is None:
-            if not item.part:
-                self.cannot_say("a picture of no part whose boxes nobody looked for", item.where)
             return
         page = Element("annotation")
         _add(page, "filename", item.image)

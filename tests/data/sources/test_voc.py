@@ -117,13 +117,13 @@ def test_lists_give_the_parts(tmp_path: Path) -> None:
     lists.mkdir(parents=True)
     (lists / "trainval.txt").write_text("a\nb\n")
     (lists / "val.txt").write_text("b\n")
-    (lists / "test.txt").write_text("JPEGImages/c.png\r\ne\n\n")
+    (lists / "test.txt").write_text("JPEGImages/c.png\r\ne\n\nnone\n")
     (lists / "cat_val.txt").write_text("b  1\n")
     records, problems = read(base)
     found = {record.image.name[0]: record.split for record in records}
     assert found == {"a": "train", "b": "validation", "c": "test", "d": "", "e": "test"}
     assert "objects" not in records[-1].answers
-    assert kinds(problems) == ["no annotation", "on no list"]
+    assert kinds(problems) == ["no annotation", "on no list", "picture not there"]
     assert [r.split for r in read(base, split="")[0]] == [""] * 5
 
 
