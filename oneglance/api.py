@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -278,6 +279,8 @@ def demo(folder: str | Path = "demo", *, screen: Screen | None = None) -> Run:
     """Everything once, offline: draw pictures, check, train, evaluate, predict, and say where to look."""
     from oneglance.data.scenes import write_scenes
 
+    with needs_extra("train", "demo"):
+        import_module("oneglance.training.session")  # so that this is told before anything is written
     screen = screen or default_screen()
     place = make_folder(Path(folder))
     data, config = place / "scenes", place / "oneglance.toml"

@@ -207,7 +207,7 @@ def main() -> None:
     """The entry point: one message and an exit code instead of a traceback."""
     speak_utf8()
     try:
-        app(standalone_mode=True)
+        app(prog_name="oneglance")
     except StoppedError as error:
         typer.echo(str(error), err=True)
         sys.exit(130)

@@ -363,7 +363,9 @@ def test_evaluate_after_the_data_changed(home: Path, shell: Shell) -> None:
     table.write_text("".join(table.read_text().splitlines(keepends=True)[:-1]))
     before = files(home)
     said = shell("evaluate", "runs/a").refused()
-    assert said == "runs/a: the data have changed since this run was trained — train anew to be sure"
+    assert said == (
+        "runs/a: the pictures or groups have changed since this run was trained — train anew to be sure"
+    )
     left_alone(home, before)
 
 

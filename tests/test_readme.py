@@ -87,7 +87,7 @@ def test_the_readme_shows_the_way_from_pictures_to_answers() -> None:
     assert shown == ["init", "check", "train", "evaluate", "predict"]
 
 
-@pytest.mark.parametrize("text", blocks("python"))
+@pytest.mark.parametrize("text", list(blocks("python")))
 def test_python_uses_names_that_there_are(text: str) -> None:
     tree = ast.parse(text)
     for node in ast.walk(tree):
@@ -107,7 +107,7 @@ def test_python_uses_names_that_there_are(text: str) -> None:
 WHOLE = {"sources": [{"path": "photos"}], "tasks": {"kind": {"type": "label"}}}
 
 
-@pytest.mark.parametrize("text", blocks("toml"))
+@pytest.mark.parametrize("text", list(blocks("toml")))
 def test_tables_are_valid(text: str, tmp_path: Path) -> None:
     """Also those that are only a part of a file."""
     tables = tomllib.loads(text)
@@ -118,7 +118,7 @@ def test_tables_are_valid(text: str, tmp_path: Path) -> None:
     build_tasks(read.tasks)
 
 
-@pytest.mark.parametrize("text", blocks("json"))
+@pytest.mark.parametrize("text", list(blocks("json")))
 def test_json_is_valid(text: str) -> None:
     assert json.loads(text)
 

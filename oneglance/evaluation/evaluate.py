@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from oneglance.data.dataset import load_dataset
+from oneglance.data.dataset import Dataset, load_dataset
 from oneglance.data.record import Record
 from oneglance.errors import ConfigError, RunError
 from oneglance.evaluation.report import Wrong, write_page
@@ -37,13 +37,7 @@ def evaluate_run(run: RunFolder, split: str, out: Path, screen: Screen) -> dict[
     predictor = Predictor.open(run)
     tasks, config = predictor.tasks, predictor.config
     dataset = load_dataset(config, list(tasks.values()), screen.progress)
-    if list(dataset.rows()) != run.split():
-        raise RunError(
-            "the data have changed since this run was trained",
-            where=str(run.path),
-            cure="train anew to be sure",
-        )
-    chosen = [dataset.records[row] for row in getattr(dataset.parts, split)]
+    chosen = _part(run, split, dataset)
     if not chosen:
         raise ConfigError(f"the {split} part is empty", where="[split]")
     records, predictions = _ask(predictor, chosen, screen)
@@ -64,6 +58,20 @@ def evaluate_run(run: RunFolder, split: str, out: Path, screen: Screen) -> dict[
     write_page(out / "report.html", report, details, run.history(), wrong, title=run.path.resolve().name)
     screen.close()
     return report
+
+
+def _part(run: RunFolder, split: str, dataset: Dataset) -> list[Record]:
+    """The pictures that were in this part when the run was trained. Their answers may have been corrected
+    since, which would spread them over the parts in another way.
+    """
+    trained = run.split()
+    if [row[:2] for row in dataset.rows()] != [row[:2] for row in trained]:
+        raise RunError(
+            "the pictures or groups have changed since this run was trained",
+            where=str(run.path),
+            cure="train anew to be sure",
+        )
+    return [record for record, row in zip(dataset.records, trained, strict=True) if row[2] == split]
 
 
 def _ask(

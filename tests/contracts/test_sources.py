@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import random
 import struct
 import tarfile
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from PIL import Image
 
 from oneglance.data.record import Record
 from oneglance.data.source import Source, format_class, formats, open_source
-from oneglance.errors import ConfigError, Problem
+from oneglance.errors import ConfigError, DataError, Problem
 
 
 def draw(path: Path, colour: int) -> None:
@@ -251,3 +252,25 @@ def test_a_picture_that_went_away_is_an_oserror(name: str, source: Source) -> No
 def test_unknown_keys_are_refused(name: str, path: Path) -> None:
     with pytest.raises(ConfigError, match='has no key "imagse"'):
         open_source({"path": path.name, "imagse": "x"}, path.parent)
+
+
+@every_format
+def test_a_damaged_file_is_told_and_never_more(name: str, path: Path) -> None:
+    """Bytes lost, changed and repeated anywhere: what is read is a record, a Problem or a DataError."""
+    chance = random.Random(0)
+    files = [file for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file()]
+    texts = [file for file in files if file.suffix != ".png"]
+    for _ in range(60 if texts else 0):
+        file = chance.choice(texts)
+        whole = file.read_bytes()
+        start = chance.randrange(len(whole) + 1)
+        end = min(len(whole), start + chance.choice((1, 2, 8, 10_000)))
+        middle = chance.choice((b"", b"\xff", b"\0", b"[", b"<", b'"', b"9" * 400, whole[start:end] * 2))
+        file.write_bytes(whole[:start] + middle + whole[end:])
+        try:
+            for item in open_source({"path": path.name, "format": name}, path.parent).read():
+                assert isinstance(item, Record | Problem)
+                str(item)
+        except DataError as error:
+            assert str(error)
+        file.write_bytes(whole)

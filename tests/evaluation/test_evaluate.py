@@ -164,7 +164,7 @@ def test_changed_data_are_refused(home: Path, change: str) -> None:
     else:
         (home / "scenes" / next(iter(parts(home)))).unlink()
     before = files(home / "runs/a")
-    with pytest.raises(RunError, match="the data have changed since this run was trained"):
+    with pytest.raises(RunError, match="the pictures or groups have changed since this run was trained"):
         evaluate()
     assert files(home / "runs/a") == before, "nothing was read, so nothing is counted"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,17 @@ def test_lvis_says_what_was_looked_for(tmp_path: Path) -> None:
     assert [box.label for box in boxes(lvis)] == ["cat", "cow"]
     assert unseen.answers == {}
     assert problems == []
+
+
+def test_pictures_may_lie_in_a_zip(tmp_path: Path) -> None:
+    path = write(tmp_path, annotations=[mark(bbox=[90, 20, 30, 40])])
+    with zipfile.ZipFile(tmp_path / "p.zip", "w") as archive:
+        archive.write(tmp_path / "a.png", "photos/a.png")
+    (tmp_path / "a.png").unlink()
+    ((record,), problems) = read(path, images="p.zip")
+    assert record.image.name == "p.zip/photos/a.png"
+    assert corners(record) == [(90, 20, 100, 60)]
+    assert kinds(problems) == ["box beyond the edge"]
 
 
 def test_a_folder_of_parts(tmp_path: Path) -> None:
