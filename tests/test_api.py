@@ -13,7 +13,6 @@ import zipfile
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -525,16 +524,3 @@ def test_tags_of_three_states_stay_three(tmp_path: Path) -> None:
         answer = next(found for image, found in words.items() if image.endswith(name))
         assert ("striped" in answer.present) == (cell == "yes")
         assert (answer.asked is None or "striped" in answer.asked) == (cell != "")
-
-
-# Names.
-
-
-def test_verbs_and_methods_have_the_same_arguments() -> None:
-    import inspect
-
-    for name in ("predict", "evaluate"):
-        verb = inspect.signature(getattr(oneglance, name))
-        assert next(iter(verb.parameters)) == "run"
-    settings: dict[str, Any] = {"split": "validation", "screen": SILENT}
-    assert inspect.signature(oneglance.evaluate).bind("runs/a", **settings)

@@ -34,6 +34,12 @@ def test_the_backbone_does_not_move(tmp_path: Path) -> None:
     assert not torch.equal(heads["kind head"].last.weight, first["kind head"].last.weight)
 
 
+def test_the_optimizer_keeps_nothing_for_it(tmp_path: Path) -> None:
+    learner = begin(tmp_path / "run", *FROZEN).learner
+    held = {id(parameter) for group in learner.optimizer.param_groups for parameter in group["params"]}
+    assert held == {id(parameter) for parameter in learner.network.heads.parameters()}
+
+
 def test_each_picture_is_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, records = world()
     monkeypatch.setattr(toy, "world", lambda: (store, records))
