@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# Two workers with two threads each on two cores would wait for each other; children inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
