@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from oneglance import config as configuration
 from oneglance.config import Config
 from oneglance.data.checks import summary
 from oneglance.data.dataset import Dataset, load_dataset
 from oneglance.data.images import Fit, Limits
-from oneglance.errors import ConfigError, DataError, OneglanceError, Problem, RunError, needs_extra
+from oneglance.errors import ConfigError, DataError, Problem, needs_extra
 from oneglance.files import make_folder, write_text
 from oneglance.inference.pictures import Paths, read, relative, start_of_names
 from oneglance.inference.pictures import pictures as pictures_of
 from oneglance.screen import Screen
 from oneglance.task import Task, build_tasks
 from oneglance.terminal import default_screen
-
-if TYPE_CHECKING:
-    from oneglance.run import RunFolder
 
 
 class Run:
@@ -106,10 +103,11 @@ def train(
     """
     with needs_extra("train", "train"):
         from oneglance.data.cache import open_canvases
+        from oneglance.places import begun, chosen, going_on, new_run
         from oneglance.training.session import Session
 
     screen = screen or default_screen()
-    folder, declared = _place(Path(config), set, Path(out) if out else None, resume)
+    folder, declared = chosen(Path(config), set, Path(out) if out else None, resume)
     if folder is not None and folder.finished:
         screen.say(f"{folder.path} is finished already")
         return Run(folder.path)
@@ -119,7 +117,7 @@ def train(
     for line in summary(dataset.problems):
         screen.say(line)
     rows = dataset.rows()
-    home = _going_on(folder, rows) if folder else _begun(_new_run(Path(config), out), declared, rows)
+    home = going_on(folder, rows) if folder else begun(new_run(Path(config), out), declared, rows)
     with closing(screen), home as folder:
         learned = [*dataset.parts.train.tolist(), *dataset.parts.validation.tolist()]
         store = open_canvases(
@@ -270,9 +268,10 @@ def get(name: str, folder: str | Path = "data", *, screen: Screen | None = None)
 def runs(folder: str | Path = "runs") -> list[dict[str, Any]]:
     """What is known of each run folder in ``folder``: name, tasks, best epoch, validation scores, seconds."""
     with needs_extra("train", "runs"):
+        from oneglance.places import listed
         from oneglance.run import runs_in
 
-    return [_overview(run) for run in runs_in(Path(folder))]
+    return [listed(run) for run in runs_in(Path(folder))]
 
 
 def demo(folder: str | Path = "demo", *, screen: Screen | None = None) -> Run:
@@ -281,6 +280,7 @@ def demo(folder: str | Path = "demo", *, screen: Screen | None = None) -> Run:
 
     with needs_extra("train", "demo"):
         import_module("oneglance.training.session")  # so that this is told before anything is written
+        from oneglance.places import new_run
     screen = screen or default_screen()
     place = make_folder(Path(folder))
     data, config = place / "scenes", place / "oneglance.toml"
@@ -291,7 +291,7 @@ def demo(folder: str | Path = "demo", *, screen: Screen | None = None) -> Run:
     write_text(config, DEMO)
     for line in summary(check(config, screen=screen)):
         screen.say(line)
-    run = train(config, out=_new_run(Path("demo"), None, place / "runs"), screen=screen)
+    run = train(config, out=new_run(Path("demo"), None, place / "runs"), screen=screen)
     run.evaluate(screen=screen)
     predict(run.path, data / "images", out=place / "answers.jsonl", screen=screen)
     return run
@@ -316,104 +316,6 @@ def _refuse_early(config: Config, *, load_weights: bool) -> None:
     build_balancer(config.training.balancer, config.training.balancer_options)
     pick_device(config.training.device)
     build_backbone(config.backbone, config.base, load_weights=load_weights)
-
-
-@contextmanager
-def _begun(place: Path, config: Config, rows: list[tuple[str, str, str]]) -> Iterator[RunFolder]:
-    """A new run folder; it is taken away again if the block fails before anything was learned."""
-    from oneglance.run import RunFolder, remove
-
-    ours = not (place.is_dir() and any(place.iterdir()))
-    try:
-        folder = RunFolder.create(place, config)
-        folder.write_split(rows)
-        yield folder
-    except BaseException:
-        if ours and not any((place / name).exists() for name in ("resume.pt", "weights.safetensors")):
-            remove(RunFolder(place))
-        raise
-
-
-@contextmanager
-def _going_on(folder: RunFolder, rows: list[tuple[str, str, str]]) -> Iterator[RunFolder]:
-    """A run folder whose training was stopped.
-
-    Raises:
-        RunError: its pictures or their parts are others now.
-    """
-    if folder.split() != rows:
-        raise RunError(
-            "the data have changed since this run began", where=str(folder.path), cure="train anew"
-        )
-    yield folder
-
-
-def _place(
-    given: Path, overrides: Sequence[str], out: Path | None, resume: bool
-) -> tuple[RunFolder | None, Config]:
-    """The run folder to go on with, if any, and the configuration to train."""
-    from oneglance.run import RunFolder
-
-    if not resume:
-        if given.is_dir():
-            raise ConfigError(
-                "is a folder, not a configuration", where=str(given), cure="to go on with a run, add --resume"
-            )
-        return None, configuration.load(given, overrides)
-    if overrides:
-        raise ConfigError("--set cannot change a run that goes on", cure="train anew")
-    if given.is_dir():
-        folder = RunFolder.open(given)
-        return folder, folder.config()
-    wanted = configuration.load(given)
-    folder = RunFolder.open(out) if out else _newest_of(wanted, _run_name(given))
-    begun = folder.config()
-    if begun.text != wanted.text:
-        raise RunError(
-            f"was begun with another configuration than {given} is now",
-            where=str(folder.path),
-            cure=f"train anew, or go on as it began: oneglance train {folder.path} --resume",
-        )
-    return folder, begun
-
-
-def _run_name(config: Path) -> str:
-    """``clothing.toml`` -> clothing; a plain oneglance.toml is called after its folder."""
-    stem = config.stem
-    return stem if stem != "oneglance" else config.resolve().parent.name
-
-
-def _new_run(config: Path, out: str | Path | None, folder: Path = Path("runs")) -> Path:
-    from oneglance.run import new_place
-
-    return Path(out) if out else new_place(folder, _run_name(config))
-
-
-def _newest_of(config: Config, name: str) -> RunFolder:
-    """The youngest unfinished run of a configuration."""
-    from oneglance.run import runs_in
-
-    text = config.text.encode()
-    begun = [
-        run
-        for run in runs_in(Path("runs"))
-        if not run.finished and (run / "config.toml").read_bytes() == text
-    ]
-    if not begun:
-        raise RunError(
-            f"no unfinished run of {name} in runs/", cure="name its folder: oneglance train RUN --resume"
-        )
-    return max(begun, key=lambda run: (run / "config.toml").stat().st_mtime)
-
-
-def _overview(run: RunFolder) -> dict[str, Any]:
-    from oneglance.run import overview
-
-    try:
-        return overview(run)
-    except OneglanceError as error:
-        unknown = {"backbone": "", "epochs": 0, "best_epoch": None, "skill": None, "scores": {}, "seconds": 0}
-        return {"run": run.path.name, "state": f"damaged: {error}", **unknown}
 
 
 def _tell_unreadable(failures: Iterable[DataError], total: int, screen: Screen) -> None:

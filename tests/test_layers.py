@@ -27,7 +27,7 @@ LAYERS = [
     ["run"],
     ["training", "inference"],
     ["evaluation"],
-    ["download", "tables", "terminal"],
+    ["download", "places", "tables", "terminal"],
     ["api"],
     ["oneglance"],
     ["serving"],

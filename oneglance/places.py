@@ -1,0 +1,103 @@
+"""Which run folder a verb means: a new one, one to go on with, or all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from oneglance import config as configuration
+from oneglance.config import Config
+from oneglance.errors import ConfigError, OneglanceError, RunError
+from oneglance.run import RunFolder, new_place, overview, remove, runs_in
+
+
+@contextmanager
+def begun(place: Path, config: Config, rows: list[tuple[str, str, str]]) -> Iterator[RunFolder]:
+    """A new run folder; it is taken away again if the block fails before anything was learned."""
+    ours = not (place.is_dir() and any(place.iterdir()))
+    try:
+        folder = RunFolder.create(place, config)
+        folder.write_split(rows)
+        yield folder
+    except BaseException:
+        if ours and not any((place / name).exists() for name in ("resume.pt", "weights.safetensors")):
+            remove(RunFolder(place))
+        raise
+
+
+@contextmanager
+def going_on(folder: RunFolder, rows: list[tuple[str, str, str]]) -> Iterator[RunFolder]:
+    """A run folder whose training was stopped.
+
+    Raises:
+        RunError: its pictures or their parts are others now.
+    """
+    if folder.split() != rows:
+        raise RunError(
+            "the data have changed since this run began", where=str(folder.path), cure="train anew"
+        )
+    yield folder
+
+
+def chosen(
+    given: Path, overrides: Sequence[str], out: Path | None, resume: bool
+) -> tuple[RunFolder | None, Config]:
+    """The run folder to go on with, if any, and the configuration to train."""
+    if not resume:
+        if given.is_dir():
+            raise ConfigError(
+                "is a folder, not a configuration", where=str(given), cure="to go on with a run, add --resume"
+            )
+        return None, configuration.load(given, overrides)
+    if overrides:
+        raise ConfigError("--set cannot change a run that goes on", cure="train anew")
+    if given.is_dir():
+        folder = RunFolder.open(given)
+        return folder, folder.config()
+    wanted = configuration.load(given)
+    folder = RunFolder.open(out) if out else newest_of(wanted, run_name(given))
+    then = folder.config()
+    if then.text != wanted.text:
+        raise RunError(
+            f"was begun with another configuration than {given} is now",
+            where=str(folder.path),
+            cure=f"train anew, or go on as it began: oneglance train {folder.path} --resume",
+        )
+    return folder, then
+
+
+def run_name(config: Path) -> str:
+    """``clothing.toml`` -> clothing; a plain oneglance.toml is called after its folder."""
+    stem = config.stem
+    return stem if stem != "oneglance" else config.resolve().parent.name
+
+
+def new_run(config: Path, out: str | Path | None, folder: Path = Path("runs")) -> Path:
+    """Where a new run goes: ``out``, or a free name in ``folder``."""
+    return Path(out) if out else new_place(folder, run_name(config))
+
+
+def newest_of(config: Config, name: str) -> RunFolder:
+    """The youngest unfinished run of a configuration."""
+    text = config.text.encode()
+    unfinished = [
+        run
+        for run in runs_in(Path("runs"))
+        if not run.finished and (run / "config.toml").read_bytes() == text
+    ]
+    if not unfinished:
+        raise RunError(
+            f"no unfinished run of {name} in runs/", cure="name its folder: oneglance train RUN --resume"
+        )
+    return max(unfinished, key=lambda run: (run / "config.toml").stat().st_mtime)
+
+
+def listed(run: RunFolder) -> dict[str, Any]:
+    """The overview of a run; a damaged one says so instead of hiding the others."""
+    try:
+        return overview(run)
+    except OneglanceError as error:
+        unknown = {"backbone": "", "epochs": 0, "best_epoch": None, "skill": None, "scores": {}, "seconds": 0}
+        return {"run": run.path.name, "state": f"damaged: {error}", **unknown}
