@@ -130,6 +130,7 @@ def train(
         if store.problem is not None:
             screen.say(str(store.problem))
         _tell_unreadable(store.failures.values(), len(learned), screen)
+        folder.write_unreadable((failure.where, failure.what) for failure in store.failures.values())
         training = dataset.part("train", 0, store.failures)
         validation = dataset.part("validation", len(dataset.parts.train), store.failures)
         session = Session(folder, declared, tasks, store, training, validation, screen)

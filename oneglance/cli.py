@@ -125,6 +125,8 @@ def train(
         print_json({"run": str(run.path), "history": run.history()})
     else:
         tell(f"now run: oneglance evaluate {run.path}")
+    if run.folder.unreadable():
+        raise typer.Exit(3)
 
 
 @app.command()
@@ -142,6 +144,8 @@ def evaluate(
         from oneglance.tables import show_report
 
         show_report(report, Path(out or run))
+    if report["unreadable"]:
+        raise typer.Exit(3)
 
 
 @app.command()

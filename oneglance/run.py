@@ -4,6 +4,7 @@ config.toml          byte for byte what the user wrote
 overrides.json       the --set arguments, and where relative paths of config.toml start
 environment.json     versions, device, processor, precision
 split.csv            each picture, its group and its part
+unreadable.json      pictures that could not be decoded and are left out, with the reason
 history.jsonl        a line per epoch
 resume.pt            tensors and plain values to go on with; gone once the training is finished
 weights.safetensors  the best averaged weights so far
@@ -109,6 +110,17 @@ class RunFolder:
         text = io.StringIO(self.read_text("split.csv"), newline="")
         with self._whole("split.csv"):
             return [tuple(row) for row in csv.reader(text)][1:]
+
+    def write_unreadable(self, failures: Iterable[tuple[str, str]]) -> None:
+        """(picture, why it cannot be decoded) of everything that training leaves out."""
+        write_json(self / "unreadable.json", [{"image": where, "error": what} for where, what in failures])
+
+    def unreadable(self) -> list[dict[str, str]]:
+        """What write_unreadable() wrote."""
+        found: list[dict[str, str]] = (
+            self.read_json("unreadable.json") if (self / "unreadable.json").exists() else []
+        )
+        return found
 
     # On the way.
 

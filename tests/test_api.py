@@ -166,6 +166,7 @@ def test_train_makes_a_run(home: Path) -> None:
         "config.toml",
         "environment.json",
         "history.jsonl",
+        "unreadable.json",
         "overrides.json",
         "split.csv",
         "tasks.json",
