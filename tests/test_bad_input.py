@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import builtins
 import errno
+import json
 import os
 import re
 from collections.abc import Callable
@@ -273,8 +274,11 @@ def test_unreadable_pictures_are_named_and_left_out(shop: Path, shell: Shell) ->
     assert "images/00001.png" in said.out
     assert "images/00002.png" in said.out
     said = shell("train", "shop.toml", "--out", "runs/b", "--set", "split.test=0")
-    assert said.code == 0
+    assert said.code == 3
     assert "2 of 30 pictures cannot be read and are left out" in said.err
+    named = json.loads((shop / "runs/b/unreadable.json").read_text())
+    assert sorted(Path(row["image"]).name for row in named) == ["00001.png", "00002.png"]
+    assert all(row["error"] for row in named)
 
 
 def test_no_readable_picture_at_all(shop: Path, shell: Shell) -> None:
