@@ -107,7 +107,7 @@ def unreadable_pictures(facts: Facts) -> Iterator[Problem]:
     for row, failure in sorted(facts.failures.items()):
         name, place = plain(facts.records[row].image.name), facts.records[row].where
         where = name if place.endswith(name) else f"{name} ({place})"
-        yield Problem(where, failure.what, f"left out; {share}", kind="unreadable picture", fatal=False)
+        yield Problem(where, failure.what, f"left out; {share}", kind="unreadable", fatal=False)
 
 
 def rare_classes(facts: Facts) -> Iterator[Problem]:

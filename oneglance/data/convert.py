@@ -109,7 +109,7 @@ def _item(record: Record, writer: Writer, names: _Names, copy: bool) -> Item | P
 
 
 def _unreadable(image: ImageRef, what: str) -> Problem:
-    return Problem(plain(image.name), what, "left out", kind="unreadable picture", fatal=False)
+    return Problem(plain(image.name), what, "left out", kind="unreadable", fatal=False)
 
 
 def _encoded(image: ImageRef) -> bytes:

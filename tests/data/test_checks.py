@@ -132,7 +132,7 @@ def test_answers_only_on_unreadable_pictures_are_no_answers() -> None:
 
 def test_unreadable_pictures_are_named_with_row_reason_and_count() -> None:
     problems = check(kinds("abab"), QUESTIONS, failures={2: PictureError("is cut short after 20 %")})
-    assert of_kind(problems, "unreadable picture") == [
+    assert of_kind(problems, "unreadable") == [
         "p4 (a.csv:4)  is cut short after 20 % — left out; 1 of 4 pictures"
     ]
 
