@@ -29,7 +29,7 @@ class SplitTable(Table):
 
     test: float = Field(0.2, ge=0, lt=1)  # share of the pictures kept for `evaluate`
     validation: float = Field(0.1, gt=0, lt=1)  # share that stops, chooses and calibrates
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=2**32)
 
 
 class PicturesTable(Table):
@@ -100,7 +100,7 @@ class TrainingTable(Table):
     checkpoint_minutes: float = Field(3.0, gt=0)
     device: str = "auto"  # "cpu", "cuda", "mps"; auto: a GPU if there is one
     tensorboard: bool = False
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=2**32)
 
 
 class Config(Table):

@@ -151,5 +151,7 @@ def open_source(table: Mapping[str, Any], base: Path, where: str = "oneglance.to
             cure=f"name its format: {', '.join(formats())}",
         )
     best = max(candidates, key=lambda name: format_class(name).rank)
-    source: Source = read_table(format_class(best), {**table, "format": best}, where=where, section="[sources]")
+    source: Source = read_table(
+        format_class(best), {**table, "format": best}, where=where, section="[sources]"
+    )
     return source
