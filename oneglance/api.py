@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from importlib import import_module
 from pathlib import Path
@@ -11,14 +11,14 @@ from typing import Any
 from oneglance import config as configuration
 from oneglance.config import Config
 from oneglance.data.checks import summary
-from oneglance.data.dataset import Dataset, load_dataset
+from oneglance.data.dataset import Part, load_dataset
 from oneglance.data.images import Fit, Limits
 from oneglance.errors import ConfigError, DataError, Problem, needs_extra
 from oneglance.files import make_folder, write_text
 from oneglance.inference.pictures import Paths, read, relative, start_of_names
 from oneglance.inference.pictures import pictures as pictures_of
 from oneglance.screen import Screen
-from oneglance.task import Task, build_tasks
+from oneglance.task import build_tasks, learn_all
 from oneglance.terminal import default_screen
 
 
@@ -69,7 +69,9 @@ def check(
     dataset = load_dataset(declared, list(tasks.values()), screen.progress, strict=False)
     problems = list(dataset.problems)
     if not any(problem.fatal for problem in problems):
-        problems += _unlearnable(tasks, dataset)
+        learned = dataset.parts.train
+        wrong = learn_all(tasks, Part([dataset.records[row] for row in learned.tolist()], learned).answers)
+        problems += (Problem(error.where, error.what, error.cure) for error in wrong)
     if pictures:
         limits = Limits(declared.pictures.megapixels, declared.pictures.megabytes)
         fit = Fit(declared.backbone.size, declared.pictures.fit)
@@ -296,16 +298,6 @@ def demo(folder: str | Path = "demo", *, screen: Screen | None = None) -> Run:
     run.evaluate(screen=screen)
     predict(run.path, data / "images", out=place / "answers.jsonl", screen=screen)
     return run
-
-
-def _unlearnable(tasks: Mapping[str, Task], dataset: Dataset) -> Iterator[Problem]:
-    """What a training would refuse to learn."""
-    for name, task in tasks.items():
-        answers = (dataset.records[row].answers.get(name) for row in dataset.parts.train)
-        try:
-            task.learn([answer for answer in answers if answer is not None])
-        except DataError as error:
-            yield Problem(error.where or name, error.what, error.cure)
 
 
 def _refuse_early(config: Config, *, load_weights: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import re
 import secrets
@@ -58,6 +59,11 @@ def sweep(folder: Path) -> None:
         if re.fullmatch(r"\..+\.\d+\.[0-9a-f]{8}", fresh.name):
             with suppress(OSError):
                 fresh.unlink()
+
+
+def finite(value: float) -> float | None:
+    """``value`` as JSON can hold it: neither NaN nor infinite."""
+    return float(value) if math.isfinite(value) else None
 
 
 def make_folder(path: Path) -> Path:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import pkgutil
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -21,7 +21,7 @@ from pydantic import Field, PrivateAttr
 
 from oneglance import tasks
 from oneglance.config import Table, read_table
-from oneglance.errors import ConfigError, nearest
+from oneglance.errors import ConfigError, DataError, nearest
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -253,6 +253,21 @@ def build_tasks(tables: Mapping[str, Mapping[str, Any]], where: str = "oneglance
     if wrong:
         raise ConfigError("\n".join(wrong))
     return _used_first(built, where)
+
+
+def learn_all(tasks: Mapping[str, Task], answers: Callable[[str], Sequence[Any | None]]) -> list[DataError]:
+    """Every task learns its classes and scale from ``answers(name)``, None where nobody looked.
+
+    Returns:
+        Why each of the others cannot.
+    """
+    wrong = []
+    for name, task in tasks.items():
+        try:
+            task.learn([answer for answer in answers(name) if answer is not None])
+        except DataError as error:
+            wrong.append(error)
+    return wrong
 
 
 def _used_first(built: Mapping[str, Task], where: str) -> dict[str, Task]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
@@ -42,20 +42,20 @@ class Source(Table, ABC):
         """Whether ``path`` looks like this format. Cheap: names and first bytes only."""
 
     @abstractmethod
-    def read(self) -> Iterator[Record | Problem]:
-        """Every picture with its answers by field name, and a Problem for whatever could not be used.
+    def found(self) -> Iterator[Found | Problem]:
+        """Every picture, where it was named, and its answers by field name; and a Problem for whatever could
+        not be used.
 
         Answers are as the source has them: text from a table's cell, a list or number where the format
-        knows such; an empty cell is left out. Fields named by ``group`` and ``split`` are read into the
-        record's own attributes (the split as one of train, validation, test) and also left in answers.
+        knows such; an empty cell is left out.
         """
 
     @property
     def title(self) -> str:
         return self.name or self.path.name
 
-    def records(self, found: Iterable[Found | Problem]) -> Iterator[Record | Problem]:
-        """What ``read`` gives for what a member found: its answers with group and split read out of them.
+    def read(self) -> Iterator[Record | Problem]:
+        """What was found, with group and split read out of the answers, where they also stay.
 
         A split word or a group field that means nothing is fatal, since a picture might train that was
         to test; each is told once, at the end. So is a source without any picture.
@@ -63,7 +63,7 @@ class Source(Table, ABC):
         title, group, split, words = self.title, self.group, self.split, _SplitWords(self.split)
         fields: Mapping[str, Any] | None = None  # of the last picture
         ungrouped = bool(group)
-        for item in found:
+        for item in self.found():
             if isinstance(item, Problem):
                 yield item
                 continue

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from oneglance.files import finite
 from oneglance.task import Prediction, Task
 
 
@@ -55,10 +56,10 @@ def score(
         "answered": len(rows),
         "brief": task.brief(found[task.deciding]) if math.isfinite(found[task.deciding]) else "",
         "metrics": {
-            name: {"value": _plain(value), **_interval(column), "n": len(rows)}
+            name: {"value": finite(value), **_interval(column), "n": len(rows)}
             for (name, value), column in zip(found.items(), columns, strict=True)
         },
-        "constant": {name: _plain(value) for name, value in constant.items()},
+        "constant": {name: finite(value) for name, value in constant.items()},
     }
 
 
@@ -85,8 +86,3 @@ def _interval(draws: np.ndarray) -> dict[str, float | None]:
         return {"low": None, "high": None}
     low, high = np.percentile(defined, [2.5, 97.5]).tolist()
     return {"low": low, "high": high}
-
-
-def _plain(value: float) -> float | None:
-    """JSON knows neither NaN nor infinity."""
-    return float(value) if math.isfinite(value) else None

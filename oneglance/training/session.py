@@ -18,12 +18,12 @@ from oneglance.config import Config
 from oneglance.data.cache import cache_folder
 from oneglance.data.dataset import Part
 from oneglance.errors import DataError, DivergedError, RunError, StoppedError
-from oneglance.files import sweep, write_json
+from oneglance.files import finite, sweep, write_json
 from oneglance.machine import environment, faster_precision, keep_freed_memory, pick_device
 from oneglance.network import Network, build_network
 from oneglance.run import ANEW, RunFolder
 from oneglance.screen import Screen
-from oneglance.task import Task
+from oneglance.task import Task, learn_all
 from oneglance.training.augment import Augment
 from oneglance.training.batches import Batches, Store
 from oneglance.training.frozen import remembered
@@ -59,7 +59,8 @@ class Session:
         self.device = pick_device(config.training.device)
         keep_freed_memory()
         torch.manual_seed(config.training.seed)  # the heads' and a new backbone's first weights
-        learn_answers(tasks, training)
+        if wrong := learn_all(tasks, training.answers):
+            raise DataError("\n".join(str(error) for error in wrong))
         self.answered = {
             name: [row for row, answer in enumerate(validation.answers(name)) if answer is not None]
             for name in tasks
@@ -249,22 +250,6 @@ class Session:
         )
 
 
-def learn_answers(tasks: Mapping[str, Task], training: Part) -> None:
-    """Every task learns its classes and scale; all that cannot are told at once.
-
-    Raises:
-        DataError: nothing can be learned of a task.
-    """
-    wrong = []
-    for name, task in tasks.items():
-        try:
-            task.learn([answer for answer in training.answers(name) if answer is not None])
-        except DataError as error:
-            wrong.append(str(error))
-    if wrong:
-        raise DataError("\n".join(wrong))
-
-
 def task_values(
     task: Task, predictions: Sequence[Any], answers: Sequence[Any | None], rows: Sequence[int]
 ) -> dict[str, float]:
@@ -273,11 +258,6 @@ def task_values(
         return {}
     evidence = task.evidence(predictions, [answers[row] for row in rows])
     return task.metrics(evidence, np.ones(len(rows)))
-
-
-def finite(value: float) -> float | None:
-    """JSON knows no NaN."""
-    return float(value) if np.isfinite(value) else None
 
 
 @dataclass

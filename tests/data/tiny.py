@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from oneglance.data.record import ImageRef, Record
-from oneglance.data.source import Source
+from oneglance.data.source import Found, Source
 from oneglance.errors import DataError, Misfit, Problem
 
 
@@ -34,6 +34,9 @@ class Said(Source):
     @classmethod
     def recognises(cls, path: Path) -> bool:
         return False
+
+    def found(self) -> Iterator[Found | Problem]:
+        raise AssertionError("its items are records already")
 
     def read(self) -> Iterator[Record | Problem]:
         for item in self.items:

@@ -13,7 +13,6 @@ from oneglance.data.boxes import NOTHING, Boxes, Drawn, Size, number
 from oneglance.data.header import header
 from oneglance.data.naming import finder
 from oneglance.data.quote import plain, quoted
-from oneglance.data.record import Record
 from oneglance.data.source import Found, Source
 from oneglance.data.sources.table import IMAGE_COLUMNS
 from oneglance.data.tabular import Delimited
@@ -65,10 +64,7 @@ class BoxesTable(Source):
             return False
         return bool(_first(columns, IMAGE_COLUMNS) and _first(columns, LABELS) and _four(columns)[0])
 
-    def read(self) -> Iterator[Record | Problem]:
-        return self.records(self._found())
-
-    def _found(self) -> Iterator[Found | Problem]:
+    def found(self) -> Iterator[Found | Problem]:
         ending = self.path.suffix.lower()
         table = Delimited(self.path, self.title, self.encoding, self.delimiter or "\t" * (ending == ".tsv"))
         layout = self._layout(table)

@@ -13,7 +13,6 @@ import numpy as np
 
 from oneglance.data import plain_pickle
 from oneglance.data.archives import is_archive, members
-from oneglance.data.record import Record
 from oneglance.data.refs import ArrayImage, FileImage, MemberImage
 from oneglance.data.source import Found, Source
 from oneglance.errors import DataError, Problem
@@ -52,10 +51,7 @@ class Cifar(Source):
     def recognises(cls, path: Path) -> bool:
         return bool(_places(path))
 
-    def read(self) -> Iterator[Record | Problem]:
-        return self.records(self._found())
-
-    def _found(self) -> Iterator[Found | Problem]:
+    def found(self) -> Iterator[Found | Problem]:
         places = _places(self.path)
         if len(places) != 1:
             what = "holds several versions of CIFAR" if places else "is not CIFAR as it is downloaded"

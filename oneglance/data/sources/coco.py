@@ -13,7 +13,7 @@ from oneglance.data.documents import beginning, read_json
 from oneglance.data.header import header
 from oneglance.data.nearby import find_nearby
 from oneglance.data.quote import plain, quoted
-from oneglance.data.record import SPLIT_NAMES, Record
+from oneglance.data.record import SPLIT_NAMES
 from oneglance.data.source import Found, Source
 from oneglance.data.tabular import SAMPLE
 from oneglance.data.tally import Tally
@@ -54,10 +54,7 @@ class Coco(Source):
     def recognises(cls, path: Path) -> bool:
         return bool(_parts(path)) if path.is_dir() else _is_coco(path)
 
-    def read(self) -> Iterator[Record | Problem]:
-        return self.records(self._found())
-
-    def _found(self) -> Iterator[Found | Problem]:
+    def found(self) -> Iterator[Found | Problem]:
         if not self.path.is_dir():
             yield from self._file(self.path, self.title, {})
             return

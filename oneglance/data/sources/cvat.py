@@ -14,7 +14,6 @@ from oneglance.data.documents import beginning, children
 from oneglance.data.header import header
 from oneglance.data.nearby import find_nearby
 from oneglance.data.quote import plain, quoted
-from oneglance.data.record import Record
 from oneglance.data.source import Found, Source
 from oneglance.data.tabular import SAMPLE
 from oneglance.errors import DataError, Problem
@@ -36,10 +35,7 @@ class Cvat(Source):
     def recognises(cls, path: Path) -> bool:
         return path.suffix.lower() == ".xml" and b"<annotations" in beginning(path, 4096)
 
-    def read(self) -> Iterator[Record | Problem]:
-        return self.records(self._found())
-
-    def _found(self) -> Iterator[Found | Problem]:
+    def found(self) -> Iterator[Found | Problem]:
         first = islice(
             (child for child in children(self.path, "annotations") if child.tag == "image"), SAMPLE
         )

@@ -11,7 +11,7 @@ from typing import Any
 
 from oneglance.data.archives import is_archive, is_hidden, members
 from oneglance.data.quote import plain
-from oneglance.data.record import SPLIT_NAMES, ImageRef, Record
+from oneglance.data.record import SPLIT_NAMES, ImageRef
 from oneglance.data.refs import FileImage, MemberImage, is_picture, shown
 from oneglance.data.source import Found, Source
 from oneglance.errors import Problem
@@ -31,10 +31,7 @@ class Folder(Source):
     def recognises(cls, path: Path) -> bool:
         return path.is_dir() or is_archive(path)
 
-    def read(self) -> Iterator[Record | Problem]:
-        return self.records(self._found())
-
-    def _found(self) -> Iterator[Found | Problem]:
+    def found(self) -> Iterator[Found | Problem]:
         tree = _Disk(self.path, self.title) if self.path.is_dir() else _Packed(self.path)
         has_parts, strangers = _parts(tree) if self.split else (False, [])
         for name in strangers:

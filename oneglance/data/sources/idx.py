@@ -18,7 +18,6 @@ from typing import BinaryIO, ClassVar
 import numpy as np
 
 from oneglance.data.quote import quoted
-from oneglance.data.record import Record
 from oneglance.data.refs import ArrayImage
 from oneglance.data.source import Found, Source
 from oneglance.data.text import lines
@@ -45,10 +44,7 @@ class Idx(Source):
     def recognises(cls, path: Path) -> bool:
         return bool(_image_files(path))
 
-    def read(self) -> Iterator[Record | Problem]:
-        return self.records(self._found())
-
-    def _found(self) -> Iterator[Found | Problem]:
+    def found(self) -> Iterator[Found | Problem]:
         files = _image_files(self.path)
         if not files:
             raise DataError("holds no idx files of images", where=self.title)

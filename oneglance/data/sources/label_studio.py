@@ -15,7 +15,6 @@ from oneglance.data.documents import beginning, read_json
 from oneglance.data.header import header
 from oneglance.data.nearby import find_nearby
 from oneglance.data.quote import plain, quoted
-from oneglance.data.record import Record
 from oneglance.data.refs import is_picture
 from oneglance.data.source import Found, Source
 from oneglance.data.tabular import SAMPLE
@@ -49,10 +48,7 @@ class LabelStudio(Source):
             re.search(rb'"(annotations|completions)"', start) is not None and b'"data"' in start
         )
 
-    def read(self) -> Iterator[Record | Problem]:
-        return self.records(self._found())
-
-    def _found(self) -> Iterator[Found | Problem]:
+    def found(self) -> Iterator[Found | Problem]:
         said = read_json(self.path)
         if not isinstance(said, list):
             raise DataError(

@@ -7,7 +7,6 @@ from itertools import islice
 from pathlib import Path
 
 from oneglance.data.naming import finder
-from oneglance.data.record import Record
 from oneglance.data.refs import FileImage, is_picture
 from oneglance.data.source import Found, Source
 from oneglance.data.tabular import SAMPLE
@@ -28,10 +27,7 @@ class Listing(Source):
     def recognises(cls, path: Path) -> bool:
         return path.is_file() and (path.suffix.lower() == ".txt" or is_picture(path.name))
 
-    def read(self) -> Iterator[Record | Problem]:
-        return self.records(self._found())
-
-    def _found(self) -> Iterator[Found | Problem]:
+    def found(self) -> Iterator[Found | Problem]:
         if is_picture(self.path.name):
             yield self.title, FileImage(str(self.path), self.path.name), {}
             return

@@ -14,7 +14,7 @@ from oneglance.data.archives import is_hidden
 from oneglance.data.naming import finder
 from oneglance.data.parquet import Parquet
 from oneglance.data.quote import plain, quoted
-from oneglance.data.record import SPLIT_NAMES, Record
+from oneglance.data.record import SPLIT_NAMES
 from oneglance.data.refs import is_picture
 from oneglance.data.source import Found, Source
 from oneglance.data.tabular import Delimited, JsonLines, Rows
@@ -47,10 +47,7 @@ class Table(Source):
     def recognises(cls, path: Path) -> bool:
         return bool(_parts(path)) if path.is_dir() else path.suffix.lower() in READERS
 
-    def read(self) -> Iterator[Record | Problem]:
-        return self.records(self._found())
-
-    def _found(self) -> Iterator[Found | Problem]:
+    def found(self) -> Iterator[Found | Problem]:
         if not self.path.is_dir():
             yield from self._rows(self.path, self.title, {})
             return

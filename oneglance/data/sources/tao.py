@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from oneglance.data.documents import beginning
 from oneglance.data.naming import finder
-from oneglance.data.record import SPLIT_NAMES, Record
+from oneglance.data.record import SPLIT_NAMES
 from oneglance.data.source import Found, Source
 from oneglance.data.tabular import Delimited
 from oneglance.errors import Problem
@@ -27,10 +27,7 @@ class Tao(Source):
     def recognises(cls, path: Path) -> bool:
         return (path / "images").is_dir() and bool(_tables(path))
 
-    def read(self) -> Iterator[Record | Problem]:
-        return self.records(self._found())
-
-    def _found(self) -> Iterator[Found | Problem]:
+    def found(self) -> Iterator[Found | Problem]:
         for file in _tables(self.path):
             table = Delimited(file, f"{self.title}/{file.name}")
             find = finder(self.images or self.path / "images", file, [])

@@ -17,7 +17,7 @@ from oneglance.data.header import header
 from oneglance.data.naming import finder
 from oneglance.data.partlists import PartLists, key_of
 from oneglance.data.quote import quoted
-from oneglance.data.record import SPLIT_NAMES, Record
+from oneglance.data.record import SPLIT_NAMES
 from oneglance.data.refs import is_picture
 from oneglance.data.source import Found, Source
 from oneglance.data.walk import files_below, folders_in
@@ -52,10 +52,7 @@ class Voc(Source):
     def recognises(cls, path: Path) -> bool:
         return bool(_places(path))
 
-    def read(self) -> Iterator[Record | Problem]:
-        return self.records(self._found())
-
-    def _found(self) -> Iterator[Found | Problem]:
+    def found(self) -> Iterator[Found | Problem]:
         places = _places(self.path)
         if not places:
             raise DataError(

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from oneglance.data.archives import is_archive, members
 from oneglance.data.quote import plain, quoted
-from oneglance.data.record import SPLIT_NAMES, Record
+from oneglance.data.record import SPLIT_NAMES
 from oneglance.data.refs import MemberImage, is_picture
 from oneglance.data.source import Found, Source
 from oneglance.data.tally import Tally
@@ -44,10 +44,7 @@ class Webdataset(Source):
         files = [path] if path.is_file() else _shards(path, "*.tar*")
         return bool(files) and _is_shard(files[0])
 
-    def read(self) -> Iterator[Record | Problem]:
-        return self.records(self._found())
-
-    def _found(self) -> Iterator[Found | Problem]:
+    def found(self) -> Iterator[Found | Problem]:
         files = [self.path] if self.path.is_file() else _shards(self.path, self.shards)
         if not files:
             raise DataError(f"holds no shards called {quoted(self.shards)}", where=self.title)

@@ -13,7 +13,7 @@ from oneglance.data.documents import read_yaml
 from oneglance.data.header import Header, header
 from oneglance.data.naming import finder
 from oneglance.data.quote import plain, quoted
-from oneglance.data.record import ImageRef, Record
+from oneglance.data.record import ImageRef
 from oneglance.data.refs import FileImage, is_picture
 from oneglance.data.source import Found, Source
 from oneglance.data.text import lines
@@ -44,10 +44,7 @@ class Yolo(Source):
     def recognises(cls, path: Path) -> bool:
         return path.suffix.lower() in ENDINGS and path.is_file()
 
-    def read(self) -> Iterator[Record | Problem]:
-        return self.records(self._found())
-
-    def _found(self) -> Iterator[Found | Problem]:
+    def found(self) -> Iterator[Found | Problem]:
         said = read_yaml(self.path)
         if not isinstance(said, dict):
             raise DataError("holds no keys", where=self.title, cure="write names, train and val into it")
