@@ -94,7 +94,8 @@ def endless(batches: Batches) -> Iterator[Batch]:
 def bare_step(table: BackboneTable, tasks: dict, device: torch.device, precision: str) -> Callable[[], None]:
     network = build_network(table, tasks, Path()).to(device).train()
     optimizer = build_optimizer(network, TrainingTable())
-    pictures = torch.rand(BATCH, 3, table.size, table.size, device=device).contiguous(
+    width, height = table.canvas
+    pictures = torch.rand(BATCH, 3, height, width, device=device).contiguous(
         memory_format=torch.channels_last
     )
     truth = torch.arange(BATCH, device=device) % 10

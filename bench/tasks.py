@@ -22,6 +22,7 @@ from loop import BATCH, SETTINGS, endless, our_step, timed
 
 from oneglance.balancers.equal import Equal
 from oneglance.config import AugmentTable, BackboneTable, TrainingTable
+from oneglance.data.images import Fit
 from oneglance.inference.predictor import Predictor
 from oneglance.machine import environment, keep_freed_memory
 from oneglance.network import build_network
@@ -43,8 +44,8 @@ FIVE = {
 class Noise:
     """A store of pictures in memory."""
 
-    def __init__(self, size: int) -> None:
-        self.pixels = np.random.default_rng(0).integers(0, 256, (COUNT, size, size, 3), dtype=np.uint8)
+    def __init__(self, width: int, height: int) -> None:
+        self.pixels = np.random.default_rng(0).integers(0, 256, (COUNT, height, width, 3), dtype=np.uint8)
 
     def gather(self, rows: np.ndarray) -> np.ndarray:
         return self.pixels[rows]
@@ -67,7 +68,8 @@ def built(names: list[str]) -> tuple[dict[str, Task], dict[str, list[Any]]]:
 
 def measure(table: BackboneTable, steps: int, rounds: int) -> dict[str, float]:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    store = Noise(table.size)
+    store = Noise(*table.canvas)
+    lying = [Fit(table.size).place(*table.canvas)] * BATCH
     training, predicting = [], []
     for names in (["kind"], list(FIVE)):
         tasks, answers = built(names)
@@ -80,7 +82,7 @@ def measure(table: BackboneTable, steps: int, rounds: int) -> dict[str, float]:
         learner.measure_units(batches.targets)
         training.append(partial(our_step, learner, endless(batches)))
         predictor = Predictor(learner.average, tasks, None, device, "fp32")  # type: ignore[arg-type]
-        predicting.append(partial(predictor.answers, store.pixels[:BATCH]))
+        predicting.append(partial(predictor.answers, store.pixels[:BATCH], lying))
     ratios = {}
     for what, (one, five) in (("training", training), ("prediction", predicting)):
         turns = [(timed(one, steps), timed(five, steps)) for _ in range(rounds + 1)][1:]

@@ -15,6 +15,8 @@ _HOMES = {
     "Run": "api",
     "RunError": "errors",
     "check": "api",
+    "compare": "api",
+    "convert": "api",
     "demo": "api",
     "evaluate": "api",
     "get": "api",
@@ -33,6 +35,8 @@ __all__ = [
     "Run",
     "RunError",
     "check",
+    "compare",
+    "convert",
     "demo",
     "evaluate",
     "get",
@@ -44,7 +48,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from oneglance.api import Run, check, demo, evaluate, get, init, predict, runs, train
+    from oneglance.api import Run, check, compare, convert, demo, evaluate, get, init, predict, runs, train
     from oneglance.data.checks import summary
     from oneglance.errors import ConfigError, DataError, OneglanceError, Problem, RunError
 

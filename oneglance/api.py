@@ -11,8 +11,9 @@ from typing import Any
 from oneglance import config as configuration
 from oneglance.config import Config
 from oneglance.data.checks import summary
-from oneglance.data.dataset import Part, load_dataset
+from oneglance.data.dataset import Part, load_dataset, refuse
 from oneglance.data.images import Fit, Limits
+from oneglance.data.record import Record
 from oneglance.errors import ConfigError, DataError, Problem, needs_extra
 from oneglance.files import make_folder, write_text
 from oneglance.inference.pictures import Paths, read, relative, start_of_names
@@ -165,6 +166,49 @@ def evaluate(
     return evaluate_run(folder, split, Path(out) if out else folder.path, screen or default_screen())
 
 
+def compare(
+    config: str | Path,
+    *,
+    set: Sequence[str] = (),
+    out: str | Path | None = None,
+    seeds: int = 5,
+    budget: str = "",
+    only: Sequence[str] = (),
+    balancers: Sequence[str] = (),
+    screen: Screen | None = None,
+) -> dict[str, Any]:
+    """Did learning together help? Write compare.json and compare.html.
+
+    One network for all tasks is compared with one network per task, with classical methods and with the
+    constant answer, on the same test pictures. What was trained before in ``out`` is read, not trained again.
+
+    Args:
+        config: an oneglance.toml.
+        set: ``key.path=value`` overrides.
+        out: a folder; default: ``compare/`` and the name of the configuration.
+        seeds: trainings of each kind, with the seeds that follow training.seed. Few tell little; 5 are good.
+        budget: time for all trainings together, such as ``30m``; it shortens all of them alike.
+        only: some of joint, single, classical, reduced, perceptron, probe, clusters and constant.
+        balancers: files of ``balancers/``; each is one more way to train the joint network.
+
+    Returns:
+        What compare.json holds.
+
+    Raises:
+        OneglanceError: with where, what and cure; StoppedError after Ctrl-C, and the same call goes on.
+    """
+    with needs_extra("train", "compare"):
+        from oneglance.evaluation import compare as comparison
+        from oneglance.places import run_name
+
+    wanted = comparison.plan(seeds, budget, only, balancers)
+    declared = configuration.load(config, set)
+    place = Path(out) if out else Path("compare") / run_name(Path(config))
+    _refuse_early(declared, load_weights=True)
+    with closing(screen or default_screen()) as screen:
+        return comparison.compare(declared, place, wanted, screen)
+
+
 def predict(
     run: str | Path,
     pictures: Paths,
@@ -251,6 +295,52 @@ def init(
     written = toml(guess(records), source, records=records, recipe=recipe)
     write_text(place, written)
     return place
+
+
+def convert(
+    source: Paths,
+    to: str,
+    out: str | Path,
+    *,
+    images: str | Path | None = None,
+    copy: bool = True,
+    screen: Screen | None = None,
+) -> list[Problem]:
+    """Write a data set in another format, so that reading it gives the same again.
+
+    Args:
+        source: a folder or file of any format that is read; of several, a picture that they share is
+            written once, with all that is said of it.
+        to: ``coco``, ``table``, ``voc`` or ``yolo``.
+        out: a new folder.
+        images: where relative picture names start; default: beside the file that names them.
+        copy: also write the pictures; else they are named by their whole paths, where the format can do so.
+
+    Returns:
+        What was left out: what could not be read, and what the format has no words for.
+
+    Raises:
+        ConfigError: there is no such format.
+        DataError: nothing can be read, or sources contradict each other.
+        RunError: ``out`` is not empty or cannot be written.
+    """
+    from oneglance.data import convert as conversion
+
+    screen = screen or default_screen()
+    place = Path(out)
+    conversion.refuse_target(to, place)
+    start = {} if images is None else {"images": str(images)}
+    records: list[Record] = []
+    problems: list[Problem] = []
+    for path in [source] if isinstance(source, str | Path) else source:
+        found, wrong = read(path, {"path": str(path), **start}, Path.cwd())
+        records += found
+        problems += wrong
+    records, contradictions = conversion.joined(records)
+    problems += contradictions
+    refuse(problems)
+    with closing(screen):
+        return problems + conversion.convert(records, to, place, copy, screen.progress)
 
 
 def get(name: str, folder: str | Path = "data", *, screen: Screen | None = None) -> Path:

@@ -9,19 +9,16 @@ import pkgutil
 from abc import abstractmethod
 from collections.abc import Iterator
 from importlib import import_module
+from math import log2
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from oneglance import backbones
 from oneglance.config import BackboneTable
-
-
-class Shape(NamedTuple):
-    """What a head may count on."""
-
-    vector: int  # width of the feature vector
+from oneglance.shape import Level, Shape
 
 
 class Features(NamedTuple):
@@ -38,9 +35,16 @@ class Backbone(nn.Module):
     mean: tuple[float, float, float]  # of the channels, in 0 to 1
     std: tuple[float, float, float]
     pretrained: bool  # whether it starts from weights that already know something
+    gives_maps: bool = True  # off where no task wants them: some backbones are then a little faster
 
     @abstractmethod
-    def forward(self, pictures: Tensor) -> Features: ...
+    def forward(self, pictures: Tensor) -> Features:
+        """Features; ``maps`` may stay empty unless ``gives_maps``."""
+
+    def prepare(self, pictures: Tensor) -> None:
+        """See a few training pictures [n, 3, h, w], normalised, before a training starts: what can be
+        computed need not be learned.
+        """
 
     @abstractmethod
     def stages(self) -> Iterator[nn.Module]:
@@ -67,3 +71,22 @@ def build_backbone(table: BackboneTable, base: Path, *, load_weights: bool = Tru
     module = import_module(f"{backbones.__name__}.{kind}")
     built: Backbone = module.build(table, base, load_weights=load_weights)
     return built
+
+
+@torch.inference_mode()
+def measure(backbone: Backbone, width: int, height: int) -> Shape:
+    """What heads may count on, from one grey picture of that size in pixels. Leaves ``backbone`` in training
+    mode.
+
+    Raises:
+        ValueError: what it gives is no vector per picture.
+    """
+    seen = backbone.eval()(torch.zeros(1, 3, height, width))
+    backbone.train()
+    if seen.vector.ndim != 2:
+        raise ValueError("it does not give one vector per picture")
+    maps = tuple(
+        Level(found.shape[1], found.shape[2], found.shape[3], 2 ** round(log2(height / found.shape[2])))
+        for found in seen.maps
+    )
+    return Shape(seen.vector.shape[1], maps, (width, height))

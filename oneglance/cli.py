@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 import oneglance
-from oneglance.errors import OneglanceError, StoppedError
+from oneglance.errors import OneglanceError, Problem, StoppedError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -37,6 +38,17 @@ def tell(text: str) -> None:
 
 def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False))
+
+
+def leave_if_unread(problems: Iterable[Problem]) -> None:
+    """Exit code 3: all is done but for some pictures."""
+    if any(problem.kind in ("unreadable", "picture not there") for problem in problems):
+        raise typer.Exit(3)
+
+
+def listed(words: str) -> list[str]:
+    """``a, b`` as a list."""
+    return [word.strip() for word in words.split(",") if word.strip()]
 
 
 def version(wanted: bool) -> None:
@@ -79,6 +91,33 @@ def init(
 
 
 @app.command()
+def convert(
+    source: Annotated[
+        list[Path],
+        typer.Argument(help="a data set of any format that is read; several are joined", show_default=False),
+    ],
+    out: Annotated[Path, typer.Argument(help="a new folder", show_default=False)],
+    to: Annotated[
+        str, typer.Option(help="the format to write: coco, table, voc or yolo", show_default=False)
+    ],
+    images: Annotated[
+        Path | None, typer.Option(help="where relative picture names start", show_default=False)
+    ] = None,
+    copy: Annotated[bool, typer.Option(help="also write the pictures, not only where they are")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Write a data set in another format."""
+    problems = oneglance.convert(source, to, out, images=images, copy=copy)
+    if as_json:
+        print_json({"out": str(out), "problems": [vars(problem) for problem in problems]})
+    else:
+        for line in oneglance.summary(problems):
+            tell(line)
+        tell(f"wrote {out}")
+    leave_if_unread(problems)
+
+
+@app.command()
 def get(
     name: Annotated[
         str, typer.Argument(help="mnist, fashion_mnist, cifar10 or cifar100", show_default=False)
@@ -107,8 +146,7 @@ def check(
         tell({0: "no problems", 1: "1 problem"}.get(len(problems), f"{len(problems):,} problems"))
     if any(problem.fatal for problem in problems):
         raise typer.Exit(1)
-    if any(problem.kind in ("unreadable", "picture not there") for problem in problems):
-        raise typer.Exit(3)
+    leave_if_unread(problems)
 
 
 @app.command()
@@ -146,6 +184,39 @@ def evaluate(
         show_report(report, Path(out or run))
     if report["unreadable"]:
         raise typer.Exit(3)
+
+
+@app.command()
+def compare(
+    config: ConfigFile,
+    set: Overrides = [],  # noqa: B006
+    out: Annotated[
+        Path | None, typer.Option(help="where everything goes; default: compare/NAME", show_default=False)
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="trainings of each kind")] = 5,
+    budget: Annotated[
+        str, typer.Option(help="time for all trainings together, such as 30m", show_default=False)
+    ] = "",
+    only: Annotated[str, typer.Option(help="such as classical,constant", show_default=False)] = "",
+    balancers: Annotated[str, typer.Option(help="such as equal,famo", show_default=False)] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Joint against one network per task, classical methods and the constant answer."""
+    found = oneglance.compare(
+        config,
+        set=set,
+        out=out,
+        seeds=seeds,
+        budget=budget,
+        only=listed(only),
+        balancers=listed(balancers),
+    )
+    if as_json:
+        print_json(found)
+    else:
+        from oneglance.tables import show_comparison
+
+        show_comparison(found)
 
 
 @app.command()

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from oneglance.errors import ConfigError, nearest
 
@@ -35,7 +35,7 @@ class SplitTable(Table):
 class PicturesTable(Table):
     """[pictures]: how a picture enters the network."""
 
-    fit: Literal["letterbox", "crop"] = "letterbox"  # the whole picture with a rim, or its middle square
+    fit: Literal["letterbox", "crop"] = "letterbox"  # the whole picture with a rim, or what fills the canvas
     megapixels: float = Field(200, gt=0)  # larger pictures are refused: a guard against bombs
     megabytes: float = Field(200, gt=0)  # the same for the file
 
@@ -48,14 +48,27 @@ class CacheTable(Table):
     workers: int = Field(0, ge=0)  # decoding processes; 0: one per core
 
 
+Side = Annotated[int, Field(ge=8, le=4096)]
+Size = Annotated[  # told apart by hand, so that a message speaks of what the user meant
+    Annotated[Side, Tag("side")] | Annotated[tuple[Side, Side], Tag("sides")],
+    Discriminator(lambda written: "sides" if isinstance(written, list | tuple) else "side"),
+]
+
+
 class BackboneTable(Table):
     """[backbone]: the network that looks."""
 
     name: str = "small"  # a file of backbones/, else a timm model
     weights: str = ""  # "pretrained", "none" or a file; default: pretrained for timm models
     options: dict[str, Any] = {}  # passed to the backbone's maker, timm.create_model for timm models
-    size: int = Field(64, ge=8, le=4096)  # pixels of the square canvas
+    size: Size = 64  # of the canvas in pixels: the side of a square, or [width, height]
+    mirror: bool = False  # answers are the mean over a picture and its mirror image; takes twice as long
     freeze: bool = False  # only the heads learn, on features computed once
+
+    @property
+    def canvas(self) -> tuple[int, int]:
+        """Width and height of the canvas in pixels."""
+        return (self.size, self.size) if isinstance(self.size, int) else self.size
 
 
 Zoom = Annotated[float, Field(gt=0)]
@@ -72,8 +85,9 @@ class AugmentTable(Table):
     colour: float = Field(0.2, ge=0, le=1)  # brightness, contrast and saturation by up to this share
     erase: float = Field(0, ge=0, le=1)  # probability of blanking a rectangle
     mixup: float = Field(0, ge=0)  # alpha of the Beta distribution; 0: off
+    mosaic: float = Field(0.5, ge=0, le=1)  # share of pictures made of four, where a task asks for boxes
     border: Literal["grey", "reflection"] = "grey"  # what comes in from outside the picture
-    rest: float = Field(0.1, ge=0, le=1)  # the last share of the steps does without mixup and erasing
+    rest: float = Field(0.1, ge=0, le=1)  # the last share of steps: no mosaic, mixup, erasing
 
 
 class TrainingTable(Table):
@@ -81,15 +95,15 @@ class TrainingTable(Table):
 
     epochs: int = Field(20, ge=1)
     batch: int = Field(64, ge=1)
-    optimizer: Literal["adamw", "sgd"] = "adamw"
-    rate: float | None = Field(None, gt=0)  # learning rate; default: 0.002 for adamw, 0.05 for sgd
+    optimizer: Literal["adamw", "sgd", "muon"] = "adamw"
+    rate: float | None = Field(None, gt=0)  # learning rate; default: adamw 0.002, sgd 0.05, muon 0.1
     backbone_rate: float | None = Field(None, gt=0)  # times `rate`; default: 1 from scratch, 0.25 pretrained
     layer_decay: float = Field(1.0, gt=0, le=1)  # earlier stages of the backbone learn slower by this factor
-    momentum: float = Field(0.9, ge=0, lt=1)  # of sgd
+    momentum: float = Field(0.9, ge=0, lt=1)  # of sgd and muon
     nesterov: bool = True
-    weight_decay: float = Field(0.05, ge=0)  # adamw's; for sgd choose about 0.0005
+    weight_decay: float = Field(0.05, ge=0)  # for sgd choose about 0.0005; muon's matrices need none
     warmup: float = Field(0.05, ge=0, lt=1)  # share of all steps
-    schedule: Literal["cosine", "constant"] = "cosine"
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
     clip: float = Field(5.0, ge=0)  # largest norm of the gradient; 0: no limit
     ema: float = Field(0.998, ge=0, lt=1)  # decay of the averaged weights per step; 0: off
     patience: int = Field(0, ge=0)  # epochs without a better validation score before stopping; 0: never

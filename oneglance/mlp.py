@@ -31,8 +31,10 @@ class MLP(nn.Module):
             self.last.bias.copy_(torch.as_tensor(bias))
         self.own = inputs if hidden else outputs  # width of the task's own features
 
-    def forward(self, vector: Tensor) -> tuple[Tensor, Tensor]:
-        """(own features [n, own], raw output [n, outputs]); own: the last hidden layer, else the output."""
+    def forward(self, vector: Tensor, maps: Sequence[Tensor] = ()) -> tuple[Tensor, Tensor]:
+        """(own features [n, own], raw output [n, outputs]); own: the last hidden layer, else the output.
+        It looks at the vector [n, inputs] alone.
+        """
         inner = self.body(vector)
         raw = self.last(self.drop(inner))
         return (inner if len(self.body) else raw), raw

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from oneglance.backbone import Backbone, Features, Shape, build_backbone
+from oneglance.backbone import Backbone, Features, build_backbone
 from oneglance.config import BackboneTable
 from oneglance.task import Task
 
@@ -16,23 +18,30 @@ from oneglance.task import Task
 class Network(nn.Module):
     """Pictures in, the raw output of every task out, in one pass.
 
+    Its pictures [n, 3, height, width] are those of the canvas.
+
     Args:
         tasks: by name, each after those that it ``uses`` (as ``build_tasks`` orders them).
+        mirror: answers are the mean over a picture and its mirror image, once the training is over.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, backbone: Backbone, tasks: Mapping[str, Task]) -> None:
+    def __init__(self, backbone: Backbone, tasks: Mapping[str, Task], *, mirror: bool = False) -> None:
         super().__init__()
+        self.frozen, self.mirror = False, mirror
+        self.whole = [name for name, task in tasks.items() if not task.has_places]
         self.backbone = backbone
         self.register_buffer("mean", 255 * torch.tensor(backbone.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", 255 * torch.tensor(backbone.std).view(1, 3, 1, 1), persistent=False)
         self.uses = {name: tuple(task.uses) for name, task in tasks.items()}
+        backbone.gives_maps = any(task.has_places for task in tasks.values())
         self.heads = nn.ModuleDict()
         widths: dict[str, int] = {}
         for name, task in tasks.items():
-            shape = Shape(vector=backbone.shape.vector + sum(widths[used] for used in task.uses))
+            width = backbone.shape.vector + sum(widths[used] for used in task.uses)
+            shape = backbone.shape._replace(vector=width)
             head = task.head(shape)
             self.heads[f"{name} head"] = (
                 head  # the bare name could be one of the module's own, such as "type"
@@ -43,13 +52,31 @@ class Network(nn.Module):
         """Features of pictures [n, 3, s, s], uint8 or float, in 0 to 255."""
         return Features(*self.backbone((pictures - self.mean) / self.std))
 
+    def freeze(self) -> None:
+        """From now on the backbone learns nothing, nor do its norms follow what they see."""
+        self.backbone.requires_grad_(False)
+        self.frozen = True
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        if self.frozen:
+            self.backbone.eval()
+        return self
+
+    @torch.inference_mode()
+    def prepare(self, canvases: np.ndarray) -> None:
+        """Let a new backbone see a few training pictures, uint8 [n, h, w, 3], before it learns."""
+        if not self.backbone.pretrained:
+            pictures = torch.from_numpy(canvases).permute(0, 3, 1, 2).to(self.mean.device)
+            self.backbone.prepare((pictures - self.mean) / self.std)
+
     def answer(self, features: Features) -> dict[str, Tensor]:
         """The raw output of every task."""
         own: dict[str, Tensor] = {}
         raw: dict[str, Tensor] = {}
         for name, head in zip(self.uses, self.heads.values(), strict=True):
             vector = torch.cat([features.vector, *(own[used] for used in self.uses[name])], dim=1)
-            own[name], raw[name] = head(vector)
+            own[name], raw[name] = head(vector, features.maps)
         return raw
 
     def answer_vectors(self, vectors: Tensor) -> dict[str, Tensor]:
@@ -57,13 +84,18 @@ class Network(nn.Module):
         return self.answer(Features(vectors))
 
     def forward(self, pictures: Tensor) -> dict[str, Tensor]:
-        """Pictures [n, 3, s, s] in 0 to 255 to the raw output of every task."""
-        return self.answer(self.features(pictures))
+        """Pictures [n, 3, h, w] in 0 to 255 to the raw output of every task."""
+        raw = self.answer(self.features(pictures))
+        if self.mirror and not self.training:
+            other = self.answer(self.features(pictures.flip(3)))
+            raw |= {name: (raw[name] + other[name]) / 2 for name in self.whole}
+        return raw
 
 
 def build_network(
     table: BackboneTable, tasks: Mapping[str, Task], base: Path, *, load_weights: bool = True
 ) -> Network:
     """The network that a configuration declares; see ``build_backbone`` for what may be raised."""
-    network = Network(build_backbone(table, base, load_weights=load_weights), tasks)
+    backbone = build_backbone(table, base, load_weights=load_weights)
+    network = Network(backbone, tasks, mirror=table.mirror)
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]

@@ -8,6 +8,7 @@ unreadable.json      pictures that could not be decoded and are left out, with t
 history.jsonl        a line per epoch
 resume.pt            tensors and plain values to go on with; gone once the training is finished
 weights.safetensors  the best averaged weights so far
+novelty.safetensors  feature vectors of some training and validation pictures: what is familiar
 tasks.json           classes, scales, thresholds, temperatures; its presence says that the run is finished
 report.json, report.html   what ``evaluate`` found
 """
@@ -23,6 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import save
 from torch import Tensor
@@ -169,6 +171,29 @@ class RunFolder:
 
     # The end.
 
+    def save_novelty(self, training: np.ndarray, validation: np.ndarray) -> None:
+        """Feature vectors of length 1 of pictures of both parts, float16 [n, d]."""
+        parts = {"training": training, "validation": validation}
+        write_bytes(
+            self / "novelty.safetensors", save({n: torch.from_numpy(part) for n, part in parts.items()})
+        )
+
+    def novelty(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """What save_novelty() wrote; None for a run of before there was such a file.
+
+        Raises:
+            RunError: the file is damaged.
+        """
+        if not (self / "novelty.safetensors").exists():
+            return None
+        parts = self._tensors("novelty.safetensors")
+        with self._whole("novelty.safetensors"):
+            training, validation = (parts[name].numpy() for name in ("training", "validation"))
+            shapes = [training.shape[1:], validation.shape[1:]]
+            if training.ndim != 2 or shapes[0] != shapes[1] or not (len(training) and len(validation)):
+                raise ValueError("no vectors of one length")
+            return training, validation
+
     def finish(self, tasks: Mapping[str, Task]) -> None:
         """From now on the run can be used."""
         write_json(self / "tasks.json", {name: task.state() for name, task in tasks.items()})
@@ -209,8 +234,11 @@ class RunFolder:
         Raises:
             RunError: they are missing or damaged.
         """
+        return self._tensors("weights.safetensors")
+
+    def _tensors(self, name: str) -> dict[str, Tensor]:
         try:
-            return read_tensors(self / "weights.safetensors")
+            return read_tensors(self / name)
         except WeightsError as error:
             raise RunError(error.what, where=error.where, cure=ANEW) from None
 

@@ -37,6 +37,53 @@ def show_report(report: dict[str, Any], folder: Path) -> None:
     console.print(f"look at {folder / 'report.html'}", soft_wrap=True)
 
 
+def show_comparison(found: dict[str, Any]) -> None:
+    """What ``compare`` found: a line per task."""
+    arms = [arm for arm in ARMS if any(arm in task for task in found["tasks"].values())]
+    words = {"equal_steps": "joint − single", "equal_time": "at equal time"}
+    table = Table(box=None, pad_edge=False)
+    columns = [arm.replace("_", " ") for arm in arms]
+    for column in ("task", "metric", *columns, *(words[key] for key in found["summary"])):
+        table.add_column(column, justify="right" if column in columns else "left")
+    for name, task in found["tasks"].items():
+        scores = [between(task.get(arm)) for arm in arms]
+        told = [verdict(task if key == "equal_steps" else task[key]) for key in found["summary"]]
+        table.add_row(name, f"{task['metric']} {task['unit']}".rstrip(), *scores, *told)
+    console = paper()
+    console.print(table)
+    for key, summary in found["summary"].items():
+        change = summary["mean_error_change"]
+        worse = ", ".join(summary["worse"]) or "none"
+        mean = "" if change is None else f"mean change of the error {100 * change:+.1f} %, "
+        where = "at equal steps" if key == "equal_steps" else "at equal total time"
+        console.print(f"{where}: {mean}significantly worse: {worse}", soft_wrap=True)
+    for name, entry in found["balancers"].items():
+        if "helps" in entry:
+            says = "helps" if entry["helps"] else "does not help: no better than random weights beyond noise"
+            console.print(f"{name} {says}", soft_wrap=True)
+    for note in found["notes"]:
+        console.print(note, soft_wrap=True)
+
+
+ARMS = ("joint", "joint_long", "single", "classical", "constant")
+
+
+def between(score: dict[str, Any] | None) -> str:
+    """A value with half its interval."""
+    if score is None or score["value"] is None:
+        return ""
+    half = "" if score["low"] is None else f" ± {shown((score['high'] - score['low']) / 2)}"
+    return shown(score["value"]) + half
+
+
+def verdict(entry: dict[str, Any]) -> str:
+    """A difference and what it amounts to."""
+    value = entry["difference"]["value"]
+    if value is None:
+        return ""
+    return f"{'−' if value < 0 else '+'}{shown(abs(value))}  {entry['verdict']}"
+
+
 def show_runs(found: Sequence[dict[str, Any]], folder: Path) -> None:
     """One line per run, the deciding validation metric of each task in a column."""
     console = paper()

@@ -14,19 +14,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 from pydantic import Field, PrivateAttr
 
 from oneglance import tasks
 from oneglance.config import Table, read_table
+from oneglance.data.union import unite_same
 from oneglance.errors import ConfigError, DataError, nearest
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from oneglance.backbone import Shape
+    from oneglance.data.images import Placement
+    from oneglance.shape import Shape
 
 Target = dict[str, np.ndarray]
 """Encoded answers, by name; the first axis of each array is the picture."""
@@ -34,8 +36,37 @@ Target = dict[str, np.ndarray]
 Prediction = dict[str, Any]
 """One answer as ``predict`` writes it: plain values that JSON can hold."""
 
-Evidence = dict[str, np.ndarray]
-"""What metrics need of the answered pictures; the first axis of each array is the picture."""
+Evidence = dict[str, Any]
+"""What metrics need of the answered pictures, worked out once, for metrics are asked for many resamples."""
+
+
+class View(NamedTuple):
+    """Which part of which pictures each of n new pictures shows.
+
+    A new picture shows a plane of one or four old ones; all places are in -1 to 1 from edge to edge.
+    """
+
+    motion: Tensor  # float32 [n, 2, 3]: places in the new picture to places in the plane
+    tiles: Tensor  # int64 [n, t]: the old pictures that lie in the plane; -1: none
+    scale: Tensor  # float32 [n]: of the old pictures on the plane, 1 or 0.5
+    offset: Tensor  # float32 [t, 2]: where the middle of each of four lies; one alone lies at 0
+    canvas: tuple[int, int]  # width and height of a picture in pixels
+
+    @property
+    def alone(self) -> Tensor:
+        """bool [n]: it shows one picture only."""
+        return self.scale == 1
+
+    def holds(self, target: Tensor) -> Tensor:
+        """``target`` [old pictures, ...] of the pictures in the plane: [n, t, ...]."""
+        return target[self.tiles.clamp(min=0)]
+
+
+class Mix(NamedTuple):
+    """Mixup of a batch with itself: picture i is ``share`` of i and the rest of ``partner[i]``."""
+
+    partner: Tensor  # int64 [n]
+    share: float  # in 0.5 to 1
 
 
 @dataclass(frozen=True)
@@ -82,14 +113,13 @@ class Task(Table, ABC):
     from_: str | list[str] = Field("", alias="from")  # the column, field or folder level; default: the name
     unknown: list[str] = []  # words of the data that mean "nobody knows", besides an empty cell
     weight: float = Field(1.0, gt=0)  # of this task's loss among the others
-    hidden: list[int] = []  # widths of the hidden layers of its head; none: a linear head
-    dropout: float = Field(0.0, ge=0, lt=1)  # before each linear layer of the head
     uses: list[str] = []  # other tasks whose own features this one's head sees beside the shared ones
 
     _name: str = PrivateAttr("")
 
     deciding: ClassVar[str]  # the metric that decides, one of metrics()
     best: ClassVar[float] = 1.0  # its value when every answer is right
+    has_places: ClassVar[bool] = False  # its answers lie somewhere in the picture, and its head needs maps
     meaning: ClassVar[Mapping[str, str]] = {}  # what each metric says, in a few words for the report
 
     @property
@@ -102,6 +132,23 @@ class Task(Table, ABC):
         if isinstance(self.from_, str):
             return (self.from_ or self.name,)
         return tuple(self.from_)
+
+    @property
+    def answered_by(self) -> str:
+        """The task whose answers it learns from: itself, another, or "" if it needs none."""
+        return self.name
+
+    @property
+    def views(self) -> int:
+        """How often, each time changed in another way, it wants to see a picture of a batch."""
+        return 1
+
+    def join(self, others: Mapping[str, Task], where: str, section: str) -> None:
+        """Meet the other tasks of the configuration, once all of ``section`` of the file ``where`` are read.
+
+        Raises:
+            ConfigError: it names a task that does not fit.
+        """
 
     # What people said.
 
@@ -122,6 +169,14 @@ class Task(Table, ABC):
         """The classes that ``answer`` counts for, where the task has classes."""
         return ()
 
+    def unite(self, first: Any, again: Any) -> Any:
+        """What two sources say together of the same picture. Equal answers are not asked about.
+
+        Raises:
+            Misfit: they contradict each other; see ``data.union.Unite``.
+        """
+        return unite_same(self.name, first, again)
+
     @abstractmethod
     def learn(self, answers: Sequence[Any]) -> None:
         """Learn classes and scale from the known answers of the training part.
@@ -134,15 +189,46 @@ class Task(Table, ABC):
     def encode(self, answers: Sequence[Any | None]) -> Target:
         """Arrays over all of ``answers``; None gives an unknown target."""
 
+    def place(self, answer: Any, placement: Placement) -> Any:
+        """An answer about an upright picture as one about its canvas; only what has a place changes."""
+        return answer
+
     # Torch.
 
     @abstractmethod
     def head(self, shape: Shape) -> nn.Module:
-        """A module from a vector [n, shape.vector] to (own features [n, k], raw output [n, ...])."""
+        """A module from a vector [n, shape.vector] and maps [n, c, h, w], as ``shape.maps`` says, to (own
+        features [n, k], raw output [n, ...]); its ``own`` is k.
+        """
+
+    def move(self, target: Mapping[str, Tensor], view: View) -> dict[str, Tensor]:
+        """The target of the pictures that ``view`` shows. An answer about a whole picture holds of every
+        picture that shows nothing else; of several at once it is unknown.
+        """
+        import torch
+
+        if view.tiles.shape[1] == 1:
+            return dict(target)
+        alone = view.alone
+        unknown = {name: torch.as_tensor(array) for name, array in self.encode([None]).items()}
+        return {
+            name: torch.where(
+                alone.view(-1, *[1] * (value.ndim - 1)), value, unknown[name].to(value.device, value.dtype)
+            )
+            for name, value in target.items()
+        }
 
     @abstractmethod
     def loss(self, raw: Tensor, target: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """(loss, known), of the same shape, element by element; the mask is applied by the caller."""
+
+    def mixed_loss(self, raw: Tensor, target: Mapping[str, Tensor], mix: Mix) -> tuple[Tensor, Tensor]:
+        """The same for pictures that were mixed: each answer counts by its share."""
+        loss, known = self.loss(raw, target)
+        loss_other, known_other = self.loss(raw, {key: value[mix.partner] for key, value in target.items()})
+        share = mix.share * known, (1 - mix.share) * known_other
+        known = share[0] + share[1]
+        return (share[0] * loss + share[1] * loss_other) / known.clamp(min=1e-12), known
 
     # NumPy, after any engine.
 
@@ -156,7 +242,15 @@ class Task(Table, ABC):
 
     @abstractmethod
     def decode(self, raw: np.ndarray) -> list[Prediction]:
-        """One answer per row of ``raw``."""
+        """One answer per row of ``raw``, about the canvas."""
+
+    def place_back(self, prediction: Prediction, placement: Placement) -> Prediction:
+        """The mirror of place(): an answer about the canvas as one about the upright picture."""
+        return prediction
+
+    def shown(self, prediction: Prediction) -> Prediction:
+        """What a user sees of it; the rest is for scores alone."""
+        return prediction
 
     @abstractmethod
     def evidence(self, predictions: Sequence[Prediction], answers: Sequence[Any]) -> Evidence:
@@ -221,8 +315,10 @@ def task_class(kind: str) -> type[Task]:
     return found
 
 
-def build_tasks(tables: Mapping[str, Mapping[str, Any]], where: str = "oneglance.toml") -> dict[str, Task]:
-    """The tasks of the [tasks] tables, in an order in which each comes after those it ``uses``.
+def build_tasks(
+    tables: Mapping[str, Mapping[str, Any]], where: str = "oneglance.toml", section: str = "tasks"
+) -> dict[str, Task]:
+    """The tasks of the tables in [``section``], in an order in which each comes after those it ``uses``.
 
     Raises:
         ConfigError: every unknown type, key, or task in ``uses``, told at once; or a circle of uses.
@@ -231,25 +327,30 @@ def build_tasks(tables: Mapping[str, Mapping[str, Any]], where: str = "oneglance
     wrong: list[str] = []
     for name, table in tables.items():
         if "type" not in table:
-            wrong.append(f'{where}: [tasks.{name}] needs the key "type".{nearest("", kinds())}')
+            wrong.append(f'{where}: [{section}.{name}] needs the key "type".{nearest("", kinds())}')
             continue
         kind = str(table["type"])
         if kind not in kinds():
-            wrong.append(f'{where}: [tasks.{name}] has no type "{kind}".{nearest(kind, kinds())}')
+            wrong.append(f'{where}: [{section}.{name}] has no type "{kind}".{nearest(kind, kinds())}')
             continue
         try:
-            built[name] = read_table(task_class(kind), table, where=where, section=f"tasks.{name}")
+            built[name] = read_table(task_class(kind), table, where=where, section=f"{section}.{name}")
         except ConfigError as error:
             wrong.append(str(error))
             continue
         if not re.fullmatch(r"\w[\w -]*", name):
-            wrong.append(f'{where}: [tasks."{name}"] a name is letters, digits, _, - and spaces')
+            wrong.append(f'{where}: [{section}."{name}"] a name is letters, digits, _, - and spaces')
         built[name]._name = name
         wrong.extend(
-            f'{where}: [tasks.{name}] uses "{used}", which is no task.{nearest(used, tables)}'
+            f'{where}: [{section}.{name}] uses "{used}", which is no task.{nearest(used, tables)}'
             for used in built[name].uses
             if used not in tables
         )
+    for task in built.values():
+        try:
+            task.join(built, where, f"{section}.{task.name}")
+        except ConfigError as error:
+            wrong.append(str(error))
     if wrong:
         raise ConfigError("\n".join(wrong))
     return _used_first(built, where)

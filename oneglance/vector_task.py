@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from oneglance.task import Task
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from oneglance.backbone import Shape
+    from oneglance.shape import Shape
 
 
 def _distinct(names: list[str]) -> list[str]:
@@ -34,6 +34,9 @@ ClassNames = Annotated[list[str], AfterValidator(_distinct)]
 
 class VectorTask(Task):
     """A task with an output of fixed ``width`` per row."""
+
+    hidden: list[int] = []  # widths of the hidden layers of its head; none: a linear head
+    dropout: float = Field(0.0, ge=0, lt=1)  # before each linear layer of the head
 
     @property
     @abstractmethod

@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -23,6 +24,8 @@ from user import CONFIG, PICTURES, TASKS, files, home, trained  # noqa: F401
 import oneglance
 from oneglance import api
 from oneglance.data import scenes
+from oneglance.data.record import Box, Record, Seen
+from oneglance.data.source import open_source
 from oneglance.errors import ConfigError, DataError, RunError, StoppedError
 from oneglance.run import RunFolder
 from oneglance.screen import Screen
@@ -108,6 +111,68 @@ def test_init_knows_the_recipe_of_a_textbook(home: Path) -> None:
     with pytest.raises(ConfigError, match='there is no recipe "clasic"'):
         oneglance.init("scenes/labels.csv", out="other.toml", recipe="clasic")
     assert not Path("other.toml").exists()
+
+
+# convert
+
+
+def boxes_and_labels() -> list[Path]:
+    """A table of boxes and one of words about the same pictures, and about one more each."""
+    rows = [f"0000{n}.png,{kind},1,2,9,12" for n, kind in enumerate(("cat", "dog", "cat"))]
+    Path("boxes.csv").write_text("\n".join(["image,label,xmin,ymin,xmax,ymax", *rows]) + "\n")
+    Path("words.csv").write_text("image,mood,split\n00001.png,calm,train\n00003.png,wild,test\n")
+    return [Path("boxes.csv"), Path("words.csv")]
+
+
+def said_in(place: str) -> dict[str, dict[str, Any]]:
+    """What is said of each picture of a data set, by the name of its file."""
+    records = [item for item in open_source({"path": place}, Path()).read() if isinstance(item, Record)]
+    return {Path(record.image.name).name: {**record.answers, "part": record.split} for record in records}
+
+
+def test_convert_joins_sources_and_loses_nothing(home: Path) -> None:
+    before = files(home) | {"boxes.csv", "words.csv"}
+    screen = Heard()
+    problems = oneglance.convert(boxes_and_labels(), "coco", "new", images="scenes/images", screen=screen)
+    assert problems == []
+    assert screen.done["writing"] == (4, 4)
+    assert screen.closed
+    assert {name for name in files(home) if not name.startswith("new")} == before
+    found = said_in("new")
+    assert {name: (said.get("mood"), said["part"]) for name, said in found.items()} == {
+        "00000.png": (None, ""),
+        "00001.png": ("calm", "train"),
+        "00002.png": (None, ""),
+        "00003.png": ("wild", "test"),
+    }
+    boxes = {name: said["objects"] for name, said in found.items() if "objects" in said}
+    assert boxes["00001.png"] == Seen((Box(1, 2, 9, 12, "dog"),), frozenset({"cat", "dog"}))
+    assert "00003.png" not in boxes, "nobody looked for boxes in it"
+    for name in found:
+        assert (Path("new/images") / name).read_bytes() == (Path("scenes/images") / name).read_bytes()
+
+
+def test_convert_may_leave_the_pictures_where_they_are(home: Path) -> None:
+    oneglance.convert("scenes/labels.csv", "table", "new", copy=False, screen=SILENT)
+    assert files(Path("new")) == {"labels.csv"}
+    assert len(said_in("new/labels.csv")) == PICTURES
+
+
+def test_convert_writes_nothing_of_sources_that_contradict_each_other(home: Path) -> None:
+    places = boxes_and_labels()
+    Path("more.csv").write_text("image,mood\n00001.png,wild\n")
+    with pytest.raises(DataError, match=r'mood is "wild", but "calm" in words\.csv:2 for the same picture'):
+        oneglance.convert([*places, "more.csv"], "coco", "new", images="scenes/images", screen=SILENT)
+    assert not Path("new").exists()
+
+
+def test_convert_refuses_before_it_reads(home: Path) -> None:
+    with pytest.raises(ConfigError, match='Did you mean "voc"'):
+        oneglance.convert("nowhere", "vocc", "new", screen=SILENT)
+    with pytest.raises(RunError, match="is not empty"):
+        oneglance.convert("nowhere", "voc", "scenes", screen=SILENT)
+    with pytest.raises(DataError, match="nowhere: there is no such file"):
+        oneglance.convert("nowhere", "voc", "new", screen=SILENT)
 
 
 # check

@@ -20,8 +20,9 @@ from user import PICTURES, TASKS, Said, Shell, files, home, shell, trained  # no
 
 import oneglance
 from oneglance import cli
+from oneglance.data.writer import targets
 
-VERBS = ["check", "demo", "evaluate", "get", "init", "predict", "runs", "train"]
+VERBS = ["check", "convert", "demo", "evaluate", "get", "init", "predict", "runs", "train"]
 GROUP: Any = typer.main.get_command(cli.app)
 
 
@@ -139,6 +140,38 @@ def test_no_problems_is_said_too(home: Path, shell: Shell) -> None:
     Path("kind.toml").write_text('[[sources]]\npath = "scenes/labels.csv"\n[tasks.kind]\ntype = "label"\n')
     assert shell("check", "kind.toml") == Said(0, "no problems\n", "")
     assert json.loads(shell("check", "kind.toml", "--json").out) == []
+
+
+# convert
+
+
+def test_convert_writes_what_init_reads(home: Path, shell: Shell) -> None:
+    assert shell("convert", "scenes/labels.csv", "new", "--to", "coco") == Said(0, "wrote new\n", "")
+    assert len(list(Path("new/images").iterdir())) == PICTURES
+    assert shell("init", "new", "--out", "new.toml").code == 0
+    assert shell("convert", "scenes/labels.csv", "new", "--to", "coco").refused() == (
+        "new: is not empty — name a new folder"
+    )
+    refused = shell("convert", "scenes/labels.csv", "other", "--to", "cocco").refused()
+    assert refused == 'no format "cocco" can be written. Did you mean "coco"?'
+    assert not Path("other").exists()
+
+
+def test_convert_names_every_format_that_can_be_written(shell: Shell) -> None:
+    said = re.sub(r"[│\s]+", " ", shell("convert", "--help").out)
+    assert f"the format to write: {', '.join(targets()[:-1])} or {targets()[-1]}" in said
+
+
+def test_convert_tells_what_is_left_out(home: Path, shell: Shell) -> None:
+    said = shell("convert", "scenes/labels.csv", "a", "--to", "yolo")
+    assert said.code == 0
+    assert 'the field "digit" cannot be said in this format' in said.out
+    Path("scenes/images/00003.png").unlink()
+    said = shell("convert", "scenes/labels.csv", "b", "--to", "coco", "--json")
+    assert said.code == 3
+    found = json.loads(said.out)
+    assert found["out"] == "b"
+    assert [problem["kind"] for problem in found["problems"]] == ["unreadable"]
 
 
 # train, evaluate, runs

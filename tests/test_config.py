@@ -47,6 +47,12 @@ def test_it_remembers_where_it_came_from(tmp_path: Path) -> None:
     assert again == config
 
 
+def test_a_canvas_is_square_or_width_by_height() -> None:
+    assert read().backbone.canvas == (64, 64)
+    assert read(SHORT, "backbone.size=96").backbone.canvas == (96, 96)
+    assert read(SHORT, "backbone.size=[320, 240]").backbone.canvas == (320, 240)
+
+
 def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
     file = tmp_path / "oneglance.toml"
     file.write_text(SHORT, encoding="utf-8-sig")
@@ -142,6 +148,10 @@ def test_any_set_is_read_or_refused(key: str, value: str) -> None:
         ("training.precision=fp16", '[training] precision is "fp16" — write "auto", "fp32" or "bf16"'),
         ("training.momentum=1", "[training] momentum is 1 — write a number below 1"),
         ("backbone.size=100000", "[backbone] size is 100000 — write a number of at most 4096"),
+        ("backbone.size=large", '[backbone] size is "large" — write a whole number such as 5'),
+        ("backbone.size=[320]", "[backbone] size is [320] — write one more"),
+        ("backbone.size=[320, 4]", "[backbone] size holds 4 — write a number of at least 8"),
+        ("backbone.size=[1, 2, 3]", "[backbone] size is [1, 2, 3] — write at most 2"),
         ("backbone.options=3", "[backbone] options is 3 — write a table"),
         ("augment.scale=3", "[augment] scale is 3 — write a list in [ ]"),
         ("augment.scale=[1]", "[augment] scale is [1] — write one more"),

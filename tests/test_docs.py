@@ -17,7 +17,6 @@ from oneglance import backbone, balancer, config
 from oneglance.config import Config, Table
 from oneglance.data.source import Source, format_class, formats
 from oneglance.task import Task, build_tasks, kinds, task_class
-from oneglance.vector_task import VectorTask
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
@@ -47,7 +46,7 @@ def sections() -> Iterator[tuple[str, dict[str, FieldInfo]]]:
         yield f'format = "{name}"', fields(format_class(name), Source)
     yield "[tasks.NAME]", fields(Task)
     for name in kinds():
-        yield f'type = "{name}"', fields(task_class(name), VectorTask)
+        yield f'type = "{name}"', fields(task_class(name), Task)
     for name in backbone.names():
         options = getattr(import_module(f"oneglance.backbones.{name}"), "Options", None)
         if options is not None:

@@ -17,11 +17,13 @@ PACKAGE = Path(__file__).resolve().parent.parent / "oneglance"
 # `oneglance` alone is what `from oneglance import ...` gives: the public names.
 LAYERS = [
     ["errors"],
-    ["config", "files", "screen"],
+    ["config", "files", "screen", "shape"],
     ["data"],
-    ["backbone", "balancer", "machine", "mlp", "scoring", "weights"],
+    ["backbone", "balancer", "machine", "mlp", "retrieval", "scoring", "weights"],
+    ["projection"],
     ["task"],
     ["vector_task"],
+    ["detection"],
     ["tasks", "backbones", "balancers"],
     ["network"],
     ["run"],

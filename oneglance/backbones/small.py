@@ -1,86 +1,106 @@
-"""small: a residual network for pictures of 28 to 96 pixels, trained from scratch."""
+"""small: a convolutional network for pictures of 28 to 96 pixels, trained from scratch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from oneglance.backbone import Backbone, Features, Shape
+from oneglance.backbone import Backbone, Features, measure
 from oneglance.config import BackboneTable, Table, read_table
 from oneglance.weights import load_file
+
+PATCH = 2  # pixels: the side of what the first layer sees
+SMALLEST_VARIANCE = 5e-4  # added to that of each direction before it is made 1
 
 
 class Options(Table):
     """[backbone] options of ``small``."""
 
-    width: int = Field(32, ge=4)  # channels of the first stage; each further one has twice as many
+    width: int = Field(64, ge=4)  # channels of the first stage; the further ones have four times as many
     depth: int = Field(3, ge=1, le=6)  # stages; each halves the side
-    blocks: int = Field(1, ge=0)  # residual blocks per stage after the first
+    convolutions: int = Field(2, ge=1)  # per stage
 
 
-class Conv(nn.Sequential):
-    """3×3 convolution, batch norm, ReLU."""
+class Conv(nn.Conv2d):
+    """3×3 convolution that at first hands its input on."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
-        super().__init__(
-            nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
-            nn.BatchNorm2d(outputs),
-            nn.ReLU(inplace=True),
-        )
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 3, padding=1, bias=False)
+        with torch.no_grad():
+            nn.init.dirac_(self.weight[:inputs])
 
 
-class Residual(nn.Module):
-    """x + two convolutions of x."""
+class Norm(nn.BatchNorm2d):
+    """Batch norm with an offset but no scale of its own, quick to follow."""
 
     def __init__(self, width: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(Conv(width, width), Conv(width, width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.body(x)
+        super().__init__(width, momentum=0.4)
+        self.weight.requires_grad_(False)
 
 
 class Small(Backbone):
-    """A stem, then stages of convolution, pooling and residual blocks, after the 9-layer ResNets of
-    the fast CIFAR-10 trainings (Page 2018, How to Train Your ResNet; facts only).
+    """A whitening layer, then stages of convolution, pooling and convolution, after the networks of the fast
+    CIFAR-10 trainings (Page 2018, How to Train Your ResNet; Jordan 2024, arXiv 2404.00498; facts only).
     """
 
     mean = (0.485, 0.456, 0.406)
     std = (0.229, 0.224, 0.225)
     pretrained = False
 
-    def __init__(self, options: Options, size: int) -> None:
+    def __init__(self, options: Options, width: int, height: int) -> None:
+        """For a canvas of ``width`` x ``height`` pixels."""
         super().__init__()
-        width = options.width
-        # Above 48 pixels the stem halves the side: fine detail costs more than it tells.
-        parts: list[nn.Module] = [Conv(3, width, stride=2 if size > 48 else 1)]
-        for stage in range(options.depth):
-            doubled = nn.Sequential(Conv(width, 2 * width), nn.MaxPool2d(2, ceil_mode=True))
-            blocks = [Residual(2 * width) for _ in range(options.blocks)] if stage else []
-            parts.append(nn.Sequential(*doubled, *blocks))
-            width *= 2
+        side = min(width, height)
+        # Above 48 pixels the first layer halves the side: fine detail costs more than it tells.
+        self.whiten = nn.Conv2d(3, 6 * PATCH**2, PATCH, stride=2 if side > 48 else 1)
+        self.whiten.weight.requires_grad_(False)
+        inputs, outputs = self.whiten.out_channels, options.width
+        side = (side - PATCH) // self.whiten.stride[0] + 1
+        parts: list[nn.Module] = []
+        for _ in range(options.depth):
+            layers: list[nn.Module] = []
+            for place in range(options.convolutions):
+                pool = [nn.MaxPool2d(2, ceil_mode=side < 4)] if place == 0 else []
+                layers += [Conv(inputs, outputs), *pool, Norm(outputs), nn.GELU()]
+                inputs = outputs
+            parts.append(nn.Sequential(*layers))
+            side = max(1, side // 2)
+            outputs = 4 * options.width
         self.parts = nn.ModuleList(parts)
-        self.shape = Shape(vector=width)
+        self.shape = measure(self, width, height)
+
+    def prepare(self, pictures: Tensor) -> None:
+        """The first layer's filters become the principal directions of small patches, each scaled to
+        variance 1 (Page 2018, part 8), and their negatives.
+        """
+        sides = pictures.cpu().unfold(2, PATCH, 1).unfold(3, PATCH, 1)
+        patches = sides.permute(0, 2, 3, 1, 4, 5).reshape(-1, 3 * PATCH**2).double()
+        variance, directions = torch.linalg.eigh(patches.T @ patches / len(patches))
+        filters = directions.T / (variance[:, None] + SMALLEST_VARIANCE).sqrt()
+        with torch.no_grad():
+            self.whiten.weight.copy_(torch.cat([filters, -filters]).view_as(self.whiten.weight))
 
     def forward(self, pictures: Tensor) -> Features:
         maps = []
-        x = pictures
+        x = nn.functional.gelu(self.whiten(pictures))
         for part in self.parts:
             x = part(x)
             maps.append(x)
-        return Features(vector=x.amax(dim=(2, 3)), maps=tuple(maps[1:]))
+        return Features(vector=x.amax(dim=(2, 3)), maps=tuple(maps))
 
     def stages(self) -> Iterator[nn.Module]:
+        yield self.whiten
         yield from self.parts
 
 
 def build(table: BackboneTable, base: Path, *, load_weights: bool) -> Small:
     """See ``backbone.build_backbone``."""
     options: Options = read_table(Options, table.options, where="oneglance.toml", section="backbone.options")
-    network = Small(options, table.size)
+    network = Small(options, *table.canvas)
     if load_weights and table.weights not in ("", "none"):
         load_file(network, (base / Path(table.weights).expanduser()).resolve())
         network.pretrained = True

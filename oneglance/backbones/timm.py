@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from oneglance.backbone import Backbone, Features, Shape, names
+from oneglance.backbone import Backbone, Features, measure, names
 from oneglance.config import BackboneTable
 from oneglance.errors import ConfigError, WeightsError, nearest
 from oneglance.weights import load_file
@@ -32,20 +32,22 @@ OURS = {
 class Timm(Backbone):
     """A timm model without its classifier."""
 
-    def __init__(self, model: Any, size: int) -> None:
+    def __init__(self, model: Any, width: int, height: int) -> None:
+        """For a canvas of ``width`` x ``height`` pixels."""
         super().__init__()
         self.model = model
         config = model.pretrained_cfg
         self.mean, self.std = tuple(config["mean"]), tuple(config["std"])
-        with torch.inference_mode():
-            _, width = self.eval().forward(torch.zeros(1, 3, size, size)).vector.shape
-        self.train()
-        self.shape = Shape(vector=width)
+        self.kept = _last_of_each_size(model, width, height)  # places among the model's own intermediate maps
+        self.shape = measure(self, width, height)
 
     def forward(self, pictures: Tensor) -> Features:
-        return Features(
-            vector=self.model.forward_head(self.model.forward_features(pictures), pre_logits=True)
-        )
+        maps: list[Tensor] = []
+        if self.gives_maps and self.kept:
+            last, maps = self.model.forward_intermediates(pictures, indices=self.kept)
+        else:
+            last = self.model.forward_features(pictures)
+        return Features(vector=self.model.forward_head(last, pre_logits=True), maps=tuple(maps))
 
     def stages(self) -> Iterator[nn.Module]:
         """Its own children, the long ones (``blocks``, ``layers``) by their parts."""
@@ -54,6 +56,16 @@ class Timm(Backbone):
                 yield from child
             else:
                 yield child
+
+
+@torch.inference_mode()
+def _last_of_each_size(model: Any, width: int, height: int) -> list[int]:
+    """Which of the model's intermediate maps is the last before each halving; none where it has no maps."""
+    if not hasattr(model, "forward_intermediates"):
+        return []
+    _, maps = model.eval().forward_intermediates(torch.zeros(1, 3, height, width))
+    sides = [found.shape[2:] for found in maps]
+    return [place for place, side in enumerate(sides) if side not in sides[place + 1 :]]
 
 
 def build(table: BackboneTable, base: Path, *, load_weights: bool) -> Timm:
@@ -80,7 +92,7 @@ def _create(table: BackboneTable, *, pretrained: bool) -> Timm:
     # fit as for weights that are not reachable.
     try:
         with _quiet_hub():
-            return Timm(_model(table, pretrained=pretrained), table.size)
+            return Timm(_model(table, pretrained=pretrained), *table.canvas)
     except Exception as error:
         if not pretrained:
             raise _misfit(table, str(error)) from None
@@ -96,12 +108,15 @@ def _create(table: BackboneTable, *, pretrained: bool) -> Timm:
 def _model(table: BackboneTable, *, pretrained: bool) -> Any:
     import timm
 
-    def create(**size: int) -> Any:
-        options = {**size, **table.options}
+    width, height = table.canvas
+    size = width if width == height else (height, width)  # some know squares only
+
+    def create(**sized: Any) -> Any:
+        options = {**sized, **table.options}
         return timm.create_model(table.name, pretrained=pretrained, num_classes=0, **options)
 
     try:
-        return create(img_size=table.size)  # a transformer has to know
+        return create(img_size=size)  # a transformer has to know
     except TypeError:
         return create()  # a convolutional network refuses the word
 
@@ -110,9 +125,10 @@ def _misfit(table: BackboneTable, error: str) -> ConfigError:
     foreign = re.search(r"unexpected keyword argument '(\w+)'", error)
     if foreign and foreign[1] in table.options:
         return ConfigError(f'[backbone.options] has no key "{foreign[1]}" for {table.name}')
+    width, height = table.canvas
     given = f" with the options {table.options}" if table.options else ""
     return ConfigError(
-        f"[backbone] {table.name} cannot be made for {table.size} pixels{given}",
+        f"[backbone] {table.name} cannot be made for {width}×{height} pixels{given}",
         cure="choose another size or name" + (", or other options" if given else ""),
     )
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 from torch import Tensor
 
-from oneglance.balancer import Balancer
+from oneglance.balancer import Array, Balancer, Step
 
 
 class Equal(Balancer):
@@ -14,5 +15,11 @@ class Equal(Balancer):
     2201.04122; Xin et al. 2022, arXiv 2209.11379).
     """
 
-    def weights(self, losses: Tensor, present: Tensor) -> Tensor:
+    def weights(
+        self, losses: Tensor, present: Tensor, gram: Tensor | None = None, *, epoch: int = 0, seed: int = 0
+    ) -> Tensor:
+        # On the device of the losses: the default method makes no step wait for a copy to the CPU.
         return present.to(losses.dtype) / present.sum().clamp(min=1)
+
+    def share(self, step: Step) -> Array:
+        return np.full(len(step.places), 1 / len(step.places))

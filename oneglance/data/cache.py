@@ -32,7 +32,7 @@ from oneglance.data.stream import Stream
 from oneglance.data.workers import Workers
 from oneglance.errors import DataError, PictureError, Problem
 
-VERSION = 1  # of the file and of how pictures are decoded: a new number forgets all caches
+VERSION = 2  # of the file and of how pictures are decoded: a new number forgets all caches
 DAY = 86_400  # seconds after which an unfinished file is a leftover
 
 
@@ -83,8 +83,7 @@ class Canvases:
     problem: Problem | None = None
 
     def __init__(self, pixels: np.ndarray, sizes: np.ndarray, failures: dict[int, PictureError]) -> None:
-        self._pixels = pixels
-        self.sizes = sizes  # int32 [n, 2]: upright width and height in pixels; zeros where unreadable
+        self._pixels, self._sizes = pixels, sizes  # uint8 [n, height, width, 3]; int32 [n, 2]
         self.failures = failures  # by row: pictures that cannot be decoded, left out by the caller
 
     @classmethod
@@ -120,19 +119,19 @@ class Canvases:
     def _read(cls, path: Path, refs: Sequence[ImageRef], fit: Fit) -> Canvases | None:
         """The file at ``path``, or None where there is none that is whole."""
         count = len(refs)
-        start = count * 3 * fit.size**2
+        start = count * fit.nbytes
         try:
             with path.open("rb") as file:
                 file.seek(start)
                 sizes = np.frombuffer(file.read(count * 8), "<i4").reshape(count, 2).astype(np.int32)
                 end = json.loads(file.read())
-            if (end["version"], end["pictures"], end["size"]) != (VERSION, count, fit.size):
+            if (end["version"], end["pictures"], end["canvas"]) != (VERSION, count, [fit.width, fit.height]):
                 return None
             failures = {
                 int(row): PictureError(what, where=refs[row].name, cure=cure)
                 for row, what, cure in end["failures"]
             }
-            shape = (count, fit.size, fit.size, 3)
+            shape = (count, *fit.shape)
             pixels = np.memmap(path, np.uint8, "r", shape=shape) if count else np.zeros(shape, np.uint8)
         except (OSError, ValueError, KeyError, TypeError, IndexError):
             return None
@@ -150,8 +149,14 @@ class Canvases:
         """Which rows will be gathered next; of use to a ``Stream`` only."""
 
     def gather(self, rows: np.ndarray) -> np.ndarray:
-        """uint8 [k, size, size, 3] for int64 ``rows`` [k]; zeros where a picture cannot be decoded."""
+        """uint8 [k, height, width, 3] for int64 ``rows`` [k]; zeros where a picture cannot be decoded."""
         return np.take(self._pixels, rows, axis=0)
+
+    def sizes(self, rows: np.ndarray) -> np.ndarray:
+        """Width and height in pixels of upright pictures: int32 [k, 2] for int64 ``rows`` [k]; zeros where
+        one cannot be decoded.
+        """
+        return self._sizes[rows]
 
     def readable(self, rows: np.ndarray) -> np.ndarray:
         """bool [k]: which of ``rows`` could be decoded."""
@@ -170,7 +175,7 @@ def _key(contents: Iterable[bytes | None], fit: Fit, limits: Limits) -> str:
 
 
 def _bytes_of(count: int, fit: Fit) -> int:
-    return count * (3 * fit.size**2 + 8)
+    return count * (fit.nbytes + 8)
 
 
 # ---- writing
@@ -196,9 +201,10 @@ def _write(
                 if progress and ((row + 1) % 64 == 0 or row + 1 == count):
                     progress(row + 1, count, "decoding pictures")
         with unfinished.open("rb+") as file:
-            file.seek(count * 3 * fit.size**2)
+            file.seek(count * fit.nbytes)
             file.write(sizes.tobytes())
-            end = {"version": VERSION, "pictures": count, "size": fit.size, "failures": failures}
+            canvas = [fit.width, fit.height]
+            end = {"version": VERSION, "pictures": count, "canvas": canvas, "failures": failures}
             file.write(json.dumps(end).encode())
             file.flush()
             os.fsync(file.fileno())  # or a power cut leaves a trusted name on empty pixels

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
 from oneglance.data.header import header
+from oneglance.data.merge import Merge
 from oneglance.data.quote import plain
 from oneglance.data.record import SPLIT_NAMES, ImageRef, Record, Seen
 from oneglance.data.refs import FileImage, is_picture
+from oneglance.data.union import unite_same, unite_seen
 from oneglance.data.writer import Item, Writer, targets, writer_class
 from oneglance.errors import ConfigError, Problem, RunError, nearest
 from oneglance.files import make_folder, write_bytes
@@ -30,7 +34,16 @@ BEGINNINGS = {
 UNUSUAL = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"|?*\ud800-\udfff]')  # in names of files, on some system
 
 
-def convert(records: Sequence[Record], to: str, out: Path, copy: bool = True) -> list[Problem]:
+Progress = Callable[[int, int, str], None]
+
+
+def convert(
+    records: Sequence[Record],
+    to: str,
+    out: Path,
+    copy: bool = True,
+    progress: Progress = lambda done, total, what: None,
+) -> list[Problem]:
     """Write ``records`` as a data set of the format ``to``, such that reading it gives the same again.
 
     Args:
@@ -47,14 +60,12 @@ def convert(records: Sequence[Record], to: str, out: Path, copy: bool = True) ->
         ConfigError: there is no such format.
         RunError: ``out`` is not empty or cannot be written.
     """
-    if to not in targets():
-        raise ConfigError(f'no format "{to}" can be written.{nearest(to, targets())}')
-    if make_folder(out) and any(out.iterdir()):
-        raise RunError("is not empty", where=str(out), cure="name a new folder")
-    writer = writer_class(to)(out, _labels(records))
+    refuse_target(to, out)
+    writer = writer_class(to)(make_folder(out), _labels(records))
     problems: list[Problem] = []
     names = _Names()
-    for record in records:
+    for done, record in enumerate(records, 1):
+        progress(done, len(records), "writing")
         item = _item(record, writer, names, copy)
         if isinstance(item, Problem):
             problems.append(item)
@@ -62,6 +73,38 @@ def convert(records: Sequence[Record], to: str, out: Path, copy: bool = True) ->
             writer.add(item)
     writer.finish()
     return [*problems, *writer.told.problems()]
+
+
+def refuse_target(to: str, out: Path) -> None:
+    """What can be known to be wrong before anything is read. See ``convert``."""
+    if to not in targets():
+        raise ConfigError(f'no format "{to}" can be written.{nearest(to, targets())}')
+    if out.is_dir() and any(out.iterdir()):
+        raise RunError("is not empty", where=str(out), cure="name a new folder")
+
+
+def joined(records: Iterable[Record]) -> tuple[list[Record], list[Problem]]:
+    """Every picture once, with all that was said of it by field, and a Problem for each contradiction."""
+    found: list[Record] = []
+    problems: list[Problem] = []
+    merge = Merge(found, problems, _united)
+    for record in records:
+        merge.add(record, _without_part(record).answers)
+    return found, problems
+
+
+def _united(name: str, first: Any, again: Any) -> Any:
+    if isinstance(first, Seen) and isinstance(again, Seen):
+        return unite_seen(first, again)
+    return unite_same(name, first, again)
+
+
+def _without_part(record: Record) -> Record:
+    """``record`` without the field that says its part again, for each format has its own words for it."""
+    said = SPLIT_NAMES.get(str(record.answers.get("split", "")).strip().lower())
+    if not record.split or said != record.split:
+        return record
+    return replace(record, answers={f: value for f, value in record.answers.items() if f != "split"})
 
 
 def _labels(records: Sequence[Record]) -> list[str]:
@@ -101,8 +144,8 @@ def _item(record: Record, writer: Writer, names: _Names, copy: bool) -> Item | P
         make_folder(place.parent)
         write_bytes(place, content)
     boxes, seen = _boxes(record)
-    fields = {field: value for field, value in record.answers.items() if field != boxes}
-    if "split" in fields and SPLIT_NAMES.get(str(fields.pop("split")).strip().lower()) != record.split:
+    fields = {field: value for field, value in _without_part(record).answers.items() if field != boxes}
+    if fields.pop("split", None) is not None:
         writer.cannot_say('a field "split" that is no part', record.where)
     size = head.upright if head else None
     return Item(record.where, name, own or name, size, seen, fields, record.split)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -92,9 +92,10 @@ def load_dataset(
         DataError: with all fatal problems at once.
         ConfigError: a source that cannot be opened.
     """
-    gathered = gather(open_sources(config), questions)
+    asked = [question for question in questions if question.answered_by == question.name]
+    gathered = gather(open_sources(config), asked)
     problems = list(gathered.problems)
-    records, lost = missing_pictures(gathered.records)
+    records, lost = missing_pictures(_answered(gathered.records, questions))
     problems += lost
     same: list[bytes | None] = digests([r.image for r in records], cache_folder(config.cache), progress)
     if strict:
@@ -102,7 +103,7 @@ def load_dataset(
     nothing = np.zeros(0, dtype=np.int64)
     if not records:  # what made them so few is told already
         return Dataset([], Parts(nothing, nothing, nothing), problems)
-    kinds = strata(records, questions)
+    kinds = strata(records, asked)
     try:
         parts = split(records, config.split, kinds, same)
     except DataError as error:
@@ -110,10 +111,21 @@ def load_dataset(
             raise
         parts = Parts(np.arange(len(records)), nothing, nothing)
         problems.append(Problem(error.where or "[split]", error.what, error.cure))
-    problems += check(records, questions, parts=parts, digests=same, classes=kinds)
+    problems += check(records, asked, parts=parts, digests=same, classes=kinds)
     if strict:
         refuse(problems)
     return Dataset(records, parts, problems)
+
+
+def _answered(records: list[Record], questions: Sequence[Question]) -> list[Record]:
+    """The records, with the answers of questions that ask something else of another's answers."""
+    again = [(q.name, q.answered_by) for q in questions if q.answered_by not in ("", q.name)]
+    if not again:
+        return records
+    return [
+        replace(r, answers={**r.answers, **{new: r.answers[old] for new, old in again if old in r.answers}})
+        for r in records
+    ]
 
 
 def refuse(problems: Sequence[Problem]) -> None:

@@ -96,7 +96,7 @@ def processors() -> int:
 
 def chunk_of(fit: Fit) -> int:
     """How many pictures travel together: about a megabyte of canvases."""
-    return min(64, max(1, 1_000_000 // (3 * fit.size**2)))
+    return min(64, max(1, 1_000_000 // fit.nbytes))
 
 
 def memory(limits: Limits) -> int:

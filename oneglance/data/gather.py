@@ -25,6 +25,10 @@ class Question(Protocol):
     def name(self) -> str: ...
 
     @property
+    def answered_by(self) -> str:
+        """The question whose answers it learns from; "" if it needs none."""
+
+    @property
     def fields(self) -> tuple[str, ...]:
         """Where its answer stands in a source."""
 
@@ -38,6 +42,13 @@ class Question(Protocol):
 
     def strata(self, answer: Any) -> Iterable[str]:
         """The classes that ``answer`` counts for; none for a number."""
+
+    def unite(self, first: Any, again: Any) -> Any:
+        """What two answers about the same picture say together.
+
+        Raises:
+            Misfit: they contradict each other; see ``data.union.Unite``.
+        """
 
 
 @dataclass
@@ -54,13 +65,14 @@ class Gathered:
 def gather(sources: Sequence[Source], questions: Sequence[Question]) -> Gathered:
     """Every picture of all sources once, with the answers of all of them.
 
-    A picture that is named twice is one record. Groups that share a picture become one group; groups
-    of two sources with the same name are the same group. Nothing is raised for what the data say
-    wrong: ``problems`` holds it.
+    A picture that is named twice is one record, with all that was said of it. Groups that share a picture
+    become one group; groups of two sources with the same name are the same group. Nothing is raised for
+    what the data say wrong: ``problems`` holds it.
     """
     gathered = Gathered()
     problems = gathered.problems
-    merge = Merge(gathered.records, problems)
+    by_name = {question.name: question for question in questions}
+    merge = Merge(gathered.records, problems, lambda name, first, again: by_name[name].unite(first, again))
     seen: set[str] = set()  # fields of any source
     with _no_collection():
         for source in sources:

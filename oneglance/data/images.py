@@ -1,4 +1,4 @@
-"""The only way a picture enters, anywhere: opened upright in RGB, fitted to a square canvas, and back.
+"""The only way a picture enters, anywhere: opened upright in RGB, fitted to a canvas, and back.
 
 Files come from strangers. Only formats whose decoders are worth trusting are opened, sizes are checked
 before anything is decoded, and whatever goes wrong is a PictureError in plain words.
@@ -66,32 +66,56 @@ class Placement:
         return np.array([self.left, self.top] * 2, np.float64)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Fit:
-    """How any picture becomes a square canvas of ``size`` pixels.
+    """How any picture becomes a canvas of ``width`` x ``height`` pixels.
 
-    ``letterbox``: the whole picture, with a grey rim. ``crop``: its middle square.
+    ``letterbox``: the whole picture, with a grey rim. ``crop``: its middle, as much as fills the canvas.
     """
 
-    size: int
-    fit: Literal["letterbox", "crop"] = "letterbox"
+    width: int
+    height: int
+    fit: Literal["letterbox", "crop"]
+
+    def __init__(self, size: int | tuple[int, int], fit: Literal["letterbox", "crop"] = "letterbox") -> None:
+        """``size``: the side of a square canvas, or width and height."""
+        width, height = (size, size) if isinstance(size, int) else size
+        for name, value in {"width": width, "height": height, "fit": fit}.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of a canvas as an array."""
+        return self.height, self.width, 3
+
+    @property
+    def nbytes(self) -> int:
+        """Of a canvas."""
+        return 3 * self.width * self.height
+
+    @property
+    def turned(self) -> Fit:
+        """The same for pictures that lie on their side."""
+        return Fit((self.height, self.width), self.fit)
 
     def place(self, width: int, height: int) -> Placement:
         """Where an upright picture of ``width`` x ``height`` pixels lies; at least one pixel remains."""
-        side = max(width, height) if self.fit == "letterbox" else min(width, height)
-        across, down = (max(1, round(edge * self.size / side)) for edge in (width, height))
-        left, top = (self.size - across) // 2, (self.size - down) // 2
+        tighter = min if self.fit == "letterbox" else max
+        edges = ((self.width, width), (self.height, height))
+        filled, side = tighter(edges, key=lambda edge: edge[0] / edge[1])
+        across, down = (max(1, round(edge * filled / side)) for edge in (width, height))
+        left, top = (self.width - across) // 2, (self.height - down) // 2
         return Placement(across / width, down / height, left, top, width, height)
 
     def canvas(self, image: Image.Image, upright: tuple[int, int] | None = None) -> np.ndarray:
-        """The RGB ``image`` on its canvas: uint8 [size, size, 3].
+        """The RGB ``image`` on its canvas: uint8 [height, width, 3].
 
         ``upright`` is the picture's true width and height where ``image`` was decoded smaller.
         """
         width, height = upright or image.size
         place = self.place(width, height)
-        x0, x1 = self._seen(place.left, place.scale_x * width)
-        y0, y1 = self._seen(place.top, place.scale_y * height)
+        x0, x1 = _seen(place.left, place.scale_x * width, self.width)
+        y0, y1 = _seen(place.top, place.scale_y * height, self.height)
         # What is seen, in pixels of `image`; rounding must not lead outside it.
         shrunk_x, shrunk_y = place.scale_x * width / image.width, place.scale_y * height / image.height
         box = (
@@ -102,20 +126,21 @@ class Fit:
         )
         # A gap of 3 lets Pillow average whole blocks first: far faster on large pictures, no visible change.
         seen = image.resize((x1 - x0, y1 - y0), Image.Resampling.BILINEAR, box=box, reducing_gap=3.0)
-        canvas = np.empty((self.size, self.size, 3), np.uint8)
+        canvas = np.empty(self.shape, np.uint8)
         canvas[:] = RIM
         canvas[y0:y1, x0:x1] = np.asarray(seen)
         return canvas
 
-    def _seen(self, start: int, length: float) -> tuple[int, int]:
-        return max(0, start), min(self.size, start + round(length))
+
+def _seen(start: int, length: float, side: int) -> tuple[int, int]:
+    return max(0, start), min(side, start + round(length))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Canvas:
     """One decoded picture."""
 
-    pixels: np.ndarray  # uint8 [size, size, 3], RGB
+    pixels: np.ndarray  # uint8 [height, width, 3] of the canvas, RGB
     width: int  # of the upright picture before it was fitted
     height: int
 
@@ -174,8 +199,9 @@ def _open(loaded: bytes | np.ndarray, limits: Limits, fit: Fit | None) -> tuple[
         with opened:
             size = _checked(opened.size, limits)
             if fit and hasattr(opened, "draft"):
-                placed = fit.place(*size)  # sizes turn with the picture: no need to know its orientation yet
-                opened.draft(None, (round(placed.scale_x * size[0]), round(placed.scale_y * size[1])))
+                # Whether it lies on its side is not known yet: large enough for either way.
+                needed = max(fit.place(*size), fit.turned.place(*size), key=lambda placed: placed.scale_x)
+                opened.draft(None, (round(needed.scale_x * size[0]), round(needed.scale_y * size[1])))
             drafted = opened.size != size
             opened.load()
             # Asked after loading: Pillow turns TIFF files by itself and then forgets their tag.

@@ -9,7 +9,10 @@ from typing import Any, Generic, TypeVar
 
 from oneglance.data.quote import quoted
 from oneglance.data.record import ImageRef, Record
-from oneglance.errors import Problem
+from oneglance.data.union import Unite, unite_same
+from oneglance.errors import Misfit, Problem
+
+LONGEST_PLACES = 100  # characters of the places that a contradiction names
 
 T = TypeVar("T", bound=Hashable)
 
@@ -41,12 +44,17 @@ class Joined(Generic[T]):
 
 
 class Merge:
-    """Collects records whose answers are by task; whatever contradicts itself is a problem."""
+    """Collects records; whatever contradicts itself is a problem, and the first answer stays.
 
-    def __init__(self, records: list[Record], problems: list[Problem]) -> None:
-        self.records, self.problems = records, problems
+    Args:
+        records, problems: lists that are added to.
+        unite: makes one answer of two, by their name.
+    """
+
+    def __init__(self, records: list[Record], problems: list[Problem], unite: Unite) -> None:
+        self.records, self.problems, self._unite = records, problems, unite
         self._place: dict[ImageRef, int] = {}
-        self._said_by: dict[tuple[int, str], str] = {}  # where a later mention added an answer or a split
+        self._said_by: dict[tuple[int, str], str] = {}  # where later mentions added to an answer or the split
         self._groups: Joined[str] = Joined()
 
     def add(self, record: Record, answers: Mapping[str, Any]) -> None:
@@ -68,25 +76,31 @@ class Merge:
     def _united(self, place: int, first: Record, again: Record) -> Record:
         answers = dict(first.answers)
         for name, answer in again.answers.items():
-            answers[name] = self._one(place, name, answers.get(name), answer, first, again)
+            answers[name] = self._one(place, name, answers.get(name), answer, first, again, self._unite)
         if first.group and again.group:
             self._groups.join(first.group, again.group)
         split = first.split
         if again.split:
-            split = self._one(place, "split", first.split or None, again.split, first, again)
+            split = self._one(place, "split", first.split or None, again.split, first, again, unite_same)
         return replace(first, answers=answers, group=first.group or again.group, split=split)
 
-    def _one(self, place: int, name: str, said: Any, says: Any, first: Record, again: Record) -> Any:
-        """What holds of two answers to the same question; the first holds if they differ."""
+    def _one(
+        self, place: int, name: str, said: Any, says: Any, first: Record, again: Record, unite: Unite
+    ) -> Any:
+        """What holds of two answers to the same question; the first holds if they contradict each other."""
         if said is None:
             self._said_by[place, name] = again.where
             return says
-        if said != says:
-            other = self._said_by.get((place, name), first.where)
-            what = (
-                f"{name} is {quoted(str(says))}, but {quoted(str(said))} in {other} "
-                f"for the same picture {quoted(again.image.name)}"
-            )
-            cure = "correct one of the two, or empty it"
+        if said == says:
+            return said
+        others = self._said_by.get((place, name), first.where)
+        try:
+            known = unite(name, said, says)
+        except Misfit as misfit:
+            what = f"{name} {misfit.what} in {others} for the same picture {quoted(again.image.name)}"
+            cure = misfit.cure or "correct one of the two, or empty it"
             self.problems.append(Problem(again.where, what, cure, kind=f"contradiction: {name}"))
-        return said
+            return said
+        if known != said and len(others) < LONGEST_PLACES:
+            self._said_by[place, name] = f"{others} or {again.where}"
+        return known

@@ -24,7 +24,7 @@ Coming = list[Future[list[Canvas | PictureError]]]
 class Stream:
     """The interface of ``Canvases``, decoding the asked rows each time.
 
-    ``failures`` and ``sizes`` (zeros: not seen yet) hold what has been decoded so far.
+    ``failures`` and ``sizes`` tell of what has been decoded so far.
     """
 
     def __init__(
@@ -36,9 +36,9 @@ class Stream:
         problem: Problem | None = None,
     ) -> None:
         self.failures: dict[int, PictureError] = {}
-        self.sizes = np.zeros((len(refs), 2), np.int32)  # upright width and height in pixels
         self.problem = problem  # why this is no cache, where that is worth telling
-        self._refs, self._size = refs, fit.size
+        self._refs, self._fit = refs, fit
+        self._sizes = np.zeros((len(refs), 2), np.int32)
         count = processes(workers) if len(refs) >= FEW else 0
         self._crew = Workers(Decode(fit, limits), crashed, count, chunk_of(fit), memory(limits))
         self._announced: Iterator[np.ndarray] = iter(())
@@ -72,7 +72,7 @@ class Stream:
         return self
 
     def gather(self, rows: np.ndarray) -> np.ndarray:
-        """uint8 [k, size, size, 3] for int64 ``rows`` [k]; zeros where a picture cannot be decoded, which
+        """uint8 [k, height, width, 3] for int64 ``rows`` [k]; zeros where a picture cannot be decoded, which
         ``readable`` and ``failures`` then know.
         """
         rows = np.asarray(rows)
@@ -81,16 +81,22 @@ class Stream:
             self._start_ahead()
         else:
             coming = self._start(rows)
-        gathered = np.zeros((len(rows), self._size, self._size, 3), np.uint8)
+        gathered = np.zeros((len(rows), *self._fit.shape), np.uint8)
         answers = (answer for future in coming for answer in future.result())
         for place, (row, answer) in enumerate(zip(rows.tolist(), answers, strict=True)):
             if isinstance(answer, Canvas):
                 gathered[place] = answer.pixels
-                self.sizes[row] = answer.width, answer.height
+                self._sizes[row] = answer.width, answer.height
                 self.failures.pop(row, None)
             else:
                 self.failures[row] = answer
         return gathered
+
+    def sizes(self, rows: np.ndarray) -> np.ndarray:
+        """Width and height in pixels of upright pictures: int32 [k, 2] for int64 ``rows`` [k]; zeros where
+        one was not decoded yet, or cannot be.
+        """
+        return self._sizes[rows]
 
     def readable(self, rows: np.ndarray) -> np.ndarray:
         """bool [k]: which of ``rows`` were not found unreadable when last gathered."""
@@ -107,7 +113,7 @@ class Stream:
 
     def _start_ahead(self) -> None:
         while self._crew.count and len(self._ahead) < AHEAD_BATCHES:
-            held = sum(rows.size for rows, _ in self._ahead) * 3 * self._size**2
+            held = sum(rows.size for rows, _ in self._ahead) * self._fit.nbytes
             if held > AHEAD_BYTES:
                 return
             rows = next(self._announced, None)

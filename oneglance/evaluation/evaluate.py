@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from oneglance.data.dataset import Dataset, load_dataset
+from oneglance.data.images import Placement
 from oneglance.data.record import Record
 from oneglance.errors import ConfigError, RunError
 from oneglance.evaluation.report import Wrong, write_page
@@ -40,21 +42,21 @@ def evaluate_run(run: RunFolder, split: str, out: Path, screen: Screen) -> dict[
     chosen = _part(run, split, dataset)
     if not chosen:
         raise ConfigError(f"the {split} part is empty", where="[split]")
-    records, predictions = _ask(predictor, chosen, screen)
+    asked = _ask(predictor, chosen, screen)
     report = {
         "oneglance": version("oneglance"),
         "split": split,
-        "pictures": len(records),
-        "unreadable": len(chosen) - len(records),
+        "pictures": len(asked.records),
+        "unreadable": len(chosen) - len(asked.records),
         "reads": _count_read(run, split),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "tasks": {name: _score(task, name, records, predictions) for name, task in tasks.items()},
+        "tasks": {name: _scores(task, name, asked) for name, task in tasks.items()},
     }
     make_folder(out)
     write_json(out / "report.json", report)
     details, wrong = {}, {}
     for name, task in tasks.items():
-        details[name], wrong[name] = _look_closer(task, name, records, predictions)
+        details[name], wrong[name] = _look_closer(task, name, asked)
     write_page(out / "report.html", report, details, run.history(), wrong, title=run.path.resolve().name)
     screen.close()
     return report
@@ -74,47 +76,74 @@ def _part(run: RunFolder, split: str, dataset: Dataset) -> list[Record]:
     return [record for record, row in zip(dataset.records, trained, strict=True) if row[2] == split]
 
 
-def _ask(
-    predictor: Predictor, chosen: Sequence[Record], screen: Screen
-) -> tuple[list[Record], list[dict[str, Prediction]]]:
-    """The readable pictures and the answers to them."""
-    records, predictions = [], []
-    rows = predictor.predict(record.image for record in chosen)
+@dataclass
+class Asked:
+    """The readable pictures of a part, the answers to them, and how each lay on its canvas."""
+
+    records: list[Record] = field(default_factory=list)
+    predictions: list[dict[str, Prediction]] = field(default_factory=list)
+    placements: list[Placement] = field(default_factory=list)
+
+    def of_source(self, source: str) -> Asked:
+        """Only the pictures of one source."""
+        rows = [row for row, record in enumerate(self.records) if record.source == source]
+        return Asked(
+            [self.records[row] for row in rows],
+            [self.predictions[row] for row in rows],
+            [self.placements[row] for row in rows],
+        )
+
+
+def _ask(predictor: Predictor, chosen: Sequence[Record], screen: Screen) -> Asked:
+    asked, fit = Asked(), predictor.fit
+    rows = predictor.predict((record.image for record in chosen), whole=True)
     for done, (record, row) in enumerate(zip(chosen, rows, strict=True), 1):
         screen.progress(done, len(chosen), "scoring")
         if "error" in row:
             screen.say(f"{row['image']}  {row['error']} — left out")
         else:
-            records.append(record)
-            predictions.append(row["answers"])
-    return records, predictions
+            asked.records.append(record)
+            asked.predictions.append(row["answers"])
+            asked.placements.append(fit.place(row["width"], row["height"]))
+    return asked
 
 
-def _score(
-    task: Task, name: str, records: Sequence[Record], predictions: Sequence[Mapping[str, Prediction]]
-) -> dict[str, Any]:
-    answers = [record.answers.get(name) for record in records]
-    return score(task, [p[name] for p in predictions], answers, [record.group for record in records])
+def _scores(task: Task, name: str, asked: Asked) -> dict[str, Any]:
+    """The entry of one task in the report; where pictures come from several sources, also of each source."""
+    found = _score(task, name, asked)
+    sources = list(dict.fromkeys(record.source for record in asked.records))
+    parts = {source: asked.of_source(source) for source in sources} if len(sources) > 1 else {}
+    told = {source: _score(task, name, part) for source, part in parts.items()}
+    answered = {source: score["metrics"] for source, score in told.items() if score["answered"]}
+    return {**found, "sources": answered} if answered else found
 
 
-def _look_closer(
-    task: Task, name: str, records: Sequence[Record], predictions: Sequence[Mapping[str, Prediction]]
-) -> tuple[list[Detail], list[Wrong]]:
+def _score(task: Task, name: str, asked: Asked) -> dict[str, Any]:
+    return score(
+        task,
+        [prediction[name] for prediction in asked.predictions],
+        [record.answers.get(name) for record in asked.records],
+        [record.group for record in asked.records],
+        [task.place_back(task.constant(1)[0], placement) for placement in asked.placements],
+    )
+
+
+def _look_closer(task: Task, name: str, asked: Asked) -> tuple[list[Detail], list[Wrong]]:
     """The details of one task, and the pictures it got most wrong."""
-    known = [row for row, record in enumerate(records) if record.answers.get(name) is not None]
+    known = [row for row, record in enumerate(asked.records) if record.answers.get(name) is not None]
     if not known:
         return [], []
-    said = [predictions[row][name] for row in known]
-    truth = [records[row].answers[name] for row in known]
+    said = [asked.predictions[row][name] for row in known]
+    truth = [asked.records[row].answers[name] for row in known]
     evidence: Evidence = task.evidence(said, truth)
     wrongness = task.wrongness(evidence)
     worst = np.argsort(-wrongness, kind="stable")[:WORST].tolist()
     shown = [
         Wrong(
-            name=records[known[place]].image.name,
-            picture=records[known[place]].image,
+            name=asked.records[known[place]].image.name,
+            picture=asked.records[known[place]].image,
             truth=task.words(truth[place]),
-            answer=task.predicted_words(said[place]),
+            answer=task.predicted_words(task.shown(said[place])),
         )
         for place in worst
         if wrongness[place] > 0

@@ -17,6 +17,7 @@ def score(
     predictions: Sequence[Prediction],
     answers: Sequence[Any | None],
     groups: Sequence[str],
+    constant: Sequence[Prediction] | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -30,6 +31,7 @@ def score(
     Args:
         predictions, answers, groups: one each per picture. An answer of None is unknown and does not count;
             a picture without a group, "", is a group of its own.
+        constant: the answer that never looks, one per picture; default: as it is on the canvas.
     """
     rows = [row for row, answer in enumerate(answers) if answer is not None]
     if not rows:
@@ -45,7 +47,8 @@ def score(
     evidence = task.evidence([predictions[row] for row in rows], known)
     once = np.ones(len(rows))
     found = task.metrics(evidence, once)
-    constant = task.metrics(task.evidence(task.constant(len(rows)), known), once)
+    never = task.constant(len(rows)) if constant is None else [constant[row] for row in rows]
+    floor = task.metrics(task.evidence(never, known), once)
     draws = [
         list(task.metrics(evidence, weights).values())
         for weights in group_weights([groups[row] for row in rows], resamples, seed)
@@ -59,7 +62,7 @@ def score(
             name: {"value": finite(value), **_interval(column), "n": len(rows)}
             for (name, value), column in zip(found.items(), columns, strict=True)
         },
-        "constant": {name: finite(value) for name, value in constant.items()},
+        "constant": {name: finite(value) for name, value in floor.items()},
     }
 
 

@@ -1,89 +1,167 @@
-"""From a run folder to answers: open upright, canvas, forward, decode."""
+"""From a run folder or an .onnx file to answers: open upright, canvas, one look, decode."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from oneglance.config import Config
-from oneglance.data.cache import cache_folder
 from oneglance.data.decoding import decode
-from oneglance.data.images import Canvas, Fit, Limits
+from oneglance.data.images import Canvas, Fit, Limits, Placement
 from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError
-from oneglance.machine import keep_freed_memory, pick_device, precise, prediction_precision
-from oneglance.network import Network
-from oneglance.run import RunFolder
+from oneglance.inference.engine import Engine, Looked
+from oneglance.inference.novelty import FALSE_ALARM, Novelty
 from oneglance.task import Prediction, Task
+
+if TYPE_CHECKING:
+    from oneglance.run import RunFolder
 
 BATCH = 64  # pictures per forward pass
 
 
+def open_predictor(
+    path: str | Path, *, device: str = "auto", precision: str = "", false_alarm: float | None = None
+) -> Predictor:
+    """The predictor of a finished run folder, or of an .onnx file, which needs no torch.
+
+    Args:
+        precision: of a run folder: ``fp32`` or ``bf16``; default: the configuration's.
+        false_alarm: share of familiar pictures that may be called unknown.
+
+    Raises:
+        RunError: it is neither, not finished, or damaged.
+        ConfigError: no such device here, or a share of false alarms that cannot be told.
+    """
+    if Path(path).suffix.lower() == ".onnx" and not Path(path).is_dir():
+        from oneglance.inference.engine_onnx import open_file
+
+        engine, contents = open_file(Path(path), device)
+        return Predictor(engine, contents.tasks, contents.config, contents.novelty, false_alarm)
+    from oneglance.run import RunFolder
+
+    return Predictor.open(RunFolder.open(path), device=device, precision=precision, false_alarm=false_alarm)
+
+
 class Predictor:
-    """A network that answers."""
+    """A network that answers, whatever engine runs it."""
 
     def __init__(
         self,
-        network: Network,
+        engine: Engine,
         tasks: Mapping[str, Task],
         config: Config,
-        device: torch.device,
-        precision: str,
+        novelty: Novelty | None = None,
+        false_alarm: float | None = None,
     ) -> None:
-        self.network, self.tasks, self.config = network, tasks, config
-        self.device, self.precision = device, precision
-
-    @classmethod
-    def open(cls, run: RunFolder, *, device: str = "auto", precision: str = "") -> Predictor:
-        """The predictor of a finished run; ``precision`` is the configuration's if left out.
+        """Without ``novelty`` nothing is told of unfamiliar pictures.
 
         Raises:
-            RunError: the run is not finished or damaged.
+            ConfigError: ``novelty`` cannot tell this share of false alarms.
         """
-        keep_freed_memory()
+        self.engine, self.tasks, self.config, self.novelty = engine, tasks, config, novelty
+        self.false_alarm = FALSE_ALARM if false_alarm is None else false_alarm
+        if novelty is not None and false_alarm is not None:
+            novelty.refuse(false_alarm)
+
+    @classmethod
+    def open(
+        cls,
+        run: RunFolder,
+        *,
+        device: str = "auto",
+        precision: str = "",
+        false_alarm: float | None = None,
+    ) -> Predictor:
+        """See ``open_predictor``."""
+        from oneglance.inference.engine_torch import TorchEngine
+
         config = run.config()
         tasks = run.tasks(config)
-        where = pick_device(device)
-        network = run.network(config, tasks).to(where)
-        wanted = precision or config.training.precision
-        if wanted == "auto":
-            side = config.backbone.size
-            example = torch.zeros(BATCH, 3, side, side, device=where, dtype=torch.uint8)
-            wanted = prediction_precision(
-                network,
-                example.contiguous(memory_format=torch.channels_last),
-                where,
-                key=f"{config.backbone.name} {config.backbone.options} {side}",
-                memory=cache_folder(config.cache) / "precision.json",
-            )
-        return cls(network, tasks, config, where, wanted)
+        engine = TorchEngine.ready(run.network(config, tasks), config, device, precision)
+        return cls(engine, tasks, config, novelty_of(run), false_alarm)
 
-    @torch.inference_mode()
+    @property
+    def network(self) -> Any:
+        """The network itself, where the engine has one that can be looked into."""
+        return self.engine.network  # type: ignore[attr-defined]
+
+    @property
+    def fit(self) -> Fit:
+        """How pictures become canvases."""
+        return Fit(self.config.backbone.size, self.config.pictures.fit)
+
+    @property
+    def limits(self) -> Limits:
+        """Which pictures are refused before they are decoded."""
+        return Limits(self.config.pictures.megapixels, self.config.pictures.megabytes)
+
+    def look(self, canvases: np.ndarray) -> Looked:
+        """uint8 [n, h, w, 3] to feature vectors and the raw output of every task."""
+        return self.engine.look(canvases)
+
     def raw(self, canvases: np.ndarray) -> dict[str, np.ndarray]:
-        """uint8 [n, s, s, 3] to the raw output of every task, float32 [n, ...]."""
-        pictures = torch.from_numpy(canvases).permute(0, 3, 1, 2).to(self.device)
-        with precise(self.precision, self.device):
-            raw = self.network(pictures)
-        return {name: value.float().cpu().numpy() for name, value in raw.items()}
+        """uint8 [n, h, w, 3] to the raw output of every task, float32 [n, ...]."""
+        return self.look(canvases).raw
 
-    def answers(self, canvases: np.ndarray) -> list[dict[str, Prediction]]:
-        """uint8 [n, s, s, 3] to n answers by task."""
-        raw = self.raw(canvases)
-        decoded = {name: task.decode(raw[name]) for name, task in self.tasks.items()}
-        return [{name: rows[place] for name, rows in decoded.items()} for place in range(len(canvases))]
+    def answers(self, canvases: np.ndarray, placements: Sequence[Placement]) -> list[dict[str, Prediction]]:
+        """uint8 [n, h, w, 3] and how each picture lies on its canvas to n answers by task."""
+        return self.decoded(self.raw(canvases), placements)
 
-    def predict(self, refs: Iterable[ImageRef]) -> Iterator[dict[str, Any]]:
+    def decoded(
+        self, raw: Mapping[str, np.ndarray], placements: Sequence[Placement]
+    ) -> list[dict[str, Prediction]]:
+        """The same from the raw output of every task."""
+        rows = {name: task.decode(raw[name]) for name, task in self.tasks.items()}
+        return [
+            {name: task.place_back(rows[name][row], placement) for name, task in self.tasks.items()}
+            for row, placement in enumerate(placements)
+        ]
+
+    def shown(self, answers: Mapping[str, Prediction]) -> dict[str, Prediction]:
+        """What a user sees of the answers to one picture."""
+        return {name: task.shown(answers[name]) for name, task in self.tasks.items()}
+
+    def familiarity(self, vectors: np.ndarray) -> list[dict[str, Any]]:
+        """What is told of how unfamiliar each of n pictures is: ``{"unfamiliar": 0.03}``, and
+        ``"unknown": True`` beside it where so few familiar ones lie as far; nothing where nobody measured.
+        """
+        if self.novelty is None:
+            return [{} for _ in vectors]
+        shares = self.novelty.unfamiliar(vectors)
+        unknown = self.novelty.is_unknown(shares, self.false_alarm)
+        return [
+            {"unfamiliar": round(share, 4), **({"unknown": True} if far else {})}
+            for share, far in zip(shares.tolist(), unknown.tolist(), strict=True)
+        ]
+
+    def rows(self, names: Sequence[str], found: Sequence[Canvas | PictureError]) -> Iterator[dict[str, Any]]:
+        """One object per picture as ``predict`` gives it, with all that scores need in its answers."""
+        canvases = [item for item in found if isinstance(item, Canvas)]
+        told: Iterator[dict[str, Any]] = iter(())
+        if canvases:
+            looked = self.look(np.stack([canvas.pixels for canvas in canvases]))
+            places = [self.fit.place(canvas.width, canvas.height) for canvas in canvases]
+            pairs = zip(self.familiarity(looked.vectors), self.decoded(looked.raw, places), strict=True)
+            told = ({**familiar, "answers": answers} for familiar, answers in pairs)
+        for name, item in zip(names, found, strict=True):
+            if isinstance(item, Canvas):
+                yield {"image": name, "width": item.width, "height": item.height, **next(told)}
+            else:
+                yield {"image": name, "error": item.what}
+
+    def predict(self, refs: Iterable[ImageRef], *, whole: bool = False) -> Iterator[dict[str, Any]]:
         """One object per picture, in order; a picture that cannot be read has an ``error`` in its place.
 
         Memory does not grow with the number of pictures.
+
+        Args:
+            whole: with all that scores need, more than a user sees.
         """
-        config = self.config
-        fit = Fit(config.backbone.size, config.pictures.fit)
-        limits = Limits(config.pictures.megapixels, config.pictures.megabytes)
         names: list[str] = []
 
         def noted() -> Iterator[ImageRef]:
@@ -91,16 +169,23 @@ class Predictor:
                 names.append(ref.name)
                 yield ref
 
-        found = decode(noted(), fit, limits, config.cache.workers)
+        found = decode(noted(), self.fit, self.limits, self.config.cache.workers)
         while chunk := list(islice(found, BATCH)):
-            yield from self._told(names[: len(chunk)], chunk)
+            for row in self.rows(names[: len(chunk)], chunk):
+                if not whole and "answers" in row:
+                    row["answers"] = self.shown(row["answers"])
+                yield row
             del names[: len(chunk)]
 
-    def _told(self, names: list[str], chunk: list[Canvas | PictureError]) -> Iterator[dict[str, Any]]:
-        canvases = [item.pixels for item in chunk if isinstance(item, Canvas)]
-        answers = iter(self.answers(np.stack(canvases)) if canvases else [])
-        for name, item in zip(names, chunk, strict=True):
-            if isinstance(item, Canvas):
-                yield {"image": name, "width": item.width, "height": item.height, "answers": next(answers)}
-            else:
-                yield {"image": name, "error": item.what}
+    def example(self) -> dict[str, Prediction]:
+        """Values of every kind that a row may hold beside the picture's own, for the columns of a table."""
+        own: dict[str, Prediction] = {}
+        if self.novelty is not None:
+            own = {"unfamiliar": {"value": 0.0}, "unknown": {"value": 1}}
+        return {**own, **{name: task.constant(1)[0] for name, task in self.tasks.items()}}
+
+
+def novelty_of(run: RunFolder) -> Novelty | None:
+    """What the run folder keeps for it; None for the run of a version that kept nothing."""
+    vectors = run.novelty()
+    return Novelty.learned(*vectors) if vectors else None

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from pydantic import Field, PrivateAttr
 
+from oneglance.data.quote import quoted
+from oneglance.data.union import either, looked_for
 from oneglance.errors import DataError, Misfit, nearest
 from oneglance.scoring import average_precision, expected_calibration_error, f1, mean_bins, places, ranking
 from oneglance.task import Curve, Detail, Evidence, Grid, Prediction, Target
@@ -83,6 +85,14 @@ class Tags(VectorTask):
 
     def strata(self, answer: Seen) -> Iterable[str]:
         return sorted(answer.present)
+
+    def unite(self, first: Seen, again: Seen) -> Seen:
+        """A tag holds where either saw it; they contradict each other only where both looked for it."""
+        for tag in sorted(first.present ^ again.present):
+            if looked_for(tag, first.asked) and looked_for(tag, again.asked):
+                seen = tag in again.present
+                raise Misfit(f"has {quoted(tag)}, but not" if seen else f"has no {quoted(tag)}, but has it")
+        return Seen(first.present | again.present, either(first.asked, again.asked))
 
     def learn(self, answers: Sequence[Seen]) -> None:
         if not answers:

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from oneglance.config import AugmentTable
+from oneglance.task import Mix, View
 
-
-class Mix(NamedTuple):
-    """Mixup of a batch with itself: picture i is ``share`` of i and the rest of ``partner[i]``."""
-
-    partner: Tensor  # int64 [n]
-    share: float  # in 0.5 to 1
+QUARTERS = ((-0.5, -0.5), (0.5, -0.5), (-0.5, 0.5), (0.5, 0.5))  # where the four pictures of a mosaic lie
 
 
 class Augment:
@@ -25,27 +20,33 @@ class Augment:
     All randomness comes from the generator that is passed in, so a step can be repeated.
     """
 
-    def __init__(self, table: AugmentTable, grey: Tensor) -> None:
-        """``grey``: float [1, 3, 1, 1] in 0 to 255, the colour of what comes in from outside a picture."""
+    def __init__(self, table: AugmentTable, grey: Tensor, *, places: bool = False) -> None:
+        """``grey``: float [1, 3, 1, 1] in 0 to 255, the colour of what comes in from outside a picture.
+        ``places``: some answers lie somewhere in the picture, so that a mosaic of four is worth making.
+        """
         self.table, self.grey = table, grey
+        self.mosaic = table.mosaic if places else 0.0
 
     def __call__(
         self, pictures: Tensor, generator: Generator, *, rest: bool = False
-    ) -> tuple[Tensor, Mix | None]:
-        """Pictures uint8 [n, 3, s, s] to float32 of the same shape in 0 to 255, and how they were mixed.
+    ) -> tuple[Tensor, View, Mix | None]:
+        """Pictures uint8 [n, 3, h, w] to float32 of the same shape in 0 to 255, what each shows now, and how
+        they were mixed.
 
-        ``rest``: the calm end of training, without erasing and mixup.
+        ``rest``: the calm end of training, without mosaics, erasing and mixup.
         """
         x = pictures.float()
-        x = self._moved(x, generator)
+        view = self._view(x, generator, mosaic=0.0 if rest else self.mosaic)
+        x = self._moved(x, view)
         x = self._coloured(x, generator)
         if self.table.erase and not rest:
             x = self._erased(x, generator)
         if self.table.mixup and not rest:
-            return self._mixed(x, generator)
-        return x, None
+            x, mix = self._mixed(x, generator)
+            return x, view, mix
+        return x, view, None
 
-    def motion(self, count: int, size: int, generator: Generator) -> Tensor:
+    def motion(self, count: int, width: int, height: int, generator: Generator) -> Tensor:
         """Matrices [n, 2, 3] from places in the new picture to places in the old, both in -1 to 1."""
         table = self.table
 
@@ -57,16 +58,51 @@ class Augment:
         mirror = 1 - 2 * (drawn(0, 1) < 0.5 * table.flip).float()
         upside = 1 - 2 * (drawn(0, 1) < 0.5 * table.flip_vertical).float()
         # Whole pixels: a picture that is only moved keeps every pixel's value.
-        shift = [torch.round(drawn(-table.shift, table.shift) * size) * 2 / size for _ in range(2)]
+        shift = [torch.round(drawn(-table.shift, table.shift) * side) * 2 / side for side in (width, height)]
         cos, sin = torch.cos(turn) / zoom, torch.sin(turn) / zoom
-        rows = [cos * mirror, -sin * upside, shift[0], sin * mirror, cos * upside, shift[1]]
-        return torch.stack(rows, dim=1).view(count, 2, 3)
+        aspect = height / width  # a turn is one of pixels, whatever the shape of the picture
+        across = [cos * mirror, -sin * upside * aspect, shift[0]]
+        down = [sin * mirror / aspect, cos * upside, shift[1]]
+        return torch.stack([*across, *down], dim=1).view(count, 2, 3)
 
-    def _moved(self, x: Tensor, generator: Generator) -> Tensor:
-        motion = self.motion(len(x), x.shape[-1], generator)
-        if torch.equal(motion, torch.eye(2, 3).expand_as(motion)):
+    def _view(self, x: Tensor, generator: Generator, mosaic: float) -> View:
+        count, (height, width) = len(x), x.shape[2:]
+        motion = self.motion(count, width, height, generator)
+        tiles, scale, offset = torch.arange(count)[:, None], torch.ones(count), torch.zeros(1, 2)
+        if mosaic:
+            chosen = torch.rand(count, generator=generator) < mosaic
+            share = 0.5 ** torch.rand(count, generator=generator)  # of the four that are seen, 0.5 to 1
+            middle = (1 - share) * (2 * torch.rand(2, count, generator=generator) - 1)
+            seen = torch.cat([motion[:, :, :2] * share.view(-1, 1, 1), middle.T[:, :, None]], dim=2)
+            motion = torch.where(chosen.view(-1, 1, 1), seen, motion)
+            four = torch.stack([torch.randperm(count, generator=generator) for _ in QUARTERS], dim=1)
+            alone = F.pad(tiles, (0, 3), value=-1)
+            tiles, offset = torch.where(chosen[:, None], four, alone), torch.tensor(QUARTERS)
+            scale = torch.where(chosen, 0.5, 1.0)
+        motion, tiles, scale, offset = (tensor.to(x.device) for tensor in (motion, tiles, scale, offset))
+        return View(motion, tiles, scale, offset, (width, height))
+
+    def _moved(self, x: Tensor, view: View) -> Tensor:
+        motion = view.motion
+        if not self.mosaic and torch.equal(motion.cpu(), torch.eye(2, 3).expand(motion.shape)):
             return x.contiguous(memory_format=torch.channels_last)  # not even a rounding error
-        grid = F.affine_grid(motion.to(x.device), list(x.shape), align_corners=False)
+        if view.tiles.shape[1] == 1:
+            return self._sampled(x, motion)
+        four = torch.nonzero(~view.alone)[:, 0]
+        one = torch.nonzero(view.alone)[:, 0]
+        corners = [x[tiles] for tiles in view.tiles[four].T]
+        plane = torch.cat([torch.cat(corners[:2], dim=3), torch.cat(corners[2:], dim=3)], dim=2)
+        moved = torch.empty_like(x, memory_format=torch.channels_last)
+        if len(one):
+            moved[one] = self._sampled(x[one], motion[one])
+        if len(four):
+            moved[four] = self._sampled(plane, motion[four], like=x)
+        return moved
+
+    def _sampled(self, x: Tensor, motion: Tensor, like: Tensor | None = None) -> Tensor:
+        """What ``motion`` shows of the planes ``x``, in pictures of the size of ``like``."""
+        shape = [len(x), *(x if like is None else like).shape[1:]]
+        grid = F.affine_grid(motion, shape, align_corners=False)
         if self.table.border == "reflection":
             moved = F.grid_sample(x, grid, padding_mode="reflection", align_corners=False)
         else:
@@ -93,19 +129,19 @@ class Augment:
         """One grey rectangle of 2 to 25 % of the area in a share of the pictures
         (Zhong et al. 2020, arXiv 1708.04896).
         """
-        count, size = len(x), x.shape[-1]
+        count, sides = len(x), x.shape[:1:-1]
 
         def drawn(low: float, high: float) -> Tensor:
             return low + (high - low) * torch.rand(count, 1, generator=generator)
 
         area, aspect = drawn(0.02, 0.25), torch.exp(drawn(math.log(0.4), math.log(2.5)))
-        here = torch.arange(size)[None] / size
         inside = []
-        for side in (torch.sqrt(area * aspect), torch.sqrt(area / aspect)):
+        for pixels, side in zip(sides, (torch.sqrt(area * aspect), torch.sqrt(area / aspect)), strict=True):
+            here = torch.arange(pixels)[None] / pixels
             start = drawn(0, 1) * (1 - side).clamp(min=0)
             inside.append((here >= start) & (here < start + side))
         chosen = drawn(0, 1) < self.table.erase
-        hole = (inside[0] & chosen)[:, :, None] & inside[1][:, None, :]
+        hole = (inside[1] & chosen)[:, :, None] & inside[0][:, None, :]
         return torch.where(hole[:, None].to(x.device), self.grey, x)
 
     def _mixed(self, x: Tensor, generator: Generator) -> tuple[Tensor, Mix]:

@@ -22,9 +22,17 @@ class Batch(NamedTuple):
 
 
 class Store(Protocol):
-    """Where pictures come from: the cache, a stream of files, or features kept in memory."""
+    """Where batches come from: the cache, a stream of files, or features kept in memory."""
 
-    def gather(self, rows: np.ndarray) -> np.ndarray: ...
+    def gather(self, rows: np.ndarray) -> np.ndarray:
+        """What lies in int64 ``rows`` [k]: uint8 pictures [k, h, w, 3] or float32 features [k, d]."""
+
+
+class PictureStore(Store, Protocol):
+    """One that holds pictures."""
+
+    def sizes(self, rows: np.ndarray) -> np.ndarray:
+        """Width and height in pixels of the upright pictures: int32 [k, 2]."""
 
 
 class Batches:

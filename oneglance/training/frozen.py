@@ -39,10 +39,14 @@ def remembered(
     device: torch.device,
     screen: Screen,
 ) -> Store:
-    """``store`` itself, or with [backbone] freeze the features of its pictures."""
+    """``store`` itself, or with [backbone] freeze the features of its pictures, unless a task looks at maps:
+    they are too large to be kept.
+    """
     if not config.backbone.freeze:
         return store
-    network.backbone.requires_grad_(False)
+    network.freeze()
+    if network.backbone.gives_maps:
+        return store
     rows = np.concatenate([part.rows for part in parts])
     batches = Batches(store, rows, {}, config.training.batch, device)
     found: list[np.ndarray] = []

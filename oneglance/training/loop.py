@@ -18,11 +18,12 @@ from oneglance.config import TrainingTable
 from oneglance.errors import DivergedError
 from oneglance.machine import precise
 from oneglance.network import Network
-from oneglance.task import Task
-from oneglance.training.augment import Augment, Mix
+from oneglance.task import Mix, Task
+from oneglance.training.augment import Augment
 from oneglance.training.batches import Batch, Batches, Targets
 from oneglance.training.plan import build_optimizer, rate_at, set_rate
 
+UNIT_ROWS = 4096  # pictures by which the loss of the constant answer is measured
 CALMER = "lower training.rate, or set training.precision to fp32"
 
 
@@ -62,6 +63,14 @@ class Place:
 def known_mean(loss: Tensor, known: Tensor) -> Tensor:
     """Mean over what was annotated; zero when this batch holds no such answer."""
     return (loss * known).sum() / known.sum().clamp(min=1e-12)
+
+
+def _chunks(target: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
+    """At most ``UNIT_ROWS`` rows of a target, evenly spread, a few at a time."""
+    count = len(next(iter(target.values())))
+    rows = torch.arange(0, count, -(-count // UNIT_ROWS))
+    for chosen in rows.split(64):  # type: ignore[no-untyped-call]
+        yield {key: value[chosen.to(value.device)] for key, value in target.items()}
 
 
 class Learner:
@@ -118,24 +127,24 @@ class Learner:
     def measure_units(self, targets: Targets) -> None:
         """Each loss is told relative to that of the best constant answer, so that all start near 1."""
         for place, (name, task) in enumerate(self.tasks.items()):
-            target = targets[name]
-            count = len(next(iter(target.values())))
             raw = torch.as_tensor(task.constant_raw()).to(self.device)
-            with torch.no_grad():
-                loss = known_mean(*task.loss(raw.expand(count, *raw.shape[1:]), target))
-            self.units[place] = loss.clamp(min=1e-6)
+            total, count = 0.0, 0.0
+            for part in _chunks(targets[name]):
+                rows = len(next(iter(part.values())))
+                with torch.no_grad():
+                    loss, known = task.loss(raw.expand(rows, *raw.shape[1:]), part)
+                total += float((loss * known).sum())
+                count += float(known.sum())
+            self.units[place] = max(total / max(count, 1e-12), 1e-6)
 
     def losses(self, raw: Mapping[str, Tensor], targets: Targets, mix: Mix | None) -> tuple[Tensor, Tensor]:
         """(losses [tasks] relative to the constant answer, present [tasks])."""
         found, present = [], []
         for name, task in self.tasks.items():
-            loss, known = task.loss(raw[name], targets[name])
-            if mix is not None:
-                other = {key: value[mix.partner] for key, value in targets[name].items()}
-                loss_other, known_other = task.loss(raw[name], other)
-                share = mix.share * known, (1 - mix.share) * known_other
-                known = share[0] + share[1]
-                loss = (share[0] * loss + share[1] * loss_other) / known.clamp(min=1e-12)
+            if mix is None:
+                loss, known = task.loss(raw[name], targets[name])
+            else:
+                loss, known = task.mixed_loss(raw[name], targets[name], mix)
             found.append(known_mean(loss, known))
             present.append(known.sum() > 0)
         return torch.stack(found) / self.units, torch.stack(present)
@@ -152,12 +161,14 @@ class Learner:
         drawn = int(np.random.SeedSequence([table.seed, place.epoch, place.step]).generate_state(1)[0])
         torch.manual_seed(drawn)  # dropout
         set_rate(self.optimizer, rate_at(place.updates, steps_in_all, table))
-        pictures, mix = batch.pictures, None
+        pictures, targets, mix = batch.pictures, batch.targets, None
         if self.augment is not None:
             generator = torch.Generator().manual_seed(drawn)
             rest = place.updates >= steps_in_all * (1 - self.augment.table.rest)
-            pictures, mix = self.augment(pictures, generator, rest=rest)
-        losses, present = self.backward(pictures, batch.targets, mix)
+            pictures, targets = self._views(pictures, targets)
+            pictures, view, mix = self.augment(pictures, generator, rest=rest)
+            targets = {name: task.move(targets[name], view) for name, task in self.tasks.items()}
+        losses, present = self.backward(pictures, targets, mix)
         if not bool(torch.isfinite(losses.sum())):
             self._diverged(losses)
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), table.clip or math.inf)
@@ -169,6 +180,17 @@ class Learner:
         place.step += 1
         place.updates += 1
         return torch.where(present, losses, torch.nan)
+
+    def _views(self, pictures: Tensor, targets: Targets) -> tuple[Tensor, Targets]:
+        """Every picture as often as the task that wants to see it most."""
+        views = max(task.views for task in self.tasks.values())
+        if views == 1:
+            return pictures, targets
+        again = {
+            name: {key: torch.cat([value] * views) for key, value in target.items()}
+            for name, target in targets.items()
+        }
+        return torch.cat([pictures] * views), again
 
     def backward(self, pictures: Tensor, targets: Targets, mix: Mix | None) -> tuple[Tensor, Tensor]:
         """Forward and backward; the gradients replace the old ones. Returns (losses, present), detached."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import nn
 
 from oneglance.config import TrainingTable
 from oneglance.network import Network
+from oneglance.training.muon import Muon
 
-DEFAULT_RATE = {"adamw": 0.002, "sgd": 0.05}
+DEFAULT_RATE = {"adamw": 0.002, "sgd": 0.05, "muon": 0.1}
+BESIDE_MUON = 0.02  # of its rate, for what Muon leaves to AdamW
 PRETRAINED_SHARE = 0.25  # of the rate, for a backbone that already knows something
 
 
@@ -20,6 +23,8 @@ def build_optimizer(network: Network, table: TrainingTable) -> torch.optim.Optim
     on biases and norms.
     """
     rate = table.rate or DEFAULT_RATE[table.optimizer]
+    if table.optimizer == "muon":
+        return Muon(_muon_groups(network, table, rate), momentum=table.momentum)
     groups = [
         {"params": parameters, "lr": rate * factor, "top": rate * factor, "weight_decay": decay}
         for factor, decay, parameters in _groups(network, table)
@@ -29,6 +34,20 @@ def build_optimizer(network: Network, table: TrainingTable) -> torch.optim.Optim
         nesterov = table.nesterov and table.momentum > 0
         return torch.optim.SGD(groups, momentum=table.momentum, nesterov=nesterov, fused=fused)
     return torch.optim.AdamW(groups, fused=fused)
+
+
+def _muon_groups(network: Network, table: TrainingTable, rate: float) -> Iterator[dict[str, Any]]:
+    """Matrices and convolutions of the backbone turn; the heads, biases, norms, and a transformer's positions
+    and tokens are AdamW's.
+    """
+    layers = [m for m in network.backbone.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
+    inner = {id(layer.weight) for layer in layers}
+    for factor, decay, parameters in _groups(network, table):
+        for turns in (True, False):
+            chosen = [parameter for parameter in parameters if (id(parameter) in inner) is turns]
+            top = rate * factor * (1.0 if turns else BESIDE_MUON)
+            if chosen:
+                yield {"params": chosen, "lr": top, "top": top, "weight_decay": decay, "turns": turns}
 
 
 def _groups(network: Network, table: TrainingTable) -> Iterator[tuple[float, float, list[nn.Parameter]]]:
@@ -52,13 +71,15 @@ def _groups(network: Network, table: TrainingTable) -> Iterator[tuple[float, flo
 
 def rate_at(step: int, steps: int, table: TrainingTable) -> float:
     """The share of the top rate in 0-based ``step`` of ``steps``: a linear warm-up, then a cosine to zero
-    (Loshchilov and Hutter 2017, arXiv 1608.03983, without restarts) or a constant.
+    (Loshchilov and Hutter 2017, arXiv 1608.03983, without restarts), a straight line to zero or a constant.
     """
     warmup = round(table.warmup * steps)
     if step < warmup:
         return (step + 1) / (warmup + 1)
     if table.schedule == "constant":
         return 1.0
+    if table.schedule == "linear":
+        return 1 - (step - warmup) / max(1, steps - warmup)
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
 

@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from oneglance.balancer import build_balancer
 from oneglance.config import Config
 from oneglance.data.cache import cache_folder
 from oneglance.data.dataset import Part
+from oneglance.data.images import Fit
 from oneglance.errors import DataError, DivergedError, RunError, StoppedError
 from oneglance.files import finite, sweep, write_json
 from oneglance.machine import environment, faster_precision, keep_freed_memory, pick_device
@@ -25,10 +26,13 @@ from oneglance.run import ANEW, RunFolder
 from oneglance.screen import Screen
 from oneglance.task import Task, learn_all
 from oneglance.training.augment import Augment
-from oneglance.training.batches import Batches, Store
-from oneglance.training.frozen import remembered
-from oneglance.training.loop import Epoch, Learner, Moment, learn, mean_skill
+from oneglance.training.batches import Batches, PictureStore
+from oneglance.training.frozen import Remembered, remembered
+from oneglance.training.loop import Epoch, Learner, Moment, collect, learn, mean_skill
 from oneglance.training.tensorboard import tensorboard
+
+FAMILIAR = 2000  # pictures of each part whose feature vectors are kept
+PREPARE_BY = 2000  # training pictures that a new backbone sees before it learns
 
 
 @dataclass
@@ -48,14 +52,17 @@ class Session:
         folder: RunFolder,
         config: Config,
         tasks: Mapping[str, Task],
-        store: Store,
+        store: PictureStore,
         training: Part,
         validation: Part,
         screen: Screen,
     ) -> None:
-        """``store`` holds the pictures [n, s, s, 3] that the rows of both parts name."""
+        """``store`` holds the pictures [n, h, w, 3] that the rows of both parts name."""
         self.folder, self.config, self.tasks, self.screen = folder, config, tasks, screen
-        self.parts = training, validation
+        training, validation = self.parts = tuple(
+            placed(part, tasks, store, Fit(config.backbone.size, config.pictures.fit))
+            for part in (training, validation)
+        )
         self.device = pick_device(config.training.device)
         keep_freed_memory()
         torch.manual_seed(config.training.seed)  # the heads' and a new backbone's first weights
@@ -70,6 +77,8 @@ class Session:
             for (name, task), rows in zip(tasks.items(), self.answered.values(), strict=True)
         }
         network = build_network(config.backbone, tasks, config.base).to(self.device)
+        apart = max(1, len(training.rows) // PREPARE_BY)
+        network.prepare(store.gather(training.rows[::apart][:PREPARE_BY]))
         self.store = remembered(network, store, self.parts, config, self.device, screen)
         self.batches = tuple(self._batches(part) for part in self.parts)
         self.learner = self._learner(network)
@@ -82,7 +91,10 @@ class Session:
     def _learner(self, network: Network) -> Learner:
         table = self.config.training
         balancer = build_balancer(table.balancer, table.balancer_options)
-        augment = None if self.config.backbone.freeze else Augment(self.config.augment, network.mean)
+        places = any(task.has_places for task in self.tasks.values())
+        augment = None
+        if not isinstance(self.store, Remembered):
+            augment = Augment(self.config.augment, network.mean, places=places)
         learner = Learner(network, self.tasks, balancer, augment, table, self.device)
         learner.measure_units(self.batches[0].targets)
         return learner
@@ -221,7 +233,20 @@ class Session:
         raw = self.learner.validate(self.batches[1])
         for name, task in tasks.items():
             task.calibrate(raw[name], self.parts[1].answers(name))
+        self.folder.save_novelty(*(self._vectors(network, part.rows) for part in self.parts))
         self.folder.finish(tasks)
+
+    def _vectors(self, network: Network, rows: np.ndarray) -> np.ndarray:
+        """Feature vectors of length 1 of at most ``FAMILIAR`` of ``rows``, evenly spread: float16 [n, d]."""
+        chosen = rows[np.linspace(0, len(rows) - 1, min(FAMILIAR, len(rows))).astype(np.int64)]
+        kept = isinstance(self.store, Remembered)
+
+        def look(seen: torch.Tensor) -> dict[str, torch.Tensor]:
+            vectors = seen if kept else network.features(seen).vector
+            return {"vector": torch.nn.functional.normalize(vectors.float())}
+
+        batches = Batches(self.store, chosen, {}, self.config.training.batch, self.device)
+        return collect(look, batches, self.learner.precision)["vector"].astype(np.float16)
 
     def _choose_precision(self) -> None:
         wanted = self.config.training.precision
@@ -248,6 +273,21 @@ class Session:
         return faster_precision(
             step, self.device, key=key, memory=cache_folder(self.config.cache) / "precision.json"
         )
+
+
+def placed(part: Part, tasks: Mapping[str, Task], store: PictureStore, fit: Fit) -> Part:
+    """The part with its answers about the canvas; only those that have a place differ."""
+    moving = {name: task for name, task in tasks.items() if task.has_places}
+    if not moving:
+        return part
+    records = []
+    for record, (width, height) in zip(part.records, store.sizes(part.rows).tolist(), strict=True):
+        answers = dict(record.answers)
+        for name, task in moving.items():
+            if answers.get(name) is not None:
+                answers[name] = task.place(answers[name], fit.place(width, height))
+        records.append(replace(record, answers=answers))
+    return Part(records, part.rows)
 
 
 def task_values(

@@ -68,6 +68,21 @@ def test_features_have_their_shape(name: str, size: int) -> None:
         assert all(len(part) == 3 and part.isfinite().all() for part in features.maps)
 
 
+@pytest.mark.parametrize("name", [*names(), *TIMM])
+@pytest.mark.parametrize(("width", "height"), [(96, 32), (32, 64)])
+def test_a_canvas_may_be_a_rectangle(name: str, width: int, height: int) -> None:
+    table = BackboneTable(name=name, size=(width, height), options=TIMM.get(name, {}), weights="none")
+    found = build_backbone(table, Path()).eval()
+    assert found.shape.canvas == (width, height)
+    with torch.inference_mode():
+        features = found(torch.zeros(2, 3, height, width))
+    assert features.vector.shape == (2, found.shape.vector)
+    assert len(features.maps) == len(found.shape.maps)
+    for level, given in zip(found.shape.maps, features.maps, strict=True):
+        assert given.shape[2:] == (level.height, level.width)
+        assert (level.width > level.height) == (width > height)
+
+
 @every_one
 def test_a_single_picture_and_what_it_looks_like_beside_others(name: str, size: int) -> None:
     """Predictions do not depend on the company of a picture."""
@@ -97,8 +112,9 @@ def test_it_starts_in_training_mode_and_learns(name: str, size: int) -> None:
     assert found.training
     found.zero_grad()
     found(pictures(2, size)).vector.square().mean().backward()
-    lost = [key for key, parameter in found.named_parameters() if parameter.grad is None]
-    assert lost == []
+    learning = {key: p for key, p in found.named_parameters() if p.requires_grad}
+    assert [key for key, parameter in learning.items() if parameter.grad is None] == []
+    assert len(learning) >= 0.5 * len(list(found.parameters()))
 
 
 @every_one
@@ -179,7 +195,9 @@ def test_what_does_not_fit_is_told_plainly(
 ) -> None:
     if weights == "pretrained":
         offline(monkeypatch)
-    expected = rf"^\[backbone\] {name} cannot be made for {size} pixels.* — choose another size or name"
+    expected = (
+        rf"^\[backbone\] {name} cannot be made for {size}×{size} pixels.* — choose another size or name"
+    )
     with pytest.raises(ConfigError, match=expected):
         made(name, size, options=options, weights=weights)
 

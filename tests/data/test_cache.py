@@ -70,8 +70,8 @@ def test_gather_gives_what_was_decoded(folder: Path, workers: int) -> None:
     assert batch.dtype == np.uint8 and type(batch) is np.ndarray and batch.flags.writeable
     expected = [canvas_of(refs[row], FIT, LIMITS).pixels for row in asked]
     assert np.array_equal(batch, np.stack(expected))
-    assert canvases.sizes.dtype == np.int32
-    assert canvases.sizes.tolist() == [[20 + number, 30] for number in range(100)]
+    sizes = canvases.sizes(asked)
+    assert sizes.dtype == np.int32 and sizes.tolist() == [[20 + number, 30] for number in asked]
     assert canvases.failures == {} and canvases.readable(asked).all()
 
 
@@ -83,7 +83,7 @@ def test_the_second_time_nothing_is_read(folder: Path, loaded: list[int]) -> Non
     second = opened(refs, folder)
     assert loaded == []
     assert np.array_equal(first.gather(np.arange(10)), second.gather(np.arange(10)))
-    assert np.array_equal(first.sizes, second.sizes)
+    assert np.array_equal(first.sizes(np.arange(10)), second.sizes(np.arange(10)))
 
 
 def test_a_moved_picture_is_found_by_its_content(folder: Path, loaded: list[int]) -> None:
@@ -106,9 +106,30 @@ def test_other_pictures_order_size_fit_and_limits_are_other_caches(folder: Path)
     a, b = Drawn(1), Drawn(2)
     assert opened([a, b], folder).gather(rows(0))[0, 8, 8, 0] == 1
     assert opened([b, a], folder).gather(rows(0))[0, 8, 8, 0] == 2
-    for fit, limits in ((Fit(24), LIMITS), (Fit(16, "crop"), LIMITS), (FIT, Limits(megapixels=1))):
+    for fit, limits in (
+        (Fit(24), LIMITS),
+        (Fit((16, 24)), LIMITS),
+        (Fit((24, 16)), LIMITS),
+        (Fit(16, "crop"), LIMITS),
+        (FIT, Limits(megapixels=1)),
+    ):
         Canvases.build([a, b], fit, limits, folder)
-    assert len(kept(folder)) == 5
+    assert len(kept(folder)) == 7
+
+
+@pytest.mark.parametrize("gigabytes", [1, 0])
+def test_rectangles_are_kept_and_streamed(folder: Path, gigabytes: float) -> None:
+    fit, refs = Fit((24, 16)), [Drawn(number, width=20 + number, height=30) for number in range(70)]
+    table = CacheTable(folder=str(folder), gigabytes=gigabytes, workers=2)
+    asked = rows(69, 0, 3)
+    for _ in range(2):  # built, then found
+        store = open_canvases(refs, fit, LIMITS, table)
+        expected = [canvas_of(refs[row], fit, LIMITS).pixels for row in asked]
+        assert np.array_equal(store.gather(asked), np.stack(expected))
+        assert store.gather(rows()).shape == (0, 16, 24, 3)
+        sizes = store.sizes(asked)  # known before anything is gathered
+        assert sizes.dtype == np.int32 and sizes.tolist() == [[89, 30], [20, 30], [23, 30]]
+        store.close()
 
 
 def test_a_changed_file_is_decoded_anew(tmp_path: Path, folder: Path) -> None:
@@ -132,7 +153,7 @@ def test_unreadable_pictures_are_named_and_left_empty(folder: Path, loaded: list
         }
         assert canvases.readable(np.arange(4)).tolist() == [True, False, False, True]
         assert not canvases.gather(rows(1, 2)).any() and canvases.gather(rows(0, 3)).all(axis=3).any()
-        assert canvases.sizes[1:3].tolist() == [[0, 0], [0, 0]]
+        assert canvases.sizes(rows(1, 2)).tolist() == [[0, 0], [0, 0]]
         assert loaded.count(1) == 2  # decoded once only
 
 
@@ -209,7 +230,7 @@ def test_a_damaged_file_is_made_again(folder: Path, damage: str) -> None:
     opened(refs, folder).close()
     (path,) = folder.glob("*.canvases")
     whole = path.read_bytes()
-    other = json.dumps({"version": 1, "pictures": 3, "size": 16, "failures": []}).encode()
+    other = json.dumps({"version": 2, "pictures": 3, "canvas": [16, 16], "failures": []}).encode()
     path.write_bytes(
         {"cut": whole[:-7], "lengthened": whole + b"x", "other": whole[:1552] + other, "empty": b""}[damage]
     )
@@ -305,7 +326,7 @@ def test_a_set_beyond_the_limit_streams_the_same_pixels(
         for batch in batches:
             assert np.array_equal(stream.gather(batch), canvases.gather(batch))
             assert np.array_equal(stream.readable(batch), canvases.readable(batch))
-    assert np.array_equal(stream.sizes, canvases.sizes)
+    assert np.array_equal(stream.sizes(order), canvases.sizes(order))
     assert {row: str(error) for row, error in stream.failures.items()} == {5: "drawn:5: is not a picture"}
     stream.close()
 

@@ -20,8 +20,10 @@ FIT, LIMITS = Fit(16), Limits()
 
 def colours(found: list[Canvas | PictureError]) -> list[int | None]:
     """The number each Drawn was made from, read from its pixels."""
-    middle = FIT.size // 2
-    return [int(item.pixels[middle, middle, 0]) if isinstance(item, Canvas) else None for item in found]
+    return [
+        int(item.pixels[FIT.height // 2, FIT.width // 2, 0]) if isinstance(item, Canvas) else None
+        for item in found
+    ]
 
 
 def test_many_pictures_come_in_order_with_their_upright_size() -> None:
@@ -87,7 +89,7 @@ def test_stopping_early_ends_the_processes() -> None:
 
 
 def test_chunks_are_smaller_where_canvases_are_larger() -> None:
-    assert [chunk_of(Fit(size)) for size in (16, 128, 4096)] == [64, 20, 1]
+    assert [chunk_of(Fit(size)) for size in (16, 128, 4096, (64, 256))] == [64, 20, 1, 20]
 
 
 def test_processes(monkeypatch: pytest.MonkeyPatch) -> None:

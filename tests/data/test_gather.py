@@ -16,6 +16,7 @@ from oneglance.data.gather import Gathered, gather
 from oneglance.data.merge import Joined
 from oneglance.data.record import Record
 from oneglance.errors import DataError, Problem
+from oneglance.task import Task, build_tasks
 
 
 def read(*items: Any, questions: Any = None, **keys: Any) -> Gathered:
@@ -138,6 +139,59 @@ def test_a_contradiction_names_both_places() -> None:
     assert found.problems[0].fatal
     assert found.problems[0].kind == "contradiction: kind"
     assert found.records[0].answers["kind"] == "hat"
+
+
+def tags(**keys: Any) -> list[Task]:
+    return list(build_tasks({"style": {"type": "tags", **keys}}).values())
+
+
+def test_sources_that_looked_for_different_tags_are_joined() -> None:
+    """Not asked is not "no": that the first has no "red" says nothing where nobody looked for it."""
+    one = Said(items=[row(2, "a", style="old|big")], annotates={"style": ["old", "big"]})
+    two = Said(items=[row(9, "a", style="red")], annotates={"style": ["red", "blue"]})
+    found = gather([one, two], tags())
+    assert not found.problems
+    (record,) = found.records
+    assert record.answers["style"] == ({"old", "big", "red"}, {"old", "big", "red", "blue"})
+
+
+def test_a_source_that_looked_for_all_tags_knows_those_of_the_other() -> None:
+    every, some = row(2, "a", style="old|red"), row(9, "a", style="red")
+    one, two = Said(items=[every]), Said(items=[some], annotates={"style": ["red"]})
+    for sources in ([one, two], [two, one]):
+        found = gather(sources, tags())
+        assert not found.problems
+        assert found.records[0].answers["style"] == ({"old", "red"}, None)
+
+
+@pytest.mark.parametrize(
+    ("first", "again", "what"),
+    [
+        ("old", "old|red", 'style has "red", but not in a.csv:2 for the same picture "a"'),
+        ("old|red", "old", 'style has no "red", but has it in a.csv:2 for the same picture "a"'),
+    ],
+)
+def test_tags_contradict_only_where_both_looked(first: str, again: str, what: str) -> None:
+    one = Said(items=[row(2, "a", style=first)], annotates={"style": ["old", "red"]})
+    two = Said(items=[row(9, "a", style=again)])
+    (problem,) = gather([one, two], tags()).problems
+    assert str(problem) == f"a.csv:9  {what} — correct one of the two, or empty it"
+    assert problem.fatal
+
+
+def test_columns_of_tags_may_lie_in_several_tables() -> None:
+    rows = row(2, "a", old="1", red="0"), row(9, "a", red="no", big="1")
+    (record,) = gather([Said(items=list(rows))], tags(**{"from": ["old", "red", "big"]})).records
+    assert record.answers["style"] == ({"old", "big"}, {"old", "red", "big"})
+
+
+def test_a_contradiction_names_all_who_said_it() -> None:
+    rows = [row(2, "a", old="1"), row(3, "a", red="1"), row(4, "a", old="0")]
+    (problem,) = gather([Said(items=rows)], tags(**{"from": ["old", "red"]})).problems
+    assert 'style has no "old", but has it in a.csv:2 or a.csv:3 for the same picture' in problem.what
+    named = [row(n, "a", **{f"t{n}": "1"}) for n in range(200)] + [row(900, "a", t7="0")]
+    (problem,) = gather([Said(items=named)], tags(**{"from": [f"t{n}" for n in range(200)]})).problems
+    assert len(problem.what) < 300
 
 
 def test_two_parts_of_one_picture_contradict_each_other() -> None:

@@ -15,12 +15,16 @@ from tiny import Ref
 
 from oneglance.config import load, parse
 from oneglance.data.guess import RECIPES, guess, toml
-from oneglance.data.record import Record
+from oneglance.data.record import Box, Record, Seen
 from oneglance.data.refs import FileImage
 from oneglance.data.rules import Guess
 from oneglance.data.source import open_source
 from oneglance.errors import ConfigError, DataError
 from oneglance.task import build_tasks
+
+cells = st.one_of(
+    st.none(), st.text(max_size=8), st.sampled_from(["a", "b|c", "3.5", "?"]), st.integers(), st.floats()
+)
 
 
 def table(**columns: Sequence[Any]) -> list[Record]:
@@ -212,7 +216,84 @@ def test_boxes_are_left_out_with_a_reason() -> None:
     corner = list(range(40))
     found = guess(table(name=["a", "b"] * 20, xmin=corner, ymin=corner, xmax=corner, ymax=corner))
     assert [g.type for g in found] == ["label", "", "", "", ""]
-    assert {g.reason for g in found[1:]} == {"boxes are not guessed yet"}
+    assert {g.reason for g in found[1:]} == {'is an edge of a box: read with format = "boxes_table"'}
+
+
+def with_boxes(*pictures: Sequence[Box], **fields: Sequence[Any]) -> list[Record]:
+    """A record per picture, with its boxes in the field ``objects``."""
+    others = [dict(zip(fields, values, strict=True)) for values in zip(*fields.values(), strict=True)]
+    return [
+        Record(f"a.json:{n}", Ref(str(n)), {**said, "objects": Seen(tuple(boxes))})
+        for n, (boxes, said) in enumerate(zip(pictures, others or [{}] * len(pictures), strict=True))
+    ]
+
+
+def box(label: str, **attributes: Any) -> Box:
+    return Box(0, 0, 5, 5, label, attributes)
+
+
+def test_boxes_are_a_task_with_attributes() -> None:
+    cats = [box("cat", colour="red", weight_g=n + 0.5, pose="left", id=f"c{n:03}") for n in range(20)]
+    dogs = [box("dog", colour="black"), Box(0, 0, 9, 9, "dog", {}, ignore=True)] * 10
+    records = [*with_boxes(cats[:10], cats[10:], dogs, []), Record("a.json:9", Ref("x"), {"kind": "a"})]
+    (objects, _) = guess(records)
+    assert objects.reason.splitlines() == [
+        "30 boxes in 4 of 5 rows: cat (20), dog (10)",
+        "colour of a box: 2 distinct words in all 30 boxes",
+        "weight_g of a box: numbers from 0.5 to 19.5 in 20 of 30 boxes",
+        'not asked of a box: pose: says "left" in 20 of 30 boxes',
+        "not asked of a box: id: looks like an identifier",
+    ]
+    text = written(records)
+    assert "# colour of a box: 2 distinct words in all 30 boxes\n" in text
+    config = parse(text, base=Path())
+    attributes = {"colour": {"type": "label"}, "weight_g": {"type": "number", "unit": "g"}}
+    assert config.tasks == {"objects": {"type": "boxes", "attributes": attributes}}
+    assert config.backbone.size == 320
+
+
+def test_boxes_beside_other_answers() -> None:
+    records = with_boxes(*[[box("cat")], [box("dog"), box("cat")]] * 10, kind=["hat", "cap"] * 10)
+    config = parse(written(records), base=Path())
+    assert config.tasks == {"kind": {"type": "label"}, "objects": {"type": "boxes"}}
+
+
+def test_many_classes_of_boxes_are_not_all_named() -> None:
+    found = guess(with_boxes([box(f"class {n:02}") for n in range(40)]))[0]
+    assert found.reason.endswith("class 06 (1), class 07 (1) and 32 more classes")
+    assert len(found.reason) < 300
+
+
+@pytest.mark.parametrize(
+    ("boxes", "reason"),
+    [
+        ([], "holds no box"),
+        ([box("")], "its boxes have no class"),
+        ([Box(0, 0, 9, 9, "a", {}, True)], "holds no box"),
+    ],
+)
+def test_boxes_that_cannot_be_asked_for(boxes: list[Box], reason: str) -> None:
+    (found,) = guess(with_boxes(boxes, boxes))
+    assert (found.type, found.reason) == ("", reason)
+
+
+@given(
+    st.lists(
+        st.builds(Box, *[st.just(0.0)] * 4, st.text(max_size=5), st.dictionaries(st.text(max_size=5), cells)),
+        min_size=6,
+        max_size=12,
+    )
+)
+@settings(deadline=None, max_examples=60)
+def test_whatever_the_attributes_are_the_file_can_be_read(boxes: list[Box]) -> None:
+    records = with_boxes(*([*boxes, box("cat", **{"of what?": "ab"[n % 2]})] * 2 for n in range(4)))
+    config = parse(written(records), base=Path())
+    assert config.tasks["objects"]["type"] == "boxes"
+    assert {task["type"] for task in config.tasks["objects"]["attributes"].values()} <= {
+        "label",
+        "tags",
+        "number",
+    }
 
 
 def written(records: Sequence[Record], recipe: str = "default") -> str:
@@ -291,11 +372,6 @@ def test_tiny_pictures_get_a_small_canvas(loaded: int | bytes, size: int) -> Non
     assert config.backbone.size == size
 
 
-cells = st.one_of(
-    st.none(), st.text(max_size=8), st.sampled_from(["a", "b|c", "3.5", "?"]), st.integers(), st.floats()
-)
-
-
 @settings(deadline=None, max_examples=80)
 @given(
     st.dictionaries(st.text(max_size=10), st.lists(cells, min_size=12, max_size=12), min_size=1, max_size=4)
@@ -324,6 +400,8 @@ def test_whatever_the_columns_are_the_file_can_be_read(columns: dict[str, list[A
         ),
         ("pcb/tags.csv", "board", {"tags": {"type": "tags", "separator": "|"}}),
         ("own_pictures/rubbish", None, {"folder": {"type": "label"}}),
+        ("bccd", None, {"objects": {"type": "boxes", "attributes": {"truncated": {"type": "label"}}}}),
+        ("pcb/boxes.csv", None, {"objects": {"type": "boxes"}}),
     ],
 )
 def test_real_tables(shared: Path, path: str, group: str | None, tasks: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ import threading
 import warnings
 import zlib
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -14,12 +15,14 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFile
 from strange_refs import Broken, Drawn, Missing
 
-from oneglance.data.images import RIM, Fit, Limits, canvas_of, open_upright
+from oneglance.data.images import RIM, Fit, Limits, Placement, canvas_of, open_upright
 from oneglance.errors import PictureError
 
 LIMITS = Limits()
 sizes = st.integers(1, 3000)
-fits = st.builds(Fit, st.integers(8, 300), st.sampled_from(["letterbox", "crop"]))
+sides = st.integers(8, 300)
+fits = st.builds(Fit, sides | st.tuples(sides, sides), st.sampled_from(["letterbox", "crop"]))
+WIDE, HIGH = (96, 32), (40, 80)
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -74,7 +77,9 @@ def test_every_orientation_of_every_format_is_turned_upright(orientation: int, k
     assert image.getexif().get(0x0112) is None  # saved again, it is not turned twice
 
 
-@pytest.mark.parametrize("fit", [Fit(32), Fit(32, "crop")])
+@pytest.mark.parametrize(
+    "fit", [Fit(size, fit) for size in (32, WIDE, HIGH) for fit in ("letterbox", "crop")]
+)
 @pytest.mark.parametrize("orientation", STORED)
 def test_a_turned_jpeg_that_is_decoded_small_fits_the_same_canvas(orientation: int, fit: Fit) -> None:
     ref = Bytes(stored(orientation, "JPEG", side=600))
@@ -325,6 +330,10 @@ def test_a_picture_of_the_right_size_is_not_touched() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
     for fit in (Fit(32), Fit(32, "crop")):
         assert np.array_equal(fit.canvas(Image.fromarray(noise)), noise)
+    for size in (WIDE, HIGH):
+        noise = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
+        for fit in (Fit(size), Fit(size, "crop")):
+            assert np.array_equal(fit.canvas(Image.fromarray(noise)), noise)
 
 
 def test_letterbox_has_a_grey_rim_and_crop_has_none() -> None:
@@ -335,12 +344,40 @@ def test_letterbox_has_a_grey_rim_and_crop_has_none() -> None:
     assert (Fit(64, "crop").canvas(white) == 255).all()
 
 
-@pytest.mark.parametrize("fit", [Fit(64), Fit(64, "crop")])
+def test_a_rectangle_is_width_by_height() -> None:
+    white = Image.new("RGB", (200, 100), (255, 255, 255))
+    assert (Fit((64, 32)).canvas(white) == np.full((32, 64, 3), 255)).all()
+    beside = Fit((128, 32)).canvas(white)  # as high as the canvas, so it leaves room left and right
+    assert (beside[:, :32] == RIM).all() and (beside[:, 96:] == RIM).all()
+    assert (beside[:, 32:96] == 255).all()
+    two = np.repeat(np.array([[[9, 9, 9]], [[200, 200, 200]]], np.uint8), 100, axis=0).repeat(100, axis=1)
+    middle = Fit((50, 20), "crop").canvas(Image.fromarray(two))  # 100 x 200: only its middle rows fit
+    assert middle.shape == (20, 50, 3) and (middle[:9] == 9).all() and (middle[11:] == 200).all()
+
+
+def test_a_square_is_a_rectangle() -> None:
+    assert Fit(64) == Fit((64, 64)) and Fit(64).turned == Fit(64)
+    assert Fit((64, 32), "crop").turned == Fit((32, 64), "crop")
+
+
+@given(st.integers(8, 4096), sizes, sizes, st.sampled_from(["letterbox", "crop"]))
+def test_a_square_is_filled_by_the_longer_or_the_shorter_side(
+    side: int, width: int, height: int, fit: Literal["letterbox", "crop"]
+) -> None:
+    filling = max(width, height) if fit == "letterbox" else min(width, height)
+    across, down = (max(1, round(edge * side / filling)) for edge in (width, height))
+    expected = Placement(
+        across / width, down / height, (side - across) // 2, (side - down) // 2, width, height
+    )
+    assert Fit(side, fit).place(width, height) == expected
+
+
+@pytest.mark.parametrize("fit", [Fit(size, fit) for size in (64, (96, 32)) for fit in ("letterbox", "crop")])
 @pytest.mark.parametrize("size", [(1, 1), (1, 20000), (20000, 1), (3, 2)])
 def test_extreme_pictures(size: tuple[int, int], fit: Fit) -> None:
     canvas = fit.canvas(Image.new("RGB", size, (255, 255, 255)))
-    assert canvas.shape == (64, 64, 3) and canvas.dtype == np.uint8
-    assert (canvas == 255).all(axis=2).sum() >= 64  # at least a line of it remains
+    assert canvas.shape == fit.shape and canvas.dtype == np.uint8
+    assert (canvas == 255).all(axis=2).sum() >= min(fit.width, fit.height)  # at least a line of it remains
 
 
 @settings(deadline=None)
@@ -348,14 +385,16 @@ def test_extreme_pictures(size: tuple[int, int], fit: Fit) -> None:
 def test_placement(fit: Fit, width: int, height: int) -> None:
     place = fit.place(width, height)
     x0, y0, x1, y1 = place.to_canvas(np.array([[0, 0, width, height]]))[0]
-    spans = sorted([x1 - x0, y1 - y0])
+    free = fit.width - (x1 - x0), fit.height - (y1 - y0)
+    assert min(map(abs, free)) <= 1e-6  # one way it fills the canvas exactly
     if fit.fit == "letterbox":
-        assert min(x0, y0) >= 0 and max(x1, y1) <= fit.size + 1e-6
-        assert spans[1] == pytest.approx(fit.size) and spans[0] >= 1
+        assert min(x0, y0) >= 0 and min(free) >= -1e-6
+        assert min(x1 - x0, y1 - y0) >= 1 - 1e-6
     else:
-        assert max(x0, y0) <= 0 and min(x1, y1) >= fit.size - 1e-6
-        assert spans[0] == pytest.approx(fit.size)
-    assert abs((x0 + x1) - fit.size) <= 1 + 1e-6 and abs((y0 + y1) - fit.size) <= 1 + 1e-6  # in the middle
+        assert max(x0, y0) <= 0 and max(free) <= 1e-6
+    assert abs(x0 + x1 - fit.width) <= 1 + 1e-6 and abs(y0 + y1 - fit.height) <= 1 + 1e-6  # in the middle
+    if min(x1 - x0, y1 - y0) > 1:  # its proportions stay, but for rounding to whole pixels
+        assert abs(place.scale_x - place.scale_y) <= 0.5 / min(width, height) + 1e-9
 
 
 @settings(deadline=None)
@@ -368,8 +407,11 @@ def test_boxes_go_to_the_canvas_and_back(fit: Fit, width: int, height: int, boxe
     assert np.allclose(back, there, atol=1e-6 * max(width, height, 1000))
 
 
+LARGE = [Fit(size, fit) for size in (96, (128, 90), (80, 120)) for fit in ("letterbox", "crop")]
+
+
 @settings(deadline=None)
-@given(st.sampled_from([Fit(96), Fit(96, "crop")]), st.integers(100, 400), st.integers(100, 400), st.data())
+@given(st.sampled_from(LARGE), st.integers(100, 400), st.integers(100, 400), st.data())
 def test_a_box_lies_on_the_canvas_where_its_pixels_are(
     fit: Fit, width: int, height: int, data: st.DataObject
 ) -> None:
@@ -378,7 +420,7 @@ def test_a_box_lies_on_the_canvas_where_its_pixels_are(
     image[y0 : y0 + 60, x0 : x0 + 60] = 255
     canvas = fit.canvas(Image.fromarray(image))
     box = fit.place(width, height).to_canvas(np.array([[x0, y0, x0 + 60, y0 + 60]]))[0]
-    left, top, right, bottom = np.clip(box, 0, fit.size)
+    left, top, right, bottom = np.clip(box, 0, [fit.width, fit.height] * 2)
     if right - left < 1 or bottom - top < 1:
         return  # the crop leaves it out
     white = (canvas > 160).all(axis=2)

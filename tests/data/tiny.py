@@ -9,6 +9,7 @@ from typing import Any
 
 from oneglance.data.record import ImageRef, Record
 from oneglance.data.source import Found, Source
+from oneglance.data.union import unite_same
 from oneglance.errors import DataError, Misfit, Problem
 
 
@@ -63,6 +64,9 @@ class Word:
     def strata(self, answer: str) -> Iterable[str]:
         return (answer,)
 
+    def unite(self, first: str, again: str) -> Any:
+        return unite_same(self.name, first, again)
+
 
 @dataclass(frozen=True)
 class Amount:
@@ -79,6 +83,9 @@ class Amount:
 
     def strata(self, answer: float) -> Iterable[str]:
         return ()
+
+    def unite(self, first: float, again: float) -> Any:
+        return unite_same(self.name, first, again)
 
 
 def word(name: str) -> Word:

@@ -13,6 +13,9 @@ import torch
 from PIL import Image
 from user import TASKS, home, trained  # noqa: F401
 
+import oneglance
+from oneglance.data.decoding import decode
+from oneglance.data.images import Canvas, Limits
 from oneglance.data.record import ImageRef
 from oneglance.data.refs import FileImage
 from oneglance.errors import ConfigError, RunError
@@ -79,6 +82,18 @@ def test_pictures_of_odd_sizes(predictor: Predictor, tmp_path: Path, size: tuple
     assert np.isfinite(row["answers"]["covered"]["value"])
 
 
+@pytest.mark.parametrize("precision", ["fp32", "auto"])
+def test_a_rectangle_from_files_to_answers(home: Path, precision: str) -> None:
+    wanted = ["backbone.size=[40, 24]", "augment.rotate=20", "augment.erase=0.5", "training.epochs=1"]
+    run = oneglance.train("oneglance.toml", set=wanted, out=home / "runs" / "wide")
+    predictor = Predictor.open(run.folder, device="cpu", precision=precision)
+    assert predictor.network.backbone.shape.canvas == (40, 24)
+    (canvas, *_) = decode(refs(home, 1), predictor.fit, Limits())
+    assert isinstance(canvas, Canvas) and canvas.pixels.shape == (24, 40, 3)
+    (row,) = predictor.predict(refs(home, 1))
+    assert (row["width"], row["height"]) == (32, 32) and set(row["answers"]) == set(TASKS)
+
+
 def test_pictures_are_taken_as_they_are_needed(trained: Path, predictor: Predictor) -> None:
     """Memory does not grow with their number: the first answers come before the last picture is named."""
     taken = 0
@@ -105,7 +120,7 @@ def test_answers_are_those_of_the_network(trained: Path, predictor: Predictor) -
         expected = predictor.network.eval()(torch.from_numpy(canvas).permute(0, 3, 1, 2))
     for name in TASKS:
         np.testing.assert_allclose(raw[name], expected[name].numpy(), rtol=1e-4, atol=1e-5)
-    answers = predictor.answers(canvas)
+    answers = predictor.answers(canvas, [predictor.fit.place(32, 32)] * 2)
     assert [tuple(answer) for answer in answers] == [TASKS, TASKS]
 
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from toy import PLAIN, begin
+from toy import PLAIN, SIZE, begin
 
 from oneglance.errors import DivergedError
-from oneglance.training.augment import Mix
+from oneglance.task import Mix, View
 from oneglance.training.batches import Batch
 from oneglance.training.loop import Learner, known_mean, learn, mean_skill
 from oneglance.training.plan import rate_at
@@ -263,7 +263,7 @@ def test_the_gradient_is_clipped(tmp_path: Path) -> None:
     def norm(clip: float) -> float:
         session = begin(tmp_path / f"clip {clip}", *PLAIN, f"training.clip={clip}")
         session.learner.update(everything(session), 10)
-        grads = [p.grad for p in session.learner.network.parameters()]
+        grads = [p.grad for p in session.learner.network.parameters() if p.requires_grad]
         return float(torch.linalg.vector_norm(torch.cat([grad.ravel() for grad in grads])))
 
     free = norm(0)
@@ -287,6 +287,7 @@ def test_a_step_elsewhere_draws_anew(learner: Learner, batch: Batch, tmp_path: P
     drawn = []
     learner.augment = lambda pictures, generator, rest: (  # type: ignore[assignment]
         drawn.append((torch.rand(1, generator=generator).item(), rest)) or pictures.float(),
+        View(torch.eye(2, 3), torch.zeros(1, 1), torch.ones(1), torch.zeros(1, 2), (SIZE, SIZE)),
         None,
     )
     learner.augment.table = begin(tmp_path / "other").config.augment  # type: ignore[union-attr, attr-defined]
@@ -324,7 +325,7 @@ def test_a_loss_that_is_no_number_names_its_task(
 def test_a_gradient_that_is_no_number_stops_too(tmp_path: Path, clip: float) -> None:
     session = begin(tmp_path / "run", *PLAIN, f"training.clip={clip}")
     learner = session.learner
-    first = next(learner.network.parameters())
+    first = next(p for p in learner.network.parameters() if p.requires_grad)
     first.register_hook(lambda gradient: gradient * float("inf"))
     before = weights(learner)
     with pytest.raises(DivergedError, match="the gradients became infinite in epoch 1, step 1"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from oneglance.backbone import build_backbone
 from oneglance.config import BackboneTable, TrainingTable
 from oneglance.network import Network
 from oneglance.task import build_tasks
-from oneglance.training.plan import PRETRAINED_SHARE, build_optimizer, rate_at, set_rate
+from oneglance.training.muon import Muon
+from oneglance.training.plan import BESIDE_MUON, PRETRAINED_SHARE, build_optimizer, rate_at, set_rate
 
 BACKBONES: Mapping[str, dict[str, Any]] = {
     "small": {"name": "small", "options": {"width": 4, "depth": 2}},
@@ -45,11 +47,11 @@ def rates(found: Network, **settings: Any) -> dict[str, tuple[float, float]]:
 
 
 @every_backbone
-@pytest.mark.parametrize("kind", ["adamw", "sgd"])
+@pytest.mark.parametrize("kind", ["adamw", "sgd", "muon"])
 def test_every_parameter_once(name: str, kind: str) -> None:
     optimizer = build_optimizer(network(name), TrainingTable(optimizer=kind, layer_decay=0.8))
     held = [id(p) for group in optimizer.param_groups for p in group["params"]]
-    assert sorted(held) == sorted(id(p) for p in network(name).parameters())
+    assert sorted(held) == sorted(id(p) for p in network(name).parameters() if p.requires_grad)
 
 
 @every_backbone
@@ -59,8 +61,8 @@ def test_no_decay_on_biases_and_norms(name: str) -> None:
     spared = {
         f"{place}.{own}"
         for place, module in found.named_modules()
-        for own, _ in module.named_parameters(recurse=False)
-        if isinstance(module, norms) or own == "bias"
+        for own, parameter in module.named_parameters(recurse=False)
+        if parameter.requires_grad and (isinstance(module, norms) or own == "bias")
     }
     decays = {parameter: decay for parameter, (_, decay) in rates(found, weight_decay=0.07).items()}
     assert spared and {decays[parameter] for parameter in spared} == {0.0}
@@ -89,24 +91,22 @@ def test_a_pretrained_backbone_learns_slower_by_default(
 def test_earlier_stages_learn_slower(name: str) -> None:
     found = network(name)
     told = rates(found, rate=1, backbone_rate=0.5, layer_decay=0.5)
-    by_id = {id(parameter): told[key][0] for key, parameter in found.named_parameters()}
-    stages = [list(stage.parameters()) for stage in found.backbone.stages()]
+    by_id = {id(p): told[key][0] for key, p in found.named_parameters() if p.requires_grad}
+    stages = [[p for p in stage.parameters() if p.requires_grad] for stage in found.backbone.stages()]
     steps = [{by_id[id(parameter)] for parameter in stage} for stage in stages if stage]
     assert steps == [{0.5 * 0.5**depth} for depth in reversed(range(len(steps)))]
     inside = {id(parameter) for stage in stages for parameter in stage}
-    outside = [p for p in found.backbone.parameters() if id(p) not in inside]  # a transformer's positions
+    learning = [p for p in found.backbone.parameters() if p.requires_grad]
+    outside = [p for p in learning if id(p) not in inside]  # a transformer's positions
     assert all(by_id[id(parameter)] < min(steps[0]) for parameter in outside)
     assert bool(outside) == name.startswith("vit")
     assert told["heads.amount head.last.weight"][0] == 1
 
 
 def test_what_is_frozen_is_not_optimized() -> None:
-    found = network("small")
+    found = copy.deepcopy(network("small"))
     found.backbone.requires_grad_(False)
-    try:
-        assert all(name.startswith("heads.") for name in rates(found))
-    finally:
-        found.backbone.requires_grad_(True)
+    assert rates(found) and all(name.startswith("heads.") for name in rates(found))
 
 
 def test_defaults_and_settings_reach_the_optimizer() -> None:
@@ -119,6 +119,22 @@ def test_defaults_and_settings_reach_the_optimizer() -> None:
     assert (group["lr"], group["momentum"], group["nesterov"]) == (0.05, 0.8, True)
     plain = build_optimizer(network("small"), TrainingTable(optimizer="sgd", momentum=0))
     assert plain.param_groups[0]["nesterov"] is False
+    muon = build_optimizer(network("small"), TrainingTable(optimizer="muon", momentum=0.7))
+    assert isinstance(muon, Muon) and {group["momentum"] for group in muon.param_groups} == {0.7}
+
+
+@every_backbone
+def test_muon_turns_the_layers_of_the_backbone_and_nothing_else(name: str) -> None:
+    found = network(name)
+    optimizer = build_optimizer(found, TrainingTable(optimizer="muon", rate=0.5, backbone_rate=0.2))
+    turned = {id(p) for group in optimizer.param_groups if group["turns"] for p in group["params"]}
+    layers = [m.weight for m in found.backbone.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
+    assert turned == {id(weight) for weight in layers if weight.requires_grad}
+    heads = {id(parameter) for parameter in found.heads.parameters()}
+    for group in optimizer.param_groups:
+        rate = 0.5 * (1 if group["turns"] else BESIDE_MUON)
+        of_head = bool(heads & {id(parameter) for parameter in group["params"]})
+        assert group["lr"] == group["top"] == pytest.approx(rate if of_head else 0.2 * rate)
 
 
 def test_set_rate_is_a_share_of_each_groups_top() -> None:
@@ -129,7 +145,7 @@ def test_set_rate_is_a_share_of_each_groups_top() -> None:
 
 
 schedules = st.builds(
-    TrainingTable, warmup=st.floats(0, 0.99), schedule=st.sampled_from(["cosine", "constant"])
+    TrainingTable, warmup=st.floats(0, 0.99), schedule=st.sampled_from(["cosine", "linear", "constant"])
 )
 
 
@@ -156,3 +172,8 @@ def test_the_warm_up_is_a_line_and_the_fall_a_cosine() -> None:
     assert found[30] == pytest.approx(0.5)  # half way down
     assert found[20] + found[40] == pytest.approx(1)  # the two halves mirror each other
     assert found[50] == pytest.approx(0)
+
+
+def test_a_straight_line_goes_to_zero() -> None:
+    table = TrainingTable(warmup=0, schedule="linear")
+    assert [rate_at(step, 4, table) for step in range(5)] == pytest.approx([1, 0.75, 0.5, 0.25, 0])

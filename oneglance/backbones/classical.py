@@ -1,0 +1,122 @@
+"""classical: what people measured on pictures before networks learned to; nothing here is trained.
+
+Linear heads on it are logistic and ridge regression. It needs no weights, and with ``freeze`` each picture is
+measured once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from oneglance.backbone import Backbone, Features, measure
+from oneglance.config import BackboneTable, Table, read_table
+from oneglance.errors import ConfigError
+
+TINY = 1e-5
+GREY = (0.299, 0.587, 0.114)  # what each channel adds to brightness, ITU-R BT.601
+# The eight neighbours of a pixel, clockwise: rows and columns from the upper left of its 3×3 window.
+AROUND = ((0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0))
+
+
+class Options(Table):
+    """[backbone] options of ``classical``."""
+
+    cells: int = Field(8, ge=2, le=32)  # of the histograms of gradients, along the shorter side
+    directions: int = Field(9, ge=2, le=36)  # of a gradient, over half a turn
+    colours: int = Field(4, ge=2, le=8)  # steps of each channel; the histogram has their cube
+
+
+class Classical(Backbone):
+    """Histograms of oriented gradients (Dalal and Triggs 2005), of local binary patterns (Ojala, Pietikäinen
+    and Mäenpää 2002, the uniform ones) and of colours (Swain and Ballard 1991), side by side.
+    """
+
+    mean = (0.0, 0.0, 0.0)
+    std = (1.0, 1.0, 1.0)
+    pretrained = True
+
+    def __init__(self, options: Options, width: int, height: int) -> None:
+        """For a canvas of ``width`` x ``height`` pixels."""
+        super().__init__()
+        self.options = options
+        self.cell = max(2, round(min(width, height) / options.cells))
+        self.register_buffer("grey", torch.tensor(GREY).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("pattern", uniform_patterns(), persistent=False)
+        self.shape = measure(self, width, height)
+
+    def forward(self, pictures: Tensor) -> Features:
+        pictures = pictures.float().clamp(0, 1).contiguous()
+        grey = (pictures * self.grey).sum(dim=1, keepdim=True)  # type: ignore[operator]
+        parts = (self._gradients(pictures), self._patterns(grey), self._colours(pictures))
+        return Features(torch.cat(parts, dim=1))
+
+    def stages(self) -> Iterator[nn.Module]:
+        return iter(())
+
+    def _gradients(self, pictures: Tensor) -> Tensor:
+        """Per cell, how much brightness changes in each direction; 2×2 cells at a time are made equally
+        strong, so that light and contrast do not count.
+        """
+        x = F.pad(pictures[..., 2:] - pictures[..., :-2], (1, 1))
+        y = F.pad(pictures[:, :, 2:] - pictures[:, :, :-2], (0, 0, 1, 1))
+        strength = torch.sqrt(x**2 + y**2)
+        strength, channel = strength.max(dim=1, keepdim=True)  # of the channel that changes most
+        x, y = x.gather(1, channel), y.gather(1, channel)
+        count = self.options.directions
+        turn = torch.atan2(y, x) / torch.pi % 1.0  # half turns
+        place = (turn * count).long().clamp(max=count - 1)
+        spread = strength.new_zeros(len(pictures), count, *strength.shape[2:])
+        cells = F.avg_pool2d(spread.scatter_(1, place, strength), self.cell)
+        blocks = F.unfold(cells, 2)  # [n, 4 directions, blocks]
+        blocks = (blocks / (blocks.norm(dim=1, keepdim=True) + TINY)).clamp(max=0.2)
+        blocks = blocks / (blocks.norm(dim=1, keepdim=True) + TINY)
+        return blocks.flatten(1)
+
+    def _patterns(self, grey: Tensor) -> Tensor:
+        """How often each pattern of brighter and darker neighbours occurs, as square roots of shares."""
+        height, width = grey.shape[2] - 2, grey.shape[3] - 2
+        middle = grey[..., 1:-1, 1:-1]
+        code = sum(
+            (grey[..., row : row + height, column : column + width] >= middle).long() << place
+            for place, (row, column) in enumerate(AROUND)
+        )
+        assert isinstance(code, Tensor)
+        return _histogram(self.pattern[code.flatten(1)], int(self.pattern.max()) + 1)  # type: ignore[operator, index]
+
+    def _colours(self, pictures: Tensor) -> Tensor:
+        steps = self.options.colours
+        red, green, blue = (pictures * steps).long().clamp(max=steps - 1).flatten(2).unbind(1)
+        return _histogram((red * steps + green) * steps + blue, steps**3)
+
+
+def _histogram(codes: Tensor, count: int) -> Tensor:
+    """Square roots of the shares of each of ``count`` codes: float32 [n, count] of int64 [n, k]. Roots, as
+    distances between them say more of histograms than those between shares (Hellinger's).
+    """
+    found = torch.zeros(len(codes), count, device=codes.device)
+    found.scatter_add_(1, codes, torch.ones_like(codes, dtype=found.dtype))
+    return (found / codes.shape[1]).sqrt()
+
+
+def uniform_patterns() -> Tensor:
+    """int64 [256]: the number of each 8-bit pattern. Those that change at most twice around the ring have
+    numbers of their own; all others share the last.
+    """
+    bits = [[code >> place & 1 for place in range(8)] for code in range(256)]
+    plain = [sum(ring[place] != ring[place - 1] for place in range(8)) <= 2 for ring in bits]
+    number, last = torch.tensor(plain).cumsum(0) - 1, sum(plain)
+    return torch.where(torch.tensor(plain), number, last)
+
+
+def build(table: BackboneTable, base: Path, *, load_weights: bool) -> Classical:
+    """See ``backbone.build_backbone``."""
+    if table.weights not in ("", "none", "pretrained"):
+        raise ConfigError("[backbone] classical has no weights", cure="take the key `weights` out")
+    options: Options = read_table(Options, table.options, where="oneglance.toml", section="backbone.options")
+    return Classical(options, *table.canvas)

@@ -1,0 +1,1 @@
+"""A dense detector: what the boxes task is made of."""

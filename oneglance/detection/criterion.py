@@ -1,0 +1,120 @@
+"""The loss of a dense detector on a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from oneglance.detection.assign import Assigned, assign
+from oneglance.detection.losses import complete_iou, distribution_focal, iou_of_pairs, varifocal
+from oneglance.detection.points import inside, points
+from oneglance.shape import Level
+
+BOX, DISTANCE = 2.5, 0.5  # weight of the box and the distances beside the class
+
+
+class Truth(NamedTuple):
+    """What is known of n pictures; m places for boxes in each."""
+
+    box: Tensor  # float32 [n, m, 4]: x0 y0 x1 y1 in pixels of the canvas
+    label: Tensor  # int64 [n, m]: the class; -1: no box in this place; the number of classes: any class
+    ignore: Tensor  # bool [n, m]: of the label, neither yes nor no is learned there
+    known: Tensor  # float32 [n, classes]: 1 where somebody looked for the class
+
+
+class Found(NamedTuple):
+    """What the loss found out on its way."""
+
+    loss: Tensor  # float32 [n]; its mean over the pictures that are known is that of the batch
+    known: Tensor  # float32 [n]: 1 where somebody looked for any class
+    row: Tensor  # int64 [k]: for each point that learns a box, its place among the n * points rows
+    box: Tensor  # int64 [k]: and the place of its box among the n * m
+
+
+def dense_loss(raw: Tensor, truth: Truth, levels: Sequence[Level], bins: int) -> Found:
+    """Varifocal loss of the classes, CIoU of the boxes and distribution focal loss of the distances, summed
+    and divided by the sum of the qualities (see ``assign``).
+
+    Args:
+        raw: [n, points, 4 + classes + ... + 4 * bins], as ``DenseHead`` gives it while training.
+    """
+    count, cells, classes = len(raw), raw.shape[1], truth.known.shape[1]
+    rows = raw.flatten(0, 1)
+    logit = rows[:, 4 : 4 + classes]
+    picture, place = torch.nonzero(truth.label >= 0, as_tuple=True)
+    box, label, ignore = (part[picture, place] for part in truth[:3])
+    real = torch.nonzero(~ignore)[:, 0]
+    learned = _learned(rows, logit, box[real], label[real], picture[real], levels, count, cells)
+    owner = real[learned.box]
+    quality = torch.zeros_like(logit)
+    quality[learned.cell, label[owner]] = learned.quality.to(quality.dtype)
+    told = truth.known.repeat_interleave(cells, dim=0)
+    told = _without_ignored(told, box[ignore], label[ignore], picture[ignore], levels, cells)
+    told = torch.where(quality > 0, torch.ones_like(told), told)
+    loss = (varifocal(logit, quality) * told).sum(dim=1).view(count, cells).sum(dim=1)
+    weight = learned.quality
+    off = BOX * (1 - complete_iou(rows[learned.cell, :4], box[owner]))
+    off = off + DISTANCE * _distances(rows, learned, box[owner], levels, bins, cells)
+    loss = loss.index_add(0, picture[owner], off * weight)
+    known = truth.known.amax(dim=1)
+    loss = loss * known.sum() / weight.sum().clamp(min=1)
+    return Found(loss, known, learned.cell, picture[owner] * truth.label.shape[1] + place[owner])
+
+
+@torch.no_grad()
+def _learned(
+    rows: Tensor,
+    logit: Tensor,
+    box: Tensor,
+    label: Tensor,
+    picture: Tensor,
+    levels: Sequence[Level],
+    count: int,
+    cells: int,
+) -> Assigned:
+    pairs = inside(box, levels)
+    cell = picture[pairs.box] * cells + pairs.point
+    score = torch.sigmoid(logit[cell, label[pairs.box]])
+    iou = iou_of_pairs(rows[cell, :4], box[pairs.box])
+    return assign(pairs.box, cell, score, iou, len(box), count * cells)
+
+
+@torch.no_grad()
+def _without_ignored(
+    told: Tensor, box: Tensor, label: Tensor, picture: Tensor, levels: Sequence[Level], cells: int
+) -> Tensor:
+    """``told`` [n * points, classes] with 0 where a point lies in a region to ignore."""
+    if not len(box):
+        return told
+    pairs = inside(box, levels)
+    cell = picture[pairs.box] * cells + pairs.point
+    of = label[pairs.box]
+    any_class = of == told.shape[1]
+    told[cell[any_class]] = 0
+    told[cell[~any_class], of[~any_class]] = 0
+    return told
+
+
+def _distances(
+    rows: Tensor, learned: Assigned, box: Tensor, levels: Sequence[Level], bins: int, cells: int
+) -> Tensor:
+    """Distribution focal loss of the points that learn a box, mean of the four sides: [k]."""
+    place = [part.to(box.device)[learned.cell % cells] for part in points(levels)]
+    x, y, stride = place
+    reach = torch.stack([x - box[:, 0], y - box[:, 1], box[:, 2] - x, box[:, 3] - y], dim=1)
+    reach = (reach / stride[:, None]).clamp(0, bins - 1.01)
+    side = rows[learned.cell, -4 * bins :].reshape(-1, bins)
+    return distribution_focal(side, reach.flatten()).view(-1, 4).mean(dim=1)
+
+
+def attribute_target(target: Mapping[str, Tensor], name: str, box: Tensor) -> dict[str, Tensor]:
+    """What is known of one attribute of ``box`` [k], places among the n * m."""
+    start = f"{name}."
+    return {
+        key.removeprefix(start): value.flatten(0, 1)[box]
+        for key, value in target.items()
+        if key.startswith(start)
+    }

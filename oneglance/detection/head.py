@@ -1,0 +1,132 @@
+"""A dense detector: a light pyramid over the backbone's maps, and two towers that answer at every point."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from oneglance.detection.points import points
+from oneglance.shape import Level
+
+LEAN = 0.3  # how much less likely each further bin is at first: boxes start at about three strides
+
+
+class Conv(nn.Sequential):
+    """Convolution, batch norm, ReLU."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int = 3) -> None:
+        super().__init__(
+            nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True),
+        )
+
+
+class DenseHead(nn.Module):
+    """Maps to boxes with classes and attributes, one answer at each point of each level (after FCOS, Tian et
+    al. 2019, arXiv 1904.01355; the pyramid is FPN's, Lin et al. 2017, arXiv 1612.03144).
+
+    The raw output has a row per point: box x0 y0 x1 y1 in pixels of the canvas, class logits, what the
+    attributes' heads say, and while training the logits of the four distances. While not training, only the
+    ``most`` points with the highest class logits are given, best first.
+
+    Args:
+        levels: of the backbone's maps to look at, the last ones it gives.
+        width: channels of the pyramid and the towers.
+        depth: convolutions of each tower.
+        prior: float [classes], how likely each class is at any point.
+        bins: whole distances from a point to a side, in strides, that are told apart.
+        attributes: heads from [k, width] to (own features, raw [k, ...]).
+    """
+
+    x: Tensor  # of the points, see ``Points``
+    y: Tensor
+    stride: Tensor
+
+    def __init__(
+        self,
+        levels: Sequence[Level],
+        *,
+        width: int,
+        depth: int,
+        prior: np.ndarray,
+        bins: int,
+        attributes: Mapping[str, nn.Module],
+        most: int,
+    ) -> None:
+        super().__init__()
+        self.own, self.bins, self.most, self.classes = width, bins, most, len(prior)
+        self.lateral = nn.ModuleList(Conv(level.channels, width, 1) for level in levels)
+        self.smooth = nn.ModuleList(Conv(width, width) for _ in levels)
+        self.what = nn.ModuleList(nn.Sequential(*(Conv(width, width) for _ in range(depth))) for _ in levels)
+        self.where = nn.ModuleList(nn.Sequential(*(Conv(width, width) for _ in range(depth))) for _ in levels)
+        self.label = nn.ModuleList(nn.Conv2d(width, self.classes, 1) for _ in levels)
+        self.side = nn.ModuleList(nn.Conv2d(width, 4 * bins, 1) for _ in levels)
+        self.attributes = nn.ModuleDict({f"{name} head": head for name, head in attributes.items()})
+        with torch.no_grad():
+            for label, side in zip(self.label, self.side, strict=True):
+                nn.init.normal_(label.weight, std=0.01)  # type: ignore[arg-type]
+                label.bias.copy_(torch.as_tensor(np.log(prior / (1 - prior))))  # type: ignore[operator, union-attr]
+                side.bias.copy_(lean(bins).repeat(4))  # type: ignore[operator, union-attr]
+        for name, buffer in points(levels)._asdict().items():
+            self.register_buffer(name, buffer, persistent=False)
+
+    def forward(self, vector: Tensor, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """(own features [n, width], raw output [n, points, ...])."""
+        what, labels, sides = [], [], []
+        for place, seen in enumerate(self._pyramid(maps[-len(self.lateral) :])):
+            looked = self.what[place](seen)
+            what.append(looked)
+            labels.append(_rows(self.label[place](looked)))
+            sides.append(_rows(self.side[place](self.where[place](seen))))
+        label, side = torch.cat(labels, dim=1).float(), torch.cat(sides, dim=1).float()
+        looked_at = torch.cat([_rows(looked) for looked in what], dim=1)
+        own = looked_at.amax(dim=1)
+        if not self.training:
+            best = label.amax(dim=2).topk(min(self.most, label.shape[1]), dim=1).indices
+            label, side, looked_at = (_chosen(rows, best) for rows in (label, side, looked_at))
+        else:
+            best = None
+        parts = [self._boxes(side, best), label]
+        flat = looked_at.flatten(0, 1)
+        for head in self.attributes.values():
+            raw = head(flat)[1].float()
+            parts.append(raw.view(*looked_at.shape[:2], -1))
+        if self.training:
+            parts.append(side)
+        return own, torch.cat(parts, dim=2)
+
+    def _pyramid(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """The maps in one width, each knowing of the coarser ones; fine to coarse."""
+        levels = [lateral(seen) for lateral, seen in zip(self.lateral, maps, strict=True)]
+        for place in reversed(range(len(levels) - 1)):
+            above = F.interpolate(levels[place + 1], size=levels[place].shape[2:], mode="nearest")
+            levels[place] = levels[place] + above
+        return [smooth(level) for smooth, level in zip(self.smooth, levels, strict=True)]
+
+    def _boxes(self, side: Tensor, best: Tensor | None) -> Tensor:
+        """Logits of distances [n, k, 4 * bins] of the points ``best``, or all, to boxes [n, k, 4]."""
+        whole = torch.arange(self.bins, device=side.device, dtype=side.dtype)
+        share = side.reshape(*side.shape[:2], 4, self.bins).softmax(dim=3)
+        at = [place if best is None else place[best] for place in (self.x, self.y, self.stride)]
+        reach = (share * whole).sum(dim=3) * at[2][..., None]
+        middle = torch.stack(at[:2], dim=-1)
+        return torch.cat([middle - reach[..., :2], middle + reach[..., 2:]], dim=2)
+
+
+def lean(bins: int) -> Tensor:
+    """The first logits of a distance: [bins]."""
+    return -LEAN * torch.arange(bins, dtype=torch.float32)
+
+
+def _rows(seen: Tensor) -> Tensor:
+    """[n, c, h, w] to [n, h * w, c]."""
+    return seen.flatten(2).transpose(1, 2)
+
+
+def _chosen(rows: Tensor, best: Tensor) -> Tensor:
+    return rows.gather(1, best[:, :, None].expand(-1, -1, rows.shape[2]))

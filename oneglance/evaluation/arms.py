@@ -1,0 +1,233 @@
+"""The trainings of a comparison: which there are, and each of them as an ordinary run folder."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from oneglance import config as configuration
+from oneglance.config import Config
+from oneglance.data.cache import open_canvases
+from oneglance.data.dataset import Dataset, Part, load_dataset
+from oneglance.data.images import Fit, Limits, Placement
+from oneglance.errors import DivergedError, RunError, StoppedError
+from oneglance.evaluation.evaluate import _count_read as count_read
+from oneglance.inference.predictor import BATCH, Predictor
+from oneglance.run import RunFolder
+from oneglance.screen import Screen
+from oneglance.task import Prediction, Task, build_tasks
+from oneglance.training.batches import PictureStore
+from oneglance.training.session import Session
+
+WEIGHTLESS = 1e-9  # of a task that is declared only because another is asked about its answers
+TIMED = 5  # forward passes, of which the fastest is told
+
+
+@dataclass
+class World:
+    """The pictures of one comparison, parted and decoded once."""
+
+    config: Config
+    tasks: dict[str, Task]
+    dataset: Dataset
+    store: PictureStore
+    train: Part
+    validation: Part
+    test: Part
+
+    @classmethod
+    def load(cls, config: Config, screen: Screen) -> World:
+        """Read, part and decode all that a configuration declares.
+
+        Raises:
+            DataError: the data cannot be used, or a part is empty.
+        """
+        tasks = build_tasks(config.tasks, config.file)
+        dataset = load_dataset(config, list(tasks.values()), screen.progress)
+        parts = dataset.parts
+        rows = [*parts.train.tolist(), *parts.validation.tolist(), *parts.test.tolist()]
+        store = open_canvases(
+            [dataset.records[row].image for row in rows],
+            Fit(config.backbone.size, config.pictures.fit),
+            Limits(config.pictures.megapixels, config.pictures.megabytes),
+            config.cache,
+            screen.progress,
+        )
+        if store.failures:
+            screen.say(f"{len(store.failures):,} of {len(rows):,} pictures cannot be read and are left out")
+        starts = {
+            "train": 0,
+            "validation": len(parts.train),
+            "test": len(parts.train) + len(parts.validation),
+        }
+        chosen = {name: dataset.part(name, start, store.failures) for name, start in starts.items()}
+        return cls(config, tasks, dataset, store, **chosen)
+
+    def placements(self, part: Part) -> list[Placement]:
+        """How each picture of a part lies on its canvas."""
+        fit = Fit(self.config.backbone.size, self.config.pictures.fit)
+        return [fit.place(width, height) for width, height in self.store.sizes(part.rows).tolist()]
+
+    def steps(self, part: Part) -> int:
+        """Of one epoch."""
+        return max(1, -(-len(part.rows) // self.config.training.batch))
+
+
+# Which trainings.
+
+
+def variant(config: Config, seed: int, epochs: int, task: str = "", balancer: str = "") -> Config:
+    """``config`` with another seed (counted from its own) and length, for one task alone, or with another
+    balancer.
+    """
+    changes = [f"training.seed={config.training.seed + seed}", f"training.epochs={epochs}"]
+    if task:
+        changes.append(f"tasks={inline(alone(config, task))}")
+    if balancer:
+        changes += [f'training.balancer="{balancer}"', "training.balancer_options={}"]
+    overrides = (*config.overrides, *changes)
+    return configuration.parse(config.text, base=config.base, where=config.file, overrides=overrides)
+
+
+def alone(config: Config, name: str) -> dict[str, dict[str, Any]]:
+    """The tables of a network for one task: it uses no other. A task whose answers it is about has to be
+    declared beside it, but its loss then weighs nothing.
+    """
+    tables = {name: {**config.tasks[name], "uses": []}}
+    asked = build_tasks(config.tasks, config.file)[name].answered_by
+    if asked not in ("", name):
+        tables[asked] = {**config.tasks[asked], "uses": [], "weight": WEIGHTLESS}
+    return tables
+
+
+def inline(value: Any) -> str:
+    """A value as TOML writes it on one line."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{inline(str(key))} = {inline(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(inline, value)) + "]"
+    # JSON's texts, numbers and truths are TOML's, but for one letter.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def answered(part: Part, task: str) -> Part:
+    """The pictures with an answer to ``task``; all of them where it needs none."""
+    rows = [row for row, answer in enumerate(part.answers(task)) if answer is not None]
+    return Part([part.records[row] for row in rows], part.rows[rows]) if rows else part
+
+
+def epochs_alone(world: World, epochs: int, task: str) -> int:
+    """As many as give the steps of ``epochs`` of all pictures, on those alone that have an answer."""
+    return max(1, round(epochs * world.steps(world.train) / world.steps(answered(world.train, task))))
+
+
+# One training.
+
+
+def trained(world: World, path: Path, config: Config, screen: Screen, task: str = "") -> RunFolder:
+    """The finished run of ``config`` in ``path``: read where it is finished, else begun or gone on with.
+
+    Args:
+        task: train on the pictures with an answer to it alone.
+
+    Raises:
+        RunError: another run lies there.
+        DivergedError: a loss became NaN before anything was learned.
+        StoppedError: Ctrl-C; the same command goes on.
+    """
+    folder = _folder(world, path, config)
+    if folder.finished:
+        return folder
+    screen.say(f"training {path.name}: {config.training.epochs} epochs")
+    training, validation = world.train, world.validation
+    if task:
+        training, validation = answered(training, task), answered(validation, task)
+    tasks = build_tasks(config.tasks, config.file)
+    session = Session(folder, config, tasks, world.store, training, validation, screen)
+    session.resume()
+    try:
+        session.run()
+    except StoppedError as error:
+        raise StoppedError(error.what, where=path.name, cure="the same command goes on from here") from None
+    except DivergedError as error:
+        if not folder.finished:
+            raise
+        screen.say(f"{path.name}: {error}")
+    finally:
+        screen.close()
+    return folder
+
+
+def _folder(world: World, path: Path, config: Config) -> RunFolder:
+    rows = world.dataset.rows()
+    if not (path / "config.toml").exists():
+        folder = RunFolder.create(path, config)
+        folder.write_split(rows)
+        return folder
+    folder = RunFolder.open(path)
+    then = folder.config()
+    same = (then.text, then.overrides, folder.split()) == (config.text, config.overrides, rows)
+    if not same:
+        raise RunError(
+            "was trained with another configuration or other data",
+            where=str(path),
+            cure="compare anew with another --out",
+        )
+    return folder
+
+
+def seconds(run: RunFolder) -> float:
+    """That its training took, without validation."""
+    return float(sum(row["seconds"] for row in run.history()))
+
+
+# What a run answers.
+
+
+@dataclass
+class Answers:
+    """What one network says of the test part."""
+
+    tasks: dict[str, Task]  # with what they learned
+    predictions: dict[str, list[Prediction]]
+    seconds: float  # of training
+    parameters: int
+    ms: float  # per picture
+
+
+def ask(world: World, run: RunFolder, screen: Screen) -> Answers:
+    """The answers to the test part; the run counts that it was read."""
+    predictor = Predictor.open(run, device=world.config.training.device)
+    told: dict[str, list[Prediction]] = {name: [] for name in predictor.tasks}
+    places = world.placements(world.test)
+    for start, canvases in chunks(world.store, world.test):
+        answers = predictor.answers(canvases, places[start : start + len(canvases)])
+        for name, found in told.items():
+            found += [answer[name] for answer in answers]
+        screen.progress(start + len(canvases), len(world.test.rows), f"scoring {run.path.name}")
+    count_read(run, "test")
+    parameters = sum(parameter.numel() for parameter in predictor.network.parameters())
+    first = next(chunks(world.store, world.test))[1]
+    return Answers(dict(predictor.tasks), told, seconds(run), parameters, _ms(predictor, first))
+
+
+def chunks(store: PictureStore, part: Part) -> Iterator[tuple[int, np.ndarray]]:
+    """(place of the first, uint8 canvases [k, h, w, 3]) of a part, a few at a time."""
+    for start in range(0, len(part.rows), BATCH):
+        yield start, store.gather(part.rows[start : start + BATCH])
+
+
+def _ms(predictor: Predictor, canvases: np.ndarray) -> float:
+    """Milliseconds per picture, decoded and in batches."""
+    fastest = float("inf")
+    for _ in range(TIMED):
+        began = time.perf_counter()
+        predictor.raw(canvases)
+        fastest = min(fastest, time.perf_counter() - began)
+    return 1000 * fastest / len(canvases)

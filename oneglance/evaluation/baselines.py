@@ -1,0 +1,190 @@
+"""What a careful person would have tried before a network: the same pictures, the same answers, the same
+scores. Nothing here knows what type a task is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.random_projection import GaussianRandomProjection
+
+from oneglance.evaluation import features
+from oneglance.evaluation.arms import World
+from oneglance.evaluation.clusters import clusters, single_classes
+from oneglance.evaluation.features import Rows
+from oneglance.evaluation.fitting import Fitted, Known, boosted, head, nearest
+from oneglance.screen import Screen
+from oneglance.task import Task
+from oneglance.vector_task import VectorTask
+
+HIDDEN = (256,)  # of the multi-layer perceptron
+DIRECTIONS = 50  # that a reduction leaves
+
+Fit = Callable[[Known, Rows], Fitted]
+
+
+@dataclass
+class Baseline:
+    """One way to answer one task."""
+
+    name: str  # "PCA of pixels, neighbours"
+    family: str  # the word of --only
+    task: str
+    fitted: Fitted
+    seconds: float
+
+
+def baselines(world: World, views: Views, families: Sequence[str], screen: Screen) -> Iterator[Baseline]:
+    """Every baseline of ``families`` for every task that a row of numbers can answer: not those with places,
+    nor those that learn from seeing a picture twice.
+    """
+    ways = [(family, *way) for family in families for way in WAYS.get(family, ())]
+    known = {
+        name: Known(task, world.train.answers(name), world.validation.answers(name))
+        for name, task in world.tasks.items()
+        if not task.has_places and task.views == 1
+    }
+    for done, (family, name, view, fit) in enumerate(ways, 1):
+        screen.progress(done, len(ways), f"baselines: {name}")
+        for task, said in known.items():
+            began = time.perf_counter()
+            rows = views.of(view, said)
+            fitted = None if rows is None else fit(said, rows)
+            if fitted is not None:
+                yield Baseline(name, family, task, fitted, time.perf_counter() - began)
+
+
+class Views:
+    """Features of all pictures, each worked out once."""
+
+    def __init__(self, world: World) -> None:
+        self.world, self.kept = world, dict[str, Rows | None]()
+
+    def of(self, view: str, said: Known) -> Rows | None:
+        """``pixels``, or one of its reductions such as ``LDA of pixels``; None where there is none such."""
+        reduction, _, source = view.rpartition(" of ")
+        if source not in self.kept:
+            self.kept[source] = SOURCES[source](self.world)
+        rows = self.kept[source]
+        if not reduction or rows is None:
+            return rows
+        key = f"{view} {said.task.name if reduction == 'LDA' else ''}"
+        if key not in self.kept:
+            self.kept[key] = REDUCTIONS[reduction](rows, said)
+        return self.kept[key]
+
+
+SOURCES: Mapping[str, Callable[[World], Rows | None]] = {
+    "pixels": features.pixels,
+    "classical features": features.classical,
+    "starting features": features.starting,
+}
+
+
+# Dimension reduction.
+
+
+def _pca(rows: Rows, said: Known) -> Rows:
+    return rows.then(PCA(min(DIRECTIONS, *rows.train.shape), random_state=0).fit(rows.train).transform)
+
+
+def _projection(rows: Rows, said: Known) -> Rows:
+    lengths = GaussianRandomProjection(min(DIRECTIONS, rows.train.shape[1]), random_state=0)
+    return rows.then(lengths.fit(rows.train).transform)
+
+
+def _lda(rows: Rows, said: Known) -> Rows | None:
+    """Of a task with one class per answer; in principal directions first, as pixels hang together."""
+    classes = single_classes(said.task, said.train)
+    if classes is None:
+        return None
+    rows = _pca(rows, said)
+    known = np.array([bool(name) for name in classes])
+    names = np.array(classes)[known]
+    if len(set(names)) < 2:
+        return None
+    lda = LinearDiscriminantAnalysis(solver="lsqr" if len(names) <= len(set(names)) else "svd")
+    return rows.then(lda.fit(rows.train[known], names).transform)
+
+
+REDUCTIONS: Mapping[str, Callable[[Rows, Known], Rows | None]] = {
+    "PCA": _pca,
+    "LDA": _lda,
+    "random projection": _projection,
+}
+
+
+# Ways to answer from them.
+
+
+def _linear(said: Known, rows: Rows) -> Fitted:
+    return head(said, rows)
+
+
+def _perceptron(said: Known, rows: Rows) -> Fitted:
+    return head(said, rows, HIDDEN)
+
+
+def _vectors_only(fit: Fit) -> Callable[[Known, Rows], Fitted | None]:
+    def asked(said: Known, rows: Rows) -> Fitted | None:
+        return fit(said, rows) if isinstance(said.task, VectorTask) else None
+
+    return asked
+
+
+_boosted, _nearest = _vectors_only(boosted), _vectors_only(nearest)
+
+WAYS: Mapping[str, Sequence[tuple[str, str, Callable[[Known, Rows], Fitted | None]]]] = {
+    "classical": (
+        ("classical features, linear", "classical features", _linear),
+        ("classical features, boosted trees", "classical features", _boosted),
+    ),
+    "reduced": tuple(
+        (f"{reduction} of pixels, {word}", f"{reduction} of pixels", fit)
+        for reduction in REDUCTIONS
+        for word, fit in (("linear", _linear), ("neighbours", _nearest))
+    ),
+    "perceptron": (
+        ("pixels, perceptron", "pixels", _perceptron),
+        ("classical features, perceptron", "classical features", _perceptron),
+    ),
+    "probe": (("frozen backbone, linear", "starting features", _linear),),
+}
+FAMILIES = (*WAYS, "clusters")
+
+
+def clusterings(world: World, views: Views, screen: Screen) -> dict[str, dict[str, dict[str, Any]]]:
+    """By task with one class per answer and by method: what ``clusters.clusters`` finds."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for name, task in world.tasks.items():
+        train, test = (single_classes(task, part.answers(name)) for part in (world.train, world.test))
+        if train is None or test is None:
+            continue
+        screen.progress(1, 1, f"clusters: {name}")
+        for view in ("pixels", "classical features"):
+            rows = views.of(view, Known(task, [], []))
+            if rows is not None:
+                told = clusters(rows, train, test)
+                found.setdefault(name, {}).update({f"{way} on {view}": score for way, score in told.items()})
+    return found
+
+
+def strongest(found: Sequence[Baseline]) -> Baseline | None:
+    """The one with the best skill on the validation part; the test part has no say."""
+    return max(found, key=_known_skill, default=None)
+
+
+def _known_skill(baseline: Baseline) -> float:
+    skill = baseline.fitted.skill
+    return skill if np.isfinite(skill) else -np.inf
+
+
+def never(world: World, task: Task) -> list[Any]:
+    """The constant answer about each picture of the test part."""
+    return [task.place_back(task.constant(1)[0], place) for place in world.placements(world.test)]

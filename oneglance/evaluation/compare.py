@@ -1,0 +1,314 @@
+"""Did learning together help? One network for all tasks beside one for each, beside what needs no network."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from oneglance import balancer
+from oneglance.config import Config
+from oneglance.errors import ConfigError, nearest
+from oneglance.evaluation import arms, statistics
+from oneglance.evaluation.arms import Answers, World
+from oneglance.evaluation.baselines import FAMILIES, Baseline, Views, baselines, clusterings, never, strongest
+from oneglance.evaluation.comparison_page import write_page
+from oneglance.files import make_folder, write_json
+from oneglance.run import RunFolder
+from oneglance.screen import Screen
+from oneglance.task import Prediction, Task, learn_all
+
+WORDS = ("joint", "single", *FAMILIES, "constant")  # of --only
+LITMUS = "rlw"  # random weights: a balancer that is no better than these does not help
+SECONDS = {"s": 1, "m": 60, "h": 3600}
+
+Draws = dict[str, np.ndarray]  # [seeds, 1 + resamples] by task
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is asked."""
+
+    seeds: int
+    only: tuple[str, ...]
+    balancers: tuple[str, ...]
+    budget: float | None  # seconds of training in all
+
+    @property
+    def both(self) -> bool:
+        """Joint and single, so that they can be compared."""
+        return {"joint", "single"} <= set(self.only)
+
+
+@dataclass
+class Arm:
+    """Trainings of one kind: for each seed the answers of its network, or of one network per task."""
+
+    draws: Draws = field(default_factory=dict)
+    seconds: list[float] = field(default_factory=list)  # per seed
+    parameters: int = 0
+    ms: list[float] = field(default_factory=list)  # per seed
+
+
+def plan(seeds: int, budget: str, only: Sequence[str], balancers: Sequence[str]) -> Plan:
+    """What the words of a user ask for.
+
+    Raises:
+        ConfigError: a word that means nothing.
+    """
+    if seeds < 1:
+        raise ConfigError(f"{seeds} seeds are none", where="--seeds", cure="write 1 or more; 5 is good")
+    for word in only:
+        if word not in WORDS:
+            raise ConfigError(f'has no "{word}".{nearest(word, WORDS)}', where="--only")
+    for name in balancers:
+        balancer.build_balancer(name, {})
+    wanted = list(dict.fromkeys(balancers))
+    if wanted and LITMUS in balancer.names() and LITMUS not in wanted:
+        wanted.append(LITMUS)
+    return Plan(seeds, tuple(only) or WORDS, tuple(wanted), seconds(budget) if budget else None)
+
+
+def seconds(written: str) -> float:
+    """``90s``, ``30m`` or ``2h`` in seconds.
+
+    Raises:
+        ConfigError: it is none of these.
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh])\s*", written)
+    if found is None or not float(found[1]):
+        raise ConfigError(f'is "{written}"', where="--budget", cure="write a time such as 90s, 30m or 2h")
+    return float(found[1]) * SECONDS[found[2]]
+
+
+def compare(config: Config, out: Path, wanted: Plan, screen: Screen) -> dict[str, Any]:
+    """Train what is missing, score all of it on the test part, and write compare.json and compare.html.
+
+    Raises:
+        DataError: the data cannot be used.
+        RunError: ``out`` holds runs of another comparison.
+    """
+    comparison = Comparison(World.load(config, screen), make_folder(out), wanted, screen)
+    comparison.train()
+    comparison.try_baselines()
+    found = comparison.told()
+    write_json(out / "compare.json", found)
+    write_page(out / "compare.html", found, title=out.resolve().name)
+    screen.close()
+    return found
+
+
+class Comparison:
+    """What is under way: trainings and baselines turn into draws on the same resamples of the test part."""
+
+    def __init__(self, world: World, out: Path, wanted: Plan, screen: Screen) -> None:
+        self.world, self.out, self.plan, self.screen = world, out, wanted, screen
+        for error in learn_all(world.tasks, world.train.answers):
+            raise error
+        self.groups = [record.group for record in world.test.records]
+        self.answers = {name: world.test.answers(name) for name in world.tasks}
+        self.arms: dict[str, Arm] = {}
+        self.baselines: dict[str, list[tuple[Baseline, np.ndarray]]] = {name: [] for name in world.tasks}
+        self.clusters: dict[str, dict[str, Any]] = {}
+        self.epochs = world.config.training.epochs
+
+    def draws(self, name: str, task: Task, predictions: Sequence[Prediction]) -> np.ndarray:
+        """Of one network's answers to one task."""
+        return statistics.draws(task, predictions, self.answers[name], self.groups)
+
+    # Trainings.
+
+    def train(self) -> None:
+        """Every arm with every seed."""
+        only = self.plan.only
+        if self.plan.budget is not None and {"joint", "single"} & set(only):
+            self.epochs = self._affordable(self.plan.budget)
+        for seed in range(self.plan.seeds):
+            alone = self._alone(seed) if "single" in only else []
+            if "joint" in only:
+                run = self._together("joint", seed, self.epochs)
+                if alone:
+                    self._together("joint_long", seed, self._as_long(run, alone))
+                for name in self.plan.balancers:
+                    self._together(f"balancer {name}", seed, self.epochs, name)
+
+    def _affordable(self, budget: float) -> int:
+        """Epochs for which all trainings fit the budget, by the time that one epoch takes."""
+        timing = self._run("timing", arms.variant(self.world.config, 0, 1))
+        one = max(arms.seconds(timing), 1e-9)
+        tasks = len(self.world.tasks)
+        units = {"joint": 1 + len(self.plan.balancers), "single": tasks}
+        each = sum(cost for word, cost in units.items() if word in self.plan.only)
+        each += tasks if self.plan.both else 0
+        epochs = int(budget / (one * each * self.plan.seeds))
+        if epochs < 1:
+            self.screen.say(
+                f"one epoch of everything takes {one * each * self.plan.seeds:,.0f} s: more than the budget"
+            )
+        epochs = min(self.world.config.training.epochs, max(1, epochs))
+        self.screen.say(f"the budget pays for {epochs} of {self.world.config.training.epochs} epochs")
+        return epochs
+
+    def _as_long(self, run: RunFolder, alone: Sequence[RunFolder]) -> int:
+        """Epochs that take one network as long as the networks of ``alone`` took together."""
+        an_epoch = arms.seconds(run) / max(1, len(run.history()))
+        return max(1, round(sum(map(arms.seconds, alone)) / max(an_epoch, 1e-9)))
+
+    def _run(self, name: str, config: Config, task: str = "") -> RunFolder:
+        return arms.trained(self.world, self.out / "runs" / name, config, self.screen, task)
+
+    def _together(self, arm: str, seed: int, epochs: int, balancer: str = "") -> RunFolder:
+        config = arms.variant(self.world.config, seed, epochs, balancer=balancer)
+        run = self._run(f"{arm.replace(' ', '_')}-{seed}", config)
+        self._add(arm, [arms.ask(self.world, run, self.screen)], list(self.world.tasks))
+        return run
+
+    def _alone(self, seed: int) -> list[RunFolder]:
+        runs, told = [], []
+        for task in self.world.tasks:
+            epochs = arms.epochs_alone(self.world, self.epochs, task)
+            config = arms.variant(self.world.config, seed, epochs, task=task)
+            runs.append(self._run(f"single-{task}-{seed}", config, task))
+            told.append(arms.ask(self.world, runs[-1], self.screen))
+        self._add("single", told, list(self.world.tasks))
+        return runs
+
+    def _add(self, name: str, networks: Sequence[Answers], tasks: Sequence[str]) -> None:
+        """One seed of an arm: one network for all ``tasks``, or one for each."""
+        arm = self.arms.setdefault(name, Arm())
+        of_task = (
+            dict(zip(tasks, networks, strict=True))
+            if len(networks) > 1
+            else dict.fromkeys(tasks, networks[0])
+        )
+        for task, told in of_task.items():
+            found = self.draws(task, told.tasks[task], told.predictions[task])[None]
+            arm.draws[task] = np.concatenate([arm.draws[task], found]) if task in arm.draws else found
+        arm.seconds.append(sum(told.seconds for told in networks))
+        arm.ms.append(sum(told.ms for told in networks))
+        arm.parameters = sum(told.parameters for told in networks)
+
+    # What needs no training of the network.
+
+    def try_baselines(self) -> None:
+        """All of them, and the constant answer."""
+        views = Views(self.world)
+        for found in baselines(self.world, views, self.plan.only, self.screen):
+            drawn = self.draws(found.task, found.fitted.task, found.fitted.predictions)
+            self.baselines[found.task].append((found, drawn))
+        if "clusters" in self.plan.only:
+            self.clusters = clusterings(self.world, views, self.screen)
+        if "constant" in self.plan.only:
+            constant = {
+                n: self.draws(n, task, never(self.world, task))[None] for n, task in self.world.tasks.items()
+            }
+            self.arms["constant"] = Arm(constant)
+
+    # What is told.
+
+    def told(self) -> dict[str, Any]:
+        """compare.json."""
+        equal = {
+            key: statistics.against(self.world.tasks, self.arms[arm].draws, self.arms["single"].draws)
+            for key, arm in (("equal_steps", "joint"), ("equal_time", "joint_long"))
+            if arm in self.arms and "single" in self.arms
+        }
+        return {
+            "oneglance": version("oneglance"),
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "split": "test",
+            "pictures": len(self.world.test.rows),
+            "seeds": self.plan.seeds,
+            "epochs": self.epochs,
+            "budget": self.plan.budget,
+            "tasks": {name: self._task(name, task, equal) for name, task in self.world.tasks.items()},
+            "summary": {key: statistics.summary(found) for key, found in equal.items()},
+            "balancers": self._balancers(),
+            "cost": self._cost(),
+            "notes": list(self._notes()),
+        }
+
+    def _task(self, name: str, task: Task, equal: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        found: dict[str, Any] = {
+            "type": task.type,
+            "metric": task.deciding,
+            "best": task.best,
+            "unit": getattr(task, "unit", ""),
+        }
+        for arm in ("joint", "joint_long", "single"):
+            if arm in self.arms:
+                found[arm] = self._score(name, self.arms[arm].draws[name])
+        tried = [baseline for baseline, _ in self.baselines[name]]
+        chosen = strongest([baseline for baseline in tried if baseline.family == "classical"])
+        scores = {
+            b.name: {**self._score(name, drawn[None]), "seconds": round(b.seconds, 2)}
+            for b, drawn in self.baselines[name]
+        }
+        if chosen is not None:
+            found["classical"] = {k: v for k, v in scores[chosen.name].items() if k != "seconds"}
+        if "constant" in self.arms:
+            found["constant"] = self._score(name, self.arms["constant"].draws[name])
+        if "equal_steps" in equal:
+            found |= equal["equal_steps"][name]
+            found["equal_time"] = equal["equal_time"][name]
+        return {**found, "baselines": scores, "clusters": self.clusters.get(name, {})}
+
+    def _score(self, name: str, drawn: np.ndarray) -> dict[str, Any]:
+        n = sum(answer is not None for answer in self.answers[name])
+        return statistics.estimate(drawn).score(n, len(drawn))
+
+    def _balancers(self) -> dict[str, Any]:
+        """Of each, its scores and whether it beats random weights beyond noise."""
+        found: dict[str, Any] = {}
+        litmus = self.arms.get(f"balancer {LITMUS}")
+        for name in self.plan.balancers:
+            arm = self.arms.get(f"balancer {name}")
+            if arm is None:
+                continue
+            entry: dict[str, Any] = {"tasks": {n: self._score(n, drawn) for n, drawn in arm.draws.items()}}
+            if litmus is not None and name != LITMUS:
+                change, helps = statistics.beats(self.world.tasks, arm.draws, litmus.draws)
+                entry |= {"error_change": vars(change), "against": LITMUS, "helps": helps}
+            found[name] = entry
+        return found
+
+    def _cost(self) -> dict[str, Any]:
+        return {
+            name: {
+                "seconds": round(float(np.mean(arm.seconds)), 3),
+                "parameters": arm.parameters,
+                "ms_per_picture": round(float(np.median(arm.ms)), 4),
+            }
+            for name, arm in self.arms.items()
+            if arm.seconds
+        }
+
+    def _notes(self) -> list[str]:
+        """What a reader has to know to read the numbers right."""
+        seeds, notes = self.plan.seeds, []
+        trained = {"joint", "single"} & set(self.plan.only)
+        if trained:
+            notes.append(
+                "every network was scored on the test part once per comparison; each run counts its reads"
+            )
+        if trained and seeds == 1:
+            notes.append("one seed: the intervals tell how pictures vary, not how trainings do")
+        elif trained and seeds < 5:
+            notes.append(f"{seeds} seeds: intervals are wide, as few seeds tell little; 5 are good")
+        if self.plan.balancers and LITMUS not in balancer.names():
+            notes.append("no litmus test of the balancers: there are no random weights to compare with")
+        placed = [name for name, task in self.world.tasks.items() if task.has_places]
+        if placed:
+            notes.append(f"{', '.join(placed)}: answers have places, so the constant is the only baseline")
+        if "probe" in self.plan.only and not self._probed():
+            notes.append("the backbone starts from nothing: there are no frozen features to try")
+        return notes
+
+    def _probed(self) -> bool:
+        return any(b.family == "probe" for found in self.baselines.values() for b, _ in found)

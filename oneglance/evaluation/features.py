@@ -1,0 +1,102 @@
+"""Pictures as rows of numbers: what baselines learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from oneglance.backbone import Backbone, build_backbone
+from oneglance.config import BackboneTable, Config
+from oneglance.evaluation.arms import World, chunks
+from oneglance.machine import pick_device
+from oneglance.network import Network
+
+SIDE = (
+    24  # pixels of the pictures whose pixels are features: more cost much and tell classical methods little
+)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """float32 [pictures, d] of each part; standardised by the training part."""
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+
+    def then(self, change: Callable[[np.ndarray], np.ndarray]) -> Rows:
+        """The same pictures with other features."""
+        return standardised(*(change(part) for part in (self.train, self.validation, self.test)))
+
+    @property
+    def whole(self) -> np.ndarray:
+        """All parts, in order."""
+        return np.concatenate([self.train, self.validation, self.test])
+
+
+def standardised(train: np.ndarray, validation: np.ndarray, test: np.ndarray) -> Rows:
+    """Mean 0 and variance 1 of every column in the training part; columns that never vary there are 0."""
+    mean, spread = train.mean(axis=0, dtype=np.float64), train.std(axis=0, dtype=np.float64)
+    varies = spread > 1e-6
+    scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=varies)
+
+    def change(part: np.ndarray) -> np.ndarray:
+        # A column that hardly varies in training may be far off elsewhere.
+        return np.clip((part - mean) * scale, -10, 10).astype(np.float32)
+
+    return Rows(change(train), change(validation), change(test))
+
+
+def pixels(world: World) -> Rows:
+    """The pixels of the canvases, made small."""
+    side = min(SIDE, *world.config.backbone.canvas)
+
+    def look(pictures: Tensor) -> Tensor:
+        return interpolate(pictures.float(), (side, side), mode="area").flatten(1) / 255
+
+    return _rows(world, look)
+
+
+def classical(world: World) -> Rows:
+    """What ``backbones/classical.py`` measures."""
+    return of_backbone(world, BackboneTable(name="classical", size=world.config.backbone.size))
+
+
+def starting(world: World) -> Rows | None:
+    """What the declared backbone sees before any training; None where it starts from nothing."""
+    backbone = build_backbone(world.config.backbone, world.config.base)
+    return _seen(world, backbone) if backbone.pretrained else None
+
+
+def of_backbone(world: World, table: BackboneTable) -> Rows:
+    """The feature vectors of a backbone as it is built."""
+    return _seen(world, build_backbone(table, Path()))
+
+
+def _seen(world: World, backbone: Backbone) -> Rows:
+    network = Network(backbone, {}).to(device(world.config)).eval()
+    return _rows(world, lambda pictures: network.features(pictures).vector)
+
+
+def device(config: Config) -> torch.device:
+    """Where baselines are computed."""
+    return pick_device(config.training.device)
+
+
+@torch.inference_mode()
+def _rows(world: World, look: Callable[[Tensor], Tensor]) -> Rows:
+    there = device(world.config)
+    parts = []
+    for part in (world.train, world.validation, world.test):
+        found = [
+            look(torch.from_numpy(canvases).permute(0, 3, 1, 2).to(there)).float().cpu().numpy()
+            for _, canvases in chunks(world.store, part)
+        ]
+        parts.append(np.concatenate(found))
+    return standardised(*parts)

@@ -1,0 +1,226 @@
+"""Ways to answer from rows of numbers, for any task: by its own head and loss, by trees, by neighbours.
+
+None of them knows what type a task is: what scikit-learn finds (splits, neighbours) is turned into answers by
+the task's own loss.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.neighbors import NearestNeighbors
+from sklearn.tree import DecisionTreeRegressor
+from torch import Tensor, nn
+
+from oneglance.backbone import Backbone, Features
+from oneglance.balancer import build_balancer
+from oneglance.config import TrainingTable
+from oneglance.evaluation.features import Rows
+from oneglance.network import Network
+from oneglance.shape import Shape
+from oneglance.task import Prediction, Task
+from oneglance.training.batches import Batches
+from oneglance.training.frozen import Remembered
+from oneglance.training.loop import Learner, known_mean, learn
+from oneglance.training.session import task_values
+
+STEPS = 800  # of a head
+BATCH = 256
+ROUNDS, PATIENCE = 120, 12  # trees of a boosting, and how long it may get no better
+SHRINKAGE = 0.3  # of each tree's step
+NEIGHBOURS = 15
+MANY = 20_000  # training pictures that trees and neighbours look at, at most
+AT_ONCE = 4_000_000  # losses worked out at a time
+
+
+@dataclass
+class Known:
+    """What is known of one task: answers aligned with the rows of each part, None where nobody looked."""
+
+    task: Task  # that has learned from the training part
+    train: Sequence[Any | None]
+    validation: Sequence[Any | None]
+
+
+@dataclass
+class Fitted:
+    """A task that was calibrated on the validation part, and its answers to the test part."""
+
+    task: Task
+    predictions: list[Prediction]
+    skill: float  # on the validation part
+
+
+class Given(Backbone):
+    """Features that are there already."""
+
+    mean, std, pretrained = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), True
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.shape = Shape(width)
+
+    def forward(self, pictures: Tensor) -> Features:
+        return Features(pictures)
+
+    def stages(self) -> Iterator[nn.Module]:
+        return iter(())
+
+
+def finished(known: Known, task: Task, raw_validation: np.ndarray, raw_test: np.ndarray) -> Fitted:
+    """Calibrate and answer."""
+    task = copy.deepcopy(task)
+    task.calibrate(raw_validation, known.validation)
+    return Fitted(task, task.decode(raw_test), _skill(known, task, raw_validation))
+
+
+def _skill(known: Known, task: Task, raw: np.ndarray) -> float:
+    rows = [row for row, answer in enumerate(known.validation) if answer is not None]
+    if not rows:
+        return float("nan")
+    found = task_values(task, task.decode(raw[rows]), known.validation, rows)
+    never = task_values(task, task.constant(len(rows)), known.validation, rows)
+    return task.skill(found[task.deciding], never[task.deciding])
+
+
+# By the task's own head.
+
+
+def head(known: Known, rows: Rows, hidden: Sequence[int] = (), seed: int = 0) -> Fitted:
+    """The task's own head and loss on these features, at its best epoch on the validation part. Without
+    ``hidden`` layers it is logistic or ridge regression, with them a multi-layer perceptron.
+    """
+    task = known.task.model_copy(deep=True, update={"hidden": list(hidden), "uses": []})
+    counts = len(rows.train), len(rows.validation), len(rows.test)
+    places = np.split(np.arange(sum(counts)), np.cumsum(counts)[:-1])
+    chosen = np.array([answer is not None for answer in known.train])
+    places[0] = places[0][chosen] if chosen.any() and task.answered_by else places[0]
+    store = Remembered(np.arange(sum(counts)), rows.whole)
+    said = [*known.train, *known.validation, *([None] * counts[2])]
+    cpu = torch.device("cpu")
+    targets = [{task.name: task.encode([said[row] for row in part.tolist()])} for part in places]
+    training, validation, test = (
+        Batches(store, part, target, BATCH, cpu) for part, target in zip(places, targets, strict=True)
+    )
+    torch.manual_seed(seed)
+    table = TrainingTable(
+        epochs=max(4, round(STEPS / len(training))), batch=BATCH, ema=0, seed=seed, device="cpu"
+    )
+    network = Network(Given(rows.train.shape[1]), {task.name: task})
+    learner = Learner(network, {task.name: task}, build_balancer("equal", {}), None, table, cpu)
+    learner.measure_units(training.targets)
+    best, skill, raw = copy.deepcopy(network.state_dict()), -np.inf, np.zeros(0)
+    for moment in learn(learner, training, validation):
+        if moment.done is None:
+            continue
+        now = _skill(known, task, moment.done.raw[task.name])
+        if now > skill or not np.isfinite(skill):
+            skill, raw = now, moment.done.raw[task.name]
+            best = copy.deepcopy(learner.average.state_dict())
+    learner.average.load_state_dict(best)
+    return finished(known, task, raw, learner.validate(test)[task.name])
+
+
+# By trees.
+
+
+def boosted(known: Known, rows: Rows, seed: int = 0) -> Fitted:
+    """Gradient boosting (Friedman 2001, Greedy function approximation, algorithm 1) of the task's own loss:
+    regression trees that follow its gradient, each with the length of step that serves best. It ends where
+    the validation part gets no better. For tasks whose raw output is a row of numbers.
+    """
+    task = known.task
+    learned = _answered(known.train)
+    x, said = rows.train[learned], [known.train[row] for row in learned.tolist()]
+    target, checked = _tensors(task, said), _tensors(task, known.validation)
+    parts = (x, rows.validation, rows.test)
+    raws = [np.repeat(task.constant_raw(), len(part), axis=0).astype(np.float64) for part in parts]
+    best, lowest, waited = [raw.copy() for raw in raws], _mean_loss(task, raws[1], checked)[0], 0
+    for number in range(ROUNDS):
+        before, gradient = _mean_loss(task, raws[0], target)
+        tree = DecisionTreeRegressor(
+            max_depth=5, min_samples_leaf=5, max_features="sqrt", random_state=seed + number
+        ).fit(x, -gradient * len(x))
+        moves = [tree.predict(part).reshape(len(part), -1) for part in parts]
+        tried = {
+            step: _mean_loss(task, raws[0] + step * moves[0], target)[0] for step in (0.5, 1, 2, 4, 8, 16)
+        }
+        step = min(tried, key=lambda step: tried[step])
+        if tried[step] >= before:
+            break
+        raws = [raw + SHRINKAGE * step * move for raw, move in zip(raws, moves, strict=True)]
+        now = _mean_loss(task, raws[1], checked)[0]
+        waited += 1
+        if now < lowest:
+            best, lowest, waited = [raw.copy() for raw in raws], now, 0
+        if waited >= PATIENCE:
+            break
+    return finished(known, task, best[1].astype(np.float32), best[2].astype(np.float32))
+
+
+def _mean_loss(task: Task, raw: np.ndarray, target: Mapping[str, Tensor]) -> tuple[float, np.ndarray]:
+    """(mean loss, its gradient [n, width]) of ``raw`` [n, width]."""
+    x = torch.tensor(raw, dtype=torch.float32, requires_grad=True)
+    loss = known_mean(*task.loss(x, target))
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert x.grad is not None
+    return float(loss), x.grad.double().numpy()
+
+
+# By neighbours.
+
+
+def nearest(known: Known, rows: Rows) -> Fitted:
+    """The best answer to the nearest training pictures that are answered. For tasks whose raw output is a row
+    of numbers.
+    """
+    learned = _answered(known.train)
+    index = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(learned))).fit(rows.train[learned])
+    said = [known.train[row] for row in learned.tolist()]
+    raws = [
+        best_answers(known.task, said, index.kneighbors(part, return_distance=False))
+        for part in (rows.validation, rows.test)
+    ]
+    return finished(known, known.task, *raws)
+
+
+def best_answers(task: Task, answers: Sequence[Any], members: np.ndarray) -> np.ndarray:
+    """For each row of ``members`` [m, k], places in ``answers``, the raw output that has the least loss on
+    all of them together: float32 [m, width]. It is drawn a little to the constant answer.
+    """
+    target = _tensors(task, answers)
+    start = torch.as_tensor(task.constant_raw())
+    size = max(1, AT_ONCE // max(1, members.shape[1] * start.shape[1]))
+    found = [_fit(task, target, start, members[at : at + size]) for at in range(0, len(members), size)]
+    return np.concatenate(found) if found else np.zeros((0, start.shape[1]), dtype=np.float32)
+
+
+def _fit(task: Task, target: Mapping[str, Tensor], start: Tensor, members: np.ndarray) -> np.ndarray:
+    count, each = members.shape
+    flat = torch.from_numpy(members.reshape(-1).astype(np.int64))
+    theirs = {key: value[flat] for key, value in target.items()}
+    raw = start.repeat(count, 1).requires_grad_()
+    optimizer = torch.optim.Adam([raw], lr=0.3)
+    for step in range(60):
+        optimizer.param_groups[0]["lr"] = 0.3 * (1 - step / 60)
+        loss, known = task.loss(raw.repeat_interleave(each, dim=0), theirs)
+        total = (loss * known).sum() / each + 0.01 * ((raw - start) ** 2).sum()
+        optimizer.zero_grad()
+        total.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    return np.asarray(raw.detach().numpy())
+
+
+def _answered(answers: Sequence[Any | None]) -> np.ndarray:
+    """int64: where something is known, evenly thinned where that is much."""
+    rows = np.array([row for row, answer in enumerate(answers) if answer is not None], dtype=np.int64)
+    return rows[:: -(-len(rows) // MANY)] if len(rows) else rows
+
+
+def _tensors(task: Task, answers: Sequence[Any | None]) -> dict[str, Tensor]:
+    return {key: torch.as_tensor(value) for key, value in task.encode(answers).items()}

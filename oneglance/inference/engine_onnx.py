@@ -1,0 +1,181 @@
+"""ONNX Runtime as the engine: one .onnx file that holds the network and all that its answers need."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from oneglance import __version__
+from oneglance.config import Config, read_table
+from oneglance.data.decoding import processors
+from oneglance.errors import ConfigError, RunError
+from oneglance.inference.engine import Looked
+from oneglance.inference.novelty import Novelty
+from oneglance.task import Task, build_tasks
+
+INPUT = "pictures"  # uint8 [n, h, w, 3]
+VECTORS = "shared features"  # with a space: no name of a value inside the network has one
+KEY = "oneglance"  # of the metadata: JSON
+ANEW = "write it anew with: oneglance export RUN"
+
+
+def output_name(task: str) -> str:
+    """The output of the file that is the raw output of a task."""
+    return f"{task} raw"
+
+
+class Contents(NamedTuple):
+    """What a file holds beside the network."""
+
+    config: Config  # what answers depend on; the rest is as if left out
+    tasks: dict[str, Task]
+    novelty: Novelty | None
+
+
+class OnnxEngine:
+    """A session of ONNX Runtime."""
+
+    def __init__(self, session: Any, tasks: Sequence[str]) -> None:
+        self.session, self.tasks = session, list(tasks)
+        self.outputs = [VECTORS, *map(output_name, tasks)]
+
+    def look(self, canvases: np.ndarray) -> Looked:
+        """See ``Engine``."""
+        vectors, *raw = self.session.run(self.outputs, {INPUT: np.ascontiguousarray(canvases)})
+        return Looked(vectors, dict(zip(self.tasks, raw, strict=True)))
+
+
+def open_file(path: Path, device: str = "auto") -> tuple[OnnxEngine, Contents]:
+    """The network of an .onnx file that ``export`` wrote, and what it holds beside it.
+
+    Raises:
+        RunError: there is no such file, it is damaged, or somebody else wrote it.
+        ConfigError: no such device here.
+    """
+    if not path.is_file():
+        raise RunError("there is no such file", where=str(path), cure=ANEW)
+    session = open_session(str(path), device, where=str(path))
+    text = session.get_modelmeta().custom_metadata_map.get(KEY)
+    if text is None:
+        raise RunError(
+            "was not written by oneglance: it does not say what its answers mean", where=str(path), cure=ANEW
+        )
+    with _whole(path):
+        contents = unpacked(text, str(path))
+        engine = OnnxEngine(session, list(contents.tasks))
+        width, height = contents.config.backbone.canvas
+        looked = engine.look(np.zeros((1, height, width, 3), dtype=np.uint8))
+        for name, task in contents.tasks.items():
+            task.decode(looked.raw[name])
+        if contents.novelty is not None:
+            contents.novelty.distances(looked.vectors)
+    return engine, contents
+
+
+def open_session(model: str | bytes, device: str, *, where: str) -> Any:
+    """A session for a file, or for what would be in it.
+
+    Raises:
+        RunError: ONNX Runtime cannot read it.
+        ConfigError: no such device here.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # what goes wrong is raised as well
+    options.intra_op_num_threads = threads()
+    engines = providers(device)
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=engines)
+    except Exception:  # its errors have no common class
+        raise RunError("is damaged, or newer than ONNX Runtime here", where=where, cure=ANEW) from None
+
+
+def providers(device: str) -> list[str]:
+    """What ONNX Runtime may run on, the best first.
+
+    Raises:
+        ConfigError: no such device here.
+    """
+    import onnxruntime
+
+    gpu = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    known = {"cpu": ["CPUExecutionProvider"]}
+    if gpu:
+        known["cuda"] = known["auto"] = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    known.setdefault("auto", known["cpu"])
+    if device not in known:
+        here = ", ".join(sorted(known.keys() - {"auto"}))
+        raise ConfigError(f'the device is "{device}", which ONNX Runtime here does not have. Here: {here}.')
+    return known[device]
+
+
+def threads() -> int:
+    """As many as torch would take: the processors we may use, or fewer where the user said so."""
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    return min(processors(), max(1, int(said))) if said.isdigit() else processors()
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """What goes wrong in understanding the file is a damage of it: only we write such files."""
+    try:
+        yield
+    except Exception:  # a foreign file may fail anywhere, in ONNX Runtime too
+        raise RunError("is damaged, or of another version of oneglance", where=str(path), cure=ANEW) from None
+
+
+# What stands in the metadata.
+
+
+def packed(config: Config, tasks: Mapping[str, Task], novelty: Novelty | None) -> str:
+    """What answers need, as JSON. Where the data lie, and all else that says who and where, is left out."""
+    backbone = {"name": config.backbone.name, "size": config.backbone.size, "mirror": config.backbone.mirror}
+    return json.dumps(
+        {
+            "version": __version__,
+            "config": {"tasks": config.tasks, "backbone": backbone, "pictures": config.pictures.model_dump()},
+            "tasks": {name: task.state() for name, task in tasks.items()},
+            "novelty": {n: as_text(a) for n, a in novelty.arrays().items()} if novelty else None,
+        },
+        ensure_ascii=False,
+        allow_nan=False,
+    )
+
+
+def unpacked(text: str, where: str) -> Contents:
+    """The mirror of ``packed``."""
+    found = json.loads(text)
+    config: Config = read_table(Config, {"sources": [{}], **found["config"]}, where=where)
+    tasks = build_tasks(config.tasks, where)
+    for name, task in tasks.items():
+        task.restore(found["tasks"][name])
+    kept = found["novelty"]
+    novelty = Novelty.restored({name: from_text(a) for name, a in kept.items()}) if kept else None
+    return Contents(config, tasks, novelty)
+
+
+def as_text(array: np.ndarray) -> dict[str, Any]:
+    """An array of numbers as JSON values; its bytes are little-endian."""
+    little = array.astype(array.dtype.newbyteorder("<"))
+    data = base64.b64encode(little.tobytes()).decode("ascii")
+    return {"dtype": array.dtype.name, "shape": list(array.shape), "data": data}
+
+
+def from_text(kept: Mapping[str, Any]) -> np.ndarray:
+    """The mirror of ``as_text``.
+
+    Raises:
+        ValueError: it is no array of small numbers.
+    """
+    if kept["dtype"] not in ("float16", "float32"):
+        raise ValueError(kept["dtype"])
+    data = base64.b64decode(kept["data"], validate=True)
+    return np.frombuffer(data, dtype=np.dtype(kept["dtype"]).newbyteorder("<")).reshape(kept["shape"])

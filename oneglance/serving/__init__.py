@@ -1,0 +1,1 @@
+"""A trained network behind HTTP, and a page for people."""

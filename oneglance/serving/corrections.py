@@ -1,0 +1,195 @@
+"""What people say is right, kept as tables that ``train`` reads.
+
+``labels.csv`` has a row per picture and a column per task; where a task has places, ``labels-TASK.csv`` has a
+row per box. The pictures lie beside them in ``labels-pictures/``, each under a name made of its content.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import math
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from oneglance.data.record import Box, Seen
+from oneglance.data.refs import PICTURE_ENDINGS
+from oneglance.data.text import lines
+from oneglance.data.writer import in_a_cell
+from oneglance.errors import ConfigError, Misfit, RunError, nearest
+from oneglance.files import make_folder, write_bytes, write_text
+from oneglance.serving.limits import Refused
+from oneglance.serving.sent import SentImage
+from oneglance.task import Task
+
+EDGES = ("xmin", "ymin", "xmax", "ymax")
+MOST_BOXES = 1000
+
+Line = dict[str, str]
+
+
+class Corrections:
+    """Appends to the tables at ``path``. Each is written whole or not at all.
+
+    Raises:
+        ConfigError: ``path`` is no name of a table.
+        RunError: its folder cannot be written.
+    """
+
+    def __init__(self, path: Path, tasks: Mapping[str, Task]) -> None:
+        if path.suffix.lower() != ".csv":
+            raise ConfigError("is no name of a table", where=str(path), cure="use one such as labels.csv")
+        self.path, self.tasks = path, tasks
+        self.pictures = path.with_name(f"{path.stem}-pictures")
+        self._lock = threading.Lock()
+        make_folder(self.pictures)
+
+    def keep(self, picture: SentImage, width: int, height: int, answers: Mapping[str, Any]) -> str:
+        """Keep a picture of that size and what was said of it; what was said of it before by the same tasks
+        is replaced. An answer looks like the one that ``/predict`` gives: ``{"value": "hat"}``,
+        ``{"values": [...]}``, ``{"boxes": [{"box": [...], "label": ...}]}``.
+
+        Returns:
+            The picture as the tables name it.
+
+        Raises:
+            Refused: an answer that its task cannot understand.
+            RunError: the place cannot be written.
+        """
+        cells: Line = {}
+        boxes: dict[str, list[Line]] = {}
+        for name, answer in answers.items():
+            task = self.tasks.get(name)
+            if task is None:
+                raise Refused(422, "is no task of this network", where=name)
+            try:
+                if task.has_places:
+                    boxes[name] = _box_rows(task, answer, width, height)
+                else:
+                    cells |= _cells(task, answer)
+            except Misfit as misfit:
+                raise Refused(422, misfit.what, misfit.cure, where=name) from None
+        if not cells and not boxes:
+            raise Refused(422, "nothing was corrected")
+        name = f"{self.pictures.name}/{self._file(picture)}"
+        with self._lock:
+            if not (self.path.parent / name).exists():
+                write_bytes(self.path.parent / name, picture.data)
+            if cells:
+                self._replace(self.path, name, [cells])
+            for task_name, rows in boxes.items():
+                self._replace(self.path.with_name(f"{self.path.stem}-{task_name}.csv"), name, rows)
+        return name
+
+    def _file(self, picture: SentImage) -> str:
+        ending = Path(picture.name).suffix.lower()
+        return hashlib.sha256(picture.data).hexdigest()[:20] + (
+            ending if ending in PICTURE_ENDINGS else ".jpg"
+        )
+
+    def _replace(self, table: Path, name: str, fresh: list[Line]) -> None:
+        """The rows of one picture are new, all others stay."""
+        rows = _read(table)
+        before = [row for row in rows if row.get("image") == name]
+        if len(fresh) == 1 and table == self.path:
+            fresh = [{**(before[0] if before else {}), **fresh[0]}]
+        rows = [row for row in rows if row.get("image") != name]
+        rows += ({**row, "image": name} for row in fresh)
+        first = ("image",) if table == self.path else ("image", "label", *EDGES)
+        columns = list(dict.fromkeys((*first, *(key for row in rows for key in row))))
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_text(table, text.getvalue())
+
+
+def _read(table: Path) -> list[Line]:
+    """The rows that are there; read each time, since people edit the table too."""
+    if not table.exists():
+        return []
+    reader = csv.DictReader(lines(table), restkey="", restval="")
+    if "image" not in (reader.fieldnames or ()):
+        raise RunError("has no column image", where=str(table), cure="name another with --corrections")
+    return [{key: value for key, value in row.items() if key} for row in reader]
+
+
+def _cells(task: Task, answer: Any) -> Line:
+    """The columns that the task reads its answer from.
+
+    Raises:
+        Misfit: it is no answer of this task.
+    """
+    said = (
+        answer.get("value", answer.get("values")) if isinstance(answer, dict) and len(answer) == 1 else None
+    )
+    items = said if isinstance(said, list) else [said]
+    if said is None or any(isinstance(one, bool) or not isinstance(one, str | int | float) for one in items):
+        raise Misfit("has no answer of the form that /predict gives", 'write {"value": …} or {"values": […]}')
+    if len(task.fields) > 1:  # a column per tag
+        if odd := sorted(set(map(str, items)) - set(task.fields)):
+            raise Misfit(f'has no column "{odd[0]}"')
+        return {field: "yes" if field in items else "no" for field in task.fields}
+    read = task.read(said)
+    if read is None:
+        raise Misfit("is a word that means unknown", "leave the task out")
+    separator, none = getattr(task, "separator", "|"), getattr(task, "none", ())
+    for text in (in_a_cell(said), separator.join(map(in_a_cell, items)), *none):
+        if task.read(text) == read:
+            return {task.fields[0]: text}
+    raise Misfit("cannot be written in a cell of a table", "name a word for no tag at all: none = […]")
+
+
+def _box_rows(task: Task, answer: Any, width: int, height: int) -> list[Line]:
+    """A row per box; of a picture without boxes, a row that says only so.
+
+    Raises:
+        Misfit: they are no boxes of this task.
+    """
+    said = answer.get("boxes") if isinstance(answer, dict) and set(answer) == {"boxes"} else None
+    if not isinstance(said, list) or len(said) > MOST_BOXES:
+        raise Misfit(
+            "has no boxes of the form that /predict gives", 'write {"boxes": [{"box": […], "label": …}]}'
+        )
+    boxes = [_box(item, width, height) for item in said]
+    known = getattr(task, "attributes", {})
+    if odd := sorted({name for box in boxes for name in box.attributes} - set(known)):
+        raise Misfit(f'has a box with the unknown attribute "{odd[0]}"', nearest(odd[0], known).strip())
+    task.read(Seen(tuple(boxes)))
+    return [
+        {"label": box.label, **dict(zip(EDGES, map(_number, (box.x0, box.y0, box.x1, box.y1)), strict=True))}
+        | {name: in_a_cell(value) for name, value in box.attributes.items()}
+        for box in boxes
+    ] or [{}]
+
+
+def _box(item: Any, width: int, height: int) -> Box:
+    cure = 'write {"box": [x0, y0, x1, y1], "label": …}, in pixels of the upright picture'
+    if not isinstance(item, dict) or not {"box", "label"} <= set(item):
+        raise Misfit("has a box of another form", cure)
+    corners, label, attributes = item["box"], item["label"], item.get("attributes", {})
+    plain = isinstance(corners, list) and all(type(edge) in (int, float) for edge in corners)
+    if not plain or len(corners) != 4 or not isinstance(label, str) or not label.strip():
+        raise Misfit("has a box of another form", cure)
+    x0, y0, x1, y1 = corners
+    if not all(map(math.isfinite, corners)) or not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
+        raise Misfit(f"has a box outside its picture of {width}×{height} pixels", cure)
+    if not isinstance(attributes, dict):
+        raise Misfit("has a box whose attributes have another form", cure)
+    words = {name: _attribute(name, said) for name, said in attributes.items()}
+    return Box(x0, y0, x1, y1, label.strip(), words)
+
+
+def _attribute(name: str, answer: Any) -> Any:
+    said = answer.get("value", answer.get("values")) if isinstance(answer, dict) else None
+    items = said if isinstance(said, list) else [said]
+    if said is None or not all(type(one) in (str, int, float) for one in items):
+        raise Misfit(f"has a box whose {name} has another form", 'write {"value": …}')
+    return said
+
+
+def _number(value: float) -> str:
+    return str(round(value, 2)).removesuffix(".0")

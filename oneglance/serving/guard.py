@@ -1,0 +1,160 @@
+"""What stands before every request: who may ask, how long it may take, what is counted and logged."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.requests import ClientDisconnect
+
+from oneglance.serving.limits import Refused, busy
+from oneglance.serving.metrics import Metrics
+
+log = logging.getLogger("oneglance.serving")
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+
+LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
+OPEN = frozenset(
+    ("/", "/style.css", "/page.js", "/docs", "/health", "/openapi.json")
+)  # tell nothing of anybody
+HEADERS = {
+    "content-security-policy": (
+        "default-src 'self'; img-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+}
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may ask. Without a key, pages of other sites that are open in the user's browser must not."""
+
+    key: str = field(default="", repr=False)  # "": everybody who reaches the service
+    loopback: bool = True  # only programs of this machine reach it
+
+    def check(self, path: str, headers: Mapping[str, str]) -> None:
+        """
+        Raises:
+            Refused: who asks may not.
+        """
+        if self.key:
+            given = headers.get("authorization", "").removeprefix("Bearer ") or headers.get("x-api-key", "")
+            if path not in OPEN and not hmac.compare_digest(given.encode(), self.key.encode()):
+                raise Refused(401, "the key is missing or wrong", "send it as Authorization: Bearer KEY")
+            return
+        host = headers.get("host", "")
+        try:
+            named = urlsplit(f"//{host}").hostname
+            origin = urlsplit(headers.get("origin", f"//{host}")).netloc
+        except ValueError:
+            raise Refused(400, "the request names no host") from None
+        # A name that an attacker's site lets point to this machine would make that site's pages ours.
+        if self.loopback and named not in LOOPBACK:
+            raise Refused(
+                421, "this service is asked as localhost", "behind a proxy, give it a key: --api-key"
+            )
+        if origin != host:
+            raise Refused(403, "pages of other sites may not ask")
+
+
+class Guard:
+    """Wraps an ASGI application. Every refusal and every fault becomes JSON."""
+
+    def __init__(
+        self, app: App, access: Access, seconds: float, metrics: Metrics, paths: frozenset[str]
+    ) -> None:
+        self.app, self.access, self.seconds = app, access, seconds
+        self.metrics, self.paths = metrics, paths
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        talk = _Talk(receive, send)
+        try:
+            async with asyncio.timeout(self.seconds):
+                await self._answer(scope, talk)
+        except TimeoutError:
+            if talk.status:  # half an answer is worse than none: the server closes the connection
+                raise
+            late = Refused(408, f"the request has not arrived whole within {self.seconds:g} seconds")
+            slow = busy(f"there is no answer within {self.seconds:g} seconds", self.seconds)
+            await talk.refuse(slow if talk.whole else late)
+        finally:
+            path = scope["path"] if scope["path"] in self.paths else "other"
+            seconds = time.perf_counter() - talk.began
+            self.metrics.request(path, talk.status, seconds)
+            # Neither names nor pictures: only what says how the service does.
+            told = {"method": scope["method"], "path": path, "status": talk.status}
+            log.info("request", extra={"told": {**told, "milliseconds": round(1000 * seconds, 1)}})
+
+    async def _answer(self, scope: Message, talk: _Talk) -> None:
+        try:
+            headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
+            self.access.check(scope["path"], headers)
+            await self.app(scope, talk.receive, talk.send)
+        except Refused as refused:
+            await talk.refuse(refused)
+        except ClientDisconnect:
+            log.debug("client left")
+        except Exception:  # a fault of ours: told to the operator and to nobody else
+            log.exception("fault")
+            await talk.refuse(Refused(500, "the service has failed at this request", "its log says why"))
+
+
+class _Talk:
+    """One request and its answer, as far as they have come."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self.began = time.perf_counter()
+        self.whole = False  # the request has arrived
+        self.status = 0  # of the answer, once it has begun
+        self._receive, self._send = receive, send
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self.whole = self.whole or not message.get("more_body", False)
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            there = {key for key, _ in message.get("headers", ())}
+            added = [(k.encode(), v.encode()) for k, v in HEADERS.items() if k.encode() not in there]
+            message = {**message, "headers": [*message.get("headers", ()), *added]}
+        await self._send(message)
+
+    async def refuse(self, refused: Refused) -> None:
+        if self.status:
+            raise refused
+        body = json.dumps(told(refused), ensure_ascii=False).encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        headers += [(key.encode(), value.encode()) for key, value in refusal_headers(refused).items()]
+        await self.send({"type": "http.response.start", "status": refused.status, "headers": headers})
+        await self.send({"type": "http.response.body", "body": body})
+
+
+def told(refused: Refused) -> dict[str, str]:
+    """The body of a refusal."""
+    return {"error": str(refused)}
+
+
+def refusal_headers(refused: Refused) -> dict[str, str]:
+    """The headers of a refusal."""
+    headers = {"retry-after": str(refused.retry)} if refused.retry else {}
+    # A client that is still sending is not listened to any longer.
+    return {**headers, "connection": "close"} if refused.status in (408, 413) else headers

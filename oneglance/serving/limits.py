@@ -1,0 +1,100 @@
+"""What the service lets itself be asked: sizes, counts, times. All else is refused in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from oneglance.errors import OneglanceError
+
+DRAINED = 4  # so many times the allowed body is read and thrown away before it is answered
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What is refused, and how long is waited."""
+
+    megabytes: float = 32  # of the body of one request
+    pictures: int = 64  # in one request
+    megapixels: float = 50  # of one picture; the configuration's [pictures] megapixels if that is smaller
+    waiting: int = 256  # pictures inside, of all requests together
+    inside: float = 256  # megabytes of all bodies together
+    seconds: float = 30  # for a request, from its first byte to the last one of the answer
+    head_seconds: float = 10  # until the head of a request has arrived
+    connections: int = 512  # open at once
+    wait: float = 0.005  # seconds that a picture waits for others to share its forward pass
+
+
+class Refused(OneglanceError):  # noqa: N818 - not a fault of ours: what a client is told
+    """A request that is not answered. ``status`` is HTTP's, ``retry`` seconds after which to try again."""
+
+    def __init__(self, status: int, what: str, cure: str = "", *, where: str = "", retry: int = 0) -> None:
+        super().__init__(what, where=where, cure=cure)
+        self.status, self.retry = status, retry
+
+
+def busy(what: str, retry: float = 1) -> Refused:
+    """More is asked than can be answered just now."""
+    return Refused(503, what, "try again later", retry=max(1, round(retry)))
+
+
+class Room:
+    """Bytes that all requests together may hold."""
+
+    def __init__(self, most: float) -> None:
+        self.most, self.used = int(most), 0
+
+    def take(self, size: int) -> None:
+        """
+        Raises:
+            Refused: the room is full.
+        """
+        if self.used + size > self.most:
+            raise busy("the service holds as many pictures as fit into its memory")
+        self.used += size
+
+    def give(self, size: int) -> None:
+        """The mirror of ``take``."""
+        self.used -= size
+
+
+@asynccontextmanager
+async def body_of(
+    stream: AsyncIterator[bytes], headers: Mapping[str, str], bounds: Bounds, room: Room
+) -> AsyncIterator[bytes]:
+    """The body of a request; its bytes count in ``room`` until the block ends.
+
+    Raises:
+        Refused: it is larger than allowed, packed, or there is no room.
+    """
+    most = int(bounds.megabytes * 1e6)
+    if headers.get("content-encoding", "identity") != "identity":
+        raise Refused(415, "a packed body is not read", "send it without Content-Encoding")
+    if _declared(headers) > DRAINED * most:
+        raise _too_large(bounds)
+    body, size = bytearray(), 0
+    try:
+        # An answer that comes while a client still sends is often lost, so a body that is somewhat too large
+        # is read to its end, and thrown away.
+        async for chunk in stream:
+            size += len(chunk)
+            if size <= most:
+                room.take(len(chunk))
+                body += chunk
+            elif size > DRAINED * most:
+                break
+        if size > most:
+            raise _too_large(bounds)
+        yield bytes(body)
+    finally:
+        room.give(len(body))
+
+
+def _declared(headers: Mapping[str, str]) -> int:
+    length = headers.get("content-length", "0")
+    return int(length) if length.isascii() and length.isdigit() and len(length) < 20 else 0
+
+
+def _too_large(bounds: Bounds) -> Refused:
+    return Refused(413, f"the request is larger than {bounds.megabytes:g} megabytes", "send fewer at once")

@@ -1,0 +1,101 @@
+"""Pictures as clients send them: files of a form, or JSON with base64."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from oneglance.data.record import ImageRef
+from oneglance.data.refs import shown
+from oneglance.serving.limits import Refused
+from oneglance.serving.multipart import boundary_of, parts
+
+NAME = 200  # characters of a name that are told
+MARKS = 20_000  # brackets, commas and colons of a JSON body, or the values it describes fill the memory
+FORM = 'send files in a form, or JSON: {"pictures": [{"name": "a.jpg", "data": "<base64>"}]}'
+
+
+@dataclass(frozen=True, slots=True)
+class SentImage(ImageRef):
+    """A picture in memory."""
+
+    name: str = field(compare=False)
+    data: bytes
+
+    def load(self) -> bytes:
+        return self.data
+
+    def stamp(self) -> tuple[Any, ...]:
+        return (hashlib.sha256(self.data).hexdigest(),)
+
+
+def pictures_of(body: bytes, content_type: str, most: int) -> list[SentImage]:
+    """The pictures of a request, at least one.
+
+    Raises:
+        Refused: they cannot be read from it.
+    """
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        found = [_named(name, data) for name, data in parts(body, boundary_of(content_type), most)]
+    elif kind == "application/json":
+        found = list(_from_json(json_of(body), most))
+    else:
+        raise Refused(415, f"a body of type {shown(kind[:100]) or 'unknown'} is not read", FORM)
+    if not found:
+        raise Refused(400, "no picture was sent", FORM)
+    return found
+
+
+def json_of(body: bytes) -> Any:
+    """A JSON value, with NaN refused: JSON has no such number.
+
+    Raises:
+        Refused: it is no JSON.
+    """
+    if sum(body.count(mark) for mark in b"[{,:") > MARKS:
+        raise Refused(413, "the JSON holds too many values", FORM)
+    try:
+        return json.loads(body, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise Refused(400, "the body is not JSON") from None
+
+
+def picture_of(item: Any, where: str) -> SentImage:
+    """``{"name": "a.jpg", "data": "<base64>"}``, the name left out if one likes.
+
+    Raises:
+        Refused: it is something else.
+    """
+    if not isinstance(item, dict) or not set(item) <= {"name", "data"} or "data" not in item:
+        raise Refused(422, 'is not {"name": …, "data": …}', FORM, where=where)
+    for key, value in item.items():
+        if not isinstance(value, str):
+            raise Refused(422, "is not text", FORM, where=f"{where}.{key}")
+    try:
+        data = base64.b64decode(item["data"], validate=True)
+    except (binascii.Error, ValueError):
+        raise Refused(422, "is not base64", where=f"{where}.data") from None
+    return _named(item.get("name", ""), data)
+
+
+def _from_json(value: Any, most: int) -> Iterable[SentImage]:
+    if not isinstance(value, dict) or set(value) != {"pictures"} or not isinstance(value["pictures"], list):
+        raise Refused(422, "the JSON has another form", FORM)
+    if len(value["pictures"]) > most:
+        raise Refused(413, f"the request has more than {most:,} pictures", "send fewer at once")
+    for number, item in enumerate(value["pictures"]):
+        yield picture_of(item, f"pictures[{number}]")
+
+
+def _named(name: str, data: bytes) -> SentImage:
+    return SentImage(shown(name[:NAME]), data)
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(name)

@@ -1,0 +1,61 @@
+"""The verb: open a trained network and answer over HTTP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from oneglance.errors import needs_extra
+from oneglance.screen import Screen
+from oneglance.serving.limits import Bounds
+from oneglance.terminal import default_screen
+
+
+def serve(
+    run: str | Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    corrections: str | Path | None = None,
+    api_key: str = "",
+    device: str = "auto",
+    wait: float = 5,
+    screen: Screen | None = None,
+) -> None:
+    """Answer over HTTP, with a page for people, until asked to stop (Ctrl-C or SIGTERM).
+
+    Args:
+        run: a finished run folder, or an .onnx file.
+        host: the address to listen at; the default is reached from this machine only.
+        port: the port to listen at; 0: any that is free.
+        corrections: a .csv table that people's corrections go to, with the pictures beside it.
+        api_key: what programs must send as ``Authorization: Bearer``; "": nothing.
+        device: auto, cpu, cuda or mps.
+        wait: milliseconds that a picture waits for others to share its forward pass.
+
+    Raises:
+        OneglanceError: the run cannot be served, or the address cannot be used.
+    """
+    with needs_extra("serve", "serve"):
+        from oneglance.serving.app import Settings, build_app
+        from oneglance.serving.engine import open_answering
+        from oneglance.serving.guard import Access
+        from oneglance.serving.server import is_loopback, listening, log_to_stderr, server
+
+    screen = screen or default_screen()
+    place = Path(run)
+    loopback = is_loopback(host)
+    settings = Settings(
+        name=place.name,
+        access=Access(api_key, loopback),
+        bounds=Bounds(wait=wait / 1000),
+        corrections=Path(corrections) if corrections else None,
+    )
+    app = build_app(open_answering(place, device), settings)
+    with listening(host, port) as door:
+        shown = f"[{host}]" if ":" in host else host
+        screen.say(f"open http://{shown}:{door.getsockname()[1]}/ in a browser; Ctrl-C stops")
+        if not loopback and not api_key:
+            screen.say("everybody who reaches this machine may ask: give --api-key to change that")
+        log_to_stderr()
+        server(app, settings.bounds).run(sockets=[door])
+    screen.say("stopped")

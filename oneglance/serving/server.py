@@ -1,0 +1,165 @@
+"""Opening the doors: address, patience with slow clients, logs, and a graceful end."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import logging
+import socket
+import sys
+import time
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from oneglance.errors import OneglanceError
+from oneglance.serving.guard import LOOPBACK
+from oneglance.serving.limits import Bounds
+
+HEAD = 65_536  # bytes of the head of a request
+FAREWELL = 20  # seconds for requests under way when the service is asked to stop
+
+
+def server(app: Any, bounds: Bounds) -> uvicorn.Server:
+    """The HTTP server of an application. Its ``run`` takes an open socket."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            http=patient(bounds.head_seconds),
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=bounds.connections,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=FAREWELL,
+        )
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is reached from this machine only."""
+    if host in LOOPBACK:
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """An open socket.
+
+    Raises:
+        OneglanceError: the address cannot be used.
+    """
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        door = socket.socket(family, kind, proto)
+        if sys.platform != "win32":  # there it would let two services share a port
+            door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        door.bind(address)
+        door.listen(512)
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no such port"
+        raise OneglanceError(
+            f"cannot be listened at ({reason})",
+            where=f"{host}:{port}",
+            cure="name another with --port or --host",
+        ) from None
+    return door
+
+
+def patient(seconds: float) -> type[asyncio.Protocol]:
+    """uvicorn's protocol, which by itself waits for ever for the head of a request and for whoever reads
+    slowly, with an end to its patience.
+    """
+
+    class Patient(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
+        _late: asyncio.TimerHandle | None = None
+        _head = 0  # bytes of a head that is not whole yet
+        _deaf = False  # it was refused
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self._expect()
+
+        def data_received(self, data: bytes) -> None:
+            if self._deaf:
+                return
+            super().data_received(data)
+            if self.cycle is not None and not self.cycle.response_complete:
+                self._forget()
+                return
+            self._head += len(data)
+            if self._head > HEAD:
+                self._refuse(431, f"the head of the request is longer than {HEAD:,} bytes")
+            elif self._late is None:
+                self._expect()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._forget()
+            super().connection_lost(exc)
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self._unread = self.loop.call_later(seconds, self.transport.abort)
+
+        def resume_writing(self) -> None:
+            self._unread.cancel()
+            super().resume_writing()
+
+        def send_400_response(self, msg: str) -> None:
+            self._refuse(400, "this is not an HTTP request")
+
+        def _expect(self) -> None:
+            self._late = self.loop.call_later(seconds, self._refuse, 408, "the request came too slowly")
+
+        def _forget(self) -> None:
+            self._head = 0
+            if self._late is not None:
+                self._late.cancel()
+                self._late = None
+
+        def _refuse(self, status: int, what: str) -> None:
+            """Answer by hand and close; a moment later, or what is still coming would lose the answer."""
+            self._forget()
+            if self._deaf or self.transport.is_closing():
+                return
+            self._deaf = True
+            body = json.dumps({"error": what}).encode()
+            head = f"HTTP/1.1 {status} Refused\r\ncontent-type: application/json\r\nconnection: close\r\n"
+            self.transport.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
+            self.loop.call_later(1, self.transport.close)
+
+    return Patient
+
+
+class JsonLines(logging.Formatter):
+    """A log record as a line of JSON."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+            + f".{int(record.msecs):03}Z",
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            **getattr(record, "told", {}),
+        }
+        if record.exc_info:
+            line["fault"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def log_to_stderr() -> None:
+    """Lines of JSON on standard error."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines())
+    for name in ("oneglance.serving", "uvicorn.error"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [handler], False
+        logger.setLevel(logging.INFO if name.startswith("oneglance") else logging.WARNING)

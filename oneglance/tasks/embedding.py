@@ -1,0 +1,155 @@
+"""embedding: where a picture lies among others, so that alike pictures lie near each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field, PrivateAttr
+
+from oneglance.errors import ConfigError, DataError, Misfit, nearest
+from oneglance.retrieval import Neighbours, neighbours
+from oneglance.scoring import weighted_mean
+from oneglance.shape import Shape
+from oneglance.task import Evidence, Mix, Prediction, Target, Task, View
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class Embedding(Task):
+    """A vector of length 1 per picture; pictures that are alike have a small angle between them.
+
+    Alike are pictures with the same answer to the label ``like``. Without it, two differently changed views
+    of one picture are alike and all other pictures are not (Chen et al. 2020, SimCLR, arXiv 2002.05709); each
+    picture is then looked at twice while training.
+    """
+
+    like: str = ""  # a task of type label
+    size: int = Field(64, ge=2, le=4096)  # numbers in the vector
+    method: Literal["contrastive", "proxy"] = "contrastive"  # proxy: one learned vector per class of `like`
+    temperature: float = Field(0.1, gt=0)  # smaller: the nearest wrong pictures matter more
+    hidden: list[int] = []  # widths of the hidden layers of its head
+    dropout: float = Field(0.0, ge=0, lt=1)
+
+    _classes: list[str] = PrivateAttr(default_factory=list)
+
+    deciding: ClassVar[str] = "recall_at_1"
+    meaning: ClassVar[Mapping[str, str]] = {
+        "recall_at_1": "share of pictures whose nearest other picture is alike",
+        "map_at_r": "how well the alike pictures come first among the nearest (Musgrave et al. 2020)",
+        "knn_accuracy": "share of pictures that a vote of the 10 nearest others names right",
+    }
+
+    @property
+    def answered_by(self) -> str:
+        return self.like
+
+    @property
+    def views(self) -> int:
+        return 1 if self.like else 2
+
+    def join(self, others: Mapping[str, Task], where: str, section: str) -> None:
+        if self.like and self.like not in others:
+            what = f'[{section}] like = "{self.like}", which is no task.{nearest(self.like, others)}'
+            raise ConfigError(what, where=where)
+        if self.like and others[self.like].type != "label":
+            raise ConfigError(f'[{section}] like = "{self.like}", which is no label', where=where)
+        if self.method == "proxy" and not self.like:
+            raise ConfigError(f'[{section}] method = "proxy" needs `like`', where=where)
+
+    def read(self, said: Any, asked: Sequence[str] | None = None) -> str:
+        raise Misfit("is asked of no one", "take its column out")
+
+    def learn(self, answers: Sequence[str]) -> None:
+        self._classes = sorted(set(answers))
+        if self.like and len(self._classes) < 2:
+            raise DataError("needs pictures of two classes", where=self.name, cure="choose another `like`")
+
+    def encode(self, answers: Sequence[str | None]) -> Target:
+        if not self.like:
+            return {"key": np.arange(len(answers))}
+        index: dict[str | None, int] = {name: place for place, name in enumerate(self._classes)}
+        return {"key": np.array([index.get(answer, -1) for answer in answers], dtype=np.int64)}
+
+    # Torch.
+
+    def head(self, shape: Shape) -> nn.Module:
+        from oneglance.projection import Projection
+
+        return Projection(
+            shape.vector,
+            self.hidden,
+            self.size,
+            dropout=self.dropout,
+            proxies=len(self._classes) if self.method == "proxy" else 0,
+        )
+
+    def move(self, target: Mapping[str, Tensor], view: View) -> dict[str, Tensor]:
+        import torch
+
+        return {"key": torch.where(view.alone, target["key"], -1)}
+
+    def loss(self, raw: Tensor, target: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Divided by that of vectors that are all the same."""
+        from oneglance.projection import contrastive, proxy
+
+        if self.method == "proxy":
+            return proxy(raw[:, self.size :], target["key"], self.temperature)
+        return contrastive(raw, target["key"], self.temperature)
+
+    def mixed_loss(self, raw: Tensor, target: Mapping[str, Tensor], mix: Mix) -> tuple[Tensor, Tensor]:
+        """A mixed picture counts as what it mostly shows, by its share."""
+        loss, known = self.loss(raw, target)
+        return loss, known * mix.share
+
+    # NumPy, after any engine.
+
+    def constant_raw(self) -> np.ndarray:
+        row = np.zeros(
+            (1, self.size + (len(self._classes) if self.method == "proxy" else 0)), dtype=np.float32
+        )
+        row[0, 0] = 1
+        return row
+
+    def calibrate(self, raw: np.ndarray, answers: Sequence[str | None]) -> None:
+        """Nothing is told that could be too sure."""
+
+    def decode(self, raw: np.ndarray) -> list[Prediction]:
+        vectors = np.asarray(raw, dtype=np.float64)[:, : self.size]
+        length = np.linalg.norm(vectors, axis=1, keepdims=True)  # not 1 where several views were averaged
+        return [{"vector": row} for row in (vectors / np.maximum(length, 1e-12)).tolist()]
+
+    def evidence(self, predictions: Sequence[Prediction], answers: Sequence[str]) -> Evidence:
+        vectors = np.array([prediction["vector"] for prediction in predictions], dtype=np.float32)
+        _, keys = np.unique(np.array(answers), return_inverse=True)
+        found: Neighbours = neighbours(vectors.reshape(len(answers), -1), keys)
+        return found._asdict()
+
+    def metrics(self, evidence: Evidence, weights: np.ndarray) -> dict[str, float]:
+        counted = weights * evidence["counts"]
+        return {
+            "recall_at_1": weighted_mean(evidence["first"], counted),
+            "map_at_r": weighted_mean(evidence["precision"], counted),
+            "knn_accuracy": weighted_mean(evidence["voted"], counted),
+        }
+
+    def wrongness(self, evidence: Evidence) -> np.ndarray:
+        return np.asarray((1 - evidence["precision"]) * evidence["counts"])
+
+    # Words.
+
+    def words(self, answer: str) -> str:
+        return f"like {answer}"
+
+    def predicted_words(self, prediction: Prediction) -> str:
+        return f"{len(prediction['vector'])} numbers"
+
+    # The run folder.
+
+    def state(self) -> dict[str, Any]:
+        return {"classes": self._classes}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._classes = [str(name) for name in state["classes"]]

@@ -1,0 +1,163 @@
+"""A label, boxes with attributes and embeddings in one network, on pictures of one bright square each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from toy import Drawn, results
+
+from oneglance import config as configuration
+from oneglance.data.dataset import Part
+from oneglance.data.record import Box, Record, Seen
+from oneglance.run import RunFolder
+from oneglance.screen import Screen
+from oneglance.task import build_tasks
+from oneglance.training.session import Session
+
+SIZE, TRAINING, VALIDATION = 32, 32, 12
+
+CONFIG = """
+[[sources]]
+path = "squares"
+
+[tasks.kind]
+type = "label"
+[tasks.things]
+type = "boxes"
+levels = 2
+width = 8
+depth = 1
+attributes.colour = { type = "label" }
+attributes.side = { type = "number" }
+[tasks.look]
+type = "embedding"
+like = "kind"
+size = 4
+[tasks.own]
+type = "embedding"
+size = 4
+[tasks.verdict]
+type = "label"
+from = "kind"
+uses = ["things", "look"]
+
+[backbone]
+name = "small"
+size = 32
+options = { width = 4, depth = 2 }
+
+[augment]
+mosaic = 0.5
+mixup = 0.2
+
+[training]
+epochs = 2
+batch = 8
+precision = "fp32"
+device = "cpu"
+"""
+
+
+class Squares:
+    """A store of pictures, each of which came from one twice as large."""
+
+    def __init__(self, pixels: np.ndarray) -> None:
+        self.pixels = pixels
+
+    def gather(self, rows: np.ndarray) -> np.ndarray:
+        return self.pixels[rows]
+
+    def sizes(self, rows: np.ndarray) -> np.ndarray:
+        return np.full((len(rows), 2), 2 * SIZE, dtype=np.int32)
+
+
+def squares() -> tuple[Squares, list[Record]]:
+    """Every third picture is one that nobody looked at for boxes."""
+    random = np.random.default_rng(0)
+    pixels = np.full((TRAINING + VALIDATION, SIZE, SIZE, 3), 20, dtype=np.uint8)
+    records = []
+    for row, canvas in enumerate(pixels):
+        x, y, side = random.integers(0, 16, 3)
+        side = int(side) // 2 + 6
+        red = bool(random.integers(2))
+        canvas[y : y + side, x : x + side] = (250, 40, 40) if red else (250, 250, 250)
+        edges = [2.0 * edge for edge in (x, y, x + side, y + side)]
+        attributes = {"colour": "red" if red else "white", "side": 2.0 * side}
+        answers: dict[str, Any] = {"kind": attributes["colour"], "verdict": attributes["colour"]}
+        answers["look"] = answers["kind"]
+        if row % 3:
+            answers["things"] = Seen((Box(*edges, label="square", attributes=attributes),))
+        records.append(Record(f"squares:{row}", Drawn(f"{row}.png"), answers))
+    return Squares(pixels), records
+
+
+def session(folder: Path, *overrides: str, anew: bool = True) -> Session:
+    config = configuration.parse(CONFIG, base=folder.parent, overrides=overrides)
+    run = RunFolder.create(folder, config) if anew else RunFolder.open(folder)
+    store, records = squares()
+    rows = np.arange(len(records))
+    parts = Part(records[:TRAINING], rows[:TRAINING]), Part(records[TRAINING:], rows[TRAINING:])
+    return Session(run, config, build_tasks(config.tasks), store, *parts, Screen())
+
+
+def test_answers_are_placed_on_the_canvas(tmp_path: Path) -> None:
+    made = session(tmp_path / "run")
+    _, records = squares()
+    box = made.parts[0].answers("things")[1].boxes[0]
+    there = records[1].answers["things"].boxes[0]
+    assert (box.x0, box.y1) == (there.x0 / 2, there.y1 / 2)
+    assert made.parts[0].answers("kind") == [record.answers["kind"] for record in records[:TRAINING]]
+
+
+@pytest.mark.parametrize("freeze", [False, True])
+def test_everything_learns_together(tmp_path: Path, freeze: bool) -> None:
+    made = session(tmp_path / "run", f"backbone.freeze={str(freeze).lower()}")
+    before = {name: tensor.clone() for name, tensor in made.learner.network.state_dict().items()}
+    made.run()
+    after = made.learner.network.state_dict()
+    moved = {name.split(".")[0] for name in after if not torch.equal(before[name], after[name])}
+    assert moved == ({"heads"} if freeze else {"backbone", "heads"})
+    moved_heads = {name.split(".")[1] for name in after if not torch.equal(before[name], after[name])}
+    assert {f"{name} head" for name in made.tasks} <= moved_heads
+    row = made.history[-1]
+    assert all(np.isfinite(loss) for loss in row["loss"].values())
+    assert {"ap", "ap50", "ap75", "ar100", "colour.accuracy", "side.mae"} <= set(row["validation"]["things"])
+    assert set(row["validation"]["look"]) == {"recall_at_1", "map_at_r", "knn_accuracy"}
+    assert row["validation"]["own"] == {}
+
+
+def test_resuming_changes_nothing(tmp_path: Path) -> None:
+    session(tmp_path / "whole").run()
+    first = session(tmp_path / "parts")
+    steps = first._until_patience_ends(lambda row: None)
+    for _ in range(3):
+        next(steps)
+    first.save()
+    second = session(tmp_path / "parts", anew=False)
+    assert second.resume()
+    second.run()
+    assert results(tmp_path / "parts") == results(tmp_path / "whole")
+
+
+def test_boxes_are_found_in_the_end(tmp_path: Path) -> None:
+    """Slow enough to be worth one test only: about five seconds."""
+    made = session(
+        tmp_path / "run", "training.epochs=40", "augment.mosaic=0", "augment.mixup=0", "training.rate=0.01"
+    )
+    made.run()
+    best = made.best.validation["things"]
+    assert best["ap50"] is not None and best["ap50"] > 0.5
+    assert best["colour.accuracy"] == 1.0
+
+
+def test_a_class_that_was_not_looked_for_is_unknown() -> None:
+    task = build_tasks({"things": {"type": "boxes"}})["things"]
+    looked = Seen((Box(0, 0, 9, 9, "square"),), frozenset({"square"}))
+    whole = Seen((Box(0, 0, 9, 9, "circle"),))
+    task.learn([looked, whole])
+    target = task.encode([looked, whole, None])
+    assert target["known"].tolist() == [[0, 1], [1, 1], [0, 0]]
