@@ -102,7 +102,7 @@ class Balancer(Table, ABC):
 
 
 def _with_gradient(places: Array, gram: Array, weights: Array) -> Array:
-    """Those of ``places`` whose gradient is not zero; if there are any, the weights of the others become 0."""
+    """Those of ``places`` whose gradient is not zero; if there are any, the others have weight 0."""
     squares = gram.diagonal()[places]
     found: Array = places[squares > squares.max() * NO_GRADIENT**2]
     if len(found):

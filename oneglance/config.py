@@ -107,6 +107,7 @@ class TrainingTable(Table):
     clip: float = Field(5.0, ge=0)  # largest norm of the gradient; 0: no limit
     ema: float = Field(0.998, ge=0, lt=1)  # decay of the averaged weights per step; 0: off
     patience: int = Field(0, ge=0)  # epochs without a better validation score before stopping; 0: never
+    source_temperature: float = Field(1.0, ge=1)  # above 1: small sources come more often than once an epoch
     balancer: str = "equal"  # a file of balancers/
     balancer_options: dict[str, Any] = {}
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: whichever is faster here

@@ -29,7 +29,7 @@ class Cagrad(Balancer):
         gram = step.gram / step.gram.diagonal().mean()
         count = len(gram)
         mean = np.full(count, 1 / count)
-        radius = self.c * np.sqrt(max(mean @ gram @ mean, 0))
+        radius = self.c * _length(gram, mean)
         if radius < 1e-9:
             return mean
         longest = np.sqrt(gram.diagonal().max()) / radius  # no mixture is longer: a shift beyond is too large
@@ -46,7 +46,7 @@ class Cagrad(Balancer):
 
 
 def _length(gram: Array, weights: Array) -> float:
-    return float(np.sqrt(max(weights @ gram @ weights, 0)))
+    return float(np.sqrt(np.maximum(weights @ gram @ weights, 0)))
 
 
 def _mixture(gram: Array, mean: Array, shift: float) -> Array:

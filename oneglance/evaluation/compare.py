@@ -261,7 +261,7 @@ class Comparison:
 
     def _score(self, name: str, drawn: np.ndarray) -> dict[str, Any]:
         n = sum(answer is not None for answer in self.answers[name])
-        return statistics.estimate(drawn).score(n, len(drawn))
+        return statistics.estimate(drawn).score(self.world.tasks[name], n, len(drawn))
 
     def _balancers(self) -> dict[str, Any]:
         """Of each, its scores and whether it beats random weights beyond noise."""

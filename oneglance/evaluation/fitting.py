@@ -169,7 +169,7 @@ def _mean_loss(task: Task, raw: np.ndarray, target: Mapping[str, Tensor]) -> tup
     loss = known_mean(*task.loss(x, target))
     loss.backward()  # type: ignore[no-untyped-call]
     assert x.grad is not None
-    return float(loss), x.grad.double().numpy()
+    return float(loss.detach()), x.grad.double().numpy()
 
 
 # By neighbours.

@@ -29,9 +29,12 @@ class Estimate:
     high: float | None
     p: float | None
 
-    def score(self, n: int, seeds: int) -> dict[str, Any]:
+    def score(self, task: Task, n: int, seeds: int) -> dict[str, Any]:
         """As an arm stands in compare.json."""
-        return {"value": self.value, "low": self.low, "high": self.high, "n": n, "seeds": seeds}
+        # No deciding metric lies below 0 or beyond perfect; Student's t does not know.
+        most = task.best or np.inf
+        low, high = (None if end is None else float(min(max(end, 0), most)) for end in (self.low, self.high))
+        return {"value": self.value, "low": low, "high": high, "n": n, "seeds": seeds}
 
 
 def draws(

@@ -94,6 +94,7 @@ class Service:
         """Open the engine while the application runs."""
         self.engine = Engine(self.predictor, self.settings.bounds)
         try:
+            await self.engine.warm()
             yield
         finally:
             await self.engine.close()

@@ -22,6 +22,7 @@ from oneglance.serving.sent import SentImage
 from oneglance.task import Prediction, Task
 
 BATCH = 64  # pictures per forward pass
+FIRST = b"P6 1 1 255\n\0\0\0"  # a picture of one pixel
 RATE_OVER = 10.0  # seconds over which the speed is told
 
 Row = dict[str, Any]
@@ -78,16 +79,25 @@ class Engine:
         limits = Limits(
             min(pictures.megapixels, bounds.megapixels), min(pictures.megabytes, bounds.megabytes)
         )
+        self._processes = max(1, processes(predictor.config.cache.workers))  # never here: a decoder may crash
         self._crew: Workers[ImageRef, Canvas | PictureError] = Workers(
             Decode(predictor.fit, limits),
             crashed,
-            max(1, processes(predictor.config.cache.workers)),  # never here: a decoder may crash
+            self._processes,
             memory=memory(limits),
             seconds=max(1, int(bounds.seconds / 2)),
         )
         self.batcher: Batcher[Canvas, Row] = Batcher(
             lambda canvases: rows(predictor, canvases), BATCH, bounds.wait, lambda: self.decoding
         )
+
+    async def warm(self) -> None:
+        """Start the processes and the network, so that the first client does not wait for them.
+
+        Raises:
+            OneglanceError: they do not start.
+        """
+        await self.answer([SentImage("first", FIRST)] * self._processes)
 
     async def answer(self, pictures: Sequence[SentImage]) -> list[Row]:
         """A row per picture, in order; one that cannot be read has an ``error`` in its place.

@@ -39,7 +39,7 @@ def serve(
         from oneglance.serving.app import Settings, build_app
         from oneglance.serving.engine import open_answering
         from oneglance.serving.guard import Access
-        from oneglance.serving.server import is_loopback, listening, log_to_stderr, server
+        from oneglance.serving.server import is_loopback, listening, log_to_stderr, server, until_stopped
 
     screen = screen or default_screen()
     place = Path(run)
@@ -57,5 +57,5 @@ def serve(
         if not loopback and not api_key:
             screen.say("everybody who reaches this machine may ask: give --api-key to change that")
         log_to_stderr()
-        server(app, settings.bounds).run(sockets=[door])
+        until_stopped(server(app, settings.bounds), door)
     screen.say("stopped")

@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import json
 import logging
+import signal
 import socket
 import sys
 import time
@@ -39,6 +40,23 @@ def server(app: Any, bounds: Bounds) -> uvicorn.Server:
             timeout_graceful_shutdown=FAREWELL,
         )
     )
+
+
+def until_stopped(running: uvicorn.Server, door: socket.socket) -> None:
+    """Serve until Ctrl-C or SIGTERM, and then answer what is under way.
+
+    Raises:
+        OneglanceError: the service does not start.
+    """
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        running.run(sockets=[door])
+    except KeyboardInterrupt:  # raised when all is done
+        pass
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    if not running.started:
+        raise OneglanceError("the service does not start", cure="its log says why")
 
 
 def is_loopback(host: str) -> bool:

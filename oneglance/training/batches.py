@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from oneglance.task import Target
+from oneglance.training.sampling import Sampling
 
 Targets = dict[str, dict[str, Tensor]]
 
@@ -42,29 +43,39 @@ class Batches:
         rows: int64 [n], the part's rows in ``store``.
         targets: encoded answers of the part, by task, aligned with ``rows``.
         size: pictures per batch; the batches of an epoch differ by at most one picture.
+        sampling: which pictures an epoch holds; default: each once.
     """
 
     def __init__(
-        self, store: Store, rows: np.ndarray, targets: Mapping[str, Target], size: int, device: torch.device
+        self,
+        store: Store,
+        rows: np.ndarray,
+        targets: Mapping[str, Target],
+        size: int,
+        device: torch.device,
+        sampling: Sampling | None = None,
     ) -> None:
         self.store, self.rows, self.device = store, rows, device
-        self.count = max(1, -(-len(rows) // size))
+        self.sampling = sampling or Sampling([""] * len(rows))
+        self.size = size
         self.targets: Targets = {
             name: {key: torch.as_tensor(value).to(device) for key, value in target.items()}
             for name, target in targets.items()
         }
 
     def __len__(self) -> int:
-        return self.count
+        """Batches of an epoch."""
+        return -(-len(self.sampling) // self.size)
 
     def shuffled(self, seed: int, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of ``epoch`` from ``start`` on; the order depends on seed and epoch alone."""
-        order = np.random.default_rng([seed, epoch]).permutation(len(self.rows))
-        yield from self._batches(np.array_split(order, self.count)[start:])
+        order = self.sampling.epoch(np.random.default_rng([seed, epoch]))
+        yield from self._batches(np.array_split(order, len(self))[start:])
 
     def in_order(self) -> Iterator[Batch]:
         """Every picture once, in the order of ``rows``."""
-        yield from self._batches(np.array_split(np.arange(len(self.rows)), self.count))
+        count = -(-len(self.rows) // self.size)
+        yield from self._batches(np.array_split(np.arange(len(self.rows)), max(1, count)))
 
     def _batches(self, places: list[np.ndarray]) -> Iterator[Batch]:
         announce = getattr(self.store, "announce", None)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from oneglance.balancer import Balancer
+from oneglance.balancer import Balancer, gram_matrix
 from oneglance.config import TrainingTable
 from oneglance.errors import DivergedError
 from oneglance.machine import precise
@@ -21,6 +21,7 @@ from oneglance.network import Network
 from oneglance.task import Mix, Task
 from oneglance.training.augment import Augment
 from oneglance.training.batches import Batch, Batches, Targets
+from oneglance.training.gradients import EVERY, Shared, Watch
 from oneglance.training.plan import build_optimizer, rate_at, set_rate
 
 UNIT_ROWS = 4096  # pictures by which the loss of the constant answer is measured
@@ -47,6 +48,7 @@ class Epoch:
     loss: dict[str, float | None]  # mean over the epoch, relative to the constant answer
     rate: float  # top learning rate at the end
     seconds: float
+    gradients: dict[str, dict[str, float]] = field(default_factory=dict)  # see ``Watch.told``
     raw: dict[str, np.ndarray] = field(default_factory=dict, repr=False)  # of the validation part, in order
 
 
@@ -98,6 +100,7 @@ class Learner:
         self.place = Place()
         self.units = torch.ones(len(tasks), device=device)
         self.weights = torch.tensor([task.weight for task in tasks.values()], device=device)
+        self.watch = Watch(len(tasks), device)
         self.sums = torch.zeros(2, len(tasks), device=device)  # of losses and of batches that knew the task
 
     # The state.
@@ -108,6 +111,8 @@ class Learner:
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "balancer": self.balancer.state(),
+            "watch": self.watch.sums,
             "place": vars(self.place),
             "sums": self.sums,
             "precision": self.precision,
@@ -118,6 +123,8 @@ class Learner:
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
+        self.balancer.restore(state["balancer"])
+        self.watch.sums = state["watch"].to(self.device)
         self.place = Place(**state["place"])
         self.sums = state["sums"].to(self.device)
         self.precision = state["precision"]
@@ -168,7 +175,7 @@ class Learner:
             pictures, targets = self._views(pictures, targets)
             pictures, view, mix = self.augment(pictures, generator, rest=rest)
             targets = {name: task.move(targets[name], view) for name, task in self.tasks.items()}
-        losses, present = self.backward(pictures, targets, mix)
+        losses, present = self.backward(pictures, targets, mix, drawn)
         if not bool(torch.isfinite(losses.sum())):
             self._diverged(losses)
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), table.clip or math.inf)
@@ -192,15 +199,46 @@ class Learner:
         }
         return torch.cat([pictures] * views), again
 
-    def backward(self, pictures: Tensor, targets: Targets, mix: Mix | None) -> tuple[Tensor, Tensor]:
+    def backward(
+        self, pictures: Tensor, targets: Targets, mix: Mix | None, seed: int = 0
+    ) -> tuple[Tensor, Tensor]:
         """Forward and backward; the gradients replace the old ones. Returns (losses, present), detached."""
         self.network.train()
         self.optimizer.zero_grad()
+        if self._looks_at_gradients():
+            return self._backward_by_task(pictures, targets, mix, seed)
         with precise(self.precision, self.device):
             raw = self.look(pictures)
         losses, present = self.losses(raw, targets, mix)
-        weights = self.balancer.weights(losses.detach(), present) * self.weights
+        epoch = self.place.epoch
+        weights = self.balancer.weights(losses.detach(), present, epoch=epoch, seed=seed) * self.weights
         (weights * losses).sum().backward()  # type: ignore[no-untyped-call]
+        return losses.detach(), present
+
+    def _looks_at_gradients(self) -> bool:
+        """Whether this step asks for each task's gradient where the backbone ends, if that learns at all."""
+        if len(self.tasks) == 1 or self.augment is None or self.network.frozen:
+            return False
+        return self.balancer.needs_gram or self.place.updates % EVERY == 0
+
+    def _backward_by_task(
+        self, pictures: Tensor, targets: Targets, mix: Mix | None, seed: int
+    ) -> tuple[Tensor, Tensor]:
+        """The backbone learns a mixture of the tasks' gradients; each head learns its own task's loss."""
+        with precise(self.precision, self.device):
+            shared = Shared(self.network.features(pictures))
+            raw = self.network.answer(shared.cut)
+        losses, present = self.losses(raw, targets, mix)
+        gradients = shared.gradients(losses, present)
+        gram = gram_matrix(gradients)
+        self.watch.add(gram)
+        told = losses.detach(), present, gram if self.balancer.needs_gram else None
+        weights = self.balancer.weights(*told, epoch=self.place.epoch, seed=seed) * self.weights
+        own = weights
+        if self.balancer.needs_gram:  # the weights are those of gradients, and may be negative
+            own = self.weights * present / present.sum().clamp(min=1)
+        (own * losses).sum().backward()  # type: ignore[no-untyped-call]
+        shared.back(gradients, weights)
         return losses.detach(), present
 
     @torch.no_grad()
@@ -279,8 +317,10 @@ def _finish(learner: Learner, validation: Batches) -> Epoch:
     rate = max(group["lr"] for group in learner.optimizer.param_groups)
     seconds = place.seconds
     place.epoch, place.step, place.seconds = place.epoch + 1, 0, 0.0
+    gradients = learner.watch.told(list(learner.tasks))
     learner.sums.zero_()
-    return Epoch(place.epoch, loss, rate, seconds, learner.validate(validation))
+    learner.watch.sums.zero_()
+    return Epoch(place.epoch, loss, rate, seconds, gradients, learner.validate(validation))
 
 
 def mean_skill(

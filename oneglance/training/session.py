@@ -29,6 +29,7 @@ from oneglance.training.augment import Augment
 from oneglance.training.batches import Batches, PictureStore
 from oneglance.training.frozen import Remembered, remembered
 from oneglance.training.loop import Epoch, Learner, Moment, collect, learn, mean_skill
+from oneglance.training.sampling import Sampling
 from oneglance.training.tensorboard import tensorboard
 
 FAMILIAR = 2000  # pictures of each part whose feature vectors are kept
@@ -80,13 +81,16 @@ class Session:
         apart = max(1, len(training.rows) // PREPARE_BY)
         network.prepare(store.gather(training.rows[::apart][:PREPARE_BY]))
         self.store = remembered(network, store, self.parts, config, self.device, screen)
-        self.batches = tuple(self._batches(part) for part in self.parts)
+        sampling = Sampling([r.source for r in training.records], config.training.source_temperature)
+        if len(sampling.names) > 1:
+            screen.say(f"an epoch: {sampling.words()}")
+        self.batches = self._batches(training, sampling), self._batches(validation)
         self.learner = self._learner(network)
         self.best, self.history = Best(), list[dict[str, Any]]()
 
-    def _batches(self, part: Part) -> Batches:
+    def _batches(self, part: Part, sampling: Sampling | None = None) -> Batches:
         targets = {name: task.encode(part.answers(name)) for name, task in self.tasks.items()}
-        return Batches(self.store, part.rows, targets, self.config.training.batch, self.device)
+        return Batches(self.store, part.rows, targets, self.config.training.batch, self.device, sampling)
 
     def _learner(self, network: Network) -> Learner:
         table = self.config.training
@@ -175,6 +179,7 @@ class Session:
             "validation": told,
             "skill": finite(skill),
             "rate": epoch.rate,
+            "gradients": epoch.gradients,
             "seconds": round(epoch.seconds, 3),
         }
         # Where nothing can be scored (NaN), the latest epoch is the best.

@@ -48,7 +48,8 @@ def everything(head: DenseHead, seen: Sequence[Tensor]) -> tuple[Tensor, Tensor]
     """What is said at all points, with the norms as they are in use."""
     head.eval()
     head.training = True
-    found: tuple[Tensor, Tensor] = head(VECTOR, seen)
+    with torch.no_grad():
+        found: tuple[Tensor, Tensor] = head(VECTOR, seen)
     head.training = False
     return found
 
@@ -71,7 +72,8 @@ def test_it_answers_at_every_point_while_training(count: int) -> None:
 
 def test_in_use_it_gives_the_surest_points_only() -> None:
     head = made(ripe=mlp(3)).eval()
-    own, raw = head(VECTOR, maps(2))
+    with torch.no_grad():
+        own, raw = head(VECTOR, maps(2))
     assert raw.shape == (2, 40, 4 + 2 + 3)
     own_of_all, rows = everything(head, maps(2))
     assert torch.equal(own, own_of_all)

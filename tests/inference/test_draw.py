@@ -54,7 +54,7 @@ def pixels_of(drawing: Image.Image, label: str) -> int:
 # Captions.
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(box=st.tuples(END, END, END, END))
 @example(box=(0.0, 0.0, 400.0, 320.0))
 @example(box=(399.0, 0.0, 400.0, 1.0))
@@ -66,9 +66,11 @@ def test_a_caption_is_whole_wherever_its_box_lies(box: tuple[float, ...]) -> Non
     )
 
 
-@pytest.mark.parametrize("box", [(150, 150, 250, 250), (0, 0, 400, 320), (380, 290, 400, 320)])
-def test_captions_do_not_cover_each_other_while_there_is_room(box: tuple[float, ...]) -> None:
-    words = ["one", "two", "three", "four"]
+@pytest.mark.parametrize(
+    ("box", "room"), [((150, 150, 250, 250), 8), ((0, 0, 400, 320), 4), ((380, 290, 400, 320), 3)]
+)
+def test_captions_do_not_cover_each_other_while_there_is_room(box: tuple[float, ...], room: int) -> None:
+    words = ["one", "two", "three", "four", "five", "six", "seven", "eight"][:room]
     together = letters(draw(black(), [(box, word, BLUE) for word in words])).sum()
     assert together == sum(letters(draw(black(), [(box, word, BLUE)])).sum() for word in words)
 
@@ -89,7 +91,7 @@ def test_a_caption_too_long_for_the_picture_ends_with_dots() -> None:
 
 
 def test_more_captions_than_places() -> None:
-    drawing = draw(black(40, 40), [((0, 0, 40, 40), f"caption {i}", str(i)) for i in range(200)])
+    drawing = draw(black(40, 40), [((0, 0, 40, 40), f"caption {i}", str(i)) for i in range(100)])
     assert drawing.size == (SMALLEST, SMALLEST)
 
 
@@ -145,6 +147,7 @@ def test_colours_do_not_change_between_versions() -> None:
     assert [PALETTE.index(colour_of(word)) for word in ("person", "car", "犬", "")] == [4, 2, 5, 0]
 
 
+@settings(deadline=None)
 @given(ANY_TEXT)
 def test_every_label_has_a_colour(label: str) -> None:
     assert colour_of(label) in PALETTE
@@ -168,7 +171,7 @@ def test_captions_are_readable(ground: tuple[int, int, int]) -> None:
     [
         ((640, 480), (640, 480)),
         ((32, 32), (SMALLEST, SMALLEST)),
-        ((4000, 3000), (LARGEST, 960)),
+        ((2000, 1500), (LARGEST, 960)),
         ((20, 1000), (SMALLEST, 1000)),
         ((1000, 20), (1000, module.LOWEST)),
         ((1, 30000), (SMALLEST, LARGEST)),
@@ -292,6 +295,7 @@ def test_a_drawing_stays_in_its_folder(name: str, tmp_path: Path) -> None:
     assert [path] == list((tmp_path / "out").iterdir())
 
 
+@settings(deadline=None)
 @given(st.lists(ANY_TEXT | st.text("aA/.\\_-", max_size=8), unique=True, max_size=20))
 def test_names_are_plain_and_never_collide(names: list[str]) -> None:
     drawn = [drawing_name(name) for name in names]

@@ -1,0 +1,189 @@
+"""A running service for tests: real tasks and real processes behind real sockets, and a network that costs
+nothing: what it says of a picture follows from the picture's mean colour.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from oneglance import config as configuration
+from oneglance.data.images import Fit, Placement
+from oneglance.data.record import Box, Seen
+from oneglance.serving.app import Settings, build_app
+from oneglance.serving.server import listening, server
+from oneglance.task import Prediction, build_tasks
+
+CONFIG = """
+sources = [{path = "none"}]
+[tasks]
+kind = {type = "label", from = "category"}
+style = {type = "tags", none = ["plain"]}
+price = {type = "number", unit = "EUR"}
+objects = {type = "boxes", attributes = {colour = {type = "label"}}}
+[backbone]
+name = "small"
+size = 32
+[cache]
+workers = 2
+"""
+
+
+class Painted:
+    """Red pictures are hats, others are shirts; the middle of each holds a button."""
+
+    def __init__(self) -> None:
+        self.config = configuration.parse(CONFIG, base=Path())
+        self.tasks = build_tasks(self.config.tasks)
+        self.tasks["kind"].learn(["hat", "shirt", "<b>shoe</b>"])
+        self.tasks["style"].learn([self.tasks["style"].read(word) for word in ("striped|dotted", "dotted")])
+        self.tasks["price"].learn([1.0, 2.0, 3.0])
+        self.tasks["objects"].learn(
+            [
+                Seen((Box(1, 1, 2, 2, name, {"colour": c}),))
+                for name, c in (("button", "red"), ("zip", "blue"))
+            ]
+        )
+        self.delay = 0.0  # seconds per forward pass
+        self.fault = ""
+        self.batches: list[int] = []
+
+    @property
+    def fit(self) -> Fit:
+        return Fit(self.config.backbone.size, self.config.pictures.fit)
+
+    def raw(self, canvases: np.ndarray) -> dict[str, np.ndarray]:
+        if self.fault:
+            raise RuntimeError(self.fault)
+        time.sleep(self.delay)
+        self.batches.append(len(canvases))
+        count = len(canvases)
+        red = canvases[:, 16, 16, 0].astype(np.float32) / 255
+        boxes = np.full((count, 2, 8), -9, np.float32)
+        boxes[:, 0] = [8, 8, 24, 24, 3, -3, 2, -2]
+        return {
+            "kind": np.stack([np.full(count, -3.0), 6 * red - 3, 3 - 6 * red], axis=1),
+            "style": np.tile(np.float32([2, -2]), (count, 1)),
+            "price": red[:, None],
+            "objects": boxes,
+        }
+
+    def answers(self, canvases: np.ndarray, placements: Sequence[Placement]) -> list[dict[str, Prediction]]:
+        raw = self.raw(canvases)
+        decoded = {name: task.decode(raw[name]) for name, task in self.tasks.items()}
+        return [
+            {name: task.place_back(decoded[name][row], placement) for name, task in self.tasks.items()}
+            for row, placement in enumerate(placements)
+        ]
+
+    def shown(self, answers: Mapping[str, Prediction]) -> dict[str, Prediction]:
+        return {name: task.shown(answers[name]) for name, task in self.tasks.items()}
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the service said."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    def refused(self, status: int) -> str:
+        """The one sentence of a refusal."""
+        assert self.status == status, self
+        assert self.headers["content-type"] == "application/json"
+        text: str = self.json["error"]
+        assert "Traceback" not in text
+        return text
+
+
+class Running:
+    """A service that runs."""
+
+    def __init__(self, port: int, predictor: Painted) -> None:
+        self.port, self.predictor = port, predictor
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+    def ask(
+        self,
+        path: str,
+        body: bytes | None = None,
+        kind: str = "",
+        *,
+        method: str = "",
+        headers: Mapping[str, str] = {},  # noqa: B006
+    ) -> Reply:
+        line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        try:
+            told = {**headers, **({"content-type": kind} if kind else {})}
+            line.request(method or ("GET" if body is None else "POST"), path, body, told)
+            answer = line.getresponse()
+            return Reply(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+        finally:
+            line.close()
+
+    def predict(self, *pictures: tuple[str, bytes], **more: Any) -> Reply:
+        """Pictures as files of a form."""
+        return self.ask("/predict", *form(*pictures), **more)
+
+    def send(self, path: str, value: Any) -> Reply:
+        """JSON."""
+        return self.ask(path, json.dumps(value).encode(), "application/json")
+
+    def metric(self, name: str) -> float:
+        lines = self.ask("/metrics").body.decode().splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"oneglance_{name}"))
+
+
+@contextmanager
+def running(settings: Settings = Settings()) -> Iterator[Running]:  # noqa: B008
+    """A service on a free port of this machine."""
+    predictor = Painted()
+    with listening("127.0.0.1", 0) as door:
+        service = server(build_app(predictor, settings), settings.bounds)
+        thread = threading.Thread(target=service.run, kwargs={"sockets": [door]}, daemon=True)
+        thread.start()
+        while not service.started:
+            assert thread.is_alive(), "the service does not start"
+            time.sleep(0.01)
+        try:
+            yield Running(door.getsockname()[1], predictor)
+        finally:
+            service.should_exit = True
+            thread.join(60)
+            assert not thread.is_alive(), "the service does not stop"
+
+
+def form(*pictures: tuple[str, bytes]) -> tuple[bytes, str]:
+    """The body and content type of a form."""
+    body = b"".join(
+        b'--edge\r\ncontent-disposition: form-data; name="pictures"; filename="%s"\r\n\r\n%s\r\n'
+        % (name.encode(), data)
+        for name, data in pictures
+    )
+    return body + b"--edge--\r\n", "multipart/form-data; boundary=edge"
+
+
+def picture(colour: str = "red", size: tuple[int, int] = (64, 48), kind: str = "PNG") -> bytes:
+    """A picture of one colour, as a file."""
+    file = io.BytesIO()
+    Image.new("RGB", size, colour).save(file, kind)
+    return file.getvalue()

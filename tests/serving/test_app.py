@@ -1,0 +1,203 @@
+"""The service answers as the network does."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from service import Painted, Running, picture, running
+
+from oneglance.serving.app import Settings
+from oneglance.serving.guard import Access
+from oneglance.serving.limits import Bounds
+
+RED, BLUE = picture("red"), picture("blue", (30, 90), "JPEG")
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    table = tmp_path_factory.mktemp("kept") / "labels.csv"
+    with running(Settings(name="clothes", corrections=table)) as started:
+        yield started
+
+
+def test_pictures_are_answered_in_order(service: Running) -> None:
+    rows = service.predict(("a.png", RED), ("b.jpg", BLUE), ("c.png", RED)).json["pictures"]
+    assert [row["image"] for row in rows] == ["a.png", "b.jpg", "c.png"]
+    assert [row["answers"]["kind"]["value"] for row in rows] == ["hat", "shirt", "hat"]
+    assert (rows[1]["width"], rows[1]["height"]) == (30, 90)
+    assert rows[0]["answers"]["style"]["values"] == ["dotted"]
+    (box,) = rows[0]["answers"]["objects"]["boxes"]
+    assert box["label"] == "button"
+    assert box["attributes"]["colour"]["value"] == "blue"
+    assert box["box"] == [16, 8, 48, 40]  # of 64 x 48 pixels, on a canvas of 32 x 32
+    assert service.predict(("a.png", RED)).json["pictures"] == rows[:1]
+
+
+def test_json_gets_the_same_answer(service: Running) -> None:
+    sent = {"pictures": [{"name": "a.png", "data": base64.b64encode(RED).decode()}]}
+    assert service.send("/predict", sent).json == service.predict(("a.png", RED)).json
+
+
+def test_an_unreadable_picture_is_named_in_its_place(service: Running) -> None:
+    reply = service.predict(("a.png", RED), ("b.png", RED[:60]), ("c.png", b""))
+    assert reply.status == 200
+    rows = reply.json["pictures"]
+    assert rows[1:] == [{"image": "b.png", "error": "is cut short"}, {"image": "c.png", "error": "is empty"}]
+    assert "answers" in rows[0]
+    assert service.predict(("b.png", RED[:60])).refused(422) == "b.png: is cut short"
+
+
+def test_clients_at_once_share_forward_passes(service: Running) -> None:
+    service.predictor.batches.clear()
+    service.predictor.delay = 0.05
+    try:
+        with ThreadPoolExecutor(16) as clients:
+            replies = list(clients.map(lambda _: service.predict(("a.png", RED)), range(48)))
+    finally:
+        service.predictor.delay = 0
+    assert [reply.status for reply in replies] == [200] * 48
+    assert sum(service.predictor.batches) == 48
+    assert len(service.predictor.batches) < 40
+
+
+def test_a_single_client_waits_for_nobody() -> None:
+    with running(Settings(bounds=Bounds(wait=60))) as service:
+        assert service.predict(("a.png", RED)).status == 200
+
+
+def test_more_than_the_queue_holds_is_sent_away_with_a_time() -> None:
+    with running(Settings(bounds=Bounds(waiting=2))) as service:
+        service.predictor.delay = 1
+        with ThreadPoolExecutor(12) as clients:
+            replies = list(clients.map(lambda _: service.predict(("a.png", RED)), range(12)))
+        statuses = [reply.status for reply in replies]
+        assert set(statuses) == {200, 503}
+        late = replies[statuses.index(503)]
+        assert "waiting already" in late.refused(503)
+        assert int(late.headers["retry-after"]) >= 1
+        service.predictor.delay = 0
+        assert service.predict(("a.png", RED)).status == 200
+        assert service.metric("pictures_inside") == 0
+        assert service.predict(*[("a.png", RED)] * 3).status == 200  # alone, a request always finds room
+
+
+def test_an_answer_that_takes_too_long_is_given_up() -> None:
+    with running(Settings(bounds=Bounds(seconds=2))) as service:
+        service.predictor.delay = 4
+        late = service.predict(("a.png", RED))
+        assert "no answer within 2 seconds" in late.refused(503)
+        assert late.headers["retry-after"] == "2"
+        service.predictor.delay = 0
+        while service.predict(("a.png", RED)).status != 200:
+            pass
+        assert service.metric("pictures_inside") == 0
+
+
+def test_a_fault_is_told_to_the_log_only(service: Running, caplog: pytest.LogCaptureFixture) -> None:
+    service.predictor.fault = "secret of the network"
+    try:
+        said = service.predict(("a.png", RED)).refused(500)
+    finally:
+        service.predictor.fault = ""
+    assert "secret" not in said
+    assert "secret of the network" in caplog.text
+    assert service.predict(("a.png", RED)).status == 200
+
+
+def test_the_log_knows_no_names_and_no_pictures(service: Running, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("DEBUG"):
+        service.predict(("secret.png", RED))
+        service.ask("/secret?secret=1")
+    told = [record.__dict__["told"] for record in caplog.records if hasattr(record, "told")]
+    assert [(t["path"], t["status"]) for t in told] == [("/predict", 200), ("other", 404)]
+    assert "secret" not in json.dumps(told)
+
+
+def test_the_model_is_described(service: Running) -> None:
+    said = service.ask("/model").json
+    assert said["name"] == "clothes"
+    assert list(said["tasks"]) == ["kind", "style", "price", "objects"]
+    assert said["tasks"]["objects"]["classes"] == ["button", "zip"]
+    assert said["limits"]["pictures"] == 64
+    assert said["corrections"] == "labels.csv"
+
+
+def test_what_programs_read_names_every_path(service: Running) -> None:
+    paths = service.ask("/openapi.json").json["paths"]
+    assert set(paths) == {"/predict", "/corrections", "/model", "/health", "/metrics"}
+    page = service.ask("/docs").body.decode()
+    for path, verbs in paths.items():
+        for verb in verbs:
+            assert f"<h2>{verb.upper()} {path}</h2>" in page
+
+
+def test_metrics_count(service: Running) -> None:
+    before = service.metric('pictures_total{result="answered"}')
+    service.predict(("a.png", RED), ("b.png", RED))
+    assert service.metric('pictures_total{result="answered"}') == before + 2
+    assert service.metric("body_bytes") == 0
+    text = service.ask("/metrics")
+    assert text.headers["content-type"].startswith("text/plain; version=0.0.4")
+    for line in text.body.decode().splitlines():
+        assert line.startswith("# ") or float(line.rpartition(" ")[2]) >= 0
+
+
+def test_nothing_on_the_page_comes_from_elsewhere(service: Running) -> None:
+    for path in ("/", "/docs", "/style.css", "/page.js"):
+        reply = service.ask(path)
+        assert reply.status == 200
+        assert "default-src 'self'" in reply.headers["content-security-policy"]
+        text = reply.body.decode().replace("http://127.0.0.1:8000/", "")
+        assert "http:" not in text
+        assert "https:" not in text
+        assert "innerHTML" not in text
+
+
+def test_a_key_is_asked_for() -> None:
+    with running(Settings(access=Access(key="grün"))) as service:
+        assert service.ask("/health").status == 200
+        assert service.ask("/").status == 200
+        for path in ("/model", "/metrics", "/nothing"):
+            assert "key is missing or wrong" in service.ask(path).refused(401)
+        assert service.predict(("a.png", RED)).status == 401
+        wrong = {"authorization": "Bearer gr"}
+        assert service.predict(("a.png", RED), headers=wrong).status == 401
+        for right in ({"authorization": "Bearer grün".encode()}, {"x-api-key": "grün".encode()}):
+            assert service.predict(("a.png", RED), headers=right).status == 200
+
+
+def test_pages_of_other_sites_may_not_ask(service: Running) -> None:
+    other = {"origin": "http://evil.example"}
+    assert "other sites" in service.predict(("a.png", RED), headers=other).refused(403)
+    assert service.predict(("a.png", RED), headers={"origin": "null"}).status == 403
+    own = {"origin": service.url.rstrip("/")}
+    assert service.predict(("a.png", RED), headers=own).status == 200
+    # A name that an attacker lets point here makes his page and this service one site to a browser.
+    bound = {"host": "evil.example", "origin": "http://evil.example"}
+    assert "asked as localhost" in service.predict(("a.png", RED), headers=bound).refused(421)
+
+
+def test_the_service_stops_when_asked_and_answers_what_is_under_way() -> None:
+    replies = []
+    with running() as service:
+        service.predictor.delay = 1
+        client = threading.Thread(target=lambda: replies.append(service.predict(("a.png", RED))))
+        client.start()
+        while not service.metric("pictures_inside"):
+            pass
+    client.join()
+    assert [reply.status for reply in replies] == [200]
+
+
+def test_the_painted_network_is_one(tmp_path: Path) -> None:
+    """The contract that the service relies on is the Predictor's own."""
+    pytest.importorskip("torch")
+    from oneglance.inference.predictor import Predictor
+
+    assert {"answers", "shown", "fit"} <= set(dir(Predictor)) & set(dir(Painted))
