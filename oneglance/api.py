@@ -414,6 +414,8 @@ DEMO = """\
 [[sources]]
 path = "scenes/labels.csv"
 group = "scene"
+[[sources]]
+path = "scenes/boxes.csv"   # the same pictures: what both say of one is known of it
 
 [tasks.digit]
 type = "label"
@@ -425,6 +427,15 @@ none = ["none"]
 [tasks.covered]
 type = "number"
 unit = "%"
+[tasks.objects]
+type = "boxes"
+width = 32
+depth = 1
+attributes.colour = { type = "label" }
+[tasks.look]
+type = "embedding"
+like = "background"
+size = 16
 
 [backbone]
 name = "small"

@@ -30,8 +30,8 @@ OPEN = frozenset(
 )  # tell nothing of anybody
 HEADERS = {
     "content-security-policy": (
-        "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'"
+        "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'"
     ),
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -53,7 +53,7 @@ class Access:
         """
         if self.key:
             given = headers.get("authorization", "").removeprefix("Bearer ") or headers.get("x-api-key", "")
-            if path not in OPEN and not hmac.compare_digest(given.encode(), self.key.encode()):
+            if path not in OPEN and not hmac.compare_digest(given.encode("latin-1"), self.key.encode()):
                 raise Refused(401, "the key is missing or wrong", "send it as Authorization: Bearer KEY")
             return
         host = headers.get("host", "")

@@ -38,6 +38,7 @@ class Boxes(Task):
 
     attributes: dict[str, dict[str, Any]] = {}  # name -> a [tasks] table of type label, tags or number
     classes: ClassNames = []  # default: those of the training part, sorted
+    single: str = ""  # every box is one of these; what the data call it is the field "label" of attributes
     levels: int = Field(
         3, ge=1, le=5
     )  # maps that are looked at, from the coarsest; one more for small things
@@ -77,19 +78,21 @@ class Boxes(Task):
             raise Misfit("holds no boxes", "name the field that holds them with `from`")
         found = []
         for box in said.boxes:
-            if self.classes and box.label and box.label not in self.classes:
+            if self.classes and not self.single and box.label and box.label not in self.classes:
                 cure = f"it is not among `classes`.{nearest(box.label, self.classes)}"
                 raise Misfit(f'has a box of class "{box.label}"', cure)
-            found.append(replace(box, attributes=self._read_attributes(box)))
-        looked = said.asked
+            label = self.single or box.label
+            found.append(replace(box, label=label, attributes=self._read_attributes(box)))
+        looked = None if self.single else said.asked
         if asked is not None:
             looked = frozenset(asked) if looked is None else looked & frozenset(asked)
         return Seen(tuple(found), looked)
 
     def _read_attributes(self, box: Box) -> dict[str, Any]:
         answers = {}
+        there = {"label": box.label or None, **box.attributes}
         for name, task in self._attributes.items():
-            said = [box.attributes.get(field) for field in task.fields]
+            said = [there.get(field) for field in task.fields]
             if any(part is not None for part in said):
                 whole = said[0] if len(said) == 1 else dict(zip(task.fields, said, strict=True))
                 try:
@@ -376,8 +379,7 @@ class Boxes(Task):
         found = matching.average_precision(evidence["found"], weights)
         for name, task in self._attributes.items():
             where, own = evidence[name]
-            counted = weights[where]
-            told = task.metrics(own, counted) if counted.any() else {task.deciding: float("nan")}
+            told = _attribute_metrics(task, own, weights[where])
             found |= {f"{name}.{metric}": value for metric, value in told.items()}
         return found
 
@@ -440,6 +442,15 @@ def _box(corners: Sequence[float], label: str, score: float, attributes: Mapping
 def _placed(box: Box, placement: Placement) -> Box:
     x0, y0, x1, y1 = placement.to_canvas(np.array([box.x0, box.y0, box.x1, box.y1])).tolist()
     return replace(box, x0=x0, y0=y0, x1=x1, y1=y1)
+
+
+def _attribute_metrics(task: VectorTask, evidence: Evidence, weights: np.ndarray) -> dict[str, float]:
+    """The same names whatever the weights; NaN where no box counts."""
+    if not evidence:
+        return {task.deciding: float("nan")}
+    if weights.any():
+        return task.metrics(evidence, weights)
+    return dict.fromkeys(task.metrics(evidence, np.ones(len(weights))), float("nan"))
 
 
 def _listed(labels: Iterable[str]) -> str:

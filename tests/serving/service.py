@@ -129,7 +129,7 @@ class Running:
         kind: str = "",
         *,
         method: str = "",
-        headers: Mapping[str, str] = {},  # noqa: B006
+        headers: Mapping[str, str | bytes] = {},
     ) -> Reply:
         line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         try:
@@ -182,7 +182,9 @@ def form(*pictures: tuple[str, bytes]) -> tuple[bytes, str]:
     return body + b"--edge--\r\n", "multipart/form-data; boundary=edge"
 
 
-def picture(colour: str = "red", size: tuple[int, int] = (64, 48), kind: str = "PNG") -> bytes:
+def picture(
+    colour: str | tuple[int, int, int] = "red", size: tuple[int, int] = (64, 48), kind: str = "PNG"
+) -> bytes:
     """A picture of one colour, as a file."""
     file = io.BytesIO()
     Image.new("RGB", size, colour).save(file, kind)

@@ -1,0 +1,147 @@
+"""What people correct lands in tables that ``train`` reads."""
+
+from __future__ import annotations
+
+import base64
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from service import Painted, picture, running
+
+from oneglance.data.record import Record
+from oneglance.data.source import open_source
+from oneglance.errors import ConfigError, RunError
+from oneglance.serving.app import Settings
+from oneglance.serving.corrections import Corrections
+from oneglance.serving.limits import Refused
+from oneglance.serving.sent import SentImage
+
+RED, BLUE = SentImage("../a.png", picture("red")), SentImage("b.jpg", picture("blue", kind="JPEG"))
+BUTTON = {"box": [1, 2, 30, 40.5], "label": "button", "attributes": {"colour": {"value": "red"}}}
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Corrections:
+    return Corrections(tmp_path / "labels.csv", Painted().tasks)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """What ``train`` reads there: the answers by picture."""
+    records = list(open_source({"path": str(path)}, path.parent).read())
+    assert all(isinstance(record, Record) for record in records), records
+    return {Path(record.image.path).name[:6]: record.answers for record in records}
+
+
+def short(picture: SentImage) -> str:
+    return picture.stamp()[0][:6]
+
+
+def test_each_task_has_its_column(kept: Corrections) -> None:
+    name = kept.keep(RED, 64, 48, {"kind": {"value": "scarf"}, "price": {"value": 3}})
+    kept.keep(BLUE, 64, 48, {"style": {"values": ["dotted", "striped"]}})
+    assert (kept.path.parent / name).read_bytes() == RED.data
+    assert read(kept.path) == {
+        short(RED): {"category": "scarf", "price": "3"},
+        short(BLUE): {"style": "dotted|striped"},
+    }
+
+
+def test_a_second_word_replaces_the_first_and_leaves_the_rest(kept: Corrections) -> None:
+    kept.keep(RED, 64, 48, {"kind": {"value": "scarf"}, "price": {"value": 3}})
+    kept.keep(BLUE, 64, 48, {"price": {"value": 1.5}})
+    kept.keep(RED, 64, 48, {"kind": {"value": "hat"}})
+    assert read(kept.path)[short(RED)] == {"category": "hat", "price": "3"}
+    assert len(kept.path.read_text().splitlines()) == 3
+
+
+def test_no_tag_at_all_is_an_answer(kept: Corrections) -> None:
+    kept.keep(RED, 64, 48, {"style": {"values": []}})
+    assert read(kept.path)[short(RED)] == {"style": "plain"}
+
+
+def test_boxes_have_a_table_of_their_own(kept: Corrections) -> None:
+    kept.keep(RED, 64, 48, {"objects": {"boxes": [BUTTON, BUTTON]}})
+    kept.keep(RED, 64, 48, {"objects": {"boxes": [BUTTON]}})
+    kept.keep(BLUE, 64, 48, {"objects": {"boxes": []}})
+    assert not kept.path.exists()
+    found = read(kept.path.with_name("labels-objects.csv"))
+    (box,) = found[short(RED)]["objects"].boxes
+    assert (box.x0, box.y0, box.x1, box.y1, box.label) == (1, 2, 30, 40.5, "button")
+    assert box.attributes["colour"] == "red"
+    assert found[short(BLUE)]["objects"].boxes == ()
+
+
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [
+        ({}, "nothing was corrected"),
+        ({"knid": {"value": "hat"}}, "knid: is no task"),
+        ({"kind": "hat"}, "has no answer"),
+        ({"kind": {"value": None}}, "has no answer"),
+        ({"kind": {"value": True}}, "has no answer"),
+        ({"kind": {"value": {"a": 1}}}, "has no answer"),
+        ({"kind": {"value": ""}}, "means unknown"),
+        ({"kind": {"values": ["a", "b"]}}, "several values"),
+        ({"price": {"value": "about 30"}}, "write a number"),
+        ({"price": {"value": 1e300}}, "finite"),
+        ({"style": {"values": ["a|b"]}}, "cannot be written"),
+        ({"objects": {"value": "hat"}}, "has no boxes"),
+        ({"objects": {"boxes": [{}]}}, "another form"),
+        ({"objects": {"boxes": [{**BUTTON, "box": [1, 2, 3]}]}}, "another form"),
+        ({"objects": {"boxes": [{**BUTTON, "box": [1, 2, 1, 4]}]}}, "outside its picture"),
+        ({"objects": {"boxes": [{**BUTTON, "box": [0, 0, 65, 4]}]}}, "outside its picture of 64×48"),
+        ({"objects": {"boxes": [{**BUTTON, "box": [0, 0, True, 4]}]}}, "another form"),
+        ({"objects": {"boxes": [{**BUTTON, "label": " "}]}}, "another form"),
+        ({"objects": {"boxes": [{**BUTTON, "attributes": {"image": {"value": "x"}}}]}}, "unknown attribute"),
+        ({"objects": {"boxes": [{**BUTTON, "attributes": {"colour": "x"}}]}}, "another form"),
+    ],
+)
+def test_what_no_task_understands_is_refused(kept: Corrections, answers: Any, words: str) -> None:
+    with pytest.raises(Refused, match=words) as refused:
+        kept.keep(RED, 64, 48, answers)
+    assert refused.value.status == 422
+    assert list(kept.path.parent.rglob("*.*")) == []
+
+
+def test_odd_words_survive_the_table(kept: Corrections) -> None:
+    word = 'a "shoe", =1+1;\nnew'
+    kept.keep(RED, 64, 48, {"kind": {"value": word}})
+    kept.keep(BLUE, 64, 48, {"kind": {"value": "hat"}})
+    assert read(kept.path)[short(RED)] == {"category": word}
+
+
+def test_what_others_wrote_in_the_table_stays(kept: Corrections) -> None:
+    kept.path.write_text("image,category,remark\nmine.png,hat,old\n")
+    kept.keep(RED, 64, 48, {"kind": {"value": "scarf"}})
+    assert kept.path.read_text().startswith("image,category,remark\nmine.png,hat,old\n")
+    kept.path.write_text("a,b\n1,2\n")
+    with pytest.raises(RunError, match="has no column image"):
+        kept.keep(RED, 64, 48, {"kind": {"value": "scarf"}})
+    assert kept.path.read_text() == "a,b\n1,2\n"
+
+
+def test_the_place_must_be_a_table(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"use one such as labels\.csv"):
+        Corrections(tmp_path / "labels.txt", {})
+
+
+def test_corrections_over_http(tmp_path: Path) -> None:
+    table = tmp_path / "new" / "labels.csv"
+    with running(Settings(corrections=table)) as service:
+
+        def correct(number: int) -> int:
+            data = base64.b64encode(picture((number, 0, 0))).decode()
+            sent = {"name": "a.png", "data": data, "answers": {"price": {"value": number}}}
+            return service.send("/corrections", sent).status
+
+        with ThreadPoolExecutor(8) as people:
+            assert list(people.map(correct, range(20))) == [200] * 20
+        assert len(read(table)) == 20
+        bad = {"name": "a.png", "data": "AAAA", "answers": {"price": {"value": 1}}}
+        assert service.send("/corrections", bad).refused(422) == "a.png: is not a picture"
+        for wrong in ([], {}, {"data": "AAAA"}, {"data": "AAAA", "answers": []}, {"answers": {}}):
+            service.send("/corrections", wrong).refused(422)
+        assert service.ask("/corrections", b"{", "application/json").refused(400)
+    assert len(list((tmp_path / "new" / "labels-pictures").iterdir())) == 20
