@@ -214,6 +214,7 @@ def predict(
     pictures: Paths,
     *,
     out: str | Path | None = None,
+    draw: str | Path | None = None,
     device: str = "auto",
     screen: Screen | None = None,
 ) -> list[dict[str, Any]]:
@@ -223,6 +224,7 @@ def predict(
         run: a finished run folder.
         pictures: files, folders, archives, glob patterns, or tables that name pictures.
         out: a .jsonl, .csv or .parquet file to write; the list is then empty, so that memory does not grow.
+        draw: a folder that gets every picture with the answers drawn on it.
 
     Returns:
         One object per picture, in order: ``{"image", "width", "height", "answers"}``, or
@@ -230,7 +232,7 @@ def predict(
     """
     from oneglance.inference.output import write_answers
 
-    rows, example = stream(run, pictures, device=device, screen=screen)
+    rows, example = stream(run, pictures, draw=draw, device=device, screen=screen)
     if out is None:
         return list(rows)
     write_answers(rows, Path(out), example)
@@ -238,20 +240,32 @@ def predict(
 
 
 def stream(
-    run: str | Path, pictures: Paths, *, device: str = "auto", screen: Screen | None = None
+    run: str | Path,
+    pictures: Paths,
+    *,
+    draw: str | Path | None = None,
+    device: str = "auto",
+    screen: Screen | None = None,
 ) -> tuple[Iterator[dict[str, Any]], dict[str, Any]]:
     """The answers one by one, and an example of an answer by task. See ``predict``."""
     with needs_extra("train", "predict from a run folder"):
         from oneglance.inference.predictor import Predictor
         from oneglance.run import RunFolder
 
+    from oneglance.inference.illustrate import illustrated
+
     screen = screen or default_screen()
     predictor = Predictor.open(RunFolder.open(run), device=device)
     refs = pictures_of(pictures, screen)
     example = {name: task.constant(1)[0] for name, task in predictor.tasks.items()}
+    rows = predictor.predict(refs)
+    if draw is not None:
+        pictures_table = predictor.config.pictures
+        limits = Limits(pictures_table.megapixels, pictures_table.megabytes)
+        rows = illustrated(rows, refs, predictor.tasks, Path(draw), limits)
 
     def told() -> Iterator[dict[str, Any]]:
-        for done, row in enumerate(predictor.predict(refs), 1):
+        for done, row in enumerate(rows, 1):
             screen.progress(done, len(refs), "predicting")
             yield row
         screen.close()

@@ -229,6 +229,10 @@ def predict(
         Path | None,
         typer.Option(help="a .jsonl, .csv or .parquet file; default: lines of JSON here", show_default=False),
     ] = None,
+    draw: Annotated[
+        Path | None,
+        typer.Option(help="a folder for the pictures with their answers drawn on them", show_default=False),
+    ] = None,
     device: Device = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="lines of JSON here, as without --out")] = False,
 ) -> None:
@@ -236,7 +240,7 @@ def predict(
     from oneglance.api import stream
     from oneglance.inference.output import line, write_answers
 
-    rows, example = stream(run, pictures, device=device)
+    rows, example = stream(run, pictures, draw=draw, device=device)
     failed = 0
 
     def counted() -> Any:

@@ -406,6 +406,16 @@ class Boxes(Task):
     def predicted_words(self, prediction: Prediction) -> str:
         return _listed(box["label"] for box in prediction["boxes"])
 
+    def marks(self, prediction: Prediction) -> list[tuple[Sequence[float], str, str]]:
+        marks = []
+        for box in prediction["boxes"]:
+            said = [
+                self._attributes[name].predicted_words(answer) for name, answer in box["attributes"].items()
+            ]
+            caption = ", ".join([f"{box['label']} ({box['confidence']:.0%})", *said])
+            marks.append((box["box"], caption, box["label"]))
+        return marks
+
     # The run folder.
 
     def state(self) -> dict[str, Any]:

@@ -1,0 +1,262 @@
+"""The page in a real browser: Chromium of the system, headless, with real clicks and keys.
+
+Slow: a browser starts, and each test opens the page anew.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from service import Running, picture, running
+
+from oneglance.serving.app import Settings
+from oneglance.serving.guard import Access
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine"),
+]
+PATIENCE = 60_000  # milliseconds: the machine may be busy
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as driver:
+        flags = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=flags, timeout=3 * PATIENCE)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("kept") / "labels.csv"
+
+
+@pytest.fixture(scope="module")
+def service(table: Path) -> Iterator[Running]:
+    with running(Settings(name="clothes", corrections=table)) as started:
+        yield started
+
+
+@pytest.fixture
+def page(browser: Any, service: Running) -> Iterator[Any]:
+    yield from opened(browser, service)
+
+
+def opened(browser: Any, service: Running, **how: Any) -> Iterator[Any]:
+    """The page, which must speak to nobody else and never fail in its script."""
+    context = browser.new_context(**how)
+    context.set_default_timeout(PATIENCE)
+    page = context.new_page()
+    hosts, faults = set(), []
+    page.on("request", lambda request: hosts.add(request.url.split("?")[0]))
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.goto(service.url)
+    yield page
+    assert {url for url in hosts if not url.startswith((service.url, "blob:", "data:"))} == set()
+    assert faults == []
+    context.close()
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, Path]:
+    """Pictures of the names' colours, and what is none."""
+    made = {name: tmp_path / f"{name}.png" for name in ("red", "blue")}
+    for name, path in made.items():
+        path.write_bytes(picture(name, (300, 200)))
+    made["broken"] = tmp_path / "broken.png"
+    made["broken"].write_bytes(picture("red")[:60])
+    made["odd"] = tmp_path / "<img src=x onerror=alert(1)>.png"
+    made["odd"].write_bytes(picture("red"))
+    return made
+
+
+def choose(page: Any, *paths: Path) -> Any:
+    """Choose pictures with the button; the cards."""
+    with page.expect_file_chooser() as chooser:
+        page.click("#choose")
+    chooser.value.set_files([str(path) for path in paths])
+    page.wait_for_function(f"document.querySelectorAll('.card .answer, .card .error').length >= {len(paths)}")
+    return page.locator(".card")
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_chosen_pictures_are_answered(page: Any, files: dict[str, Path]) -> None:
+    cards = choose(page, files["red"], files["blue"], files["broken"], files["odd"])
+    page.wait_for_function("document.querySelectorAll('.card .error').length === 1")
+    assert cards.count() == 4
+    red = cards.nth(0).inner_text()
+    for words in ("red.png", "300 × 200 pixels", "hat", "dotted", "EUR", "1 × button", "colour: blue"):
+        assert words in red
+    assert "<b>shoe</b>" in red  # a class is text
+    assert "is cut short" in cards.nth(2).inner_text()
+    assert files["odd"].name in cards.nth(3).inner_text()
+    assert page.inner_text("#status") == "4 pictures answered"
+    width = (
+        cards.nth(0)
+        .locator(".chosen .fill")
+        .first.evaluate("bar => bar.offsetWidth / bar.parentNode.offsetWidth")
+    )
+    assert width > 0.9  # the hat's bar
+    page.click("#clear")
+    assert cards.count() == 0
+
+
+def test_boxes_are_drawn_where_they_are(page: Any, files: dict[str, Path]) -> None:
+    canvas = choose(page, files["blue"]).locator("canvas")
+    pixels = "(canvas, [x, y]) => [...canvas.getContext('2d').getImageData(x, y, 1, 1).data].slice(0, 3)"
+    # On its canvas of 32 x 32 pixels the picture lies from 5 1/2 to 26 1/2; the box goes from 8 to 24.
+    inside, edge, outside = (canvas.evaluate(pixels, place) for place in ([150, 100], [75, 120], [60, 120]))
+    assert inside == outside == [0, 0, 255]
+    assert edge != inside
+
+
+def test_dropped_and_pasted_pictures_are_answered(page: Any, files: dict[str, Path]) -> None:
+    data = page.evaluate_handle(
+        """async () => {
+            const blob = await new Promise((done) => {
+                const canvas = Object.assign(document.createElement("canvas"), { width: 40, height: 30 });
+                canvas.getContext("2d").fillRect(0, 0, 40, 30);
+                canvas.toBlob(done);
+            });
+            const data = new DataTransfer();
+            data.items.add(new File([blob], "given.png", { type: "image/png" }));
+            return data;
+        }"""
+    )
+    page.dispatch_event("#drop", "dragover", {"dataTransfer": data})
+    assert "over" in page.get_attribute("#drop", "class")
+    page.dispatch_event("#drop", "drop", {"dataTransfer": data})
+    page.wait_for_selector(".card .answer")
+    page.evaluate("data => dispatchEvent(new ClipboardEvent('paste', { clipboardData: data }))", data)
+    page.wait_for_function("document.querySelectorAll('.card canvas').length === 2")
+    assert "40 × 30 pixels" in page.locator(".card").nth(1).inner_text()
+
+
+def test_the_camera_takes_a_picture(page: Any) -> None:
+    page.click("#camera")
+    page.wait_for_function("document.getElementById('video').videoWidth > 0")
+    page.click("#shoot")
+    page.wait_for_selector(".card .answer")
+    assert not page.is_visible("#video")
+
+
+def test_an_answer_is_corrected_by_keyboard(page: Any, files: dict[str, Path], table: Path) -> None:
+    card = choose(page, files["red"])
+    card.get_by_role("button", name="Correct these answers").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Control+A")
+    page.keyboard.type("scarf")
+    page.keyboard.press("Enter")
+    card.get_by_text("Kept in labels.csv").wait_for()
+    (row,) = [row for row in rows(table) if row["category"] == "scarf"]
+    assert not row.get("price")  # nobody has said anything about it
+    assert (table.parent / row["image"]).read_bytes() == files["red"].read_bytes()
+    assert "scarf" in card.inner_text()
+
+
+def test_all_answers_can_be_confirmed(page: Any, files: dict[str, Path], table: Path) -> None:
+    card = choose(page, files["blue"])
+    card.get_by_role("button", name="Correct these answers").click()
+    card.get_by_label("striped").check()
+    card.locator("input[type=number]").fill("12.5")
+    card.get_by_label("all other answers are right too").check()
+    card.get_by_role("button", name="Keep").click()
+    card.get_by_text("Kept in labels.csv").wait_for()
+    (row,) = [row for row in rows(table) if row.get("price") == "12.5"]
+    assert row["category"] == "shirt"
+    assert row["style"] == "dotted|striped"
+    boxes = [r for r in rows(table.with_name("labels-objects.csv")) if r["image"] == row["image"]]
+    assert [box["label"] for box in boxes] == ["button"]
+
+
+def test_boxes_are_removed_drawn_and_typed(page: Any, files: dict[str, Path], table: Path) -> None:
+    files["red"].write_bytes(picture("red", (400, 200)))
+    card = choose(page, files["red"])
+    card.get_by_role("button", name="Correct these answers").click()
+    card.get_by_role("button", name="remove box 1, button").click()
+    canvas = card.locator("canvas")
+    canvas.scroll_into_view_if_needed()
+    frame = canvas.bounding_box()
+    page.mouse.move(frame["x"] + frame["width"] * 0.25, frame["y"] + frame["height"] * 0.25)
+    page.mouse.down()
+    page.mouse.move(frame["x"] + frame["width"] * 0.5, frame["y"] + frame["height"] * 0.75, steps=4)
+    page.mouse.up()
+    card.get_by_label("class of box 1").select_option("zip")
+    card.get_by_label("edges of a new box").fill("10, 20, 30, 900")
+    card.get_by_role("button", name="Add box").click()
+    card.get_by_role("button", name="Keep").click()
+    card.get_by_text("Kept in labels.csv").wait_for()
+    drawn, typed = rows(table.with_name("labels-objects.csv"))[-2:]
+    assert drawn["label"] == "zip"
+    edges = [float(drawn[name]) for name in ("xmin", "ymin", "xmax", "ymax")]
+    assert edges == pytest.approx([100, 50, 200, 150], abs=3)
+    assert [typed[name] for name in ("label", "xmin", "ymin", "xmax", "ymax")] == [
+        "button",
+        "10",
+        "20",
+        "30",
+        "200",
+    ]
+
+
+def test_a_refusal_is_shown_and_nothing_is_lost(page: Any, files: dict[str, Path]) -> None:
+    card = choose(page, files["red"])
+    card.get_by_role("button", name="Correct these answers").click()
+    card.locator("input[type=number]").fill("1e300")
+    card.get_by_role("button", name="Keep").click()
+    card.get_by_text("write a finite number").wait_for()
+    card.get_by_role("button", name="Cancel").click()
+    assert "hat" in card.inner_text()
+
+
+def test_unfamiliar_pictures_are_said_to_be_so(page: Any, files: dict[str, Path]) -> None:
+    def strange(route: Any) -> None:
+        reply = route.fetch()
+        body = reply.json()
+        body["pictures"][0] |= {"unfamiliar": 0.998, "unknown": True}
+        route.fulfill(response=reply, body=json.dumps(body))
+
+    page.route("**/predict", strange)
+    card = choose(page, files["red"])
+    assert "I don’t know this kind of picture." in card.inner_text()
+    assert "less familiar than 100 %" in card.inner_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (360, 740)])
+def test_it_fits_every_screen(
+    browser: Any, service: Running, files: dict[str, Path], scheme: str, width: int, height: int
+) -> None:
+    for page in opened(browser, service, viewport={"width": width, "height": height}, color_scheme=scheme):
+        card = choose(page, files["red"], files["broken"]).nth(0)
+        card.get_by_role("button", name="Correct these answers").click()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        bright = sum(map(int, ground.removeprefix("rgb(").removesuffix(")").split(","))) / 3
+        assert bright > 200 if scheme == "light" else bright < 60
+
+
+def test_a_key_is_asked_for_and_used(browser: Any, files: dict[str, Path]) -> None:
+    with running(Settings(access=Access(key="open sesame"))) as guarded:
+        for page in opened(browser, guarded):
+            page.fill("#key", "open sesame")
+            page.keyboard.press("Enter")
+            page.wait_for_function("document.getElementById('model').textContent.includes('kind')")
+            card = choose(page, files["red"])
+            assert "hat" in card.inner_text()
+            assert card.get_by_role("button", name="Correct").count() == 0  # none are taken here
