@@ -19,10 +19,12 @@ _HOMES = {
     "convert": "api",
     "demo": "api",
     "evaluate": "api",
+    "export": "api",
     "get": "api",
     "init": "api",
     "predict": "api",
     "runs": "api",
+    "serve": "serving.serve",
     "summary": "data.checks",
     "train": "api",
 }  # loaded when first asked for: importing oneglance takes no time
@@ -39,18 +41,34 @@ __all__ = [
     "convert",
     "demo",
     "evaluate",
+    "export",
     "get",
     "init",
     "predict",
     "runs",
+    "serve",
     "summary",
     "train",
 ]
 
 if TYPE_CHECKING:
-    from oneglance.api import Run, check, compare, convert, demo, evaluate, get, init, predict, runs, train
+    from oneglance.api import (
+        Run,
+        check,
+        compare,
+        convert,
+        demo,
+        evaluate,
+        export,
+        get,
+        init,
+        predict,
+        runs,
+        train,
+    )
     from oneglance.data.checks import summary
     from oneglance.errors import ConfigError, DataError, OneglanceError, Problem, RunError
+    from oneglance.serving.serve import serve
 
 
 def __getattr__(name: str) -> Any:

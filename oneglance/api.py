@@ -44,6 +44,10 @@ class Run:
         """See ``evaluate``."""
         return evaluate(self.path, **settings)
 
+    def export(self, **settings: Any) -> dict[str, Any]:
+        """See ``export``."""
+        return export(self.path, **settings)
+
     def history(self) -> list[dict[str, Any]]:
         """A row per epoch: losses, validation metrics, rate, seconds."""
         return self.folder.history()
@@ -216,23 +220,26 @@ def predict(
     out: str | Path | None = None,
     draw: str | Path | None = None,
     device: str = "auto",
+    false_alarm: float | None = None,
     screen: Screen | None = None,
 ) -> list[dict[str, Any]]:
     """Answer for every picture.
 
     Args:
-        run: a finished run folder.
+        run: a finished run folder, or an .onnx file that ``export`` wrote, which needs no torch.
         pictures: files, folders, archives, glob patterns, or tables that name pictures.
         out: a .jsonl, .csv or .parquet file to write; the list is then empty, so that memory does not grow.
         draw: a folder that gets every picture with the answers drawn on it.
+        false_alarm: share of familiar pictures that may be called unknown; default: 0.01.
 
     Returns:
-        One object per picture, in order: ``{"image", "width", "height", "answers"}``, or
+        One object per picture, in order: ``{"image", "width", "height", "unfamiliar", "answers"}``, with
+        ``"unknown": True`` where so few familiar pictures are as unlike the training pictures, or
         ``{"image", "error"}`` for a picture that cannot be read.
     """
     from oneglance.inference.output import write_answers
 
-    rows, example = stream(run, pictures, draw=draw, device=device, screen=screen)
+    rows, example = stream(run, pictures, draw=draw, device=device, false_alarm=false_alarm, screen=screen)
     if out is None:
         return list(rows)
     write_answers(rows, Path(out), example)
@@ -245,19 +252,17 @@ def stream(
     *,
     draw: str | Path | None = None,
     device: str = "auto",
+    false_alarm: float | None = None,
     screen: Screen | None = None,
 ) -> tuple[Iterator[dict[str, Any]], dict[str, Any]]:
     """The answers one by one, and an example of an answer by task. See ``predict``."""
-    with needs_extra("train", "predict from a run folder"):
-        from oneglance.inference.predictor import Predictor
-        from oneglance.run import RunFolder
-
     from oneglance.inference.illustrate import illustrated
+    from oneglance.inference.predictor import open_predictor
 
     screen = screen or default_screen()
-    predictor = Predictor.open(RunFolder.open(run), device=device)
+    with needs_extra("train", "predict from a run folder"):
+        predictor = open_predictor(run, device=device, false_alarm=false_alarm)
     refs = pictures_of(pictures, screen)
-    example = {name: task.constant(1)[0] for name, task in predictor.tasks.items()}
     rows = predictor.predict(refs)
     if draw is not None:
         pictures_table = predictor.config.pictures
@@ -270,7 +275,43 @@ def stream(
             yield row
         screen.close()
 
-    return told(), example
+    return told(), predictor.example()
+
+
+def export(
+    run: str | Path,
+    *,
+    out: str | Path | None = None,
+    format: str = "onnx",
+    precision: str = "fp32",
+    screen: Screen | None = None,
+) -> dict[str, Any]:
+    """Write a finished run as one file that gives the same answers, and compare them on validation pictures.
+
+    Args:
+        run: the run folder.
+        out: the file to write; default: ``model.onnx`` and the like in the run folder.
+        format: ``onnx``, which ``predict`` and ``serve`` read without torch, or ``torch``: a torch.export
+            program for code of your own.
+        precision: ``fp32``; ``fp16``, half the size; ``int8``, whose ranges are those of training pictures.
+
+    Returns:
+        ``{"file", "format", "precision", "bytes", "pictures", "drawn", "disagreement", "scores"}``: on how
+        many pictures it was compared, whether they had to be drawn because the data are not there, by how
+        much the raw output of each task differs, and the deciding metric of the run and of the file.
+
+    Raises:
+        ConfigError: there is no such format or precision.
+        RunError: the run is not finished, or the file would answer otherwise; nothing is written then.
+    """
+    with needs_extra("export", "export"):
+        for name in ("torch", "onnx", "onnxscript"):
+            import_module(name)
+        from oneglance.inference.export import export_run
+        from oneglance.run import RunFolder
+
+    place = Path(out) if out else None
+    return export_run(RunFolder.open(run), place, format, precision, screen or default_screen())
 
 
 def init(

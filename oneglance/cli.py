@@ -221,7 +221,7 @@ def compare(
 
 @app.command()
 def predict(
-    run: RunPath,
+    run: Annotated[Path, typer.Argument(help="a run folder, or an .onnx file of export", show_default=False)],
     pictures: Annotated[
         list[str], typer.Argument(help="files, folders, archives, patterns", show_default=False)
     ],
@@ -234,13 +234,17 @@ def predict(
         typer.Option(help="a folder for the pictures with their answers drawn on them", show_default=False),
     ] = None,
     device: Device = "auto",
+    false_alarm: Annotated[
+        float | None,
+        typer.Option(help="share of familiar pictures that may be called unknown; default: 0.01"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="lines of JSON here, as without --out")] = False,
 ) -> None:
     """Answer for every picture."""
     from oneglance.api import stream
     from oneglance.inference.output import line, write_answers
 
-    rows, example = stream(run, pictures, draw=draw, device=device)
+    rows, example = stream(run, pictures, draw=draw, device=device, false_alarm=false_alarm)
     failed = 0
 
     def counted() -> Any:
@@ -261,6 +265,32 @@ def predict(
 
 
 @app.command()
+def export(
+    run: RunPath,
+    out: Annotated[
+        Path | None, typer.Option(help="the file; default: in the run folder", show_default=False)
+    ] = None,
+    format: Annotated[str, typer.Option(help="onnx or torch")] = "onnx",
+    precision: Annotated[str, typer.Option(help="fp32, fp16 or int8")] = "fp32",
+    as_json: AsJson = False,
+) -> None:
+    """Write a run as one file that gives the same answers."""
+    report = oneglance.export(run, out=out, format=format, precision=precision)
+    if as_json:
+        print_json(report)
+    else:
+        from oneglance.tables import shown
+
+        pictures = f"{report['pictures']} {'drawn' if report['drawn'] else 'validation'} pictures"
+        tell(f"wrote {report['file']}: {report['bytes'] / 1e6:.1f} MB, compared with the run on {pictures}")
+        for name, differs in report["disagreement"].items():
+            tell(f"{name}: raw answers differ by at most {differs:.1g} of the largest")
+        for name, score in report["scores"].items():
+            pair = f"{shown(score['run'])} in the run, {shown(score['file'])} in the file"
+            tell(f"{name}: {score['metric']} {pair}")
+
+
+@app.command()
 def runs(
     folder: Annotated[Path, typer.Argument(help="where the runs are")] = Path("runs"),
     as_json: AsJson = False,
@@ -273,6 +303,30 @@ def runs(
         from oneglance.tables import show_runs
 
         show_runs(found, folder)
+
+
+@app.command()
+def serve(
+    run: Annotated[Path, typer.Argument(help="a run folder or an .onnx file", show_default=False)],
+    host: Annotated[
+        str, typer.Option(help="the address; 0.0.0.0 lets other machines ask")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free")] = 8000,
+    corrections: Annotated[
+        Path | None, typer.Option(help="a .csv table that corrections go to", show_default=False)
+    ] = None,
+    api_key: Annotated[
+        str, typer.Option(envvar="ONEGLANCE_API_KEY", help="what programs must send", show_default=False)
+    ] = "",
+    wait: Annotated[
+        float, typer.Option(min=0, max=1000, help="milliseconds that a picture waits for others")
+    ] = 5,
+    device: Device = "auto",
+) -> None:
+    """Answer over HTTP, with a page for people."""
+    oneglance.serve(
+        run, host=host, port=port, corrections=corrections, api_key=api_key, wait=wait, device=device
+    )
 
 
 def speak_utf8() -> None:

@@ -9,7 +9,7 @@ import pytest
 import oneglance
 
 NAMES = getattr(oneglance, "__all__", [])
-WORDS = {"check", "demo", "evaluate", "get", "init", "predict", "runs", "train"}  # the verbs of the shell
+WORDS = {"check", "demo", "evaluate", "get", "init", "predict", "runs", "serve", "train"}  # the verbs of the shell
 
 pytestmark = pytest.mark.skipif(not NAMES, reason="oneglance has no public names yet")
 

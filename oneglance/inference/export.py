@@ -70,8 +70,15 @@ def export_run(
     network = run.network(config, tasks)
     ours = Predictor(TorchEngine(network, torch.device("cpu")), tasks, config, novelty_of(run))
     path = out or run / f"model{'' if precision == 'fp32' else '-' + precision}{ENDINGS[format]}"
-    parts = parts_of(run, ours)
+    parts = parts_of(run, ours, screen)
     compared = taken(ours, parts["validation"], COMPARED) or drawn(ours)
+    seen = taken(ours, parts["train"], CALIBRATED) if precision == "int8" else compared
+    if seen is None:
+        raise RunError(
+            "int8 needs training pictures, which are not where they were",
+            where=str(run.path),
+            cure="put them back, or choose --precision fp16 or fp32",
+        )
     screen.say(f"writing {precision}, comparing it on {told(compared)}")
     looked = ask(ours.engine, compared.canvases)
     exported = Exported(run.network(config, tasks), half=precision == "fp16")
@@ -79,8 +86,7 @@ def export_run(
         if format == "torch":
             written = as_torch(exported, ours, compared.canvases)
         else:
-            seen = taken(ours, parts["train"], CALIBRATED) if precision == "int8" else None
-            written = as_onnx(exported, ours, compared.canvases, seen, precision, str(path))
+            written = as_onnx(exported, ours, seen.canvases, precision, str(path))
     theirs = ask(written.engine, compared.canvases)
     found = {name: disagreement(looked.raw[name], theirs.raw[name]) for name in tasks}
     refuse_other(found, precision, path)
@@ -172,19 +178,8 @@ def as_torch(exported: Exported, ours: Predictor, canvases: np.ndarray) -> Writt
     return Written(content, Program(program.module(), list(ours.tasks)))
 
 
-def as_onnx(
-    exported: Exported,
-    ours: Predictor,
-    canvases: np.ndarray,
-    seen: Pictures | None,
-    precision: str,
-    where: str,
-) -> Written:
-    """An ONNX model; int8 learns its ranges from the pictures ``seen``.
-
-    Raises:
-        RunError: they are not there.
-    """
+def as_onnx(exported: Exported, ours: Predictor, canvases: np.ndarray, precision: str, where: str) -> Written:
+    """An ONNX model; the ranges of int8 are those of the pictures ``canvases``."""
     import onnx
 
     names = [VECTORS, *map(output_name, ours.tasks)]
@@ -199,13 +194,7 @@ def as_onnx(
     for node in model.graph.node:
         del node.metadata_props[:]  # where our own code lies on this machine
     if precision == "int8":
-        if seen is None:
-            raise RunError(
-                "int8 needs training pictures, which are not where they were",
-                where=where,
-                cure="put them back, or choose --precision fp16 or fp32",
-            )
-        model = in_int8(model, seen.canvases)
+        model = in_int8(model, canvases)
 
     def content(novelty: Novelty | None) -> bytes:
         onnx.helper.set_model_props(model, {KEY: packed(ours.config, ours.tasks, novelty)})
@@ -283,13 +272,13 @@ def quiet() -> Iterator[None]:
 # Comparing.
 
 
-def parts_of(run: RunFolder, ours: Predictor) -> Mapping[str, Sequence[Record]]:
+def parts_of(run: RunFolder, ours: Predictor, screen: Screen) -> Mapping[str, Sequence[Record]]:
     """The records of each part as it was when the run was trained; none where the data are not there, or
     are others now.
     """
     parts: dict[str, list[Record]] = {"train": [], "validation": []}
     try:
-        dataset = load_dataset(ours.config, list(ours.tasks.values()))
+        dataset = load_dataset(ours.config, list(ours.tasks.values()), screen.progress)
     except OneglanceError:
         return parts
     rows = run.split()
@@ -364,8 +353,8 @@ def refuse_other(found: Mapping[str, float], precision: str, path: Path) -> None
     if wrong:
         most = max(wrong, key=lambda name: wrong[name])
         raise RunError(
-            f"the file would answer {most} otherwise than the run, by {wrong[most]:.2g} of its largest number "
-            f"where {TOLERANCE[precision]:g} is allowed; nothing was written",
+            f"the file would answer {most} otherwise than the run: by {wrong[most]:.2g} of its largest "
+            f"number, where {TOLERANCE[precision]:g} is allowed; nothing was written",
             where=str(path),
             cure="choose another precision" if precision != "fp32" else "another --format may do better",
         )

@@ -16,8 +16,9 @@ from starlette.exceptions import HTTPException
 
 from oneglance import __version__
 from oneglance.errors import OneglanceError, PictureError
+from oneglance.inference.predictor import Predictor
 from oneglance.serving.corrections import Corrections
-from oneglance.serving.engine import Answering, Engine, Row
+from oneglance.serving.engine import Engine, Row
 from oneglance.serving.guard import Access, Guard, refusal_headers, told
 from oneglance.serving.limits import Bounds, Refused, Room, body_of
 from oneglance.serving.metrics import Metrics
@@ -41,7 +42,7 @@ class Settings:
     corrections: Path | None = None  # the table that corrections go to; none: they are not taken
 
 
-def build_app(predictor: Answering, settings: Settings) -> FastAPI:
+def build_app(predictor: Predictor, settings: Settings) -> FastAPI:
     """The ASGI application for an opened network.
 
     Raises:
@@ -85,7 +86,7 @@ class Service:
 
     engine: Engine  # while the application runs
 
-    def __init__(self, predictor: Answering, settings: Settings, kept: Corrections | None) -> None:
+    def __init__(self, predictor: Predictor, settings: Settings, kept: Corrections | None) -> None:
         self.predictor, self.settings, self.kept = predictor, settings, kept
         self.metrics, self.room = Metrics(), Room(settings.bounds.inside * 1e6)
 

@@ -4,82 +4,44 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
-
-from oneglance.config import Config
-from oneglance.data.decoding import Decode, crashed, memory, processes
-from oneglance.data.images import Canvas, Fit, Limits, Placement
+from oneglance.data.decoding import Decode, crashed, memory, processes, processors
+from oneglance.data.images import Canvas, Limits
 from oneglance.data.record import ImageRef
 from oneglance.data.workers import Workers
-from oneglance.errors import PictureError, needs_extra
+from oneglance.errors import PictureError
+from oneglance.inference.predictor import BATCH, Predictor
 from oneglance.serving.batching import Batcher
 from oneglance.serving.limits import Bounds, busy
 from oneglance.serving.sent import SentImage
-from oneglance.task import Prediction, Task
 
-BATCH = 64  # pictures per forward pass
 FIRST = b"P6 1 1 255\n\0\0\0"  # a picture of one pixel
 RATE_OVER = 10.0  # seconds over which the speed is told
 
 Row = dict[str, Any]
 
 
-class Answering(Protocol):
-    """What answers: a run folder or an .onnx file, opened."""
-
-    tasks: Mapping[str, Task]
-    config: Config
-
-    @property
-    def fit(self) -> Fit: ...
-
-    def answers(
-        self, canvases: np.ndarray, placements: Sequence[Placement]
-    ) -> list[dict[str, Prediction]]: ...
-
-    def shown(self, answers: Mapping[str, Prediction]) -> dict[str, Prediction]: ...
-
-
-def open_answering(path: Path, device: str) -> Answering:
-    """What answers for a run folder.
-
-    Raises:
-        OneglanceError: it is no finished run.
-    """
-    with needs_extra("train", "serving a run folder"):
-        from oneglance.inference.predictor import Predictor
-        from oneglance.run import RunFolder
-    return Predictor.open(RunFolder.open(path), device=device)
-
-
-def rows(predictor: Answering, canvases: Sequence[Canvas]) -> list[Row]:
-    """What is told of each picture, as ``predict`` tells it, without its name."""
-    pixels = np.stack([canvas.pixels for canvas in canvases])
-    placements = [predictor.fit.place(canvas.width, canvas.height) for canvas in canvases]
-    answers = predictor.answers(pixels, placements)
-    return [
-        {"width": canvas.width, "height": canvas.height, "answers": predictor.shown(said)}
-        for canvas, said in zip(canvases, answers, strict=True)
-    ]
+def rows(predictor: Predictor, decoded: Sequence[tuple[str, Canvas]]) -> list[Row]:
+    """What ``predict`` gives for pictures, by name and canvas."""
+    names, canvases = zip(*decoded, strict=True)
+    told = list(predictor.rows(names, canvases))
+    return [{**row, "answers": predictor.shown(row["answers"])} for row in told]
 
 
 class Engine:
     """Answers pictures as long as it is open. Made inside a running event loop."""
 
-    def __init__(self, predictor: Answering, bounds: Bounds) -> None:
+    def __init__(self, predictor: Predictor, bounds: Bounds) -> None:
         self.predictor, self.bounds = predictor, bounds
         self.inside = 0  # pictures that were admitted and are not answered yet
         self.decoding = 0  # of these
         self._began, self._answered = time.monotonic(), 0
-        pictures = predictor.config.pictures
-        limits = Limits(
-            min(pictures.megapixels, bounds.megapixels), min(pictures.megabytes, bounds.megabytes)
-        )
-        self._processes = max(1, processes(predictor.config.cache.workers))  # never here: a decoder may crash
+        own = predictor.limits
+        limits = Limits(min(own.megapixels, bounds.megapixels), min(own.megabytes, bounds.megabytes))
+        # At least one: a decoder may crash. No more than are of use, whatever a file from elsewhere says.
+        self._processes = min(max(1, processes(predictor.config.cache.workers)), processors())
         self._crew: Workers[ImageRef, Canvas | PictureError] = Workers(
             Decode(predictor.fit, limits),
             crashed,
@@ -87,8 +49,8 @@ class Engine:
             memory=memory(limits),
             seconds=max(1, int(bounds.seconds / 2)),
         )
-        self.batcher: Batcher[Canvas, Row] = Batcher(
-            lambda canvases: rows(predictor, canvases), BATCH, bounds.wait, lambda: self.decoding
+        self.batcher: Batcher[tuple[str, Canvas], Row] = Batcher(
+            lambda decoded: rows(predictor, decoded), BATCH, bounds.wait, lambda: self.decoding
         )
 
     async def warm(self) -> None:
@@ -140,6 +102,6 @@ class Engine:
         found = await self.look(picture)
         if isinstance(found, PictureError):
             return {"image": picture.name, "error": found.what}
-        row = await self.batcher.ask(found)
+        row = await self.batcher.ask((picture.name, found))
         self._answered += 1
-        return {"image": picture.name, **row}
+        return row

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from oneglance.errors import needs_extra
+from oneglance.errors import ConfigError, needs_extra
 from oneglance.screen import Screen
 from oneglance.serving.limits import Bounds
 from oneglance.terminal import default_screen
@@ -36,11 +36,15 @@ def serve(
         OneglanceError: the run cannot be served, or the address cannot be used.
     """
     with needs_extra("serve", "serve"):
+        from oneglance.inference.predictor import open_predictor
         from oneglance.serving.app import Settings, build_app
-        from oneglance.serving.engine import open_answering
         from oneglance.serving.guard import Access
         from oneglance.serving.server import is_loopback, listening, log_to_stderr, server, until_stopped
 
+    if not api_key.isascii() or not api_key.isprintable() or " " in api_key:
+        raise ConfigError(
+            "a key is letters, digits and signs without spaces", cure="choose another --api-key"
+        )
     screen = screen or default_screen()
     place = Path(run)
     loopback = is_loopback(host)
@@ -50,7 +54,8 @@ def serve(
         bounds=Bounds(wait=wait / 1000),
         corrections=Path(corrections) if corrections else None,
     )
-    app = build_app(open_answering(place, device), settings)
+    with needs_extra("train", "serving a run folder"):
+        app = build_app(open_predictor(place, device=device), settings)
     with listening(host, port) as door:
         shown = f"[{host}]" if ":" in host else host
         screen.say(f"open http://{shown}:{door.getsockname()[1]}/ in a browser; Ctrl-C stops")

@@ -1,9 +1,11 @@
-"""The methods that need the Gram matrix of the gradients, against TorchJD and against the papers' formulas."""
+"""The methods that need the Gram matrix of the gradients, against TorchJD and the papers' formulas."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partialmethod
 
+import cvxpy
 import numpy as np
 import pytest
 import torch
@@ -63,6 +65,13 @@ def to_mean_norm(weighting: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Te
     return scaled
 
 
+@pytest.fixture
+def exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The solver of TorchJD's CAGrad stops early: its weights are good to 1e-4 only."""
+    fine = dict.fromkeys(("tol_gap_abs", "tol_gap_rel", "tol_feas"), 1e-14)
+    monkeypatch.setattr(cvxpy.Problem, "solve", partialmethod(cvxpy.Problem.solve, **fine))
+
+
 # Name, options, oracle, draws: the slow solvers of the oracles are asked less often.
 ORACLES: dict[str, tuple[str, dict[str, float], Callable[[Tensor], Tensor], int]] = {
     "upgrad": ("upgrad", {}, UPGradWeighting(), DRAWS),
@@ -80,6 +89,7 @@ against_torchjd = pytest.mark.parametrize(
 
 
 @against_torchjd
+@pytest.mark.usefixtures("exact")
 def test_agrees_with_torchjd(
     name: str, options: dict[str, float], oracle: Callable[[Tensor], Tensor], draws: int
 ) -> None:
@@ -89,6 +99,7 @@ def test_agrees_with_torchjd(
 
 
 @against_torchjd
+@pytest.mark.usefixtures("exact")
 def test_agrees_with_torchjd_where_tasks_are_absent(
     name: str, options: dict[str, float], oracle: Callable[[Tensor], Tensor], draws: int
 ) -> None:
@@ -97,7 +108,7 @@ def test_agrees_with_torchjd_where_tasks_are_absent(
     for place, (losses, gram) in enumerate(problems(draws // 5)):
         tasks = len(losses)
         present = torch.ones(tasks, dtype=torch.bool)
-        present[place % tasks] = tasks == 2 and place % 3 > 0
+        present[place % tasks] = False
         found = method.weights(
             losses * present, present, gram * present * present[:, None], seed=SEED
         ).double()
@@ -109,14 +120,15 @@ def test_agrees_with_torchjd_where_tasks_are_absent(
 def test_mgda_is_the_shortest_mixture() -> None:
     """Its conditions of optimality; TorchJD's Frank-Wolfe steps end a little above."""
     method = build_balancer("mgda", {})
-    for losses, gram in problems():
+    for place, (losses, gram) in enumerate(problems()):
         found = ours(method, losses, gram)
         along = gram @ found
         square = found @ along
         assert (found >= 0).all() and found.sum() == pytest.approx(1, abs=1e-6)
         assert (along >= square - 1e-5 * gram.diagonal().max()).all()
-        theirs = MGDAWeighting()(gram)
-        assert square <= theirs @ gram @ theirs * (1 + 1e-6)
+        if place < 20:
+            theirs = MGDAWeighting()(gram)
+            assert square <= theirs @ gram @ theirs * (1 + 1e-6)
 
 
 def test_mgda_of_two_tasks_is_the_published_formula() -> None:

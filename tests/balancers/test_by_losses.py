@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 import torch
@@ -118,7 +119,7 @@ def test_famo_agrees_with_torchjd() -> None:
     """Which is told the losses of the next batch as those after the step."""
     method, theirs = build_balancer("famo", {}), FAMO(TASKS).double()
     told = losses_of()
-    for now, later in zip(told, told[1:], strict=False):
+    for now, later in pairwise(told):
         close(ours(method, now), slope(theirs, now))
         theirs.update(later)
 

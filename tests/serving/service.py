@@ -9,7 +9,7 @@ import io
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +19,13 @@ import numpy as np
 from PIL import Image
 
 from oneglance import config as configuration
-from oneglance.data.images import Fit, Placement
 from oneglance.data.record import Box, Seen
+from oneglance.inference.engine import Looked
+from oneglance.inference.novelty import Novelty
+from oneglance.inference.predictor import Predictor
 from oneglance.serving.app import Settings, build_app
 from oneglance.serving.server import listening, server
-from oneglance.task import Prediction, build_tasks
+from oneglance.task import build_tasks
 
 CONFIG = """
 sources = [{path = "none"}]
@@ -41,29 +43,14 @@ workers = 2
 
 
 class Painted:
-    """Red pictures are hats, others are shirts; the middle of each holds a button."""
+    """The engine: red pictures are hats, others are shirts; the middle of each holds a button."""
 
     def __init__(self) -> None:
-        self.config = configuration.parse(CONFIG, base=Path())
-        self.tasks = build_tasks(self.config.tasks)
-        self.tasks["kind"].learn(["hat", "shirt", "<b>shoe</b>"])
-        self.tasks["style"].learn([self.tasks["style"].read(word) for word in ("striped|dotted", "dotted")])
-        self.tasks["price"].learn([1.0, 2.0, 3.0])
-        self.tasks["objects"].learn(
-            [
-                Seen((Box(1, 1, 2, 2, name, {"colour": c}),))
-                for name, c in (("button", "red"), ("zip", "blue"))
-            ]
-        )
         self.delay = 0.0  # seconds per forward pass
         self.fault = ""
         self.batches: list[int] = []
 
-    @property
-    def fit(self) -> Fit:
-        return Fit(self.config.backbone.size, self.config.pictures.fit)
-
-    def raw(self, canvases: np.ndarray) -> dict[str, np.ndarray]:
+    def look(self, canvases: np.ndarray) -> Looked:
         if self.fault:
             raise RuntimeError(self.fault)
         time.sleep(self.delay)
@@ -72,23 +59,28 @@ class Painted:
         red = canvases[:, 16, 16, 0].astype(np.float32) / 255
         boxes = np.full((count, 2, 8), -9, np.float32)
         boxes[:, 0] = [8, 8, 24, 24, 3, -3, 2, -2]
-        return {
+        raw = {
             "kind": np.stack([np.full(count, -3.0), 6 * red - 3, 3 - 6 * red], axis=1),
             "style": np.tile(np.float32([2, -2]), (count, 1)),
             "price": red[:, None],
             "objects": boxes,
         }
+        # A picture is as familiar as it is dark.
+        return Looked(np.stack([1 - canvases[:, 16, 16, 1] / 255, canvases[:, 16, 16, 1] / 255], axis=1), raw)
 
-    def answers(self, canvases: np.ndarray, placements: Sequence[Placement]) -> list[dict[str, Prediction]]:
-        raw = self.raw(canvases)
-        decoded = {name: task.decode(raw[name]) for name, task in self.tasks.items()}
-        return [
-            {name: task.place_back(decoded[name][row], placement) for name, task in self.tasks.items()}
-            for row, placement in enumerate(placements)
-        ]
 
-    def shown(self, answers: Mapping[str, Prediction]) -> dict[str, Prediction]:
-        return {name: task.shown(answers[name]) for name, task in self.tasks.items()}
+def painted() -> Predictor:
+    """A predictor with that engine."""
+    config = configuration.parse(CONFIG, base=Path())
+    tasks = build_tasks(config.tasks)
+    tasks["kind"].learn(["hat", "shirt", "<b>shoe</b>"])
+    tasks["style"].learn([tasks["style"].read(word) for word in ("striped|dotted", "dotted")])
+    tasks["price"].learn([1.0, 2.0, 3.0])
+    tasks["objects"].learn(
+        [Seen((Box(1, 1, 2, 2, name, {"colour": c}),)) for name, c in (("button", "red"), ("zip", "blue"))]
+    )
+    familiar = np.tile(np.float32([[1, 0]]), (500, 1))
+    return Predictor(Painted(), tasks, config, Novelty.learned(familiar, familiar))
 
 
 @dataclass(frozen=True)
@@ -115,8 +107,8 @@ class Reply:
 class Running:
     """A service that runs."""
 
-    def __init__(self, port: int, predictor: Painted) -> None:
-        self.port, self.predictor = port, predictor
+    def __init__(self, port: int, engine: Painted) -> None:
+        self.port, self.engine = port, engine
 
     @property
     def url(self) -> str:
@@ -154,9 +146,9 @@ class Running:
 
 
 @contextmanager
-def running(settings: Settings = Settings()) -> Iterator[Running]:  # noqa: B008
+def running(settings: Settings = Settings(), predictor: Predictor | None = None) -> Iterator[Running]:  # noqa: B008
     """A service on a free port of this machine."""
-    predictor = Painted()
+    predictor = predictor or painted()
     with listening("127.0.0.1", 0) as door:
         service = server(build_app(predictor, settings), settings.bounds)
         thread = threading.Thread(target=service.run, kwargs={"sockets": [door]}, daemon=True)
@@ -165,7 +157,7 @@ def running(settings: Settings = Settings()) -> Iterator[Running]:  # noqa: B008
             assert thread.is_alive(), "the service does not start"
             time.sleep(0.01)
         try:
-            yield Running(door.getsockname()[1], predictor)
+            yield Running(door.getsockname()[1], predictor.engine)  # type: ignore[arg-type]
         finally:
             service.should_exit = True
             thread.join(60)

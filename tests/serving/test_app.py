@@ -1,5 +1,7 @@
 """The service answers as the network does."""
 
+# ruff: noqa: F811 - a fixture is imported, and then the name of an argument
+
 from __future__ import annotations
 
 import base64
@@ -10,8 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from service import Painted, Running, picture, running
+from service import Running, picture, running
+from user import trained  # noqa: F401
 
+import oneglance
+from oneglance.inference.predictor import open_predictor
+from oneglance.screen import Screen
 from oneglance.serving.app import Settings
 from oneglance.serving.guard import Access
 from oneglance.serving.limits import Bounds
@@ -54,16 +60,16 @@ def test_an_unreadable_picture_is_named_in_its_place(service: Running) -> None:
 
 
 def test_clients_at_once_share_forward_passes(service: Running) -> None:
-    service.predictor.batches.clear()
-    service.predictor.delay = 0.05
+    service.engine.batches.clear()
+    service.engine.delay = 0.05
     try:
         with ThreadPoolExecutor(16) as clients:
             replies = list(clients.map(lambda _: service.predict(("a.png", RED)), range(48)))
     finally:
-        service.predictor.delay = 0
+        service.engine.delay = 0
     assert [reply.status for reply in replies] == [200] * 48
-    assert sum(service.predictor.batches) == 48
-    assert len(service.predictor.batches) < 40
+    assert sum(service.engine.batches) == 48
+    assert len(service.engine.batches) < 40
 
 
 def test_a_single_client_waits_for_nobody() -> None:
@@ -73,7 +79,7 @@ def test_a_single_client_waits_for_nobody() -> None:
 
 def test_more_than_the_queue_holds_is_sent_away_with_a_time() -> None:
     with running(Settings(bounds=Bounds(waiting=2))) as service:
-        service.predictor.delay = 1
+        service.engine.delay = 1
         with ThreadPoolExecutor(12) as clients:
             replies = list(clients.map(lambda _: service.predict(("a.png", RED)), range(12)))
         statuses = [reply.status for reply in replies]
@@ -81,7 +87,7 @@ def test_more_than_the_queue_holds_is_sent_away_with_a_time() -> None:
         late = replies[statuses.index(503)]
         assert "waiting already" in late.refused(503)
         assert int(late.headers["retry-after"]) >= 1
-        service.predictor.delay = 0
+        service.engine.delay = 0
         assert service.predict(("a.png", RED)).status == 200
         assert service.metric("pictures_inside") == 0
         assert service.predict(*[("a.png", RED)] * 3).status == 200  # alone, a request always finds room
@@ -89,22 +95,22 @@ def test_more_than_the_queue_holds_is_sent_away_with_a_time() -> None:
 
 def test_an_answer_that_takes_too_long_is_given_up() -> None:
     with running(Settings(bounds=Bounds(seconds=2))) as service:
-        service.predictor.delay = 4
+        service.engine.delay = 4
         late = service.predict(("a.png", RED))
         assert "no answer within 2 seconds" in late.refused(503)
         assert late.headers["retry-after"] == "2"
-        service.predictor.delay = 0
+        service.engine.delay = 0
         while service.predict(("a.png", RED)).status != 200:
             pass
         assert service.metric("pictures_inside") == 0
 
 
 def test_a_fault_is_told_to_the_log_only(service: Running, caplog: pytest.LogCaptureFixture) -> None:
-    service.predictor.fault = "secret of the network"
+    service.engine.fault = "secret of the network"
     try:
         said = service.predict(("a.png", RED)).refused(500)
     finally:
-        service.predictor.fault = ""
+        service.engine.fault = ""
     assert "secret" not in said
     assert "secret of the network" in caplog.text
     assert service.predict(("a.png", RED)).status == 200
@@ -186,7 +192,7 @@ def test_pages_of_other_sites_may_not_ask(service: Running) -> None:
 def test_the_service_stops_when_asked_and_answers_what_is_under_way() -> None:
     replies = []
     with running() as service:
-        service.predictor.delay = 1
+        service.engine.delay = 1
         client = threading.Thread(target=lambda: replies.append(service.predict(("a.png", RED))))
         client.start()
         while not service.metric("pictures_inside"):
@@ -195,9 +201,24 @@ def test_the_service_stops_when_asked_and_answers_what_is_under_way() -> None:
     assert [reply.status for reply in replies] == [200]
 
 
-def test_the_painted_network_is_one(tmp_path: Path) -> None:
-    """The contract that the service relies on is the Predictor's own."""
-    pytest.importorskip("torch")
-    from oneglance.inference.predictor import Predictor
+def test_an_unfamiliar_picture_is_said_to_be_so(service: Running) -> None:
+    black, white = service.predict(("a.png", picture("black")), ("b.png", picture("white"))).json["pictures"]
+    assert black["unfamiliar"] == 0
+    assert "unknown" not in black
+    assert white["unfamiliar"] == 1
+    assert white["unknown"] is True
 
-    assert {"answers", "shown", "fit"} <= set(dir(Predictor)) & set(dir(Painted))
+
+@pytest.mark.parametrize("file", ["run", "onnx"])
+def test_it_says_what_predict_says(trained: Path, tmp_path: Path, file: str) -> None:
+    """Letter for letter, of a real run folder and the file exported from it."""
+    place = trained / "runs" / "a"
+    if file == "onnx":
+        place = oneglance.export(place, out=tmp_path / "model.onnx", screen=Screen())
+    pictures = sorted((trained / "scenes" / "images").iterdir())[:5]
+    said = oneglance.predict(place, pictures, device="cpu", screen=Screen())
+    with running(predictor=open_predictor(place, device="cpu")) as service:
+        served = service.predict(*((str(path), path.read_bytes()) for path in pictures)).json["pictures"]
+    assert [row.pop("image") for row in served]
+    assert [row.pop("image") for row in said]
+    assert served == said

@@ -25,6 +25,7 @@ psutil = pytest.importorskip("psutil")
 RED = picture("red")
 BOUNDS = Bounds(megabytes=8, inside=24, head_seconds=1, seconds=10, connections=100)
 FORM = "multipart/form-data; boundary=edge"
+POST = "POST /predict HTTP/1.1\r\nhost: localhost\r\n"
 GROWTH = 150e6  # bytes: eight bodies and what the allocator keeps
 
 
@@ -120,7 +121,7 @@ def test_a_hundred_megabytes_of_zeros(service: Running) -> None:
 
 
 def test_a_boundary_of_a_megabyte(service: Running) -> None:
-    head = "POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: multipart/form-data; boundary="
+    head = f"{POST}content-type: multipart/form-data; boundary="
     assert b"longer than" in raw(service, head.encode() + b"x" * 1_000_000 + b"\r\n\r\n")
 
 
@@ -159,7 +160,7 @@ def test_a_client_that_goes_away(service: Running) -> None:
 
 
 def test_all_bodies_together_are_bounded(service: Running) -> None:
-    head = f"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: {FORM}\r\ncontent-length: 7000001\r\n\r\n"
+    head = f"{POST}content-type: {FORM}\r\ncontent-length: 7000001\r\n\r\n"
     lines = [socket.create_connection(("127.0.0.1", service.port)) for _ in range(4)]
     try:
         for line in lines:

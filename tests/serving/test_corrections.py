@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from service import Painted, picture, running
+from service import painted, picture, running
 
 from oneglance.data.record import Record
 from oneglance.data.source import open_source
@@ -24,7 +24,7 @@ BUTTON = {"box": [1, 2, 30, 40.5], "label": "button", "attributes": {"colour": {
 
 @pytest.fixture
 def kept(tmp_path: Path) -> Corrections:
-    return Corrections(tmp_path / "labels.csv", Painted().tasks)
+    return Corrections(tmp_path / "labels.csv", painted().tasks)
 
 
 def read(path: Path) -> dict[str, Any]:

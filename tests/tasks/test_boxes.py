@@ -543,7 +543,7 @@ def test_attributes_are_scored_on_the_boxes_that_were_found() -> None:
     assert found["ripe.accuracy"] == pytest.approx(2 / 3)
     assert np.isnan(found[f"mass.{task._attributes['mass'].deciding}"])  # nobody weighed
     assert task.metrics(evidence, np.array([2.0, 1, 0]))["ripe.accuracy"] == pytest.approx(2 / 3)
-    none = task.metrics(evidence, np.array([0, 0, 0.0]) + [0, 1, 0])
+    none = task.metrics(evidence, np.array([0, 1.0, 0]))
     assert none["ripe.accuracy"] == 0
     details = task.details(evidence)
     assert details[0].title.startswith("Per class")

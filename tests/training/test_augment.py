@@ -13,22 +13,27 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from oneglance.config import AugmentTable
-from oneglance.training.augment import Augment, Mix
+from oneglance.task import Mix
+from oneglance.training.augment import QUARTERS, Augment
 
 GREY = torch.tensor([120.0, 110.0, 100.0]).view(1, 3, 1, 1)
-STILL: dict[str, Any] = {"flip": False, "shift": 0, "scale": (1, 1), "colour": 0}
+STILL: dict[str, Any] = {"flip": False, "shift": 0, "scale": (1, 1), "colour": 0}  # nothing happens
 NEARLY = 0.02  # what interpolation may lose of 255 at a pixel's very middle
 
 
-def pictures(count: int = 8, size: int = 24, seed: int = 0) -> Tensor:
-    """uint8 [count, 3, size, size], channels last as the cache gives them."""
-    drawn = np.random.default_rng(seed).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
+def pictures(count: int = 8, size: int | tuple[int, int] = 24, seed: int = 0) -> Tensor:
+    """uint8 [count, 3, height, width], channels last as the cache gives them; ``size``: width and height."""
+    width, height = (size, size) if isinstance(size, int) else size
+    drawn = np.random.default_rng(seed).integers(0, 256, (count, height, width, 3), dtype=np.uint8)
     return torch.from_numpy(drawn).permute(0, 3, 1, 2)
 
 
 def augmented(x: Tensor, seed: int = 0, *, rest: bool = False, **given: Any) -> tuple[Tensor, Mix | None]:
     augment = Augment(AugmentTable(**{**STILL, **given}), GREY)
-    return augment(x, torch.Generator().manual_seed(seed), rest=rest)
+    found, view, mix = augment(x, torch.Generator().manual_seed(seed), rest=rest)
+    assert view.tiles.tolist() == [[row] for row in range(len(x))] and view.alone.all()
+    assert view.canvas == (x.shape[3], x.shape[2])
+    return found, mix
 
 
 def seen(x: Tensor, seed: int = 0, **given: Any) -> Tensor:
@@ -43,15 +48,15 @@ def close(a: Tensor, b: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("border", ["grey", "reflection"])
-@pytest.mark.parametrize("size", [8, 28, 33, 224])
-def test_nothing_asked_nothing_changed(border: str, size: int) -> None:
+@pytest.mark.parametrize("size", [8, 28, 33, 224, (40, 24)])
+def test_nothing_asked_nothing_changed(border: str, size: int | tuple[int, int]) -> None:
     x = pictures(3, size)
     assert torch.equal(seen(x, border=border), x.float())
 
 
 @pytest.mark.parametrize(("setting", "axis"), [("flip", 3), ("flip_vertical", 2)])
 def test_half_of_the_pictures_are_mirrored(setting: str, axis: int) -> None:
-    x = pictures(400, 8)
+    x = pictures(400, (8, 6))
     found = seen(x, **{setting: True})
     same, mirrored = close(found, x.float()), close(found, x.float().flip(axis))
     assert (same ^ mirrored).all()
@@ -60,20 +65,20 @@ def test_half_of_the_pictures_are_mirrored(setting: str, axis: int) -> None:
 
 @pytest.mark.parametrize(("border", "mode"), [("grey", "constant"), ("reflection", "symmetric")])
 def test_a_shift_keeps_every_pixel(border: str, mode: str) -> None:
-    size, reach = 20, 5
-    x = pictures(200, size)
-    found = seen(x, shift=reach / size, border=border)
-    around = ((0, 0), (reach, reach), (reach, reach))
+    width, height, across, down = 20, 12, 5, 3
+    x = pictures(200, (width, height))
+    found = seen(x, shift=across / width, border=border)
+    around = ((0, 0), (down, down), (across, across))
     places = set()
     for old, new in zip(x.float() - GREY, found - GREY, strict=True):
         wide = torch.from_numpy(np.pad(old.numpy(), around, mode=mode))  # 0 is grey here
-        windows = wide.unfold(1, size, 1).unfold(2, size, 1)  # [3, 2 reach + 1, 2 reach + 1, size, size]
+        windows = wide.unfold(1, height, 1).unfold(2, width, 1)  # [3, rows, columns, height, width]
         off = (windows - new[:, None, None]).abs().amax(dim=(0, 3, 4))
         assert off.min() < NEARLY
-        places.add(divmod(int(off.argmin()), 2 * reach + 1))
+        places.add(divmod(int(off.argmin()), 2 * across + 1))
     rows, columns = zip(*places, strict=True)
-    assert min(rows) == min(columns) == 0 and max(rows) == max(columns) == 2 * reach
-    assert len(places) > 60
+    assert min(rows) == min(columns) == 0 and (max(rows), max(columns)) == (2 * down, 2 * across)
+    assert len(places) > 45
 
 
 def test_zooming_in_enlarges_and_zooming_out_shows_the_border() -> None:
@@ -97,8 +102,9 @@ def test_the_motion_is_within_what_was_declared(
     low: float, high: float, rotate: float, flip: bool, flip_vertical: bool, seed: int
 ) -> None:
     table = AugmentTable(scale=(low, high), rotate=rotate, flip=flip, flip_vertical=flip_vertical, shift=0.1)
-    motion = Augment(table, GREY).motion(50, 64, torch.Generator().manual_seed(seed)).double()
-    linear, shift = motion[:, :, :2], motion[:, :, 2]
+    half = torch.tensor([32.0, 20.0], dtype=torch.float64)  # of a picture of 64 x 40 pixels
+    motion = Augment(table, GREY).motion(50, 64, 40, torch.Generator().manual_seed(seed)).double()
+    linear, shift = motion[:, :, :2] * half[:, None] / half, motion[:, :, 2] * half  # in pixels
     zoom = torch.linalg.det(linear).abs() ** -0.5
     assert ((zoom > low * 0.999) & (zoom < high * 1.001)).all()
     turned = linear * zoom[:, None, None]
@@ -107,8 +113,8 @@ def test_the_motion_is_within_what_was_declared(
     if not flip and not flip_vertical:
         angle = torch.rad2deg(torch.atan2(turned[:, 1, 0], turned[:, 0, 0])).abs()
         assert (angle <= rotate + 1e-3).all()
-    assert torch.allclose(shift * 32, torch.round(shift * 32), atol=1e-4)  # whole pixels
-    assert shift.abs().max() * 32 <= 0.1 * 64 + 0.5
+    assert torch.allclose(shift, torch.round(shift), atol=1e-4)  # whole pixels
+    assert (shift.abs().amax(dim=0) <= 0.2 * half + 0.5).all()
 
 
 def test_colour_stays_in_range_and_differs_from_picture_to_picture() -> None:
@@ -210,23 +216,36 @@ settings_of_every_kind = st.fixed_dictionaries(
         "colour": st.sampled_from([0, 0.4]),
         "erase": st.sampled_from([0, 0.5]),
         "mixup": st.sampled_from([0, 0.4]),
+        "mosaic": st.sampled_from([0, 0.5, 1]),
         "border": st.sampled_from(["grey", "reflection"]),
     }
 )
 
 
 @settings(max_examples=40, deadline=None)
-@given(settings_of_every_kind, st.integers(1, 5), st.integers(8, 40), st.integers(0, 2**32), st.booleans())
-def test_whatever_is_set(given: dict[str, Any], count: int, size: int, seed: int, rest: bool) -> None:
+@given(
+    settings_of_every_kind,
+    st.integers(1, 5),
+    st.tuples(st.integers(8, 40), st.integers(8, 40)),
+    st.integers(0, 2**32),
+    st.booleans(),
+    st.booleans(),
+)
+def test_whatever_is_set(
+    given: dict[str, Any], count: int, size: tuple[int, int], seed: int, rest: bool, places: bool
+) -> None:
     x = pictures(count, size)
     before = x.clone()
-    found, mix = augmented(x, seed, rest=rest, **given)
+    augment = Augment(AugmentTable(**given), GREY, places=places)
+    found, view, mix = augment(x, torch.Generator().manual_seed(seed), rest=rest)
     assert found.dtype == torch.float32 and found.shape == x.shape
     assert found.is_contiguous(memory_format=torch.channels_last)
     assert found.isfinite().all() and found.min() > -0.01 and found.max() < 255.01
     assert torch.equal(x, before)
-    again, mix_again = augmented(x, seed, rest=rest, **given)
-    assert torch.equal(found, again)
+    again, view_again, mix_again = augment(x, torch.Generator().manual_seed(seed), rest=rest)
+    assert torch.equal(found, again) and torch.equal(view.motion, view_again.motion)
+    assert view.tiles.max() < count and (view.tiles >= 0).any(dim=1).all()
+    assert rest or not places or not given["mosaic"] or view.tiles.shape == (count, 4)
     assert (mix is None) == (mix_again is None) == (rest or not given["mixup"])
 
 
@@ -237,8 +256,73 @@ def test_another_seed_gives_something_else() -> None:
 
 def test_zoom_is_even_on_a_log_scale() -> None:
     motion = Augment(AugmentTable(**{**STILL, "scale": (0.5, 2)}), GREY).motion(
-        4000, 32, torch.Generator().manual_seed(0)
+        4000, 32, 24, torch.Generator().manual_seed(0)
     )
     zoom = -motion[:, 0, 0].log() / math.log(2)
     assert zoom.mean().abs() < 0.05
     assert (zoom > 0.5).double().mean() == pytest.approx(0.25, abs=0.03)
+
+
+def test_a_turn_is_one_of_pixels() -> None:
+    """A square in a wide picture stays a square."""
+    x = torch.zeros(1, 3, 60, 120, dtype=torch.uint8)
+    x[:, :, 20:40, 50:70] = 255
+    for seed in range(5):
+        found = seen(x, seed, rotate=180)[0, 0] > 127
+        rows, columns = torch.nonzero(found, as_tuple=True)
+        assert int(found.sum()) == pytest.approx(400, abs=25)
+        assert int(rows.max() - rows.min()) == pytest.approx(int(columns.max() - columns.min()), abs=1.01)
+
+
+# Mosaics.
+
+
+def mosaic(x: Tensor, seed: int = 0, **given: Any) -> tuple[Tensor, Any]:
+    augment = Augment(AugmentTable(**{**STILL, "mosaic": 1, **given}), GREY, places=True)
+    found, view, _ = augment(x, torch.Generator().manual_seed(seed))
+    return found, view
+
+
+def test_where_no_answer_has_a_place_there_is_no_mosaic() -> None:
+    x = pictures()
+    assert torch.equal(seen(x, mosaic=1), x.float())
+
+
+def test_the_share_of_mosaics() -> None:
+    x = pictures(400, 8)
+    found, view = mosaic(x, mosaic=0.3)
+    alone = view.alone
+    assert 0.22 < (~alone).double().mean() < 0.38
+    assert close(found[alone], x.float()[alone]).all()
+    assert (view.tiles[alone, 1:] == -1).all()
+    assert torch.equal(view.tiles[alone, 0], torch.nonzero(alone)[:, 0])
+
+
+def test_at_the_end_there_are_none() -> None:
+    augment = Augment(AugmentTable(**STILL, mosaic=1), GREY, places=True)
+    found, view, _ = augment(pictures(), torch.Generator(), rest=True)
+    assert close(found, pictures().float()).all() and view.alone.all()
+
+
+def test_a_mosaic_shows_part_of_four_pictures_side_by_side() -> None:
+    """Pictures of one colour each: every pixel has the colour of the tile that the view names."""
+    count, width, height = 16, 48, 32
+    x = (16 * torch.arange(count)).view(-1, 1, 1, 1).expand(-1, 3, height, width).to(torch.uint8)
+    found, view = mosaic(x)
+    # Each picture comes to each corner once.
+    assert torch.equal(view.tiles.sort(dim=0).values, torch.arange(count)[:, None].expand(-1, 4))
+    assert view.offset.tolist() == [list(corner) for corner in QUARTERS]
+    across = (torch.arange(width) + 0.5) * 2 / width - 1
+    down = (torch.arange(height) + 0.5) * 2 / height - 1
+    places = torch.stack(
+        [across.expand(height, -1), down[:, None].expand(-1, width), torch.ones(height, width)]
+    )
+    plane = torch.einsum("nij,jhw->nihw", view.motion, places)
+    assert plane.abs().max() <= 1.0001  # nothing comes in from outside
+    edge = (plane.abs() * torch.tensor([width, height]).view(1, 2, 1, 1)).amin(dim=1) < 1
+    corner = (plane[:, 0] > 0).long() + 2 * (plane[:, 1] > 0).long()
+    expected = 16 * view.tiles.gather(1, corner.flatten(1)).view(count, height, width)
+    assert ((found[:, 0] - expected).abs() < NEARLY)[~edge].all()
+    seen_at_once = plane.flatten(2).amax(dim=2) - plane.flatten(2).amin(dim=2)
+    assert seen_at_once.min() > 0.9 and seen_at_once.max() < 2  # half to all of either side
+    assert seen_at_once[:, 0].std() > 0.1

@@ -1,0 +1,219 @@
+"""Differences, their intervals and their verdicts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from oneglance.evaluation import statistics
+from oneglance.evaluation.scores import score
+from oneglance.evaluation.statistics import (
+    Estimate,
+    against,
+    beats,
+    draws,
+    errors,
+    estimate,
+    holm,
+    relative_change,
+    summary,
+    verdict,
+)
+from oneglance.task import Task, build_tasks
+
+chances = st.floats(0, 1)
+
+
+def task(kind: str = "number", **keys: Any) -> Task:
+    found = build_tasks({"it": {"type": kind, **keys}})["it"]
+    found.learn([1.0, 2.0, 4.0] if kind == "number" else ["a", "b"])
+    return found
+
+
+def guesses(values: Any) -> list[dict[str, Any]]:
+    return [{"value": value, "low": None, "high": None} for value in values]
+
+
+def network(shift: float, noise: float, seed: int, truth: np.ndarray) -> np.ndarray:
+    """Draws of a network that is off by ``shift`` on average."""
+    drawn = np.random.default_rng(seed).normal(0, noise, len(truth))
+    return draws(task(), guesses(truth + shift + drawn), truth.tolist(), [""] * len(truth), 300)
+
+
+TRUTH = np.random.default_rng(5).normal(0, 1, 200)
+
+
+# Draws.
+
+
+def test_the_first_draw_is_the_score_and_unknown_answers_do_not_count() -> None:
+    found = draws(task(), guesses([1, 2, 9]), [1.0, 4.0, None], ["", "", ""], 50)
+    assert found.shape == (51,) and found[0] == 1.0
+    assert set(found.tolist()) <= {0.0, 1.0, 2.0}
+
+
+def test_draws_are_those_of_the_report() -> None:
+    answers: list[float | None] = [*TRUTH[:40].tolist(), None]
+    said = guesses([*(TRUTH[:40] + 0.3), 7.0])
+    groups = [f"g{row % 9}" for row in range(41)]
+    found = draws(task(), said, answers, groups)
+    reported = score(task(), said, answers, groups)["metrics"]["mae"]
+    assert found[0] == reported["value"]
+    assert np.percentile(found[1:], [2.5, 97.5]).tolist() == [reported["low"], reported["high"]]
+
+
+def test_where_nothing_is_known_there_is_nothing_to_say() -> None:
+    found = draws(task(), guesses([1]), [None], [""])
+    assert np.isnan(found).all()
+    assert estimate(found[None]) == Estimate(None, None, None, None)
+
+
+def test_pictures_of_one_group_have_no_interval() -> None:
+    found = draws(task(), guesses([1, 2]), [2.0, 2.0], ["g", "g"])
+    assert estimate(found[None]) == Estimate(0.5, None, None, None)
+
+
+# Intervals.
+
+
+def test_one_seed_is_the_bootstrap_of_the_pictures() -> None:
+    found = np.random.default_rng(0).normal(3, 1, 1001)[None]
+    told = estimate(found)
+    assert [told.low, told.high] == np.percentile(found[0, 1:], [2.5, 97.5]).tolist()
+
+
+@pytest.mark.parametrize("seeds", [2, 5, 20])
+def test_seeds_count_as_in_a_t_test(seeds: int) -> None:
+    """Where pictures do not vary, the interval is that of Student."""
+    values = np.random.default_rng(seeds).normal(2, 1, seeds)
+    told = estimate(np.repeat(values[:, None], 40_001, axis=1))
+    half = stats.t.ppf(0.975, seeds - 1) * values.std(ddof=1) / np.sqrt(seeds)
+    assert told.value == pytest.approx(values.mean())
+    assert told.high is not None and told.low is not None
+    assert (told.high - told.low) / 2 == pytest.approx(half, rel=0.12)
+
+
+def test_networks_in_pairs_differ_more_surely_than_alone() -> None:
+    """Both err on the same pictures; only the difference is small and sure."""
+    hard = np.random.default_rng(3).exponential(1, 200)
+    one = draws(task(), guesses(TRUTH + hard), TRUTH.tolist(), [""] * 200, 500)[None]
+    other = draws(task(), guesses(TRUTH + hard + 0.1), TRUTH.tolist(), [""] * 200, 500)[None]
+    difference, alone = estimate(other - one), estimate(one)
+    assert difference.value == pytest.approx(0.1)
+    assert difference.low is not None and difference.low > 0.09
+    assert alone.high is not None and alone.low is not None and alone.high - alone.low > 0.15
+
+
+@pytest.mark.parametrize("kind", ["label", "number"])
+def test_scores_stay_where_the_metric_lives(kind: str) -> None:
+    told = Estimate(0.5, -3.0, 7.0, 0.5).score(task(kind), 10, 2)
+    assert told == {"value": 0.5, "low": 0.0, "high": 1.0 if kind == "label" else 7.0, "n": 10, "seeds": 2}
+
+
+# Holm.
+
+
+def test_holm_by_hand() -> None:
+    found = holm({"a": 0.01, "b": 0.04, "c": 0.03, "d": None})
+    assert found == {"a": pytest.approx(0.03), "c": pytest.approx(0.06), "b": pytest.approx(0.06), "d": None}
+
+
+@given(st.dictionaries(st.text(max_size=3), chances, min_size=1, max_size=8))
+def test_holm_is_between_nothing_and_bonferroni_and_keeps_the_order(p: dict[str, float]) -> None:
+    found = {name: value for name, value in holm(dict(p)).items() if value is not None}
+    assert set(found) == set(p)
+    for name, value in p.items():
+        assert value <= found[name] <= min(1.0, value * len(p)) + 1e-12
+    ordered = sorted(p, key=lambda name: p[name])
+    assert all(found[a] <= found[b] for a, b in zip(ordered, ordered[1:], strict=False))
+
+
+# Verdicts.
+
+
+@pytest.mark.parametrize(
+    ("gain", "p", "says"),
+    [
+        (0.1, 0.01, "better"),
+        (-0.1, 0.01, "worse"),
+        (0.1, 0.05, "no difference"),
+        (0.0, 0.01, "no difference"),
+        (None, None, "no difference"),
+        (0.1, None, "no difference"),
+    ],
+)
+def test_verdicts(gain: float | None, p: float | None, says: str) -> None:
+    assert verdict(gain, p) == says
+
+
+@pytest.mark.parametrize(("shift", "says"), [(0.0, "better"), (1.5, "worse")])
+def test_the_better_network_is_found(shift: float, says: str) -> None:
+    """A smaller distance from the truth is better, though the difference is then below 0."""
+    ours = np.stack([network(shift, 0.3, seed, TRUTH) for seed in range(5)])
+    theirs = np.stack([network(0.7, 0.3, 10 + seed, TRUTH) for seed in range(5)])
+    found = against({"it": task()}, {"it": ours}, {"it": theirs})["it"]
+    assert found["verdict"] == says
+    assert (found["difference"]["value"] < 0) is (says == "better")
+    assert (found["error_change"] < 0) is (says == "better")
+    assert found["difference"]["low"] <= found["difference"]["value"] <= found["difference"]["high"]
+
+
+def test_networks_that_are_the_same_do_not_differ() -> None:
+    ours = np.stack([network(0.5, 0.3, seed, TRUTH) for seed in range(3)])
+    found = against({"it": task()}, {"it": ours}, {"it": ours.copy()})["it"]
+    assert found["verdict"] == "no difference"
+    assert found["difference"] == {"value": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
+
+
+def test_where_nothing_is_there_a_verdict_is_rare() -> None:
+    wrong = 0
+    for trial in range(40):
+        ours, theirs = (
+            np.stack([network(0.5, 1.0, 1000 * trial + 10 * side + seed, TRUTH[:60]) for seed in range(3)])
+            for side in (0, 1)
+        )
+        wrong += against({"it": task()}, {"it": ours}, {"it": theirs})["it"]["verdict"] != "no difference"
+    assert wrong <= 4
+
+
+def test_the_summary_hides_no_loser() -> None:
+    def entry(change: float | None, says: str) -> dict[str, Any]:
+        return {"error_change": change, "verdict": says}
+
+    found = summary({"a": entry(-0.5, "better"), "b": entry(0.2, "worse"), "c": entry(None, "no difference")})
+    assert found == {
+        "mean_error_change": pytest.approx(-0.15),
+        "worst_task": "b",
+        "worst_error_change": 0.2,
+        "better": ["a"],
+        "worse": ["b"],
+    }
+    assert summary({})["worst_task"] is None
+
+
+def test_an_error_is_the_distance_from_perfect() -> None:
+    assert errors(task("label"), np.array([0.9])) == pytest.approx(0.1)
+    assert errors(task(), np.array([3.0])) == pytest.approx(3.0)
+    change = relative_change(np.array([0.1, 0.2]), np.array([0.2, 0.0]))
+    assert change[0] == pytest.approx(-0.5) and np.isnan(change[1])
+
+
+def test_a_balancer_has_to_beat_random_weights_beyond_noise() -> None:
+    tasks = {"a": task(), "b": task()}
+    near = {n: np.stack([network(0.7, 0.3, 9 * seed, TRUTH) for seed in range(5)]) for n in tasks}
+    same = {n: np.stack([network(0.7, 0.3, 50 + seed, TRUTH) for seed in range(5)]) for n in tasks}
+    good = {n: np.stack([network(0.2, 0.3, 90 + seed, TRUTH) for seed in range(5)]) for n in tasks}
+    change, helps = beats(tasks, good, near)
+    assert helps and change.value is not None and change.value < -0.3
+    assert not beats(tasks, same, near)[1]
+    assert not beats(tasks, near, good)[1]
+
+
+def test_resamples_are_many_enough_for_twenty_tasks() -> None:
+    smallest = 2 / (statistics.RESAMPLES + 1)
+    assert 20 * smallest < statistics.LEVEL

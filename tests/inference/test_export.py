@@ -1,0 +1,383 @@
+"""One file that gives the same answers: written, compared, refused, and read where there is no torch."""
+
+# ruff: noqa: F811 - a fixture is imported, and then the name of an argument
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import onnx
+import pytest
+import toy
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from torch import Tensor
+from user import Shell, shell  # noqa: F401
+
+import oneglance
+from oneglance.data.refs import FileImage
+from oneglance.data.scenes import write_scenes
+from oneglance.errors import ConfigError, RunError
+from oneglance.inference import engine_onnx, export
+from oneglance.inference.engine_torch import look
+from oneglance.inference.predictor import open_predictor
+from oneglance.network import Network
+from oneglance.run import RunFolder
+from oneglance.screen import Screen
+
+EVERYTHING = """\
+[[sources]]
+path = "scenes/labels.csv"
+group = "scene"
+annotates = ["digit", "background", "shapes", "covered"]
+[[sources]]
+path = "scenes/boxes.csv"
+annotates = ["things"]
+
+[tasks.digit]
+type = "label"
+[tasks.background]
+type = "label"
+uses = ["shapes"]
+[tasks.shapes]
+type = "tags"
+none = ["none"]
+[tasks.covered]
+type = "number"
+unit = "%"
+[tasks.things]
+type = "boxes"
+from = "objects"
+width = 8
+depth = 1
+attributes.colour = { type = "label" }
+[tasks.look]
+type = "embedding"
+like = "background"
+size = 8
+
+[cache]
+workers = 1
+
+[backbone]
+name = "small"
+options = { width = 4, depth = 2 }
+size = [40, 32]
+
+[training]
+epochs = 1
+batch = 16
+precision = "fp32"
+device = "cpu"
+"""
+NAMES = {"digit", "background", "shapes", "covered", "things", "look"}
+
+
+class Made(NamedTuple):
+    """A finished run with every type of task, exported in full precision."""
+
+    folder: Path
+    run: Path
+    file: Path
+    report: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    folder = tmp_path_factory.mktemp("everything")
+    write_scenes(folder / "scenes", count=60, size=32)
+    (folder / "oneglance.toml").write_text(EVERYTHING, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ONEGLANCE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        run = oneglance.train(folder / "oneglance.toml", out=folder / "run", screen=Screen())
+        report = run.export(screen=Screen())
+    return Made(folder, run.path, Path(report["file"]), report)
+
+
+def refs(made: Made, count: int = 70) -> list[FileImage]:
+    paths = sorted((made.folder / "scenes/images").iterdir())[:count]
+    return [FileImage(str(path), path.name) for path in paths]
+
+
+def agree(one: Any, other: Any) -> None:
+    """The same but for the rounding of float32."""
+    if isinstance(one, dict):
+        assert list(one) == list(other)
+        for key in one:
+            agree(one[key], other[key])
+    elif isinstance(one, list):
+        assert len(one) == len(other)
+        for a, b in zip(one, other, strict=True):
+            agree(a, b)
+    elif isinstance(one, float):
+        assert other == pytest.approx(one, rel=1e-3, abs=2e-4)
+    else:
+        assert one == other
+
+
+# The same answers.
+
+
+def test_the_report_says_how_it_was_compared(made: Made) -> None:
+    report = made.report
+    assert made.file == made.run / "model.onnx" and made.file.stat().st_size == report["bytes"]
+    assert (report["format"], report["precision"], report["drawn"]) == ("onnx", "fp32", False)
+    validation = [row for row in RunFolder(made.run).split() if row[2] == "validation"]
+    assert report["pictures"] == len(validation)
+    assert set(report["disagreement"]) == set(report["scores"]) == NAMES
+    assert all(value < 1e-3 for value in report["disagreement"].values())
+    for score in report["scores"].values():
+        assert score["file"] == pytest.approx(score["run"], rel=1e-4) and score["n"] > 0
+
+
+def test_the_file_answers_as_the_run_does(made: Made) -> None:
+    """More pictures than one batch, fewer, and one that cannot be read."""
+    wanted = refs(made)
+    wanted.insert(2, FileImage(str(made.folder / "lost.png"), "lost.png"))
+    run, file = open_predictor(made.run), open_predictor(made.file)
+    told = list(run.predict(wanted))
+    assert [row["image"] for row in told] == [ref.name for ref in wanted]
+    assert sum("unfamiliar" in row for row in told) == len(wanted) - 1
+    agree(told, list(file.predict(wanted)))
+    agree(told[0], next(file.predict(wanted[:1])))
+    whole = [next(p.predict(wanted, whole=True))["answers"]["things"]["boxes"] for p in (run, file)]
+    assert len(whole[0]) > 1
+    agree(*whole)
+    assert (file.fit, file.limits) == (run.fit, run.limits)
+    assert file.example().keys() == {"unfamiliar", "unknown", *NAMES}
+
+
+ABSENT = ("torch", "torchvision", "timm", "safetensors", "scipy", "sklearn", "jinja2", "onnx", "onnxscript")
+
+
+def test_no_torch_is_needed(made: Made, tmp_path: Path) -> None:
+    script = (
+        f"import sys; sys.modules.update(dict.fromkeys({ABSENT!r}));"
+        f"sys.argv = ['oneglance', 'predict', {str(made.file)!r}, {str(made.folder / 'scenes/images')!r},"
+        f" '--out', {str(tmp_path / 'answers.jsonl')!r}];"
+        "from oneglance.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    lines = (tmp_path / "answers.jsonl").read_text(encoding="utf-8").splitlines()
+    told = list(open_predictor(made.run).predict(refs(made)))
+    for row, line in zip(told, lines, strict=True):
+        agree({**row, "image": ""}, {**json.loads(line), "image": ""})
+
+
+def test_tables_hold_what_is_told_of_unfamiliar_pictures(made: Made, tmp_path: Path, shell: Shell) -> None:
+    images = made.folder / "scenes/images"
+    for name in ("answers.csv", "answers.parquet"):
+        out = tmp_path / name
+        assert shell("predict", made.file, images, "--out", out, "--false-alarm", 0.9).code == 0
+    header, *rows = (tmp_path / "answers.csv").read_text().splitlines()
+    assert header.startswith("image,width,height,unfamiliar,unknown,")
+    assert len(rows) == 60
+    import pyarrow.parquet as pq
+
+    unknown = pq.read_table(tmp_path / "answers.parquet")["unknown"].to_pylist()
+    assert set(unknown) == {None, 1}
+
+
+def test_the_file_tells_nothing_of_this_machine(made: Made) -> None:
+    content = made.file.read_bytes()
+    for word in (str(made.folder), str(Path.home()), "site-packages", "oneglance/network", "scenes"):
+        assert word.encode() not in content, word
+
+
+def test_a_mirrored_network_is_looked_at_in_the_same_way(tmp_path: Path) -> None:
+    network = toy.learner(tmp_path / "run", "backbone.mirror=true").average
+    pictures = torch.from_numpy(toy.world()[0].pixels[:3]).permute(0, 3, 1, 2)
+    with torch.inference_mode():
+        vectors, raw = look(network, pictures)
+        expected, plain = network(pictures), network.answer(network.features(pictures))
+    assert len(vectors) == 3
+    for name in raw:
+        torch.testing.assert_close(raw[name], expected[name])
+    assert not torch.equal(raw["kind"], plain["kind"])
+
+
+# Other precisions and formats.
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_a_smaller_file_says_what_it_costs(made: Made, tmp_path: Path, precision: str) -> None:
+    out = tmp_path / "small.onnx"
+    report = oneglance.export(made.run, out=out, precision=precision, screen=Screen())
+    assert 0 < max(report["disagreement"].values()) < export.TOLERANCE[precision]
+    assert set(report["scores"]) == NAMES
+    kinds = {tensor.data_type for tensor in onnx.load(out).graph.initializer}
+    wanted = {"fp16": onnx.TensorProto.FLOAT16, "int8": onnx.TensorProto.INT8}
+    assert wanted[precision] in kinds
+    rows = list(open_predictor(out).predict(refs(made, 3)))
+    assert all(set(row["answers"]) == NAMES and 0 <= row["unfamiliar"] <= 1 for row in rows)
+
+
+def test_a_program_of_torch(made: Made, tmp_path: Path) -> None:
+    out = tmp_path / "model.pt2"
+    report = oneglance.export(made.run, out=out, format="torch", screen=Screen())
+    assert all(value < 1e-3 for value in report["disagreement"].values())
+    extra = {"oneglance.json": ""}
+    module = torch.export.load(out, extra_files=extra).module()
+    contents = engine_onnx.unpacked(extra["oneglance.json"], "model.pt2")
+    canvases = np.random.default_rng(0).integers(0, 256, (5, 32, 40, 3), dtype=np.uint8)
+    vectors, *raw = module(torch.from_numpy(canvases))
+    expected = open_predictor(made.run).look(canvases)
+    np.testing.assert_allclose(vectors.numpy(), expected.vectors, rtol=1e-3, atol=1e-4)
+    for name, value in zip(contents.tasks, raw, strict=True):
+        assert export.disagreement(expected.raw[name], value.numpy()) < 1e-3
+
+
+# What is refused.
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--format", "onxx"), 'there is no format "onxx". Did you mean "onnx"?'),
+        (("--precision", "fp8"), 'the format onnx has no precision "fp8". Known: fp32, fp16, int8.'),
+        (("--format", "torch", "--precision", "int8"), 'the format torch has no precision "int8"'),
+    ],
+)
+def test_unknown_wishes_are_told(made: Made, shell: Shell, words: tuple[str, ...], message: str) -> None:
+    assert message in shell("export", made.run, *words).refused()
+
+
+def test_a_file_that_would_answer_otherwise_is_not_written(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def otherwise(network: Network, pictures: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        vectors, raw = look(network, pictures)
+        return vectors, {**raw, "covered": raw["covered"] + 0.1}
+
+    monkeypatch.setattr(export, "look", otherwise)
+    with pytest.raises(RunError, match="would answer covered otherwise than the run: by .* nothing was written"):
+        oneglance.export(made.run, out=tmp_path / "wrong.onnx", screen=Screen())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_its_pictures_a_run_is_compared_on_drawn_ones(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hidden = made.folder / "scenes"
+    elsewhere = hidden.rename(tmp_path / "scenes")
+    try:
+        with pytest.raises(RunError, match="int8 needs training pictures, which are not where they were"):
+            oneglance.export(made.run, precision="int8", screen=Screen())
+        monkeypatch.setattr(export, "as_onnx", stop_at_the_pictures)
+        with pytest.raises(Reached) as reached:
+            oneglance.export(made.run, screen=Screen())
+    finally:
+        elsewhere.rename(hidden)
+    (canvases,) = reached.value.args
+    assert canvases.shape == (32, 32, 40, 3) and canvases.dtype == np.uint8 and canvases.std() > 30
+
+
+class Reached(Exception):  # noqa: N818 - it carries what was found
+    pass
+
+
+def stop_at_the_pictures(exported: Any, ours: Any, canvases: np.ndarray, *rest: Any) -> None:
+    raise Reached(canvases)
+
+
+def changed(made: Made, place: Path, text: str | None) -> Path:
+    """The file with other metadata, or none."""
+    model = onnx.load(made.file)
+    del model.metadata_props[:]
+    if text is not None:
+        onnx.helper.set_model_props(model, {engine_onnx.KEY: text})
+    onnx.save(model, place)
+    return place
+
+
+def test_a_foreign_file_is_told(made: Made, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="was not written by oneglance"):
+        open_predictor(changed(made, tmp_path / "foreign.onnx", None))
+    with pytest.raises(RunError, match="there is no such file"):
+        open_predictor(tmp_path / "lost.onnx")
+
+
+def kept(made: Made) -> dict[str, Any]:
+    props = onnx.load(made.file).metadata_props
+    return json.loads(next(prop.value for prop in props if prop.key == engine_onnx.KEY))
+
+
+def without(found: dict[str, Any], *path: str) -> str:
+    *above, last = path
+    inner = found
+    for part in above:
+        inner = inner[part]
+    del inner[last]
+    return json.dumps(found)
+
+
+def test_damaged_metadata_is_told(made: Made, tmp_path: Path) -> None:
+    texts = ["", "{", "[]", "null", "{}"]
+    texts += [without(kept(made), *path) for path in (("tasks",), ("tasks", "look"), ("config", "tasks"))]
+    texts += [without(kept(made), *path) for path in (("novelty", "sample"), ("novelty", "familiar", "data"))]
+    small = kept(made)
+    small["config"]["backbone"]["size"] = 16
+    fewer = kept(made)
+    fewer["novelty"]["sample"] = engine_onnx.as_text(np.ones((3, 2), dtype=np.float16))
+    foreign = kept(made)
+    foreign["config"]["tasks"]["new"] = foreign["config"]["tasks"]["digit"]
+    foreign["tasks"]["new"] = foreign["tasks"]["digit"]
+    bomb = kept(made)
+    bomb["novelty"]["sample"]["shape"] = [10**9, 10**9]
+    texts += [json.dumps(found) for found in (small, fewer, foreign, bomb)]
+    for text in texts:
+        with pytest.raises(RunError, match="is damaged, or of another version of oneglance — write it anew"):
+            open_predictor(changed(made, tmp_path / "damaged.onnx", text))
+
+
+def test_a_torn_file_is_told(made: Made, tmp_path: Path) -> None:
+    whole = made.file.read_bytes()
+    for content in (b"", b"not a model", bytes(1000), whole[: len(whole) // 2]):
+        (tmp_path / "torn.onnx").write_bytes(content)
+        with pytest.raises(RunError, match="is damaged|was not written by oneglance"):
+            open_predictor(tmp_path / "torn.onnx")
+
+
+def test_a_device_that_is_not_there_is_told(made: Made) -> None:
+    with pytest.raises(ConfigError, match='"gpu", which ONNX Runtime here does not have. Here: cpu'):
+        open_predictor(made.file, device="gpu")
+
+
+# The measure.
+
+
+@given(arrays.arrays(np.float32, (2, 6, 3), elements=st.floats(-9, 9, width=32)), st.randoms())
+def test_rows_may_change_places(rows: np.ndarray, random: Any) -> None:
+    order = list(range(6))
+    random.shuffle(order)
+    assert export.disagreement(rows, rows[:, order]) == 0
+
+
+def test_other_answers_disagree() -> None:
+    plain = np.array([[1.0, -4.0], [2.0, 0.0]])
+    assert export.disagreement(plain, plain + [[0, 0], [0, 1.0]]) == 0.25
+    many = np.arange(12.0).reshape(1, 4, 3)
+    assert export.disagreement(many, many + 0.11) == pytest.approx(0.01)
+    for shape in ((2, 2), (1, 4, 3)):
+        assert export.disagreement(np.ones(shape), np.full(shape, np.nan)) == np.inf
+
+
+@given(arrays.arrays(st.sampled_from([np.float16, np.float32]), arrays.array_shapes(max_dims=2)))
+def test_arrays_as_text(array: np.ndarray) -> None:
+    again = engine_onnx.from_text(json.loads(json.dumps(engine_onnx.as_text(array))))
+    assert again.dtype == array.dtype
+    np.testing.assert_array_equal(again, array)
+
+
+@pytest.mark.parametrize("dtype", ["object", "float64", "O", "V8"])
+def test_only_numbers_are_read(dtype: str) -> None:
+    with pytest.raises(ValueError, match=dtype):
+        engine_onnx.from_text({**engine_onnx.as_text(np.ones(2, np.float32)), "dtype": dtype})
