@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from oneglance import config as configuration
 from oneglance.config import Config
@@ -21,6 +21,9 @@ from oneglance.inference.pictures import pictures as pictures_of
 from oneglance.screen import Screen
 from oneglance.task import build_tasks, learn_all
 from oneglance.terminal import default_screen
+
+if TYPE_CHECKING:
+    from oneglance.inference.predictor import Predictor
 
 
 class Run:
@@ -228,7 +231,8 @@ def predict(
     Args:
         run: a finished run folder, or an .onnx file that ``export`` wrote, which needs no torch.
         pictures: files, folders, archives, glob patterns, or tables that name pictures.
-        out: a .jsonl, .csv or .parquet file to write; the list is then empty, so that memory does not grow.
+        out: a .jsonl, .csv, .parquet or .json (COCO) file to write; the list is then empty, so that memory
+            does not grow.
         draw: a folder that gets every picture with the answers drawn on it.
         false_alarm: share of familiar pictures that may be called unknown; default: 0.01.
 
@@ -239,10 +243,10 @@ def predict(
     """
     from oneglance.inference.output import write_answers
 
-    rows, example = stream(run, pictures, draw=draw, device=device, false_alarm=false_alarm, screen=screen)
+    rows, predictor = stream(run, pictures, draw=draw, device=device, false_alarm=false_alarm, screen=screen)
     if out is None:
         return list(rows)
-    write_answers(rows, Path(out), example)
+    write_answers(rows, Path(out), predictor.example(), predictor.tasks)
     return []
 
 
@@ -254,8 +258,8 @@ def stream(
     device: str = "auto",
     false_alarm: float | None = None,
     screen: Screen | None = None,
-) -> tuple[Iterator[dict[str, Any]], dict[str, Any]]:
-    """The answers one by one, and an example of an answer by task. See ``predict``."""
+) -> tuple[Iterator[dict[str, Any]], Predictor]:
+    """The answers one by one, and who gives them. See ``predict``."""
     from oneglance.inference.illustrate import illustrated
     from oneglance.inference.predictor import open_predictor
 
@@ -275,7 +279,7 @@ def stream(
             yield row
         screen.close()
 
-    return told(), predictor.example()
+    return told(), predictor
 
 
 def export(

@@ -29,7 +29,7 @@ class Features(NamedTuple):
 
 
 class Backbone(nn.Module):
-    """Pictures [n, 3, s, s], normalised by ``mean`` and ``std``, to Features."""
+    """Pictures [n, 3, h, w], normalised by ``mean`` and ``std``, to Features."""
 
     shape: Shape
     mean: tuple[float, float, float]  # of the channels, in 0 to 1
@@ -83,10 +83,13 @@ def measure(backbone: Backbone, width: int, height: int) -> Shape:
     """
     seen = backbone.eval()(torch.zeros(1, 3, height, width))
     backbone.train()
-    if seen.vector.ndim != 2:
-        raise ValueError("it does not give one vector per picture")
-    maps = tuple(
-        Level(found.shape[1], found.shape[2], found.shape[3], 2 ** round(log2(height / found.shape[2])))
-        for found in seen.maps
-    )
-    return Shape(seen.vector.shape[1], maps, (width, height))
+    maps = tuple(Level(*found.shape[1:], _stride(height, found.shape[2])) for found in seen.maps)
+    _, channels = seen.vector.shape  # told here, and not in the middle of a training, if it is no vector
+    return Shape(channels, maps, (width, height))
+
+
+def _stride(side: int, places: int) -> int:
+    """Pixels from one place to the next: that of patches without a rest, else the halvings of convolutions,
+    which may lose a rim.
+    """
+    return 2 ** round(log2(side / places)) if side % places else side // places

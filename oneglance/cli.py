@@ -217,6 +217,8 @@ def compare(
         from oneglance.tables import show_comparison
 
         show_comparison(found)
+    if found["unreadable"]:
+        raise typer.Exit(3)
 
 
 @app.command()
@@ -227,7 +229,10 @@ def predict(
     ],
     out: Annotated[
         Path | None,
-        typer.Option(help="a .jsonl, .csv or .parquet file; default: lines of JSON here", show_default=False),
+        typer.Option(
+            help="a .jsonl, .csv, .parquet or .json (COCO) file; default: lines of JSON here",
+            show_default=False,
+        ),
     ] = None,
     draw: Annotated[
         Path | None,
@@ -244,7 +249,7 @@ def predict(
     from oneglance.api import stream
     from oneglance.inference.output import line, write_answers
 
-    rows, example = stream(run, pictures, draw=draw, device=device, false_alarm=false_alarm)
+    rows, predictor = stream(run, pictures, draw=draw, device=device, false_alarm=false_alarm)
     failed = 0
 
     def counted() -> Any:
@@ -256,7 +261,7 @@ def predict(
             yield row
 
     if out is not None:
-        write_answers(counted(), out, example)
+        write_answers(counted(), out, predictor.example(), predictor.tasks)
     else:
         for row in counted():
             typer.echo(line(row))
@@ -308,9 +313,7 @@ def runs(
 @app.command()
 def serve(
     run: Annotated[Path, typer.Argument(help="a run folder or an .onnx file", show_default=False)],
-    host: Annotated[
-        str, typer.Option(help="the address; 0.0.0.0 lets other machines ask")
-    ] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="the address; 0.0.0.0 lets other machines ask")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free")] = 8000,
     corrections: Annotated[
         Path | None, typer.Option(help="a .csv table that corrections go to", show_default=False)

@@ -49,7 +49,7 @@ class Network(nn.Module):
             widths[name] = int(head.own)  # type: ignore[arg-type]
 
     def features(self, pictures: Tensor) -> Features:
-        """Features of pictures [n, 3, s, s], uint8 or float, in 0 to 255."""
+        """Features of pictures [n, 3, h, w], uint8 or float, in 0 to 255."""
         return Features(*self.backbone((pictures - self.mean) / self.std))
 
     def freeze(self) -> None:

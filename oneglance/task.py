@@ -293,6 +293,10 @@ class Task(Table, ABC):
     def predicted_words(self, prediction: Prediction) -> str:
         """A prediction as a person reads it."""
 
+    def detections(self, prediction: Prediction) -> list[Prediction]:
+        """What lies somewhere in the picture: ``{"box", "label", "confidence", "attributes"}``."""
+        return []
+
     def marks(self, prediction: Prediction) -> list[tuple[Sequence[float], str, str]]:
         """What lies somewhere in the picture: (box x0 y0 x1 y1, caption, label), first what is to lie on top."""
         return []

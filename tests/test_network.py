@@ -11,13 +11,17 @@ from torch import Tensor, nn
 
 from oneglance.backbone import build_backbone
 from oneglance.config import BackboneTable
+from oneglance.data.record import Box, Seen
 from oneglance.mlp import MLP
 from oneglance.network import Network, build_network
 from oneglance.task import build_tasks
 
 WIDTH = 16  # of the feature vector
 TABLE = BackboneTable(name="small", size=16, options={"width": 4, "depth": 2})
-ANSWERS: dict[str, list[Any]] = {"label": ["a", "b", "c"], "number": [1.0, 2.0, 4.0]}
+APPLES = [Seen((Box(2, 2, 12, 12, "apple"),)), Seen(())]
+ANSWERS: dict[str, list[Any]] = {"label": ["a", "b", "c"], "number": [1.0, 2.0, 4.0], "boxes": APPLES}
+ANSWERS["embedding"] = ANSWERS["label"]
+BOXES = {"type": "boxes", "levels": 1, "width": 8, "depth": 1, "bins": 4}
 
 
 def network(**tables: dict[str, Any]) -> Network:
@@ -39,6 +43,67 @@ def test_every_task_answers_in_one_pass() -> None:
     raw = found(pictures())
     assert {name: tuple(value.shape) for name, value in raw.items()} == {"kind": (3, 3), "amount": (3, 1)}
     assert looked == [1]
+
+
+def test_boxes_and_embeddings_come_in_the_same_pass() -> None:
+    found = network(kind={}, things=BOXES, near={"type": "embedding", "like": "kind", "size": 5})
+    raw = found(pictures())
+    # A canvas of 16 pixels: 15 after the first layer, then 7, then 3 a side.
+    assert {name: tuple(value.shape) for name, value in raw.items()} == {
+        "kind": (3, 3),
+        "things": (3, 9, 4 + 1),
+        "near": (3, 5),
+    }
+    assert found.train()(pictures())["things"].shape == (3, 9, 4 + 1 + 4 * 4)
+
+
+def test_maps_are_asked_for_where_a_task_has_places_only() -> None:
+    assert network(kind={}).backbone.gives_maps is False
+    assert network(kind={}, things=BOXES).backbone.gives_maps is True
+
+
+def test_a_task_may_use_what_a_detector_saw() -> None:
+    found = network(things=BOXES, kind={"uses": ["things"]})
+    assert inputs(found, "kind") == WIDTH + BOXES["width"]
+    assert found(pictures())["kind"].shape == (3, 3)
+
+
+def test_with_a_mirror_answers_are_the_mean_of_both_views() -> None:
+    """Boxes stay those of the picture itself, and while training nothing is looked at twice."""
+    found, x = network(kind={}, things=BOXES), pictures()
+    one, other = found(x), found(x.flip(3))
+    found.mirror = True
+    both = found(x)
+    torch.testing.assert_close(both["kind"], (one["kind"] + other["kind"]) / 2)
+    torch.testing.assert_close(both["things"], one["things"])
+    found.train()
+    looked: list[int] = []
+    found.backbone.register_forward_hook(lambda *_: looked.append(1))
+    found(x)
+    assert looked == [1]
+    assert not network(kind={}).mirror
+
+
+def test_a_new_backbone_sees_some_pictures_first() -> None:
+    found, x = network(kind={}), pictures(20)
+    before = {name: value.clone() for name, value in found.state_dict().items()}
+    found.prepare(x.permute(0, 2, 3, 1).numpy())
+    changed = {name for name, value in found.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed == {"backbone.whiten.weight"}
+    found.backbone.pretrained = True
+    before = {name: value.clone() for name, value in found.state_dict().items()}
+    found.prepare(pictures(20).permute(0, 2, 3, 1).numpy())
+    assert all(torch.equal(value, before[name]) for name, value in found.state_dict().items())
+
+
+def test_a_frozen_backbone_stays_as_it_is() -> None:
+    found = network(kind={})
+    found.freeze()
+    found.train()
+    assert found.heads.training and not found.backbone.training
+    found(pictures())["kind"].sum().backward()
+    assert all(parameter.grad is None for parameter in found.backbone.parameters())
+    assert all(parameter.grad is not None for parameter in found.heads.parameters())
 
 
 def test_bytes_and_floats_are_the_same_picture() -> None:

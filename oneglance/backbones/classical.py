@@ -11,25 +11,19 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
 from torch import Tensor, nn
 
 from oneglance.backbone import Backbone, Features, measure
 from oneglance.config import BackboneTable, Table, read_table
 from oneglance.errors import ConfigError
 
+CELLS = 8  # of the histograms of gradients, along the shorter side
+DIRECTIONS = 9  # of a gradient, over half a turn
+COLOURS = 4  # steps of each channel; the histogram has their cube
 TINY = 1e-5
 GREY = (0.299, 0.587, 0.114)  # what each channel adds to brightness, ITU-R BT.601
 # The eight neighbours of a pixel, clockwise: rows and columns from the upper left of its 3×3 window.
 AROUND = ((0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0))
-
-
-class Options(Table):
-    """[backbone] options of ``classical``."""
-
-    cells: int = Field(8, ge=2, le=32)  # of the histograms of gradients, along the shorter side
-    directions: int = Field(9, ge=2, le=36)  # of a gradient, over half a turn
-    colours: int = Field(4, ge=2, le=8)  # steps of each channel; the histogram has their cube
 
 
 class Classical(Backbone):
@@ -41,11 +35,10 @@ class Classical(Backbone):
     std = (1.0, 1.0, 1.0)
     pretrained = True
 
-    def __init__(self, options: Options, width: int, height: int) -> None:
+    def __init__(self, width: int, height: int) -> None:
         """For a canvas of ``width`` x ``height`` pixels."""
         super().__init__()
-        self.options = options
-        self.cell = max(2, round(min(width, height) / options.cells))
+        self.cell = max(2, round(min(width, height) / CELLS))
         self.register_buffer("grey", torch.tensor(GREY).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("pattern", uniform_patterns(), persistent=False)
         self.shape = measure(self, width, height)
@@ -68,10 +61,9 @@ class Classical(Backbone):
         strength = torch.sqrt(x**2 + y**2)
         strength, channel = strength.max(dim=1, keepdim=True)  # of the channel that changes most
         x, y = x.gather(1, channel), y.gather(1, channel)
-        count = self.options.directions
         turn = torch.atan2(y, x) / torch.pi % 1.0  # half turns
-        place = (turn * count).long().clamp(max=count - 1)
-        spread = strength.new_zeros(len(pictures), count, *strength.shape[2:])
+        place = (turn * DIRECTIONS).long().clamp(max=DIRECTIONS - 1)
+        spread = strength.new_zeros(len(pictures), DIRECTIONS, *strength.shape[2:])
         cells = F.avg_pool2d(spread.scatter_(1, place, strength), self.cell)
         blocks = F.unfold(cells, 2)  # [n, 4 directions, blocks]
         blocks = (blocks / (blocks.norm(dim=1, keepdim=True) + TINY)).clamp(max=0.2)
@@ -90,9 +82,8 @@ class Classical(Backbone):
         return _histogram(self.pattern[code.flatten(1)], int(self.pattern.max()) + 1)  # type: ignore[operator, index]
 
     def _colours(self, pictures: Tensor) -> Tensor:
-        steps = self.options.colours
-        red, green, blue = (pictures * steps).long().clamp(max=steps - 1).flatten(2).unbind(1)
-        return _histogram((red * steps + green) * steps + blue, steps**3)
+        red, green, blue = (pictures * COLOURS).long().clamp(max=COLOURS - 1).flatten(2).unbind(1)
+        return _histogram((red * COLOURS + green) * COLOURS + blue, COLOURS**3)
 
 
 def _histogram(codes: Tensor, count: int) -> Tensor:
@@ -118,5 +109,5 @@ def build(table: BackboneTable, base: Path, *, load_weights: bool) -> Classical:
     """See ``backbone.build_backbone``."""
     if table.weights not in ("", "none", "pretrained"):
         raise ConfigError("[backbone] classical has no weights", cure="take the key `weights` out")
-    options: Options = read_table(Options, table.options, where="oneglance.toml", section="backbone.options")
-    return Classical(options, *table.canvas)
+    read_table(Table, table.options, where="oneglance.toml", section="backbone.options")  # there are none
+    return Classical(*table.canvas)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 from oneglance import config as configuration
 from oneglance.config import Config
 from oneglance.data.cache import open_canvases
+from oneglance.data.checks import summary
 from oneglance.data.dataset import Dataset, Part, load_dataset
 from oneglance.data.images import Fit, Limits, Placement
 from oneglance.errors import DivergedError, RunError, StoppedError
@@ -37,6 +38,7 @@ class World:
     tasks: dict[str, Task]
     dataset: Dataset
     store: PictureStore
+    unreadable: int
     train: Part
     validation: Part
     test: Part
@@ -50,6 +52,8 @@ class World:
         """
         tasks = build_tasks(config.tasks, config.file)
         dataset = load_dataset(config, list(tasks.values()), screen.progress)
+        for line in summary(dataset.problems):
+            screen.say(line)
         parts = dataset.parts
         rows = [*parts.train.tolist(), *parts.validation.tolist(), *parts.test.tolist()]
         store = open_canvases(
@@ -59,15 +63,19 @@ class World:
             config.cache,
             screen.progress,
         )
+        if store.problem is not None:
+            screen.say(str(store.problem))
         if store.failures:
-            screen.say(f"{len(store.failures):,} of {len(rows):,} pictures cannot be read and are left out")
+            example = next(iter(store.failures.values()))
+            count = f"{len(store.failures):,} of {len(rows):,} pictures cannot be read and are left out"
+            screen.say(f"{count}, such as {example.where}: {example.what}")
         starts = {
             "train": 0,
             "validation": len(parts.train),
             "test": len(parts.train) + len(parts.validation),
         }
         chosen = {name: dataset.part(name, start, store.failures) for name, start in starts.items()}
-        return cls(config, tasks, dataset, store, **chosen)
+        return cls(config, tasks, dataset, store, len(store.failures), **chosen)
 
     def placements(self, part: Part) -> list[Placement]:
         """How each picture of a part lies on its canvas."""
@@ -88,7 +96,10 @@ def variant(config: Config, seed: int, epochs: int, task: str = "", balancer: st
     """
     changes = [f"training.seed={config.training.seed + seed}", f"training.epochs={epochs}"]
     if task:
-        changes.append(f"tasks={inline(alone(config, task))}")
+        tables = alone(config, task)
+        changes.append(f"tasks={inline(tables)}")
+        if (sources := speaking_of(config.sources, tables)) != config.sources:
+            changes.append(f"sources={inline(sources)}")
     if balancer:
         changes += [f'training.balancer="{balancer}"', "training.balancer_options={}"]
     overrides = (*config.overrides, *changes)
@@ -104,6 +115,19 @@ def alone(config: Config, name: str) -> dict[str, dict[str, Any]]:
     if asked not in ("", name):
         tables[asked] = {**config.tasks[asked], "uses": [], "weight": WEIGHTLESS}
     return tables
+
+
+def speaking_of(sources: Sequence[Mapping[str, Any]], tasks: Container[str]) -> list[dict[str, Any]]:
+    """The tables of ``sources`` without what they say of tasks other than ``tasks``."""
+    return [{key: _only(value, tasks, key) for key, value in source.items()} for source in sources]
+
+
+def _only(value: Any, tasks: Container[str], key: str) -> Any:
+    if key not in ("annotates", "columns"):
+        return value
+    if isinstance(value, Mapping):
+        return {name: said for name, said in value.items() if name in tasks}
+    return [name for name in value if name in tasks]
 
 
 def inline(value: Any) -> str:

@@ -107,10 +107,9 @@ def _lda(rows: Rows, said: Known) -> Rows | None:
     rows = _pca(rows, said)
     known = np.array([bool(name) for name in classes])
     names = np.array(classes)[known]
-    if len(set(names)) < 2:
+    if not 2 <= len(set(names)) < len(names):
         return None
-    lda = LinearDiscriminantAnalysis(solver="lsqr" if len(names) <= len(set(names)) else "svd")
-    return rows.then(lda.fit(rows.train[known], names).transform)
+    return rows.then(LinearDiscriminantAnalysis().fit(rows.train[known], names).transform)
 
 
 REDUCTIONS: Mapping[str, Callable[[Rows, Known], Rows | None]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.mixture import GaussianMixture
 
@@ -47,10 +49,12 @@ def clusters(
         "k-means": KMeans(count, n_init=4, random_state=seed),
         "Gaussian mixture": GaussianMixture(count, covariance_type="diag", reg_covar=1e-3, random_state=seed),
     }
-    return {
-        name: matched(names, method.fit(x).predict(x), said, method.predict(y), test)
-        for name, method in methods.items()
-    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # where it got to by then is what is scored
+        return {
+            name: matched(names, method.fit(x).predict(x), said, method.predict(y), test)
+            for name, method in methods.items()
+        }
 
 
 def matched(

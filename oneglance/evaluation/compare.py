@@ -14,7 +14,7 @@ import numpy as np
 
 from oneglance import balancer
 from oneglance.config import Config
-from oneglance.errors import ConfigError, nearest
+from oneglance.errors import ConfigError, DataError, nearest
 from oneglance.evaluation import arms, statistics
 from oneglance.evaluation.arms import Answers, World
 from oneglance.evaluation.baselines import FAMILIES, Baseline, Views, baselines, clusterings, never, strongest
@@ -109,8 +109,8 @@ class Comparison:
 
     def __init__(self, world: World, out: Path, wanted: Plan, screen: Screen) -> None:
         self.world, self.out, self.plan, self.screen = world, out, wanted, screen
-        for error in learn_all(world.tasks, world.train.answers):
-            raise error
+        if wrong := learn_all(world.tasks, world.train.answers):
+            raise DataError("\n".join(map(str, wrong)))
         self.groups = [record.group for record in world.test.records]
         self.answers = {name: world.test.answers(name) for name in world.tasks}
         self.arms: dict[str, Arm] = {}
@@ -163,8 +163,8 @@ class Comparison:
     def _run(self, name: str, config: Config, task: str = "") -> RunFolder:
         return arms.trained(self.world, self.out / "runs" / name, config, self.screen, task)
 
-    def _together(self, arm: str, seed: int, epochs: int, balancer: str = "") -> RunFolder:
-        config = arms.variant(self.world.config, seed, epochs, balancer=balancer)
+    def _together(self, arm: str, seed: int, epochs: int, method: str = "") -> RunFolder:
+        config = arms.variant(self.world.config, seed, epochs, balancer=method)
         run = self._run(f"{arm.replace(' ', '_')}-{seed}", config)
         self._add(arm, [arms.ask(self.world, run, self.screen)], list(self.world.tasks))
         return run
@@ -224,6 +224,7 @@ class Comparison:
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "split": "test",
             "pictures": len(self.world.test.rows),
+            "unreadable": self.world.unreadable,  # of all parts
             "seeds": self.plan.seeds,
             "epochs": self.epochs,
             "budget": self.plan.budget,

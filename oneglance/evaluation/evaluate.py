@@ -57,7 +57,17 @@ def evaluate_run(run: RunFolder, split: str, out: Path, screen: Screen) -> dict[
     details, wrong = {}, {}
     for name, task in tasks.items():
         details[name], wrong[name] = _look_closer(task, name, asked)
-    write_page(out / "report.html", report, details, run.history(), wrong, title=run.path.resolve().name)
+    learned = _part(run, "train", dataset)
+    write_page(
+        out / "report.html",
+        report,
+        details,
+        run.history(),
+        wrong,
+        title=run.path.resolve().name,
+        weights={name: task.weight for name, task in tasks.items()},
+        answers={name: sum(r.answers.get(name) is not None for r in learned) for name in tasks},
+    )
     screen.close()
     return report
 

@@ -29,8 +29,8 @@ from oneglance.training.frozen import Remembered
 from oneglance.training.loop import Learner, known_mean, learn
 from oneglance.training.session import task_values
 
-STEPS = 800  # of a head
-BATCH = 256
+STEPS, EPOCHS = 800, 60  # of a head, at most
+RATE = 0.05  # of a head that sees one number; more of them move the output further at every step
 ROUNDS, PATIENCE = 120, 12  # trees of a boosting, and how long it may get no better
 SHRINKAGE = 0.3  # of each tree's step
 NEIGHBOURS = 15
@@ -102,16 +102,21 @@ def head(known: Known, rows: Rows, hidden: Sequence[int] = (), seed: int = 0) ->
     places[0] = places[0][chosen] if chosen.any() and task.answered_by else places[0]
     store = Remembered(np.arange(sum(counts)), rows.whole)
     said = [*known.train, *known.validation, *([None] * counts[2])]
+    batch, width = min(256, max(16, len(places[0]) // 8)), rows.train.shape[1]
     cpu = torch.device("cpu")
     targets = [{task.name: task.encode([said[row] for row in part.tolist()])} for part in places]
     training, validation, test = (
-        Batches(store, part, target, BATCH, cpu) for part, target in zip(places, targets, strict=True)
+        Batches(store, part, target, batch, cpu) for part, target in zip(places, targets, strict=True)
     )
     torch.manual_seed(seed)
     table = TrainingTable(
-        epochs=max(4, round(STEPS / len(training))), batch=BATCH, ema=0, seed=seed, device="cpu"
+        epochs=min(EPOCHS, max(4, round(STEPS / len(training)))),
+        rate=RATE / width**0.5,
+        ema=0,
+        seed=seed,
+        device="cpu",
     )
-    network = Network(Given(rows.train.shape[1]), {task.name: task})
+    network = Network(Given(width), {task.name: task})
     learner = Learner(network, {task.name: task}, build_balancer("equal", {}), None, table, cpu)
     learner.measure_units(training.targets)
     best, skill, raw = copy.deepcopy(network.state_dict()), -np.inf, np.zeros(0)

@@ -5,7 +5,7 @@ light and dark, stays sharp in print, and loads nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,7 +53,7 @@ class Cell:
     y: float
     text: str  # its number, where there is room
     strength: float  # 0 to 1, of its colour
-    right: bool  # on the diagonal
+    right: bool  # on the diagonal, or not below 0
     said: str  # in words
 
 
@@ -155,24 +155,46 @@ def curve(detail: Curve) -> Plot | None:
 
 def heat_map(matrix: Matrix) -> HeatMap | None:
     """None for more classes than can be told apart."""
-    count = len(matrix.names)
-    if not 0 < count <= LABELLED:
+    side = _side(len(matrix.names))
+    if not side:
         return None
-    side = 56 if count <= 6 else 44 if count <= 12 else 34 if count <= NUMBERED else max(8, 760 / count)
+    return _framed(matrix.title, matrix.rows, matrix.columns, matrix.names, side, _cells(matrix, side))
+
+
+def signed_map(
+    title: str, names: Sequence[str], values: np.ndarray, said: Callable[[int, int], str]
+) -> HeatMap | None:
+    """Values [n, n] from -1 to 1 of pairs, NaN left blank: one colour above 0, another below. ``said`` puts
+    the cell of a row and a column in words.
+    """
+    side = _side(len(names))
+    return _framed(title, "", "", names, side, _signed_cells(values, side, said)) if side else None
+
+
+def _side(count: int) -> float:
+    """Of a cell of a matrix, pixels; 0 where it cannot be drawn."""
+    if not 0 < count <= LABELLED:
+        return 0.0
+    return 56 if count <= 6 else 44 if count <= 12 else 34 if count <= NUMBERED else max(8, 760 / count)
+
+
+def _framed(
+    title: str, rows: str, columns: str, names: Sequence[str], side: float, cells: Iterable[Cell]
+) -> HeatMap:
     font = min(12, max(7.0, side * 0.9))
-    longest = 0.6 * font * max(len(short(name)) for name in matrix.names)
+    longest = 0.6 * font * max(len(short(name)) for name in names)
     level = longest < side - 4
     return HeatMap(
-        matrix.title,
-        matrix.rows,
-        matrix.columns,
-        tuple(short(name) for name in matrix.names),
+        title,
+        rows,
+        columns,
+        tuple(short(name) for name in names),
         round(side, 1),
         font,
         round(14 + longest, 1),
         round(24 + (font if level else longest), 1),  # the names of the axes stand above
         level,
-        list(_cells(matrix, side)),
+        list(cells),
     )
 
 
@@ -209,6 +231,19 @@ def _cells(matrix: Matrix, side: float) -> Any:
             row == column,
             f"{matrix.rows} {short(matrix.names[row], 60)}, {matrix.columns} "
             f"{short(matrix.names[column], 60)}: {count:,} ({share:.1%})",
+        )
+
+
+def _signed_cells(values: np.ndarray, side: float, said: Callable[[int, int], str]) -> Iterator[Cell]:
+    for row, column in zip(*(place.tolist() for place in np.nonzero(np.isfinite(values))), strict=True):
+        value = float(values[row, column])
+        yield Cell(
+            round(column * side, 1),
+            round(row * side, 1),
+            f"{value:+.2f}".replace("-", "−") if len(values) <= NUMBERED else "",
+            round(min(1.0, abs(value)) ** 0.6, 2),
+            value >= 0,
+            said(row, column),
         )
 
 

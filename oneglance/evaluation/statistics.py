@@ -163,9 +163,11 @@ def beats(
     changes = [
         relative_change(errors(task, ours[name]), errors(task, theirs[name]).mean(axis=0, keepdims=True))
         for name, task in tasks.items()
+        if ours[name].shape[1] > 1  # there is something to resample
     ]
-    shortest = min(change.shape[1] for change in changes)  # a task of one group has no resamples
-    whole = np.stack([change[:, :shortest] for change in changes])
+    if not changes:
+        return Estimate(None, None, None, None), False
+    whole = np.stack(changes)
     known = np.isfinite(whole).sum(axis=0)
     mean = np.divide(np.nansum(whole, axis=0), known, out=np.full(known.shape, np.nan), where=known > 0)
     found = estimate(mean)

@@ -93,7 +93,8 @@ def export_run(
     novelty = ours.novelty
     if novelty is not None and precision != "fp32" and compared.records:
         novelty = novelty.told_by(theirs.vectors)  # its rounding moves every picture a little
-    content = written.content(novelty)
+    with quiet():
+        content = written.content(novelty)
     write_bytes(path, content)
     screen.close()
     before, after = (scores(ours, each.raw, compared) for each in (looked, theirs))

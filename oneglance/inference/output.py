@@ -1,25 +1,34 @@
-"""Answers as JSONL, CSV or Parquet, written as they come."""
+"""Answers as JSONL, CSV, Parquet or COCO, written as they come."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import shutil
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO, Any
 
+from oneglance.data.sources.coco import OF_A_PICTURE
 from oneglance.errors import OneglanceError
 from oneglance.files import replacing
-from oneglance.task import Prediction
+from oneglance.task import Prediction, Task
 
 ROWS = 4096  # rows of a Parquet row group
 OWN = ("image", "width", "height", "error")  # columns of the picture itself
 
 
-def write_answers(rows: Iterable[Mapping[str, Any]], path: Path, example: Mapping[str, Prediction]) -> None:
-    """Write what ``Predictor.predict`` yields to a .jsonl, .csv or .parquet file, whole or not at all.
+def write_answers(
+    rows: Iterable[Mapping[str, Any]],
+    path: Path,
+    example: Mapping[str, Prediction],
+    tasks: Mapping[str, Task],
+) -> None:
+    """Write what ``Predictor.predict`` yields, whole or not at all, to a .jsonl, .csv, .parquet or .json file;
+    the last is COCO.
 
     Args:
         example: one answer by task, whose shape says which columns a table gets.
@@ -28,19 +37,23 @@ def write_answers(rows: Iterable[Mapping[str, Any]], path: Path, example: Mappin
         OneglanceError: another ending.
         RunError: the place cannot be written.
     """
-    writers: dict[str, Callable[..., None]] = {".jsonl": _jsonl, ".csv": _csv, ".parquet": _parquet}
+    writers: dict[str, Callable[..., None]] = {
+        ".jsonl": _jsonl,
+        ".csv": _csv,
+        ".parquet": _parquet,
+        ".json": _coco,
+    }
     write = writers.get(path.suffix.lower())
     if write is None:
-        raise OneglanceError(
-            f'has the ending "{path.suffix}"', where=str(path), cure="use .jsonl, .csv or .parquet"
-        )
+        cure = "use .jsonl, .csv or .parquet, or .json for COCO"
+        raise OneglanceError(f'has the ending "{path.suffix}"', where=str(path), cure=cure)
     with replacing(path) as file:
-        write(rows, file, columns(example))
+        write(rows, file, example, tasks)
 
 
-def line(row: Mapping[str, Any]) -> str:
+def line(said: Any) -> str:
     """One answer as a line of JSON."""
-    return json.dumps(row, ensure_ascii=False, allow_nan=False)
+    return json.dumps(said, ensure_ascii=False, allow_nan=False)
 
 
 def columns(example: Mapping[str, Prediction]) -> dict[str, type]:
@@ -57,48 +70,129 @@ def flattened(row: Mapping[str, Any]) -> dict[str, Any]:
 
     A column whose name is taken already, such as that of a task called ``width``, gets a ``_`` behind it.
     """
-    flat = {key: value for key, value in row.items() if key != "answers"}
-    for task, answer in row.get("answers", {}).items():
+    own = {key: value for key, value in row.items() if key != "answers"}
+    said = _spread(row.get("answers", {}), {*own, *OWN})
+    return own | {name: _text(value) if isinstance(value, list) else value for name, value in said.items()}
+
+
+def _spread(answers: Mapping[str, Prediction], taken: Collection[str]) -> dict[str, Any]:
+    """Every part of ``answers`` under a name of its own, none of those ``taken``."""
+    found: dict[str, Any] = {}
+    for task, answer in answers.items():
         for key, value in answer.items():
-            for name, cell in _cells(task if key in ("value", "values") else f"{task}_{key}", value):
-                while name in flat or name in OWN:
+            for name, part in _parts(task if key in ("value", "values") else f"{task}_{key}", value):
+                while name in found or name in taken:
                     name += "_"
-                flat[name] = cell
-    return flat
+                found[name] = part
+    return found
 
 
-def _cells(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+def _parts(name: str, value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping):
         for key, inner in value.items():
             yield f"{name}_{key}", inner
-    elif isinstance(value, list) and all(isinstance(item, str) for item in value):
-        yield name, "|".join(value)
-    elif isinstance(value, list):
-        yield name, json.dumps(value, ensure_ascii=False)
     else:
         yield name, value
 
 
-def _jsonl(rows: Iterable[Mapping[str, Any]], file: IO[bytes], kinds: Mapping[str, type]) -> None:
+def _text(value: list[Any]) -> str:
+    if all(isinstance(item, str) for item in value):
+        return "|".join(value)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _jsonl(rows: Iterable[Mapping[str, Any]], file: IO[bytes], *_: Any) -> None:
     for row in rows:
         file.write(f"{line(row)}\n".encode())
 
 
-def _csv(rows: Iterable[Mapping[str, Any]], file: IO[bytes], kinds: Mapping[str, type]) -> None:
+def _csv(
+    rows: Iterable[Mapping[str, Any]], file: IO[bytes], example: Mapping[str, Prediction], *_: Any
+) -> None:
     text = io.TextIOWrapper(file, encoding="utf-8", newline="")
-    table = csv.DictWriter(text, list(kinds), restval="", lineterminator="\n")
+    table = csv.DictWriter(text, list(columns(example)), restval="", lineterminator="\n")
     table.writeheader()
     table.writerows(flattened(row) for row in rows)
     text.detach()
 
 
-def _parquet(rows: Iterable[Mapping[str, Any]], file: IO[bytes], kinds: Mapping[str, type]) -> None:
+def _parquet(
+    rows: Iterable[Mapping[str, Any]], file: IO[bytes], example: Mapping[str, Prediction], *_: Any
+) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     types = {str: pa.string(), int: pa.int64(), float: pa.float64()}
-    schema = pa.schema([(name, types[kind]) for name, kind in kinds.items()])
+    schema = pa.schema([(name, types[kind]) for name, kind in columns(example).items()])
     flat = (flattened(row) for row in rows)
     with pq.ParquetWriter(file, schema) as writer:
         while chunk := list(islice(flat, ROWS)):
             writer.write_table(pa.Table.from_pylist(chunk, schema=schema))
+
+
+def _coco(
+    rows: Iterable[Mapping[str, Any]],
+    file: IO[bytes],
+    example: Mapping[str, Prediction],
+    tasks: Mapping[str, Task],
+) -> None:
+    """A category per class of each task that has places, and the boxes as annotations with a ``score``; all
+    other answers stand beside the pictures' names, as in a table.
+    """
+    boxed = [name for name, task in tasks.items() if task.has_places]
+    labels = [
+        (name, label)
+        for name in boxed
+        for label in sorted({found["label"] for found in tasks[name].detections(example[name])})
+    ]
+    numbers = {label: number for number, label in enumerate(labels, 1)}
+    # Pictures and annotations are two lists of one file, but come in turn: the second waits aside.
+    with TemporaryFile() as aside:
+        file.write(b'{"images": [')
+        annotations = 0
+        for image, row in enumerate(rows, 1):
+            _append(file, _image(image, row, boxed), first=image == 1)
+            for name in boxed:
+                for found in tasks[name].detections(row.get("answers", {}).get(name, {})):
+                    annotations += 1
+                    number = numbers[name, found["label"]]
+                    _append(aside, _annotation(annotations, image, number, found), first=annotations == 1)
+        file.write(b"]")
+        if boxed:  # else nobody looked for boxes, and an empty list would say that there are none
+            file.write(b',\n"annotations": [')
+            aside.seek(0)
+            shutil.copyfileobj(aside, file)
+            file.write(b"]")
+    categories = [
+        {"id": number, "name": label, "supercategory": name} for (name, label), number in numbers.items()
+    ]
+    file.write(f',\n"categories": {line(categories)}}}\n'.encode())
+
+
+def _append(file: IO[bytes], item: Mapping[str, Any], *, first: bool) -> None:
+    file.write(f"{'' if first else ','}\n{line(item)}".encode())
+
+
+def _image(number: int, row: Mapping[str, Any], boxed: Collection[str]) -> dict[str, Any]:
+    own = {key: value for key, value in row.items() if key not in ("image", "answers")}
+    said = {name: answer for name, answer in row.get("answers", {}).items() if name not in boxed}
+    image = {"id": number, "file_name": row["image"], **own}
+    if "error" in row:
+        image["neg_category_ids"] = []  # LVIS's way to say that nobody looked for anything
+    return image | _spread(said, {*image, *OWN, *OF_A_PICTURE})
+
+
+def _annotation(number: int, image: int, category: int, found: Mapping[str, Any]) -> dict[str, Any]:
+    x0, y0, x1, y1 = found["box"]
+    width, height = x1 - x0, y1 - y0
+    said = {
+        "id": number,
+        "image_id": image,
+        "category_id": category,
+        "bbox": [x0, y0, round(width, 2), round(height, 2)],
+        "area": round(width * height, 2),
+        "iscrowd": 0,
+        "score": found["confidence"],
+    }
+    attributes = _spread(found["attributes"], ())
+    return {**said, "attributes": attributes} if attributes else said

@@ -24,6 +24,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
+DRAINED = 150_000_000  # bytes of a refused request that are read to its end
 LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 OPEN = frozenset(
     ("/", "/style.css", "/page.js", "/docs", "/health", "/openapi.json")
@@ -92,6 +93,7 @@ class Guard:
             if talk.status:  # half an answer is worse than none: the server closes the connection
                 raise
             late = Refused(408, f"the request has not arrived whole within {self.seconds:g} seconds")
+            talk.deaf = True
             slow = busy(f"there is no answer within {self.seconds:g} seconds", self.seconds)
             await talk.refuse(slow if talk.whole else late)
         finally:
@@ -122,6 +124,7 @@ class _Talk:
     def __init__(self, receive: Receive, send: Send) -> None:
         self.began = time.perf_counter()
         self.whole = False  # the request has arrived
+        self.deaf = False  # no more of it is read
         self.status = 0  # of the answer, once it has begun
         self._receive, self._send = receive, send
 
@@ -132,11 +135,19 @@ class _Talk:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
+            await self._drain()
             self.status = message["status"]
-            there = {key for key, _ in message.get("headers", ())}
-            added = [(k.encode(), v.encode()) for k, v in HEADERS.items() if k.encode() not in there]
+            added = [(key.encode(), value.encode()) for key, value in HEADERS.items()]
+            if not self.whole:
+                added.append((b"connection", b"close"))
             message = {**message, "headers": [*message.get("headers", ()), *added]}
         await self._send(message)
+
+    async def _drain(self) -> None:
+        """Read what is still coming and throw it away: a client that still sends often loses the answer."""
+        left = DRAINED
+        while left > 0 and not self.whole and not self.deaf:
+            left -= len((await self.receive()).get("body", b""))
 
     async def refuse(self, refused: Refused) -> None:
         if self.status:
@@ -155,6 +166,4 @@ def told(refused: Refused) -> dict[str, str]:
 
 def refusal_headers(refused: Refused) -> dict[str, str]:
     """The headers of a refusal."""
-    headers = {"retry-after": str(refused.retry)} if refused.retry else {}
-    # A client that is still sending is not listened to any longer.
-    return {**headers, "connection": "close"} if refused.status in (408, 413) else headers
+    return {"retry-after": str(refused.retry)} if refused.retry else {}

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 from oneglance.errors import OneglanceError
 
-DRAINED = 4  # so many times the allowed body is read and thrown away before it is answered
-
 
 @dataclass(frozen=True)
 class Bounds:
@@ -71,21 +69,15 @@ async def body_of(
     most = int(bounds.megabytes * 1e6)
     if headers.get("content-encoding", "identity") != "identity":
         raise Refused(415, "a packed body is not read", "send it without Content-Encoding")
-    if _declared(headers) > DRAINED * most:
+    if _declared(headers) > most:
         raise _too_large(bounds)
-    body, size = bytearray(), 0
+    body = bytearray()
     try:
-        # An answer that comes while a client still sends is often lost, so a body that is somewhat too large
-        # is read to its end, and thrown away.
         async for chunk in stream:
-            size += len(chunk)
-            if size <= most:
-                room.take(len(chunk))
-                body += chunk
-            elif size > DRAINED * most:
-                break
-        if size > most:
-            raise _too_large(bounds)
+            if len(body) + len(chunk) > most:
+                raise _too_large(bounds)
+            room.take(len(chunk))
+            body += chunk
         yield bytes(body)
     finally:
         room.give(len(body))

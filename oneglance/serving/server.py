@@ -25,6 +25,7 @@ FAREWELL = 20  # seconds for requests under way when the service is asked to sto
 
 def server(app: Any, bounds: Bounds) -> uvicorn.Server:
     """The HTTP server of an application. Its ``run`` takes an open socket."""
+    logging.getLogger("uvicorn.access").disabled = True  # it would write down whatever is asked
     return uvicorn.Server(
         uvicorn.Config(
             app,

@@ -406,6 +406,10 @@ class Boxes(Task):
     def predicted_words(self, prediction: Prediction) -> str:
         return _listed(box["label"] for box in prediction["boxes"])
 
+    def detections(self, prediction: Prediction) -> list[Prediction]:
+        found: list[Prediction] = prediction.get("boxes", [])
+        return found
+
     def marks(self, prediction: Prediction) -> list[tuple[Sequence[float], str, str]]:
         marks = []
         for box in prediction["boxes"]:

@@ -18,7 +18,7 @@ Targets = dict[str, dict[str, Tensor]]
 class Batch(NamedTuple):
     """n pictures and what is known of them."""
 
-    pictures: Tensor  # uint8 [n, 3, s, s] on the device (channels last), or features [n, d]
+    pictures: Tensor  # uint8 [n, 3, h, w] on the device (channels last), or features [n, d]
     targets: Targets  # by task and name; the first axis is the picture
 
 

@@ -68,7 +68,7 @@ def to_mean_norm(weighting: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Te
 @pytest.fixture
 def exact(monkeypatch: pytest.MonkeyPatch) -> None:
     """The solver of TorchJD's CAGrad stops early: its weights are good to 1e-4 only."""
-    fine = dict.fromkeys(("tol_gap_abs", "tol_gap_rel", "tol_feas"), 1e-14)
+    fine = dict.fromkeys(("tol_gap_abs", "tol_gap_rel", "tol_feas"), 1e-11)
     monkeypatch.setattr(cvxpy.Problem, "solve", partialmethod(cvxpy.Problem.solve, **fine))
 
 
@@ -90,6 +90,7 @@ against_torchjd = pytest.mark.parametrize(
 
 @against_torchjd
 @pytest.mark.usefixtures("exact")
+@pytest.mark.filterwarnings("ignore:Solution may be inaccurate")  # by the solver's own, stricter measure
 def test_agrees_with_torchjd(
     name: str, options: dict[str, float], oracle: Callable[[Tensor], Tensor], draws: int
 ) -> None:
@@ -100,6 +101,7 @@ def test_agrees_with_torchjd(
 
 @against_torchjd
 @pytest.mark.usefixtures("exact")
+@pytest.mark.filterwarnings("ignore:Solution may be inaccurate")  # by the solver's own, stricter measure
 def test_agrees_with_torchjd_where_tasks_are_absent(
     name: str, options: dict[str, float], oracle: Callable[[Tensor], Tensor], draws: int
 ) -> None:

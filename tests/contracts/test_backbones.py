@@ -27,8 +27,13 @@ TIMM: Mapping[str, dict[str, Any]] = {
     "vit_tiny_patch16_224": {"depth": 2},
 }
 SIZES = (28, 32, 64, 96)
+UNTRAINED = {"classical"}  # they measure, and have no weights
+LEARNING = [name for name in names() if name not in UNTRAINED]
 every_one = pytest.mark.parametrize(
     ("name", "size"), [(name, size) for name in [*names(), *TIMM] for size in SIZES]
+)
+every_one_that_learns = pytest.mark.parametrize(
+    ("name", "size"), [(name, size) for name in [*LEARNING, *TIMM] for size in SIZES]
 )
 _made: dict[tuple[str, int], Backbone] = {}
 
@@ -84,6 +89,49 @@ def test_a_canvas_may_be_a_rectangle(name: str, width: int, height: int) -> None
 
 
 @every_one
+def test_its_maps_cover_the_canvas(name: str, size: int) -> None:
+    """Up to one place, which convolutions without a rim may lose."""
+    levels = backbone(name, size).shape.maps
+    for level in levels:
+        assert abs(level.stride * level.height - size) <= level.stride
+        assert abs(level.stride * level.width - size) <= level.stride
+    strides = [level.stride for level in levels]
+    assert strides == sorted(set(strides))  # one map of each
+
+
+def test_patches_need_not_be_powers_of_two() -> None:
+    found = made("vit_small_patch14_dinov2", 42, options={"depth": 1})
+    assert [level[1:] for level in found.shape.maps] == [(3, 3, 14)]
+
+
+@pytest.mark.parametrize("name", [*LEARNING, *TIMM])
+def test_without_maps_the_vector_is_the_same(name: str) -> None:
+    found, x = backbone(name, 32).eval(), pictures(2, 32)
+    with torch.inference_mode():
+        whole = found(x)
+        found.gives_maps = False
+        alone = found(x)
+        found.gives_maps = True
+    assert len(whole.maps) == len(found.shape.maps) > 0
+    torch.testing.assert_close(alone.vector, whole.vector)
+
+
+def test_the_first_layer_of_small_whitens_what_it_has_seen() -> None:
+    """Its outputs on the pictures it was prepared with are decorrelated and of variance 1."""
+    torch.manual_seed(0)
+    found, rough = made("small", 32), torch.randn(40, 3, 34, 34)
+    x = torch.nn.functional.avg_pool2d(rough, 3, stride=1) * 3  # neighbours are alike, as in pictures
+    found.prepare(x)
+    with torch.inference_mode():
+        out = torch.nn.functional.conv2d(x, found.whiten.weight)  # type: ignore[union-attr, arg-type]
+    rows = out.permute(1, 0, 2, 3).flatten(1)
+    half = len(rows) // 2
+    torch.testing.assert_close(rows[:half], -rows[half:])
+    spread = rows[:half] @ rows[:half].T / rows.shape[1]
+    torch.testing.assert_close(spread, torch.eye(half), atol=0.05, rtol=0)
+
+
+@every_one
 def test_a_single_picture_and_what_it_looks_like_beside_others(name: str, size: int) -> None:
     """Predictions do not depend on the company of a picture."""
     found = backbone(name, size).eval()
@@ -94,7 +142,7 @@ def test_a_single_picture_and_what_it_looks_like_beside_others(name: str, size: 
     assert not torch.allclose(together[0], together[1], atol=1e-6)
 
 
-@every_one
+@every_one_that_learns
 def test_stages_share_no_parameter(name: str, size: int) -> None:
     found = backbone(name, size)
     held = [id(parameter) for stage in found.stages() for parameter in stage.parameters()]
@@ -106,7 +154,7 @@ def test_stages_share_no_parameter(name: str, size: int) -> None:
     assert sum(bool(list(stage.parameters())) for stage in found.stages()) >= 3
 
 
-@every_one
+@every_one_that_learns
 def test_it_starts_in_training_mode_and_learns(name: str, size: int) -> None:
     found = made(name, size) if size == SIZES[0] else backbone(name, size).train()
     assert found.training
@@ -122,10 +170,18 @@ def test_its_pixels_have_a_mean_and_a_spread(name: str, size: int) -> None:
     found = backbone(name, size)
     assert len(found.mean) == len(found.std) == 3
     assert all(0 <= mean <= 1 for mean in found.mean) and all(0 < std <= 1 for std in found.std)
-    assert found.pretrained is False
+    assert found.pretrained is (name in UNTRAINED)  # or made so here
 
 
-@pytest.mark.parametrize("name", [*names(), "resnet18"])
+@pytest.mark.parametrize("name", UNTRAINED)
+def test_what_only_measures_has_no_weights(name: str) -> None:
+    found = made(name, 32)
+    assert not list(found.parameters()) and not list(found.stages()) and not found.state_dict()
+    with pytest.raises(ConfigError, match=f"{name} has no weights"):
+        made(name, 32, weights="mine.safetensors")
+
+
+@pytest.mark.parametrize("name", [*LEARNING, "resnet18"])
 def test_the_seed_decides_its_first_weights(name: str) -> None:
     def first(seed: int) -> torch.Tensor:
         torch.manual_seed(seed)
@@ -295,7 +351,7 @@ def test_small_takes_weights_from_a_file(tmp_path: Path) -> None:
     assert isinstance(untouched, Backbone)
 
 
-@pytest.mark.parametrize("name", [*names(), "resnet18"])
+@pytest.mark.parametrize("name", [*LEARNING, "resnet18"])
 def test_weights_of_another_network_are_refused(tmp_path: Path, name: str) -> None:
     save_file({"strange.weight": torch.zeros(3)}, tmp_path / "other.safetensors")
     table = BackboneTable(name=name, size=32, weights="other.safetensors")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,12 +91,16 @@ EXAMPLES = {
         compared=True,
     ),
 }
-every_example = pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES.keys())
-every_one_alone = pytest.mark.parametrize(
-    "example",
-    [e for e in EXAMPLES.values() if e.alone],
-    ids=[name for name, e in EXAMPLES.items() if e.alone],
-)
+
+
+def those(kept: Callable[[Example], bool]) -> pytest.MarkDecorator:
+    chosen = {name: example for name, example in EXAMPLES.items() if kept(example)}
+    return pytest.mark.parametrize("example", chosen.values(), ids=chosen.keys())
+
+
+every_example = those(lambda example: True)
+every_one_alone = those(lambda example: example.alone)
+every_one_asked = those(lambda example: not example.beside)
 
 
 @dataclass
@@ -336,7 +341,8 @@ def test_metrics_do_not_depend_on_the_order_of_the_pictures(example: Example) ->
     turned = Learned(at.task, at.answers[::-1], at.raw[::-1])
     one = np.ones(len(at.known))
     expected = at.task.metrics(known_evidence(at), one)
-    assert at.task.metrics(known_evidence(turned), one) == pytest.approx(expected, nan_ok=True)
+    # Of equally sure boxes the first comes first: that much may depend on the order.
+    assert at.task.metrics(known_evidence(turned), one) == pytest.approx(expected, nan_ok=True, abs=1e-5)
 
 
 @every_example
@@ -381,12 +387,15 @@ def test_answers_have_words(example: Example) -> None:
 
 
 def test_read_gives_typed_answers() -> None:
-    read = {name: new(example).read(example.said[1]) for name, example in EXAMPLES.items()}
+    read = {
+        name: new(example).read(example.said[1]) for name, example in EXAMPLES.items() if not example.beside
+    }
     assert read["label"] == "dog"
     assert read["label, ordinal"] == "2"
     assert read["number"] == pytest.approx(bell(101)[1])
     assert read["tags"] == Seen(frozenset({"red", "big"}))
     assert read["tags, columns"] == Seen(frozenset({"big"}), frozenset({"red", "big"}))
+    assert read["boxes"] == BASKETS[1]
 
 
 # What has a place, and what is looked at twice.
@@ -445,9 +454,8 @@ def test_what_a_user_sees_can_be_written(example: Example) -> None:
         assert at.task.predicted_words(shown)
 
 
-@every_example
-def test_a_pair_of_equal_answers_is_one(example: Example) -> None:
+@every_one_asked
+def test_two_equal_answers_are_one(example: Example) -> None:
     at = learned(example)
-    asked = at.task.answered_by == at.task.name
-    for answer in at.known[:10] if asked else []:
+    for answer in at.known[:10]:
         assert at.task.unite(answer, answer) == answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -130,7 +131,7 @@ def test_holm_is_between_nothing_and_bonferroni_and_keeps_the_order(p: dict[str,
     for name, value in p.items():
         assert value <= found[name] <= min(1.0, value * len(p)) + 1e-12
     ordered = sorted(p, key=lambda name: p[name])
-    assert all(found[a] <= found[b] for a, b in zip(ordered, ordered[1:], strict=False))
+    assert all(found[a] <= found[b] for a, b in pairwise(ordered))
 
 
 # Verdicts.

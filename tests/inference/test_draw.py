@@ -66,6 +66,12 @@ def test_a_caption_is_whole_wherever_its_box_lies(box: tuple[float, ...]) -> Non
     )
 
 
+def test_a_caption_stands_on_its_box() -> None:
+    strip = np.asarray(draw(black(), [((150, 150, 250, 250), "hat", BLUE)]))
+    rows, columns = np.nonzero((strip[:150] == colour_of(BLUE)).all(2))
+    assert (columns.min(), rows.max()) == (150, 149) and rows.min() > 120
+
+
 @pytest.mark.parametrize(
     ("box", "room"), [((150, 150, 250, 250), 8), ((0, 0, 400, 320), 4), ((380, 290, 400, 320), 3)]
 )

@@ -24,7 +24,7 @@ WIDTH = 6
 
 def cloud(count: int, seed: int, middle: int = 0) -> np.ndarray:
     """Vectors around the direction of axis ``middle``."""
-    drawn = np.random.default_rng(seed).normal(0, 0.3, (count, WIDTH))
+    drawn = np.random.default_rng(seed).normal(0, 0.15, (count, WIDTH))
     drawn[:, middle] += 1
     return drawn
 

@@ -19,7 +19,7 @@ from oneglance.data.images import Canvas, Limits
 from oneglance.data.record import ImageRef
 from oneglance.data.refs import FileImage
 from oneglance.errors import ConfigError, RunError
-from oneglance.inference.predictor import BATCH, Predictor
+from oneglance.inference.predictor import BATCH, Predictor, open_predictor
 from oneglance.run import RunFolder
 
 
@@ -37,7 +37,8 @@ def test_answers_have_the_shape_that_the_docs_promise(trained: Path, predictor: 
     rows = list(predictor.predict(refs(trained, 3)))
     assert [row["image"] for row in rows] == ["00000.png", "00001.png", "00002.png"]
     for row in rows:
-        assert list(row) == ["image", "width", "height", "answers"]
+        assert list(row) == ["image", "width", "height", "unfamiliar", "answers"]
+        assert 0 <= row["unfamiliar"] <= 1
         assert (row["width"], row["height"]) == (32, 32)
         assert tuple(row["answers"]) == TASKS
         digit, shapes, covered = (row["answers"][name] for name in ("digit", "shapes", "covered"))
@@ -122,6 +123,13 @@ def test_answers_are_those_of_the_network(trained: Path, predictor: Predictor) -
         np.testing.assert_allclose(raw[name], expected[name].numpy(), rtol=1e-4, atol=1e-5)
     answers = predictor.answers(canvas, [predictor.fit.place(32, 32)] * 2)
     assert [tuple(answer) for answer in answers] == [TASKS, TASKS]
+
+
+def test_a_predictor_is_opened_by_its_path(trained: Path, predictor: Predictor) -> None:
+    by_path = open_predictor(trained / "runs" / "a", device="cpu")
+    assert list(by_path.predict(refs(trained, 2))) == list(predictor.predict(refs(trained, 2)))
+    with pytest.raises(RunError, match="there is no such run folder"):
+        open_predictor(trained / "runs" / "b")
 
 
 def test_an_unfinished_run_is_refused(home: Path) -> None:

@@ -170,8 +170,10 @@ def test_scores() -> None:
     evidence = task.evidence(task.decode(np.eye(4)[[0, 1, 0, 1, 2]]), answers)
     assert task.wrongness(evidence).tolist() == [1, 1, 1, 1, 0]
     assert np.isnan(task.metrics(evidence, np.array([0, 0, 0, 0, 1.0]))["recall_at_1"])
-    half = task.evidence(task.decode(np.eye(4)[[0, 0, 1, 2, 1]]), answers)
-    assert task.metrics(half, np.array([1.0, 0, 1, 1, 1]))["recall_at_1"] == pytest.approx(1 / 3)
+    half = task.evidence(
+        task.decode(np.eye(4)[[0, 0, 1, 2, 1]]), answers
+    )  # one b is nearest to the one alone
+    assert task.metrics(half, np.array([1.0, 0, 2, 0, 1]))["recall_at_1"] == pytest.approx(1 / 3)
 
 
 def test_skill_of_the_constant_is_0() -> None:

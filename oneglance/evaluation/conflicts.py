@@ -1,0 +1,83 @@
+"""Who disturbs whom: what the history of a joint training says of its tasks' gradients.
+
+All of it is of the features that the tasks share, where the training looked (see ``training.gradients.Watch``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+LAST = 3  # the last third of the epochs speaks: early gradients are those of a network that knows nothing
+
+History = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Cosines:
+    """Cosines between the tasks' gradients, epoch by epoch."""
+
+    names: tuple[str, ...]
+    epochs: (
+        np.ndarray
+    )  # float64 [epochs, tasks, tasks], symmetric; NaN: never seen together, and the diagonal
+
+    def mean(self) -> np.ndarray:
+        """[tasks, tasks], each epoch counted once."""
+        seen = np.isfinite(self.epochs)
+        total, count = np.where(seen, self.epochs, 0).sum(axis=0), seen.sum(axis=0)
+        return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+    def spread(self) -> np.ndarray:
+        """Standard deviation between epochs, [tasks, tasks]; NaN for fewer than two."""
+        seen = np.isfinite(self.epochs)
+        apart = np.where(seen, self.epochs - self.mean(), 0)
+        count = seen.sum(axis=0)
+        return np.where(count > 1, np.sqrt((apart**2).sum(axis=0) / np.maximum(count - 1, 1)), np.nan)
+
+    def worst(self, name: str) -> tuple[str, float] | None:
+        """The task whose gradient is most against that of ``name``, and the cosine; None if all agree."""
+        row = self.mean()[self.names.index(name)]
+        if not (row < 0).any():
+            return None
+        place = int(np.nanargmin(row))
+        return self.names[place], float(row[place])
+
+
+def cosines(history: History) -> Cosines | None:
+    """Those of the last third of the epochs; None where the history has none, as for a single task."""
+    known = [found for row in history if (found := _gradients(row, "cosines"))]
+    if not known:
+        return None
+    rows = known[-math.ceil(len(known) / LAST) :]
+    names = tuple(dict.fromkeys(name for row in history for name in _gradients(row, "norms")))
+    found = np.full((len(rows), len(names), len(names)), np.nan)
+    for one, other in combinations(range(len(names)), 2):
+        values = [row.get(f"{names[one]} | {names[other]}", math.nan) for row in rows]
+        found[:, one, other] = found[:, other, one] = values
+    return Cosines(names, found)
+
+
+def shares(history: History, weights: Mapping[str, float], *, of: str) -> list[dict[str, float]]:
+    """Each epoch's share of each task in what ``of`` names, times its weight; they sum to 1.
+
+    Args:
+        of: ``loss``, relative to the constant answer's, or ``norms``, of the gradients.
+    """
+    rows = []
+    for row in history:
+        told = _gradients(row, "norms") if of == "norms" else row.get("loss") or {}
+        # A loss may be negative where a density is learned; it then has no share.
+        parts = {n: max(v, 0.0) * weights.get(n, 1.0) for n, v in told.items() if v is not None}
+        total = sum(parts.values())
+        rows.append({name: part / total for name, part in parts.items()} if total > 0 else {})
+    return rows
+
+
+def _gradients(row: Mapping[str, Any], key: str) -> dict[str, float]:
+    return (row.get("gradients") or {}).get(key) or {}

@@ -1,0 +1,230 @@
+"""Ways to answer without a trained backbone: each finds what is there, for every type of task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from oneglance.backbone import build_backbone
+from oneglance.backbones.classical import Classical, uniform_patterns
+from oneglance.config import BackboneTable
+from oneglance.errors import ConfigError
+from oneglance.evaluation.baselines import Baseline, strongest
+from oneglance.evaluation.clusters import clusters, matched, single_classes
+from oneglance.evaluation.features import Rows, standardised
+from oneglance.evaluation.fitting import Fitted, Known, best_answers, boosted, head, nearest
+from oneglance.task import Task, build_tasks
+from oneglance.tasks.tags import Seen
+
+COUNTS = (120, 60, 60)
+
+
+def build(kind: str, **keys: Any) -> Task:
+    return build_tasks({"it": {"type": kind, **keys}})["it"]
+
+
+def rows() -> Rows:
+    """Six numbers per picture; the first two tell the answers."""
+    whole = np.random.default_rng(0).normal(size=(sum(COUNTS), 6)).astype(np.float32)
+    train, validation, test = np.split(whole, np.cumsum(COUNTS)[:-1])
+    return Rows(train, validation, test)
+
+
+ANSWERS: dict[str, Callable[[np.ndarray], Any]] = {
+    "label": lambda row: "abc"[int(row[0] > 0) + int(row[1] > 0)],
+    "number": lambda row: 20 + 5 * float(row[0]) - 3 * float(row[1]),
+    "tags": lambda row: Seen(frozenset(t for t, yes in (("x", row[0] > 0), ("y", row[1] > 0)) if yes)),
+}
+
+
+def known(kind: str, missing: int = 5) -> tuple[Known, list[Any]]:
+    """Every fifth answer is missing."""
+    seen = rows()
+    train, validation, test = (
+        [ANSWERS[kind](row) if place % missing else None for place, row in enumerate(part)]
+        for part in (seen.train, seen.validation, seen.test)
+    )
+    task = build(kind)
+    task.learn([answer for answer in train if answer is not None])
+    return Known(task, train, validation), test
+
+
+def skill(fitted: Fitted, answers: list[Any]) -> float:
+    """On the test part: 0 is the constant, 1 is perfect."""
+    task, chosen = fitted.task, [row for row, answer in enumerate(answers) if answer is not None]
+    truth, once = [answers[row] for row in chosen], np.ones(len(chosen))
+    said = task.metrics(task.evidence([fitted.predictions[row] for row in chosen], truth), once)
+    never = task.metrics(task.evidence(task.constant(len(chosen)), truth), once)
+    return task.skill(said[task.deciding], never[task.deciding])
+
+
+@pytest.mark.parametrize("way", [head, boosted, nearest])
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_every_way_answers_every_task(kind: str, way: Callable[..., Fitted]) -> None:
+    said, test = known(kind)
+    fitted = way(said, rows())
+    assert len(fitted.predictions) == COUNTS[2]
+    assert skill(fitted, test) > 0.45
+    assert fitted.skill > 0.45
+
+
+def test_a_perceptron_sees_what_no_line_can() -> None:
+    seen = rows()
+    answers = [["in", "out"][int(abs(row[0]) > 0.7)] for row in seen.whole]
+    train, validation, test = np.split(np.array(answers), np.cumsum(COUNTS)[:-1])
+    task = build("label", smoothing=0)
+    task.learn(train.tolist())
+    said = Known(task, train.tolist(), validation.tolist())
+    line, curve = head(said, seen), head(said, seen, [64])
+    assert skill(curve, test.tolist()) > skill(line, test.tolist()) + 0.3
+
+
+def test_the_task_that_was_given_stays_as_it_was() -> None:
+    said, _ = known("label")
+    before = said.task.state()
+    head(said, rows())
+    nearest(said, rows())
+    assert said.task.state() == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "answers", "expected"),
+    [("label", ["a", "a", "a", "b", "b", "a"], "a"), ("number", [1.0, 1.0, 2.0, 30.0, 30.0, 1.5], 1.5)],
+)
+def test_the_best_answer_to_neighbours(kind: str, answers: list[Any], expected: Any) -> None:
+    task = build(kind, **({"smoothing": 0} if kind == "label" else {}))
+    task.learn(answers)
+    raw = best_answers(task, answers, np.array([[0, 1, 2, 5]]))
+    found = task.decode(raw)[0]["value"]
+    assert found == (expected if kind == "label" else pytest.approx(expected, abs=1.5))
+
+
+def test_columns_are_standardised_by_the_training_part_alone() -> None:
+    train = np.array([[1, 5], [3, 5]], np.float32)
+    found = standardised(train, np.array([[2, 9]], np.float32), np.array([[1e9, 5]], np.float32))
+    assert found.train.tolist() == [[-1, 0], [1, 0]]
+    assert found.validation.tolist() == [[0, 0]]
+    assert np.isfinite(found.test).all() and found.test[0, 0] == 10
+
+
+# Clusters.
+
+
+def test_clusters_are_matched_one_to_one_and_not_by_the_scored_pictures() -> None:
+    found = np.array([0, 0, 1, 1, 1, 2])
+    said = ["b", "b", "a", "a", "", "c"]
+    score = matched(["a", "b", "c"], found, said, np.array([0, 1, 2, 0]), ["b", "a", "c", ""])
+    assert score == {"accuracy": 1.0, "nmi": pytest.approx(1.0), "ari": pytest.approx(1.0), "n": 3}
+    swapped = matched(["a", "b", "c"], found, said, np.array([1, 0, 2]), ["b", "a", "c"])
+    assert swapped["accuracy"] == pytest.approx(1 / 3), "the training part decides which cluster is which"
+    assert swapped["nmi"] == pytest.approx(1.0)
+
+
+def test_clusters_find_what_lies_apart() -> None:
+    draw = np.random.default_rng(0)
+    parts, names = [], []
+    for count in COUNTS:
+        own = draw.integers(3, size=count)
+        parts.append((10 * np.eye(4)[own] + draw.normal(size=(count, 4))).astype(np.float32))
+        names.append([str(place) for place in own])
+    found = clusters(Rows(*parts), names[0], names[2])
+    assert set(found) == {"k-means", "Gaussian mixture"}
+    assert all(score["accuracy"] == 1.0 and score["n"] == COUNTS[2] for score in found.values())
+
+
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_only_answers_of_one_class_have_classes(kind: str) -> None:
+    said, test = known(kind)
+    found = single_classes(said.task, test)
+    assert (found is not None) is (kind == "label")
+    if found is not None:
+        assert [name or None for name in found] == test
+
+
+# What is told.
+
+
+def test_the_validation_part_chooses_the_strongest() -> None:
+    def tried(name: str, skill: float) -> Baseline:
+        return Baseline(name, "classical", "it", Fitted(build("label"), [], skill), 1.0)
+
+    assert strongest([tried("a", 0.2), tried("b", 0.5), tried("c", float("nan"))]).name == "b"  # type: ignore[union-attr]
+    assert strongest([]) is None
+
+
+# The classical features.
+
+
+def made(size: int | tuple[int, int] = 32, **options: Any) -> Classical:
+    table = BackboneTable(name="classical", size=size, options=options)
+    found = build_backbone(table, Path())
+    assert isinstance(found, Classical)
+    return found.eval()
+
+
+def stripes(angle: int, contrast: float = 0.3) -> torch.Tensor:
+    """A picture [1, 3, 32, 32] whose brightness changes along a direction, degrees from the x axis down."""
+    y, x = torch.meshgrid(torch.arange(32.0), torch.arange(32.0), indexing="ij")
+    turn = torch.deg2rad(torch.tensor(float(angle)))
+    wave = torch.sin((x * torch.cos(turn) + y * torch.sin(turn)) * 0.9)
+    return (0.5 + contrast * wave).expand(1, 3, 32, 32).contiguous()
+
+
+@pytest.mark.parametrize("angle", [10, 50, 90, 130, 170])
+def test_gradients_fall_into_the_histogram_of_their_direction(angle: int) -> None:
+    found = made()
+    blocks = found._gradients(stripes(angle)).view(9, 4, -1)  # directions, cells of a block, blocks
+    assert int(blocks.sum(dim=(1, 2)).argmax()) == angle // 20
+
+
+def test_light_and_contrast_do_not_count_for_gradients() -> None:
+    found = made()
+    dark, bright = found._gradients(stripes(30, 0.1)), found._gradients(stripes(30, 0.3) + 0.1)
+    torch.testing.assert_close(dark, bright, atol=1e-3, rtol=1e-2)
+
+
+def test_fifty_eight_patterns_and_the_rest() -> None:
+    """Ojala, Pietikäinen and Mäenpää 2002, section 2.4: P (P - 1) + 2 uniform patterns of P neighbours."""
+    numbers = uniform_patterns()
+    assert int(numbers.max()) == 8 * 7 + 2
+    assert int((numbers == 58).sum()) == 256 - 58
+    assert len(set(numbers[numbers < 58].tolist())) == 58
+
+
+def test_patterns_by_hand() -> None:
+    """A flat picture is one pattern; a bright dot is darker all around at its own place."""
+    found = made()
+    flat = torch.full((1, 1, 32, 32), 0.5)
+    shares = found._patterns(flat)[0] ** 2
+    assert float(shares[uniform_patterns()[255]]) == 1.0
+    flat[0, 0, 10, 10] = 1.0
+    shares = found._patterns(flat)[0] ** 2
+    assert float(shares[uniform_patterns()[0]]) == pytest.approx(1 / 900)
+
+
+def test_colours_by_hand() -> None:
+    picture = torch.zeros(1, 3, 32, 32)
+    picture[:, 0, :16] = 1.0  # half of it red, half black
+    shares = made()._colours(picture)[0] ** 2
+    assert float(shares[3 * 16]) == pytest.approx(0.5) and float(shares[0]) == pytest.approx(0.5)
+
+
+def test_its_width_is_that_of_its_parts() -> None:
+    found = made()
+    assert found.shape.vector == 7 * 7 * 4 * 9 + 59 + 64 and found.shape.maps == ()
+    assert not list(found.parameters()) and not list(found.state_dict())
+
+
+def test_it_has_no_options() -> None:
+    with pytest.raises(ConfigError, match=r'\[backbone\.options\] has no key "cells"'):
+        made(cells=4)
+
+
+def test_it_has_no_weights() -> None:
+    with pytest.raises(ConfigError, match="classical has no weights"):
+        build_backbone(BackboneTable(name="classical", weights="mine.safetensors"), Path())

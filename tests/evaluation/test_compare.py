@@ -1,0 +1,311 @@
+"""Did learning together help? The whole comparison on a few drawn pictures."""
+
+# ruff: noqa: F811 - a fixture is imported, and then the name of an argument
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from user import CONFIG, Shell, shell  # noqa: F401
+
+import oneglance
+from oneglance import config as configuration
+from oneglance.data.scenes import write_scenes
+from oneglance.errors import ConfigError, RunError, StoppedError
+from oneglance.evaluation import arms, compare
+from oneglance.evaluation.comparison_page import quality
+from oneglance.run import RunFolder
+from oneglance.screen import Screen
+
+ARMS = ("joint", "joint_long", "single", "constant")
+TASKS = ("background", "covered")
+TEXT = re.sub(r"\[tasks\.(digit|shapes)\]\n(\w+ = .*\n)+", "", CONFIG)  # two tasks are enough
+QUICK = ["training.epochs=1", "backbone.options={width=4, depth=1}"]
+
+
+class Heard(Screen):
+    """Notes what is said."""
+
+    def __init__(self) -> None:
+        self.lines = list[str]()
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+    @property
+    def trained(self) -> list[str]:
+        """The runs that were trained, in order."""
+        return [line.split()[1].rstrip(":") for line in self.lines if line.startswith("training ")]
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with pictures and a configuration; nobody changes it."""
+    folder = tmp_path_factory.mktemp("drawn")
+    write_scenes(folder / "scenes", count=60, size=32)
+    (folder / "oneglance.toml").write_text(TEXT, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def compared(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], Heard]:
+    """A finished comparison: its folder, what it returned, what it said."""
+    out, heard = tmp_path_factory.mktemp("compared") / "out", Heard()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ONEGLANCE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        found = ask(drawn, out, heard, seeds=2)
+    return out, found, heard
+
+
+def ask(drawn: Path, out: Path, screen: Screen | None = None, **settings: Any) -> dict[str, Any]:
+    settings = {"only": ["joint", "single", "constant"], **settings}
+    return oneglance.compare(
+        drawn / "oneglance.toml", set=QUICK, out=out, screen=screen or Screen(), **settings
+    )
+
+
+Compared = tuple[Path, dict[str, Any], Heard]
+
+
+def test_what_is_written_is_what_is_returned(compared: Compared) -> None:
+    out, found, _ = compared
+    assert json.loads((out / "compare.json").read_text(encoding="utf-8")) == found
+    assert tuple(found["tasks"]) == TASKS
+    for task in found["tasks"].values():
+        for arm in ARMS:
+            assert list(task[arm]) == ["value", "low", "high", "n", "seeds"]
+            assert task[arm]["seeds"] == (1 if arm == "constant" else 2)
+            assert task[arm]["low"] <= task[arm]["value"] <= task[arm]["high"]
+        for entry in (task, task["equal_time"]):
+            assert list(entry["difference"]) == ["value", "low", "high", "p"]
+            assert entry["verdict"] in ("better", "worse", "no difference")
+        assert task["difference"]["value"] == pytest.approx(task["joint"]["value"] - task["single"]["value"])
+    for arm in ("joint", "joint_long", "single"):
+        assert list(found["cost"][arm]) == ["seconds", "parameters", "ms_per_picture"]
+        assert all(value > 0 for value in found["cost"][arm].values())
+
+
+def test_every_training_is_an_ordinary_run(compared: Compared) -> None:
+    out, found, heard = compared
+    names = [
+        f"{arm}-{seed}" for seed in (0, 1) for arm in (*(f"single-{t}" for t in TASKS), "joint", "joint_long")
+    ]
+    assert heard.trained == names
+    assert {path.name for path in (out / "runs").iterdir()} == set(names)
+    assert oneglance.runs(out / "runs")[0]["state"] == "finished"
+    for name in names:
+        run = RunFolder.open(out / "runs" / name)
+        assert run.read_json("reads.json") == {"test": 1}
+    report = oneglance.evaluate(out / "runs" / "single-covered-1", screen=Screen())
+    ours = [oneglance.evaluate(out / "runs" / f"joint-{seed}", screen=Screen()) for seed in (0, 1)]
+    assert list(report["tasks"]) == ["covered"]
+    scores = [told["tasks"]["background"]["metrics"]["accuracy"]["value"] for told in ours]
+    assert found["tasks"]["background"]["joint"]["value"] == pytest.approx(np.mean(scores))
+    n = ours[0]["tasks"]["background"]["answered"]
+    assert found["tasks"]["background"]["joint"]["n"] == n, "all arms answer for the same pictures"
+
+
+def test_all_arms_have_the_same_split_and_other_seeds(compared: Compared) -> None:
+    out, _, _ = compared
+    runs = {path.name: RunFolder.open(path) for path in (out / "runs").iterdir()}
+    assert len({tuple(run.split()) for run in runs.values()}) == 1
+    for name, run in runs.items():
+        assert run.config().training.seed == int(name[-1])
+    assert runs["joint-0"].network_tensors().keys() == runs["joint-1"].network_tensors().keys()
+
+
+def test_what_is_finished_is_read_not_trained_again(drawn: Path, compared: Compared, tmp_path: Path) -> None:
+    out, found, _ = compared
+    again = tmp_path / "out"
+    shutil.copytree(out, again)
+    shutil.rmtree(again / "runs" / "single-covered-1")
+    heard = Heard()
+    told = ask(drawn, again, heard, seeds=2)
+    assert heard.trained == ["single-covered-1"]
+    assert told["tasks"]["background"]["joint"] == found["tasks"]["background"]["joint"]
+    # The same seed learns the same again.
+    assert told["tasks"]["covered"]["single"]["value"] == pytest.approx(
+        found["tasks"]["covered"]["single"]["value"]
+    )
+
+
+def test_runs_of_another_comparison_are_refused(drawn: Path, compared: Compared, tmp_path: Path) -> None:
+    out, _, _ = compared
+    shutil.copytree(out, tmp_path / "out")
+    with pytest.raises(
+        RunError, match=r"another configuration or other data — compare anew with another --out"
+    ):
+        oneglance.compare(
+            drawn / "oneglance.toml",
+            set=[*QUICK, "training.rate=0.5"],
+            out=tmp_path / "out",
+            only=["joint"],
+            screen=Screen(),
+        )
+
+
+def test_the_page_holds_all_of_it_and_loads_nothing(compared: Compared) -> None:
+    out, found, _ = compared
+    page = (out / "compare.html").read_text(encoding="utf-8")
+    for words in ("at equal steps", "at equal total time", *TASKS, "no difference", "Cost against quality"):
+        assert words in page
+    assert not re.search(r'(?:src|href)="(?!data:|#)', page) and "<script" not in page
+    drawn = quality(found)
+    assert drawn is not None and {line.name for line in drawn.lines} >= {"joint", "single networks"}
+
+
+def test_names_of_the_data_are_escaped(compared: Compared, tmp_path: Path) -> None:
+    from oneglance.evaluation.comparison_page import write_page
+
+    found = json.loads(json.dumps(compared[1]).replace("covered", "<b>"))
+    write_page(tmp_path / "page.html", found, title="<i>")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "<b>" not in page and "<i>" not in page.replace("<i></i>", "")
+
+
+def test_baselines_alone_take_no_training(drawn: Path, tmp_path: Path, shell: Shell) -> None:
+    said = shell(
+        "compare",
+        drawn / "oneglance.toml",
+        "--out",
+        tmp_path / "out",
+        "--only",
+        "classical,constant",
+        "--json",
+    )
+    assert said.code == 0
+    found = json.loads(said.out)
+    assert not (tmp_path / "out" / "runs").exists() and found["cost"] == {} and found["summary"] == {}
+    for task in found["tasks"].values():
+        assert set(task["baselines"]) == {"classical features, linear", "classical features, boosted trees"}
+        assert task["classical"]["value"] in [score["value"] for score in task["baselines"].values()]
+        assert "joint" not in task and "verdict" not in task
+    assert "trained" not in said.out
+
+
+def test_the_table(drawn: Path, tmp_path: Path, shell: Shell) -> None:
+    said = shell(
+        "compare", drawn / "oneglance.toml", "--out", tmp_path / "out", "--only", "constant", "--seeds", 1
+    )
+    assert said.code == 0
+    lines = said.out.splitlines()
+    assert lines[0].split() == ["task", "metric", "constant"]
+    assert [line.split()[0] for line in lines[1:3]] == list(TASKS)
+    assert "mae %" in said.out
+
+
+# What is asked.
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"only": ["joined"]}, r'--only: has no "joined"\. Did you mean "joint"\?'),
+        ({"seeds": 0}, "--seeds: 0 seeds are none"),
+        ({"budget": "half an hour"}, r'--budget: is "half an hour" — write a time such as 90s, 30m or 2h'),
+        ({"budget": "0m"}, "write a time such as"),
+        ({"balancers": ["famos"]}, r"has no balancer \"famos\""),
+    ],
+)
+def test_what_means_nothing_is_told_before_anything_is_read(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        oneglance.compare("gone.toml", screen=Screen(), **settings)
+
+
+@pytest.mark.parametrize(("written", "seconds"), [("90s", 90), ("30m", 1800), ("1.5 h", 5400)])
+def test_a_budget_is_a_time(written: str, seconds: float) -> None:
+    assert compare.seconds(written) == seconds
+
+
+def test_without_words_everything_is_asked() -> None:
+    wanted = compare.plan(5, "", [], [])
+    assert wanted.only == compare.WORDS and wanted.both and wanted.budget is None
+
+
+# Which trainings.
+
+
+def parsed(text: str, *overrides: str) -> configuration.Config:
+    return configuration.parse(text, base=Path(), overrides=overrides)
+
+
+def test_alone_means_without_the_others() -> None:
+    config = parsed(
+        """
+        [[sources]]
+        path = "x"
+        [tasks.kind]
+        type = "label"
+        classes = ["a \\"quoted\\" ü", "b"]
+        [tasks.verdict]
+        type = "label"
+        uses = ["kind"]
+        [tasks.look]
+        type = "embedding"
+        like = "kind"
+        """,
+        "training.seed=7",
+    )
+    for task, declared in (("kind", ["kind"]), ("verdict", ["verdict"]), ("look", ["look", "kind"])):
+        found = arms.variant(config, 2, 5, task=task)
+        assert list(found.tasks) == declared
+        assert found.tasks[task].get("uses", []) == []
+        assert (found.training.seed, found.training.epochs) == (9, 5)
+    assert arms.variant(config, 0, 5, task="kind").tasks["kind"]["classes"] == ['a "quoted" ü', "b"]
+    assert arms.variant(config, 0, 5, task="look").tasks["kind"]["weight"] == arms.WEIGHTLESS
+
+
+def test_what_sources_say_of_other_tasks_is_left_out() -> None:
+    sources = [
+        {"path": "a", "annotates": ["kind", "style"], "columns": {"style": "s"}},
+        {"path": "b", "annotates": {"style": ["x"]}},
+        {"path": "c"},
+    ]
+    assert arms.speaking_of(sources, ["kind"]) == [
+        {"path": "a", "annotates": ["kind"], "columns": {}},
+        {"path": "b", "annotates": {}},
+        {"path": "c"},
+    ]
+
+
+@pytest.mark.parametrize("value", [{"a b": [1, 2.5, True]}, {"x": {"y": "\x7f\\\n\t é"}}, [], {}, "1"])
+def test_values_are_written_as_toml_reads_them(value: Any) -> None:
+    assert tomllib.loads(f"value = {arms.inline(value)}")["value"] == value
+
+
+def test_a_stopped_comparison_says_how_to_go_on(
+    drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(self: Any) -> None:
+        raise StoppedError("stopped in epoch 1 after step 1; nothing is lost", cure="another command")
+
+    monkeypatch.setattr(arms.Session, "run", stop)
+    with pytest.raises(StoppedError, match=r"joint-0: stopped .* — the same command goes on from here"):
+        ask(drawn, tmp_path / "out", only=["joint"], seeds=1)
+
+
+def test_a_budget_shortens_all_alike(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One epoch of one network is told to take a second: 1 joint, 2 single, 2 joint for as long."""
+    heard, asked = Heard(), list[tuple[str, int]]()
+
+    def trained(world: Any, path: Path, config: Any, *rest: Any) -> None:
+        asked.append((path.name, config.training.epochs))
+
+    monkeypatch.setattr(arms, "trained", trained)
+    monkeypatch.setattr(arms, "seconds", lambda run: 1.0)
+    config = configuration.load(drawn / "oneglance.toml", ["training.epochs=9"])
+    wanted = compare.plan(2, "41s", ["joint", "single"], [])
+    world = arms.World.load(config, Screen())
+    comparison = compare.Comparison(world, tmp_path, wanted, heard)
+    assert comparison._affordable(41.0) == 4
+    assert asked == [("timing", 1)], "it is timed with one epoch"
+    assert comparison._affordable(1000.0) == 9, "never more than the configuration says"
+    assert comparison._affordable(1.0) == 1
+    assert any("more than the budget" in line for line in heard.lines)
