@@ -83,13 +83,16 @@ def measure(backbone: Backbone, width: int, height: int) -> Shape:
     """
     seen = backbone.eval()(torch.zeros(1, 3, height, width))
     backbone.train()
-    maps = tuple(Level(*found.shape[1:], _stride(height, found.shape[2])) for found in seen.maps)
+    maps = tuple(
+        Level(*found.shape[1:], _stride(height / found.shape[2], width / found.shape[3]))
+        for found in seen.maps
+    )
     _, channels = seen.vector.shape  # told here, and not in the middle of a training, if it is no vector
     return Shape(channels, maps, (width, height))
 
 
-def _stride(side: int, places: int) -> int:
+def _stride(down: float, across: float) -> int:
     """Pixels from one place to the next: that of patches without a rest, else the halvings of convolutions,
     which may lose a rim.
     """
-    return 2 ** round(log2(side / places)) if side % places else side // places
+    return int(down) if down == across == int(down) else 2 ** round(log2(min(down, across)))

@@ -298,7 +298,7 @@ class Task(Table, ABC):
         return []
 
     def marks(self, prediction: Prediction) -> list[tuple[Sequence[float], str, str]]:
-        """What lies somewhere in the picture: (box x0 y0 x1 y1, caption, label), first what is to lie on top."""
+        """The same to be drawn: (box x0 y0 x1 y1, caption, label), first what is to lie on top."""
         return []
 
     # The run folder.

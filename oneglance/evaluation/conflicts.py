@@ -1,6 +1,6 @@
 """Who disturbs whom: what the history of a joint training says of its tasks' gradients.
 
-All of it is of the features that the tasks share, where the training looked (see ``training.gradients.Watch``).
+All of it is of the features that the tasks share, where the training looked (``training.gradients.Watch``).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Cosines:
 
 def cosines(history: History) -> Cosines | None:
     """Those of the last third of the epochs; None where the history has none, as for a single task."""
-    known = [found for row in history if (found := _gradients(row, "cosines"))]
+    known = [told for row in history if (told := _gradients(row, "cosines"))]
     if not known:
         return None
     rows = known[-math.ceil(len(known) / LAST) :]

@@ -19,8 +19,8 @@ from PIL import Image
 from oneglance.data.images import Fit, Limits, canvas_of
 from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError
-from oneglance.evaluation import conflicts
-from oneglance.evaluation.plots import HeatMap, Plot, curve, heat_map, mistakes, plot, short, signed_map
+from oneglance.evaluation.plots import HeatMap, Plot, curve, heat_map, mistakes, plot, short
+from oneglance.evaluation.together import together
 from oneglance.files import write_text
 from oneglance.task import Curve, Detail, Grid, Matrix, kinds, task_class
 
@@ -89,28 +89,6 @@ class TaskPart:
     wrong: list[Thumbnail]
 
 
-@dataclass(frozen=True)
-class Share:
-    """What one task has of the training, as a person reads it."""
-
-    name: str
-    answers: int | None  # in the training part
-    loss: str
-    gradient: str
-    against: str  # the task that disturbs it most
-
-
-@dataclass(frozen=True)
-class Together:
-    """What the page shows of the tasks' gradients."""
-
-    map: HeatMap | None
-    rows: list[Share]
-    plots: list[Plot]
-    epochs: int  # that the means are of
-    of: int
-
-
 def write_page(
     path: Path,
     report: Mapping[str, Any],
@@ -154,7 +132,7 @@ def write_page(
         tasks=tasks,
         most_rows=ROWS,
         learning=[drawn for drawn in (_skill(history), losses) if drawn],
-        together=_together(history, weights or {}, answers or {}),
+        together=together(history, weights or {}, answers or {}),
     )
     # A file name that is not UTF-8 cannot be written as it is; the page shows a mark in its place.
     write_text(path, text.encode("utf-8", "replace").decode("utf-8"))
@@ -268,62 +246,6 @@ def _validation(history: Sequence[Mapping[str, Any]], task: str, metric: str) ->
     found = [((row.get("validation") or {}).get(task) or {}).get(metric) for row in history]
     series = [("", [row["epoch"] for row in history], found)]
     return plot(f"Learning: {metric} on the validation part", ("epoch", metric), series, least_step=1)
-
-
-# Learning together.
-
-
-def _together(
-    history: Sequence[Mapping[str, Any]], weights: Mapping[str, float], answers: Mapping[str, int]
-) -> Together | None:
-    """None for a single task, or where the history tells nothing of gradients."""
-    found = conflicts.cosines(history)
-    if found is None:
-        return None
-    losses, norms = (conflicts.shares(history, weights, of=what) for what in ("loss", "norms"))
-    last = len(found.epochs)
-    rows = [
-        Share(
-            name,
-            answers.get(name),
-            _mean(losses[-last:], name),
-            _mean(norms[-last:], name),
-            _against(found, name),
-        )
-        for name in found.names
-    ]
-    mean, spread = found.mean(), found.spread()
-
-    def said(row: int, column: int) -> str:
-        names = " and ".join(short(found.names[place], 60) for place in (row, column))
-        apart = spread[row, column]
-        between = f", ± {apart:.2f} between epochs" if math.isfinite(apart) else ""
-        return f"{names}: {mean[row, column]:+.3f}{between}"
-
-    drawn = [
-        _share_plot(history, rows_of, title)
-        for rows_of, title in ((losses, "Share of the loss"), (norms, "Share of the gradient"))
-    ]
-    title = "Cosines between the tasks' gradients"
-    map = signed_map(title, found.names, mean, said)
-    return Together(map, rows, [one for one in drawn if one], last, len(history))
-
-
-def _share_plot(
-    history: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, float]], title: str
-) -> Plot | None:
-    told = [{"epoch": row["epoch"], "share": share} for row, share in zip(history, rows, strict=True)]
-    return _curves(told, "share", title, "share", include=(0.0,))
-
-
-def _mean(rows: Sequence[Mapping[str, float]], name: str) -> str:
-    known = [row[name] for row in rows if name in row]
-    return f"{100 * sum(known) / len(known):.0f} %" if known else "–"
-
-
-def _against(found: conflicts.Cosines, name: str) -> str:
-    worst = found.worst(name)
-    return f"{short(worst[0])} ({worst[1]:+.2f})".replace("-", "−") if worst else ""
 
 
 # Pictures.

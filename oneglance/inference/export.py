@@ -131,7 +131,7 @@ class Exported(nn.Module):
 
     def __init__(self, network: Network, *, half: bool) -> None:
         super().__init__()
-        self.network = network.eval()
+        self.network = network.eval().requires_grad_(False)
         if half:
             network.backbone = Halved(network.backbone)  # type: ignore[assignment]
 
@@ -231,8 +231,9 @@ def in_int8(model: Any, canvases: np.ndarray) -> Any:
             return None if part is None else {INPUT: np.ascontiguousarray(part)}
 
     with TemporaryDirectory() as folder:
-        ready, done = Path(folder) / "ready.onnx", Path(folder) / "done.onnx"
-        quant_pre_process(model, ready, skip_symbolic_shape=True)
+        whole, ready, done = (Path(folder) / f"{name}.onnx" for name in ("whole", "ready", "done"))
+        onnx.save(model, whole)
+        quant_pre_process(whole, ready, skip_symbolic_shape=True)
         quantize_static(
             ready,
             done,

@@ -27,11 +27,12 @@ def write_answers(
     example: Mapping[str, Prediction],
     tasks: Mapping[str, Task],
 ) -> None:
-    """Write what ``Predictor.predict`` yields, whole or not at all, to a .jsonl, .csv, .parquet or .json file;
-    the last is COCO.
+    """Write what ``Predictor.predict`` yields to a .jsonl, .csv, .parquet or .json file, the last as COCO, whole
+    or not at all.
 
     Args:
-        example: one answer by task, whose shape says which columns a table gets.
+        example: one answer by task, whose shape says which columns a table gets, and whose boxes which
+            categories there are.
 
     Raises:
         OneglanceError: another ending.

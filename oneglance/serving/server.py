@@ -76,6 +76,7 @@ def listening(host: str, port: int) -> socket.socket:
     Raises:
         OneglanceError: the address cannot be used.
     """
+    door = None
     try:
         family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         door = socket.socket(family, kind, proto)
@@ -84,6 +85,8 @@ def listening(host: str, port: int) -> socket.socket:
         door.bind(address)
         door.listen(512)
     except (OSError, OverflowError) as error:
+        if door is not None:
+            door.close()
         reason = error.strerror if isinstance(error, OSError) else "no such port"
         raise OneglanceError(
             f"cannot be listened at ({reason})",

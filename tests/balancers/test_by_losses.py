@@ -13,7 +13,7 @@ from torchjd.scalarization import DWA, FAMO, STCH, UW
 
 from oneglance.balancer import Balancer, build_balancer
 
-STEPS = 1000
+STEPS = 300
 TASKS = 4
 
 
@@ -138,7 +138,7 @@ def test_what_is_known_of_an_absent_task_stays(name: str) -> None:
     for losses in told:
         ours(method, losses)
     before = method.state()
-    for losses in told:
+    for losses in told.flip(0):
         ours(method, losses, torch.tensor([True, True, True, False]))
     for key, kept in method.state().items():
         assert kept[..., 3].equal(before[key][..., 3]), key

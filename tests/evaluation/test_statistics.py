@@ -40,10 +40,10 @@ def guesses(values: Any) -> list[dict[str, Any]]:
     return [{"value": value, "low": None, "high": None} for value in values]
 
 
-def network(shift: float, noise: float, seed: int, truth: np.ndarray) -> np.ndarray:
+def network(shift: float, noise: float, seed: int, truth: np.ndarray, resamples: int = 300) -> np.ndarray:
     """Draws of a network that is off by ``shift`` on average."""
     drawn = np.random.default_rng(seed).normal(0, noise, len(truth))
-    return draws(task(), guesses(truth + shift + drawn), truth.tolist(), [""] * len(truth), 300)
+    return draws(task(), guesses(truth + shift + drawn), truth.tolist(), [""] * len(truth), resamples)
 
 
 TRUTH = np.random.default_rng(5).normal(0, 1, 200)
@@ -175,7 +175,9 @@ def test_where_nothing_is_there_a_verdict_is_rare() -> None:
     wrong = 0
     for trial in range(40):
         ours, theirs = (
-            np.stack([network(0.5, 1.0, 1000 * trial + 10 * side + seed, TRUTH[:60]) for seed in range(3)])
+            np.stack(
+                [network(0.5, 1.0, 1000 * trial + 10 * side + seed, TRUTH[:60], 60) for seed in range(3)]
+            )
             for side in (0, 1)
         )
         wrong += against({"it": task()}, {"it": ours}, {"it": theirs})["it"]["verdict"] != "no difference"

@@ -35,7 +35,6 @@ def test_what_lies_elsewhere_is_unfamiliar() -> None:
     assert 0.35 < near.mean() < 0.65
     assert (far == 1).mean() > 0.95
     assert known.is_unknown(far, 0.01).mean() > 0.95
-    assert known.unfamiliar(known.sample[:5]).max() < 0.2
 
 
 def test_it_is_the_distance_to_the_nth_nearest_of_the_directions() -> None:
@@ -47,7 +46,7 @@ def test_it_is_the_distance_to_the_nth_nearest_of_the_directions() -> None:
 
 
 def test_false_alarms_are_as_rare_as_promised() -> None:
-    """The mean over validation parts; without the + 1 of the rank test small parts would alarm twice as often."""
+    """The mean over validation parts: without the + 1 of the rank test small ones would alarm too often."""
     shares = []
     for seed in range(40):
         known = Novelty.learned(cloud(60, 3 * seed), cloud(30, 3 * seed + 1))
@@ -62,7 +61,9 @@ def test_a_small_validation_part_tells_no_rare_false_alarm() -> None:
     assert not known.is_unknown(far, 0.01).any()
     assert known.is_unknown(far, 0.1).all()
     known.refuse(0.1)
-    with pytest.raises(ConfigError, match=r"12 validation pictures cannot tell .* 0\.01 — choose 0\.077 or more"):
+    with pytest.raises(
+        ConfigError, match=r"12 validation pictures cannot tell .* 0\.01 — choose 0\.077 or more"
+    ):
         known.refuse(0.01)
     known.refuse(0.077)
     for nonsense in (0, 1, -0.1, float("nan")):
@@ -98,7 +99,9 @@ def test_odd_vectors_are_told_too(training: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("name", ["sample", "familiar"])
-@pytest.mark.parametrize("array", [np.zeros((0, 3)), np.zeros(0), np.full((2, 3), np.nan), np.full(2, np.inf)])
+@pytest.mark.parametrize(
+    "array", [np.zeros((0, 3)), np.zeros(0), np.full((2, 3), np.nan), np.full(2, np.inf)]
+)
 def test_nonsense_is_refused(name: str, array: np.ndarray) -> None:
     with pytest.raises(ValueError, match="no sample"):
         Novelty.restored({**Novelty.learned(cloud(5, 0), cloud(5, 1)).arrays(), name: array})

@@ -217,7 +217,8 @@ def test_it_says_what_predict_says(trained: Path, tmp_path: Path, file: str) -> 
     """Letter for letter, of a real run folder and the file exported from it."""
     place = trained / "runs" / "a"
     if file == "onnx":
-        place = oneglance.export(place, out=tmp_path / "model.onnx", screen=Screen())
+        oneglance.export(place, out=tmp_path / "model.onnx", screen=Screen())
+        place = tmp_path / "model.onnx"
     pictures = sorted((trained / "scenes" / "images").iterdir())[:5]
     said = oneglance.predict(place, pictures, device="cpu", screen=Screen())
     with running(predictor=open_predictor(place, device="cpu")) as service:

@@ -119,8 +119,9 @@ def test_chosen_pictures_are_answered(page: Any, files: dict[str, Path]) -> None
 def test_boxes_are_drawn_where_they_are(page: Any, files: dict[str, Path]) -> None:
     canvas = choose(page, files["blue"]).locator("canvas")
     pixels = "(canvas, [x, y]) => [...canvas.getContext('2d').getImageData(x, y, 1, 1).data].slice(0, 3)"
-    # On its canvas of 32 x 32 pixels the picture lies from 5 1/2 to 26 1/2; the box goes from 8 to 24.
-    inside, edge, outside = (canvas.evaluate(pixels, place) for place in ([150, 100], [75, 120], [60, 120]))
+    # Of 300 x 200 pixels, shown as 480 x 320; the box goes from 8 to 24 of the network's 32 pixels.
+    assert canvas.evaluate("canvas => [canvas.width, canvas.height]") == [480, 320]
+    inside, edge, outside = (canvas.evaluate(pixels, place) for place in ([240, 160], [120, 200], [100, 200]))
     assert inside == outside == [0, 0, 255]
     assert edge != inside
 

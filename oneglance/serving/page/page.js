@@ -4,7 +4,8 @@
 const byId = (id) => document.getElementById(id);
 const COLOURS = ["#e6194b", "#0a8f3c", "#1769e0", "#c25700", "#8e24aa", "#00838f", "#b0006d", "#5d6d00"];
 const AT_ONCE = 8; // pictures per request
-const SIDE = 1024; // pixels of the longer side of a shown picture
+const SIDE = 1024; // pixels of the longer side of a shown picture, at most
+const SMALL = 480; // and at least
 const BARS = 5; // probabilities that are shown before "more"
 
 let model = null;
@@ -117,10 +118,11 @@ async function show(card, file, row) {
 }
 
 async function bitmap(file, row) {
-  const shrink = Math.min(1, SIDE / Math.max(row.width, row.height));
-  const size = { width: Math.max(1, Math.round(row.width * shrink)), height: Math.max(1, Math.round(row.height * shrink)) };
+  const side = Math.max(row.width, row.height);
+  const scale = Math.min(Math.max(1, SMALL / side), SIDE / side);
+  const size = { width: Math.max(1, Math.round(row.width * scale)), height: Math.max(1, Math.round(row.height * scale)) };
   const source = await createImageBitmap(file, { resizeWidth: size.width, resizeHeight: size.height, resizeQuality: "high" }).catch(() => null);
-  return { ...size, shrink, source };
+  return { ...size, scale, source };
 }
 
 function read(view, side) {
@@ -216,7 +218,7 @@ function draw(view) {
   const thick = Math.max(1.5, picture.width / 400);
   const size = Math.max(11, picture.width / 55);
   boxes.forEach((box, at) => {
-    const [x0, y0, x1, y1] = box.box.map((edge) => edge * picture.shrink);
+    const [x0, y0, x1, y1] = box.box.map((edge) => edge * picture.scale);
     pen.globalAlpha = view.lit < 0 || view.lit === at ? 1 : 0.25;
     pen.lineWidth = view.lit === at ? 2 * thick : thick;
     pen.strokeStyle = colour(view, box.label);
@@ -312,11 +314,12 @@ function labelEditor(name, answer) {
 }
 
 function numberEditor(answer) {
-  const input = element("input", { type: "number", step: "any", value: answer.value, required: true });
+  const before = short(answer.value);
+  const input = element("input", { type: "number", step: "any", value: before, required: true });
   return {
     node: element("label", { className: "row" }, input, answer.unit || ""),
-    changed: () => Number(input.value) !== answer.value,
-    answer: () => ({ value: Number(input.value) }),
+    changed: () => input.value !== before,
+    answer: () => ({ value: input.value === before ? answer.value : Number(input.value) }),
     apply: (said) => Object.assign(answer, { value: said.value, low: null, high: null }),
   };
 }
@@ -393,8 +396,8 @@ function listenToDrawing(view, add) {
     canvas.setPointerCapture(down.pointerId);
     const place = (event) => {
       const frame = canvas.getBoundingClientRect();
-      const scale = picture.width / frame.width / picture.shrink;
-      return [(event.clientX - frame.left) * scale, (event.clientY - frame.top) * scale];
+      const wide = picture.width / frame.width / picture.scale; // pixels of the picture per pixel of the page
+      return [(event.clientX - frame.left) * wide, (event.clientY - frame.top) * wide];
     };
     const from = place(down);
     canvas.onpointermove = (event) => {
@@ -404,7 +407,7 @@ function listenToDrawing(view, add) {
       pen.lineWidth = Math.max(2, picture.width / 300);
       pen.setLineDash([6, 4]);
       pen.strokeStyle = "#fff";
-      pen.strokeRect(...[from[0], from[1], to[0] - from[0], to[1] - from[1]].map((edge) => edge * picture.shrink));
+      pen.strokeRect(...[from[0], from[1], to[0] - from[0], to[1] - from[1]].map((edge) => edge * picture.scale));
     };
     canvas.onpointerup = (up) => {
       canvas.onpointermove = canvas.onpointerup = canvas.onpointercancel = null;

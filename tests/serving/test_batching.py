@@ -1,0 +1,103 @@
+"""Items of many askers share a call."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+
+import pytest
+
+from oneglance.serving.batching import Batcher
+
+
+def double(items: Sequence[int]) -> list[int]:
+    if 13 in items:
+        raise ValueError("thirteen")
+    return [2 * item for item in items]
+
+
+async def asked(
+    most: int, wait: float, coming: int, items: Sequence[int]
+) -> tuple[list[int], Batcher[int, int]]:
+    batcher: Batcher[int, int] = Batcher(double, most, wait, lambda: coming)
+    try:
+        answers = await asyncio.gather(*map(batcher.ask, items))
+        return answers, batcher
+    finally:
+        await batcher.close()
+
+
+def test_each_gets_its_own_answer_in_batches_of_at_most_so_many() -> None:
+    answers, batcher = asyncio.run(asked(4, 0.01, 0, range(10)))
+    assert answers == [2 * item for item in range(10)]
+    assert (batcher.batches, batcher.items) == (3, 10)
+
+
+def test_it_waits_for_what_is_coming_but_not_for_ever() -> None:
+    async def two() -> int:
+        batcher: Batcher[int, int] = Batcher(double, 8, 5, lambda: coming)
+        coming = 1
+        first = asyncio.create_task(batcher.ask(1))
+        await asyncio.sleep(0.1)
+        assert not first.done()
+        coming = 0
+        await asyncio.gather(first, batcher.ask(2))
+        await batcher.close()
+        return batcher.batches
+
+    assert asyncio.run(two()) == 1
+    answers, _ = asyncio.run(asyncio.wait_for(asked(8, 0.05, 1, [1]), 30))
+    assert answers == [2]
+
+
+def test_it_does_not_wait_where_nothing_is_coming() -> None:
+    answers, _ = asyncio.run(asyncio.wait_for(asked(8, 3600, 0, [1]), 30))
+    assert answers == [2]
+
+
+def test_a_fault_is_told_to_its_batch_only() -> None:
+    async def both() -> int:
+        batcher: Batcher[int, int] = Batcher(double, 8, 0, lambda: 0)
+        with pytest.raises(ValueError, match="thirteen"):
+            await batcher.ask(13)
+        answer = await batcher.ask(1)
+        await batcher.close()
+        return answer
+
+    assert asyncio.run(both()) == 2
+
+
+def test_who_gave_up_is_not_asked_for() -> None:
+    seen: list[int] = []
+    gate = threading.Event()
+
+    def slow(items: Sequence[int]) -> list[int]:
+        gate.wait(30)
+        seen.extend(items)
+        return list(items)
+
+    async def three() -> None:
+        batcher: Batcher[int, int] = Batcher(slow, 1, 0, lambda: 0)
+        tasks = [asyncio.create_task(batcher.ask(item)) for item in range(3)]
+        await asyncio.sleep(0.1)
+        tasks[1].cancel()
+        await asyncio.sleep(0)
+        gate.set()
+        assert await tasks[2] == 2
+        await batcher.close()
+
+    asyncio.run(three())
+    assert seen == [0, 2]
+
+
+def test_who_waits_when_it_closes_is_told() -> None:
+    async def one() -> None:
+        batcher: Batcher[int, int] = Batcher(double, 8, 30, lambda: 1)
+        waiting = asyncio.create_task(batcher.ask(1))
+        await asyncio.sleep(0.05)
+        await batcher.close()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    asyncio.run(one())
