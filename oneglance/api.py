@@ -216,6 +216,44 @@ def compare(
         return comparison.compare(declared, place, wanted, screen)
 
 
+def group(
+    config: str | Path,
+    *,
+    set: Sequence[str] = (),
+    out: str | Path | None = None,
+    screen: Screen | None = None,
+) -> dict[str, Any]:
+    """Which tasks should share a network, by the cosines between their gradients in one joint training.
+
+    Args:
+        config: an oneglance.toml, of which a finished run in ``runs/`` is read, or else a short training made;
+            or a run folder.
+        set: ``key.path=value`` overrides.
+        out: where a short training goes; default: ``group/`` and the name of the configuration.
+
+    Returns:
+        ``{"run", "tasks", "epochs", "cosines", "groupings", "proposed", "notes"}``: the mean cosine by
+        ``"a | b"``; for each number of networks the best groups, with their score, what they gain over one
+        network, and the standard error of that between epochs; and the groups that are proposed.
+
+    Raises:
+        OneglanceError: with where, what and cure.
+    """
+    with needs_extra("train", "group"):
+        from oneglance.evaluation import grouping
+        from oneglance.places import run_name
+        from oneglance.run import RunFolder
+
+    given = Path(config)
+    if given.is_dir():
+        return grouping.of_run(RunFolder.open(given))
+    declared = configuration.load(given, set)
+    place = Path(out) if out else Path("group") / run_name(given)
+    _refuse_early(declared, load_weights=True)
+    with closing(screen or default_screen()) as screen:
+        return grouping.of_run(grouping.joint_run(declared, place, Path("runs"), screen))
+
+
 def predict(
     run: str | Path,
     pictures: Paths,

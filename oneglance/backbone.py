@@ -83,10 +83,8 @@ def measure(backbone: Backbone, width: int, height: int) -> Shape:
     """
     seen = backbone.eval()(torch.zeros(1, 3, height, width))
     backbone.train()
-    maps = tuple(
-        Level(*found.shape[1:], _stride(height / found.shape[2], width / found.shape[3]))
-        for found in seen.maps
-    )
+    sizes = [found.shape[1:] for found in seen.maps]
+    maps = tuple(Level(c, h, w, _stride(height / h, width / w)) for c, h, w in sizes)
     _, channels = seen.vector.shape  # told here, and not in the middle of a training, if it is no vector
     return Shape(channels, maps, (width, height))
 

@@ -222,6 +222,25 @@ def compare(
 
 
 @app.command()
+def group(
+    config: Annotated[Path, typer.Argument(help="an oneglance.toml or a run folder", show_default=False)],
+    set: Overrides = [],  # noqa: B006
+    out: Annotated[
+        Path | None, typer.Option(help="where a short training goes; default: group/NAME", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Propose which tasks should share a network."""
+    found = oneglance.group(config, set=set, out=out)
+    if as_json:
+        print_json(found)
+    else:
+        from oneglance.tables import show_grouping
+
+        show_grouping(found)
+
+
+@app.command()
 def predict(
     run: Annotated[Path, typer.Argument(help="a run folder, or an .onnx file of export", show_default=False)],
     pictures: Annotated[

@@ -65,6 +65,32 @@ def show_comparison(found: dict[str, Any]) -> None:
         console.print(note, soft_wrap=True)
 
 
+def show_grouping(found: dict[str, Any]) -> None:
+    """What ``group`` found: the cosines, and a line per number of networks."""
+    console = paper()
+    table = Table(box=None, pad_edge=False)
+    for column in ("pair of tasks", "cosine"):
+        table.add_column(column, justify="right" if column == "cosine" else "left")
+    for pair, value in sorted(found["cosines"].items(), key=lambda entry: entry[1]):
+        table.add_row(pair, f"{value:+.3f}")
+    console.print(table)
+    table = Table(box=None, pad_edge=False)
+    for column in ("networks", "groups", "score", "gain", "± between epochs", ""):
+        table.add_column(column, justify="left" if column in ("groups", "") else "right")
+    for option in found["groupings"]:
+        error = "" if option["error"] is None else f"{option['error']:.3f}"
+        cells = (f"{option['score']:+.3f}", f"{option['gain']:+.3f}", error)
+        groups = " | ".join(" + ".join(tasks) for tasks in option["groups"])
+        mark = "proposed" if option["groups"] == found["proposed"] else ""
+        table.add_row(str(option["networks"]), groups, *cells, mark)
+    console.print(table)
+    console.print(
+        f"from the last {found['epochs']} epochs that looked at gradients, in {found['run']}", soft_wrap=True
+    )
+    for note in found["notes"]:
+        console.print(note, soft_wrap=True)
+
+
 ARMS = ("joint", "joint_long", "single", "classical", "constant")
 
 

@@ -59,7 +59,7 @@ class DenseHead(nn.Module):
         most: int,
     ) -> None:
         super().__init__()
-        self.own, self.bins, self.most, self.classes = width, bins, most, len(prior)
+        self.own, self.bins, self.most, self.classes = width + len(prior), bins, most, len(prior)
         self.lateral = nn.ModuleList(Conv(level.channels, width, 1) for level in levels)
         self.smooth = nn.ModuleList(Conv(width, width) for _ in levels)
         self.what = nn.ModuleList(nn.Sequential(*(Conv(width, width) for _ in range(depth))) for _ in levels)
@@ -76,7 +76,7 @@ class DenseHead(nn.Module):
             self.register_buffer(name, buffer, persistent=False)
 
     def forward(self, vector: Tensor, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """(own features [n, width], raw output [n, points, ...])."""
+        """(own features [n, width + classes], raw output [n, points, ...])."""
         what, labels, sides = [], [], []
         for place, seen in enumerate(self._pyramid(maps[-len(self.lateral) :])):
             looked = self.what[place](seen)
@@ -85,7 +85,8 @@ class DenseHead(nn.Module):
             sides.append(_rows(self.side[place](self.where[place](seen))))
         label, side = torch.cat(labels, dim=1).float(), torch.cat(sides, dim=1).float()
         looked_at = torch.cat([_rows(looked) for looked in what], dim=1)
-        own = looked_at.amax(dim=1)
+        # What is there at all, and how much of it: the sum of what each point says of each class.
+        own = torch.cat([looked_at.amax(dim=1), torch.log1p(label.sigmoid().sum(dim=1))], dim=1)
         if not self.training:
             best = label.amax(dim=2).topk(min(self.most, label.shape[1]), dim=1).indices
             label, side, looked_at = (_chosen(rows, best) for rows in (label, side, looked_at))

@@ -13,7 +13,7 @@ import numpy as np
 
 from oneglance.data.dataset import Dataset, load_dataset
 from oneglance.data.images import Placement
-from oneglance.data.record import Record
+from oneglance.data.record import ImageRef, Record
 from oneglance.errors import ConfigError, RunError
 from oneglance.evaluation.report import Wrong, write_page
 from oneglance.evaluation.scores import score
@@ -149,16 +149,23 @@ def _look_closer(task: Task, name: str, asked: Asked) -> tuple[list[Detail], lis
     wrongness = task.wrongness(evidence)
     worst = np.argsort(-wrongness, kind="stable")[:WORST].tolist()
     shown = [
-        Wrong(
-            name=asked.records[known[place]].image.name,
-            picture=asked.records[known[place]].image,
-            truth=task.words(truth[place]),
-            answer=task.predicted_words(task.shown(said[place])),
-        )
+        _wrong(task, asked.records[known[place]].image, truth[place], task.shown(said[place]))
         for place in worst
         if wrongness[place] > 0
     ]
     return task.details(evidence), shown
+
+
+def _wrong(task: Task, image: ImageRef, truth: Any, said: Prediction) -> Wrong:
+    marks = task.marks(truth), task.predicted_marks(said)
+    return Wrong(
+        image.name,
+        image,
+        task.words(truth),
+        task.predicted_words(said),
+        # Without captions: a thumbnail has no room for them.
+        tuple([(box, "", label) for box, _, label in each] for each in marks) if task.has_places else (),
+    )
 
 
 def _count_read(run: RunFolder, split: str) -> int:

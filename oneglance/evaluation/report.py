@@ -22,10 +22,12 @@ from oneglance.errors import PictureError
 from oneglance.evaluation.plots import HeatMap, Plot, curve, heat_map, mistakes, plot, short
 from oneglance.evaluation.together import together
 from oneglance.files import write_text
+from oneglance.inference.draw import SMALLEST, Mark, draw
 from oneglance.task import Curve, Detail, Grid, Matrix, kinds, task_class
 
 SHOWN = 24  # pictures per task
 FIT = Fit(192)  # of a thumbnail, pixels: sharp on a screen of twice the density
+DRAWN = Fit(SMALLEST)  # of one with boxes on it
 ROWS = 400  # of a table of details
 LONGEST = 120  # of a name or an answer, letters
 
@@ -38,6 +40,7 @@ class Wrong:
     picture: ImageRef
     truth: str
     answer: str
+    marks: Sequence[Sequence[Mark]] = ()  # what to draw on it, once for the truth and once for the answer
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Thumbnail:
     """The same, ready for the page."""
 
     name: str
-    data: str  # a data URL, or "" where the picture cannot be read
+    pictures: list[str]  # data URLs: one, or one with the truth and one with the answer; none: unreadable
     truth: str
     answer: str
 
@@ -253,15 +256,25 @@ def _validation(history: Sequence[Mapping[str, Any]], task: str, metric: str) ->
 
 def _thumbnail(wrong: Wrong, limits: Limits) -> Thumbnail:
     words = [short(text, LONGEST) for text in (wrong.truth, wrong.answer)]
+    fit = DRAWN if wrong.marks else FIT
     try:
-        canvas = canvas_of(wrong.picture, FIT, limits)
+        canvas = canvas_of(wrong.picture, fit, limits)
     except PictureError:
-        return Thumbnail(wrong.name, "", *words)
-    place = FIT.place(canvas.width, canvas.height)
+        return Thumbnail(wrong.name, [], *words)
+    place = fit.place(canvas.width, canvas.height)
     bottom = place.top + round(place.scale_y * place.height)
     right = place.left + round(place.scale_x * place.width)
-    picture = canvas.pixels[place.top : bottom, place.left : right]  # without the rim
+    pixels = canvas.pixels[place.top : bottom, place.left : right]  # without the rim
+    picture = Image.fromarray(np.ascontiguousarray(pixels))
+    scale = np.tile([place.scale_x, place.scale_y], 2)
+    drawn = [
+        draw(picture, [((np.asarray(box) * scale).tolist(), caption, label) for box, caption, label in marks])
+        for marks in wrong.marks
+    ]
+    return Thumbnail(wrong.name, [_data_url(each) for each in drawn or [picture]], *words)
+
+
+def _data_url(picture: Image.Image) -> str:
     file = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(picture)).save(file, "JPEG", quality=80)
-    data = "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
-    return Thumbnail(wrong.name, data, *words)
+    picture.save(file, "JPEG", quality=80)
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()

@@ -13,7 +13,7 @@ from oneglance.evaluation.plots import HeatMap, Plot, plot, short, signed_map
 
 @dataclass(frozen=True)
 class Share:
-    """What one task has of the training, as a person reads it."""
+    """What one task has of the last third of the training, as a person reads it."""
 
     name: str
     answers: int | None  # in the training part
@@ -29,8 +29,6 @@ class Together:
     map: HeatMap | None
     rows: list[Share]
     plots: list[Plot]
-    epochs: int  # that the means are of
-    of: int
 
 
 def together(history: History, weights: Mapping[str, float], answers: Mapping[str, int]) -> Together | None:
@@ -59,7 +57,7 @@ def together(history: History, weights: Mapping[str, float], answers: Mapping[st
         _lines("Share of the loss", history, found.names, losses),
         _lines("Share of the gradient", history, found.names, norms),
     ]
-    return Together(_map(found), rows, [one for one in drawn if one], last, len(history))
+    return Together(_map(found), rows, [one for one in drawn if one])
 
 
 def _map(found: Cosines) -> HeatMap | None:

@@ -19,8 +19,8 @@ def illustrated(
     folder: Path,
     limits: Limits,
 ) -> Iterator[dict[str, Any]]:
-    """Hand on what ``Predictor.predict`` yields for ``refs``; of each picture with answers a drawing is then in
-    ``folder``.
+    """Hand on what ``Predictor.predict`` yields for ``refs``; of each picture with answers, a drawing is then
+    in ``folder``.
 
     Raises:
         RunError: the folder cannot be written.
@@ -31,7 +31,7 @@ def illustrated(
             across, down = picture.width / row["width"], picture.height / row["height"]  # it may come smaller
             marks, lines = [], []
             for name, answer in row["answers"].items():
-                placed = tasks[name].marks(answer)
+                placed = tasks[name].predicted_marks(answer)
                 marks += [
                     ([x0 * across, y0 * down, x1 * across, y1 * down], caption, label)
                     for (x0, y0, x1, y1), caption, label in placed

@@ -27,8 +27,8 @@ def write_answers(
     example: Mapping[str, Prediction],
     tasks: Mapping[str, Task],
 ) -> None:
-    """Write what ``Predictor.predict`` yields to a .jsonl, .csv, .parquet or .json file, the last as COCO, whole
-    or not at all.
+    """Write what ``Predictor.predict`` yields to a .jsonl, .csv, .parquet or .json file, the last as COCO,
+    whole or not at all.
 
     Args:
         example: one answer by task, whose shape says which columns a table gets, and whose boxes which

@@ -410,7 +410,17 @@ class Boxes(Task):
         found: list[Prediction] = prediction.get("boxes", [])
         return found
 
-    def marks(self, prediction: Prediction) -> list[tuple[Sequence[float], str, str]]:
+    def marks(self, answer: Seen) -> list[tuple[Sequence[float], str, str]]:
+        marks = []
+        for box in answer.boxes:
+            if not box.ignore:
+                said = [self._attributes[name].words(value) for name, value in box.attributes.items()]
+                marks.append(
+                    ((box.x0, box.y0, box.x1, box.y1), ", ".join([box.label or "?", *said]), box.label)
+                )
+        return marks
+
+    def predicted_marks(self, prediction: Prediction) -> list[tuple[Sequence[float], str, str]]:
         marks = []
         for box in prediction["boxes"]:
             said = [

@@ -263,7 +263,7 @@ def test_alone_means_without_the_others() -> None:
 
 
 def test_what_sources_say_of_other_tasks_is_left_out() -> None:
-    sources = [
+    sources: list[dict[str, Any]] = [
         {"path": "a", "annotates": ["kind", "style"], "columns": {"style": "s"}},
         {"path": "b", "annotates": {"style": ["x"]}},
         {"path": "c"},
@@ -286,7 +286,7 @@ def test_a_stopped_comparison_says_how_to_go_on(
     def stop(self: Any) -> None:
         raise StoppedError("stopped in epoch 1 after step 1; nothing is lost", cure="another command")
 
-    monkeypatch.setattr(arms.Session, "run", stop)
+    monkeypatch.setattr("oneglance.training.session.Session.run", stop)
     with pytest.raises(StoppedError, match=r"joint-0: stopped .* — the same command goes on from here"):
         ask(drawn, tmp_path / "out", only=["joint"], seeds=1)
 

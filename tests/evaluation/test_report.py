@@ -105,6 +105,7 @@ def page(
     rows: Sequence[Mapping[str, Any]] | None = None,
     wrong: Mapping[str, Sequence[Wrong]] | None = None,
     title: str = "clothing-2",
+    answers: Mapping[str, int] | None = None,
     **changes: Any,
 ) -> Page:
     report = {
@@ -126,6 +127,7 @@ def page(
         wrong or {},
         title=title,
         data="shop.csv",
+        answers=answers,
     )
     assert [place.name for place in folder.iterdir()] == ["report.html"]
     return Page(path.read_text(encoding="utf-8"))
@@ -282,6 +284,29 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     report = {"oneglance": "0.1.0", "split": "test", "pictures": 0, "tasks": {}}
     with pytest.raises(RunError, match=r"report\.html"):
         write_page(tmp_path / "nowhere" / "report.html", report, {}, [], {}, title="x")
+
+
+def joint_history(task: str, other: str, cosine: float = -0.25) -> list[dict[str, Any]]:
+    gradients = {"norms": {task: 3.0, other: 1.0}, "cosines": {f"{task} | {other}": cosine}}
+    return [{**row, "loss": {task: 1.0, other: 1.0}, "gradients": gradients} for row in history()]
+
+
+def test_it_says_who_disturbs_whom(tmp_path: Path) -> None:
+    found = page(tmp_path, rows=joint_history("kind", "price"), answers={"kind": 1200})
+    assert "Who disturbs whom" in found.words and "predict only poorly" in found.words
+    assert found.raw.count(">−0.25<") == 2
+    for words in ("1,200", "75 %", "25 %", "50 %", "price (−0.25)", "Share of the loss"):
+        assert words in found.words
+    assert "kind and price: -0.250" in found.raw
+
+
+def test_without_gradients_it_does_not(tmp_path: Path) -> None:
+    assert "Who disturbs whom" not in page(tmp_path).words
+
+
+def test_names_of_tasks_are_escaped_there_too(tmp_path: Path) -> None:
+    found = page(tmp_path, rows=joint_history(EVIL, "b"))
+    assert "<script" not in found.raw and "Who disturbs whom" in found.words
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """What people correct lands in tables that ``train`` reads."""
 
+# ruff: noqa: F811 - a fixture is imported, and then the name of an argument
+
 from __future__ import annotations
 
 import base64
@@ -9,10 +11,14 @@ from typing import Any
 
 import pytest
 from service import painted, picture, running
+from user import CONFIG, home, trained  # noqa: F401
 
+import oneglance
 from oneglance.data.record import Record
 from oneglance.data.source import open_source
 from oneglance.errors import ConfigError, RunError
+from oneglance.run import RunFolder
+from oneglance.screen import Screen
 from oneglance.serving.app import Settings
 from oneglance.serving.corrections import Corrections
 from oneglance.serving.limits import Refused
@@ -120,6 +126,26 @@ def test_what_others_wrote_in_the_table_stays(kept: Corrections) -> None:
     with pytest.raises(RunError, match="has no column image"):
         kept.keep(RED, 64, 48, {"kind": {"value": "scarf"}})
     assert kept.path.read_text() == "a,b\n1,2\n"
+
+
+def test_a_network_trains_on_them(home: Path) -> None:
+    """The way round: a run's own tasks, corrections of new pictures, and a training that reads both."""
+    folder = RunFolder.open(home / "runs" / "a")
+    kept = Corrections(home / "more.csv", folder.tasks(folder.config()))
+    names = [
+        kept.keep(
+            SentImage("x.png", picture((shade, 0, 0))),
+            64,
+            48,
+            {"digit": {"value": "3"}, "shapes": {"values": []}, "covered": {"value": 7.5}},
+        )
+        for shade in (40, 80, 120)
+    ]
+    both = CONFIG.replace("[tasks.digit]", '[[sources]]\npath = "more.csv"\n\n[tasks.digit]', 1)
+    (home / "both.toml").write_text(both)
+    run = oneglance.train(home / "both.toml", set=["training.epochs=1"], out=home / "both", screen=Screen())
+    used = {Path(name).name for name, _, _ in run.folder.split()}
+    assert {Path(name).name for name in names} <= used
 
 
 def test_the_place_must_be_a_table(tmp_path: Path) -> None:

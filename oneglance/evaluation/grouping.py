@@ -1,0 +1,190 @@
+"""Which tasks should share a network: groups by the cosines between their gradients in one joint training.
+
+The exhaustive search over groups is that of Standley et al. 2020 (arXiv 1905.07553) with the affinities of a
+single joint run, as Fifty et al. 2021 (TAG, arXiv 2109.04617) have it. To first order the look-ahead affinity of
+TAG is the gradients' product, so their cosine stands for it here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from oneglance.config import Config
+from oneglance.errors import ConfigError, RunError
+from oneglance.evaluation import arms, conflicts
+from oneglance.evaluation.conflicts import Cosines
+from oneglance.run import RunFolder, runs_in
+from oneglance.screen import Screen
+
+EXHAUSTIVE = 8  # tasks up to which every grouping is tried: 4,140 of them
+SHORT = 4  # the training made for this is that many times shorter, but has at least ...
+LEAST = 6  # ... so many epochs
+NOISE = 2.0  # standard errors between epochs that a gain must exceed
+
+Group = tuple[int, ...]  # places of tasks
+Grouping = tuple[Group, ...]
+
+
+def partitions(count: int) -> Iterator[Grouping]:
+    """Every way to part ``count`` tasks into groups, once."""
+    if count == 0:
+        yield ()
+        return
+    last = count - 1
+    for smaller in partitions(last):
+        for place, group in enumerate(smaller):
+            yield (*smaller[:place], (*group, last), *smaller[place + 1 :])
+        yield (*smaller, (last,))
+
+
+def merged(grouping: Grouping) -> Iterator[Grouping]:
+    """Every grouping in which two of the groups are one."""
+    for first in range(len(grouping)):
+        for second in range(first + 1, len(grouping)):
+            rest = [group for place, group in enumerate(grouping) if place not in (first, second)]
+            yield (*rest, tuple(sorted(grouping[first] + grouping[second])))
+
+
+def score(grouping: Grouping, cosines: np.ndarray) -> np.ndarray:
+    """Mean over the tasks of the mean cosine to the others of its group; a task alone has 0: nobody helps it
+    and nobody disturbs it. ``cosines`` [..., tasks, tasks], NaN where a pair was never seen; returns [...].
+    """
+    known = np.isfinite(cosines)
+    values = np.where(known, cosines, 0)
+    total = np.zeros(cosines.shape[:-2])
+    for group in grouping:
+        inside = np.ix_(group, group)
+        seen = known[..., *inside].sum(axis=-1)
+        total += (values[..., *inside].sum(axis=-1) / np.maximum(seen, 1)).sum(axis=-1)
+    return total / cosines.shape[-1]
+
+
+def best_groupings(cosines: np.ndarray) -> list[Grouping]:
+    """The best one for each number of networks, from 1 on, among all; for many tasks among those that come of
+    joining, step by step, the two groups that gain most.
+    """
+    count = len(cosines)
+    if count <= EXHAUSTIVE:
+        best: dict[int, tuple[float, Grouping]] = {}
+        for grouping in partitions(count):
+            found = float(score(grouping, cosines))
+            if found > best.get(len(grouping), (-math.inf,))[0]:
+                best[len(grouping)] = found, grouping
+        return [best[networks][1] for networks in range(1, count + 1)]
+    chain: list[Grouping] = [tuple((place,) for place in range(count))]
+    while len(chain[-1]) > 1:
+        chain.append(max(merged(chain[-1]), key=lambda grouping: float(score(grouping, cosines))))
+    return chain[::-1]
+
+
+def propose(found: Cosines) -> dict[str, Any]:
+    """What ``group`` tells, without the run that it comes from."""
+    mean = found.mean()
+    options = []
+    for grouping in best_groupings(mean):
+        gain, error = _gain(grouping, found)
+        options.append(
+            {
+                "networks": len(grouping),
+                "groups": [[found.names[place] for place in group] for group in sorted(grouping)],
+                "score": round(float(score(grouping, mean)), 4),
+                "gain": round(gain, 4),
+                "error": None if error is None else round(error, 4),
+            }
+        )
+    sure = [option for option in options if _sure(option)]
+    chosen = max(sure, key=lambda option: option["score"], default=options[0])
+    pairs = [(i, j) for i in range(len(mean)) for j in range(i + 1, len(mean)) if np.isfinite(mean[i, j])]
+    return {
+        "tasks": list(found.names),
+        "epochs": len(found.epochs),
+        "cosines": {f"{found.names[i]} | {found.names[j]}": round(float(mean[i, j]), 4) for i, j in pairs},
+        "groupings": options,
+        "proposed": chosen["groups"],
+        "notes": _notes(found, chosen),
+    }
+
+
+def _gain(grouping: Grouping, found: Cosines) -> tuple[float, float | None]:
+    """Over one network for all, and its standard error between epochs; None for fewer than two."""
+    one: Grouping = (tuple(range(len(found.names))),)
+    mean = found.mean()
+    gain = float(score(grouping, mean) - score(one, mean))
+    apart = score(grouping, found.epochs) - score(one, found.epochs)
+    return gain, float(np.std(apart, ddof=1) / math.sqrt(len(apart))) if len(apart) > 1 else None
+
+
+def _sure(option: dict[str, Any]) -> bool:
+    return option["error"] is not None and option["gain"] > NOISE * option["error"] and option["gain"] > 0
+
+
+def _notes(found: Cosines, chosen: dict[str, Any]) -> list[str]:
+    notes = []
+    if len(found.epochs) < 2:
+        notes.append("one epoch alone tells nothing of noise, so no parting is proposed: train longer")
+    elif chosen["networks"] == 1:
+        notes.append("no parting gains more than the noise between epochs: let them learn together")
+    else:
+        notes.append(f"{chosen['networks']} networks take {chosen['networks']} times the time to answer")
+    notes.append(
+        "cosines of gradients predict only poorly which tasks learn better apart (Royer et al. 2023): "
+        "try it with oneglance compare before you part any"
+    )
+    return notes
+
+
+# The run that it comes from.
+
+
+def joint_run(config: Config, out: Path, runs: Path, screen: Screen) -> RunFolder:
+    """A finished run of this configuration that looked at gradients, the youngest of ``runs``; else a short
+    training, kept in ``out`` and read from there the next time.
+
+    Raises:
+        ConfigError: there is a single task, or its backbone does not learn.
+    """
+    if len(config.tasks) < 2:
+        raise ConfigError("declares one task, which nothing can be grouped with", where=config.file)
+    if config.backbone.freeze:
+        raise ConfigError(
+            "[backbone] freeze leaves no gradients to compare", where=config.file, cure="set it to false"
+        )
+    fitting = [run for run in runs_in(runs) if _tells_of(run, config)]
+    if fitting:
+        return max(fitting, key=lambda run: (run / "tasks.json").stat().st_mtime)
+    epochs = min(config.training.epochs, max(LEAST, config.training.epochs // SHORT))
+    world = arms.World.load(config, screen)
+    return arms.trained(world, out, arms.variant(config, 0, epochs), screen)
+
+
+def _tells_of(run: RunFolder, config: Config) -> bool:
+    if not run.finished:
+        return False
+    try:
+        then = run.config()
+        return (then.text, then.overrides) == (config.text, config.overrides) and bool(
+            conflicts.cosines(run.history())
+        )
+    except (ConfigError, RunError):
+        return False  # damaged: as if it were not there
+
+
+def of_run(run: RunFolder) -> dict[str, Any]:
+    """The proposal that the history of a run leads to.
+
+    Raises:
+        RunError: it holds no cosines.
+    """
+    found = conflicts.cosines(run.history())
+    if found is None:
+        raise RunError(
+            "its history holds no cosines between gradients: it has one task, a frozen backbone, or is old",
+            where=str(run.path),
+            cure="train anew, or name an oneglance.toml instead",
+        )
+    return {"run": str(run.path), **propose(found)}
