@@ -1,9 +1,11 @@
 """The service under load, relative to what the machine allows.
 
 Decoding, the network, the service and its clients share the cores, so the bound is
-1 / (1 / decode + 1 / forward), each measured alone on all cores in the same minutes. The clients are threads
-of a process of their own; each keeps its connection and sends one picture per request. Memory is told before
-and after the soak.
+1 / (1 / decode + 1 / forward), each measured alone in the same minutes, with as many pictures at once as
+there are clients: a single client keeps one core busy with decoding and fills no batch. `share_of_full`
+compares with all cores and full batches whatever the number of clients. The clients are threads of a process
+of their own; each keeps its connection and sends one picture per request. Memory is told before and after
+the soak.
 
     python bench/serve.py [--run RUN_OR_ONNX] [--seconds 5] [--rounds 3] [--soak 10000]
 """
@@ -68,10 +70,15 @@ def main() -> None:
             time.sleep(0.05)
         port = door.getsockname()[1]
         load(port, folder, 8, given.seconds)  # the first batches are slower
-        turns = []
+        turns: list[dict[int, dict[str, float]]] = []
         for _ in range(given.rounds):
-            bound = 1 / (1 / decoding(predictor, refs) + 1 / forward(predictor))
-            turns.append({clients: load(port, folder, clients, given.seconds, bound) for clients in CLIENTS})
+            turns.append({})
+            decoded = {1: decoding(predictor, refs, 1), 2: decoding(predictor, refs, 0)}
+            full = bound(decoded[2], forward(predictor, BATCH))
+            for clients in CLIENTS:
+                own = bound(decoded[min(clients, 2)], forward(predictor, min(clients, BATCH)))
+                row = load(port, folder, clients, given.seconds)
+                turns[-1][clients] = {**row, "share": row["rate"] / own, "share_of_full": row["rate"] / full}
         before = memory()
         soak = load(port, folder, 8, requests=given.soak)
         after = memory()
@@ -129,30 +136,35 @@ def written(folder: Path, count: int = 200) -> list[FileImage]:
     return refs
 
 
-def decoding(predictor: Any, refs: list[FileImage]) -> float:
-    """Pictures per second that all cores decode, once their processes have started."""
+def bound(decoded: float, forwarded: float) -> float:
+    """Pictures per second where both share the cores."""
+    return 1 / (1 / decoded + 1 / forwarded)
+
+
+def decoding(predictor: Any, refs: list[FileImage], workers: int) -> float:
+    """Pictures per second that are decoded, once processes have started: here, or with 0 on all cores."""
     fit: Fit = predictor.fit
-    found = decode(refs * 8, fit, Limits(), 0)
+    found = decode(refs * 5, fit, Limits(), workers)
     for _ in range(200):
         next(found)
     began, count = time.perf_counter(), sum(1 for _ in found)
     return count / (time.perf_counter() - began)
 
 
-def forward(predictor: Any) -> float:
-    """Pictures per second of full batches."""
-    canvases = np.zeros((BATCH, *predictor.fit.shape), np.uint8)
-    placements = [predictor.fit.place(400, 533)] * BATCH
+def forward(predictor: Any, batch: int) -> float:
+    """Pictures per second in batches of that size."""
+    canvases = np.zeros((batch, *predictor.fit.shape), np.uint8)
+    placements = [predictor.fit.place(400, 533)] * batch
     predictor.answers(canvases, placements)
     began, count = time.perf_counter(), 0
     while time.perf_counter() - began < 2:
         predictor.answers(canvases, placements)
-        count += BATCH
+        count += batch
     return count / (time.perf_counter() - began)
 
 
 def load(
-    port: int, folder: str, clients: int, seconds: float = 1e9, bound: float = 1, requests: int = 10**9
+    port: int, folder: str, clients: int, seconds: float = 1e9, requests: int = 10**9
 ) -> dict[str, float]:
     """Clients in one process beside the service: pictures per second, seconds per request."""
     words = [sys.executable, __file__, str(port), folder, str(clients), str(seconds), str(requests)]
@@ -160,7 +172,7 @@ def load(
     took, failed, lasted = json.loads(done.stdout)
     rate = len(took) / lasted
     p50, p99 = np.percentile(took, [50, 99]).tolist()
-    return {"rate": rate, "share": rate / bound, "p50": p50, "p99": p99, "failed": failed}
+    return {"rate": rate, "p50": p50, "p99": p99, "failed": failed}
 
 
 def clients_of(port: int, folder: str, clients: int, seconds: float, requests: int) -> None:

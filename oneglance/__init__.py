@@ -28,6 +28,7 @@ _HOMES = {
     "serve": "serving.serve",
     "summary": "data.checks",
     "train": "api",
+    "tune": "api",
 }  # loaded when first asked for: importing oneglance takes no time
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "serve",
     "summary",
     "train",
+    "tune",
 ]
 
 if TYPE_CHECKING:
@@ -68,6 +70,7 @@ if TYPE_CHECKING:
         predict,
         runs,
         train,
+        tune,
     )
     from oneglance.data.checks import summary
     from oneglance.errors import ConfigError, DataError, OneglanceError, Problem, RunError

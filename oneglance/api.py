@@ -226,8 +226,8 @@ def group(
     """Which tasks should share a network, by the cosines between their gradients in one joint training.
 
     Args:
-        config: an oneglance.toml, of which a finished run in ``runs/`` is read, or else a short training made;
-            or a run folder.
+        config: an oneglance.toml, of which a finished run in ``runs/`` is read, or else a short training is
+            made; or a run folder.
         set: ``key.path=value`` overrides.
         out: where a short training goes; default: ``group/`` and the name of the configuration.
 
@@ -252,6 +252,48 @@ def group(
     _refuse_early(declared, load_weights=True)
     with closing(screen or default_screen()) as screen:
         return grouping.of_run(grouping.joint_run(declared, place, Path("runs"), screen))
+
+
+def tune(
+    config: str | Path,
+    *,
+    set: Sequence[str] = (),
+    out: str | Path | None = None,
+    seeds: int = 1,
+    budget: str = "",
+    screen: Screen | None = None,
+) -> dict[str, Any]:
+    """Search the weights of the tasks' losses by successive halving, and write tune.json.
+
+    The validation part decides, by the mean skill over tasks. What was trained before in ``out`` is gone on
+    with, not trained again.
+
+    Args:
+        config: an oneglance.toml.
+        set: ``key.path=value`` overrides.
+        out: a folder; default: ``tune/`` and the name of the configuration.
+        seeds: trainings of each set of weights.
+        budget: time for all trainings together, such as ``30m``: it decides how many sets are tried;
+            default: 9 sets.
+
+    Returns:
+        What tune.json holds: ``candidates`` with their weights, epochs and skills; ``gain`` of the winner
+        over the weights as they are, on the same seeds, with its standard ``error``; ``set``, the overrides.
+
+    Raises:
+        OneglanceError: with where, what and cure; StoppedError after Ctrl-C, and the same call goes on.
+    """
+    with needs_extra("train", "tune"):
+        from oneglance.evaluation import compare as comparison
+        from oneglance.evaluation import tuning
+        from oneglance.places import run_name
+
+    time = comparison.seconds(budget) if budget else None
+    declared = configuration.load(config, set)
+    place = Path(out) if out else Path("tune") / run_name(Path(config))
+    _refuse_early(declared, load_weights=True)
+    with closing(screen or default_screen()) as screen:
+        return tuning.tune(declared, place, seeds, time, screen)
 
 
 def predict(
@@ -492,10 +534,12 @@ def _refuse_early(config: Config, *, load_weights: bool) -> None:
     from oneglance.backbone import build_backbone
     from oneglance.balancer import build_balancer
     from oneglance.machine import pick_device
+    from oneglance.network import branches
 
     build_balancer(config.training.balancer, config.training.balancer_options)
     pick_device(config.training.device)
-    build_backbone(config.backbone, config.base, load_weights=load_weights)
+    backbone = build_backbone(config.backbone, config.base, load_weights=load_weights)
+    branches(backbone, config.tasks, config.training.private_stage)
 
 
 def _tell_unreadable(failures: Iterable[DataError], total: int, screen: Screen) -> None:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from oneglance import backbones
 from oneglance.config import BackboneTable
+from oneglance.errors import ConfigError
 from oneglance.shape import Level, Shape
 
 
@@ -26,6 +27,7 @@ class Features(NamedTuple):
 
     vector: Tensor  # [n, d]: the picture as a whole
     maps: tuple[Tensor, ...] = ()  # [n, c, h, w], fine to coarse: the picture in places
+    below: Tensor | None = None  # what the last stage builds on, where a branch builds on it too
 
 
 class Backbone(nn.Module):
@@ -36,6 +38,7 @@ class Backbone(nn.Module):
     std: tuple[float, float, float]
     pretrained: bool  # whether it starts from weights that already know something
     gives_maps: bool = True  # off where no task wants them: some backbones are then a little faster
+    gives_below: bool = False  # on where a branch wants it
 
     @abstractmethod
     def forward(self, pictures: Tensor) -> Features:
@@ -45,6 +48,17 @@ class Backbone(nn.Module):
         """See a few training pictures [n, 3, h, w], normalised, before a training starts: what can be
         computed need not be learned.
         """
+
+    def branch(self) -> nn.Module:
+        """A copy of the last stage and of what follows it: Features with ``below`` in, Features out, at first
+        the same as the backbone's own.
+
+        Raises:
+            ConfigError: the backbone cannot be parted there.
+        """
+        raise ConfigError(
+            "this backbone has no last stage that a task could have of its own", where="[backbone]"
+        )
 
     @abstractmethod
     def stages(self) -> Iterator[nn.Module]:

@@ -241,6 +241,29 @@ def group(
 
 
 @app.command()
+def tune(
+    config: ConfigFile,
+    set: Overrides = [],  # noqa: B006
+    out: Annotated[
+        Path | None, typer.Option(help="where everything goes; default: tune/NAME", show_default=False)
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="trainings of each set of weights")] = 1,
+    budget: Annotated[
+        str, typer.Option(help="time for all trainings together, such as 30m", show_default=False)
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Search the weights of the tasks."""
+    found = oneglance.tune(config, set=set, out=out, seeds=seeds, budget=budget)
+    if as_json:
+        print_json(found)
+    else:
+        from oneglance.tables import show_tuning
+
+        show_tuning(found)
+
+
+@app.command()
 def predict(
     run: Annotated[Path, typer.Argument(help="a run folder, or an .onnx file of export", show_default=False)],
     pictures: Annotated[

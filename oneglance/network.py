@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from oneglance.backbone import Backbone, Features, build_backbone
 from oneglance.config import BackboneTable
+from oneglance.errors import ConfigError, nearest
 from oneglance.task import Task
 
 
@@ -23,12 +24,23 @@ class Network(nn.Module):
     Args:
         tasks: by name, each after those that it ``uses`` (as ``build_tasks`` orders them).
         mirror: answers are the mean over a picture and its mirror image, once the training is over.
+        private: tasks that get the backbone's last stage for themselves, as a copy that starts the same.
+
+    Raises:
+        ConfigError: no such task, or the backbone cannot be parted.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, backbone: Backbone, tasks: Mapping[str, Task], *, mirror: bool = False) -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        tasks: Mapping[str, Task],
+        *,
+        mirror: bool = False,
+        private: Sequence[str] = (),
+    ) -> None:
         super().__init__()
         self.frozen, self.mirror = False, mirror
         self.whole = [name for name, task in tasks.items() if not task.has_places]
@@ -37,6 +49,8 @@ class Network(nn.Module):
         self.register_buffer("std", 255 * torch.tensor(backbone.std).view(1, 3, 1, 1), persistent=False)
         self.uses = {name: tuple(task.uses) for name, task in tasks.items()}
         backbone.gives_maps = any(task.has_places for task in tasks.values())
+        backbone.gives_below = bool(private)
+        self.branches = branches(backbone, tasks, private)
         self.heads = nn.ModuleDict()
         widths: dict[str, int] = {}
         for name, task in tasks.items():
@@ -75,9 +89,14 @@ class Network(nn.Module):
         own: dict[str, Tensor] = {}
         raw: dict[str, Tensor] = {}
         for name, head in zip(self.uses, self.heads.values(), strict=True):
-            vector = torch.cat([features.vector, *(own[used] for used in self.uses[name])], dim=1)
-            own[name], raw[name] = head(vector, features.maps)
+            seen = self._seen_by(name, features)
+            vector = torch.cat([seen.vector, *(own[used] for used in self.uses[name])], dim=1)
+            own[name], raw[name] = head(vector, seen.maps)
         return raw
+
+    def _seen_by(self, name: str, features: Features) -> Features:
+        key = f"{name} stage"
+        return Features(*self.branches[key](features)) if key in self.branches else features
 
     def answer_vectors(self, vectors: Tensor) -> dict[str, Tensor]:
         """The same from remembered feature vectors [n, d] alone."""
@@ -92,10 +111,28 @@ class Network(nn.Module):
         return raw
 
 
+def branches(backbone: Backbone, tasks: Collection[str], private: Sequence[str]) -> nn.ModuleDict:
+    """A last stage of its own for each of the tasks ``private``.
+
+    Raises:
+        ConfigError: no such task, or the backbone cannot be parted.
+    """
+    for name in private:
+        if name not in tasks:
+            what = f'[training] private_stage names "{name}", which is no task.{nearest(name, tasks)}'
+            raise ConfigError(what)
+    return nn.ModuleDict({f"{name} stage": backbone.branch() for name in dict.fromkeys(private)})
+
+
 def build_network(
-    table: BackboneTable, tasks: Mapping[str, Task], base: Path, *, load_weights: bool = True
+    table: BackboneTable,
+    tasks: Mapping[str, Task],
+    base: Path,
+    *,
+    load_weights: bool = True,
+    private: Sequence[str] = (),
 ) -> Network:
     """The network that a configuration declares; see ``build_backbone`` for what may be raised."""
     backbone = build_backbone(table, base, load_weights=load_weights)
-    network = Network(backbone, tasks, mirror=table.mirror)
+    network = Network(backbone, tasks, mirror=table.mirror, private=private)
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]

@@ -224,7 +224,13 @@ class RunFolder:
 
     def network(self, config: Config, tasks: Mapping[str, Task]) -> Network:
         """The trained network, on the CPU and ready to answer."""
-        network = build_network(config.backbone, tasks, config.base, load_weights=False)
+        network = build_network(
+            config.backbone,
+            tasks,
+            config.base,
+            load_weights=False,
+            private=config.training.private_stage,
+        )
         fill(network, self.network_tensors(), where=str(self / "weights.safetensors"))
         return network.eval()
 

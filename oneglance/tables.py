@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -87,6 +88,27 @@ def show_grouping(found: dict[str, Any]) -> None:
     console.print(
         f"from the last {found['epochs']} epochs that looked at gradients, in {found['run']}", soft_wrap=True
     )
+    for note in found["notes"]:
+        console.print(note, soft_wrap=True)
+
+
+def show_tuning(found: dict[str, Any]) -> None:
+    """What ``tune`` found: a line per set of weights, those that came furthest first."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("weights", *found["tasks"], "epochs", "skill", ""):
+        table.add_column(column, justify="left" if column in ("weights", "") else "right")
+    order = sorted(found["candidates"], key=lambda one: (-one["epochs"], -(one["skill"] or 0.0)))
+    for one in order:
+        weights = [f"{weight:g}" for weight in one["weights"].values()]
+        mark = "best" if one["name"] == found["best"] else ""
+        table.add_row(one["name"], *weights, str(one["epochs"]), shown(one["skill"]), mark)
+    console = paper()
+    console.print(table)
+    if found["set"]:
+        error = "" if found["error"] is None else f" ± {shown(found['error'])}"
+        console.print(f"gain over the weights as they are: {shown(found['gain'])}{error}", soft_wrap=True)
+        settings = " ".join(f"--set {shlex.quote(setting)}" for setting in found["set"])
+        console.print(f"use: {settings}", soft_wrap=True)
     for note in found["notes"]:
         console.print(note, soft_wrap=True)
 

@@ -297,11 +297,13 @@ class Task(Table, ABC):
         """What lies somewhere in the picture: ``{"box", "label", "confidence", "attributes"}``."""
         return []
 
-    def marks(self, answer: Any) -> list[tuple[Sequence[float], str, str]]:
-        """What of a typed answer can be drawn: (box x0 y0 x1 y1, caption, label); the first lie on top."""
+    def marks(self, answer: Any) -> list[tuple[Sequence[float], str, int]]:
+        """What of a typed answer can be drawn: (box x0 y0 x1 y1, caption, number of its class); the first
+        lie on top.
+        """
         return []
 
-    def predicted_marks(self, prediction: Prediction) -> list[tuple[Sequence[float], str, str]]:
+    def predicted_marks(self, prediction: Prediction) -> list[tuple[Sequence[float], str, int]]:
         """The same of a prediction."""
         return []
 

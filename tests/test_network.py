@@ -64,7 +64,7 @@ def test_maps_are_asked_for_where_a_task_has_places_only() -> None:
 
 def test_a_task_may_use_what_a_detector_saw() -> None:
     found = network(things=BOXES, kind={"uses": ["things"]})
-    assert inputs(found, "kind") == WIDTH + BOXES["width"]
+    assert inputs(found, "kind") == WIDTH + BOXES["width"] + 1  # how much there is of its one class
     assert found(pictures())["kind"].shape == (3, 3)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -88,13 +89,29 @@ class Small(Backbone):
         maps = []
         x = nn.functional.gelu(self.whiten(pictures))
         for part in self.parts:
+            below = x
             x = part(x)
             maps.append(x)
-        return Features(vector=x.amax(dim=(2, 3)), maps=tuple(maps))
+        return Features(x.amax(dim=(2, 3)), tuple(maps), below if self.gives_below else None)
+
+    def branch(self) -> Branch:
+        return Branch(copy.deepcopy(self.parts[-1]))
 
     def stages(self) -> Iterator[nn.Module]:
         yield self.whiten
         yield from self.parts
+
+
+class Branch(nn.Module):
+    """A last stage of its own."""
+
+    def __init__(self, part: nn.Module) -> None:
+        super().__init__()
+        self.part = part
+
+    def forward(self, features: Features) -> Features:
+        x = self.part(features.below)
+        return Features(x.amax(dim=(2, 3)), (*features.maps[:-1], x))
 
 
 def build(table: BackboneTable, base: Path, *, load_weights: bool) -> Small:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 import re
@@ -42,12 +43,51 @@ class Timm(Backbone):
         self.shape = measure(self, width, height)
 
     def forward(self, pictures: Tensor) -> Features:
+        if not self.gives_below:
+            return self._features(pictures)
+        with watched(self.model.get_submodule(_last_stage(self.model))) as seen:
+            features = self._features(pictures)
+        return features._replace(below=seen[0])
+
+    def _features(self, pictures: Tensor) -> Features:
         maps: list[Tensor] = []
         if self.gives_maps and self.kept:
             last, maps = self.model.forward_intermediates(pictures, indices=self.kept)
         else:
             last = self.model.forward_features(pictures)
         return Features(vector=self.model.forward_head(last, pre_logits=True), maps=tuple(maps))
+
+    def branch(self) -> Branch:
+        try:
+            branch = Branch(self.model)
+            same = self._gives_the_same(branch)
+        # Whatever a model says to parts that do not fit it means that it cannot be parted.
+        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError, AssertionError):
+            same = False
+        if not same:
+            raise ConfigError(
+                "[training] private_stage: this model has no last stage that can be parted from the rest",
+                where="[backbone]",
+                cure='choose another name, such as "mobilenetv2_100" or "resnet18", or no private_stage',
+            )
+        return branch
+
+    @torch.inference_mode()
+    def _gives_the_same(self, branch: Branch) -> bool:
+        """Whether it answers as the model itself, of which it is a copy."""
+        modes, wanted = self.training, self.gives_below
+        width, height = self.shape.canvas
+        generator = torch.Generator().manual_seed(0)
+        device = next(self.parameters()).device
+        self.eval().gives_below = True
+        try:
+            ours = self(torch.randn(1, 3, height, width, generator=generator).to(device))
+            theirs = branch.eval()(ours)
+        finally:
+            self.train(modes).gives_below = wanted
+            branch.train(modes)
+        pairs = zip((ours.vector, *ours.maps), (theirs.vector, *theirs.maps), strict=True)
+        return all(a.shape == b.shape and torch.allclose(a, b, rtol=1e-3, atol=1e-4) for a, b in pairs)
 
     def stages(self) -> Iterator[nn.Module]:
         """Its own children, the long ones (``blocks``, ``layers``) by their parts."""
@@ -56,6 +96,50 @@ class Timm(Backbone):
                 yield from child
             else:
                 yield child
+
+
+class Branch(nn.Module):
+    """A copy of a timm model from its last stage on."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        stage = _last_stage(model)
+        top, _, inner = stage.partition(".")
+        self.model = copy.deepcopy(model)
+        for name, _ in model.named_children():
+            if name == top:
+                break
+            setattr(self.model, name, nn.Identity())
+        self.stage = top
+        if inner:
+            self.stage = f"{top}.0"
+            setattr(self.model, top, type(getattr(model, top))(self.model.get_submodule(stage)))
+
+    def forward(self, features: Features) -> Features:
+        with watched(self.model.get_submodule(self.stage)) as seen:
+            last = self.model.forward_features(features.below)
+        maps = (*features.maps[:-1], seen[1]) if features.maps else ()
+        return Features(self.model.forward_head(last, pre_logits=True), maps)
+
+
+@contextmanager
+def watched(module: nn.Module) -> Iterator[list[Tensor]]:
+    """What it is given and what it gives, once it is called."""
+    seen: list[Tensor] = []
+
+    def hear(module: nn.Module, given: tuple[Tensor, ...], gave: Tensor) -> None:
+        seen.extend((given[0], gave))
+
+    handle = module.register_forward_hook(hear)
+    try:
+        yield seen
+    finally:
+        handle.remove()
+
+
+def _last_stage(model: Any) -> str:
+    """Its path: ``layer4``, ``blocks.6``; as timm's own list of features tells it."""
+    return ".".join(model.feature_info[-1]["module"].split(".")[:2])
 
 
 @torch.inference_mode()

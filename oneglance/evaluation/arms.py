@@ -98,6 +98,7 @@ def variant(config: Config, seed: int, epochs: int, task: str = "", balancer: st
     if task:
         tables = alone(config, task)
         changes.append(f"tasks={inline(tables)}")
+        changes += ["training.private_stage=[]"] if config.training.private_stage else []
         if (sources := speaking_of(config.sources, tables)) != config.sources:
             changes.append(f"sources={inline(sources)}")
     if balancer:

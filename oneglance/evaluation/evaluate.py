@@ -164,7 +164,7 @@ def _wrong(task: Task, image: ImageRef, truth: Any, said: Prediction) -> Wrong:
         task.words(truth),
         task.predicted_words(said),
         # Without captions: a thumbnail has no room for them.
-        tuple([(box, "", label) for box, _, label in each] for each in marks) if task.has_places else (),
+        tuple([(box, "", number) for box, _, number in each] for each in marks) if task.has_places else (),
     )
 
 

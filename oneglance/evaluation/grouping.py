@@ -1,8 +1,8 @@
 """Which tasks should share a network: groups by the cosines between their gradients in one joint training.
 
 The exhaustive search over groups is that of Standley et al. 2020 (arXiv 1905.07553) with the affinities of a
-single joint run, as Fifty et al. 2021 (TAG, arXiv 2109.04617) have it. To first order the look-ahead affinity of
-TAG is the gradients' product, so their cosine stands for it here.
+single joint run, as Fifty et al. 2021 (TAG, arXiv 2109.04617) have it. To first order TAG's look-ahead
+affinity is the product of two gradients over a loss, so the cosine stands for it: the history has it anyway.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ def score(grouping: Grouping, cosines: np.ndarray) -> np.ndarray:
     values = np.where(known, cosines, 0)
     total = np.zeros(cosines.shape[:-2])
     for group in grouping:
-        inside = np.ix_(group, group)
-        seen = known[..., *inside].sum(axis=-1)
-        total += (values[..., *inside].sum(axis=-1) / np.maximum(seen, 1)).sum(axis=-1)
+        rows, columns = np.ix_(group, group)
+        seen = known[..., rows, columns].sum(axis=-1)
+        total += (values[..., rows, columns].sum(axis=-1) / np.maximum(seen, 1)).sum(axis=-1)
     return total / cosines.shape[-1]
 
 
@@ -85,7 +85,7 @@ def best_groupings(cosines: np.ndarray) -> list[Grouping]:
 def propose(found: Cosines) -> dict[str, Any]:
     """What ``group`` tells, without the run that it comes from."""
     mean = found.mean()
-    options = []
+    options: list[dict[str, Any]] = []
     for grouping in best_groupings(mean):
         gain, error = _gain(grouping, found)
         options.append(

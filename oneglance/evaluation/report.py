@@ -267,11 +267,12 @@ def _thumbnail(wrong: Wrong, limits: Limits) -> Thumbnail:
     pixels = canvas.pixels[place.top : bottom, place.left : right]  # without the rim
     picture = Image.fromarray(np.ascontiguousarray(pixels))
     scale = np.tile([place.scale_x, place.scale_y], 2)
-    drawn = [
-        draw(picture, [((np.asarray(box) * scale).tolist(), caption, label) for box, caption, label in marks])
-        for marks in wrong.marks
-    ]
+    drawn = [draw(picture, _scaled(marks, scale)) for marks in wrong.marks]
     return Thumbnail(wrong.name, [_data_url(each) for each in drawn or [picture]], *words)
+
+
+def _scaled(marks: Sequence[Mark], scale: np.ndarray) -> list[Mark]:
+    return [((np.asarray(box) * scale).tolist(), caption, number) for box, caption, number in marks]
 
 
 def _data_url(picture: Image.Image) -> str:

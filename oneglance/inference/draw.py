@@ -9,7 +9,6 @@ import hashlib
 import math
 import re
 import unicodedata
-import zlib
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,8 +22,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from oneglance.files import make_folder, replacing
 
-Mark = tuple[Sequence[float], str, str]
-"""A box [x0, y0, x1, y1] in pixels of the picture, its caption, and the label that gives its colour."""
+Mark = tuple[Sequence[float], str, int]
+"""A box [x0, y0, x1, y1] in pixels of the picture, its caption, and the number of its class, from 0."""
 
 Colour = tuple[int, int, int]
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -83,8 +82,8 @@ def draw(picture: Image.Image, boxes: Sequence[Mark] = (), lines: Sequence[str] 
     # A box must hold its line on both sides and the black one between them.
     corners = _corners([box for box, _, _ in marks], picture.size, shown.size, 2 * line + 1)
     corners += np.tile(start, 2)
-    for place, (_, _, label) in reversed(list(zip(corners.tolist(), marks, strict=True))):
-        _outline(pen, place, colour_of(label), line)
+    for place, (_, _, number) in reversed(list(zip(corners.tolist(), marks, strict=True))):
+        _outline(pen, place, colour_of(number), line)
     _write_captions(pen, corners, marks, stage, lettering)
     for count, row in enumerate(rows):
         at = (2 * lettering.pad, stage[1] + 2 * lettering.pad + count * lettering.height)
@@ -92,9 +91,9 @@ def draw(picture: Image.Image, boxes: Sequence[Mark] = (), lines: Sequence[str] 
     return sheet
 
 
-def colour_of(label: str) -> Colour:
-    """The colour of ``label``: the same in every picture, run and machine; one of ``PALETTE``."""
-    return PALETTE[zlib.crc32(label.encode("utf-8", "surrogatepass")) % len(PALETTE)]
+def colour_of(number: int) -> Colour:
+    """The colour of the class ``number``: of ``PALETTE``, which starts anew after its last."""
+    return PALETTE[number % len(PALETTE)]
 
 
 def write_drawing(
@@ -161,15 +160,15 @@ def _write_captions(
 ) -> None:
     """The first choose their places first, and lie on top where captions meet."""
     taken = np.empty((0, 4), dtype=np.int64)
-    written: list[tuple[np.ndarray, str, str]] = []
-    for box, (_, caption, label) in zip(corners, marks, strict=True):
+    written: list[tuple[np.ndarray, str, int]] = []
+    for box, (_, caption, number) in zip(corners, marks, strict=True):
         text = lettering.cut(caption, stage[0] - 2 * lettering.pad)
         if text:
             place = _place(box, lettering.size(text), stage, taken, corners)
             taken = np.vstack([taken, place])
-            written.append((place, text, label))
-    for place, text, label in reversed(written):
-        ground = colour_of(label)
+            written.append((place, text, number))
+    for place, text, number in reversed(written):
+        ground = colour_of(number)
         x0, y0, x1, y1 = place.tolist()
         pen.rectangle((x0, y0, x1 - 1, y1 - 1), fill=ground)
         lettering.write(pen, (x0 + lettering.pad, y0), text, _ink(ground))

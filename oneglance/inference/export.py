@@ -149,7 +149,8 @@ class Halved(nn.Module):
 
     def forward(self, pictures: Tensor) -> Features:
         found = Features(*self.backbone(pictures.half()))
-        return Features(found.vector.float(), tuple(seen.float() for seen in found.maps))
+        below = None if found.below is None else found.below.float()
+        return Features(found.vector.float(), tuple(seen.float() for seen in found.maps), below)
 
 
 @dataclass(frozen=True)

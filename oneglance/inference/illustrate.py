@@ -31,12 +31,13 @@ def illustrated(
             across, down = picture.width / row["width"], picture.height / row["height"]  # it may come smaller
             marks, lines = [], []
             for name, answer in row["answers"].items():
-                placed = tasks[name].predicted_marks(answer)
+                task = tasks[name]
                 marks += [
-                    ([x0 * across, y0 * down, x1 * across, y1 * down], caption, label)
-                    for (x0, y0, x1, y1), caption, label in placed
+                    ([x0 * across, y0 * down, x1 * across, y1 * down], caption, number)
+                    for (x0, y0, x1, y1), caption, number in task.predicted_marks(answer)
                 ]
-                if not tasks[name].has_places:
-                    lines.append(f"{name}: {tasks[name].predicted_words(answer)}")
+                # The numbers of an embedding, which nobody answers by itself, are not for reading.
+                if task.answered_by == name and not task.has_places:
+                    lines.append(f"{name}: {task.predicted_words(answer)}")
             write_drawing(draw(picture, marks, lines), folder, ref.name)
         yield row

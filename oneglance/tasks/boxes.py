@@ -410,25 +410,28 @@ class Boxes(Task):
         found: list[Prediction] = prediction.get("boxes", [])
         return found
 
-    def marks(self, answer: Seen) -> list[tuple[Sequence[float], str, str]]:
-        marks = []
+    def marks(self, answer: Seen) -> list[tuple[Sequence[float], str, int]]:
+        marks: list[tuple[Sequence[float], str, int]] = []
         for box in answer.boxes:
             if not box.ignore:
                 said = [self._attributes[name].words(value) for name, value in box.attributes.items()]
-                marks.append(
-                    ((box.x0, box.y0, box.x1, box.y1), ", ".join([box.label or "?", *said]), box.label)
-                )
+                corners = box.x0, box.y0, box.x1, box.y1
+                marks.append((corners, ", ".join([box.label or "?", *said]), self._number(box.label)))
         return marks
 
-    def predicted_marks(self, prediction: Prediction) -> list[tuple[Sequence[float], str, str]]:
+    def predicted_marks(self, prediction: Prediction) -> list[tuple[Sequence[float], str, int]]:
         marks = []
         for box in prediction["boxes"]:
             said = [
                 self._attributes[name].predicted_words(answer) for name, answer in box["attributes"].items()
             ]
             caption = ", ".join([f"{box['label']} ({box['confidence']:.0%})", *said])
-            marks.append((box["box"], caption, box["label"]))
+            marks.append((box["box"], caption, self._number(box["label"])))
         return marks
+
+    def _number(self, label: str) -> int:
+        """Classes that nobody taught share the one after the last."""
+        return self._classes.index(label) if label in self._classes else len(self._classes)
 
     # The run folder.
 

@@ -39,13 +39,13 @@ def remembered(
     device: torch.device,
     screen: Screen,
 ) -> Store:
-    """``store`` itself, or with [backbone] freeze the features of its pictures, unless a task looks at maps:
-    they are too large to be kept.
+    """``store`` itself, or with [backbone] freeze the features of its pictures, unless a task looks at maps
+    or has a stage of its own: what these see is too large to be kept.
     """
     if not config.backbone.freeze:
         return store
     network.freeze()
-    if network.backbone.gives_maps:
+    if network.backbone.gives_maps or network.backbone.gives_below:
         return store
     rows = np.concatenate([part.rows for part in parts])
     batches = Batches(store, rows, {}, config.training.batch, device)

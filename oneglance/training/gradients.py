@@ -17,12 +17,16 @@ class Shared:
 
     def __init__(self, features: Features) -> None:
         self.features = features
-        self.seen = [part for part in (features.vector, *features.maps) if part.requires_grad]
+        parts = [features.vector, *features.maps]
+        parts += [] if features.below is None else [features.below]
+        # By identity: what a stage builds on may be one of the maps.
+        self.seen = list({id(part): part for part in parts if part.requires_grad}.values())
         cut = {id(part): part.detach().requires_grad_() for part in self.seen}
         self.leaves = list(cut.values())
         self.cut = Features(
             cut.get(id(features.vector), features.vector),
             tuple(cut.get(id(part), part) for part in features.maps),
+            cut.get(id(features.below), features.below),
         )
 
     def gradients(self, losses: Tensor, present: Tensor) -> list[Tensor]:

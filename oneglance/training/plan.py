@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import torch
@@ -40,7 +41,8 @@ def _muon_groups(network: Network, table: TrainingTable, rate: float) -> Iterato
     """Matrices and convolutions of the backbone turn; the heads, biases, norms, and a transformer's positions
     and tokens are AdamW's.
     """
-    layers = [m for m in network.backbone.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
+    inside = chain(network.backbone.modules(), network.branches.modules())
+    layers = [m for m in inside if isinstance(m, nn.Linear | nn.Conv2d)]
     inner = {id(layer.weight) for layer in layers}
     for factor, decay, parameters in _groups(network, table):
         for turns in (True, False):
@@ -60,6 +62,7 @@ def _groups(network: Network, table: TrainingTable) -> Iterator[tuple[float, flo
     for depth, stage in enumerate(stages):
         for parameter in stage.parameters():
             factors[id(parameter)] = share * table.layer_decay ** (len(stages) - 1 - depth)
+    factors |= {id(p): share for p in network.branches.parameters()}  # copies of the last stage
     grouped: dict[tuple[float, float], list[nn.Parameter]] = {}
     for parameter in network.parameters():
         if parameter.requires_grad:

@@ -77,7 +77,9 @@ class Session:
             name: task_values(task, task.constant(len(rows)), validation.answers(name), rows)
             for (name, task), rows in zip(tasks.items(), self.answered.values(), strict=True)
         }
-        network = build_network(config.backbone, tasks, config.base).to(self.device)
+        network = build_network(
+            config.backbone, tasks, config.base, private=config.training.private_stage
+        ).to(self.device)
         apart = max(1, len(training.rows) // PREPARE_BY)
         network.prepare(store.gather(training.rows[::apart][:PREPARE_BY]))
         self.store = remembered(network, store, self.parts, config, self.device, screen)

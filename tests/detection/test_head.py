@@ -83,6 +83,14 @@ def test_in_use_it_gives_the_surest_points_only() -> None:
         torch.testing.assert_close(some, of_all[surest.indices[:40]])
 
 
+def test_its_own_features_tell_what_is_there_and_how_much() -> None:
+    head = made()
+    own, raw = everything(head, maps(3))
+    assert own.shape == (3, 8 + 2) and head.own == 8 + 2
+    counts = torch.sigmoid(raw[..., 4:6]).sum(dim=1)  # things of each class, over all points
+    torch.testing.assert_close(own[:, 8:], torch.log1p(counts))
+
+
 def test_fewer_points_than_are_wanted() -> None:
     assert made(LEVELS[2:], most=300).eval()(VECTOR, maps(1, LEVELS[2:]))[1].shape[1] == 6
 

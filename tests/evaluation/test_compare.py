@@ -16,6 +16,7 @@ import pytest
 from user import CONFIG, Shell, shell  # noqa: F401
 
 import oneglance
+from oneglance import balancer
 from oneglance import config as configuration
 from oneglance.data.scenes import write_scenes
 from oneglance.errors import ConfigError, RunError, StoppedError
@@ -188,6 +189,20 @@ def test_baselines_alone_take_no_training(drawn: Path, tmp_path: Path, shell: Sh
         assert task["classical"]["value"] in [score["value"] for score in task["baselines"].values()]
         assert "joint" not in task and "verdict" not in task
     assert "trained" not in said.out
+
+
+@pytest.mark.skipif(compare.LITMUS not in balancer.names(), reason="there are no random weights yet")
+def test_a_balancer_stands_beside_random_weights(drawn: Path, tmp_path: Path) -> None:
+    heard = Heard()
+    found = ask(drawn, tmp_path, heard, only=["joint", "constant"], balancers=["equal"], seeds=1)
+    assert heard.trained == ["joint-0", "balancer_equal-0", "balancer_rlw-0"]
+    assert list(found["balancers"]) == ["equal", "rlw"]
+    assert found["balancers"]["equal"]["against"] == "rlw" and "helps" not in found["balancers"]["rlw"]
+    scores = found["balancers"]["equal"]["tasks"]
+    assert scores["background"] == found["tasks"]["background"]["joint"], "it is the default"
+    says = "helps" if found["balancers"]["equal"]["helps"] else "does not help"
+    assert f">{says}<" in (tmp_path / "compare.html").read_text(encoding="utf-8")
+    assert "one seed" in " ".join(found["notes"])
 
 
 def test_the_table(drawn: Path, tmp_path: Path, shell: Shell) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from boxed import boxed, trained_boxes  # noqa: F401
 from user import TASKS, Shell, files, home, shell, trained  # noqa: F401
 
 import oneglance
@@ -24,6 +25,8 @@ METRICS = {
     "label": ["accuracy", "balanced_accuracy", "f1_macro", "log_loss", "ece"],
     "tags": ["map", "f1_macro", "f1_micro", "ece"],
     "number": ["mae", "rmse", "r2", "spearman", "coverage"],
+    "boxes": ["ap", "ap50", "ap75", "ar100"],
+    "embedding": ["recall_at_1", "map_at_r", "knn_accuracy"],
 }
 
 
@@ -194,3 +197,80 @@ def test_an_unfinished_run_is_refused(home: Path) -> None:
     (home / "runs/a/tasks.json").unlink()
     with pytest.raises(RunError, match="this run is not finished — continue it with: oneglance train"):
         evaluate()
+
+
+# Several sources.
+
+
+def two_sources(home: Path, second: str) -> set[str]:
+    """Train ``runs/c`` on labels.csv parted in two; the pictures of the table ``second``."""
+    path, other = home / "scenes" / "labels.csv", home / "scenes" / second
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    scenes = sorted({row["scene"] for row in rows})
+    with path.open("w", newline="") as first, other.open("w", newline="") as file:
+        tables = [csv.DictWriter(place, list(rows[0])) for place in (first, file)]
+        for table in tables:
+            table.writeheader()
+        for row in rows:
+            moved = row["scene"] in scenes[::3]
+            tables[moved].writerow({**row, "digit": ""} if moved else row)
+    config = home / "oneglance.toml"
+    table = f'[[sources]]\npath = "scenes/{second}"\ngroup = "scene"\n'
+    config.write_text(table + config.read_text(encoding="utf-8"), encoding="utf-8")
+    oneglance.train(config, set=["training.epochs=1"], out="runs/c", screen=Screen())
+    return {row["image"] for row in rows if row["scene"] in scenes[::3]}
+
+
+def test_scores_are_also_told_of_each_source(home: Path) -> None:
+    moved = two_sources(home, "more.csv")
+    report = evaluate("runs/c")
+    with (home / "runs/c/split.csv").open(newline="") as file:
+        test = [row["image"] for row in csv.DictReader(file) if row["split"] == "test"]
+    counts = {"more.csv": len(moved & set(test)), "labels.csv": len(set(test) - moved)}
+    assert all(counts.values()), "else nothing is tested"
+    background = report["tasks"]["background"]
+    assert list(background)[-1] == "sources"
+    assert {source: told["accuracy"]["n"] for source, told in background["sources"].items()} == counts
+    right = sum(told["accuracy"]["value"] * told["accuracy"]["n"] for told in background["sources"].values())
+    assert right == pytest.approx(background["metrics"]["accuracy"]["value"] * len(test))
+
+
+def test_a_source_that_did_not_ask_has_no_score(home: Path) -> None:
+    two_sources(home, "more.csv")
+    digit = evaluate("runs/c")["tasks"]["digit"]
+    assert list(digit["sources"]) == ["labels.csv"]
+    assert digit["sources"]["labels.csv"] == digit["metrics"], "nobody else answered"
+
+
+def test_one_source_is_not_told_twice(home: Path) -> None:
+    assert not any("sources" in task for task in evaluate()["tasks"].values())
+
+
+# Boxes and embeddings.
+
+
+def test_boxes_and_embeddings_are_reported(boxed: Path) -> None:
+    report = evaluate()
+    objects, look = report["tasks"]["objects"], report["tasks"]["look"]
+    assert list(objects["metrics"])[:5] == ["ap", "ap50", "ap75", "ar100", "colour.accuracy"]
+    assert list(look["metrics"]) == ["recall_at_1", "map_at_r", "knn_accuracy"]
+    for task in (objects, look):
+        # The mean boxes may meet no true one, and then nobody asks what they are like.
+        assert set(task["constant"]) <= set(task["metrics"])
+        assert task["answered"] > 0
+    assert objects["answered"] == report["pictures"], "a picture without shapes was looked at, too"
+    assert 0 <= objects["metrics"]["ap"]["value"] <= objects["metrics"]["ap50"]["value"] <= 1
+
+
+def test_the_page_shows_the_boxes_of_truth_and_answer(boxed: Path) -> None:
+    evaluate()
+    page = (boxed / "runs/a/report.html").read_text(encoding="utf-8")
+    part = page[page.index("objects <span") : page.index("look <span")]
+    for word in ("Per class (precision and recall", "AP50", "circle", "triangle", "colour: Per class"):
+        assert word in part, word
+    pairs = re.findall(r'<figure class="pair">\s*<img src="([^"]+)"[^>]*><img src="([^"]+)"', part)
+    assert pairs, "two pictures for each that is far from the truth"
+    assert all(truth != answer for truth, answer in pairs), "other boxes on each"
+    assert "its boxes on the right" in part
+    assert 'class="pair"' not in page.replace(part, ""), "other tasks have no places"

@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from user import Shell, home, shell, trained  # noqa: F401
 
-from oneglance.evaluation import grouping
 from oneglance.evaluation.conflicts import Cosines
 from oneglance.evaluation.grouping import best_groupings, partitions, propose, score
 
@@ -118,4 +117,3 @@ def test_a_frozen_backbone_has_nothing_to_group(home: Path, shell: Shell) -> Non
 def test_a_run_without_cosines_is_told(home: Path, shell: Shell) -> None:
     (home / "runs" / "a" / "history.jsonl").write_text("")
     assert "holds no cosines" in shell("group", "runs/a").refused()
-    assert grouping.SHORT > 1

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from service import Running, picture, running
@@ -214,7 +216,9 @@ def test_an_unfamiliar_picture_is_said_to_be_so(service: Running) -> None:
 
 @pytest.mark.parametrize("file", ["run", "onnx"])
 def test_it_says_what_predict_says(trained: Path, tmp_path: Path, file: str) -> None:
-    """Letter for letter, of a real run folder and the file exported from it."""
+    """Of a real run folder and of the file exported from it. Pictures may meet in other batches, in which a
+    processor rounds in another order: the last digits of numbers may differ, and nothing else.
+    """
     place = trained / "runs" / "a"
     if file == "onnx":
         oneglance.export(place, out=tmp_path / "model.onnx", screen=Screen())
@@ -225,4 +229,22 @@ def test_it_says_what_predict_says(trained: Path, tmp_path: Path, file: str) -> 
         served = service.predict(*((str(path), path.read_bytes()) for path in pictures)).json["pictures"]
     assert [row.pop("image") for row in served]
     assert [row.pop("image") for row in said]
-    assert served == said
+    assert alike(served, said), (served, said)
+
+
+def alike(one: Any, other: Any) -> bool:
+    """Equal, numbers to four digits behind the point."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return list(one) == list(other) and all(alike(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(alike, one, other))
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-4, abs_tol=1e-4)
+    return bool(one == other)
+
+
+def test_alike_sees_differences() -> None:
+    assert alike([{"a": 0.5}], [{"a": 0.50001}])
+    assert not alike([{"a": 0.5}], [{"a": 0.51}])
+    assert not alike({"a": 1}, {"a": 1, "unknown": True})
+    assert not alike("hat", "shirt")

@@ -170,16 +170,17 @@ def test_a_client_that_goes_away(service: Running) -> None:
 
 
 def test_all_bodies_together_are_bounded(service: Running) -> None:
-    head = f"{POST}content-type: {FORM}\r\ncontent-length: 7000001\r\n\r\n"
-    lines = [socket.create_connection(("127.0.0.1", service.port)) for _ in range(4)]
+    head = f"{POST}content-type: {FORM}\r\ncontent-length: 7000001\r\n\r\n".encode()
+    *first, last = (socket.create_connection(("127.0.0.1", service.port), timeout=60) for _ in range(4))
     try:
-        for line in lines:
-            line.sendall(head.encode() + bytes(7_000_000))
-        lines[-1].sendall(b"\0")
-        lines[-1].settimeout(60)
-        said = lines[-1].recv(4096)
+        for line in first:
+            line.sendall(head + bytes(7_000_000))  # all but the last byte
+        while service.metric("body_bytes") < 21e6:
+            time.sleep(0.1)
+        last.sendall(head + bytes(7_000_001))
+        said = last.recv(4096)
     finally:
-        for line in lines:
+        for line in (*first, last):
             line.close()
     assert said.startswith(b"HTTP/1.1 503")
     assert b"retry-after" in said

@@ -624,6 +624,21 @@ def test_words() -> None:
     assert task.words(seen(box(0, 0, 1, 1, label=""))) == "1 ?"
 
 
+def test_marks_on_a_picture() -> None:
+    """Where, in which words and, by class, in which colour."""
+    task = learned(attributes=RIPE)
+    drawn = seen(
+        box(1, 2, 3, 4, label="pear", ripe="no"), box(0, 0, 9, 9, ignore=True), box(5, 5, 9, 9, label="")
+    )
+    assert [(list(where), words, number) for where, words, number in task.marks(drawn)] == [
+        ([1, 2, 3, 4], "pear, no", 1),
+        ([5, 5, 9, 9], "?", 2),
+    ]
+    (told,) = task.predicted_marks({"boxes": task.constant(1)[0]["boxes"][:1]})
+    assert told[0] == [10, 2, 21, 18] and told[1].startswith("pear (67%), ") and told[2] == 1
+    assert task.detections(task.constant(1)[0]) == task.constant(1)[0]["boxes"]
+
+
 def test_what_was_learned_can_be_kept() -> None:
     task, again = learned(**RICH), boxes(**RICH)
     raw, answers = noisy(task)

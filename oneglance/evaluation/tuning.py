@@ -1,0 +1,232 @@
+"""Weights of the tasks by successive halving (Jamieson and Talwalkar 2016, arXiv 1502.07943): many trainings
+begin and the best of them go on. The weights as they are always go on, so that the winner has something to beat.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from oneglance import config as configuration
+from oneglance.config import Config
+from oneglance.errors import ConfigError, DivergedError, StoppedError
+from oneglance.evaluation import arms
+from oneglance.evaluation.arms import World
+from oneglance.files import finite, make_folder, write_json
+from oneglance.run import RunFolder
+from oneglance.screen import Screen
+from oneglance.task import build_tasks
+
+KEPT = 3  # one of so many goes on, for so many times the epochs
+CANDIDATES = 9  # where no budget decides
+MOST = 81
+LEAST = 0.05  # of a drawn weight; the mean is 1
+
+
+@dataclass
+class Candidate:
+    """Weights to try, and the skill that each seed has reached on the validation part."""
+
+    name: str
+    weights: dict[str, float]
+    epochs: int = 0
+    skills: list[float] = field(default_factory=list)
+
+    @property
+    def skill(self) -> float:
+        return float(np.mean(self.skills)) if self.skills else -math.inf
+
+
+def rungs(candidates: int, epochs: int) -> list[tuple[int, int]]:
+    """(candidates, epochs they have had by then), down to one candidate beside the weights as they are."""
+    halvings = max(1, math.ceil(round(math.log(candidates, KEPT), 9)))
+    return [
+        (max(1, candidates // KEPT**step), max(1, round(epochs / KEPT ** (halvings - step))))
+        for step in range(halvings + 1)
+    ]
+
+
+def cost(candidates: int, epochs: int) -> int:
+    """Epochs of all trainings together, for one seed; the weights as they are go all the way."""
+    total, done = epochs, 0
+    for count, until in rungs(candidates, epochs):
+        total += count * (until - done)
+        done = until
+    return total
+
+
+def affordable(budget: float, one: float, epochs: int, seeds: int) -> int:
+    """The most candidates whose trainings take ``budget`` seconds, at ``one`` second per epoch.
+
+    Raises:
+        ConfigError: not even two.
+    """
+    fitting = [n for n in range(2, MOST + 1) if cost(n, epochs) * seeds * one <= budget]
+    if not fitting:
+        needed = math.ceil(cost(2, epochs) * seeds * one)
+        raise ConfigError(
+            f"two sets of weights alone would take about {needed} s",
+            where="--budget",
+            cure="give more, or lower --seeds or training.epochs",
+        )
+    return fitting[-1]
+
+
+def drawn(config: Config, count: int) -> list[Candidate]:
+    """The weights as they are, then ``count`` sets drawn evenly among those whose mean is 1; the seed of
+    [training] decides which.
+    """
+    names = list(config.tasks)
+    own = np.array([task.weight for task in build_tasks(config.tasks, config.file).values()])
+    generator = np.random.default_rng([config.training.seed, len(names)])
+    shares = generator.dirichlet(np.ones(len(names)), size=count) * len(names)
+    rows = [own, *np.maximum(shares, LEAST)]
+    return [
+        Candidate(
+            f"weights {place}" if place else "as it is", dict(zip(names, row.round(3).tolist(), strict=True))
+        )
+        for place, row in enumerate(rows)
+    ]
+
+
+class Pause(Screen):
+    """Stops a training after an epoch, when that is saved; else it is the screen within."""
+
+    def __init__(self, within: Screen, after: int) -> None:
+        self.within, self.after, self.reached = within, after, False
+
+    def step(self, epoch: int, epochs: int, step: int, steps: int, pictures: int) -> None:
+        if epoch > self.after:
+            self.reached = True
+            raise StoppedError("paused")
+        self.within.step(epoch, epochs, step, steps, pictures)
+
+    def epoch(self, row: Mapping[str, Any], epochs: int, brief: Mapping[str, str]) -> None:
+        self.within.epoch(row, epochs, brief)
+
+    def say(self, text: str) -> None:
+        self.within.say(text)
+
+    def progress(self, done: int, total: int, what: str) -> None:
+        self.within.progress(done, total, what)
+
+    def close(self) -> None:
+        self.within.close()
+
+
+def tune(config: Config, out: Path, seeds: int, budget: float | None, screen: Screen) -> dict[str, Any]:
+    """Try weights and write tune.json. What was trained before in ``out`` is read or gone on with.
+
+    Raises:
+        ConfigError: nothing can be tuned so.
+        DataError: the data cannot be used.
+        RunError: ``out`` holds other runs.
+    """
+    if len(config.tasks) < 2:
+        raise ConfigError("declares one task, whose weight changes nothing", where=config.file)
+    if seeds < 1:
+        raise ConfigError(f"{seeds} seeds are none", where="--seeds", cure="write 1 or more")
+    world, epochs = World.load(config, screen), config.training.epochs
+    make_folder(out)
+    count = CANDIDATES
+    if budget is not None:
+        timing = arms.trained(world, out / "timing", arms.variant(config, 0, 1), screen)
+        count = affordable(budget, max(arms.seconds(timing), 1e-9), epochs, seeds)
+        screen.say(f"{count} sets of weights fit the budget")
+    own, *others = candidates = drawn(config, count)
+    for keep, until in rungs(count, epochs):
+        others.sort(key=lambda candidate: -candidate.skill)
+        del others[keep:]
+        for candidate in (own, *others):
+            _train(world, out, candidate, seeds, until, screen)
+    found = _told(config, candidates, others[0], seeds, budget)
+    write_json(out / "tune.json", found)
+    screen.close()
+    return found
+
+
+def _train(world: World, out: Path, candidate: Candidate, seeds: int, until: int, screen: Screen) -> None:
+    """Go on with a candidate until it has had so many epochs with every seed."""
+    candidate.epochs, candidate.skills = until, []
+    for seed in range(seeds):
+        path = out / f"{candidate.name} {seed}".replace(" ", "-")
+        wanted = _weighted(arms.variant(world.config, seed, world.config.training.epochs), candidate.weights)
+        candidate.skills.append(_skill(world, path, wanted, until, screen))
+
+
+def _skill(world: World, path: Path, wanted: Config, until: int, screen: Screen) -> float:
+    """The best mean skill on the validation part within ``until`` epochs; −∞ if it learned nothing."""
+    pause = Pause(screen, until)
+    run = RunFolder(path)
+    if len(run.history()) < until or (until == wanted.training.epochs and not run.finished):
+        try:
+            arms.trained(world, path, wanted, pause)
+        except StoppedError:
+            if not pause.reached:
+                raise
+        except DivergedError as error:
+            screen.say(f"{path.name}: {error}")
+    skills = [row["skill"] for row in run.history()[:until] if row["skill"] is not None]
+    return max(skills, default=-math.inf)
+
+
+def _weighted(config: Config, weights: Mapping[str, float]) -> Config:
+    changes = _settings(weights)
+    overrides = (*config.overrides, *changes)
+    return configuration.parse(config.text, base=config.base, where=config.file, overrides=overrides)
+
+
+def _settings(weights: Mapping[str, float]) -> list[str]:
+    return [f"tasks.{name}.weight={weight}" for name, weight in weights.items()]
+
+
+def _told(
+    config: Config, candidates: Sequence[Candidate], best: Candidate, seeds: int, budget: float | None
+) -> dict[str, Any]:
+    """tune.json."""
+    own = candidates[0]
+    gains = [ours - theirs for ours, theirs in zip(best.skills, own.skills, strict=True)]
+    gain = float(np.mean(gains)) if np.isfinite(gains).all() else math.nan
+    error = float(np.std(gains, ddof=1) / math.sqrt(seeds)) if seeds > 1 and math.isfinite(gain) else math.nan
+    chosen = best if gain > 0 else own
+    return {
+        "oneglance": version("oneglance"),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "tasks": list(config.tasks),
+        "seeds": seeds,
+        "epochs": config.training.epochs,
+        "budget": budget,
+        "candidates": [
+            {
+                "name": one.name,
+                "weights": one.weights,
+                "epochs": one.epochs,
+                "skill": finite(one.skill),
+                "skills": [finite(skill) for skill in one.skills],
+            }
+            for one in candidates
+        ],
+        "best": chosen.name,
+        "gain": finite(gain),
+        "error": finite(error),
+        "set": _settings(chosen.weights) if chosen is best else [],
+        "notes": _notes(gain, error),
+    }
+
+
+def _notes(gain: float, error: float) -> list[str]:
+    notes = ["decided on the validation part: the best of many looks a little better there than it is"]
+    if not gain > 0:
+        notes.append("no drawn weights were better than those as they are: keep them")
+    elif math.isnan(error):
+        notes.append("one seed tells nothing of noise between trainings: add --seeds 3")
+    elif gain < 2 * error:
+        notes.append("the gain is within the noise between seeds")
+    return notes
