@@ -22,7 +22,10 @@ import oneglance
 from oneglance import cli
 from oneglance.data.writer import targets
 
-VERBS = ["check", "convert", "demo", "evaluate", "get", "init", "predict", "runs", "train"]
+VERBS = [
+    *("check", "compare", "convert", "demo", "evaluate", "export", "get", "group", "init"),
+    *("predict", "runs", "serve", "train", "tune"),
+]
 GROUP: Any = typer.main.get_command(cli.app)
 
 
@@ -305,7 +308,8 @@ def test_predict_writes_a_file_and_prints_nothing(home: Path, shell: Shell, endi
     assert [row["image"] for row in rows] == [f"scenes/images/{n:05}.png" for n in range(PICTURES)]
     assert [number for number, row in enumerate(rows) if row.get("error")] == [3]
     if ending != "jsonl":
-        assert list(rows[0])[:5] == ["image", "width", "height", "digit", "digit_confidence"]
+        first = ["image", "width", "height", "unfamiliar", "unknown", "digit", "digit_confidence"]
+        assert list(rows[0])[:7] == first
         assert list(rows[0])[-5:] == ["covered", "covered_low", "covered_high", "covered_unit", "error"]
 
 

@@ -9,7 +9,10 @@ import pytest
 import oneglance
 
 NAMES = getattr(oneglance, "__all__", [])
-WORDS = {"check", "demo", "evaluate", "get", "init", "predict", "runs", "serve", "train"}  # the verbs of the shell
+WORDS = {  # the verbs of the shell
+    *("check", "compare", "convert", "demo", "evaluate", "export", "get", "group", "init"),
+    *("predict", "runs", "serve", "train", "tune"),
+}
 
 pytestmark = pytest.mark.skipif(not NAMES, reason="oneglance has no public names yet")
 

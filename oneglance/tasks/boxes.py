@@ -84,7 +84,7 @@ class Boxes(Task):
             label = self.single or box.label
             found.append(replace(box, label=label, attributes=self._read_attributes(box)))
         looked = None if self.single else said.asked
-        if asked is not None:
+        if asked is not None and not self.single:
             looked = frozenset(asked) if looked is None else looked & frozenset(asked)
         return Seen(tuple(found), looked)
 

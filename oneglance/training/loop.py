@@ -142,7 +142,8 @@ class Learner:
                     loss, known = task.loss(raw.expand(rows, *raw.shape[1:]), part)
                 total += float((loss * known).sum())
                 count += float(known.sum())
-            self.units[place] = max(total / max(count, 1e-12), 1e-6)
+            # A task that needs no answers has a loss that is relative already.
+            self.units[place] = max(total / count, 1e-6) if count else 1.0
 
     def losses(self, raw: Mapping[str, Tensor], targets: Targets, mix: Mix | None) -> tuple[Tensor, Tensor]:
         """(losses [tasks] relative to the constant answer, present [tasks])."""

@@ -18,7 +18,7 @@ from oneglance.config import Config
 from oneglance.data.cache import cache_folder
 from oneglance.data.dataset import Part
 from oneglance.data.images import Fit
-from oneglance.errors import DataError, DivergedError, RunError, StoppedError
+from oneglance.errors import ConfigError, DataError, DivergedError, RunError, StoppedError
 from oneglance.files import finite, sweep, write_json
 from oneglance.machine import environment, faster_precision, keep_freed_memory, pick_device
 from oneglance.network import Network, build_network
@@ -80,6 +80,8 @@ class Session:
         network = build_network(
             config.backbone, tasks, config.base, private=config.training.private_stage
         ).to(self.device)
+        if config.backbone.freeze and not network.backbone.gives_maps:
+            _refuse_views(tasks)
         apart = max(1, len(training.rows) // PREPARE_BY)
         network.prepare(store.gather(training.rows[::apart][:PREPARE_BY]))
         self.store = remembered(network, store, self.parts, config, self.device, screen)
@@ -280,6 +282,16 @@ class Session:
         return faster_precision(
             step, self.device, key=key, memory=cache_folder(self.config.cache) / "precision.json"
         )
+
+
+def _refuse_views(tasks: Mapping[str, Task]) -> None:
+    """Features that are kept are those of one view."""
+    for name, task in tasks.items():
+        if task.views > 1:
+            raise ConfigError(
+                f"[tasks.{name}] compares changed views of a picture, and [backbone] freeze keeps only one",
+                cure="name a label with `like`, or set freeze = false",
+            )
 
 
 def placed(part: Part, tasks: Mapping[str, Task], store: PictureStore, fit: Fit) -> Part:

@@ -40,7 +40,7 @@ def test_everything_wrong_is_told_at_once() -> None:
         'oneglance.toml: [tasks.kind] has no type "lable". Did you mean "label"?',
         'oneglance.toml: [tasks.style] has no key "seperator". Did you mean "separator"?',
         'oneglance.toml: [tasks.price] uses "knd", which is no task. Did you mean "kind"?',
-        'oneglance.toml: [tasks.size] needs the key "type". Known: label, number, tags.',
+        'oneglance.toml: [tasks.size] needs the key "type". Known: boxes, embedding, label, number, tags.',
     ]
 
 

@@ -13,6 +13,7 @@ from toy import Drawn, results
 from oneglance import config as configuration
 from oneglance.data.dataset import Part
 from oneglance.data.record import Box, Record, Seen
+from oneglance.errors import ConfigError
 from oneglance.run import RunFolder
 from oneglance.screen import Screen
 from oneglance.task import build_tasks
@@ -161,3 +162,21 @@ def test_a_class_that_was_not_looked_for_is_unknown() -> None:
     task.learn([looked, whole])
     target = task.encode([looked, whole, None])
     assert target["known"].tolist() == [[0, 1], [1, 1], [0, 0]]
+
+
+def test_an_embedding_without_answers_counts_as_it_is(tmp_path: Path) -> None:
+    """No two pictures are alike without being looked at twice, so there is no constant loss to divide by."""
+    made = session(tmp_path / "run")
+    assert made.learner.units[list(made.tasks).index("own")] == 1
+    assert (made.learner.units > 1e-3).all()
+
+
+def test_kept_features_have_one_view_only(tmp_path: Path) -> None:
+
+    config = configuration.parse(CONFIG, base=tmp_path, overrides=("backbone.freeze=true",))
+    tasks = build_tasks({name: table for name, table in config.tasks.items() if name in ("kind", "own")})
+    store, records = squares()
+    rows = np.arange(len(records))
+    parts = Part(records[:TRAINING], rows[:TRAINING]), Part(records[TRAINING:], rows[TRAINING:])
+    with pytest.raises(ConfigError, match=r"\[tasks.own\] compares changed views"):
+        Session(RunFolder.create(tmp_path / "run", config), config, tasks, store, *parts, Screen())
