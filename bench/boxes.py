@@ -27,6 +27,7 @@ from oneglance.config import AugmentTable, BackboneTable, TrainingTable
 from oneglance.data.images import Fit
 from oneglance.data.record import Box, Seen
 from oneglance.detection import matching
+from oneglance.inference.engine_torch import TorchEngine
 from oneglance.inference.predictor import Predictor
 from oneglance.machine import environment, keep_freed_memory, precise
 from oneglance.network import build_network
@@ -82,7 +83,7 @@ def costs(device: torch.device, steps: int, rounds: int) -> dict[str, float]:
     for names in (["kind"], list(TASKS)):
         learner, batches, tasks = learner_of(names, 12, device)
         training.append(partial(our_step, learner, endless(batches)))
-        predictor = Predictor(learner.average, tasks, None, device, "fp32")  # type: ignore[arg-type]
+        predictor = Predictor(TorchEngine(learner.average, device, "fp32"), tasks, None)  # type: ignore[arg-type]
         predicting.append(partial(predictor.answers, Noise.pixels[:BATCH], lying))
     found = {}
     for what, (one, both) in (("training", training), ("prediction", predicting)):

@@ -28,6 +28,7 @@ from oneglance.data.decoding import decode
 from oneglance.data.images import Fit, Limits
 from oneglance.data.refs import FileImage
 from oneglance.data.scenes import scenes
+from oneglance.inference.engine_torch import TorchEngine
 from oneglance.inference.predictor import BATCH, Predictor
 from oneglance.machine import environment, keep_freed_memory, pick_device
 from oneglance.network import build_network
@@ -62,7 +63,7 @@ def main() -> None:
     tasks["view"].learn(["top", "side"])
     tasks["price"].learn([1.0, 2.0, 3.0])
     network = build_network(config.backbone, tasks, Path()).to(device).eval()
-    predictor = Predictor(network, tasks, config, device, given.precision)
+    predictor = Predictor(TorchEngine(network, device, given.precision), tasks, config)
     with tempfile.TemporaryDirectory() as folder:
         refs = written(Path(folder), given.pictures)
         canvases = np.zeros((BATCH, 128, 128, 3), dtype=np.uint8)

@@ -23,6 +23,7 @@ from loop import BATCH, SETTINGS, endless, our_step, timed
 from oneglance.balancers.equal import Equal
 from oneglance.config import AugmentTable, BackboneTable, TrainingTable
 from oneglance.data.images import Fit
+from oneglance.inference.engine_torch import TorchEngine
 from oneglance.inference.predictor import Predictor
 from oneglance.machine import environment, keep_freed_memory
 from oneglance.network import build_network
@@ -81,7 +82,7 @@ def measure(table: BackboneTable, steps: int, rounds: int) -> dict[str, float]:
         batches = Batches(store, np.arange(COUNT), targets, BATCH, device)
         learner.measure_units(batches.targets)
         training.append(partial(our_step, learner, endless(batches)))
-        predictor = Predictor(learner.average, tasks, None, device, "fp32")  # type: ignore[arg-type]
+        predictor = Predictor(TorchEngine(learner.average, device, "fp32"), tasks, None)  # type: ignore[arg-type]
         predicting.append(partial(predictor.answers, store.pixels[:BATCH], lying))
     ratios = {}
     for what, (one, five) in (("training", training), ("prediction", predicting)):

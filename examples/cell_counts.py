@@ -1,6 +1,6 @@
 """Write a table of how many cells of each kind a picture of BCCD shows: image, RBC, WBC, Platelets.
 
-    python examples/cell_counts.py data/bccd counts.csv
+python examples/cell_counts.py data/bccd counts.csv
 """
 
 from __future__ import annotations

@@ -104,11 +104,16 @@ class Network(nn.Module):
 
     def forward(self, pictures: Tensor) -> dict[str, Tensor]:
         """Pictures [n, 3, h, w] in 0 to 255 to the raw output of every task."""
-        raw = self.answer(self.features(pictures))
+        return self.look(pictures)[1]
+
+    def look(self, pictures: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """(feature vectors [n, d], raw output of every task) of pictures [n, 3, h, w] in 0 to 255."""
+        features = self.features(pictures)
+        raw = self.answer(features)
         if self.mirror and not self.training:
             other = self.answer(self.features(pictures.flip(3)))
             raw |= {name: (raw[name] + other[name]) / 2 for name in self.whole}
-        return raw
+        return features.vector, raw
 
 
 def branches(backbone: Backbone, tasks: Collection[str], private: Sequence[str]) -> nn.ModuleDict:

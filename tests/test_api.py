@@ -231,6 +231,7 @@ def test_train_makes_a_run(home: Path) -> None:
         "config.toml",
         "environment.json",
         "history.jsonl",
+        "novelty.safetensors",
         "unreadable.json",
         "overrides.json",
         "split.csv",

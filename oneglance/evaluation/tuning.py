@@ -1,5 +1,5 @@
 """Weights of the tasks by successive halving (Jamieson and Talwalkar 2016, arXiv 1502.07943): many trainings
-begin and the best of them go on. The weights as they are always go on, so that the winner has something to beat.
+begin, the best go on, and the weights as they are always do, so that the winner has something to beat.
 """
 
 from __future__ import annotations

@@ -51,18 +51,8 @@ class TorchEngine:
         """See ``Engine``."""
         pictures = torch.from_numpy(canvases).permute(0, 3, 1, 2).to(self.device)
         with precise(self.precision, self.device):
-            vectors, raw = look(self.network, pictures)
+            vectors, raw = self.network.look(pictures)
         return Looked(plain(vectors), {name: plain(value) for name, value in raw.items()})
-
-
-def look(network: Network, pictures: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-    """What ``network(pictures)`` gives, after the feature vectors [n, d] that it comes from."""
-    features = network.features(pictures)
-    raw = network.answer(features)
-    if network.mirror:
-        other = network.answer(network.features(pictures.flip(3)))
-        raw |= {name: (raw[name] + other[name]) / 2 for name in network.whole}
-    return features.vector, raw
 
 
 def plain(values: Tensor) -> np.ndarray:

@@ -27,7 +27,7 @@ from oneglance.errors import ConfigError, OneglanceError, RunError, nearest
 from oneglance.files import finite, write_bytes
 from oneglance.inference.engine import Engine, Looked
 from oneglance.inference.engine_onnx import INPUT, KEY, VECTORS, OnnxEngine, open_session, output_name, packed
-from oneglance.inference.engine_torch import TorchEngine, look, plain
+from oneglance.inference.engine_torch import TorchEngine, plain
 from oneglance.inference.novelty import Novelty
 from oneglance.inference.predictor import BATCH, Predictor, novelty_of
 from oneglance.network import Network
@@ -136,7 +136,7 @@ class Exported(nn.Module):
             network.backbone = Halved(network.backbone)  # type: ignore[assignment]
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, ...]:
-        vectors, raw = look(self.network, pictures.permute(0, 3, 1, 2).float())
+        vectors, raw = self.network.look(pictures.permute(0, 3, 1, 2).float())
         return vectors, *raw.values()
 
 

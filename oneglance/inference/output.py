@@ -18,7 +18,7 @@ from oneglance.files import replacing
 from oneglance.task import Prediction, Task
 
 ROWS = 4096  # rows of a Parquet row group
-OWN = ("image", "width", "height", "error")  # columns of the picture itself
+OWN = ("image", "width", "height", "unfamiliar", "unknown", "error")  # columns of the picture itself
 
 
 def write_answers(
@@ -123,7 +123,7 @@ def _parquet(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    types = {str: pa.string(), int: pa.int64(), float: pa.float64()}
+    types = {str: pa.string(), bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
     schema = pa.schema([(name, types[kind]) for name, kind in columns(example).items()])
     flat = (flattened(row) for row in rows)
     with pq.ParquetWriter(file, schema) as writer:

@@ -181,7 +181,7 @@ class Predictor:
         """Values of every kind that a row may hold beside the picture's own, for the columns of a table."""
         own: dict[str, Prediction] = {}
         if self.novelty is not None:
-            own = {"unfamiliar": {"value": 0.0}, "unknown": {"value": 1}}
+            own = {"unfamiliar": {"value": 0.0}, "unknown": {"value": True}}
         return {**own, **{name: task.constant(1)[0] for name, task in self.tasks.items()}}
 
 

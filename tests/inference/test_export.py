@@ -27,7 +27,6 @@ from oneglance.data.refs import FileImage
 from oneglance.data.scenes import write_scenes
 from oneglance.errors import ConfigError, RunError
 from oneglance.inference import engine_onnx, export
-from oneglance.inference.engine_torch import look
 from oneglance.inference.predictor import open_predictor
 from oneglance.network import Network
 from oneglance.run import RunFolder
@@ -194,7 +193,7 @@ def test_a_mirrored_network_is_looked_at_in_the_same_way(tmp_path: Path) -> None
     network = toy.learner(tmp_path / "run", "backbone.mirror=true").average
     pictures = torch.from_numpy(toy.world()[0].pixels[:3]).permute(0, 3, 1, 2)
     with torch.inference_mode():
-        vectors, raw = look(network, pictures)
+        vectors, raw = network.look(pictures)
         expected, plain = network(pictures), network.answer(network.features(pictures))
     assert len(vectors) == 3
     for name in raw:
@@ -252,7 +251,7 @@ def test_a_file_that_would_answer_otherwise_is_not_written(
     made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def otherwise(network: Network, pictures: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        vectors, raw = look(network, pictures)
+        vectors, raw = network.look(pictures)
         return vectors, {**raw, "covered": raw["covered"] + 0.1}
 
     monkeypatch.setattr(export, "look", otherwise)
