@@ -48,7 +48,7 @@ class Shared:
 
     def back(self, gradients: list[Tensor], weights: Tensor) -> None:
         """Let the backbone learn the weighted sum of the tasks' gradients."""
-        mixed = [torch.tensordot(weights.to(each.dtype), each, dims=1) for each in gradients]
+        mixed = [torch.tensordot(weights, each.float(), dims=1).to(each.dtype) for each in gradients]
         torch.autograd.backward(self.seen, mixed)
 
 

@@ -65,6 +65,13 @@ def to_mean_norm(weighting: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Te
     return scaled
 
 
+def theirs_of_upgrad(gram: Tensor) -> Tensor:
+    pytest.importorskip(
+        "quadprog", reason="TorchJD's UPGrad needs quadprog, which is GPL and so not installed"
+    )
+    return UPGradWeighting()(gram)
+
+
 @pytest.fixture
 def exact(monkeypatch: pytest.MonkeyPatch) -> None:
     """The solver of TorchJD's CAGrad stops early: its weights are good to 1e-4 only."""
@@ -74,7 +81,7 @@ def exact(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # Name, options, oracle, draws: the slow solvers of the oracles are asked less often.
 ORACLES: dict[str, tuple[str, dict[str, float], Callable[[Tensor], Tensor], int]] = {
-    "upgrad": ("upgrad", {}, UPGradWeighting(), DRAWS),
+    "upgrad": ("upgrad", {}, theirs_of_upgrad, DRAWS),
     "pcgrad": ("pcgrad", {}, with_global_seed(lambda g: PCGradWeighting()(g) / len(g)), DRAWS),
     "imtl_g": ("imtl_g", {}, IMTLGWeighting(), DRAWS),
     "aligned": ("aligned", {}, AlignedMTLWeighting(), DRAWS),
@@ -233,3 +240,22 @@ def test_gradients_in_another_unit_change_nothing(name: str) -> None:
         found = ours(build_balancer(name, {}), losses, gram)
         small = ours(build_balancer(name, {}), losses, gram * np.float64(1e-16))
         torch.testing.assert_close(small, found)
+
+
+def test_upgrad_solves_its_programs() -> None:
+    """Each projection by a general solver: the shortest mixture with weights of at least the task's own
+    (Quinton and Rey 2024, proposition 1).
+    """
+    method = build_balancer("upgrad", {})
+    for losses, gram in problems(60, most=5):
+        count = len(gram)
+        ridged = (gram / gram.trace() + 1e-4 * torch.eye(count)).numpy()
+        found = []
+        for row in np.eye(count):
+            v = cvxpy.Variable(count)
+            cvxpy.Problem(cvxpy.Minimize(cvxpy.quad_form(v, cvxpy.psd_wrap(ridged))), [v >= row]).solve(
+                solver="CLARABEL", tol_gap_abs=1e-12, tol_gap_rel=1e-12, tol_feas=1e-12
+            )
+            found.append(v.value)
+        expected = torch.from_numpy(np.mean(found, axis=0))
+        torch.testing.assert_close(ours(method, losses, gram), expected, rtol=1e-5, atol=1e-5)
