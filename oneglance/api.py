@@ -581,11 +581,12 @@ size = 16
 [backbone]
 name = "small"
 size = 64
+options = { width = 48 }
 
 [augment]
 flip = false        # a mirrored digit is no digit
 
 [training]
-epochs = 26
+epochs = 22
 batch = 32
 """
