@@ -18,7 +18,7 @@ from oneglance.files import replacing
 from oneglance.task import Prediction, Task
 
 ROWS = 4096  # rows of a Parquet row group
-OWN = ("image", "width", "height", "unfamiliar", "unknown", "error")  # columns of the picture itself
+OWN = ("image", "width", "height", "error")  # columns of the picture itself
 
 
 def write_answers(

@@ -28,7 +28,6 @@ from oneglance.data.scenes import write_scenes
 from oneglance.errors import ConfigError, RunError
 from oneglance.inference import engine_onnx, export
 from oneglance.inference.predictor import open_predictor
-from oneglance.network import Network
 from oneglance.run import RunFolder
 from oneglance.screen import Screen
 
@@ -250,11 +249,11 @@ def test_unknown_wishes_are_told(made: Made, shell: Shell, words: tuple[str, ...
 def test_a_file_that_would_answer_otherwise_is_not_written(
     made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def otherwise(network: Network, pictures: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        vectors, raw = network.look(pictures)
-        return vectors, {**raw, "covered": raw["covered"] + 0.1}
+    def otherwise(exported: export.Exported, pictures: Tensor) -> tuple[Tensor, ...]:
+        vectors, raw = exported.network.look(pictures.permute(0, 3, 1, 2).float())
+        return vectors, *{**raw, "covered": raw["covered"] + 0.1}.values()
 
-    monkeypatch.setattr(export, "look", otherwise)
+    monkeypatch.setattr(export.Exported, "forward", otherwise)
     with pytest.raises(
         RunError, match=r"would answer covered otherwise than the run: by .* nothing was written"
     ):
