@@ -26,28 +26,17 @@ from typing import Any
 
 import numpy as np
 import psutil
+import torch
+from predict import untrained, written
 
-from oneglance import config as configuration
 from oneglance.data.decoding import decode
 from oneglance.data.images import Fit, Limits
 from oneglance.data.refs import FileImage
-from oneglance.data.scenes import scenes
-from oneglance.inference.predictor import BATCH, Predictor, open_predictor
+from oneglance.inference.predictor import BATCH, open_predictor
 from oneglance.serving.app import Settings, build_app
 from oneglance.serving.server import listening, server
 
 CLIENTS = (1, 8, 64)
-CONFIG = """
-sources = [{path = "none"}]
-[tasks]
-kind = {type = "label"}
-view = {type = "label"}
-price = {type = "number"}
-[backbone]
-name = "mobilenetv2_100"
-weights = "none"
-size = 128
-"""
 
 
 def main() -> None:
@@ -59,9 +48,11 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--soak", type=int, default=10_000, help="requests between the looks at memory")
     given = options.parse_args()
-    predictor = open_predictor(given.run, device="cpu") if given.run else untrained()
+    predictor = (
+        open_predictor(given.run, device="cpu") if given.run else untrained(torch.device("cpu"), "fp32")
+    )
     with tempfile.TemporaryDirectory() as folder, listening("127.0.0.1", 0) as door:
-        refs = written(Path(folder))
+        refs = written(Path(folder), 200)
         settings = Settings()
         service = server(build_app(predictor, settings), settings.bounds)
         thread = threading.Thread(target=service.run, kwargs={"sockets": [door]}, daemon=True)
@@ -106,34 +97,6 @@ def main() -> None:
         "soak": given.soak,
     }
     print(json.dumps(result))
-
-
-def untrained() -> Any:
-    """A network of usual size that has learned nothing: for speed it makes no difference."""
-    from oneglance.inference.engine_torch import TorchEngine
-    from oneglance.network import build_network
-    from oneglance.task import build_tasks
-
-    config = configuration.parse(CONFIG, base=Path())
-    tasks = build_tasks(config.tasks)
-    tasks["kind"].learn([f"k{row % 17}" for row in range(100)])
-    tasks["view"].learn(["top", "side"])
-    tasks["price"].learn([1.0, 2.0, 3.0])
-    network = build_network(config.backbone, tasks, Path()).eval()
-    return Predictor(TorchEngine.ready(network, config, "cpu", "fp32"), tasks, config)
-
-
-def written(folder: Path, count: int = 200) -> list[FileImage]:
-    """Drawn JPEG files of 400×533 pixels."""
-    from PIL import Image
-
-    drawn = list(scenes(count=50, seed=0, size=160))
-    refs = []
-    for number in range(count):
-        path = folder / f"{number}.jpg"
-        Image.fromarray(drawn[number % len(drawn)].pixels).resize((400, 533)).save(path, quality=90)
-        refs.append(FileImage(str(path), path.name))
-    return refs
 
 
 def bound(decoded: float, forwarded: float) -> float:

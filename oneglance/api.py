@@ -81,8 +81,7 @@ def check(
         wrong = learn_all(tasks, Part([dataset.records[row] for row in learned.tolist()], learned).answers)
         problems += (Problem(error.where, error.what, error.cure) for error in wrong)
     if pictures:
-        limits = Limits(declared.pictures.megapixels, declared.pictures.megabytes)
-        fit = Fit(declared.backbone.size, declared.pictures.fit)
+        limits, fit = Limits.declared(declared), Fit.declared(declared)
         refs = [record.image for record in dataset.records]
         for done, found in enumerate(decode(refs, fit, limits, declared.cache.workers), 1):
             screen.progress(done, len(refs), "looking at every picture")
@@ -132,8 +131,8 @@ def train(
         learned = [*dataset.parts.train.tolist(), *dataset.parts.validation.tolist()]
         store = open_canvases(
             [dataset.records[row].image for row in learned],
-            Fit(declared.backbone.size, declared.pictures.fit),
-            Limits(declared.pictures.megapixels, declared.pictures.megabytes),
+            Fit.declared(declared),
+            Limits.declared(declared),
             declared.cache,
             screen.progress,
         )
@@ -349,9 +348,7 @@ def stream(
     refs = pictures_of(pictures, screen)
     rows = predictor.predict(refs)
     if draw is not None:
-        pictures_table = predictor.config.pictures
-        limits = Limits(pictures_table.megapixels, pictures_table.megabytes)
-        rows = illustrated(rows, refs, predictor.tasks, Path(draw), limits)
+        rows = illustrated(rows, refs, predictor.tasks, Path(draw), predictor.limits)
 
     def told() -> Iterator[dict[str, Any]]:
         for done, row in enumerate(rows, 1):

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from oneglance.config import Config
 from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError
 
@@ -33,6 +34,11 @@ class Limits:
 
     megapixels: float = 200  # millions of pixels
     megabytes: float = 200  # millions of bytes of the file
+
+    @classmethod
+    def declared(cls, config: Config) -> Limits:
+        """Those that a configuration declares."""
+        return cls(config.pictures.megapixels, config.pictures.megabytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,11 @@ class Fit:
         width, height = (size, size) if isinstance(size, int) else size
         for name, value in {"width": width, "height": height, "fit": fit}.items():
             object.__setattr__(self, name, value)
+
+    @classmethod
+    def declared(cls, config: Config) -> Fit:
+        """The one that a configuration declares."""
+        return cls(config.backbone.size, config.pictures.fit)
 
     @property
     def shape(self) -> tuple[int, int, int]:

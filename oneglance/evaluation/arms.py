@@ -18,7 +18,7 @@ from oneglance.data.checks import summary
 from oneglance.data.dataset import Dataset, Part, load_dataset
 from oneglance.data.images import Fit, Limits, Placement
 from oneglance.errors import DivergedError, RunError, StoppedError
-from oneglance.evaluation.evaluate import _count_read as count_read
+from oneglance.evaluation.evaluate import count_read
 from oneglance.inference.predictor import BATCH, Predictor
 from oneglance.run import RunFolder
 from oneglance.screen import Screen
@@ -58,8 +58,8 @@ class World:
         rows = [*parts.train.tolist(), *parts.validation.tolist(), *parts.test.tolist()]
         store = open_canvases(
             [dataset.records[row].image for row in rows],
-            Fit(config.backbone.size, config.pictures.fit),
-            Limits(config.pictures.megapixels, config.pictures.megabytes),
+            Fit.declared(config),
+            Limits.declared(config),
             config.cache,
             screen.progress,
         )
@@ -79,7 +79,7 @@ class World:
 
     def placements(self, part: Part) -> list[Placement]:
         """How each picture of a part lies on its canvas."""
-        fit = Fit(self.config.backbone.size, self.config.pictures.fit)
+        fit = Fit.declared(self.config)
         return [fit.place(width, height) for width, height in self.store.sizes(part.rows).tolist()]
 
     def steps(self, part: Part) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from oneglance.evaluation.plots import Plot, plot
-from oneglance.evaluation.report import Bar, ScoreRow, _environment, figure
+from oneglance.evaluation.report import Bar, ScoreRow, environment, figure
 from oneglance.files import write_text
 
 ARMS = ("joint", "joint_long", "single", "classical", "constant")
@@ -49,7 +49,7 @@ def write_page(path: Path, found: Mapping[str, Any], *, title: str) -> None:
         RunError: the place cannot be written.
     """
     tasks = found["tasks"]
-    page = _environment().get_template("compare.html.j2")
+    page = environment().get_template("compare.html.j2")
     text = page.render(
         title=title,
         found=found,

@@ -48,7 +48,7 @@ def evaluate_run(run: RunFolder, split: str, out: Path, screen: Screen) -> dict[
         "split": split,
         "pictures": len(asked.records),
         "unreadable": len(chosen) - len(asked.records),
-        "reads": _count_read(run, split),
+        "reads": count_read(run, split),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "tasks": {name: _scores(task, name, asked) for name, task in tasks.items()},
     }
@@ -168,7 +168,7 @@ def _wrong(task: Task, image: ImageRef, truth: Any, said: Prediction) -> Wrong:
     )
 
 
-def _count_read(run: RunFolder, split: str) -> int:
+def count_read(run: RunFolder, split: str) -> int:
     """How often this part has been scored, this time included: a part that is read often is no longer new."""
     path = run / "reads.json"
     reads = run.read_json("reads.json") if path.exists() else {}

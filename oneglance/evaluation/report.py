@@ -126,7 +126,7 @@ def write_page(
         _part(name, entry, details.get(name, ()), history, wrong.get(name, ()), limits or Limits())
         for name, entry in report["tasks"].items()
     ]
-    page = _environment().get_template("report.html.j2")
+    page = environment().get_template("report.html.j2")
     losses = _curves(history, "loss", "Loss", "relative to the constant answer", include=(0.0,))
     text = page.render(
         title=title,
@@ -141,7 +141,7 @@ def write_page(
     write_text(path, text.encode("utf-8", "replace").decode("utf-8"))
 
 
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("oneglance.evaluation", "page"),
         autoescape=True,

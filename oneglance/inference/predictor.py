@@ -93,12 +93,12 @@ class Predictor:
     @property
     def fit(self) -> Fit:
         """How pictures become canvases."""
-        return Fit(self.config.backbone.size, self.config.pictures.fit)
+        return Fit.declared(self.config)
 
     @property
     def limits(self) -> Limits:
         """Which pictures are refused before they are decoded."""
-        return Limits(self.config.pictures.megapixels, self.config.pictures.megabytes)
+        return Limits.declared(self.config)
 
     def look(self, canvases: np.ndarray) -> Looked:
         """uint8 [n, h, w, 3] to feature vectors and the raw output of every task."""

@@ -217,13 +217,11 @@ class Boxes(Task):
 
         truth = Truth(*(target[key] for key in Truth._fields))
         found = dense_loss(raw, truth, self._levels, self.bins)
-        loss, start = found.loss, 4 + len(self._classes)
-        rows = raw.flatten(0, 1)[found.row]
-        for name, task in self._attributes.items():
-            said = rows[:, start : start + task.width]
-            off, known = task.loss(said, attribute_target(target, name, found.box))
+        loss, rows = found.loss, raw.flatten(0, 1)[found.row]
+        for name, columns in self._columns():
+            wanted = attribute_target(target, name, found.box)
+            off, known = self._attributes[name].loss(rows[:, columns], wanted)
             loss = loss + (off * known).sum() / known.sum().clamp(min=1)
-            start += task.width
         return loss, found.known
 
     def mixed_loss(self, raw: Tensor, target: Mapping[str, Tensor], mix: Mix) -> tuple[Tensor, Tensor]:

@@ -61,8 +61,7 @@ class Session:
         """``store`` holds the pictures [n, h, w, 3] that the rows of both parts name."""
         self.folder, self.config, self.tasks, self.screen = folder, config, tasks, screen
         training, validation = self.parts = tuple(
-            placed(part, tasks, store, Fit(config.backbone.size, config.pictures.fit))
-            for part in (training, validation)
+            placed(part, tasks, store, Fit.declared(config)) for part in (training, validation)
         )
         self.device = pick_device(config.training.device)
         keep_freed_memory()
