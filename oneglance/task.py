@@ -25,6 +25,7 @@ from oneglance.data.union import unite_same
 from oneglance.errors import ConfigError, DataError, nearest
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor, nn
 
     from oneglance.data.images import Placement
@@ -56,6 +57,11 @@ class View(NamedTuple):
     def alone(self) -> Tensor:
         """bool [n]: it shows one picture only."""
         return self.scale == 1
+
+    def to(self, device: torch.device) -> View:
+        """The same on ``device``."""
+        motion, tiles, scale, offset = (part.to(device) for part in self[:4])
+        return View(motion, tiles, scale, offset, self.canvas)
 
     def holds(self, target: Tensor) -> Tensor:
         """``target`` [old pictures, ...] of the pictures in the plane: [n, t, ...]."""

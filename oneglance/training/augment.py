@@ -37,7 +37,11 @@ class Augment:
         """
         x = pictures.float()
         view = self._view(x, generator, mosaic=0.0 if rest else self.mosaic)
-        x = self._moved(x, view)
+        # Asked while it is on the CPU: a GPU would have to be waited for.
+        still = not self.mosaic and torch.equal(view.motion, torch.eye(2, 3).expand(view.motion.shape))
+        view = view.to(x.device)
+        # Pictures that stay where they are do not even get a rounding error.
+        x = x.contiguous(memory_format=torch.channels_last) if still else self._moved(x, view)
         x = self._coloured(x, generator)
         if self.table.erase and not rest:
             x = self._erased(x, generator)
@@ -79,13 +83,10 @@ class Augment:
             alone = F.pad(tiles, (0, 3), value=-1)
             tiles, offset = torch.where(chosen[:, None], four, alone), torch.tensor(QUARTERS)
             scale = torch.where(chosen, 0.5, 1.0)
-        motion, tiles, scale, offset = (tensor.to(x.device) for tensor in (motion, tiles, scale, offset))
         return View(motion, tiles, scale, offset, (width, height))
 
     def _moved(self, x: Tensor, view: View) -> Tensor:
         motion = view.motion
-        if not self.mosaic and torch.equal(motion.cpu(), torch.eye(2, 3).expand(motion.shape)):
-            return x.contiguous(memory_format=torch.channels_last)  # not even a rounding error
         if view.tiles.shape[1] == 1:
             return self._sampled(x, motion)
         four = torch.nonzero(~view.alone)[:, 0]
