@@ -10,22 +10,15 @@ and how bright the picture is (mean grey, 0 to 255). Validation and test keep al
 from __future__ import annotations
 
 import argparse
-import io
 import json
-from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from PIL import Image
+from cifar10_questions import TASKS, asked
 
 import oneglance as og
 
-LIVING = {"bird", "cat", "deer", "dog", "frog", "horse"}
-TASKS = ("label", "living", "brightness")
 CONFIG = """
 [[sources]]
 path = "{name}.parquet"
@@ -50,22 +43,6 @@ seed = {seed}
 """
 
 
-def rows(folder: Path, part: str, count: int) -> Iterator[dict[str, Any]]:
-    """Rows of a Parquet file of CIFAR-10 with three answers each."""
-    names = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
-    table = pq.ParquetFile(folder / f"{part}.parquet")
-    every = (row for batch in table.iter_batches(1000) for row in batch.to_pylist())
-    for row in islice(every, count):
-        label = row["label"] if isinstance(row["label"], str) else names[row["label"]]
-        grey = np.asarray(Image.open(io.BytesIO(row["image"]["bytes"])).convert("L"))
-        answers = {
-            "label": label,
-            "living": "yes" if label in LIVING else "no",
-            "brightness": float(grey.mean()),
-        }
-        yield {"image": row["image"], **answers}
-
-
 def main() -> None:
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -81,13 +58,9 @@ def main() -> None:
     given = options.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
 
-    random = np.random.default_rng(given.seed)
-    learned = list(rows(given.data, "train", given.train + given.validation))
-    for place, row in enumerate(learned):
-        row["split"] = "train" if place < given.train else "validation"
-        if row["split"] == "train":
-            row.update({task: row[task] if random.random() < given.keep else None for task in TASKS})
-    tested = [{**row, "split": "test"} for row in rows(given.data, "test", given.test)]
+    learned, tested = asked(
+        given.data, given.train, given.validation, given.test, keep=given.keep, seed=given.seed
+    )
     parts = {
         "all_rows": learned + tested,
         "complete_rows": [row for row in learned if all(row[task] is not None for task in TASKS)] + tested,

@@ -73,4 +73,10 @@ def suppress(
 
 def _overlap(boxes: np.ndarray, least: float) -> np.ndarray:
     """Which of ``boxes`` [n, 4] overlap by an IoU above ``least``: bool [n, n]."""
-    return iou(boxes, boxes) > least
+    common = intersection(boxes, boxes)
+    own = area(boxes)
+    # Without the division of ``iou``: this is most of what a picture's boxes cost after the network.
+    union = np.add.outer(own, own)
+    union -= common
+    union *= least
+    return (common > union) & (common > 0)
