@@ -122,10 +122,8 @@ class Boxes:
         if head.orientation == 1 or (size == upright != stored):
             turned = None
         elif size == stored != upright or (size is None and _fits(drawn, stored) > _fits(drawn, upright)):
-            what = (
-                "was drawn on as it lies in the file, though its EXIF tag turns it: so are its boxes turned"
-            )
-            self.told.note("boxes drawn lying", where, what)
+            what = "was drawn on as it lies in the file, and its EXIF tag turns it: its boxes are turned, too"
+            self.told.note("boxes drawn lying", where, what, "look at some")
             turned = head
         else:
             what = "is turned by its EXIF tag, and nothing says whether its boxes were drawn on it upright"

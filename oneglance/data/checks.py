@@ -16,7 +16,7 @@ from oneglance.data.presence import absent as absent
 from oneglance.data.quote import plain, quoted
 from oneglance.data.record import Record
 from oneglance.data.split import PARTS, Parts, strata
-from oneglance.errors import PictureError, Problem
+from oneglance.errors import DataError, PictureError, Problem
 
 EXAMPLES = 3  # of problems of one kind that are told together
 LONGEST_LINE = 800  # characters
@@ -45,6 +45,13 @@ def check(
     classes = strata(records, questions) if classes is None else classes
     facts = Facts(records, questions, classes, parts, digests, failures or {})
     return [problem for one in CHECKS for problem in one(facts)]
+
+
+def without_unreadable(failures: Iterable[DataError], total: int) -> list[str]:
+    """What is said of the pictures, of ``total``, that cannot be read; nothing where there are none."""
+    problems = [Problem(f.where, f.what, "left out", kind="unreadable", fatal=False) for f in failures]
+    count = f"{len(problems):,} of {total:,} pictures cannot be read and are left out"
+    return [*summary(problems), count] if problems else []
 
 
 def summary(problems: Iterable[Problem]) -> list[str]:

@@ -16,6 +16,7 @@ from oneglance.data.merge import Merge
 from oneglance.data.quote import plain
 from oneglance.data.record import SPLIT_NAMES, ImageRef, Record, Seen
 from oneglance.data.refs import FileImage, is_picture
+from oneglance.data.source import formats
 from oneglance.data.union import unite_same, unite_seen
 from oneglance.data.writer import Item, Writer, targets, writer_class
 from oneglance.errors import ConfigError, Problem, RunError, nearest
@@ -81,6 +82,16 @@ def refuse_target(to: str, out: Path) -> None:
         raise ConfigError(f'no format "{to}" can be written.{nearest(to, targets())}')
     if out.is_dir() and any(out.iterdir()):
         raise RunError("is not empty", where=str(out), cure="name a new folder")
+
+
+def refuse_format(name: str) -> None:
+    """A format to read that there is not; "" is the one found by looking.
+
+    Raises:
+        ConfigError: there is no such format.
+    """
+    if name and name not in formats():
+        raise ConfigError(f'no format "{name}" can be read.{nearest(name, formats())}')
 
 
 def joined(records: Iterable[Record]) -> tuple[list[Record], list[Problem]]:

@@ -195,6 +195,8 @@ def _wrong_columns(source: Source, fields: set[str]) -> Iterator[Problem]:
 def _unanswered(
     sources: Sequence[Source], questions: Sequence[Question], records: Sequence[Record], seen: set[str]
 ) -> Iterator[Problem]:
+    if not records:
+        return  # which is told already
     answered: set[str] = set()
     for record in records:
         if len(answered) == len(questions):
@@ -215,7 +217,8 @@ def _unanswered(
         else:
             names = " or ".join(quoted(name) for name in sorted(fields))
             what = f"no source holds anything in the field {names}.{_hint(sorted(fields)[0], seen)}"
-            yield Problem(question.name, what, cure="name the field with `from`", kind="no field")
+            cure = "name the field with `from`" if seen else "give a source of answers, or take the task out"
+            yield Problem(question.name, what, cure, kind="no field")
 
 
 def _hint(name: str, seen: set[str]) -> str:

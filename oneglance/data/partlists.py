@@ -29,6 +29,10 @@ class PartLists:
         self._told = Tally()
         places = (folder / "ImageSets" / "Main", folder)
         files = next((found for place in places if (found := sorted(_lists(place)))), [])
+        for file in sorted(places[0].glob("*_*.txt")):
+            if file.stem.rpartition("_")[2].lower() in (*SPLIT_NAMES, "trainval"):
+                what = "tells of one class in which pictures it is, and is not used: the boxes tell"
+                self._told.note("list of a class", f"{file.parent.name}/{file.name}", what)
         for _, part, file in files:
             for number, line in enumerate(lines(file), 1):
                 if line.strip():

@@ -25,7 +25,7 @@ def missing_pictures(records: Sequence[Record]) -> tuple[list[Record], list[Prob
         absent |= lost
         if unnamed:
             others = len(unnamed) - 1
-            what = f"and {others:,} more there are named by no row" if others else "is named by no row"
+            what = f"and {others:,} more there are named by no source" if others else "is named by no source"
             problems.append(Problem(plain(folder + min(unnamed)), what, kind="unnamed picture", fatal=False))
     there = [record for row, record in enumerate(records) if row not in absent] if absent else list(records)
     return there, [absent[row] for row in sorted(absent)] + problems

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 CANDIDATES = 300  # points per picture that decode() looks at
 FAINTEST = 0.001  # confidence below which nothing is told, not even to the scores
 VISIBLE = 0.1  # share of a box that must stay in a changed picture for it to count
-SMALLEST = 1.0  # pixels of the canvas: a box that is thinner there is not learned
+SMALLEST = 1.0  # pixels of the canvas: a box that is thinner there is a region to ignore
 
 
 class Boxes(Task):
@@ -42,8 +42,8 @@ class Boxes(Task):
     levels: int = Field(
         3, ge=1, le=5
     )  # maps that are looked at, from the coarsest; one more for small things
-    width: int = Field(64, ge=8)  # channels of the detector
-    depth: int = Field(2, ge=1, le=6)  # convolutions of each of its towers
+    width: int = Field(48, ge=8)  # channels of the detector
+    depth: int = Field(1, ge=1, le=6)  # convolutions of each of its towers
     bins: int = Field(16, ge=4, le=64)  # how far a side may be from a point, in strides of its map
     overlap: float = Field(0.6, gt=0, le=1)  # IoU from which of two boxes of one class only the surer stays
     most: int = Field(100, ge=1, le=CANDIDATES)  # boxes told per picture
@@ -177,8 +177,9 @@ class Boxes(Task):
             cut = replace(
                 box, x0=max(box.x0, 0), y0=max(box.y0, 0), x1=min(box.x1, width), y1=min(box.y1, height)
             )
-            if min(cut.x1 - cut.x0, cut.y1 - cut.y0) >= SMALLEST:
-                found.append(cut)
+            thin = min(cut.x1 - cut.x0, cut.y1 - cut.y0)
+            if thin > 0:  # else it is off the canvas
+                found.append(replace(cut, ignore=cut.ignore or thin < SMALLEST))
         return found
 
     # Torch.
@@ -278,8 +279,9 @@ class Boxes(Task):
         found = zip(
             self._cut(raw[kept.point, :4]).tolist(), kept.label.tolist(), kept.score.tolist(), strict=True
         )
+        classes = self._classes
         return [
-            _box(corners, self._classes[label], score, {name: said[row] for name, said in attributes.items()})
+            _box(corners, classes[label], score, {name: said[row] for name, said in attributes.items()})
             for row, (corners, label, score) in enumerate(found)
         ]
 

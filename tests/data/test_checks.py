@@ -12,7 +12,7 @@ import pytest
 from tiny import amount, row, word
 
 from oneglance.data import checks
-from oneglance.data.checks import check, summary
+from oneglance.data.checks import check, summary, without_unreadable
 from oneglance.data.presence import absent, missing_pictures
 from oneglance.data.record import Record
 from oneglance.data.refs import FileImage
@@ -102,7 +102,7 @@ def test_pictures_without_rows_are_counted_with_one_example(tmp_path: Path) -> N
     there, problems = missing_pictures(records)
     assert there == records
     assert of_kind(problems, "unnamed picture") == [
-        f"{tmp_path / 'x.jpg'}  and 1 more there are named by no row"
+        f"{tmp_path / 'x.jpg'}  and 1 more there are named by no source"
     ]
     assert not problems[0].fatal
 
@@ -218,6 +218,16 @@ def test_problems_of_one_kind_are_told_together_the_fatal_first() -> None:
         "b.jpg  is gone",
     ]
     assert summary([]) == []
+
+
+def test_of_unreadable_pictures_some_are_named_and_all_counted() -> None:
+    failures = [PictureError("is cut short", where=f"{n}.jpg") for n in range(5)]
+    assert without_unreadable(failures, 1200) == [
+        "0.jpg  is cut short — left out",
+        "    and 4 more: 1.jpg is cut short; 2.jpg is cut short; …",
+        "5 of 1,200 pictures cannot be read and are left out",
+    ]
+    assert without_unreadable([], 1200) == []
 
 
 def test_control_characters_of_the_data_do_not_reach_the_terminal() -> None:

@@ -15,11 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+import oneglance
+from oneglance import cli
 from oneglance.data.convert import convert
 from oneglance.data.gather import gather
 from oneglance.data.record import Box, ImageRef, Record, Seen
 from oneglance.data.refs import FileImage
-from oneglance.data.source import open_source
+from oneglance.data.source import formats, open_source
 from oneglance.data.writer import targets
 from oneglance.errors import ConfigError, Problem, RunError
 
@@ -309,3 +311,25 @@ def test_a_format_or_folder_that_will_not_do(tmp_path: Path, shelf: Path) -> Non
     (tmp_path / "full" / "a.txt").touch()
     with pytest.raises(RunError, match="is not empty"):
         convert(one(shelf), "coco", tmp_path / "full")
+
+
+def test_the_format_to_read_may_be_named(
+    tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table of boxes is also a table, whose columns are words and no boxes."""
+    monkeypatch.chdir(tmp_path)
+    picture(shelf, 1)
+    Path("boxes.csv").write_text("image,label,xmin,ymin,xmax,ymax\n01.png,cat,1,2,30,40\n")
+    oneglance.convert("boxes.csv", "table", "found", images=shelf)
+    assert {path.name for path in Path("found").glob("*.csv")} == {"boxes.csv"}
+    oneglance.convert("boxes.csv", "table", "named", format="table", images=shelf)
+    assert {path.name for path in Path("named").glob("*.csv")} == {"labels.csv"}
+    with pytest.raises(ConfigError, match=r'no format "tabel" can be read\. Did you mean "table"'):
+        oneglance.convert("boxes.csv", "table", "other", format="tabel", images=shelf)
+    assert not Path("other").exists()
+
+
+def test_the_shell_knows_the_formats() -> None:
+    assert cli.readable("co") == ["coco"]
+    assert cli.writable("") == targets()
+    assert set(cli.readable("")) == set(formats())

@@ -107,6 +107,18 @@ def test_a_name_that_is_no_task_is_a_problem(keys: dict[str, Any]) -> None:
     assert 'names "kindd", which is no task. Did you mean "kind"?' in told(found)[0]
 
 
+def test_without_any_field_no_name_of_one_is_asked_for() -> None:
+    assert told(read(row(2, "a")))[0] == (
+        'kind  no source holds anything in the field "kind". There are no fields at all.'
+        " — give a source of answers, or take the task out"
+    )
+
+
+def test_where_no_picture_was_read_no_field_is_missed() -> None:
+    """That there is none is told by the source."""
+    assert told(read()) == []
+
+
 def test_a_renamed_field_that_is_not_there_is_a_problem_although_another_source_has_it() -> None:
     one = Said(items=[row(2, "a", kind="hat")], columns={"kind": "knid"})
     found = gather([one, Said(items=[row(2, "b", kind="cap", knid="x")])], [word("kind")])

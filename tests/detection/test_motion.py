@@ -233,11 +233,25 @@ def test_what_has_nearly_left_is_gone(out: float, label: int) -> None:
         torch.testing.assert_close(found["box"][0, 0], torch.tensor([0.0, 10, 3, 30]), atol=1e-4, rtol=0)
 
 
-def test_what_has_become_too_small_is_gone() -> None:
+def test_what_has_become_too_small_to_learn_is_not_taken_for_nothing() -> None:
     view = still(1)
-    told = target(torch.tensor([[[20.0, 10, 22, 30], [20.0, 10, 24, 30]]]))
+    told = target(torch.tensor([[[20.0, 10, 22, 30], [20.0, 10, 24, 30], [0, 0, 0, 0]]]))
+    told["label"][0, 2] = -1
     found = moved(told, view._replace(motion=3 * view.motion), visible=0.1, smallest=1)
-    assert found["label"].tolist() == [[-1, 0]]
+    assert found["label"].tolist() == [[0, 0, -1]]
+    assert found["ignore"].tolist() == [[True, False, False]]
+    assert not told["ignore"].any()
+
+
+def test_a_thin_rest_of_what_has_left_is_gone() -> None:
+    """Of a box that is too thin, too, a tenth must still be there."""
+    view = still(1)
+    motion = view.motion.clone()
+    motion[0, 0, 2] = 2 * 21 / 64  # a box from 20 to 20.5 moves out to the left
+    told = target(torch.tensor([[[20.0, 10, 20.5, 30]]]))
+    found = moved(told, view._replace(motion=motion), visible=0.1, smallest=1)
+    assert found["label"].item() == -1
+    assert not found["ignore"].item()
 
 
 def test_no_box_anywhere() -> None:

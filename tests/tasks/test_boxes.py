@@ -241,14 +241,14 @@ def test_encoding() -> None:
             box(1, 1, 9, 9, label=""),
             box(2, 2, 9, 9, label="never seen"),
             box(3, 3, 4, 4),  # one pixel
-            box(5, 5, 5.5, 9),  # thinner than one
+            box(5, 5, 5.5, 9),  # thinner than one: there, but not to be learned
             box(40, 2, 50, 9),  # off the canvas
             asked={"apple", "never seen"},
         ),
     ]
     found = task.encode(answers)
     assert {name: value.shape[:2] for name, value in found.items()} == {
-        **{name: (4, 3) for name in found if name != "known"},
+        **{name: (4, 4) for name in found if name != "known"},
         "known": (4, 2),
     }
     assert {name: found[name].dtype for name in ("box", "label", "ignore", "known")} == {
@@ -258,13 +258,13 @@ def test_encoding() -> None:
         "known": np.float32,
     }
     assert found["known"].tolist() == [[1, 1], [0, 0], [0, 0], [1, 0]]
-    assert found["label"].tolist() == [[0, 1, -1], [-1] * 3, [-1] * 3, [0, 2, 0]]
-    assert found["ignore"].tolist() == [[False] * 3, [False] * 3, [False] * 3, [True, True, False]]
+    assert found["label"].tolist() == [[0, 1, -1, -1], [-1] * 4, [-1] * 4, [0, 2, 0, 0]]
+    assert found["ignore"].tolist() == [*[[False] * 4] * 3, [True, True, False, True]]
     assert found["box"][0, 1].tolist() == [0, 0, 8, 24] and found["box"][3, 2].tolist() == [3, 3, 4, 4]
-    alone = task._attributes["ripe"].encode(["yes", None, None])
+    alone = task._attributes["ripe"].encode(["yes", None, None, None])
     for name, value in alone.items():
         np.testing.assert_array_equal(found[f"ripe.{name}"][0], value)
-        np.testing.assert_array_equal(found[f"ripe.{name}"][1], np.stack([value[1]] * 3))
+        np.testing.assert_array_equal(found[f"ripe.{name}"][1], np.stack([value[1]] * 4))
 
 
 @pytest.mark.parametrize("answers", [[], [None], [seen()], [None, seen()]])

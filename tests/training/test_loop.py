@@ -389,6 +389,15 @@ def test_mean_skill_leaves_out_what_has_no_score(learner: Learner) -> None:
     assert np.isnan(mean_skill(learner.tasks, nothing, constants))
 
 
+def test_a_task_below_its_constant_does_not_choose_the_epoch(learner: Learner) -> None:
+    constants = {"kind": 0.5, "weight": 10.0, "style": 0.4, "verdict": float("nan")}
+    far, near, better = (
+        mean_skill(learner.tasks, {**constants, **found}, constants)
+        for found in ({"weight": 19.0}, {"weight": 15.0}, {"weight": 19.0, "kind": 0.6})
+    )
+    assert far < near < 0 < better
+
+
 # What another task saw.
 
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from oneglance.data.boxes import NOTHING, Boxes, Corners, Drawn, bounds, number
 from oneglance.data.documents import beginning, read_json
 from oneglance.data.header import header
+from oneglance.data.masks import mask_bounds
 from oneglance.data.nearby import find_nearby
 from oneglance.data.quote import plain, quoted
 from oneglance.data.record import SPLIT_NAMES
@@ -45,7 +46,8 @@ class Coco(Source):
     Roboflow's ``user_tags``. Keys that COCO does not know are fields of the picture.
 
     A file without the list ``annotations`` says nothing of boxes; an empty list says that there are none.
-    A polygon without a box is taken by its bounds.
+    A polygon or mask without a box is taken by its bounds; beside a box neither is looked at. Key points and
+    captions are named and not used, supercategories, licences and other words about the set are left alone.
     """
 
     rank: ClassVar[int] = 10  # its folder is also a folder
@@ -101,7 +103,7 @@ class _File:
 
     def __init__(self, said: Any, title: str) -> None:
         if not isinstance(said, dict) or not isinstance(said.get("images"), list):
-            cure = "give the instances file" if isinstance(said, list) else "export it again"
+            cure = "give the instances file" if isinstance(said, list) else "export it as COCO"
             raise DataError('is no COCO file: it has no list "images"', where=title, cure=cure)
         self._title = title
         self.problems: list[Problem] = []
@@ -112,7 +114,8 @@ class _File:
         self.pictures = list(self._pictures.values())
         marks = said.get("annotations")
         if marks is not None and not isinstance(marks, list):
-            raise DataError("is of a version that is not read: annotations is no list", where=title)
+            what = "is of a version that is not read: annotations is no list"
+            raise DataError(what, where=title, cure="export it as COCO")
         for mark in marks or ():
             self._annotation(mark)
         # Whether anybody looked for boxes at all.
@@ -205,6 +208,8 @@ class _File:
     def _mark(self, mark: Mapping[str, Any], picture: _Picture, label: str, where: str) -> None:
         corners = self._corners(mark, where)
         if corners is not None:
+            if mark.get("keypoints"):
+                self.told.note("key points", where, "has key points, which are not used: only its box is")
             attributes = self._plain(mark, OF_A_BOX, where) if mark.keys() - OF_A_BOX else {}
             own = mark.get("attributes")
             if isinstance(own, dict):
@@ -229,6 +234,9 @@ class _File:
             self.told.note("polygons", where, "is a polygon without a box: its bounds are taken")
             values = [number(value) for piece in outline if isinstance(piece, list) for value in piece]
             return bounds(zip(values[::2], values[1::2], strict=False))
+        if isinstance(outline, dict) and (found := mask_bounds(outline)):
+            self.told.note("masks", where, "is a mask without a box: its bounds are taken")
+            return found
         return None
 
 

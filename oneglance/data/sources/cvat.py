@@ -14,50 +14,57 @@ from oneglance.data.documents import beginning, children
 from oneglance.data.header import header
 from oneglance.data.nearby import find_nearby
 from oneglance.data.quote import plain, quoted
+from oneglance.data.record import SPLIT_NAMES
 from oneglance.data.source import Found, Source
 from oneglance.data.tabular import SAMPLE
 from oneglance.errors import DataError, Problem
 
 
 class Cvat(Source):
-    """An ``annotations.xml`` as CVAT exports it "for images", versions 1.0 and 1.1.
+    """An ``annotations.xml`` as CVAT exports it "for images", versions 1.0 and 1.1, or a folder that holds it
+    or one such file for each of train, val and test.
 
     The field ``objects`` holds the boxes, with their attributes and ``occluded``; polygons, ellipses, masks,
     cuboids and turned boxes are taken by their bounds. The tags of a picture are its ``tags``; the attribute
     ``age`` of the tag ``person`` is the field ``person.age``. The part is the picture's subset, unless that
-    is "default". The classes looked for are all labels of the file that are not for tags only; where it
-    has no other, it says nothing of boxes.
+    is "default", else the name of its file. The classes looked for are all labels of the file that are not
+    for tags only; where it has no other, it says nothing of boxes. Points, lines, skeletons and the tracks
+    of videos are named and not used.
     """
 
     rank: ClassVar[int] = 10
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        return path.suffix.lower() == ".xml" and b"<annotations" in beginning(path, 4096)
+        return bool(_files(path))
 
     def found(self) -> Iterator[Found | Problem]:
-        first = islice(
-            (child for child in children(self.path, "annotations") if child.tag == "image"), SAMPLE
-        )
+        for file in _files(self.path) or [self.path]:
+            inside = file != self.path
+            part = file.stem if self.split and inside and file.stem.lower() in SPLIT_NAMES else ""
+            yield from self._file(file, f"{self.title}/{file.name}" if inside else self.title, part)
+
+    def _file(self, path: Path, title: str, part: str) -> Iterator[Found | Problem]:
+        first = islice((child for child in children(path, "annotations") if child.tag == "image"), SAMPLE)
         names = [image.get("name", "") for image in first]
-        find = find_nearby(self.images, self.path, names, (self.path.parent.parent,))
+        find = find_nearby(self.images, path, names, (path.parent.parent,))
         boxes, classes = Boxes(), None
-        for place, child in enumerate(children(self.path, "annotations")):
+        for place, child in enumerate(children(path, "annotations")):
             if child.tag == "version" and not (child.text or "").strip().startswith("1."):
                 what = f"is of version {quoted(child.text or '')}; 1.0 and 1.1 are read"
-                raise DataError(what, where=self.title, cure='export it as "CVAT for images 1.1"')
+                raise DataError(what, where=title, cure='export it as "CVAT for images 1.1"')
             if child.tag == "meta":
                 classes = _classes(child)
             elif child.tag == "track":
                 what = "is the track of a video, and is not used"
-                boxes.told.note("track", f"{self.title}: track {place}", what, 'export it "for images"')
+                boxes.told.note("track", f"{title}: track {place}", what, 'export it "for images"')
             elif child.tag == "image":
-                where = f"{self.title}: image {plain(child.get('id', str(place)))}"
+                where = f"{title}: image {plain(child.get('id', str(place)))}"
                 image = find(child.get("name", ""), where)
                 if isinstance(image, Problem):
                     yield image
                     continue
-                answers = self._fields(child)
+                answers = ({self.split: part} if part else {}) | self._fields(child)
                 if classes is None or classes:
                     drawn = list(_drawn(child, where, boxes))
                     size = number(child.get("width")), number(child.get("height"))
@@ -79,6 +86,17 @@ class Cvat(Source):
         if self.split and part and part.lower() != "default":
             fields[self.split] = part
         return fields
+
+
+def _files(path: Path) -> list[Path]:
+    """The file itself, or those directly in the folder."""
+    try:
+        files = sorted(path.glob("*.xml")) if path.is_dir() else [path]
+    except OSError:
+        return []
+    return [
+        file for file in files if file.suffix.lower() == ".xml" and b"<annotations" in beginning(file, 4096)
+    ]
 
 
 def _classes(meta: Element) -> frozenset[str] | None:

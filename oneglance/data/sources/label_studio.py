@@ -1,4 +1,4 @@
-"""Label Studio: the JSON that it exports, with boxes in per cent and answers about whole pictures."""
+"""Label Studio: the JSON or JSON-MIN that it exports: boxes in per cent, answers about pictures."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from oneglance.data.boxes import NOTHING, Boxes, Corners, Drawn, Size, bounds, number, rotated
 from oneglance.data.documents import beginning, read_json
 from oneglance.data.header import header
+from oneglance.data.json_min import is_short, unfolded
 from oneglance.data.nearby import find_nearby
 from oneglance.data.quote import plain, quoted
 from oneglance.data.refs import is_picture
@@ -22,7 +23,7 @@ from oneglance.errors import DataError, Problem
 
 
 class LabelStudio(Source):
-    """A JSON file as Label Studio exports it ("JSON", not "JSON-MIN"): a list of tasks.
+    """A JSON file as Label Studio exports it, "JSON" or "JSON-MIN": a list of tasks.
 
     The field ``objects`` holds the boxes; polygons, ellipses and turned boxes are taken by their bounds. What
     is said of one region is its attributes, what is said of the picture a field, each under the ``name`` of
@@ -45,7 +46,8 @@ class LabelStudio(Source):
     def recognises(cls, path: Path) -> bool:
         start = beginning(path) if path.suffix.lower() == ".json" else b""
         return start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"[" and (
-            re.search(rb'"(annotations|completions)"', start) is not None and b'"data"' in start
+            (re.search(rb'"(annotations|completions)"', start) is not None and b'"data"' in start)
+            or (b'"annotation_id"' in start and b'"lead_time"' in start)
         )
 
     def found(self) -> Iterator[Found | Problem]:
@@ -56,7 +58,7 @@ class LabelStudio(Source):
             )
         boxes = Boxes()
         tasks: list[_Task] = []
-        for place, entry in enumerate(said):
+        for place, entry in enumerate(_whole(said, self.title, boxes)):
             found = _task(entry, f"{self.title}: task {place}", self.image, boxes)
             if isinstance(found, Problem):
                 yield found
@@ -109,6 +111,23 @@ class _Task:
     annotated: bool = False
     size: Size | None = None  # of the picture as it was drawn on
     regions: list[_Region] = field(default_factory=list)
+
+
+def _whole(said: list[Any], title: str, boxes: Boxes) -> Iterator[Any]:
+    """The tasks; JSON-MIN has one for each annotation, of which the first counts."""
+    seen: set[Any] = set()
+    for entry in said:
+        if not is_short(entry):
+            yield entry
+            continue
+        key = entry.get("id")
+        if isinstance(key, int | str):
+            if key in seen:
+                where = f"{title}: task {plain(str(key))}"
+                boxes.told.note("several annotations", where, "has several annotations: the first is taken")
+                continue
+            seen.add(key)
+        yield unfolded(entry)
 
 
 def _task(entry: Any, where: str, key: str, boxes: Boxes) -> _Task | Problem:

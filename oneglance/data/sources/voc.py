@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -37,7 +38,8 @@ class Voc(Source):
     "Unspecified"), ``truncated``, ``occluded``, ``actions`` and ``attributes`` are attributes of a box. The
     classes looked for are all that any file names. The part is that of the lists ``train.txt``, ``val.txt``,
     ``test.txt`` in ``ImageSets/Main`` or in the folder itself. A picture on a list without an XML file is
-    one that nobody looked at.
+    one that nobody looked at. Lists of one class (``cat_val.txt``, with -1, 0, 1) and the parts of a thing
+    are named and not used.
 
     VOC counts pixels from 1 and a box includes its last one: 1, 1, 10, 10 is 10 pixels wide. Where any
     coordinate of the folder is 0, they count from 0 and are edges: 0, 0, 10, 10 is as wide. A box that
@@ -269,7 +271,7 @@ def _directly_in(folder: Path) -> list[Path]:
 
 
 def _is_page(file: Path) -> bool:
-    return b"<annotation" in beginning(file, 4096)
+    return re.search(rb"<annotation[\s>/]", beginning(file, 4096)) is not None  # CVAT's is <annotations>
 
 
 def _is_xml(name: str) -> bool:

@@ -9,47 +9,57 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from oneglance.data.boxes import Boxes, Corners, Drawn, bounds, number
-from oneglance.data.documents import read_yaml
+from oneglance.data.documents import beginning
 from oneglance.data.header import Header, header
 from oneglance.data.naming import finder
 from oneglance.data.quote import plain, quoted
 from oneglance.data.record import ImageRef
 from oneglance.data.refs import FileImage, is_picture
 from oneglance.data.source import Found, Source
+from oneglance.data.tally import Tally
 from oneglance.data.text import lines
 from oneglance.data.walk import files_below
+from oneglance.data.yolo_set import DARKNET, file_of, names_in, place_in, said_in, without_data
 from oneglance.errors import DataError, Problem
 
-PARTS = ("train", "val", "test")
-ENDINGS = (".yaml", ".yml")
-MOST_CLASSES = 100_000
+PARTS = dict.fromkeys(("train", "val", "test")).keys()
+MOST_SHARE = 2  # a box may reach beyond its picture, but not by as much again
+ENDINGS = (".yaml", ".yml", DARKNET)
 
 
 class Yolo(Source):
-    """A ``data.yaml`` with ``names`` and, for ``train``, ``val`` and ``test``, a folder of pictures, a list
-    of them (``.txt``), or several of these; they start at its ``path``, or at ``images`` where that is given.
-    Where none of them is there, all pictures in the folder ``images`` beside it are taken, of no part.
+    """A ``data.yaml``, or a folder that holds one, with ``names`` and, for ``train``, ``val`` and ``test``, a
+    folder of pictures, a list of them (``.txt``), or several of these; they start at its ``path``, or at
+    ``images`` where that is given. Where none of them is there, all pictures in the folder ``images`` beside
+    it are taken, of no part.
 
     The boxes of ``…/images/a.jpg`` stand in ``…/labels/a.txt``, a line ``class x y width height`` each, in
     shares of the upright picture. A polygon (more than five numbers) is taken by its bounds; of the key
     points that ``kpt_shape`` announces, only their box is read. The classes looked for are all ``names``.
 
-    By the custom of YOLO, a picture without a text file is background: somebody looked, and found nothing.
-    A picture whose file cannot be read is one that nobody looked at.
+    Two older forms are read as well: darknet's ``obj.data`` (``names``, ``train`` and ``valid`` name files),
+    and a folder with ``classes.txt``, ``images`` and ``labels``, as tools for drawing boxes leave behind,
+    which has no parts.
+
+    An empty text file says that nothing is there. By the custom of YOLO, so does one that is missing, which
+    is told; only where all are missing is something wrong. A picture whose file cannot be read is one that
+    nobody looked at.
     """
 
     rank: ClassVar[int] = 10
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        return path.suffix.lower() in ENDINGS and path.is_file()
+        return file_of(path) is not None if path.is_dir() else _is_set(path)
 
     def found(self) -> Iterator[Found | Problem]:
-        said = read_yaml(self.path)
-        if not isinstance(said, dict):
-            raise DataError("holds no keys", where=self.title, cure="write names, train and val into it")
-        names = _names(said, self.title)
-        root = self._root(said)
+        file = file_of(self.path)
+        if file is None:
+            what = "holds neither data.yaml nor classes.txt"
+            raise DataError(what, where=self.title, cure="name the file with the names of the classes")
+        said = said_in(file, self.title)
+        names = names_in(said, self.title)
+        root = self._root(said, file.parent)
         boxes = Boxes()
         labels = _Labels(names, "kpt_shape" in said, boxes)
         every = frozenset(names)
@@ -74,14 +84,15 @@ class Yolo(Source):
             what = f"has no text file of boxes for any of its {pictures:,} pictures"
             cure = "put them into a folder labels beside the folder images"
             yield Problem(self.title, what, cure, kind="no labels")
+        else:
+            yield from labels.missing.problems()
         yield from boxes.told.problems()
 
-    def _root(self, said: dict[str, Any]) -> Path:
+    def _root(self, said: dict[str, Any], beside: Path) -> Path:
         """Where the pictures' folders start. A ``path`` that is not there was written on another machine."""
         if self.images is not None:
             return self.images
         written = said.get("path")
-        beside = self.path.parent
         if isinstance(written, str) and written and "\0" not in written:
             place = (beside / written).resolve()
             if place.is_dir() and (Path(written).is_absolute() or place.is_relative_to(beside.resolve())):
@@ -99,8 +110,8 @@ class Yolo(Source):
             for entry in written if isinstance(written, list) else [written]:
                 if not isinstance(entry, str) or not entry:
                     continue
-                place = _inside(root, entry)
-                if place is None or not place.exists():
+                place = place_in(root, entry)
+                if place is None or not os.path.exists(place):  # noqa: PTH110 - it takes any name
                     what = f"{part} names {quoted(entry)}, which is not there"
                     missing.append(Problem(self.title, what, kind="part not there", fatal=False))
                     continue
@@ -118,7 +129,8 @@ class Yolo(Source):
             if not folder.is_dir():
                 what = missing[0].what if missing else "names no pictures that are there"
                 raise DataError(what, where=self.title, cure="correct its path, train and val")
-            boxes.told.note("no parts", self.title, "names no part that is there: all of images is taken")
+            if PARTS & said.keys():
+                boxes.told.note("no parts", self.title, "names no part that is there: all of images is taken")
             for image in _folder(folder, root):
                 yield image, ""
         yield from missing
@@ -129,7 +141,7 @@ class Yolo(Source):
             return
         here, there = finder(place.parent, place, []), finder(root, place, [])
         for line, text in enumerate(lines(place), 1):
-            name = text.strip()
+            name = without_data(root, text.strip())
             if name:
                 # "./" is the folder of the list; all else starts where the data set does.
                 image = (here if name.startswith("./") else there)(name, f"{place.name}:{line}")
@@ -144,6 +156,7 @@ class _Labels:
         self._names, self._key_points, self._boxes = names, key_points, boxes
         self._problems: list[Problem] = []
         self.files = 0  # that were there
+        self.missing = Tally()
 
     def taken(self) -> list[Problem]:
         problems, self._problems = self._problems, []
@@ -153,6 +166,8 @@ class _Labels:
         """The boxes of one picture in its pixels; None where its file cannot be read."""
         path = _label_path(image.path)
         if not path.is_file():
+            what = f"has no text file {path.parent.name}/{path.name}: it counts as a picture of nothing"
+            self.missing.note("no text file", image.name, what, "if nobody looked at it, take it out")
             return []
         self.files += 1
         drawn: list[Drawn] = []
@@ -180,6 +195,9 @@ class _Labels:
         if place != values[0] or not 0 <= place < len(self._names):
             what = f"is of class {plain(words[0])}, but there are names for 0 to {len(self._names) - 1}"
             return _useless(where, what, "class without name")
+        if max(map(abs, values[1:5])) > MOST_SHARE:
+            what = f"is {quoted(' '.join(words))}: no shares of the picture's sides, from 0 to 1, but pixels"
+            return _useless(where, what, "pixels")
         corners = self._corners(values[1:], where)
         if corners is None:
             what = f"holds {len(values)} numbers, neither a box (5) nor a polygon (7, 9, …)"
@@ -198,31 +216,14 @@ class _Labels:
         return bounds(zip(values[::2], values[1::2], strict=True))
 
 
+def _is_set(file: Path) -> bool:
+    """Other programs have files ``….data``, too."""
+    ending = file.suffix.lower()
+    return ending in ENDINGS and file.is_file() and (ending != DARKNET or b"names" in beginning(file))
+
+
 def _useless(where: str, what: str, kind: str) -> Problem:
     return Problem(where, what, "the line is left out", kind=kind, fatal=False)
-
-
-def _names(said: dict[str, Any], title: str) -> list[str]:
-    names = said.get("names")
-    if isinstance(names, dict) and all(isinstance(key, str) and key.isdecimal() for key in names):
-        numbered = {int(key): name for key, name in names.items()}
-        last = max(numbered, default=-1)
-        names = [numbered.get(place, str(place)) for place in range(min(last, MOST_CLASSES) + 1)]
-    elif names is None and str(said.get("nc", "")).isdecimal():
-        names = [str(place) for place in range(min(int(said["nc"]), MOST_CLASSES))]
-    if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
-        raise DataError("has no names of classes", where=title, cure="write names: [cat, dog]")
-    return [name.strip() for name in names]
-
-
-def _inside(root: Path, entry: str) -> Path | None:
-    """A place that the file names. ``../train/images`` often means ``train/images``: some tools write so."""
-    if "\0" in entry:
-        return None
-    place = (root / entry).resolve()
-    if Path(entry).is_absolute() or place.is_relative_to(root.resolve()):
-        return place
-    return root / entry[3:] if entry.startswith("../") and ".." not in Path(entry[3:]).parts else None
 
 
 def _folder(folder: Path, root: Path) -> Iterator[FileImage]:

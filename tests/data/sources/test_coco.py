@@ -79,6 +79,24 @@ def test_what_cannot_be_used_is_told(tmp_path: Path, said: dict[str, Any], kind:
     assert len(summary(problems)) == (1 if len(problems) == 1 else 2)
 
 
+def test_masks_without_a_box_are_taken_by_their_bounds(tmp_path: Path) -> None:
+    """The run begins in the fifth column, 8 rows down, and ends in the seventh."""
+    mask = {"size": [80, 100], "counts": [5 * 80 + 8, 150, 8000 - 408 - 150]}
+    crowd = mark(bbox=None, segmentation=mask, iscrowd=1)
+    ((record,), (problem,)) = read(write(tmp_path, annotations=[crowd, crowd]))
+    assert corners(record) == [(5, 0, 7, 80)] * 2
+    assert all(box.ignore for box in boxes(record))
+    assert "is a mask without a box: its bounds are taken (2 times" in problem.what
+
+
+def test_key_points_are_named_and_not_used(tmp_path: Path) -> None:
+    person = mark(keypoints=[11, 21, 2], num_keypoints=1)
+    plain = mark(keypoints=[], num_keypoints=0, segmentation=[[1, 2, 3, 4, 5, 6]], area=5.5)
+    ((record,), (problem,)) = read(write(tmp_path, annotations=[plain, person], info={}, licenses=[]))
+    assert boxes(record) == (Box(10, 20, 40, 60, "cat"),) * 2
+    assert kinds([problem]) == ["key points"]
+
+
 def test_no_object_at_all_among_the_annotations(tmp_path: Path) -> None:
     ((record,), problems) = read(write(tmp_path, annotations=[mark(), None, 3, []]))
     assert len(boxes(record)) == 1

@@ -8,6 +8,7 @@ import pytest
 from annotated import boxes, corners, draw, kinds, read, seen
 
 from oneglance.data.record import Box, Seen
+from oneglance.data.source import open_source
 from oneglance.errors import DataError
 
 LABELS = (
@@ -36,6 +37,7 @@ def test_boxes_keep_their_attributes(tmp_path: Path) -> None:
     )
     ((record,), problems) = read(write(tmp_path, BOX + more))
     assert problems == []
+    assert open_source({"path": "annotations.xml"}, tmp_path).format == "cvat"
     assert record.where == "annotations.xml: image 3"
     assert record.image.load()
     assert seen(record) == Seen(
@@ -117,6 +119,23 @@ def test_subsets_are_parts_but_default_is_none(tmp_path: Path) -> None:
     records, problems = read(write(tmp_path, "", image=images))
     assert [record.split for record in records] == ["train", "validation", "", ""]
     assert problems == []
+
+
+def test_a_folder_holds_its_files(tmp_path: Path) -> None:
+    base = tmp_path / "set"
+    write(base, BOX).rename(base / "train.xml")
+    write(base, "").rename(base / "val.xml")
+    assert open_source({"path": "set"}, tmp_path).format == "cvat"
+    records, problems = read(base)
+    assert [(record.where, record.split, len(boxes(record))) for record in records] == [
+        ("set/train.xml: image 3", "train", 1),
+        ("set/val.xml: image 3", "validation", 0),
+    ]
+    assert problems == []
+    (base / "val.xml").unlink()
+    (base / "train.xml").rename(base / "annotations.xml")
+    ((record,), _) = read(base)
+    assert (record.split, record.image.load() != b"") == ("", True)
 
 
 def test_tracks_are_told(tmp_path: Path) -> None:

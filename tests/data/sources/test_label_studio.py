@@ -10,6 +10,7 @@ import pytest
 from annotated import boxes, corners, draw, kinds, read, seen
 
 from oneglance.data.record import Box, Seen
+from oneglance.data.source import open_source
 from oneglance.errors import DataError
 
 
@@ -206,6 +207,45 @@ def test_a_region_without_a_size_is_measured_on_the_picture(tmp_path: Path) -> N
     ((record,), problems) = read(write(tmp_path, task(bare)))
     assert corners(record) == [(10, 20, 40, 60)]
     assert problems == []
+
+
+def short(**said: Any) -> dict[str, Any]:
+    own = {"annotator": 1, "annotation_id": 5, "created_at": "x", "updated_at": "y", "lead_time": 3.5}
+    return {"image": "/data/upload/1/a.png", "id": 7, "seller": "s1", **own, **said}
+
+
+def test_the_short_form_says_the_same(tmp_path: Path) -> None:
+    place = {"x": 10, "y": 25, "width": 30, "height": 50, "rotation": 0}
+    size = {"original_width": 100, "original_height": 80}
+    outline = {"points": [[10, 25], [40, 30], [15, 75]], "closed": True, "polygonlabels": ["dog"], **size}
+    entry = short(
+        box=[{**place, "rectanglelabels": ["cat"], **size}],
+        outline=[outline],
+        brush=[{"format": "rle", "rle": [1], "brushlabels": ["cat"], **size}],
+        kind="shirt",
+        style={"choices": ["striped", "plain"]},
+        tree=[["animal", "cat"]],
+        price=[{"number": 12.5}],
+        stars=[{"rating": 4}],
+        crop=[{"taxonomy": [["plant", "corn"]]}],
+        note=["old", "worn"],
+    )
+    path = write(tmp_path, entry, short(kind="hat"))
+    assert open_source({"path": path.name}, tmp_path).format == "label_studio"
+    ((record,), problems) = read(path)
+    assert record.where == "tasks.json: task 7"
+    assert record.answers == {
+        "seller": "s1",
+        "kind": "shirt",
+        "style": ["striped", "plain"],
+        "tree": "animal/cat",
+        "price": 12.5,
+        "stars": 4,
+        "crop": "plant/corn",
+        "note": ["old", "worn"],
+        "objects": Seen((Box(10, 20, 40, 60, "cat"), Box(10, 20, 40, 60, "dog")), frozenset({"cat", "dog"})),
+    }
+    assert kinds(problems) == ["polygon", "result brushlabels", "several annotations"]
 
 
 def test_another_export_is_one_message(tmp_path: Path) -> None:

@@ -119,11 +119,14 @@ def test_lists_give_the_parts(tmp_path: Path) -> None:
     (lists / "val.txt").write_text("b\n")
     (lists / "test.txt").write_text("JPEGImages/c.png\r\ne\n\nnone\n")
     (lists / "cat_val.txt").write_text("b  1\n")
+    (lists / "dog_trainval.txt").write_text("a -1\nb  0\n")
     records, problems = read(base)
     found = {record.image.name[0]: record.split for record in records}
     assert found == {"a": "train", "b": "validation", "c": "test", "d": "", "e": "test"}
     assert "objects" not in records[-1].answers
-    assert kinds(problems) == ["no annotation", "on no list", "picture not there"]
+    assert kinds(problems) == ["list of a class", "no annotation", "on no list", "picture not there"]
+    (told,) = [str(problem) for problem in problems if problem.kind == "list of a class"]
+    assert told.startswith("Main/cat_val.txt  tells of one class") and "2 times" in told
     assert [r.split for r in read(base, split="")[0]] == [""] * 5
 
 

@@ -9,6 +9,7 @@ import pytest
 from annotated import boxes, corners, draw, kinds, read, seen
 
 from oneglance.data.record import Box, Seen
+from oneglance.data.source import open_source
 from oneglance.errors import DataError
 
 EVERY = frozenset({"cat", "dog"})
@@ -34,12 +35,75 @@ def test_shares_become_pixels(tmp_path: Path) -> None:
 
 
 def test_a_picture_without_a_file_is_background(tmp_path: Path) -> None:
-    write(tmp_path, None, name="b")
+    for name in ("b", "d"):
+        write(tmp_path, None, name=name)
     write(tmp_path, "", name="c")
-    records, problems = read(write(tmp_path))
-    assert [len(boxes(record)) for record in records] == [1, 0, 0]
-    assert seen(records[1]) == Seen((), EVERY)
+    records, (problem,) = read(write(tmp_path))
+    assert [len(boxes(record)) for record in records] == [1, 0, 0, 0]
+    assert {seen(record) for record in records[1:]} == {Seen((), EVERY)}
+    assert kinds([problem]) == ["no text file"]
+    assert str(problem).startswith("images/b.png  has no text file labels/b.txt")
+    assert "2 times" in problem.what
+
+
+def test_a_folder_with_its_yaml_is_as_good(tmp_path: Path) -> None:
+    write(tmp_path / "set")
+    source = open_source({"path": "set"}, tmp_path)
+    assert source.format == "yolo"
+    ((record,), problems) = read(tmp_path / "set")
+    assert (record.split, len(boxes(record))) == ("train", 1)
     assert problems == []
+
+
+def test_names_may_stand_in_a_list(tmp_path: Path) -> None:
+    """What tools for drawing boxes leave behind."""
+    write(tmp_path / "set")
+    (tmp_path / "set" / "data.yaml").unlink()
+    (tmp_path / "set" / "classes.txt").write_text("cat\n dog \r\n\n")
+    ((record,), problems) = read(tmp_path / "set")
+    assert (record.split, [box.label for box in boxes(record)]) == ("", ["cat"])
+    assert seen(record).asked == EVERY
+    assert problems == []
+
+
+@pytest.mark.parametrize("given", ["set", "set/obj.data"])
+def test_darknet_says_it_in_files(tmp_path: Path, given: str) -> None:
+    base = tmp_path / "set"
+    for part in ("train", "valid"):
+        for name in ("a", "b"):
+            draw(base / f"obj_{part}_data" / f"{part}_{name}.png")
+        (base / f"obj_{part}_data" / f"{part}_a.txt").write_text("1 0.25 0.5 0.3 0.5\n")
+        (base / f"obj_{part}_data" / f"{part}_b.txt").touch()
+        names = [f"data/obj_{part}_data/{part}_{name}.png\n" for name in ("a", "b")]
+        (base / f"{part}.txt").write_text("".join(names))
+    (base / "obj.names").write_text("cat\ndog\n")
+    said = (
+        "classes = 2\ntrain  = data/train.txt\nvalid  = data/valid.txt\nnames = data/obj.names\nbackup = x/\n"
+    )
+    (base / "obj.data").write_text(said)
+    assert open_source({"path": given}, tmp_path).format == "yolo"
+    records, problems = read(tmp_path / given)
+    assert problems == []
+    assert [(record.split, [box.label for box in boxes(record)]) for record in records] == [
+        ("train", ["dog"]),
+        ("train", []),
+        ("validation", ["dog"]),
+        ("validation", []),
+    ]
+    assert {seen(record).asked for record in records} == {EVERY}
+    (base / "obj.data").write_text(said.replace("data/obj.names", "../secret.names"))
+    (tmp_path / "secret.names").write_text("cat\n")
+    with pytest.raises(DataError, match="has no names of classes"):
+        read(tmp_path / given)
+
+
+@pytest.mark.parametrize("name", ["classes.txt", "other.yaml", "data.yaml"])
+def test_other_folders_are_not_claimed(tmp_path: Path, name: str) -> None:
+    draw(tmp_path / "set" / "cat" / "a.png")
+    (tmp_path / "set" / name).write_text("cat\n")
+    assert open_source({"path": "set"}, tmp_path).format == "folder"
+    with pytest.raises(DataError, match=r"holds neither data\.yaml nor classes\.txt"):
+        read(tmp_path / "set", format="yolo")
 
 
 def test_no_file_at_all_is_an_error(tmp_path: Path) -> None:
@@ -61,7 +125,8 @@ def test_no_file_at_all_is_an_error(tmp_path: Path) -> None:
         ("0 0.5 0.5 0.1 inf", "line of no box"),
         ("0 0.5 0.5 0 0.1", "box has no area"),
         ("0 0.5 0.5 -0.1 0.1", "box has its corners swapped"),
-        ("0 50 40 30 20", "box outside"),
+        ("0 50 40 30 20", "pixels"),
+        ("0 1.5 0.5 0.1 0.1", "box outside"),
         ("0 0.5 0.5 1.1 0.1", "box beyond the edge"),
         ("0 0.1 0.25 0.4 0.3 0.15 0.75", "polygons"),
         ("0 0.1 0.25 0.4 0.25 0.4 0.75 0.1 0.75", "polygons"),
@@ -153,7 +218,7 @@ def test_parts_are_folders_lists_or_several(tmp_path: Path) -> None:
         "images/three/three.png": ("validation", 1),
         "images/deep/er/d.png": ("test", 0),
     }
-    assert kinds(problems) == ["picture name"]
+    assert kinds(problems) == ["no text file", "picture name"]
 
 
 def test_one_folder_for_two_parts_trains_and_does_not_choose(tmp_path: Path) -> None:
@@ -173,10 +238,11 @@ def test_paths_of_another_machine_start_beside_the_file(tmp_path: Path, head: st
 
 def test_paths_do_not_leave_the_folder(tmp_path: Path) -> None:
     draw(tmp_path / "secret" / "s.png")
-    path = write(tmp_path / "set", yaml="train: ../../secret\nval: ../secret\nnames: [cat]\n")
+    long = "a/" * 9 + "a" * 5000
+    path = write(tmp_path / "set", yaml=f"train: ../../secret\nval: ../secret\ntest: {long}\nnames: [cat]\n")
     (record,), problems = read(path)
     assert record.image.name == "images/a.png"
-    assert kinds(problems) == ["no parts", "part not there", "part not there"]
+    assert kinds(problems) == ["no parts"] + ["part not there"] * 3
 
 
 def test_nothing_there_at_all(tmp_path: Path) -> None:

@@ -1,0 +1,55 @@
+"""Label Studio's JSON-MIN, folded out to the JSON that it is short for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+OWN = frozenset(("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time"))
+
+
+def is_short(entry: Any) -> bool:
+    """Whether a task is of JSON-MIN: its answers stand beside its data, under the names of their controls."""
+    return isinstance(entry, dict) and "annotation_id" in entry and "data" not in entry
+
+
+def unfolded(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """A task of JSON-MIN as one of JSON. Words and numbers stay in its data: they are the same fields."""
+    data: dict[str, Any] = {}
+    results: list[dict[str, Any]] = []
+    for name, value in entry.items():
+        if name not in OWN:
+            found = list(_results(name, value))
+            results += found
+            if not found:
+                data[name] = value
+    return {"id": entry.get("id"), "data": data, "annotations": [{"result": results}]}
+
+
+def _results(name: str, said: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(said, dict):  # several choices
+        yield {"type": next(iter(said), ""), "from_name": name, "value": said}
+    elif isinstance(said, list) and said and all(isinstance(one, dict) for one in said):
+        for place, region in enumerate(said, 1):
+            yield {
+                **region,
+                "id": f"{name} {place}",
+                "type": _kind(region),
+                "from_name": name,
+                "value": region,
+            }
+    elif isinstance(said, list) and said and all(isinstance(one, list) for one in said):
+        yield {"type": "taxonomy", "from_name": name, "value": {"taxonomy": said}}
+    elif isinstance(said, list):
+        yield {"type": "textarea", "from_name": name, "value": {"text": said}}
+
+
+def _kind(value: Mapping[str, Any]) -> str:
+    """Of a region or an answer; only its keys tell."""
+    named = next((key for key in value if key.endswith("labels")), "")
+    if named or "width" in value:
+        return named
+    for key, kind in (("points", "polygon"), ("radiusX", "ellipse"), ("text", "textarea")):
+        if key in value:
+            return kind
+    return next(iter(value), "")  # {"number": 12.5}
