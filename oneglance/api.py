@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from importlib import import_module
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from oneglance import config as configuration
 from oneglance.config import Config
-from oneglance.data.checks import summary
+from oneglance.data.checks import summary, without_unreadable
 from oneglance.data.dataset import Part, load_dataset, refuse
 from oneglance.data.images import Fit, Limits
 from oneglance.data.record import Record
@@ -138,7 +138,8 @@ def train(
         )
         if store.problem is not None:
             screen.say(str(store.problem))
-        _tell_unreadable(store.failures.values(), len(learned), screen)
+        for line in without_unreadable(store.failures.values(), len(learned)):
+            screen.say(line)
         folder.write_unreadable((failure.where, failure.what) for failure in store.failures.values())
         training = dataset.part("train", 0, store.failures)
         validation = dataset.part("validation", len(dataset.parts.train), store.failures)
@@ -194,7 +195,8 @@ def compare(
         out: a folder; default: ``compare/`` and the name of the configuration.
         seeds: trainings of each kind, with the seeds that follow training.seed. Few tell little; 5 are good.
         budget: time for all trainings together, such as ``30m``; it shortens all of them alike.
-        only: some of joint, single, classical, reduced, perceptron, probe, clusters and constant.
+        only: some of joint, single, single_same_size, classical, reduced, perceptron, probe, clusters and
+            constant.
         balancers: files of ``balancers/``; each is one more way to train the joint network.
 
     Returns:
@@ -438,6 +440,7 @@ def convert(
     to: str,
     out: str | Path,
     *,
+    format: str = "",
     images: str | Path | None = None,
     copy: bool = True,
     screen: Screen | None = None,
@@ -449,6 +452,7 @@ def convert(
             written once, with all that is said of it.
         to: ``coco``, ``table``, ``voc`` or ``yolo``.
         out: a new folder.
+        format: that of every ``source``, as the key of ``[[sources]]``; default: found by looking.
         images: where relative picture names start; default: beside the file that names them.
         copy: also write the pictures; else they are named by their whole paths, where the format can do so.
 
@@ -456,7 +460,7 @@ def convert(
         What was left out: what could not be read, and what the format has no words for.
 
     Raises:
-        ConfigError: there is no such format.
+        ConfigError: there is no such format, to write or to read.
         DataError: nothing can be read, or sources contradict each other.
         RunError: ``out`` is not empty or cannot be written.
     """
@@ -465,11 +469,12 @@ def convert(
     screen = screen or default_screen()
     place = Path(out)
     conversion.refuse_target(to, place)
+    conversion.refuse_format(format)
     start = {} if images is None else {"images": str(images)}
     records: list[Record] = []
     problems: list[Problem] = []
     for path in [source] if isinstance(source, str | Path) else source:
-        found, wrong = read(path, {"path": str(path), **start}, Path.cwd())
+        found, wrong = read(path, {"path": str(path), "format": format, **start}, Path.cwd())
         records += found
         problems += wrong
     records, contradictions = conversion.joined(records)
@@ -537,14 +542,6 @@ def _refuse_early(config: Config, *, load_weights: bool) -> None:
     pick_device(config.training.device)
     backbone = build_backbone(config.backbone, config.base, load_weights=load_weights)
     branches(backbone, config.tasks, config.training.private_stage)
-
-
-def _tell_unreadable(failures: Iterable[DataError], total: int, screen: Screen) -> None:
-    problems = [Problem(f.where, f.what, "left out", kind="unreadable", fatal=False) for f in failures]
-    for line in summary(problems):
-        screen.say(line)
-    if problems:
-        screen.say(f"{len(problems):,} of {total:,} pictures cannot be read and are left out")
 
 
 DEMO = """\

@@ -1,6 +1,7 @@
 """The contract of a backbone: pictures become features.
 
-One file of ``backbones/`` is one kind; a name that is no such file is a timm model.
+One file of ``backbones/`` is one kind, with a ``build`` and a ``narrower`` as described here; a name that is
+no such file is a timm model.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from math import log2
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 import torch
@@ -81,10 +83,24 @@ def build_backbone(table: BackboneTable, base: Path, *, load_weights: bool = Tru
         ConfigError: an unknown name or option.
         WeightsError: weights that are not there or do not fit.
     """
-    kind = table.name if table.name in names() else "timm"
-    module = import_module(f"{backbones.__name__}.{kind}")
-    built: Backbone = module.build(table, base, load_weights=load_weights)
+    built: Backbone = _member(table).build(table, base, load_weights=load_weights)
     return built
+
+
+def narrower(table: BackboneTable, share: float) -> BackboneTable | None:
+    """The table of a backbone of the same kind with about ``share`` (0 to 1) of the parameters, and that
+    starts from as much knowledge; None where there is none such.
+
+    Raises:
+        ConfigError: an unknown name or option.
+    """
+    found: BackboneTable | None = _member(table).narrower(table, share)
+    return found
+
+
+def _member(table: BackboneTable) -> ModuleType:
+    kind = table.name if table.name in names() else "timm"
+    return import_module(f"{backbones.__name__}.{kind}")
 
 
 @torch.inference_mode()

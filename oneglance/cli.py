@@ -51,6 +51,20 @@ def listed(words: str) -> list[str]:
     return [word.strip() for word in words.split(",") if word.strip()]
 
 
+def readable(beginning: str) -> list[str]:
+    """The formats that can be read, for the shell to complete."""
+    from oneglance.data.source import formats
+
+    return [name for name in formats() if name.startswith(beginning)]
+
+
+def writable(beginning: str) -> list[str]:
+    """The formats that can be written, for the shell to complete."""
+    from oneglance.data.writer import targets
+
+    return [name for name in targets() if name.startswith(beginning)]
+
+
 def version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"oneglance {oneglance.__version__}")
@@ -98,8 +112,19 @@ def convert(
     ],
     out: Annotated[Path, typer.Argument(help="a new folder", show_default=False)],
     to: Annotated[
-        str, typer.Option(help="the format to write: coco, table, voc or yolo", show_default=False)
+        str,
+        typer.Option(
+            help="the format to write: coco, table, voc or yolo", autocompletion=writable, show_default=False
+        ),
     ],
+    format: Annotated[
+        str,
+        typer.Option(
+            help="the format to read, as in the configuration; default: found by looking",
+            autocompletion=readable,
+            show_default=False,
+        ),
+    ] = "",
     images: Annotated[
         Path | None, typer.Option(help="where relative picture names start", show_default=False)
     ] = None,
@@ -107,7 +132,7 @@ def convert(
     as_json: AsJson = False,
 ) -> None:
     """Write a data set in another format."""
-    problems = oneglance.convert(source, to, out, images=images, copy=copy)
+    problems = oneglance.convert(source, to, out, format=format, images=images, copy=copy)
     if as_json:
         print_json({"out": str(out), "problems": [vars(problem) for problem in problems]})
     else:

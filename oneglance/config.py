@@ -110,7 +110,8 @@ class TrainingTable(Table):
     source_temperature: float = Field(1.0, ge=1)  # above 1: small sources come more often than once an epoch
     balancer: str = "equal"  # a file of balancers/
     balancer_options: dict[str, Any] = {}
-    private_stage: list[str] = []  # tasks that get the backbone's last stage for themselves
+    # Tasks that get the backbone's last stage for themselves, or by name a "stage" or an "adapter".
+    private_stage: list[str] | dict[str, Literal["stage", "adapter"]] = []
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: whichever is faster here
     compile: bool = False  # torch.compile
     checkpoint_minutes: float = Field(3.0, gt=0)

@@ -10,10 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from oneglance.adapter import Adapter
 from oneglance.backbone import Backbone, Features, build_backbone
 from oneglance.config import BackboneTable
 from oneglance.errors import ConfigError, nearest
 from oneglance.task import Task
+
+Private = Sequence[str] | Mapping[str, str]  # tasks, or of each what it has: a "stage" or an "adapter"
 
 
 class Network(nn.Module):
@@ -24,7 +27,8 @@ class Network(nn.Module):
     Args:
         tasks: by name, each after those that it ``uses`` (as ``build_tasks`` orders them).
         mirror: answers are the mean over a picture and its mirror image, once the training is over.
-        private: tasks that get the backbone's last stage for themselves, as a copy that starts the same.
+        private: tasks with something for themselves: the backbone's last stage, as a copy that starts the
+            same, or an adapter after it.
 
     Raises:
         ConfigError: no such task, or the backbone cannot be parted.
@@ -39,7 +43,7 @@ class Network(nn.Module):
         tasks: Mapping[str, Task],
         *,
         mirror: bool = False,
-        private: Sequence[str] = (),
+        private: Private = (),
     ) -> None:
         super().__init__()
         self.frozen, self.mirror = False, mirror
@@ -49,8 +53,14 @@ class Network(nn.Module):
         self.register_buffer("std", 255 * torch.tensor(backbone.std).view(1, 3, 1, 1), persistent=False)
         self.uses = {name: tuple(task.uses) for name, task in tasks.items()}
         backbone.gives_maps = any(task.has_places for task in tasks.values())
-        backbone.gives_below = bool(private)
         self.branches = branches(backbone, tasks, private)
+        backbone.gives_below = bool(self.branches)
+        self.adapters = nn.ModuleDict(
+            {
+                f"{name} adapter": Adapter(backbone.shape, places=tasks[name].has_places)
+                for name in owners(private, "adapter")
+            }
+        )
         self.heads = nn.ModuleDict()
         widths: dict[str, int] = {}
         for name, task in tasks.items():
@@ -64,7 +74,8 @@ class Network(nn.Module):
 
     def features(self, pictures: Tensor) -> Features:
         """Features of pictures [n, 3, h, w], uint8 or float, in 0 to 255."""
-        return Features(*self.backbone((pictures - self.mean) / self.std))
+        found = Features(*self.backbone((pictures - self.mean) / self.std))
+        return found if self.backbone.gives_maps else found._replace(maps=())
 
     def freeze(self) -> None:
         """From now on the backbone learns nothing, nor do its norms follow what they see."""
@@ -95,8 +106,10 @@ class Network(nn.Module):
         return raw
 
     def _seen_by(self, name: str, features: Features) -> Features:
-        key = f"{name} stage"
-        return Features(*self.branches[key](features)) if key in self.branches else features
+        for parts, key in ((self.branches, f"{name} stage"), (self.adapters, f"{name} adapter")):
+            if key in parts:
+                return Features(*parts[key](features))
+        return features
 
     def answer_vectors(self, vectors: Tensor) -> dict[str, Tensor]:
         """The same from remembered feature vectors [n, d] alone."""
@@ -116,8 +129,14 @@ class Network(nn.Module):
         return features.vector, raw
 
 
-def branches(backbone: Backbone, tasks: Collection[str], private: Sequence[str]) -> nn.ModuleDict:
-    """A last stage of its own for each of the tasks ``private``.
+def owners(private: Private, part: str) -> list[str]:
+    """The tasks that have a "stage" or an "adapter" for themselves; a mere list of tasks means stages."""
+    told = private if isinstance(private, Mapping) else dict.fromkeys(private, "stage")
+    return [name for name, has in told.items() if has == part]
+
+
+def branches(backbone: Backbone, tasks: Collection[str], private: Private) -> nn.ModuleDict:
+    """A last stage of its own for each of the tasks ``private`` that are to have one.
 
     Raises:
         ConfigError: no such task, or the backbone cannot be parted.
@@ -126,7 +145,7 @@ def branches(backbone: Backbone, tasks: Collection[str], private: Sequence[str])
         if name not in tasks:
             what = f'[training] private_stage names "{name}", which is no task.{nearest(name, tasks)}'
             raise ConfigError(what)
-    return nn.ModuleDict({f"{name} stage": backbone.branch() for name in dict.fromkeys(private)})
+    return nn.ModuleDict({f"{name} stage": backbone.branch() for name in owners(private, "stage")})
 
 
 def build_network(
@@ -135,7 +154,7 @@ def build_network(
     base: Path,
     *,
     load_weights: bool = True,
-    private: Sequence[str] = (),
+    private: Private = (),
 ) -> Network:
     """The network that a configuration declares; see ``build_backbone`` for what may be raised."""
     backbone = build_backbone(table, base, load_weights=load_weights)

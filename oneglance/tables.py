@@ -40,11 +40,12 @@ def show_report(report: dict[str, Any], folder: Path) -> None:
 
 def show_comparison(found: dict[str, Any]) -> None:
     """What ``compare`` found: a line per task."""
+    from oneglance.evaluation.advice import sentences  # imports torch, as the comparison has
+
     arms = [arm for arm in ARMS if any(arm in task for task in found["tasks"].values())]
-    words = {"equal_steps": "joint − single", "equal_time": "at equal time"}
     table = Table(box=None, pad_edge=False)
     columns = [arm.replace("_", " ") for arm in arms]
-    for column in ("task", "metric", *columns, *(words[key] for key in found["summary"])):
+    for column in ("task", "metric", *columns, *(FAIR[key][0] for key in found["summary"])):
         table.add_column(column, justify="right" if column in columns else "left")
     for name, task in found["tasks"].items():
         scores = [between(task.get(arm)) for arm in arms]
@@ -52,18 +53,19 @@ def show_comparison(found: dict[str, Any]) -> None:
         table.add_row(name, f"{task['metric']} {task['unit']}".rstrip(), *scores, *told)
     console = paper()
     console.print(table)
+    if found["cost"]:
+        console.print(costs(found["cost"]))
     for key, summary in found["summary"].items():
         change = summary["mean_error_change"]
         worse = ", ".join(summary["worse"]) or "none"
         mean = "" if change is None else f"mean change of the error {100 * change:+.1f} %, "
-        where = "at equal steps" if key == "equal_steps" else "at equal total time"
-        console.print(f"{where}: {mean}significantly worse: {worse}", soft_wrap=True)
+        console.print(f"{FAIR[key][1]}: {mean}significantly worse: {worse}", soft_wrap=True)
     for name, entry in found["balancers"].items():
         if "helps" in entry:
             says = "helps" if entry["helps"] else "does not help: no better than random weights beyond noise"
             console.print(f"{name} {says}", soft_wrap=True)
-    for note in found["notes"]:
-        console.print(note, soft_wrap=True)
+    for line in (*sentences(found["advice"]), *found["notes"]):
+        console.print(line, soft_wrap=True)
 
 
 def show_grouping(found: dict[str, Any]) -> None:
@@ -113,7 +115,31 @@ def show_tuning(found: dict[str, Any]) -> None:
         console.print(note, soft_wrap=True)
 
 
-ARMS = ("joint", "joint_long", "single", "classical", "constant")
+ARMS = ("joint", "joint_long", "single", "single_same_size", "classical", "constant")
+FAIR = {  # the ways to compare: (head of a column, in a sentence)
+    "equal_steps": ("joint − single", "at equal steps"),
+    "equal_time": ("at equal time", "at equal total time"),
+    "equal_size": ("at equal size", "at equal total size"),
+}
+
+
+def costs(found: dict[str, Any]) -> Table:
+    """What each arm took: of all single networks together."""
+    table = Table(box=None, pad_edge=False)
+    keys = {"seconds": "seconds of training", "peak_mb": "MB at most", "parameters": "parameters"}
+    columns = {**keys, "ms_per_picture": "ms per picture"}
+    for column in ("", *columns.values()):
+        table.add_column(column, justify="right" if column else "left")
+    for arm, cost in found.items():
+        values = (cost[key] for key in columns)
+        table.add_row(
+            arm.replace("_", " "),
+            *(
+                "" if value is None else f"{value:,.4g}" if value < 100 else f"{value:,.0f}"
+                for value in values
+            ),
+        )
+    return table
 
 
 def between(score: dict[str, Any] | None) -> str:

@@ -20,7 +20,7 @@ LAYERS = [
     ["config", "files", "screen", "shape"],
     ["data"],
     ["backbone", "balancer", "machine", "mlp", "retrieval", "scoring", "weights"],
-    ["projection"],
+    ["adapter", "projection"],
     ["task"],
     ["vector_task"],
     ["detection"],

@@ -1,7 +1,8 @@
 """classical: what people measured on pictures before networks learned to; nothing here is trained.
 
 Linear heads on it are logistic and ridge regression. It needs no weights, and with ``freeze`` each picture is
-measured once.
+measured once. Whole batches in torch, as scikit-image's functions take one picture at a time, are two to five
+times slower on it, and neither run on a GPU nor become a part of an .onnx file; the tests compare with them.
 """
 
 from __future__ import annotations
@@ -46,29 +47,11 @@ class Classical(Backbone):
     def forward(self, pictures: Tensor) -> Features:
         pictures = pictures.float().clamp(0, 1).contiguous()
         grey = (pictures * self.grey).sum(dim=1, keepdim=True)  # type: ignore[operator]
-        parts = (self._gradients(pictures), self._patterns(grey), self._colours(pictures))
+        parts = (gradients(pictures, self.cell).flatten(1), self._patterns(grey), self._colours(pictures))
         return Features(torch.cat(parts, dim=1))
 
     def stages(self) -> Iterator[nn.Module]:
         return iter(())
-
-    def _gradients(self, pictures: Tensor) -> Tensor:
-        """Per cell, how much brightness changes in each direction; 2×2 cells at a time are made equally
-        strong, so that light and contrast do not count.
-        """
-        x = F.pad(pictures[..., 2:] - pictures[..., :-2], (1, 1))
-        y = F.pad(pictures[:, :, 2:] - pictures[:, :, :-2], (0, 0, 1, 1))
-        strength = torch.sqrt(x**2 + y**2)
-        strength, channel = strength.max(dim=1, keepdim=True)  # of the channel that changes most
-        x, y = x.gather(1, channel), y.gather(1, channel)
-        turn = torch.atan2(y, x) / torch.pi % 1.0  # half turns
-        place = (turn * DIRECTIONS).long().clamp(max=DIRECTIONS - 1)
-        spread = strength.new_zeros(len(pictures), DIRECTIONS, *strength.shape[2:])
-        cells = F.avg_pool2d(spread.scatter_(1, place, strength), self.cell)
-        blocks = F.unfold(cells, 2)  # [n, 4 directions, blocks]
-        blocks = (blocks / (blocks.norm(dim=1, keepdim=True) + TINY)).clamp(max=0.2)
-        blocks = blocks / (blocks.norm(dim=1, keepdim=True) + TINY)
-        return blocks.flatten(1)
 
     def _patterns(self, grey: Tensor) -> Tensor:
         """How often each pattern of brighter and darker neighbours occurs, as square roots of shares."""
@@ -84,6 +67,31 @@ class Classical(Backbone):
     def _colours(self, pictures: Tensor) -> Tensor:
         red, green, blue = (pictures * COLOURS).long().clamp(max=COLOURS - 1).flatten(2).unbind(1)
         return _histogram((red * COLOURS + green) * COLOURS + blue, COLOURS**3)
+
+
+def gradients(pictures: Tensor, cell: int) -> Tensor:
+    """How much brightness changes in each direction, by cells of ``cell`` x ``cell`` pixels; 2×2 cells at a
+    time are made equally strong, so that light and contrast do not count.
+
+    Args:
+        pictures: float [n, 3, h, w] in 0 to 1.
+
+    Returns:
+        Of the same type [n, 36, h // cell - 1, w // cell - 1]: directions by cells of a block.
+    """
+    x = F.pad(pictures[..., 2:] - pictures[..., :-2], (1, 1))
+    y = F.pad(pictures[:, :, 2:] - pictures[:, :, :-2], (0, 0, 1, 1))
+    strength = torch.sqrt(x**2 + y**2)
+    strength, channel = strength.max(dim=1, keepdim=True)  # of the channel that changes most
+    x, y = x.gather(1, channel), y.gather(1, channel)
+    turn = torch.atan2(y, x) / torch.pi % 1.0  # half turns
+    place = (turn * DIRECTIONS).long().clamp(max=DIRECTIONS - 1)
+    spread = strength.new_zeros(len(pictures), DIRECTIONS, *strength.shape[2:])
+    cells = F.avg_pool2d(spread.scatter_(1, place, strength), cell)
+    blocks = F.unfold(cells, 2)  # [n, directions and cells, blocks]
+    blocks = (blocks / (blocks.norm(dim=1, keepdim=True) + TINY)).clamp(max=0.2)
+    blocks = blocks / (blocks.norm(dim=1, keepdim=True) + TINY)
+    return blocks.view(len(pictures), -1, cells.shape[2] - 1, cells.shape[3] - 1)
 
 
 def _histogram(codes: Tensor, count: int) -> Tensor:
@@ -103,6 +111,10 @@ def uniform_patterns() -> Tensor:
     plain = [sum(ring[place] != ring[place - 1] for place in range(8)) <= 2 for ring in bits]
     number, last = torch.tensor(plain).cumsum(0) - 1, sum(plain)
     return torch.where(torch.tensor(plain), number, last)
+
+
+def narrower(table: BackboneTable, share: float) -> None:
+    """See ``backbone.narrower``: what has no parameters cannot have fewer."""
 
 
 def build(table: BackboneTable, base: Path, *, load_weights: bool) -> Classical:

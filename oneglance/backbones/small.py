@@ -122,3 +122,14 @@ def build(table: BackboneTable, base: Path, *, load_weights: bool) -> Small:
         load_file(network, (base / Path(table.weights).expanduser()).resolve())
         network.pretrained = True
     return network
+
+
+def narrower(table: BackboneTable, share: float) -> BackboneTable | None:
+    """See ``backbone.narrower``: parameters go with the square of the width."""
+    if table.weights not in ("", "none"):
+        return None
+    options: Options = read_table(Options, table.options, where="oneglance.toml", section="backbone.options")
+    width = round(options.width * share**0.5)
+    if width < 4:  # the least that its options allow
+        return None
+    return table.model_copy(update={"options": {**table.options, "width": width}})

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import log
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,13 @@ OURS = {
     "num_classes",
     "in_chans",
 }
+
+# The word of a name that says how large the model is; a name without one has its last number there.
+SIZE = re.compile(
+    r"(?<=[_-])(?:atto|femto|pico|nano|tiny|xxs|xs|xsmall|small|s|m|medium|base|l|large|xl|xlarge|huge)(?=_|$)"
+)
+LAST_NUMBER = re.compile(r"\d+(?=\D*$)")
+NEAR = 1.5  # a model with so many times the parameters asked for, or so many times fewer, will do
 
 
 class Timm(Backbone):
@@ -169,6 +177,44 @@ def build(table: BackboneTable, base: Path, *, load_weights: bool) -> Timm:
         load_file(network.model, path, ignore=_classifier(network.model))
     network.pretrained = wanted != "none"
     return network
+
+
+def narrower(table: BackboneTable, share: float) -> BackboneTable | None:
+    """See ``backbone.narrower``: that model of the same family, by name, whose size is nearest."""
+    import timm
+
+    wanted = table.weights or "pretrained"
+    if wanted not in ("pretrained", "none") or not timm.is_model(table.name):
+        return None
+    kin = [
+        name
+        for name in timm.list_models(pretrained=wanted == "pretrained")
+        if _family(name) == _family(table.name)
+    ]
+    stems = sorted({name.partition(".")[0] for name in kin})
+    sizes = {stem: size for stem in stems if (size := _parameters(table, stem))}
+    goal = share * _parameters(table, table.name)
+    best = min(sizes, key=lambda stem: abs(log(sizes[stem] / goal)), default="") if goal else ""
+    if not best or not 1 / NEAR <= sizes[best] / goal <= NEAR:
+        return None
+    return table.model_copy(update={"name": best})
+
+
+def _family(name: str) -> str:
+    """``mobilenetv2_*`` of mobilenetv2_100, ``vit_*_patch16_224`` of vit_tiny_patch16_224."""
+    stem = name.partition(".")[0]
+    family = SIZE.sub("*", stem)
+    return family if family != stem else LAST_NUMBER.sub("*", stem)
+
+
+def _parameters(table: BackboneTable, name: str) -> int:
+    """How many the model ``name`` would have; 0 where it cannot be made so."""
+    try:
+        with torch.device("meta"):
+            model = _model(table.model_copy(update={"name": name}), pretrained=False)
+    except Exception:  # each model says in its own way that options or size do not fit
+        return 0
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def _create(table: BackboneTable, *, pretrained: bool) -> Timm:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,17 @@ from typing import Any
 import numpy as np
 
 from oneglance import config as configuration
-from oneglance.config import Config
+from oneglance.config import BackboneTable, Config
 from oneglance.data.cache import open_canvases
-from oneglance.data.checks import summary
+from oneglance.data.checks import summary, without_unreadable
 from oneglance.data.dataset import Dataset, Part, load_dataset
 from oneglance.data.images import Fit, Limits, Placement
 from oneglance.errors import DivergedError, RunError, StoppedError
 from oneglance.evaluation.evaluate import count_read
+from oneglance.evaluation.memory import peak_memory
+from oneglance.files import write_json
 from oneglance.inference.predictor import BATCH, Predictor
+from oneglance.machine import pick_device
 from oneglance.run import RunFolder
 from oneglance.screen import Screen
 from oneglance.task import Prediction, Task, build_tasks
@@ -65,10 +69,8 @@ class World:
         )
         if store.problem is not None:
             screen.say(str(store.problem))
-        if store.failures:
-            example = next(iter(store.failures.values()))
-            count = f"{len(store.failures):,} of {len(rows):,} pictures cannot be read and are left out"
-            screen.say(f"{count}, such as {example.where}: {example.what}")
+        for line in without_unreadable(store.failures.values(), len(rows)):
+            screen.say(line)
         starts = {
             "train": 0,
             "validation": len(parts.train),
@@ -90,9 +92,16 @@ class World:
 # Which trainings.
 
 
-def variant(config: Config, seed: int, epochs: int, task: str = "", balancer: str = "") -> Config:
-    """``config`` with another seed (counted from its own) and length, for one task alone, or with another
-    balancer.
+def variant(
+    config: Config,
+    seed: int,
+    epochs: int,
+    task: str = "",
+    balancer: str = "",
+    backbone: BackboneTable | None = None,
+) -> Config:
+    """``config`` with another seed (counted from its own) and length, for one task alone, with another
+    balancer, or with the name and options of another backbone.
     """
     changes = [f"training.seed={config.training.seed + seed}", f"training.epochs={epochs}"]
     if task:
@@ -103,6 +112,11 @@ def variant(config: Config, seed: int, epochs: int, task: str = "", balancer: st
             changes.append(f"sources={inline(sources)}")
     if balancer:
         changes += [f'training.balancer="{balancer}"', "training.balancer_options={}"]
+    if backbone:
+        changes += [
+            f"backbone.name={inline(backbone.name)}",
+            f"backbone.options={inline(backbone.options)}",
+        ]
     overrides = (*config.overrides, *changes)
     return configuration.parse(config.text, base=config.base, where=config.file, overrides=overrides)
 
@@ -174,10 +188,11 @@ def trained(world: World, path: Path, config: Config, screen: Screen, task: str 
     if task:
         training, validation = answered(training, task), answered(validation, task)
     tasks = build_tasks(config.tasks, config.file)
-    session = Session(folder, config, tasks, world.store, training, validation, screen)
-    session.resume()
     try:
-        session.run()
+        with _peak_noted(folder, config):
+            session = Session(folder, config, tasks, world.store, training, validation, screen)
+            session.resume()
+            session.run()
     except StoppedError as error:
         raise StoppedError(error.what, where=path.name, cure="the same command goes on from here") from None
     except DivergedError as error:
@@ -187,6 +202,24 @@ def trained(world: World, path: Path, config: Config, screen: Screen, task: str 
     finally:
         screen.close()
     return folder
+
+
+@contextmanager
+def _peak_noted(run: RunFolder, config: Config) -> Iterator[None]:
+    """In a file beside the weights, as a run that is finished is not trained again."""
+    before = peak_mb(run) or 0.0  # of the same training, up to where it was stopped
+    try:
+        with peak_memory(pick_device(config.training.device)) as peak:
+            yield
+    finally:
+        write_json(run / "memory.json", {"peak_mb": round(max(before, peak.mb), 1)})
+
+
+def peak_mb(run: RunFolder) -> float | None:
+    """Memory at the peak of its training, see ``memory.peak_memory``; None where nobody looked."""
+    if not (run / "memory.json").exists():
+        return None
+    return float(run.read_json("memory.json")["peak_mb"])
 
 
 def _folder(world: World, path: Path, config: Config) -> RunFolder:
@@ -222,6 +255,7 @@ class Answers:
     tasks: dict[str, Task]  # with what they learned
     predictions: dict[str, list[Prediction]]
     seconds: float  # of training
+    peak_mb: float | None  # of memory while training
     parameters: int
     ms: float  # per picture
 
@@ -239,7 +273,8 @@ def ask(world: World, run: RunFolder, screen: Screen) -> Answers:
     count_read(run, "test")
     parameters = sum(parameter.numel() for parameter in predictor.network.parameters())
     first = next(chunks(world.store, world.test))[1]
-    return Answers(dict(predictor.tasks), told, seconds(run), parameters, _ms(predictor, first))
+    ms = _ms(predictor, first)
+    return Answers(dict(predictor.tasks), told, seconds(run), peak_mb(run), parameters, ms)
 
 
 def chunks(store: PictureStore, part: Part) -> Iterator[tuple[int, np.ndarray]]:

@@ -19,11 +19,13 @@ from oneglance.evaluation.arms import World
 from oneglance.evaluation.clusters import clusters, single_classes
 from oneglance.evaluation.features import Rows
 from oneglance.evaluation.fitting import Fitted, Known, boosted, head, nearest
+from oneglance.evaluation.sliding import sliding
 from oneglance.screen import Screen
 from oneglance.task import Task
 from oneglance.vector_task import VectorTask
 
 HIDDEN = (256,)  # of the multi-layer perceptron
+WINDOWS = "sliding windows, linear"
 DIRECTIONS = 50  # that a reduction leaves
 
 Fit = Callable[[Known, Rows], Fitted]
@@ -41,8 +43,8 @@ class Baseline:
 
 
 def baselines(world: World, views: Views, families: Sequence[str], screen: Screen) -> Iterator[Baseline]:
-    """Every baseline of ``families`` for every task that a row of numbers can answer: not those with places,
-    nor those that learn from seeing a picture twice.
+    """Every baseline of ``families`` for every task but those that learn from seeing a picture twice. Rows of
+    numbers answer what has no place, sliding windows what has one.
     """
     ways = [(family, *way) for family in families for way in WAYS.get(family, ())]
     known = {
@@ -58,6 +60,19 @@ def baselines(world: World, views: Views, families: Sequence[str], screen: Scree
             fitted = None if rows is None else fit(said, rows)
             if fitted is not None:
                 yield Baseline(name, family, task, fitted, time.perf_counter() - began)
+    if "classical" in families:
+        yield from _with_places(world, screen)
+
+
+def _with_places(world: World, screen: Screen) -> Iterator[Baseline]:
+    for name, task in world.tasks.items():
+        if not task.has_places:
+            continue
+        screen.progress(1, 1, f"baselines: {WINDOWS}")
+        began = time.perf_counter()
+        fitted = sliding(world, task)
+        if fitted is not None:
+            yield Baseline(WINDOWS, "classical", name, fitted, time.perf_counter() - began)
 
 
 class Views:

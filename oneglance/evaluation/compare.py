@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from oneglance import balancer
-from oneglance.config import Config
+from oneglance.backbone import narrower
+from oneglance.config import BackboneTable, Config
 from oneglance.errors import ConfigError, DataError, nearest
-from oneglance.evaluation import arms, statistics
+from oneglance.evaluation import advice, arms, statistics
 from oneglance.evaluation.arms import Answers, World
 from oneglance.evaluation.baselines import FAMILIES, Baseline, Views, baselines, clusterings, never, strongest
 from oneglance.evaluation.comparison_page import write_page
@@ -24,7 +25,14 @@ from oneglance.run import RunFolder
 from oneglance.screen import Screen
 from oneglance.task import Prediction, Task, learn_all
 
-WORDS = ("joint", "single", *FAMILIES, "constant")  # of --only
+TRAINED = ("joint", "single", "single_same_size")  # words of --only that train networks
+USUAL = ("joint", "single", *FAMILIES, "constant")  # what is done without --only
+WORDS = (*USUAL, "single_same_size")
+AGAINST = {
+    "equal_steps": ("joint", "single"),
+    "equal_time": ("joint_long", "single"),
+    "equal_size": ("joint", "single_same_size"),
+}
 LITMUS = "rlw"  # random weights: a balancer that is no better than these does not help
 SECONDS = {"s": 1, "m": 60, "h": 3600}
 
@@ -41,6 +49,11 @@ class Plan:
     budget: float | None  # seconds of training in all
 
     @property
+    def trains(self) -> bool:
+        """Networks, not only baselines."""
+        return bool(set(TRAINED) & set(self.only))
+
+    @property
     def both(self) -> bool:
         """Joint and single, so that they can be compared."""
         return {"joint", "single"} <= set(self.only)
@@ -52,6 +65,7 @@ class Arm:
 
     draws: Draws = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)  # per seed
+    peak_mb: list[float | None] = field(default_factory=list)  # of each training
     parameters: int = 0
     ms: list[float] = field(default_factory=list)  # per seed
 
@@ -72,7 +86,7 @@ def plan(seeds: int, budget: str, only: Sequence[str], balancers: Sequence[str])
     wanted = list(dict.fromkeys(balancers))
     if wanted and LITMUS in balancer.names() and LITMUS not in wanted:
         wanted.append(LITMUS)
-    return Plan(seeds, tuple(only) or WORDS, tuple(wanted), seconds(budget) if budget else None)
+    return Plan(seeds, tuple(only) or USUAL, tuple(wanted), seconds(budget) if budget else None)
 
 
 def seconds(written: str) -> float:
@@ -98,6 +112,7 @@ def compare(config: Config, out: Path, wanted: Plan, screen: Screen) -> dict[str
     comparison.train()
     comparison.try_baselines()
     found = comparison.told()
+    found["advice"] = advice.advise(found, config, out / "runs")
     write_json(out / "compare.json", found)
     write_page(out / "compare.html", found, title=out.resolve().name)
     screen.close()
@@ -117,6 +132,7 @@ class Comparison:
         self.baselines: dict[str, list[tuple[Baseline, np.ndarray]]] = {name: [] for name in world.tasks}
         self.clusters: dict[str, dict[str, Any]] = {}
         self.epochs = world.config.training.epochs
+        self.smaller: BackboneTable | None = None
 
     def draws(self, name: str, task: Task, predictions: Sequence[Prediction]) -> np.ndarray:
         """Of one network's answers to one task."""
@@ -127,10 +143,14 @@ class Comparison:
     def train(self) -> None:
         """Every arm with every seed."""
         only = self.plan.only
-        if self.plan.budget is not None and {"joint", "single"} & set(only):
+        if "single_same_size" in only:
+            self.smaller = self._smaller()
+        if self.plan.budget is not None and self.plan.trains:
             self.epochs = self._affordable(self.plan.budget)
         for seed in range(self.plan.seeds):
-            alone = self._alone(seed) if "single" in only else []
+            alone = self._alone("single", seed) if "single" in only else []
+            if self.smaller is not None:
+                self._alone("single_same_size", seed, self.smaller)
             if "joint" in only:
                 run = self._together("joint", seed, self.epochs)
                 if alone:
@@ -138,12 +158,33 @@ class Comparison:
                 for name in self.plan.balancers:
                     self._together(f"balancer {name}", seed, self.epochs, name)
 
+    def _smaller(self) -> BackboneTable | None:
+        """The backbone of networks that are together as large as the joint one: each has its own head as it
+        has, and shares the parameters of its backbone evenly. None where there is no such thing.
+        """
+        declared, tasks = self.world.config.backbone, len(self.world.tasks)
+        found = narrower(declared, 1 / tasks) if tasks > 1 else None
+        if found is None:
+            self.screen.say(self._no_smaller())
+        return found
+
+    def _no_smaller(self) -> str:
+        name, tasks = self.world.config.backbone.name, len(self.world.tasks)
+        why = (
+            f"{name} has no smaller relative with 1/{tasks} of the parameters and as much to start from"
+            if tasks > 1
+            else "of one task it is the single network"
+        )
+        return f"single_same_size is left out: {why}"
+
     def _affordable(self, budget: float) -> int:
         """Epochs for which all trainings fit the budget, by the time that one epoch takes."""
         timing = self._run("timing", arms.variant(self.world.config, 0, 1))
         one = max(arms.seconds(timing), 1e-9)
         tasks = len(self.world.tasks)
         units = {"joint": 1 + len(self.plan.balancers), "single": tasks}
+        if self.smaller is not None:
+            units["single_same_size"] = tasks  # at most: they are smaller
         each = sum(cost for word, cost in units.items() if word in self.plan.only)
         each += tasks if self.plan.both else 0
         epochs = int(budget / (one * each * self.plan.seeds))
@@ -169,14 +210,14 @@ class Comparison:
         self._add(arm, [arms.ask(self.world, run, self.screen)], list(self.world.tasks))
         return run
 
-    def _alone(self, seed: int) -> list[RunFolder]:
+    def _alone(self, arm: str, seed: int, backbone: BackboneTable | None = None) -> list[RunFolder]:
         runs, told = [], []
         for task in self.world.tasks:
             epochs = arms.epochs_alone(self.world, self.epochs, task)
-            config = arms.variant(self.world.config, seed, epochs, task=task)
-            runs.append(self._run(f"single-{task}-{seed}", config, task))
+            config = arms.variant(self.world.config, seed, epochs, task=task, backbone=backbone)
+            runs.append(self._run(f"{arm}-{task}-{seed}", config, task))
             told.append(arms.ask(self.world, runs[-1], self.screen))
-        self._add("single", told, list(self.world.tasks))
+        self._add(arm, told, list(self.world.tasks))
         return runs
 
     def _add(self, name: str, networks: Sequence[Answers], tasks: Sequence[str]) -> None:
@@ -191,6 +232,7 @@ class Comparison:
             found = self.draws(task, told.tasks[task], told.predictions[task])[None]
             arm.draws[task] = np.concatenate([arm.draws[task], found]) if task in arm.draws else found
         arm.seconds.append(sum(told.seconds for told in networks))
+        arm.peak_mb += [told.peak_mb for told in networks]
         arm.ms.append(sum(told.ms for told in networks))
         arm.parameters = sum(told.parameters for told in networks)
 
@@ -215,9 +257,9 @@ class Comparison:
     def told(self) -> dict[str, Any]:
         """compare.json."""
         equal = {
-            key: statistics.against(self.world.tasks, self.arms[arm].draws, self.arms["single"].draws)
-            for key, arm in (("equal_steps", "joint"), ("equal_time", "joint_long"))
-            if arm in self.arms and "single" in self.arms
+            key: statistics.against(self.world.tasks, self.arms[ours].draws, self.arms[theirs].draws)
+            for key, (ours, theirs) in AGAINST.items()
+            if ours in self.arms and theirs in self.arms
         }
         return {
             "oneglance": version("oneglance"),
@@ -242,7 +284,7 @@ class Comparison:
             "best": task.best,
             "unit": getattr(task, "unit", ""),
         }
-        for arm in ("joint", "joint_long", "single"):
+        for arm in ("joint", "joint_long", "single", "single_same_size"):
             if arm in self.arms:
                 found[arm] = self._score(name, self.arms[arm].draws[name])
         tried = [baseline for baseline, _ in self.baselines[name]]
@@ -255,9 +297,8 @@ class Comparison:
             found["classical"] = {k: v for k, v in scores[chosen.name].items() if k != "seconds"}
         if "constant" in self.arms:
             found["constant"] = self._score(name, self.arms["constant"].draws[name])
-        if "equal_steps" in equal:
-            found |= equal["equal_steps"][name]
-            found["equal_time"] = equal["equal_time"][name]
+        for key, told in equal.items():
+            found |= told[name] if key == "equal_steps" else {key: told[name]}
         return {**found, "baselines": scores, "clusters": self.clusters.get(name, {})}
 
     def _score(self, name: str, drawn: np.ndarray) -> dict[str, Any]:
@@ -283,6 +324,7 @@ class Comparison:
         return {
             name: {
                 "seconds": round(float(np.mean(arm.seconds)), 3),
+                "peak_mb": max((mb for mb in arm.peak_mb if mb is not None), default=None),
                 "parameters": arm.parameters,
                 "ms_per_picture": round(float(np.median(arm.ms)), 4),
             }
@@ -293,7 +335,7 @@ class Comparison:
     def _notes(self) -> list[str]:
         """What a reader has to know to read the numbers right."""
         seeds, notes = self.plan.seeds, []
-        trained = {"joint", "single"} & set(self.plan.only)
+        trained = self.plan.trains
         if trained:
             notes.append(
                 "every network was scored on the test part once per comparison; each run counts its reads"
@@ -304,9 +346,8 @@ class Comparison:
             notes.append(f"{seeds} seeds: intervals are wide, as few seeds tell little; 5 are good")
         if self.plan.balancers and LITMUS not in balancer.names():
             notes.append("no litmus test of the balancers: there are no random weights to compare with")
-        placed = [name for name, task in self.world.tasks.items() if task.has_places]
-        if placed:
-            notes.append(f"{', '.join(placed)}: answers have places, so the constant is the only baseline")
+        if "single_same_size" in self.plan.only and self.smaller is None:
+            notes.append(self._no_smaller())
         if "probe" in self.plan.only and not self._probed():
             notes.append("the backbone starts from nothing: there are no frozen features to try")
         return notes

@@ -7,13 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from oneglance.evaluation.advice import CALLED as REMEDIES
 from oneglance.evaluation.plots import Plot, plot
 from oneglance.evaluation.report import Bar, ScoreRow, environment, figure
 from oneglance.files import write_text
 
-ARMS = ("joint", "joint_long", "single", "classical", "constant")
-CALLED = {"joint_long": "joint, as long as all singles", "single": "single networks"}
-EQUAL = {"equal_steps": "at equal steps", "equal_time": "at equal total time"}
+ARMS = ("joint", "joint_long", "single", "single_same_size", "classical", "constant")
+CALLED = {
+    "joint_long": "joint, as long as all singles",
+    "single": "single networks",
+    "single_same_size": "single networks, together as large as joint",
+}
+EQUAL = {
+    "equal_steps": "at equal steps",
+    "equal_time": "at equal total time",
+    "equal_size": "at equal total size",
+}
+SINGLES = {"equal_size": "single_same_size"}  # else "single"
 
 
 @dataclass(frozen=True)
@@ -49,13 +59,16 @@ def write_page(path: Path, found: Mapping[str, Any], *, title: str) -> None:
         RunError: the place cannot be written.
     """
     tasks = found["tasks"]
-    page = environment().get_template("compare.html.j2")
+    pages = environment()
+    pages.filters["change"] = change
+    page = pages.get_template("compare.html.j2")
     text = page.render(
         title=title,
         found=found,
         equal={words: _differences(tasks, key) for key, words in EQUAL.items() if key in found["summary"]},
         summaries={words: found["summary"][key] for key, words in EQUAL.items() if key in found["summary"]},
         tasks=[_part(name, entry) for name, entry in tasks.items()],
+        remedies=REMEDIES,
         cost={called(arm): entry for arm, entry in found["cost"].items()},
         quality=quality(found),
     )
@@ -69,12 +82,16 @@ def called(arm: str) -> str:
 
 def _differences(tasks: Mapping[str, Any], key: str) -> list[Difference]:
     chosen = {name: entry if key == "equal_steps" else entry[key] for name, entry in tasks.items()}
-    return [_difference(name, tasks[name], entry) for name, entry in chosen.items()]
+    single = SINGLES.get(key, "single")
+    return [
+        _difference(name, tasks[name], entry, tasks[name][single]["value"]) for name, entry in chosen.items()
+    ]
 
 
-def _difference(name: str, task: Mapping[str, Any], entry: Mapping[str, Any]) -> Difference:
+def _difference(
+    name: str, task: Mapping[str, Any], entry: Mapping[str, Any], single: float | None
+) -> Difference:
     value, low, high = (entry["difference"][key] for key in ("value", "low", "high"))
-    single = task["single"]["value"]
     up = 1.0 if single is None or task["best"] >= single else -1.0
     known = [up * number for number in (value, low, high) if number is not None]
     reach = 1.05 * max([abs(number) for number in known], default=0.0) or 1.0
@@ -103,6 +120,11 @@ def signed(value: float | None, like: float | None = None) -> str:
 def percent(value: float | None) -> str:
     """A share as a signed number of per cent."""
     return "–" if value is None else f"{'−' if value < 0 else '+'}{abs(100 * value):.0f} %"
+
+
+def change(value: float | None) -> str:
+    """The same with a decimal."""
+    return "–" if value is None else f"{'−' if value < 0 else '+'}{abs(100 * value):.1f} %"
 
 
 def _part(name: str, entry: Mapping[str, Any]) -> TaskPart:

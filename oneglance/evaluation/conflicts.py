@@ -63,6 +63,16 @@ def cosines(history: History) -> Cosines | None:
     return Cosines(names, found)
 
 
+def pooled(histories: Sequence[History]) -> Cosines | None:
+    """Those of several trainings of the same tasks; None where none of them has any."""
+    found = [one for history in histories if (one := cosines(history))]
+    if not found:
+        return None
+    names = found[0].names
+    same = [one for one in found if one.names == names]  # a task never seen in one training leaves it out
+    return Cosines(names, np.concatenate([one.epochs for one in same]))
+
+
 def shares(history: History, weights: Mapping[str, float], *, of: str) -> list[dict[str, float]]:
     """Each epoch's share of each task in what ``of`` names, times its weight; they sum to 1.
 
@@ -77,6 +87,17 @@ def shares(history: History, weights: Mapping[str, float], *, of: str) -> list[d
         total = sum(parts.values())
         rows.append({name: part / total for name, part in parts.items()} if total > 0 else {})
     return rows
+
+
+def late_share(histories: Sequence[History], weights: Mapping[str, float], name: str) -> float | None:
+    """The mean share of the gradient that a task has in the last third of the epochs of each training; None
+    where no training looked.
+    """
+    found: list[float] = []
+    for history in histories:
+        rows = [row for row in shares(history, weights, of="norms") if name in row]
+        found += [row[name] for row in rows[-math.ceil(len(rows) / LAST) :]] if rows else []
+    return sum(found) / len(found) if found else None
 
 
 def _gradients(row: Mapping[str, Any], key: str) -> dict[str, float]:

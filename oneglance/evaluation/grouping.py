@@ -8,7 +8,7 @@ affinity is the product of two gradients over a loss, so the cosine stands for i
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +97,8 @@ def propose(found: Cosines) -> dict[str, Any]:
                 "error": None if error is None else round(error, 4),
             }
         )
-    sure = [option for option in options if _sure(option)]
-    chosen = max(sure, key=lambda option: option["score"], default=options[0])
+    gaining = [option for option in options if sure(option)]
+    chosen = max(gaining, key=lambda option: option["score"], default=options[0])
     pairs = [(i, j) for i in range(len(mean)) for j in range(i + 1, len(mean)) if np.isfinite(mean[i, j])]
     return {
         "tasks": list(found.names),
@@ -119,7 +119,8 @@ def _gain(grouping: Grouping, found: Cosines) -> tuple[float, float | None]:
     return gain, float(np.std(apart, ddof=1) / math.sqrt(len(apart))) if len(apart) > 1 else None
 
 
-def _sure(option: dict[str, Any]) -> bool:
+def sure(option: Mapping[str, Any]) -> bool:
+    """Whether one of ``groupings`` gains more than the noise between epochs."""
     return option["error"] is not None and option["gain"] > NOISE * option["error"] and option["gain"] > 0
 
 

@@ -13,6 +13,10 @@ EVERY = 16  # steps between two looks at the gradients where the balancer needs 
 class Shared:
     """Features cut off from the backbone, so that the tasks' gradients can be looked at one by one and the
     backbone then goes back once, with whatever mixture of them.
+
+    Where some tasks look at the vector and others at maps, both meet in the last map, of which the vector is
+    made: see ``meeting``. A task with a last stage of its own does not meet the others; to see it do so, each
+    of the others would have to go back through the shared last stage by itself.
     """
 
     def __init__(self, features: Features) -> None:
@@ -45,6 +49,39 @@ class Shared:
                 ]
             )
         return [torch.stack(column) for column in zip(*rows, strict=True)]
+
+    def meeting(self, gradients: list[Tensor]) -> list[Tensor]:
+        """The same gradients with that of the vector taken back to the last map: what to compare tasks by.
+
+        At the vector, a label and boxes have no coordinate in common: their cosine would be 0 whatever they
+        want. Going back from the vector to the map costs a pooling, with some backbones one more layer, and
+        never the backbone. It changes what tasks are compared by; what the backbone learns is the same.
+
+        Boxes also look at finer maps; these remain coordinates of their own. All that the backbone learns
+        comes through the tensors that are looked at, so the joined gradients hold all of it. But the last map
+        is made of the finer ones, and what the vector wants of those is not known without going further back.
+        The cosine of a label and boxes is thus that in the last map, made smaller by what boxes ask of the
+        others alone: it has the sign of the first, and understates.
+
+        Where a backbone makes its vector of something else than its last map, as transformers do whose maps
+        are rearranged tokens, the gradients stay as they are.
+        """
+        vector, maps = self.features.vector, self.features.maps
+        places = {id(part): place for place, part in enumerate(self.seen)}
+        if not maps or id(vector) not in places or id(maps[-1]) not in places:
+            return gradients
+        own, last = places[id(vector)], places[id(maps[-1])]
+        if own == last:
+            return gradients
+        taken = []
+        for gradient in gradients[own]:
+            found = torch.autograd.grad(vector, maps[-1], gradient, retain_graph=True, allow_unused=True)[0]
+            if found is None:
+                return gradients
+            taken.append(found)
+        met = list(gradients)
+        met[last] = met[last] + torch.stack(taken)
+        return [part for place, part in enumerate(met) if place != own]
 
     def back(self, gradients: list[Tensor], weights: Tensor) -> None:
         """Let the backbone learn the weighted sum of the tasks' gradients."""

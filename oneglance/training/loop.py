@@ -25,6 +25,7 @@ from oneglance.training.gradients import EVERY, Shared, Watch
 from oneglance.training.plan import build_optimizer, rate_at, set_rate
 
 UNIT_ROWS = 4096  # pictures by which the loss of the constant answer is measured
+LEAST = 0.05  # what a task below its constant answer takes from the mean skill, at most
 CALMER = "lower training.rate, or set training.precision to fp32"
 
 
@@ -231,7 +232,7 @@ class Learner:
             raw = self.network.answer(shared.cut)
         losses, present = self.losses(raw, targets, mix)
         gradients = shared.gradients(losses, present)
-        gram = gram_matrix(gradients)
+        gram = gram_matrix(shared.meeting(gradients))
         self.watch.add(gram)
         told = losses.detach(), present, gram if self.balancer.needs_gram else None
         weights = self.balancer.weights(*told, epoch=self.place.epoch, seed=seed) * self.weights
@@ -328,8 +329,11 @@ def mean_skill(
     tasks: Mapping[str, Task], deciding: Mapping[str, float], constants: Mapping[str, float]
 ) -> float:
     """Mean over the tasks of the deciding metric, 0 for the constant answer and 1 for perfect; tasks without
-    a validation answer do not count.
+    a validation answer do not count. How far a task wanders below its constant must not choose the epoch of
+    all others: it loses ``LEAST`` at most.
     """
     skills = [task.skill(deciding[name], constants[name]) for name, task in tasks.items()]
-    finite = [skill for skill in skills if np.isfinite(skill)]
+    finite = [
+        skill if skill > 0 else LEAST * math.tanh(skill / LEAST) for skill in skills if np.isfinite(skill)
+    ]
     return float(np.mean(finite)) if finite else float("nan")

@@ -16,7 +16,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 
-from oneglance.backbone import Backbone, Features, build_backbone, names
+from oneglance.backbone import Backbone, Features, build_backbone, names, narrower
 from oneglance.config import BackboneTable
 from oneglance.errors import ConfigError, WeightsError
 from oneglance.weights import read_tensors
@@ -193,6 +193,47 @@ def test_the_seed_decides_its_first_weights(name: str) -> None:
         return next(made(name, 32).parameters()).detach()
 
     assert torch.equal(first(3), first(3)) and not torch.equal(first(3), first(4))
+
+
+# Smaller ones.
+
+
+def parameters(table: BackboneTable) -> int:
+    return sum(parameter.numel() for parameter in build_backbone(table, Path()).parameters())
+
+
+@pytest.mark.parametrize("name", [*names(), *TIMM])
+@pytest.mark.parametrize("share", [0.2, 0.5])
+def test_a_narrower_one_has_about_that_share_of_the_parameters(name: str, share: float) -> None:
+    table = BackboneTable(name=name, size=32, options=TIMM.get(name, {}), weights="none")
+    found = narrower(table, share)
+    if found is not None:  # it need not be
+        assert share / 1.5 <= parameters(found) / parameters(table) <= share * 1.5
+        assert (found.size, found.weights) == (table.size, table.weights)
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "expected"),
+    [
+        ("small", "", ("small", {"depth": 2, "width": 32})),
+        ("small", "mine.safetensors", None),
+        ("classical", "", None),
+        ("mobilenetv2_100", "none", ("mobilenetv2_050", {})),
+        ("mobilenetv2_100.ra_in1k", "pretrained", ("mobilenetv2_050", {})),
+        ("mobilenetv2_100", "mine.safetensors", None),
+        ("vit_small_patch16_224", "none", ("vit_tiny_patch16_224", {})),
+        ("resnet18", "none", None),  # the smallest of its family
+    ],
+)
+def test_which_one_is_narrower(name: str, weights: str, expected: tuple[str, dict[str, Any]] | None) -> None:
+    options = {"width": 64, "depth": 2} if name == "small" else {}
+    found = narrower(BackboneTable(name=name, size=32, weights=weights, options=options), 0.25)
+    assert (found and (found.name, found.options)) == expected
+
+
+def test_small_is_not_narrower_than_it_can_be() -> None:
+    assert narrower(BackboneTable(name="small", options={"width": 7}), 0.25) is not None
+    assert narrower(BackboneTable(name="small", options={"width": 6}), 0.25) is None
 
 
 # Names and options.

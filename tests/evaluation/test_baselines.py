@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from skimage.feature import hog, local_binary_pattern
 
 from oneglance.backbone import build_backbone
-from oneglance.backbones.classical import Classical, uniform_patterns
+from oneglance.backbones.classical import Classical, gradients, uniform_patterns
 from oneglance.config import BackboneTable
 from oneglance.errors import ConfigError
 from oneglance.evaluation.baselines import Baseline, strongest
@@ -177,15 +178,49 @@ def stripes(angle: int, contrast: float = 0.3) -> torch.Tensor:
 
 @pytest.mark.parametrize("angle", [10, 50, 90, 130, 170])
 def test_gradients_fall_into_the_histogram_of_their_direction(angle: int) -> None:
-    found = made()
-    blocks = found._gradients(stripes(angle)).view(9, 4, -1)  # directions, cells of a block, blocks
+    blocks = gradients(stripes(angle), 4).view(9, 4, -1)  # directions, cells of a block, blocks
     assert int(blocks.sum(dim=(1, 2)).argmax()) == angle // 20
 
 
 def test_light_and_contrast_do_not_count_for_gradients() -> None:
-    found = made()
-    dark, bright = found._gradients(stripes(30, 0.1)), found._gradients(stripes(30, 0.3) + 0.1)
+    dark, bright = gradients(stripes(30, 0.1), 4), gradients(stripes(30, 0.3) + 0.1, 4)
     torch.testing.assert_close(dark, bright, atol=1e-3, rtol=1e-2)
+
+
+def drawn(size: int) -> torch.Tensor:
+    """Two smooth pictures [2, 3, size, size] without two equal pixels."""
+    noise = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(size))
+    return torch.nn.functional.avg_pool2d(noise, 5, stride=1, padding=2)
+
+
+@pytest.mark.parametrize(("size", "cell"), [(32, 4), (64, 8), (97, 12)])
+def test_gradients_are_those_of_scikit_image(size: int, cell: int) -> None:
+    pictures = drawn(size)
+    for picture, ours in zip(pictures, gradients(pictures, cell), strict=True):
+        theirs = hog(
+            picture.permute(1, 2, 0).double().numpy(),
+            orientations=9,
+            pixels_per_cell=(cell, cell),
+            cells_per_block=(2, 2),
+            feature_vector=False,
+            channel_axis=-1,
+        )  # [rows, columns, cell rows, cell columns, directions]
+        expected = theirs.transpose(4, 2, 3, 0, 1).reshape(36, *theirs.shape[:2])
+        np.testing.assert_allclose(ours.numpy(), expected, atol=1e-4)
+
+
+def test_patterns_are_those_of_scikit_image() -> None:
+    """It looks at a circle around a pixel, and we at the square. Every pixel made one of 9×9, a circle of 9
+    pixels around its middle meets just the eight neighbours.
+    """
+    grey = drawn(24)[0, 0].flatten().argsort().argsort().view(24, 24)  # ranks
+    large = np.kron(grey.numpy().astype(np.int32), np.ones((9, 9), np.int32))
+    theirs = local_binary_pattern(large, P=8, R=9, method="nri_uniform")[4::9, 4::9][1:-1, 1:-1]
+    expected = np.bincount(theirs.astype(int).ravel(), minlength=59) / theirs.size
+    ours = made()._patterns(grey.float()[None, None])[0].numpy() ** 2
+    # It numbers the same patterns in another order; that of everything else comes last for both.
+    np.testing.assert_allclose(sorted(ours[:58]), sorted(expected[:58]), atol=1e-6)
+    assert ours[58] == pytest.approx(expected[58]) and (expected > 0).sum() > 30
 
 
 def test_fifty_eight_patterns_and_the_rest() -> None:

@@ -7,12 +7,15 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import time
 import tomllib
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from user import CONFIG, Shell, shell  # noqa: F401
 
 import oneglance
@@ -22,6 +25,7 @@ from oneglance.data.scenes import write_scenes
 from oneglance.errors import ConfigError, RunError, StoppedError
 from oneglance.evaluation import arms, compare
 from oneglance.evaluation.comparison_page import quality
+from oneglance.evaluation.memory import Peak, peak_memory
 from oneglance.run import RunFolder
 from oneglance.screen import Screen
 
@@ -89,7 +93,7 @@ def test_what_is_written_is_what_is_returned(compared: Compared) -> None:
             assert entry["verdict"] in ("better", "worse", "no difference")
         assert task["difference"]["value"] == pytest.approx(task["joint"]["value"] - task["single"]["value"])
     for arm in ("joint", "joint_long", "single"):
-        assert list(found["cost"][arm]) == ["seconds", "parameters", "ms_per_picture"]
+        assert list(found["cost"][arm]) == ["seconds", "peak_mb", "parameters", "ms_per_picture"]
         assert all(value > 0 for value in found["cost"][arm].values())
 
 
@@ -205,6 +209,35 @@ def test_a_balancer_stands_beside_random_weights(drawn: Path, tmp_path: Path) ->
     assert "one seed" in " ".join(found["notes"])
 
 
+def test_single_networks_as_large_together_as_the_joint_one(drawn: Path, tmp_path: Path) -> None:
+    heard = Heard()
+    found = oneglance.compare(
+        drawn / "oneglance.toml",
+        set=["training.epochs=1", "backbone.options={width=16, depth=2}"],
+        out=tmp_path,
+        only=["joint", "single_same_size"],
+        seeds=1,
+        screen=heard,
+    )
+    assert heard.trained == [*(f"single_same_size-{task}-0" for task in TASKS), "joint-0"]
+    sizes = [found["cost"][arm]["parameters"] for arm in ("single_same_size", "joint")]
+    assert sizes[0] == pytest.approx(sizes[1], rel=0.15)
+    run = RunFolder.open(tmp_path / "runs" / "single_same_size-covered-0").config()
+    assert (run.backbone.options, list(run.tasks)) == ({"width": 11, "depth": 2}, ["covered"])
+    assert list(found["summary"]) == ["equal_size"]
+    for task in found["tasks"].values():
+        assert "verdict" not in task and "equal_time" not in task, "there are no single networks as they are"
+        difference = task["joint"]["value"] - task["single_same_size"]["value"]
+        assert task["equal_size"]["difference"]["value"] == pytest.approx(difference)
+
+
+def test_where_nothing_smaller_exists_it_says_so(drawn: Path, tmp_path: Path) -> None:
+    found = ask(drawn, tmp_path, only=["single_same_size", "constant"], seeds=1)
+    (note,) = (note for note in found["notes"] if "single_same_size" in note)
+    assert note.startswith("single_same_size is left out: small has no smaller relative with 1/2")
+    assert found["cost"] == {} and not (tmp_path / "runs").exists()
+
+
 def test_the_table(drawn: Path, tmp_path: Path, shell: Shell) -> None:
     said = shell(
         "compare", drawn / "oneglance.toml", "--out", tmp_path / "out", "--only", "constant", "--seeds", 1
@@ -214,6 +247,64 @@ def test_the_table(drawn: Path, tmp_path: Path, shell: Shell) -> None:
     assert lines[0].split() == ["task", "metric", "constant"]
     assert [line.split()[0] for line in lines[1:3]] == list(TASKS)
     assert "mae %" in said.out
+
+
+# Memory.
+
+
+def held(mb: int) -> float:
+    """The peak of work that holds ``mb`` million bytes for a moment."""
+    with peak_memory(torch.device("cpu")) as peak:
+        block = np.ones(mb * 10**6 // 8)
+        time.sleep(0.1)
+        del block
+    return peak.mb
+
+
+def test_a_peak_is_that_of_the_work_alone() -> None:
+    little, much, again = held(1), held(300), held(1)
+    assert 250 < much - little < 400
+    assert again < much - 200, "what earlier work took does not count"
+
+
+def test_a_peak_is_noted_though_the_work_fails() -> None:
+    with pytest.raises(ValueError, match="gone"), peak_memory(torch.device("cpu")) as peak:
+        raise ValueError("gone")
+    assert peak.mb > 10
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+def test_a_peak_on_a_gpu_is_that_of_its_tensors() -> None:
+    there = torch.device("cuda")
+    kept = torch.ones(2 * 10**6, device=there)
+    for mb in (80, 8):
+        with peak_memory(there) as peak:
+            torch.ones(mb * 10**6 // 4, device=there)
+        assert mb + 8 <= peak.mb < mb + 10, f"with the {kept.nbytes / 1e6:.0f} MB that were there"
+
+
+def test_memory_is_kept_with_the_run(drawn: Path, compared: Compared, tmp_path: Path) -> None:
+    out, found, _ = compared
+    runs = {path.name: arms.peak_mb(RunFolder.open(path)) for path in (out / "runs").iterdir()}
+    alone = [mb for name, mb in runs.items() if name.startswith("single-") and mb]
+    assert found["cost"]["single"]["peak_mb"] == max(alone), "one is trained after the other"
+    assert len(alone) == 2 * len(TASKS) and min(alone) > 50
+    again = tmp_path / "out"
+    shutil.copytree(out, again)
+    (again / "runs" / "joint-0" / "memory.json").unlink()  # of a run that an older version trained
+    assert ask(drawn, again, seeds=1)["cost"]["joint"]["peak_mb"] is None
+
+
+def test_a_training_that_was_stopped_and_went_on_has_one_peak(
+    drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = RunFolder(tmp_path)
+    config = parsed('[[sources]]\npath = "x"\n[tasks.kind]\ntype = "label"', 'training.device="cpu"')
+    for mb, expected in ((70.04, 70.0), (50.0, 70.0), (90.0, 90.0)):
+        monkeypatch.setattr(arms, "peak_memory", lambda device, mb=mb: nullcontext(Peak(mb)))
+        with arms._peak_noted(run, config):
+            pass
+        assert arms.peak_mb(run) == expected
 
 
 # What is asked.
@@ -241,7 +332,7 @@ def test_a_budget_is_a_time(written: str, seconds: float) -> None:
 
 def test_without_words_everything_is_asked() -> None:
     wanted = compare.plan(5, "", [], [])
-    assert wanted.only == compare.WORDS and wanted.both and wanted.budget is None
+    assert wanted.only == compare.USUAL and wanted.both and wanted.budget is None
 
 
 # Which trainings.
@@ -322,5 +413,8 @@ def test_a_budget_shortens_all_alike(drawn: Path, tmp_path: Path, monkeypatch: p
     assert comparison._affordable(41.0) == 4
     assert asked == [("timing", 1)], "it is timed with one epoch"
     assert comparison._affordable(1000.0) == 9, "never more than the configuration says"
+    comparison.plan = compare.plan(2, "49s", ["joint", "single", "single_same_size"], [])
+    comparison.smaller = config.backbone  # 2 more at most
+    assert comparison._affordable(57.0) == 4
     assert comparison._affordable(1.0) == 1
     assert any("more than the budget" in line for line in heard.lines)

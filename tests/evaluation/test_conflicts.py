@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneglance.evaluation.conflicts import cosines, shares
+from oneglance.evaluation.conflicts import cosines, late_share, pooled, shares
 
 
 def row(epoch: int, norms: dict[str, float], pairs: dict[str, float], **loss: float | None) -> dict[str, Any]:
@@ -74,3 +74,20 @@ def test_shares_count_the_weights() -> None:
     history = [row(1, NORMS, {}, a=1.0, b=0.5, c=None)]
     assert shares(history, {"b": 2.0}, of="loss") == [{"a": 0.5, "b": 0.5}]
     assert shares(history, {}, of="norms") == [pytest.approx({"a": 0.2, "b": 0.6, "c": 0.2})]
+
+
+def test_several_trainings_speak_together() -> None:
+    one = [row(n, NORMS, {"a | b": -0.2}) for n in range(3)]
+    other = [row(n, NORMS, {"a | b": -0.4}) for n in range(6)]
+    found = pooled([one, [], other])
+    assert found is not None and found.epochs.shape == (3, 3, 3)
+    assert found.mean()[0, 1] == pytest.approx((-0.2 - 0.4 - 0.4) / 3)
+    assert pooled([[], []]) is None
+
+
+def test_the_share_at_the_end() -> None:
+    early = [row(n, {"a": 9.0, "b": 1.0}, {}) for n in (1, 2)]
+    late = [row(3, {"a": 1.0, "b": 3.0}, {})]
+    assert late_share([[*early, *late]], {}, "a") == pytest.approx(0.25)
+    assert late_share([[*early, *late]], {"a": 3.0}, "a") == pytest.approx(0.5)
+    assert late_share([[*early, *late], late], {}, "c") is None and late_share([[]], {}, "a") is None

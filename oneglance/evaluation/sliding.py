@@ -1,0 +1,150 @@
+"""Boxes without a network: windows slide over the picture at several zooms, and for each class a linear
+classifier says what they show (Dalal and Triggs 2005, Histograms of oriented gradients for human detection).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+
+from oneglance.data.dataset import Part
+from oneglance.data.images import Fit
+from oneglance.detection.suppression import iou, suppress
+from oneglance.evaluation.arms import World
+from oneglance.evaluation.features import device
+from oneglance.evaluation.fitting import Fitted, Known, finished
+from oneglance.evaluation.windows import Windows
+from oneglance.shape import Level, Shape
+from oneglance.task import Target, Task
+from oneglance.training.session import placed
+
+PICTURES = 1_000  # training pictures that are learned from, at most, evenly chosen
+AT_ONCE = 8  # pictures
+SHOWS, ELSE = 0.5, 0.3  # overlap from which a window shows a thing, and up to which it shows something else
+BEST, WRONG = 5, 10  # windows that are learned from: of each thing; of each class and picture, by round
+LEARNED = 20_000  # windows that show something else, of all classes and by round, about, at most
+OVERLAP = 0.3  # of two windows of one class, from which only the surer stays
+CANDIDATES, FOUND = 500, 100  # windows of a picture that are left before and after that
+NEVER = -30.0  # a logit
+
+
+def sliding(world: World, task: Task) -> Fitted | None:
+    """The boxes that windows find, learned on the training part; what is asked of each box beside its class
+    gets the constant answer. None where no box can be learned.
+    """
+    task, (width, height) = copy.deepcopy(task), world.config.backbone.canvas
+    level = Level(8, -(-height // 8), -(-width // 8), 8)
+    head = task.head(Shape(1, (level,), (width, height))).eval()  # tells the task its canvas
+    fit = Fit.declared(world.config)
+    train, validation, test = (
+        placed(part, {task.name: task}, world.store, fit)
+        for part in (world.train, world.validation, world.test)
+    )
+    chosen = np.arange(len(train.rows))[:: -(-len(train.rows) // PICTURES)]
+    answers = train.answers(task.name)
+    target = task.encode([answers[row] for row in chosen.tolist()])
+    if not things(target).any():
+        return None
+    detector = Detector(target, (height, width), device(world.config))
+    detector.learn(world, train.rows[chosen], target)
+    with torch.inference_mode():
+        columns = head(torch.zeros(1, 1), [torch.zeros(1, *level[:3])])[1].shape[2]
+    usual = task.constant_raw()[0, 0, :columns]
+    raws = [detector.raw(world, part, usual) for part in (validation, test)]
+    fitted = finished(Known(task, [], validation.answers(task.name)), task, *raws)
+    places = world.placements(test)
+    fitted.predictions = [
+        fitted.task.place_back(told, place) for told, place in zip(fitted.predictions, places, strict=True)
+    ]
+    return fitted
+
+
+def things(target: Target) -> np.ndarray:
+    """bool [n, boxes]: those that are to be found."""
+    return (target["label"] >= 0) & ~target["ignore"]
+
+
+class Detector:
+    """A linear classifier of windows for each class."""
+
+    def __init__(self, target: Target, canvas: tuple[int, int], device: torch.device) -> None:
+        chosen, self.classes = things(target), range(target["known"].shape[1])
+        boxes, labels = target["box"][chosen], target["label"][chosen]
+        self.windows = Windows(boxes, labels, len(self.classes), canvas, device)
+        self.lines: list[tuple[np.ndarray, float] | None] = [None] * len(self.classes)
+
+    @torch.inference_mode()
+    def learn(self, world: World, rows: np.ndarray, target: Target) -> None:
+        """Twice: beside windows by chance that show something else, then also beside those that it took for
+        a thing.
+        """
+        draw = np.random.default_rng(0)
+        share = LEARNED / (WRONG * len(rows) * len(self.classes))
+        right: list[list[np.ndarray]] = [[] for _ in self.classes]
+        wrong: list[list[np.ndarray]] = [[] for _ in self.classes]
+        for first in (True, False):
+            for start in range(0, len(rows), AT_ONCE):
+                maps = self.windows.maps(world.store.gather(rows[start : start + AT_ONCE]))
+                for label in self.classes:
+                    logits = None if first else self._logits(maps, label)
+                    for place in range(len(maps[0])):
+                        best, other = self._parted(target, start + place, label)
+                        if first:
+                            right[label] += self.windows.cut(maps, place, label, best)
+                        if draw.random() < share:
+                            order = draw.random(len(other)) if logits is None else -logits[place, other]
+                            surest = other[np.argsort(order, kind="stable")[:WRONG]]
+                            wrong[label] += self.windows.cut(maps, place, label, surest)
+            self.lines = [_line(*both) for both in zip(right, wrong, strict=True)]
+
+    def _parted(self, target: Target, row: int, label: int) -> tuple[np.ndarray, np.ndarray]:
+        """int64: the windows that show a thing of this class best, and all that show something else."""
+        if not target["known"][row, label]:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        corners, boxes = self.windows.corners[label], target["box"][row]
+        own = np.isin(target["label"][row], [label, len(self.classes)])  # the last: a box of any class
+        ours = own & things(target)[row]
+        overlap = iou(corners, boxes[ours])
+        order = np.argsort(-overlap, axis=0, kind="stable")[:BEST]
+        shows = np.take_along_axis(overlap, order, axis=0) >= SHOWS
+        near = iou(corners, boxes[own]).max(axis=1, initial=0)
+        return np.unique(order[shows]), np.flatnonzero(near <= ELSE)
+
+    def _logits(self, maps: Sequence[torch.Tensor], label: int) -> np.ndarray:
+        """float32 [n, windows] of one class."""
+        line = self.lines[label]
+        if line is None:
+            return np.full((len(maps[0]), len(self.windows.corners[label])), NEVER, np.float32)
+        return self.windows.logits(maps, label, line[0]) + np.float32(line[1])
+
+    @torch.inference_mode()
+    def raw(self, world: World, part: Part, usual: np.ndarray) -> np.ndarray:
+        """As the task's head gives it, the surest windows that are left by suppression: float32
+        [n, FOUND, columns]; ``usual`` [columns] is what stands there of anything else.
+        """
+        found = np.tile(usual.astype(np.float32), (len(part.rows), FOUND, 1))
+        found[:, :, : 4 + len(self.classes)] = [0.0] * 4 + [NEVER] * len(self.classes)
+        corners = np.concatenate(self.windows.corners)
+        labels = np.repeat(np.arange(len(self.classes)), [len(own) for own in self.windows.corners])
+        for start in range(0, len(part.rows), AT_ONCE):
+            maps = self.windows.maps(world.store.gather(part.rows[start : start + AT_ONCE]))
+            logits = np.concatenate([self._logits(maps, label) for label in self.classes], axis=1)
+            for row, said in enumerate(logits, start):
+                sure = np.argsort(-said, kind="stable")[:CANDIDATES]
+                sure = sure[suppress(corners[sure], said[sure], labels[sure], iou=OVERLAP, most=FOUND)]
+                found[row, : len(sure), :4] = corners[sure]
+                found[row, np.arange(len(sure)), 4 + labels[sure]] = said[sure]
+        return found
+
+
+def _line(right: Sequence[np.ndarray], wrong: Sequence[np.ndarray]) -> tuple[np.ndarray, float] | None:
+    """(weights, bias); None of a class that is never seen, or that fills every picture."""
+    if not right or not wrong:
+        return None
+    said = np.repeat([1, 0], [len(right), len(wrong)])
+    line = LogisticRegression(C=0.1, max_iter=200).fit(np.stack([*right, *wrong]), said)
+    return line.coef_[0].astype(np.float32), float(line.intercept_[0])

@@ -1,0 +1,236 @@
+"""Which remedy a comparison leads to, and what it is said to cost."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from toy import learner
+
+from oneglance import config as configuration
+from oneglance.evaluation.advice import Known, Own, advice, advise, own_part, sentences, worse
+from oneglance.evaluation.comparison_page import write_page
+from oneglance.network import Network
+
+TEXT = """
+[[sources]]
+path = "x"
+[tasks.kind]
+type = "label"
+[tasks.price]
+type = "number"
+[tasks.style]
+type = "tags"
+[training]
+epochs = 10
+"""
+TASKS = ("kind", "price", "style")
+COST = {
+    "joint": {"seconds": 100.0, "peak_mb": 900.0, "parameters": 1_000_000, "ms_per_picture": 2.0},
+    "joint_long": {"seconds": 300.0, "peak_mb": 900.0, "parameters": 1_000_000, "ms_per_picture": 2.0},
+}
+EVEN = dict.fromkeys(TASKS, 1.0)
+
+
+def parsed(*overrides: str) -> configuration.Config:
+    return configuration.parse(TEXT, base=Path(), where="shop.toml", overrides=overrides)
+
+
+def compared(steps: tuple[str, ...] = (), time: tuple[str, ...] = (), epochs: int = 10) -> dict[str, Any]:
+    """compare.json with the tasks that are worse at equal steps and at equal total time."""
+    tasks: dict[str, Any] = {}
+    for name in TASKS:
+        entry = {
+            "difference": {"value": -0.1, "low": -0.2, "high": 0.1, "p": 0.5},
+            "error_change": 0.1,
+            "verdict": "worse" if name in steps else "no difference",
+        }
+        told = {**entry, "verdict": "worse" if name in time else "no difference"}
+        score = {"value": 0.8, "low": 0.7, "high": 0.9, "n": 50, "seeds": 2}
+        tasks[name] = {
+            "type": "label",
+            "metric": "accuracy",
+            "best": 1.0,
+            "unit": "",
+            **dict.fromkeys(("joint", "joint_long", "single"), score),
+            **entry,
+            "equal_time": told,
+            "baselines": {},
+            "clusters": {},
+        }
+    some = {"mean_error_change": 0.1, "worst_task": "kind", "worst_error_change": 0.1, "better": []}
+    summary = {"equal_steps": {**some, "worse": [*steps]}, "equal_time": {**some, "worse": [*time]}}
+    return {
+        "oneglance": "0",
+        "date": "2026-01-01",
+        "split": "test",
+        "pictures": 50,
+        "seeds": 2,
+        "budget": None,
+        "epochs": epochs,
+        "tasks": tasks,
+        "summary": summary,
+        "cost": COST,
+        "balancers": {},
+        "notes": [],
+    }
+
+
+def history(norms: dict[str, float] = EVEN, jitter: float = 0.0, **cosines: float) -> list[dict[str, Any]]:
+    """Nine epochs; cosines by ``kind_price``."""
+    rows = []
+    for epoch in range(9):
+        move = jitter * (-1) ** epoch
+        pairs = {"kind | price": 0.1, "kind | style": 0.1, "price | style": 0.1}
+        pairs |= {name.replace("_", " | "): value + move for name, value in cosines.items()}
+        rows.append({"epoch": epoch + 1, "loss": {}, "gradients": {"norms": norms, "cosines": pairs}})
+    return rows
+
+
+def known(config: configuration.Config | None = None, **changes: Any) -> Known:
+    own = dict.fromkeys(TASKS, Own("stage", 250_000, 0.14))
+    return replace(Known(config or parsed(), EVEN, [history()], 30.0, own), **changes)
+
+
+def one(found: dict[str, Any], told: Known) -> dict[str, Any]:
+    (chosen,) = advice(found, told)
+    return chosen
+
+
+AGAINST = {"kind_price": -0.3}
+LOST = compared(("price",), ("price",))
+
+
+def test_with_nothing_worse_there_is_nothing_to_do(tmp_path: Path) -> None:
+    found = compared()
+    assert advice(found, known()) == [] == advise(found, parsed(), tmp_path / "gone")
+    assert sentences([]) == []
+
+
+def test_without_both_there_is_no_advice(tmp_path: Path) -> None:
+    found = {**compared(("price",)), "summary": {}}
+    assert worse(found) == [] == advise(found, parsed(), tmp_path / "gone")
+
+
+def test_longer_training_where_the_time_of_all_mended_it() -> None:
+    """Even where gradients conflict: what was measured comes before what is supposed."""
+    chosen = one(compared(("price",)), known(histories=[history(**AGAINST)]))
+    assert chosen["remedy"] == "longer training" and chosen["task"] == "price"
+    assert chosen["command"] == "oneglance train shop.toml --set training.epochs=30"
+    assert chosen["cost"]["seconds"] == 200 and chosen["cost"]["parameters"] == 0
+    assert "3.0 times as long" in chosen["cost"]["words"]
+
+
+def test_a_budget_shortened_the_comparison_but_not_the_training_advised() -> None:
+    chosen = one(compared(("price",), epochs=5), known(long=15.0))
+    assert "training.epochs=30" in chosen["command"]
+    assert chosen["cost"]["seconds"] == 400  # ten epochs take 200 s, thirty 600
+
+
+@pytest.mark.parametrize("long", [0.0, 8.0])
+def test_longer_is_not_advised_where_it_would_be_shorter(long: float) -> None:
+    assert one(compared(("price",)), known(long=long))["remedy"] != "longer training"
+
+
+def test_a_stage_of_its_own_where_gradients_conflict() -> None:
+    chosen = one(LOST, known(histories=[history(**AGAINST), history(kind_price=-0.2)]))
+    assert chosen["remedy"] == "private_stage" and "kind (mean cosine −0.25" in chosen["why"]
+    assert shlex.split(chosen["command"])[3:] == ["--set", 'training.private_stage=["price"]']
+    cost = chosen["cost"]
+    assert (cost["seconds"], cost["parameters"], cost["ms_per_picture"]) == (14, 250_000, 0.28)
+    assert "250,000 parameters (25 % more)" in cost["words"] and "14 % longer" in cost["words"]
+
+
+def test_a_backbone_that_cannot_be_parted_gets_an_adapter() -> None:
+    told = known(histories=[history(**AGAINST)], own={"price": Own("adapter", 9, 0.001)})
+    command = one(LOST, told)["command"]
+    (setting,) = shlex.split(command)[4:]
+    assert parsed(setting).training.private_stage == {"price": "adapter"}
+
+
+def test_tasks_that_each_need_a_stage_get_it_in_one_training() -> None:
+    config = parsed('training.private_stage={style="adapter"}')
+    found = compared(("kind", "price"), ("kind", "price"))
+    both = advice(found, known(config, histories=[history(**AGAINST)]))
+    assert [entry["remedy"] for entry in both] == ["private_stage", "private_stage"]
+    assert both[0]["command"] == both[1]["command"]
+    overrides = shlex.split(both[0]["command"])[4::2]
+    assert overrides[0] == config.overrides[0], "what this comparison was told stays"
+    wanted = {"style": "adapter", "kind": "stage", "price": "stage"}
+    assert parsed(*overrides).training.private_stage == wanted
+
+
+@pytest.mark.parametrize(
+    ("cosines", "jitter"), [({"kind_price": -0.05}, 0.0), ({"kind_price": -0.15}, 0.3)], ids=["weak", "noise"]
+)
+def test_what_is_no_conflict_beyond_noise_is_none(cosines: dict[str, float], jitter: float) -> None:
+    told = known(histories=[history(jitter=jitter, **cosines)])
+    assert one(LOST, told)["remedy"] not in ("private_stage", "longer training")
+
+
+def test_a_weight_where_it_is_hardly_heard() -> None:
+    chosen = one(LOST, known(histories=[history({"kind": 5.0, "price": 1.0, "style": 5.0})]))
+    assert chosen["remedy"] == "weight" and "9 % of the gradient" in chosen["why"]
+    assert chosen["command"] == "oneglance tune shop.toml --seeds 3"
+    assert chosen["cost"]["seconds"] > 300 and chosen["cost"]["parameters"] == 0
+
+
+def test_a_weight_that_it_already_has_counts() -> None:
+    told = known(histories=[history({"kind": 5.0, "price": 1.0, "style": 5.0})])
+    assert one(LOST, replace(told, weights={**EVEN, "price": 9.0}))["remedy"] == "grouping"
+
+
+def test_else_a_network_apart() -> None:
+    chosen = one(LOST, known())
+    assert chosen["remedy"] == "grouping" and "alone" in chosen["why"]
+    assert chosen["command"] == "oneglance group shop.toml"
+    assert chosen["cost"]["seconds"] == 100 and chosen["cost"]["parameters"] == 1_000_000
+
+
+def test_a_network_apart_as_the_gradients_speak_for() -> None:
+    told = known(histories=[history(kind_price=-0.3, price_style=-0.3)], own={})  # it has a stage already
+    chosen = one(LOST, told)
+    assert chosen["remedy"] == "grouping" and "kind + style | price" in chosen["why"]
+
+
+def test_without_a_look_at_gradients_there_is_still_an_answer() -> None:
+    assert one(LOST, known(histories=[[]]))["remedy"] == "grouping"
+
+
+def test_the_sentences_and_the_page_say_it(tmp_path: Path) -> None:
+    found: dict[str, Any] = {**LOST, "advice": advice(LOST, known(histories=[history(**AGAINST)]))}
+    (line,) = sentences(found["advice"])
+    assert line.startswith("price learned worse than alone; try a part of the network of its own")
+    assert line.endswith(found["advice"][0]["command"])
+    json.dumps(found["advice"])
+    write_page(tmp_path / "a.html", found, title="shop")
+    page = (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert "What to do" in page and "training.private_stage=[&#34;price&#34;]" in page
+    write_page(tmp_path / "b.html", {**compared(), "advice": []}, title="shop")
+    assert "Nothing: no task is significantly worse" in (tmp_path / "b.html").read_text(encoding="utf-8")
+
+
+def test_what_a_part_costs_is_counted(tmp_path: Path) -> None:
+    network: Network = learner(tmp_path / "run").network
+    found = own_part(network, places=False)
+    stage = network.backbone.branch()
+    assert found.kind == "stage" and found.parameters == sum(p.numel() for p in stage.parameters())
+    parted = learner(tmp_path / "other", 'training.private_stage=["weight"]').network
+    grown = [sum(p.numel() for p in each.parameters()) for each in (network, parted)]
+    assert found.parameters == grown[1] - grown[0]
+    assert 0.05 < found.operations < 1
+    assert network.backbone.gives_below is False
+
+
+def test_a_part_of_what_cannot_be_parted_is_an_adapter(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = learner(
+        tmp_path / "run", 'backbone.name="classical"', "backbone.options={}", "backbone.size=32"
+    ).network
+    found = own_part(network, places=False)
+    assert found.kind == "adapter" and found.parameters > 0
