@@ -1,20 +1,22 @@
 """The service under load, relative to what the machine allows.
 
-Decoding, the network, the service and its clients share the cores, so the bound is
-1 / (1 / decode + 1 / forward), each measured alone in the same minutes, with as many pictures at once as
-there are clients: a single client keeps one core busy with decoding and fills no batch. `share_of_full`
-compares with all cores and full batches whatever the number of clients. The clients are threads of a process
-of their own; each keeps its connection and sends one picture per request. Memory is told before and after
-the soak.
+Decoding, the network, the service and its clients share the cores. The bound is
+1 / (1 / decode + 1 / forward), each measured alone in the same minutes, on all cores and in full batches:
+`share` is the part of it that the service reaches. Two further figures say where the rest is. `share_of_few`
+compares with what so many clients could get: a single one keeps one core busy with decoding and fills no
+batch. `share_beside_clients` takes the processor time of the clients, `client_ms` per picture, off the cores
+first, for elsewhere they have cores of their own; `service_ms` is that of the service's own process (the
+network in it), `decoders_ms` that of the processes that decode. The clients are threads of a process of their
+own; each keeps its connection and sends one picture per request. Memory is told before and after the soak.
 
-    python bench/serve.py [--run RUN_OR_ONNX] [--seconds 5] [--rounds 3] [--soak 10000]
+    python bench/serve.py [--run RUN_OR_ONNX] [--engine onnx] [--seconds 5] [--rounds 3] [--soak 10000]
 """
 
 from __future__ import annotations
 
 import argparse
-import http.client
 import json
+import socket
 import statistics
 import subprocess
 import sys
@@ -29,10 +31,11 @@ import psutil
 import torch
 from predict import untrained, written
 
-from oneglance.data.decoding import decode
+from oneglance.data.decoding import decode, processors
 from oneglance.data.images import Fit, Limits
 from oneglance.data.refs import FileImage
-from oneglance.inference.predictor import BATCH, open_predictor
+from oneglance.inference.export import Exported, as_onnx, drawn, quiet
+from oneglance.inference.predictor import BATCH, Predictor, open_predictor
 from oneglance.serving.app import Settings, build_app
 from oneglance.serving.server import listening, server
 
@@ -44,13 +47,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     options.add_argument("--run", help="a run folder or .onnx file; default: an untrained MobileNetV2")
+    options.add_argument("--engine", choices=("torch", "onnx"), default="torch", help="without --run")
     options.add_argument("--seconds", type=float, default=5, help="of each measurement")
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--soak", type=int, default=10_000, help="requests between the looks at memory")
     given = options.parse_args()
-    predictor = (
-        open_predictor(given.run, device="cpu") if given.run else untrained(torch.device("cpu"), "fp32")
-    )
+    predictor = open_predictor(given.run, device="cpu") if given.run else fresh(given.engine)
     with tempfile.TemporaryDirectory() as folder, listening("127.0.0.1", 0) as door:
         refs = written(Path(folder), 200)
         settings = Settings()
@@ -69,7 +71,13 @@ def main() -> None:
             for clients in CLIENTS:
                 own = bound(decoded[min(clients, 2)], forward(predictor, min(clients, BATCH)))
                 row = load(port, folder, clients, given.seconds)
-                turns[-1][clients] = {**row, "share": row["rate"] / own, "share_of_full": row["rate"] / full}
+                beside = 1 / (1 / full + row["client_ms"] / 1000 / processors())
+                turns[-1][clients] = {
+                    **row,
+                    "share": row["rate"] / full,
+                    "share_of_few": row["rate"] / own,
+                    "share_beside_clients": row["rate"] / beside,
+                }
         before = memory()
         soak = load(port, folder, 8, requests=given.soak)
         after = memory()
@@ -82,7 +90,8 @@ def main() -> None:
         table[str(clients)] = row
         p50, p99 = 1000 * row["p50"], 1000 * row["p99"]
         print(
-            f"{clients:3} clients: {row['rate']:.0f} pictures/s, {row['share']:.2f} of what is possible, ",
+            f"{clients:3} clients: {row['rate']:.0f} pictures/s, {row['share']:.2f} of what is possible, "
+            f"{row['share_beside_clients']:.2f} beside such clients, {row['share_of_few']:.2f} for so few; ",
             end="",
         )
         print(f"p50 {p50:.0f} ms, p99 {p99:.0f} ms, {row['failed']:.0f} failed")
@@ -91,12 +100,23 @@ def main() -> None:
     )
     result = {
         "bench": "serve",
+        "engine": type(predictor.engine).__name__,
         "clients": table,
         "wanted": 0.8,
         "megabytes": [round(before), round(after)],
         "soak": given.soak,
     }
     print(json.dumps(result))
+
+
+def fresh(engine: str) -> Predictor:
+    """A network of usual size that has learned nothing."""
+    ours = untrained(torch.device("cpu"), "fp32")
+    if engine == "torch":
+        return ours
+    with quiet():
+        written = as_onnx(Exported(ours.network, half=False), ours, drawn(ours).canvases, "fp32", "untrained")
+    return Predictor(written.engine, ours.tasks, ours.config)
 
 
 def bound(decoded: float, forwarded: float) -> float:
@@ -129,43 +149,86 @@ def forward(predictor: Any, batch: int) -> float:
 def load(
     port: int, folder: str, clients: int, seconds: float = 1e9, requests: int = 10**9
 ) -> dict[str, float]:
-    """Clients in one process beside the service: pictures per second, seconds per request."""
+    """Clients in one process beside the service: pictures per second, seconds per request, and milliseconds
+    of processor time per picture of the clients, of the service, and of the processes that decode.
+    """
+    here = psutil.Process()
+    decoders = here.children(recursive=True)
     words = [sys.executable, __file__, str(port), folder, str(clients), str(seconds), str(requests)]
+    before = spent([here]), spent(decoders)
     done = subprocess.run(words, capture_output=True, text=True, check=True)
-    took, failed, lasted = json.loads(done.stdout)
-    rate = len(took) / lasted
+    after = spent([here]), spent(decoders)
+    took, failed, lasted, own = json.loads(done.stdout)
     p50, p99 = np.percentile(took, [50, 99]).tolist()
-    return {"rate": rate, "p50": p50, "p99": p99, "failed": failed}
+    service, decoding = (1000 * (end - start) / len(took) for start, end in zip(before, after, strict=True))
+    return {
+        "rate": len(took) / lasted,
+        "p50": p50,
+        "p99": p99,
+        "failed": failed,
+        "client_ms": 1000 * own / len(took),
+        "service_ms": service,
+        "decoders_ms": decoding,
+    }
+
+
+def spent(processes: list[psutil.Process]) -> float:
+    """Seconds of processor time so far."""
+    return sum(sum(process.cpu_times()[:2]) for process in processes)
 
 
 def clients_of(port: int, folder: str, clients: int, seconds: float, requests: int) -> None:
-    """What the process of the clients does: a thread per client."""
+    """What the process of the clients does: a thread per client, as cheap as it can be."""
     head = b'--edge\r\ncontent-disposition: form-data; name="pictures"; filename="a.jpg"\r\n\r\n'
-    bodies = [head + path.read_bytes() + b"\r\n--edge--\r\n" for path in sorted(Path(folder).iterdir())]
-    kind = {"content-type": "multipart/form-data; boundary=edge"}
+    whole = [
+        request(head + path.read_bytes() + b"\r\n--edge--\r\n") for path in sorted(Path(folder).iterdir())
+    ]
     took: list[float] = []
     failed = 0
-    began = time.perf_counter()
+    began, used = time.perf_counter(), time.process_time()
 
     def client(number: int) -> None:
         nonlocal failed
-        line = http.client.HTTPConnection("127.0.0.1", port)
-        for turn in range(number, requests, clients):
-            start = time.perf_counter()
-            if start - began > seconds:
-                break
-            line.request("POST", "/predict", bodies[turn % len(bodies)], kind)
-            answer = line.getresponse()
-            answer.read()
-            took.append(time.perf_counter() - start)
-            failed += answer.status != 200
+        with socket.create_connection(("127.0.0.1", port)) as line:
+            for turn in range(number, requests, clients):
+                start = time.perf_counter()
+                if start - began > seconds:
+                    break
+                line.sendall(whole[turn % len(whole)])
+                failed += answer(line) != 200
+                took.append(time.perf_counter() - start)
 
     threads = [threading.Thread(target=client, args=(number,)) for number in range(clients)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    print(json.dumps([took, failed, time.perf_counter() - began]))
+    print(json.dumps([took, failed, time.perf_counter() - began, time.process_time() - used]))
+
+
+def request(body: bytes) -> bytes:
+    return (
+        b"POST /predict HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: multipart/form-data; boundary=edge\r\n"
+        b"content-length: %d\r\n\r\n%s" % (len(body), body)
+    )
+
+
+def answer(line: socket.socket) -> int:
+    """Read an answer whole; its status."""
+    said = more(line)
+    while (end := said.find(b"\r\n\r\n")) < 0:
+        said += more(line)
+    length = int(said.partition(b"content-length: ")[2].split(b"\r\n")[0])
+    left = end + 4 + length - len(said)
+    while left > 0:
+        left -= len(more(line))
+    return int(said[9:12])
+
+
+def more(line: socket.socket) -> bytes:
+    if not (chunk := line.recv(65536)):
+        raise SystemExit("the service has hung up")
+    return chunk
 
 
 def memory() -> float:

@@ -5,10 +5,9 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import onnx
@@ -16,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 import toy
+from everything import NAMES, Made, agree, agree_on_boxes, made, refs  # noqa: F401
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -24,102 +24,11 @@ from user import Shell, shell  # noqa: F401
 
 import oneglance
 from oneglance.data.refs import FileImage
-from oneglance.data.scenes import write_scenes
 from oneglance.errors import ConfigError, RunError
 from oneglance.inference import engine_onnx, export
 from oneglance.inference.predictor import open_predictor
 from oneglance.run import RunFolder
 from oneglance.screen import Screen
-
-EVERYTHING = """\
-[[sources]]
-path = "scenes/labels.csv"
-group = "scene"
-annotates = ["digit", "background", "shapes", "covered"]
-[[sources]]
-path = "scenes/boxes.csv"
-annotates = ["things"]
-
-[tasks.digit]
-type = "label"
-[tasks.background]
-type = "label"
-uses = ["shapes"]
-[tasks.shapes]
-type = "tags"
-none = ["none"]
-[tasks.covered]
-type = "number"
-unit = "%"
-[tasks.things]
-type = "boxes"
-from = "objects"
-width = 8
-depth = 1
-attributes.colour = { type = "label" }
-[tasks.look]
-type = "embedding"
-like = "background"
-size = 8
-
-[cache]
-workers = 1
-
-[backbone]
-name = "small"
-options = { width = 4, depth = 2 }
-size = [40, 32]
-
-[training]
-epochs = 1
-batch = 16
-precision = "fp32"
-device = "cpu"
-"""
-NAMES = {"digit", "background", "shapes", "covered", "things", "look"}
-
-
-class Made(NamedTuple):
-    """A finished run with every type of task, exported in full precision."""
-
-    folder: Path
-    run: Path
-    file: Path
-    report: dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    folder = tmp_path_factory.mktemp("everything")
-    write_scenes(folder / "scenes", count=60, size=32)
-    (folder / "oneglance.toml").write_text(EVERYTHING, encoding="utf-8")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ONEGLANCE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        run = oneglance.train(folder / "oneglance.toml", out=folder / "run", screen=Screen())
-        report = run.export(screen=Screen())
-    return Made(folder, run.path, Path(report["file"]), report)
-
-
-def refs(made: Made, count: int = 70) -> list[FileImage]:
-    paths = sorted((made.folder / "scenes/images").iterdir())[:count]
-    return [FileImage(str(path), path.name) for path in paths]
-
-
-def agree(one: Any, other: Any) -> None:
-    """The same but for the rounding of float32."""
-    if isinstance(one, dict):
-        assert list(one) == list(other)
-        for key in one:
-            agree(one[key], other[key])
-    elif isinstance(one, list):
-        assert len(one) == len(other)
-        for a, b in zip(one, other, strict=True):
-            agree(a, b)
-    elif isinstance(one, float):
-        assert other == pytest.approx(one, rel=1e-3, abs=2e-4)
-    else:
-        assert one == other
-
 
 # The same answers.
 
@@ -148,27 +57,9 @@ def test_the_file_answers_as_the_run_does(made: Made) -> None:
     agree(told[0], next(file.predict(wanted[:1])))
     whole = [next(p.predict(wanted, whole=True))["answers"]["things"]["boxes"] for p in (run, file)]
     assert len(whole[0]) > 1
-    agree(*whole)
+    agree_on_boxes(*whole)
     assert (file.fit, file.limits) == (run.fit, run.limits)
     assert file.example().keys() == {"unfamiliar", "unknown", *NAMES}
-
-
-ABSENT = ("torch", "torchvision", "timm", "safetensors", "scipy", "sklearn", "jinja2", "onnx", "onnxscript")
-
-
-def test_no_torch_is_needed(made: Made, tmp_path: Path) -> None:
-    script = (
-        f"import sys; sys.modules.update(dict.fromkeys({ABSENT!r}));"
-        f"sys.argv = ['oneglance', 'predict', {str(made.file)!r}, {str(made.folder / 'scenes/images')!r},"
-        f" '--out', {str(tmp_path / 'answers.jsonl')!r}];"
-        "from oneglance.cli import main; main()"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    lines = (tmp_path / "answers.jsonl").read_text(encoding="utf-8").splitlines()
-    told = list(open_predictor(made.run).predict(refs(made)))
-    for row, line in zip(told, lines, strict=True):
-        agree({**row, "image": ""}, {**json.loads(line), "image": ""})
 
 
 def test_tables_hold_what_is_told_of_unfamiliar_pictures(made: Made, tmp_path: Path, shell: Shell) -> None:
@@ -212,6 +103,7 @@ def test_a_smaller_file_says_what_it_costs(made: Made, tmp_path: Path, precision
     kinds = {tensor.data_type for tensor in onnx.load(out).graph.initializer}
     wanted = {"fp16": onnx.TensorProto.FLOAT16, "int8": onnx.TensorProto.INT8}
     assert wanted[precision] in kinds
+    assert (report["speed"] is not None) is (precision == "int8")
     rows = list(open_predictor(out).predict(refs(made, 3)))
     assert all(set(row["answers"]) == NAMES and 0 <= row["unfamiliar"] <= 1 for row in rows)
 
@@ -229,6 +121,25 @@ def test_a_program_of_torch(made: Made, tmp_path: Path) -> None:
     np.testing.assert_allclose(vectors.numpy(), expected.vectors, rtol=1e-3, atol=1e-4)
     for name, value in zip(contents.tasks, raw, strict=True):
         assert export.disagreement(expected.raw[name], value.numpy()) < 1e-3
+
+
+class Busy:
+    """An engine that takes its time."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def look(self, canvases: np.ndarray) -> Any:
+        time.sleep(self.seconds)
+
+
+def test_what_is_slower_is_not_recommended() -> None:
+    canvases = np.zeros((1, 4, 4, 3), np.uint8)
+    faster, slower = (export.speed_over(Busy(s), Busy(0.005), canvases) for s in (0.001, 0.025))
+    assert faster > 2 and slower < 0.5
+    assert export.advice("int8", 1.74) == "int8 is 1.7 times as fast as fp32 on this machine"
+    assert export.advice("int8", 0.84).startswith("int8 is 0.84 times as fast")
+    assert "not recommended" in export.advice("int8", 0.84)
 
 
 # What is refused.
