@@ -14,6 +14,10 @@ own; each keeps its connection and sends one picture per request. Memory is told
 
 from __future__ import annotations
 
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as `oneglance serve` does, before torch is loaded
+
 import argparse
 import json
 import socket

@@ -91,6 +91,9 @@ def open_session(model: str | bytes, device: str, *, where: str) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong is raised as well
     options.intra_op_num_threads = threads()
+    # Threads without work sleep. By default they look for some all the time, and take the processors from
+    # those that decode pictures and from whatever else runs here.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     engines = providers(device)
     try:
         return onnxruntime.InferenceSession(model, options, providers=engines)

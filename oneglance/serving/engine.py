@@ -14,6 +14,7 @@ from oneglance.data.workers import Workers
 from oneglance.errors import PictureError
 from oneglance.inference.predictor import BATCH, Predictor
 from oneglance.serving.batching import Batcher
+from oneglance.serving.decoding import Decoder
 from oneglance.serving.limits import Bounds, busy
 from oneglance.serving.sent import SentImage
 
@@ -42,13 +43,14 @@ class Engine:
         limits = Limits(min(own.megapixels, bounds.megapixels), min(own.megabytes, bounds.megabytes))
         # At least one: a decoder may crash. No more than are of use, whatever a file from elsewhere says.
         self._processes = min(max(1, processes(predictor.config.cache.workers)), processors())
-        self._crew: Workers[ImageRef, Canvas | PictureError] = Workers(
+        crew: Workers[ImageRef, Canvas | PictureError] = Workers(
             Decode(predictor.fit, limits),
             crashed,
             self._processes,
             memory=memory(limits),
             seconds=max(1, int(bounds.seconds / 2)),
         )
+        self._decoder = Decoder(crew)
         self.batcher: Batcher[tuple[str, Canvas], Row] = Batcher(
             lambda decoded: rows(predictor, decoded), BATCH, bounds.wait, lambda: self.decoding
         )
@@ -79,8 +81,7 @@ class Engine:
         """Decode one picture."""
         self.decoding += 1
         try:
-            (found,) = await asyncio.wrap_future(self._crew.submit([picture]))
-            return found
+            return await self._decoder.decode(picture)
         finally:
             self.decoding -= 1
             self.batcher.look()
@@ -96,7 +97,7 @@ class Engine:
     async def close(self) -> None:
         """Stop the processes and the thread."""
         await self.batcher.close()
-        self._crew.close()
+        self._decoder.close()
 
     async def _row(self, picture: SentImage) -> Row:
         found = await self.look(picture)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from oneglance.errors import ConfigError, needs_extra
@@ -35,6 +36,8 @@ def serve(
     Raises:
         OneglanceError: the run cannot be served, or the address cannot be used.
     """
+    # The same for torch as in ``open_session`` for ONNX Runtime; OpenMP reads it when torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     with needs_extra("serve", "serve"):
         from oneglance.inference.predictor import open_predictor
         from oneglance.serving.app import Settings, build_app
