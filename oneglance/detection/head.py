@@ -84,19 +84,19 @@ class DenseHead(nn.Module):
             labels.append(_rows(self.label[place](looked)))
             sides.append(_rows(self.side[place](self.where[place](seen))))
         label, side = torch.cat(labels, dim=1).float(), torch.cat(sides, dim=1).float()
-        looked_at = torch.cat([_rows(looked) for looked in what], dim=1)
         # What is there at all, and how much of it: the sum of what each point says of each class.
-        own = torch.cat([looked_at.amax(dim=1), torch.log1p(label.sigmoid().sum(dim=1))], dim=1)
+        most = torch.stack([looked.amax(dim=(2, 3)) for looked in what]).amax(dim=0)
+        own = torch.cat([most, torch.log1p(label.sigmoid().sum(dim=1))], dim=1)
+        rows = [torch.cat([_rows(looked) for looked in what], dim=1)] if self.attributes else []
+        best = None
         if not self.training:
             best = label.amax(dim=2).topk(min(self.most, label.shape[1]), dim=1).indices
-            label, side, looked_at = (_chosen(rows, best) for rows in (label, side, looked_at))
-        else:
-            best = None
+            label, side, *rows = (_chosen(given, best) for given in (label, side, *rows))
         parts = [self._boxes(side, best), label]
-        flat = looked_at.flatten(0, 1)
-        for head in self.attributes.values():
-            raw = head(flat)[1].float()
-            parts.append(raw.view(*looked_at.shape[:2], -1))
+        for looked_at in rows:
+            flat = looked_at.flatten(0, 1)
+            raws = (head(flat)[1].float() for head in self.attributes.values())
+            parts += [raw.view(*looked_at.shape[:2], -1) for raw in raws]
         if self.training:
             parts.append(side)
         return own, torch.cat(parts, dim=2)
