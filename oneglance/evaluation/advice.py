@@ -235,19 +235,22 @@ def _apart(name: str, found: Mapping[str, Any], known: Known) -> Advice:
 
 
 def command(one: Advice, config: Config, parts: Mapping[str, str]) -> str:
-    """What to type where the configuration lies, with the settings that this comparison had. Tasks that are
+    """What to type here, with the settings that this comparison had. Tasks that are
     each to have a part of their own (``parts``, by task) get it in one training.
     """
     verb, *options = one.verb
     changes = list(config.overrides)
     if one.epochs:
-        changes.append(f"training.epochs={one.epochs}")
+        key = "training.epochs="
+        changes = [change for change in changes if not change.startswith(key)] + [f"{key}{one.epochs}"]
     if one.part:
         told = config.training.private_stage
         whole = {**(told if isinstance(told, Mapping) else dict.fromkeys(told, "stage")), **parts}
         value = list(whole) if set(whole.values()) == {"stage"} else whole
         changes.append(f"training.private_stage={arms.inline(value)}")
-    words = ["oneglance", verb, config.file, *options]
+    file = (config.base / config.file).resolve()
+    here = Path.cwd()
+    words = ["oneglance", verb, str(file.relative_to(here) if file.is_relative_to(here) else file), *options]
     return shlex.join([*words, *(word for change in changes for word in ("--set", change))])
 
 
