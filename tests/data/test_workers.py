@@ -107,7 +107,8 @@ def test_processes_that_do_not_start_are_told(monkeypatch: pytest.MonkeyPatch) -
 
 
 SCRIPT = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
 print("top level")
 from oneglance.data.workers import Workers
 from strange_refs import sleeps
