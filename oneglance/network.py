@@ -129,10 +129,14 @@ class Network(nn.Module):
         return features.vector, raw
 
 
+def parts_of(private: Private) -> dict[str, str]:
+    """What each task has for itself, a "stage" or an "adapter"; a mere list of tasks means stages."""
+    return dict(private) if isinstance(private, Mapping) else dict.fromkeys(private, "stage")
+
+
 def owners(private: Private, part: str) -> list[str]:
-    """The tasks that have a "stage" or an "adapter" for themselves; a mere list of tasks means stages."""
-    told = private if isinstance(private, Mapping) else dict.fromkeys(private, "stage")
-    return [name for name, has in told.items() if has == part]
+    """The tasks that have that part for themselves."""
+    return [name for name, has in parts_of(private).items() if has == part]
 
 
 def branches(backbone: Backbone, tasks: Collection[str], private: Private) -> nn.ModuleDict:

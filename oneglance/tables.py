@@ -41,11 +41,12 @@ def show_report(report: dict[str, Any], folder: Path) -> None:
 def show_comparison(found: dict[str, Any]) -> None:
     """What ``compare`` found: a line per task."""
     from oneglance.evaluation.advice import sentences  # imports torch, as the comparison has
+    from oneglance.evaluation.comparison_page import ARMS, EQUAL
 
     arms = [arm for arm in ARMS if any(arm in task for task in found["tasks"].values())]
     table = Table(box=None, pad_edge=False)
     columns = [arm.replace("_", " ") for arm in arms]
-    for column in ("task", "metric", *columns, *(FAIR[key][0] for key in found["summary"])):
+    for column in ("task", "metric", *columns, *(HEADS[key] for key in found["summary"])):
         table.add_column(column, justify="right" if column in columns else "left")
     for name, task in found["tasks"].items():
         scores = [between(task.get(arm)) for arm in arms]
@@ -59,7 +60,7 @@ def show_comparison(found: dict[str, Any]) -> None:
         change = summary["mean_error_change"]
         worse = ", ".join(summary["worse"]) or "none"
         mean = "" if change is None else f"mean change of the error {100 * change:+.1f} %, "
-        console.print(f"{FAIR[key][1]}: {mean}significantly worse: {worse}", soft_wrap=True)
+        console.print(f"{EQUAL[key]}: {mean}significantly worse: {worse}", soft_wrap=True)
     for name, entry in found["balancers"].items():
         if "helps" in entry:
             says = "helps" if entry["helps"] else "does not help: no better than random weights beyond noise"
@@ -115,11 +116,10 @@ def show_tuning(found: dict[str, Any]) -> None:
         console.print(note, soft_wrap=True)
 
 
-ARMS = ("joint", "joint_long", "single", "single_same_size", "classical", "constant")
-FAIR = {  # the ways to compare: (head of a column, in a sentence)
-    "equal_steps": ("joint − single", "at equal steps"),
-    "equal_time": ("at equal time", "at equal total time"),
-    "equal_size": ("at equal size", "at equal total size"),
+HEADS = {  # of columns: the ways to compare
+    "equal_steps": "joint − single",
+    "equal_time": "at equal time",
+    "equal_size": "at equal size",
 }
 
 

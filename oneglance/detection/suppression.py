@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 
-def intersection(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Common area of each box of ``a`` [n, 4] with each of ``b`` [m, 4], x0 y0 x1 y1, finite: float64 [n, m].
+def intersection(a: np.ndarray, b: np.ndarray, dtype: type[np.floating[Any]] = np.float64) -> np.ndarray:
+    """Common area of each box of ``a`` [n, 4] with each of ``b`` [m, 4], x0 y0 x1 y1, finite: [n, m].
 
     0 where one of the two has no area, swapped corners included.
     """
-    one, two = (np.ascontiguousarray(np.asarray(boxes, dtype=np.float64).T) for boxes in (a, b))
+    one, two = (np.ascontiguousarray(np.asarray(boxes).T, dtype=dtype) for boxes in (a, b))
     low = np.maximum(one[:2, :, None], two[:2, None, :])
     high = np.minimum(one[2:, :, None], two[2:, None, :])
-    sides = np.maximum(high - low, 0, out=low)
-    return sides[0] * sides[1]
+    sides = np.maximum(np.subtract(high, low, out=high), 0, out=low)
+    return np.multiply(sides[0], sides[1], out=sides[0])
 
 
 def area(boxes: np.ndarray) -> np.ndarray:
@@ -74,15 +76,8 @@ def suppress(
 def _overlap(boxes: np.ndarray, least: float) -> np.ndarray:
     """Which of ``boxes`` [n, 4] overlap by an IoU above ``least``: bool [n, n]."""
     # float32 and without the division of ``iou``: this is most of what boxes cost after the network.
-    x0, y0, x1, y1 = np.ascontiguousarray(boxes.T, dtype=np.float32)
-    common = np.minimum.outer(x1, x1)
-    common -= np.maximum.outer(x0, x0)
-    np.maximum(common, 0, out=common)
-    height = np.minimum.outer(y1, y1)
-    height -= np.maximum.outer(y0, y0)
-    np.maximum(height, 0, out=height)
-    common *= height
-    own = np.maximum(x1 - x0, 0) * np.maximum(y1 - y0, 0)
+    common = intersection(boxes, boxes, np.float32)
+    own = area(boxes).astype(np.float32)
     union = np.add.outer(own, own)
     union -= common
     union *= np.float32(least)

@@ -21,7 +21,8 @@ from oneglance.config import Config
 from oneglance.errors import ConfigError
 from oneglance.evaluation import arms, conflicts, grouping, tuning
 from oneglance.evaluation.conflicts import History
-from oneglance.network import Network
+from oneglance.inference.pictures import relative
+from oneglance.network import Network, parts_of
 from oneglance.run import RunFolder
 from oneglance.task import build_tasks
 
@@ -234,9 +235,9 @@ def _apart(name: str, found: Mapping[str, Any], known: Known) -> Advice:
 # Commands and figures.
 
 
-def command(one: Advice, config: Config, parts: Mapping[str, str]) -> str:
-    """What to type here, with the settings that this comparison had. Tasks that are
-    each to have a part of their own (``parts``, by task) get it in one training.
+def command(one: Advice, config: Config, parts: dict[str, str]) -> str:
+    """What to type here, with the settings that this comparison had. Tasks that are each to have a part of
+    their own (``parts``, by task) get it in one training.
     """
     verb, *options = one.verb
     changes = list(config.overrides)
@@ -244,13 +245,10 @@ def command(one: Advice, config: Config, parts: Mapping[str, str]) -> str:
         key = "training.epochs="
         changes = [change for change in changes if not change.startswith(key)] + [f"{key}{one.epochs}"]
     if one.part:
-        told = config.training.private_stage
-        whole = {**(told if isinstance(told, Mapping) else dict.fromkeys(told, "stage")), **parts}
+        whole = parts_of(config.training.private_stage) | parts
         value = list(whole) if set(whole.values()) == {"stage"} else whole
         changes.append(f"training.private_stage={arms.inline(value)}")
-    file = (config.base / config.file).resolve()
-    here = Path.cwd()
-    words = ["oneglance", verb, str(file.relative_to(here) if file.is_relative_to(here) else file), *options]
+    words = ["oneglance", verb, relative(Path.cwd(), config.base / config.file), *options]
     return shlex.join([*words, *(word for change in changes for word in ("--set", change))])
 
 

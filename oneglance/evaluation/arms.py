@@ -31,6 +31,11 @@ from oneglance.training.batches import PictureStore
 from oneglance.training.session import Session
 
 WEIGHTLESS = 1e-9  # of a task that is declared only because another is asked about its answers
+AGAINST = {  # the fair ways to compare: which arm with which
+    "equal_steps": ("joint", "single"),
+    "equal_time": ("joint_long", "single"),
+    "equal_size": ("joint", "single_same_size"),
+}
 TIMED = 5  # forward passes, of which the fastest is told
 
 

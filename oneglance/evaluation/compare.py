@@ -28,11 +28,6 @@ from oneglance.task import Prediction, Task, learn_all
 TRAINED = ("joint", "single", "single_same_size")  # words of --only that train networks
 USUAL = ("joint", "single", *FAMILIES, "constant")  # what is done without --only
 WORDS = (*USUAL, "single_same_size")
-AGAINST = {
-    "equal_steps": ("joint", "single"),
-    "equal_time": ("joint_long", "single"),
-    "equal_size": ("joint", "single_same_size"),
-}
 LITMUS = "rlw"  # random weights: a balancer that is no better than these does not help
 SECONDS = {"s": 1, "m": 60, "h": 3600}
 
@@ -258,7 +253,7 @@ class Comparison:
         """compare.json."""
         equal = {
             key: statistics.against(self.world.tasks, self.arms[ours].draws, self.arms[theirs].draws)
-            for key, (ours, theirs) in AGAINST.items()
+            for key, (ours, theirs) in arms.AGAINST.items()
             if ours in self.arms and theirs in self.arms
         }
         return {

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from oneglance.evaluation.advice import CALLED as REMEDIES
+from oneglance.evaluation.arms import AGAINST
 from oneglance.evaluation.plots import Plot, plot
 from oneglance.evaluation.report import Bar, ScoreRow, environment, figure
 from oneglance.files import write_text
@@ -23,7 +24,6 @@ EQUAL = {
     "equal_time": "at equal total time",
     "equal_size": "at equal total size",
 }
-SINGLES = {"equal_size": "single_same_size"}  # else "single"
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def write_page(path: Path, found: Mapping[str, Any], *, title: str) -> None:
     """
     tasks = found["tasks"]
     pages = environment()
-    pages.filters["change"] = change
+    pages.filters["percent"] = percent
     page = pages.get_template("compare.html.j2")
     text = page.render(
         title=title,
@@ -82,7 +82,7 @@ def called(arm: str) -> str:
 
 def _differences(tasks: Mapping[str, Any], key: str) -> list[Difference]:
     chosen = {name: entry if key == "equal_steps" else entry[key] for name, entry in tasks.items()}
-    single = SINGLES.get(key, "single")
+    single = AGAINST[key][1]
     return [
         _difference(name, tasks[name], entry, tasks[name][single]["value"]) for name, entry in chosen.items()
     ]
@@ -117,14 +117,9 @@ def signed(value: float | None, like: float | None = None) -> str:
     return ("−" if value < 0 else "+") + text
 
 
-def percent(value: float | None) -> str:
+def percent(value: float | None, decimals: int = 0) -> str:
     """A share as a signed number of per cent."""
-    return "–" if value is None else f"{'−' if value < 0 else '+'}{abs(100 * value):.0f} %"
-
-
-def change(value: float | None) -> str:
-    """The same with a decimal."""
-    return "–" if value is None else f"{'−' if value < 0 else '+'}{abs(100 * value):.1f} %"
+    return "–" if value is None else f"{'−' if value < 0 else '+'}{abs(100 * value):.{decimals}f} %"
 
 
 def _part(name: str, entry: Mapping[str, Any]) -> TaskPart:

@@ -54,7 +54,7 @@ def cosines(history: History) -> Cosines | None:
     known = [told for row in history if (told := _gradients(row, "cosines"))]
     if not known:
         return None
-    rows = known[-math.ceil(len(known) / LAST) :]
+    rows = _late(known)
     names = tuple(dict.fromkeys(name for row in history for name in _gradients(row, "norms")))
     found = np.full((len(rows), len(names), len(names)), np.nan)
     for one, other in combinations(range(len(names)), 2):
@@ -96,8 +96,12 @@ def late_share(histories: Sequence[History], weights: Mapping[str, float], name:
     found: list[float] = []
     for history in histories:
         rows = [row for row in shares(history, weights, of="norms") if name in row]
-        found += [row[name] for row in rows[-math.ceil(len(rows) / LAST) :]] if rows else []
+        found += [row[name] for row in _late(rows)]
     return sum(found) / len(found) if found else None
+
+
+def _late(rows: list[dict[str, float]]) -> list[dict[str, float]]:
+    return rows[-math.ceil(len(rows) / LAST) :] if rows else []
 
 
 def _gradients(row: Mapping[str, Any], key: str) -> dict[str, float]:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any, NamedTuple, cast
 
@@ -29,6 +28,7 @@ from oneglance.files import finite, write_bytes
 from oneglance.inference.engine import Engine, Looked
 from oneglance.inference.engine_onnx import INPUT, KEY, VECTORS, OnnxEngine, open_session, output_name, packed
 from oneglance.inference.engine_torch import TorchEngine, plain
+from oneglance.inference.int8 import TOGETHER, in_int8
 from oneglance.inference.novelty import Novelty
 from oneglance.inference.predictor import BATCH, Predictor, novelty_of
 from oneglance.network import Network
@@ -38,7 +38,6 @@ from oneglance.task import Task
 
 COMPARED = 256  # pictures of the validation part that both are asked about
 CALIBRATED = 256  # pictures of the training part from which int8 learns its ranges
-TOGETHER = 8  # of them at once, for all that lies between the layers is looked at
 TURNS = 10  # of each engine where their speed is compared
 
 TOLERANCE = {"fp32": 1e-3, "fp16": 2e-2, "int8": 0.5}  # see ``disagreement``
@@ -227,52 +226,6 @@ def traced(exported: Exported, canvases: np.ndarray) -> Any:
     shapes = ({0: torch.export.Dim("n", min=1)},)
     with torch.no_grad():
         return torch.export.export(exported, (example,), dynamic_shapes=shapes, strict=False)
-
-
-def in_int8(model: Any, canvases: np.ndarray) -> Any:
-    """The same with the backbone in int8, and its ranges those of ``canvases``: what the heads make of it
-    stays in float, for they are small and what they say is looked at number by number.
-    """
-    import onnx
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-
-    class Reader(CalibrationDataReader):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self.parts = iter(np.array_split(canvases, -(-len(canvases) // TOGETHER)))
-
-        def get_next(self) -> dict[str, np.ndarray] | None:
-            part = next(self.parts, None)
-            return None if part is None else {INPUT: np.ascontiguousarray(part)}
-
-    with TemporaryDirectory() as folder:
-        whole, ready, done = (Path(folder) / f"{name}.onnx" for name in ("whole", "ready", "done"))
-        onnx.save(model, whole)
-        quant_pre_process(whole, ready, skip_symbolic_shape=True)
-        quantize_static(
-            ready,
-            done,
-            Reader(),
-            quant_format=QuantFormat.QDQ,
-            per_channel=True,
-            # Of all pairs of types the one that processors multiply fastest; with 7 bits for the weights,
-            # those without VNNI do not overflow either, and answer the same.
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            reduce_range=True,
-            nodes_to_exclude=list(above_the_vector(onnx.load(ready).graph)),
-        )
-        return onnx.load(done)
-
-
-def above_the_vector(graph: Any) -> Iterator[str]:
-    """The nodes that the feature vector does not come from: those of the heads."""
-    needed = {VECTORS}
-    for node in reversed(graph.node):
-        if needed.isdisjoint(node.output):
-            yield node.name
-        else:
-            needed.update(node.input)
 
 
 @contextmanager
