@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
-
-import oneglance
-from oneglance.data.scenes import write_scenes
-from oneglance.screen import Screen
+from drawn import copied, settings, trained_on_scenes
 
 CONFIG = """\
 [[sources]]
@@ -31,20 +27,7 @@ type = "embedding"
 like = "background"
 size = 4
 
-[cache]
-workers = 1
-
-[backbone]
-name = "small"
-options = { width = 4, depth = 2 }
-size = 32
-
-[training]
-epochs = 2
-batch = 16
-precision = "fp32"
-device = "cpu"
-"""
+""" + settings()
 PICTURES = 45
 
 _made: list[Path] = []  # what the tests of all files share
@@ -54,25 +37,15 @@ _made: list[Path] = []  # what the tests of all files share
 def trained_boxes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with ``scenes/``, ``oneglance.toml`` and the finished run ``runs/a``; nobody changes it."""
     if not _made:
-        folder = tmp_path_factory.mktemp("boxed")
-        write_scenes(folder / "scenes", count=PICTURES, size=32)
-        (folder / "oneglance.toml").write_text(CONFIG, encoding="utf-8")
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("ONEGLANCE_CACHE", str(tmp_path_factory.mktemp("cache")))
-            oneglance.train(folder / "oneglance.toml", out=folder / "runs" / "a", screen=Screen())
-        state = json.loads((folder / "runs/a/tasks.json").read_text())
+        run = trained_on_scenes(tmp_path_factory, "boxed", CONFIG, PICTURES).path
+        state = json.loads((run / "tasks.json").read_text())
         state["objects"]["threshold"] = 0.0  # it has hardly learned, and is sure of nothing
-        (folder / "runs/a/tasks.json").write_text(json.dumps(state))
-        _made.append(folder)
+        (run / "tasks.json").write_text(json.dumps(state))
+        _made.append(run.parents[1])
     return _made[0]
 
 
 @pytest.fixture
 def boxed(trained_boxes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of it that may be changed; the current folder."""
-    folder = tmp_path / "boxed"
-    shutil.copytree(trained_boxes, folder)
-    moved = {"base": str(folder), "set": []}  # the run's own pictures are those of the copy
-    (folder / "runs" / "a" / "overrides.json").write_text(json.dumps(moved), encoding="utf-8")
-    monkeypatch.chdir(folder)
-    return folder
+    return copied(trained_boxes, tmp_path / "boxed", monkeypatch)

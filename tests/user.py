@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from drawn import copied, settings, trained_on_scenes
 
-import oneglance
 from oneglance.cli import main
-from oneglance.data.scenes import write_scenes
-from oneglance.screen import Screen
 
 CONFIG = """\
 [[sources]]
@@ -32,20 +28,7 @@ none = ["none"]
 type = "number"
 unit = "%"
 
-[cache]
-workers = 1
-
-[backbone]
-name = "small"
-options = { width = 4, depth = 2 }
-size = 32
-
-[training]
-epochs = 2
-batch = 16
-precision = "fp32"
-device = "cpu"
-"""
+""" + settings()
 PICTURES = 60
 TASKS = ("digit", "background", "shapes", "covered")
 
@@ -91,25 +74,14 @@ def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with ``scenes/``, ``oneglance.toml`` and the finished run ``runs/a``; nobody changes it."""
     if "trained" not in _made:
-        folder = tmp_path_factory.mktemp("trained")
-        write_scenes(folder / "scenes", count=PICTURES, size=32)
-        (folder / "oneglance.toml").write_text(CONFIG, encoding="utf-8")
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("ONEGLANCE_CACHE", str(tmp_path_factory.mktemp("cache")))
-            oneglance.train(folder / "oneglance.toml", out=folder / "runs" / "a", screen=Screen())
-        _made["trained"] = folder
+        _made["trained"] = trained_on_scenes(tmp_path_factory, "trained", CONFIG, PICTURES).path.parents[1]
     return _made["trained"]
 
 
 @pytest.fixture
 def home(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of it that may be changed; the current folder."""
-    folder = tmp_path / "home"
-    shutil.copytree(trained, folder)
-    moved = {"base": str(folder), "set": []}  # the run's own pictures are those of the copy
-    (folder / "runs" / "a" / "overrides.json").write_text(json.dumps(moved), encoding="utf-8")
-    monkeypatch.chdir(folder)
-    return folder
+    return copied(trained, tmp_path / "home", monkeypatch)
 
 
 def files(folder: Path) -> set[str]:

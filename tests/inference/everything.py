@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from drawn import own_cache, settings, trained_on_scenes
 
-import oneglance
 from oneglance.data.refs import FileImage
-from oneglance.data.scenes import write_scenes
 from oneglance.screen import Screen
 
 EVERYTHING = """\
@@ -44,20 +43,7 @@ type = "embedding"
 like = "background"
 size = 8
 
-[cache]
-workers = 1
-
-[backbone]
-name = "small"
-options = { width = 4, depth = 2 }
-size = [40, 32]
-
-[training]
-epochs = 1
-batch = 16
-precision = "fp32"
-device = "cpu"
-"""
+""" + settings("[40, 32]", epochs=1)
 NAMES = {"digit", "background", "shapes", "covered", "things", "look"}
 
 # Engines add up in other orders, and so does one engine with batches of other sizes; float32 then differs in
@@ -82,14 +68,10 @@ _made: list[Made] = []  # what the tests of all files share
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     if not _made:
-        folder = tmp_path_factory.mktemp("everything")
-        write_scenes(folder / "scenes", count=60, size=32)
-        (folder / "oneglance.toml").write_text(EVERYTHING, encoding="utf-8")
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("ONEGLANCE_CACHE", str(tmp_path_factory.mktemp("cache")))
-            run = oneglance.train(folder / "oneglance.toml", out=folder / "run", screen=Screen())
+        run = trained_on_scenes(tmp_path_factory, "everything", EVERYTHING, count=60)
+        with own_cache(tmp_path_factory):
             report = run.export(screen=Screen())
-        _made.append(Made(folder, run.path, Path(report["file"]), report))
+        _made.append(Made(run.path.parents[1], run.path, Path(report["file"]), report))
     return _made[0]
 
 
