@@ -182,6 +182,7 @@ def compare(
     budget: str = "",
     only: Sequence[str] = (),
     balancers: Sequence[str] = (),
+    groups: Sequence[Sequence[str]] = (),
     screen: Screen | None = None,
 ) -> dict[str, Any]:
     """Did learning together help? Write compare.json and compare.html.
@@ -198,6 +199,8 @@ def compare(
         only: some of joint, single, single_same_size, classical, reduced, perceptron, probe, clusters and
             constant.
         balancers: files of ``balancers/``; each is one more way to train the joint network.
+        groups: tasks that share a network where one network is parted into several, such as
+            ``[["kind", "kids"], ["price"]]``, every task once; one more way to spend the time of all.
 
     Returns:
         What compare.json holds.
@@ -209,7 +212,7 @@ def compare(
         from oneglance.evaluation import compare as comparison
         from oneglance.places import run_name
 
-    wanted = comparison.plan(seeds, budget, only, balancers)
+    wanted = comparison.plan(seeds, budget, only, balancers, groups)
     declared = configuration.load(config, set)
     place = Path(out) if out else Path("compare") / run_name(Path(config))
     _refuse_early(declared, load_weights=True)

@@ -46,9 +46,9 @@ def leave_if_unread(problems: Iterable[Problem]) -> None:
         raise typer.Exit(3)
 
 
-def listed(words: str) -> list[str]:
+def listed(words: str, between: str = ",") -> list[str]:
     """``a, b`` as a list."""
-    return [word.strip() for word in words.split(",") if word.strip()]
+    return [word.strip() for word in words.split(between) if word.strip()]
 
 
 def readable(beginning: str) -> list[str]:
@@ -224,6 +224,9 @@ def compare(
     ] = "",
     only: Annotated[str, typer.Option(help="such as classical,constant", show_default=False)] = "",
     balancers: Annotated[str, typer.Option(help="such as equal,famo", show_default=False)] = "",
+    groups: Annotated[
+        str, typer.Option(help="tasks that share a network, such as kind+kids,price", show_default=False)
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Joint against one network per task, classical methods and the constant answer."""
@@ -235,6 +238,7 @@ def compare(
         budget=budget,
         only=listed(only),
         balancers=listed(balancers),
+        groups=[listed(group, "+") for group in listed(groups)],
     )
     if as_json:
         print_json(found)

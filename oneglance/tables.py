@@ -119,6 +119,7 @@ def show_tuning(found: dict[str, Any]) -> None:
 HEADS = {  # of columns: the ways to compare
     "equal_steps": "joint − single",
     "equal_time": "at equal time",
+    "equal_time_parted": "parted − single",
     "equal_size": "at equal size",
 }
 

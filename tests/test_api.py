@@ -545,7 +545,7 @@ options = { width = 4, depth = 2 }
 [augment]
 colour = 0
 [training]
-epochs = 4
+epochs = 6
 batch = 8
 rate = 0.02
 precision = "fp32"

@@ -16,7 +16,7 @@ from oneglance.mlp import MLP
 from oneglance.network import Network, build_network
 from oneglance.task import build_tasks
 
-WIDTH = 16  # of the feature vector
+WIDTH = 36  # of the feature vector: 4 means of the first stage, 16 of the second, and its 16 maxima
 TABLE = BackboneTable(name="small", size=16, options={"width": 4, "depth": 2})
 APPLES = [Seen((Box(2, 2, 12, 12, "apple"),)), Seen(())]
 ANSWERS: dict[str, list[Any]] = {"label": ["a", "b", "c"], "number": [1.0, 2.0, 4.0], "boxes": APPLES}
@@ -207,12 +207,18 @@ def test_it_is_channels_last() -> None:
     assert all(conv.weight.is_contiguous(memory_format=torch.channels_last) for conv in convs)
 
 
+def test_the_vector_of_small_tells_how_much_and_the_most() -> None:
+    seen = network(kind={}, things=BOXES).features(pictures())
+    means = [found.mean(dim=(2, 3)) for found in seen.maps]
+    torch.testing.assert_close(seen.vector, torch.cat([*means, seen.maps[-1].amax(dim=(2, 3))], dim=1))
+
+
 def test_heads_do_not_care_about_the_backbone() -> None:
     tasks = build_tasks({"kind": {"type": "label"}})
     tasks["kind"].learn(["a", "b"])
     wide = BackboneTable(name="small", size=16, options={"width": 8, "depth": 2})
     found = Network(build_backbone(wide, Path()), tasks)
-    assert inputs(found, "kind") == 32
+    assert inputs(found, "kind") == 2 * WIDTH
 
 
 # The head.

@@ -46,6 +46,9 @@ class Norm(nn.BatchNorm2d):
 class Small(Backbone):
     """A whitening layer, then stages of convolution, pooling and convolution, after the networks of the fast
     CIFAR-10 trainings (Page 2018, How to Train Your ResNet; Jordan 2024, arXiv 2404.00498; facts only).
+
+    Those end in the largest value of each feature. This one is asked for more than the class: how bright, how
+    many. Its vector also holds the means of the last map and of those before it.
     """
 
     mean = (0.485, 0.456, 0.406)
@@ -92,7 +95,9 @@ class Small(Backbone):
             below = x
             x = part(x)
             maps.append(x)
-        return Features(x.amax(dim=(2, 3)), tuple(maps), below if self.gives_below else None)
+        means = [seen.mean(dim=(2, 3)) for seen in maps[:-1]]
+        vector = torch.cat([*means, pooled(x)], dim=1)
+        return Features(vector, tuple(maps), below if self.gives_below else None)
 
     def branch(self) -> Branch:
         return Branch(copy.deepcopy(self.parts[-1]))
@@ -111,7 +116,14 @@ class Branch(nn.Module):
 
     def forward(self, features: Features) -> Features:
         x = self.part(features.below)
-        return Features(x.amax(dim=(2, 3)), (*features.maps[:-1], x))
+        own = pooled(x)
+        means = features.vector[:, : -own.shape[1]]  # of the stages before
+        return Features(torch.cat([means, own], dim=1), (*features.maps[:-1], x))
+
+
+def pooled(x: Tensor) -> Tensor:
+    """[n, c, h, w] to [n, 2c]: how much there is of each feature, and the most of it in one place."""
+    return torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))], dim=1)
 
 
 def build(table: BackboneTable, base: Path, *, load_weights: bool) -> Small:

@@ -57,6 +57,7 @@ class Known:
     histories: Sequence[History]  # of the joint trainings
     long: float  # mean epochs of the joint trainings that had the time of all single networks; 0: none
     own: Mapping[str, Own]  # by task, unless it has one already
+    out: Path = Path()  # where the comparison is kept
 
 
 @dataclass(frozen=True)
@@ -215,10 +216,14 @@ def _apart(name: str, found: Mapping[str, Any], known: Known) -> Advice:
     options = grouping.propose(cosines)["groupings"] if cosines else []
     parted = next((option for option in options if option["networks"] == 2 and grouping.sure(option)), None)
     if parted:
-        groups = " | ".join(" + ".join(group) for group in parted["groups"])
-        why = f"the gradients speak for two networks: {groups}"
+        groups = parted["groups"]
+        words = " | ".join(" + ".join(group) for group in groups)
+        why = f"the gradients speak for two networks: {words}"
     else:
+        groups = [[task for task in found["tasks"] if task != name], [name]]
         why = "neither a conflict of gradients nor a small share of them explains it: it may be best alone"
+    try_it = ["--groups", ",".join("+".join(group) for group in groups)]
+    try_it += ["--seeds", str(found["seeds"]), "--out", relative(Path.cwd(), known.out)]
     return Advice(
         name,
         "grouping",
@@ -228,7 +233,8 @@ def _apart(name: str, found: Mapping[str, Any], known: Known) -> Advice:
         joint["ms_per_picture"],
         f"two networks take twice the time to train ({_time(joint['seconds'])} more) and to answer, "
         f"and {joint['parameters']:,} more parameters",
-        verb=("group",),
+        # Of two tasks, both are alone then, which has been compared.
+        verb=("compare", *try_it) if len(found["tasks"]) > 2 else ("group",),
     )
 
 
@@ -286,6 +292,7 @@ def look(config: Config, runs: Path, seeds: int, losers: Sequence[str]) -> Known
             for name in losers
             if name not in config.training.private_stage
         },
+        runs.parent,
     )
 
 

@@ -24,6 +24,7 @@ from oneglance.evaluation.memory import peak_memory
 from oneglance.files import write_json
 from oneglance.inference.predictor import BATCH, Predictor
 from oneglance.machine import pick_device
+from oneglance.network import parts_of
 from oneglance.run import RunFolder
 from oneglance.screen import Screen
 from oneglance.task import Prediction, Task, build_tasks
@@ -34,6 +35,7 @@ WEIGHTLESS = 1e-9  # of a task that is declared only because another is asked ab
 AGAINST = {  # the fair ways to compare: which arm with which
     "equal_steps": ("joint", "single"),
     "equal_time": ("joint_long", "single"),
+    "equal_time_parted": ("parted", "single"),
     "equal_size": ("joint", "single_same_size"),
 }
 TIMED = 5  # forward passes, of which the fastest is told
@@ -101,18 +103,21 @@ def variant(
     config: Config,
     seed: int,
     epochs: int,
-    task: str = "",
+    tasks: Sequence[str] = (),
     balancer: str = "",
     backbone: BackboneTable | None = None,
 ) -> Config:
-    """``config`` with another seed (counted from its own) and length, for one task alone, with another
-    balancer, or with the name and options of another backbone.
+    """``config`` with another seed (counted from its own) and length, for some of its tasks alone, with
+    another balancer, or with the name and options of another backbone.
     """
     changes = [f"training.seed={config.training.seed + seed}", f"training.epochs={epochs}"]
-    if task:
-        tables = alone(config, task)
+    if tasks:
+        tables = without_others(config, tasks)
         changes.append(f"tasks={inline(tables)}")
-        changes += ["training.private_stage=[]"] if config.training.private_stage else []
+        if config.training.private_stage:
+            private = parts_of(config.training.private_stage).items()
+            kept = {name: part for name, part in private if name in tasks and len(tasks) > 1}
+            changes.append(f"training.private_stage={inline(kept)}")
         if (sources := speaking_of(config.sources, tables)) != config.sources:
             changes.append(f"sources={inline(sources)}")
     if balancer:
@@ -126,14 +131,19 @@ def variant(
     return configuration.parse(config.text, base=config.base, where=config.file, overrides=overrides)
 
 
-def alone(config: Config, name: str) -> dict[str, dict[str, Any]]:
-    """The tables of a network for one task: it uses no other. A task whose answers it is about has to be
-    declared beside it, but its loss then weighs nothing.
+def without_others(config: Config, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The tables of a network for some tasks: they use no others. A task whose answers one of them is about
+    has to be declared beside it, but its loss then weighs nothing.
     """
-    tables = {name: {**config.tasks[name], "uses": []}}
-    asked = build_tasks(config.tasks, config.file)[name].answered_by
-    if asked not in ("", name):
-        tables[asked] = {**config.tasks[asked], "uses": [], "weight": WEIGHTLESS}
+    built = build_tasks(config.tasks, config.file)
+    tables = {
+        name: {**config.tasks[name], "uses": [used for used in built[name].uses if used in names]}
+        for name in names
+    }
+    for name in names:
+        asked = built[name].answered_by
+        if asked and asked not in tables:
+            tables[asked] = {**config.tasks[asked], "uses": [], "weight": WEIGHTLESS}
     return tables
 
 
@@ -160,25 +170,28 @@ def inline(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def answered(part: Part, task: str) -> Part:
-    """The pictures with an answer to ``task``; all of them where it needs none."""
-    rows = [row for row, answer in enumerate(part.answers(task)) if answer is not None]
+def answered(part: Part, tasks: Sequence[str]) -> Part:
+    """The pictures with an answer to one of ``tasks``; all of them where they need none."""
+    told = zip(*(part.answers(task) for task in tasks), strict=True)
+    rows = [row for row, answers in enumerate(told) if any(answer is not None for answer in answers)]
     return Part([part.records[row] for row in rows], part.rows[rows]) if rows else part
 
 
 def epochs_alone(world: World, epochs: int, task: str) -> int:
     """As many as give the steps of ``epochs`` of all pictures, on those alone that have an answer."""
-    return max(1, round(epochs * world.steps(world.train) / world.steps(answered(world.train, task))))
+    return max(1, round(epochs * world.steps(world.train) / world.steps(answered(world.train, [task]))))
 
 
 # One training.
 
 
-def trained(world: World, path: Path, config: Config, screen: Screen, task: str = "") -> RunFolder:
+def trained(
+    world: World, path: Path, config: Config, screen: Screen, tasks: Sequence[str] = ()
+) -> RunFolder:
     """The finished run of ``config`` in ``path``: read where it is finished, else begun or gone on with.
 
     Args:
-        task: train on the pictures with an answer to it alone.
+        tasks: train on the pictures with an answer to one of them alone.
 
     Raises:
         RunError: another run lies there.
@@ -190,12 +203,12 @@ def trained(world: World, path: Path, config: Config, screen: Screen, task: str 
         return folder
     screen.say(f"training {path.name}: {config.training.epochs} epochs")
     training, validation = world.train, world.validation
-    if task:
-        training, validation = answered(training, task), answered(validation, task)
-    tasks = build_tasks(config.tasks, config.file)
+    if tasks:
+        training, validation = answered(training, tasks), answered(validation, tasks)
+    built = build_tasks(config.tasks, config.file)
     try:
         with _peak_noted(folder, config):
-            session = Session(folder, config, tasks, world.store, training, validation, screen)
+            session = Session(folder, config, built, world.store, training, validation, screen)
             session.resume()
             session.run()
     except StoppedError as error:

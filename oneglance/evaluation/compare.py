@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -42,6 +42,7 @@ class Plan:
     only: tuple[str, ...]
     balancers: tuple[str, ...]
     budget: float | None  # seconds of training in all
+    groups: tuple[tuple[str, ...], ...] = ()  # tasks that share a network where they are parted
 
     @property
     def trains(self) -> bool:
@@ -65,7 +66,13 @@ class Arm:
     ms: list[float] = field(default_factory=list)  # per seed
 
 
-def plan(seeds: int, budget: str, only: Sequence[str], balancers: Sequence[str]) -> Plan:
+def plan(
+    seeds: int,
+    budget: str,
+    only: Sequence[str],
+    balancers: Sequence[str],
+    groups: Sequence[Sequence[str]] = (),
+) -> Plan:
     """What the words of a user ask for.
 
     Raises:
@@ -81,7 +88,33 @@ def plan(seeds: int, budget: str, only: Sequence[str], balancers: Sequence[str])
     wanted = list(dict.fromkeys(balancers))
     if wanted and LITMUS in balancer.names() and LITMUS not in wanted:
         wanted.append(LITMUS)
-    return Plan(seeds, tuple(only) or USUAL, tuple(wanted), seconds(budget) if budget else None)
+    parted = tuple(tuple(group) for group in groups)
+    return Plan(seeds, tuple(only) or USUAL, tuple(wanted), seconds(budget) if budget else None, parted)
+
+
+def refuse_groups(groups: Sequence[Sequence[str]], tasks: Mapping[str, Any]) -> None:
+    """
+    Raises:
+        ConfigError: they are no way to part ``tasks`` that is neither one network nor one for each.
+    """
+    if not groups:
+        return
+    named = [name for group in groups for name in group]
+    cure = f"write every task once, such as {_example(list(tasks))}"
+    for name in named:
+        if name not in tasks:
+            raise ConfigError(f'names "{name}".{nearest(name, tasks)}', where="--groups", cure=cure)
+    if missing := [name for name in tasks if name not in named]:
+        raise ConfigError(f"leaves out {', '.join(missing)}", where="--groups", cure=cure)
+    if len(named) > len(tasks):
+        raise ConfigError("names a task twice", where="--groups", cure=cure)
+    if len(groups) in (1, len(tasks)):
+        what = "is the joint network" if len(groups) == 1 else "are the single networks"
+        raise ConfigError(f"{what}, which is compared anyway", where="--groups", cure=cure)
+
+
+def _example(tasks: Sequence[str]) -> str:
+    return f"{'+'.join(tasks[:-1])},{tasks[-1]}" if len(tasks) > 2 else "a+b,c where there are three tasks"
 
 
 def seconds(written: str) -> float:
@@ -103,6 +136,7 @@ def compare(config: Config, out: Path, wanted: Plan, screen: Screen) -> dict[str
         DataError: the data cannot be used.
         RunError: ``out`` holds runs of another comparison.
     """
+    refuse_groups(wanted.groups, config.tasks)
     comparison = Comparison(World.load(config, screen), make_folder(out), wanted, screen)
     comparison.train()
     comparison.try_baselines()
@@ -143,13 +177,15 @@ class Comparison:
         if self.plan.budget is not None and self.plan.trains:
             self.epochs = self._affordable(self.plan.budget)
         for seed in range(self.plan.seeds):
-            alone = self._alone("single", seed) if "single" in only else []
+            alone = self._alone("single", seed) if "single" in only else {}
             if self.smaller is not None:
                 self._alone("single_same_size", seed, self.smaller)
             if "joint" in only:
                 run = self._together("joint", seed, self.epochs)
                 if alone:
-                    self._together("joint_long", seed, self._as_long(run, alone))
+                    self._together("joint_long", seed, self._as_long(run, alone.values()))
+                if alone and self.plan.groups:
+                    self._parted(seed, run, alone)
                 for name in self.plan.balancers:
                     self._together(f"balancer {name}", seed, self.epochs, name)
 
@@ -181,7 +217,7 @@ class Comparison:
         if self.smaller is not None:
             units["single_same_size"] = tasks  # at most: they are smaller
         each = sum(cost for word, cost in units.items() if word in self.plan.only)
-        each += tasks if self.plan.both else 0
+        each += tasks * (1 + bool(self.plan.groups)) if self.plan.both else 0
         epochs = int(budget / (one * each * self.plan.seeds))
         if epochs < 1:
             self.screen.say(
@@ -191,38 +227,47 @@ class Comparison:
         self.screen.say(f"the budget pays for {epochs} of {self.world.config.training.epochs} epochs")
         return epochs
 
-    def _as_long(self, run: RunFolder, alone: Sequence[RunFolder]) -> int:
-        """Epochs that take one network as long as the networks of ``alone`` took together."""
+    def _as_long(self, run: RunFolder, alone: Iterable[Answers]) -> int:
+        """Epochs that take the network of ``run`` as long as those of ``alone`` took together."""
         an_epoch = arms.seconds(run) / max(1, len(run.history()))
-        return max(1, round(sum(map(arms.seconds, alone)) / max(an_epoch, 1e-9)))
+        return max(1, round(sum(told.seconds for told in alone) / max(an_epoch, 1e-9)))
 
-    def _run(self, name: str, config: Config, task: str = "") -> RunFolder:
-        return arms.trained(self.world, self.out / "runs" / name, config, self.screen, task)
+    def _run(self, name: str, config: Config, tasks: Sequence[str] = ()) -> RunFolder:
+        return arms.trained(self.world, self.out / "runs" / name, config, self.screen, tasks)
 
     def _together(self, arm: str, seed: int, epochs: int, method: str = "") -> RunFolder:
         config = arms.variant(self.world.config, seed, epochs, balancer=method)
         run = self._run(f"{arm.replace(' ', '_')}-{seed}", config)
-        self._add(arm, [arms.ask(self.world, run, self.screen)], list(self.world.tasks))
+        self._add(arm, dict.fromkeys(self.world.tasks, arms.ask(self.world, run, self.screen)))
         return run
 
-    def _alone(self, arm: str, seed: int, backbone: BackboneTable | None = None) -> list[RunFolder]:
-        runs, told = [], []
+    def _parted(self, seed: int, joint: RunFolder, alone: Mapping[str, Answers]) -> None:
+        """A network for each group, as long as the single networks of its tasks took together; one for a
+        single task is there already.
+        """
+        told = dict(alone)
+        for group in self.plan.groups:
+            if len(group) > 1:
+                epochs = self._as_long(joint, [alone[name] for name in group])
+                config = arms.variant(self.world.config, seed, epochs, tasks=group)
+                run = self._run(f"parted-{'+'.join(group)}-{seed}", config, group)
+                told |= dict.fromkeys(group, arms.ask(self.world, run, self.screen))
+        self._add("parted", told)
+
+    def _alone(self, arm: str, seed: int, backbone: BackboneTable | None = None) -> dict[str, Answers]:
+        told: dict[str, Answers] = {}
         for task in self.world.tasks:
             epochs = arms.epochs_alone(self.world, self.epochs, task)
-            config = arms.variant(self.world.config, seed, epochs, task=task, backbone=backbone)
-            runs.append(self._run(f"{arm}-{task}-{seed}", config, task))
-            told.append(arms.ask(self.world, runs[-1], self.screen))
-        self._add(arm, told, list(self.world.tasks))
-        return runs
+            config = arms.variant(self.world.config, seed, epochs, tasks=[task], backbone=backbone)
+            run = self._run(f"{arm}-{task}-{seed}", config, [task])
+            told[task] = arms.ask(self.world, run, self.screen)
+        self._add(arm, told)
+        return told
 
-    def _add(self, name: str, networks: Sequence[Answers], tasks: Sequence[str]) -> None:
-        """One seed of an arm: one network for all ``tasks``, or one for each."""
+    def _add(self, name: str, of_task: Mapping[str, Answers]) -> None:
+        """One seed of an arm: for each task the network that answers it; several may have the same."""
         arm = self.arms.setdefault(name, Arm())
-        of_task = (
-            dict(zip(tasks, networks, strict=True))
-            if len(networks) > 1
-            else dict.fromkeys(tasks, networks[0])
-        )
+        networks = list({id(told): told for told in of_task.values()}.values())
         for task, told in of_task.items():
             found = self.draws(task, told.tasks[task], told.predictions[task])[None]
             arm.draws[task] = np.concatenate([arm.draws[task], found]) if task in arm.draws else found
@@ -279,7 +324,7 @@ class Comparison:
             "best": task.best,
             "unit": getattr(task, "unit", ""),
         }
-        for arm in ("joint", "joint_long", "single", "single_same_size"):
+        for arm in ("joint", "joint_long", "parted", "single", "single_same_size"):
             if arm in self.arms:
                 found[arm] = self._score(name, self.arms[arm].draws[name])
         tried = [baseline for baseline, _ in self.baselines[name]]

@@ -13,15 +13,17 @@ from oneglance.evaluation.plots import Plot, plot
 from oneglance.evaluation.report import Bar, ScoreRow, environment, figure
 from oneglance.files import write_text
 
-ARMS = ("joint", "joint_long", "single", "single_same_size", "classical", "constant")
+ARMS = ("joint", "joint_long", "parted", "single", "single_same_size", "classical", "constant")
 CALLED = {
     "joint_long": "joint, as long as all singles",
+    "parted": "parted as asked, together as long as all singles",
     "single": "single networks",
     "single_same_size": "single networks, together as large as joint",
 }
 EQUAL = {
     "equal_steps": "at equal steps",
     "equal_time": "at equal total time",
+    "equal_time_parted": "parted as asked, at equal total time",
     "equal_size": "at equal total size",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from oneglance.serving.limits import Bounds, Refused, Room, body_of
 from oneglance.serving.metrics import Metrics
 from oneglance.serving.sent import SentImage, json_of, picture_of, pictures_of
 
+TURN = 0.0005  # seconds that a thread may keep the others waiting; Python's own 0.005 is long beside a picture
 PAGE = {
     "/": ("index.html", "text/html"),
     "/style.css": ("style.css", "text/css"),
@@ -98,10 +100,13 @@ class Service:
     async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         """Open the engine while the application runs."""
         self.engine = Engine(self.predictor, self.settings.bounds)
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(TURN)
         try:
             await self.engine.warm()
             yield
         finally:
+            sys.setswitchinterval(before)
             await self.engine.close()
 
     async def predict(self, request: Request) -> Response:

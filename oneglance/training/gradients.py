@@ -63,6 +63,8 @@ class Shared:
         The cosine of a label and boxes is thus that in the last map, made smaller by what boxes ask of the
         others alone: it has the sign of the first, and understates.
 
+        What a vector takes from finer maps by itself, as the means in that of ``small``, is left out.
+
         Where a backbone makes its vector of something else than its last map, as transformers do whose maps
         are rearranged tokens, the gradients stay as they are.
         """

@@ -310,7 +310,7 @@ def test_options_reach_the_model() -> None:
     assert type(padded.model.conv_stem) is not nn.Conv2d  # type: ignore[union-attr]
     assert len(made("vit_tiny_patch16_224", 32).model.blocks) == 2  # type: ignore[union-attr, arg-type]
     narrow, wide = (made("small", 32, options={"width": width, "depth": 2}) for width in (4, 8))
-    assert (narrow.shape.vector, wide.shape.vector) == (16, 32)
+    assert (narrow.shape.vector, wide.shape.vector) == (36, 72)
 
 
 # Weights.

@@ -360,12 +360,12 @@ def test_alone_means_without_the_others() -> None:
         "training.seed=7",
     )
     for task, declared in (("kind", ["kind"]), ("verdict", ["verdict"]), ("look", ["look", "kind"])):
-        found = arms.variant(config, 2, 5, task=task)
+        found = arms.variant(config, 2, 5, tasks=[task])
         assert list(found.tasks) == declared
         assert found.tasks[task].get("uses", []) == []
         assert (found.training.seed, found.training.epochs) == (9, 5)
-    assert arms.variant(config, 0, 5, task="kind").tasks["kind"]["classes"] == ['a "quoted" ü', "b"]
-    assert arms.variant(config, 0, 5, task="look").tasks["kind"]["weight"] == arms.WEIGHTLESS
+    assert arms.variant(config, 0, 5, tasks=["kind"]).tasks["kind"]["classes"] == ['a "quoted" ü', "b"]
+    assert arms.variant(config, 0, 5, tasks=["look"]).tasks["kind"]["weight"] == arms.WEIGHTLESS
 
 
 def test_what_sources_say_of_other_tasks_is_left_out() -> None:

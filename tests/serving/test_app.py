@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -72,6 +73,17 @@ def test_clients_at_once_share_forward_passes(service: Running) -> None:
     assert [reply.status for reply in replies] == [200] * 48
     assert sum(service.engine.batches) == 48
     assert len(service.engine.batches) < 40
+
+
+def test_no_thread_keeps_the_others_waiting_for_long() -> None:
+    before = sys.getswitchinterval()  # perhaps that of a service that is open for other tests
+    sys.setswitchinterval(0.25)
+    try:
+        with running(Settings()):
+            assert sys.getswitchinterval() < 0.001
+        assert sys.getswitchinterval() == 0.25
+    finally:
+        sys.setswitchinterval(before)
 
 
 def test_a_single_client_waits_for_nobody() -> None:
