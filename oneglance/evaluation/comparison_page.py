@@ -16,14 +16,14 @@ from oneglance.files import write_text
 ARMS = ("joint", "joint_long", "parted", "single", "single_same_size", "classical", "constant")
 CALLED = {
     "joint_long": "joint, as long as all singles",
-    "parted": "parted as asked, together as long as all singles",
+    "parted": "parted, together as long as all singles",
     "single": "single networks",
     "single_same_size": "single networks, together as large as joint",
 }
 EQUAL = {
     "equal_steps": "at equal steps",
     "equal_time": "at equal total time",
-    "equal_time_parted": "parted as asked, at equal total time",
+    "equal_time_parted": "parted, at equal total time",
     "equal_size": "at equal total size",
 }
 
@@ -68,6 +68,7 @@ def write_page(path: Path, found: Mapping[str, Any], *, title: str) -> None:
         title=title,
         found=found,
         equal={words: _differences(tasks, key) for key, words in EQUAL.items() if key in found["summary"]},
+        titles={words: _title(key) for key, words in EQUAL.items()},
         summaries={words: found["summary"][key] for key, words in EQUAL.items() if key in found["summary"]},
         tasks=[_part(name, entry) for name, entry in tasks.items()],
         remedies=REMEDIES,
@@ -75,6 +76,12 @@ def write_page(path: Path, found: Mapping[str, Any], *, title: str) -> None:
         quality=quality(found),
     )
     write_text(path, text.encode("utf-8", "replace").decode("utf-8"))
+
+
+def _title(key: str) -> str:
+    if key == "equal_time_parted":
+        return "Parted − single, at equal total time"
+    return f"Joint − single, {EQUAL[key]}"
 
 
 def called(arm: str) -> str:

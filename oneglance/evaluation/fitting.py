@@ -93,7 +93,8 @@ def _skill(known: Known, task: Task, raw: np.ndarray) -> float:
 
 def head(known: Known, rows: Rows, hidden: Sequence[int] = (), seed: int = 0) -> Fitted:
     """The task's own head and loss on these features, at its best epoch on the validation part. Without
-    ``hidden`` layers it is logistic or ridge regression, with them a multi-layer perceptron.
+    ``hidden`` layers it is logistic or ridge regression, with them a multi-layer perceptron. Its raw output
+    stays in the range that it has on the training part.
     """
     task = known.task.model_copy(deep=True, update={"hidden": list(hidden), "uses": []})
     counts = len(rows.train), len(rows.validation), len(rows.test)
@@ -128,7 +129,10 @@ def head(known: Known, rows: Rows, hidden: Sequence[int] = (), seed: int = 0) ->
             skill, raw = now, moment.done.raw[task.name]
             best = copy.deepcopy(learner.average.state_dict())
     learner.average.load_state_dict(best)
-    return finished(known, task, raw, learner.validate(test)[task.name])
+    # A line goes on for ever: a picture unlike all others would weigh a thousand tons.
+    answered = learner.validate(training)[task.name]
+    low, high = answered.min(axis=0), answered.max(axis=0)
+    return finished(known, task, raw.clip(low, high), learner.validate(test)[task.name].clip(low, high))
 
 
 # By trees.

@@ -188,7 +188,7 @@ def test_a_weight_that_it_already_has_counts() -> None:
 def test_else_a_network_apart() -> None:
     chosen = one(LOST, known())
     assert chosen["remedy"] == "grouping" and "alone" in chosen["why"]
-    assert chosen["command"] == "oneglance group shop.toml"
+    assert chosen["command"] == "oneglance compare shop.toml --groups kind+style,price --seeds 2 --out ."
     assert chosen["cost"]["seconds"] == 100 and chosen["cost"]["parameters"] == 1_000_000
 
 
@@ -196,6 +196,7 @@ def test_a_network_apart_as_the_gradients_speak_for() -> None:
     told = known(histories=[history(kind_price=-0.3, price_style=-0.3)], own={})  # it has a stage already
     chosen = one(LOST, told)
     assert chosen["remedy"] == "grouping" and "kind + style | price" in chosen["why"]
+    assert "--groups kind+style,price" in chosen["command"]
 
 
 def test_without_a_look_at_gradients_there_is_still_an_answer() -> None:

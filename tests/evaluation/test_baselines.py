@@ -85,6 +85,18 @@ def test_a_perceptron_sees_what_no_line_can() -> None:
     assert skill(curve, test.tolist()) > skill(line, test.tolist()) + 0.3
 
 
+@pytest.mark.parametrize("hidden", [[], [8]])
+def test_a_picture_unlike_all_others_gets_no_wild_answer(hidden: list[int]) -> None:
+    seen = rows()
+    answers = [float(np.exp(row[0] - row[1])) for row in seen.whole]
+    train, validation, _ = (part.tolist() for part in np.split(np.array(answers), np.cumsum(COUNTS)[:-1]))
+    task = build("number", log=True)
+    task.learn(train)
+    far = Rows(seen.train, seen.validation, 10 * np.sign(seen.test))
+    fitted = head(Known(task, train, validation), far, hidden)
+    assert max(answer["value"] for answer in fitted.predictions) < 2 * max(train)
+
+
 def test_the_task_that_was_given_stays_as_it_was() -> None:
     said, _ = known("label")
     before = said.task.state()

@@ -368,6 +368,72 @@ def test_alone_means_without_the_others() -> None:
     assert arms.variant(config, 0, 5, tasks=["look"]).tasks["kind"]["weight"] == arms.WEIGHTLESS
 
 
+def test_a_group_keeps_what_its_tasks_have_of_each_other() -> None:
+    config = parsed(
+        """
+        [[sources]]
+        path = "x"
+        [tasks.kind]
+        type = "label"
+        [tasks.price]
+        type = "number"
+        [tasks.verdict]
+        type = "label"
+        uses = ["kind", "price"]
+        [training]
+        private_stage = { verdict = "adapter", price = "stage" }
+        """
+    )
+    found = arms.variant(config, 0, 5, tasks=["kind", "verdict"])
+    assert list(found.tasks) == ["kind", "verdict"]
+    assert found.tasks["verdict"]["uses"] == ["kind"]
+    assert found.training.private_stage == {"verdict": "adapter"}
+    assert not arms.variant(config, 0, 5, tasks=["price"]).training.private_stage
+
+
+def test_tasks_can_be_parted(tmp_path: Path) -> None:
+    write_scenes(tmp_path / "scenes", count=40, size=32)
+    text = re.sub(r"\[tasks\.shapes\]\n(\w+ = .*\n)+", "", CONFIG)
+    (tmp_path / "oneglance.toml").write_text(text, encoding="utf-8")
+    heard = Heard()
+    settings: dict[str, Any] = {"seeds": 1, "only": ["joint", "single"]}
+    groups = [["background", "covered"], ["digit"]]
+    found = ask(tmp_path, tmp_path / "out", heard, groups=groups, **settings)
+    assert "parted-background+covered-0" in heard.trained and "parted-digit-0" not in heard.trained
+    assert RunFolder.open(tmp_path / "out/runs/parted-background+covered-0").read_json("reads.json") == {
+        "test": 1
+    }
+    assert set(found["summary"]) == {"equal_steps", "equal_time", "equal_time_parted"}
+    digit, covered = (found["tasks"][name] for name in ("digit", "covered"))
+    assert digit["parted"] == digit["single"]
+    assert digit["equal_time_parted"]["difference"]["value"] == 0
+    gap = covered["parted"]["value"] - covered["single"]["value"]
+    assert covered["equal_time_parted"]["difference"]["value"] == pytest.approx(gap)
+    cost = found["cost"]
+    assert cost["joint"]["parameters"] < cost["parted"]["parameters"] < cost["single"]["parameters"]
+    page = (tmp_path / "out/compare.html").read_text(encoding="utf-8")
+    assert "Parted − single, at equal total time" in page
+    # The same comparison with another parting trains the new networks only.
+    again = Heard()
+    ask(tmp_path, tmp_path / "out", again, groups=[["digit", "covered"], ["background"]], **settings)
+    assert again.trained == ["parted-digit+covered-0"]
+
+
+@pytest.mark.parametrize(
+    ("groups", "what"),
+    [
+        ("digit+background,covered", r'names "digit"'),
+        ("background", "leaves out covered"),
+        ("background,covered+background", "names a task twice"),
+        ("background+covered", "is the joint network"),
+        ("background,covered", "are the single networks"),
+    ],
+)
+def test_a_parting_that_is_none_is_refused(groups: str, what: str, drawn: Path, shell: Shell) -> None:
+    said = shell("compare", drawn / "oneglance.toml", "--groups", groups).refused()
+    assert re.search(what, said) and "--groups" in said
+
+
 def test_what_sources_say_of_other_tasks_is_left_out() -> None:
     sources: list[dict[str, Any]] = [
         {"path": "a", "annotates": ["kind", "style"], "columns": {"style": "s"}},
