@@ -134,7 +134,7 @@ def _notes(found: Cosines, chosen: dict[str, Any]) -> list[str]:
         notes.append(f"{chosen['networks']} networks take {chosen['networks']} times the time to answer")
     notes.append(
         "cosines of gradients predict only poorly which tasks learn better apart (Royer et al. 2023): "
-        "try it with oneglance compare before you part any"
+        "try it with oneglance compare --groups before you part any"
     )
     return notes
 
