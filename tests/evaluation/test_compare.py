@@ -391,6 +391,12 @@ def test_a_group_keeps_what_its_tasks_have_of_each_other() -> None:
     assert not arms.variant(config, 0, 5, tasks=["price"]).training.private_stage
 
 
+def test_an_epoch_in_which_the_machine_slept_does_not_count(tmp_path: Path) -> None:
+    rows = [{"seconds": spent} for spent in (2.0, 900.0, 2.0, 2.2)]
+    (tmp_path / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert arms.seconds(RunFolder(tmp_path)) == pytest.approx(4 * 2.1)
+
+
 def test_tasks_can_be_parted(tmp_path: Path) -> None:
     write_scenes(tmp_path / "scenes", count=40, size=32)
     text = re.sub(r"\[tasks\.shapes\]\n(\w+ = .*\n)+", "", CONFIG)
