@@ -185,9 +185,7 @@ def epochs_alone(world: World, epochs: int, task: str) -> int:
 # One training.
 
 
-def trained(
-    world: World, path: Path, config: Config, screen: Screen, tasks: Sequence[str] = ()
-) -> RunFolder:
+def trained(world: World, path: Path, config: Config, screen: Screen, tasks: Sequence[str] = ()) -> RunFolder:
     """The finished run of ``config`` in ``path``: read where it is finished, else begun or gone on with.
 
     Args:

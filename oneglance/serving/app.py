@@ -26,7 +26,9 @@ from oneglance.serving.limits import Bounds, Refused, Room, body_of
 from oneglance.serving.metrics import Metrics
 from oneglance.serving.sent import SentImage, json_of, picture_of, pictures_of
 
-TURN = 0.0005  # seconds that a thread may keep the others waiting; Python's own 0.005 is long beside a picture
+TURN = (
+    0.0005  # seconds that a thread may keep the others waiting: Python's own 0.005 is long beside a picture
+)
 PAGE = {
     "/": ("index.html", "text/html"),
     "/style.css": ("style.css", "text/css"),
