@@ -177,9 +177,9 @@ def answered(part: Part, tasks: Sequence[str]) -> Part:
     return Part([part.records[row] for row in rows], part.rows[rows]) if rows else part
 
 
-def epochs_alone(world: World, epochs: int, task: str) -> int:
+def epochs_alone(world: World, epochs: int, tasks: Sequence[str]) -> int:
     """As many as give the steps of ``epochs`` of all pictures, on those alone that have an answer."""
-    return max(1, round(epochs * world.steps(world.train) / world.steps(answered(world.train, [task]))))
+    return max(1, round(epochs * world.steps(world.train) / world.steps(answered(world.train, tasks))))
 
 
 # One training.

@@ -88,8 +88,16 @@ def plan(
     wanted = list(dict.fromkeys(balancers))
     if wanted and LITMUS in balancer.names() and LITMUS not in wanted:
         wanted.append(LITMUS)
-    parted = tuple(tuple(group) for group in groups)
-    return Plan(seeds, tuple(only) or USUAL, tuple(wanted), seconds(budget) if budget else None, parted)
+    found = Plan(
+        seeds,
+        tuple(only) or USUAL,
+        tuple(wanted),
+        seconds(budget) if budget else None,
+        tuple(tuple(group) for group in groups),
+    )
+    if groups and not found.both:
+        raise ConfigError("need joint and single networks", where="--groups", cure="add both to --only")
+    return found
 
 
 def refuse_groups(groups: Sequence[Sequence[str]], tasks: Mapping[str, Any]) -> None:
@@ -249,6 +257,7 @@ class Comparison:
         for group in self.plan.groups:
             if len(group) > 1:
                 epochs = self._as_long(joint, [alone[name] for name in group])
+                epochs = arms.epochs_alone(self.world, epochs, group)
                 config = arms.variant(self.world.config, seed, epochs, tasks=group)
                 run = self._run(f"parted-{'+'.join(group)}-{seed}", config, group)
                 told |= dict.fromkeys(group, arms.ask(self.world, run, self.screen))
@@ -257,7 +266,7 @@ class Comparison:
     def _alone(self, arm: str, seed: int, backbone: BackboneTable | None = None) -> dict[str, Answers]:
         told: dict[str, Answers] = {}
         for task in self.world.tasks:
-            epochs = arms.epochs_alone(self.world, self.epochs, task)
+            epochs = arms.epochs_alone(self.world, self.epochs, [task])
             config = arms.variant(self.world.config, seed, epochs, tasks=[task], backbone=backbone)
             run = self._run(f"{arm}-{task}-{seed}", config, [task])
             told[task] = arms.ask(self.world, run, self.screen)

@@ -440,6 +440,11 @@ def test_a_parting_that_is_none_is_refused(groups: str, what: str, drawn: Path, 
     assert re.search(what, said) and "--groups" in said
 
 
+def test_a_parting_needs_something_to_be_compared_with() -> None:
+    with pytest.raises(ConfigError, match="need joint and single"):
+        compare.plan(1, "", ["joint"], [], [["a", "b"], ["c"]])
+
+
 def test_what_sources_say_of_other_tasks_is_left_out() -> None:
     sources: list[dict[str, Any]] = [
         {"path": "a", "annotates": ["kind", "style"], "columns": {"style": "s"}},
