@@ -217,13 +217,14 @@ def _apart(name: str, found: Mapping[str, Any], known: Known) -> Advice:
     parted = next((option for option in options if option["networks"] == 2 and grouping.sure(option)), None)
     if parted:
         groups = parted["groups"]
-        words = " | ".join(" + ".join(group) for group in groups)
-        why = f"the gradients speak for two networks: {words}"
+        why = f"the gradients speak for two networks: {grouping.words(groups)}"
     else:
         groups = [[task for task in found["tasks"] if task != name], [name]]
         why = "neither a conflict of gradients nor a small share of them explains it: it may be best alone"
+    # A budget has shortened the trainings that are there: others than these cannot be added to them.
+    out = known.out.with_name(f"{known.out.name}-parted") if found["budget"] else known.out
     try_it = ["--groups", ",".join("+".join(group) for group in groups)]
-    try_it += ["--seeds", str(found["seeds"]), "--out", relative(Path.cwd(), known.out)]
+    try_it += ["--seeds", str(found["seeds"]), "--out", relative(Path.cwd(), out)]
     return Advice(
         name,
         "grouping",
@@ -233,6 +234,7 @@ def _apart(name: str, found: Mapping[str, Any], known: Known) -> Advice:
         joint["ms_per_picture"],
         f"two networks take twice the time to train ({_time(joint['seconds'])} more) and to answer, "
         f"and {joint['parameters']:,} more parameters",
+        epochs=found["epochs"] if found["budget"] else 0,
         # Of two tasks, both are alone then, which has been compared.
         verb=("compare", *try_it) if len(found["tasks"]) > 2 else ("group",),
     )

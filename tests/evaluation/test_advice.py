@@ -192,6 +192,13 @@ def test_else_a_network_apart() -> None:
     assert chosen["cost"]["seconds"] == 100 and chosen["cost"]["parameters"] == 1_000_000
 
 
+def test_a_parting_after_a_budget_is_a_comparison_of_its_own() -> None:
+    """With other epochs than those of the configuration, the folder of the first would refuse it."""
+    found = {**compared(("price",), ("price",), epochs=5), "budget": 60.0}
+    command = one(found, known(out=Path("compare/shop")))["command"]
+    assert command.endswith("--out compare/shop-parted --set training.epochs=5")
+
+
 def test_a_network_apart_as_the_gradients_speak_for() -> None:
     told = known(histories=[history(kind_price=-0.3, price_style=-0.3)], own={})  # it has a stage already
     chosen = one(LOST, told)
