@@ -41,12 +41,12 @@ def show_report(report: dict[str, Any], folder: Path) -> None:
 def show_comparison(found: dict[str, Any]) -> None:
     """What ``compare`` found: a line per task."""
     from oneglance.evaluation.advice import sentences  # imports torch, as the comparison has
-    from oneglance.evaluation.comparison_page import ARMS, EQUAL
+    from oneglance.evaluation.comparison_page import ARMS, FAIR
 
     arms = [arm for arm in ARMS if any(arm in task for task in found["tasks"].values())]
     table = Table(box=None, pad_edge=False)
     columns = [arm.replace("_", " ") for arm in arms]
-    for column in ("task", "metric", *columns, *(HEADS[key] for key in found["summary"])):
+    for column in ("task", "metric", *columns, *(FAIR[key].column for key in found["summary"])):
         table.add_column(column, justify="right" if column in columns else "left")
     for name, task in found["tasks"].items():
         scores = [between(task.get(arm)) for arm in arms]
@@ -60,7 +60,7 @@ def show_comparison(found: dict[str, Any]) -> None:
         change = summary["mean_error_change"]
         worse = ", ".join(summary["worse"]) or "none"
         mean = "" if change is None else f"mean change of the error {100 * change:+.1f} %, "
-        console.print(f"{EQUAL[key]}: {mean}significantly worse: {worse}", soft_wrap=True)
+        console.print(f"{FAIR[key].words}: {mean}significantly worse: {worse}", soft_wrap=True)
     for name, entry in found["balancers"].items():
         if "helps" in entry:
             says = "helps" if entry["helps"] else "does not help: no better than random weights beyond noise"
@@ -71,6 +71,8 @@ def show_comparison(found: dict[str, Any]) -> None:
 
 def show_grouping(found: dict[str, Any]) -> None:
     """What ``group`` found: the cosines, and a line per number of networks."""
+    from oneglance.evaluation.grouping import words  # imports torch, as the search has
+
     console = paper()
     table = Table(box=None, pad_edge=False)
     for column in ("pair of tasks", "cosine"):
@@ -84,9 +86,8 @@ def show_grouping(found: dict[str, Any]) -> None:
     for option in found["groupings"]:
         error = "" if option["error"] is None else f"{option['error']:.3f}"
         cells = (f"{option['score']:+.3f}", f"{option['gain']:+.3f}", error)
-        groups = " | ".join(" + ".join(tasks) for tasks in option["groups"])
         mark = "proposed" if option["groups"] == found["proposed"] else ""
-        table.add_row(str(option["networks"]), groups, *cells, mark)
+        table.add_row(str(option["networks"]), words(option["groups"]), *cells, mark)
     console.print(table)
     console.print(
         f"from the last {found['epochs']} epochs that looked at gradients, in {found['run']}", soft_wrap=True
@@ -114,14 +115,6 @@ def show_tuning(found: dict[str, Any]) -> None:
         console.print(f"use: {settings}", soft_wrap=True)
     for note in found["notes"]:
         console.print(note, soft_wrap=True)
-
-
-HEADS = {  # of columns: the ways to compare
-    "equal_steps": "joint − single",
-    "equal_time": "at equal time",
-    "equal_time_parted": "parted − single",
-    "equal_size": "at equal size",
-}
 
 
 def costs(found: dict[str, Any]) -> Table:

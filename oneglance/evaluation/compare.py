@@ -16,7 +16,7 @@ from oneglance import balancer
 from oneglance.backbone import narrower
 from oneglance.config import BackboneTable, Config
 from oneglance.errors import ConfigError, DataError, nearest
-from oneglance.evaluation import advice, arms, statistics
+from oneglance.evaluation import advice, arms, grouping, statistics
 from oneglance.evaluation.arms import Answers, World
 from oneglance.evaluation.baselines import FAMILIES, Baseline, Views, baselines, clusterings, never, strongest
 from oneglance.evaluation.comparison_page import write_page
@@ -100,31 +100,6 @@ def plan(
     return found
 
 
-def refuse_groups(groups: Sequence[Sequence[str]], tasks: Mapping[str, Any]) -> None:
-    """
-    Raises:
-        ConfigError: they are no way to part ``tasks`` that is neither one network nor one for each.
-    """
-    if not groups:
-        return
-    named = [name for group in groups for name in group]
-    cure = f"write every task once, such as {_example(list(tasks))}"
-    for name in named:
-        if name not in tasks:
-            raise ConfigError(f'names "{name}".{nearest(name, tasks)}', where="--groups", cure=cure)
-    if missing := [name for name in tasks if name not in named]:
-        raise ConfigError(f"leaves out {', '.join(missing)}", where="--groups", cure=cure)
-    if len(named) > len(tasks):
-        raise ConfigError("names a task twice", where="--groups", cure=cure)
-    if len(groups) in (1, len(tasks)):
-        what = "is the joint network" if len(groups) == 1 else "are the single networks"
-        raise ConfigError(f"{what}, which is compared anyway", where="--groups", cure=cure)
-
-
-def _example(tasks: Sequence[str]) -> str:
-    return f"{'+'.join(tasks[:-1])},{tasks[-1]}" if len(tasks) > 2 else "a+b,c where there are three tasks"
-
-
 def seconds(written: str) -> float:
     """``90s``, ``30m`` or ``2h`` in seconds.
 
@@ -144,7 +119,7 @@ def compare(config: Config, out: Path, wanted: Plan, screen: Screen) -> dict[str
         DataError: the data cannot be used.
         RunError: ``out`` holds runs of another comparison.
     """
-    refuse_groups(wanted.groups, config.tasks)
+    grouping.refuse(wanted.groups, config.tasks)
     comparison = Comparison(World.load(config, screen), make_folder(out), wanted, screen)
     comparison.train()
     comparison.try_baselines()
@@ -333,7 +308,7 @@ class Comparison:
             "best": task.best,
             "unit": getattr(task, "unit", ""),
         }
-        for arm in ("joint", "joint_long", "parted", "single", "single_same_size"):
+        for arm in arms.NETWORKS:
             if arm in self.arms:
                 found[arm] = self._score(name, self.arms[arm].draws[name])
         tried = [baseline for baseline, _ in self.baselines[name]]

@@ -5,26 +5,38 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from oneglance.evaluation.advice import CALLED as REMEDIES
-from oneglance.evaluation.arms import AGAINST
+from oneglance.evaluation.arms import AGAINST, NETWORKS
 from oneglance.evaluation.plots import Plot, plot
 from oneglance.evaluation.report import Bar, ScoreRow, environment, figure
 from oneglance.files import write_text
 
-ARMS = ("joint", "joint_long", "parted", "single", "single_same_size", "classical", "constant")
+ARMS = (*NETWORKS, "classical", "constant")
 CALLED = {
     "joint_long": "joint, as long as all singles",
     "parted": "parted, together as long as all singles",
     "single": "single networks",
     "single_same_size": "single networks, together as large as joint",
 }
-EQUAL = {
-    "equal_steps": "at equal steps",
-    "equal_time": "at equal total time",
-    "equal_time_parted": "parted, at equal total time",
-    "equal_size": "at equal total size",
+
+
+class Called(NamedTuple):
+    """A fair way to compare, as a person reads it."""
+
+    title: str  # on the page
+    column: str  # the head of one in a terminal
+    words: str  # in a sentence
+
+
+FAIR = {
+    "equal_steps": Called("Joint − single, at equal steps", "joint − single", "at equal steps"),
+    "equal_time": Called("Joint − single, at equal total time", "at equal time", "at equal total time"),
+    "equal_time_parted": Called(
+        "Parted − single, at equal total time", "parted − single", "parted, at equal total time"
+    ),
+    "equal_size": Called("Joint − single, at equal total size", "at equal size", "at equal total size"),
 }
 
 
@@ -41,6 +53,15 @@ class Difference:
     low: float
     high: float
     value: float
+
+
+@dataclass(frozen=True)
+class FairPart:
+    """One fair way to compare, over all tasks."""
+
+    title: str
+    rows: list[Difference]
+    summary: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -67,9 +88,7 @@ def write_page(path: Path, found: Mapping[str, Any], *, title: str) -> None:
     text = page.render(
         title=title,
         found=found,
-        equal={words: _differences(tasks, key) for key, words in EQUAL.items() if key in found["summary"]},
-        titles={words: _title(key) for key, words in EQUAL.items()},
-        summaries={words: found["summary"][key] for key, words in EQUAL.items() if key in found["summary"]},
+        fair=[_fair(found, key) for key in FAIR if key in found["summary"]],
         tasks=[_part(name, entry) for name, entry in tasks.items()],
         remedies=REMEDIES,
         cost={called(arm): entry for arm, entry in found["cost"].items()},
@@ -78,10 +97,8 @@ def write_page(path: Path, found: Mapping[str, Any], *, title: str) -> None:
     write_text(path, text.encode("utf-8", "replace").decode("utf-8"))
 
 
-def _title(key: str) -> str:
-    if key == "equal_time_parted":
-        return "Parted − single, at equal total time"
-    return f"Joint − single, {EQUAL[key]}"
+def _fair(found: Mapping[str, Any], key: str) -> FairPart:
+    return FairPart(FAIR[key].title, _differences(found["tasks"], key), found["summary"][key])
 
 
 def called(arm: str) -> str:

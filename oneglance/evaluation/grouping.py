@@ -8,14 +8,14 @@ affinity is the product of two gradients over a loss, so the cosine stands for i
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from oneglance.config import Config
-from oneglance.errors import ConfigError, RunError
+from oneglance.errors import ConfigError, RunError, nearest
 from oneglance.evaluation import arms, conflicts
 from oneglance.evaluation.conflicts import Cosines
 from oneglance.run import RunFolder, runs_in
@@ -137,6 +137,36 @@ def _notes(found: Cosines, chosen: dict[str, Any]) -> list[str]:
         "try it with oneglance compare --groups before you part any"
     )
     return notes
+
+
+def words(groups: Iterable[Iterable[str]]) -> str:
+    """Groups of tasks for a person."""
+    return " | ".join(" + ".join(group) for group in groups)
+
+
+def refuse(groups: Sequence[Sequence[str]], tasks: Mapping[str, Any]) -> None:
+    """
+    Raises:
+        ConfigError: they are no way to part ``tasks`` that is neither one network nor one for each.
+    """
+    if not groups:
+        return
+    named = [name for group in groups for name in group]
+    cure = f"write every task once, such as {_example(list(tasks))}"
+    for name in named:
+        if name not in tasks:
+            raise ConfigError(f'names "{name}".{nearest(name, tasks)}', where="--groups", cure=cure)
+    if missing := [name for name in tasks if name not in named]:
+        raise ConfigError(f"leaves out {', '.join(missing)}", where="--groups", cure=cure)
+    if len(named) > len(tasks):
+        raise ConfigError("names a task twice", where="--groups", cure=cure)
+    if len(groups) in (1, len(tasks)):
+        what = "is the joint network" if len(groups) == 1 else "are the single networks"
+        raise ConfigError(f"{what}, which is compared anyway", where="--groups", cure=cure)
+
+
+def _example(tasks: Sequence[str]) -> str:
+    return f"{'+'.join(tasks[:-1])},{tasks[-1]}" if len(tasks) > 2 else "a+b,c where there are three tasks"
 
 
 # The run that it comes from.

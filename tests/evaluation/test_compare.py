@@ -342,23 +342,28 @@ def parsed(text: str, *overrides: str) -> configuration.Config:
     return configuration.parse(text, base=Path(), overrides=overrides)
 
 
+SHOP = """
+    [[sources]]
+    path = "x"
+    [tasks.kind]
+    type = "label"
+    classes = ["a \\"quoted\\" ü", "b"]
+    [tasks.price]
+    type = "number"
+    [tasks.verdict]
+    type = "label"
+    uses = ["kind", "price"]
+    [tasks.look]
+    type = "embedding"
+    like = "kind"
+    [training]
+    seed = 7
+    private_stage = { verdict = "adapter", price = "stage" }
+    """
+
+
 def test_alone_means_without_the_others() -> None:
-    config = parsed(
-        """
-        [[sources]]
-        path = "x"
-        [tasks.kind]
-        type = "label"
-        classes = ["a \\"quoted\\" ü", "b"]
-        [tasks.verdict]
-        type = "label"
-        uses = ["kind"]
-        [tasks.look]
-        type = "embedding"
-        like = "kind"
-        """,
-        "training.seed=7",
-    )
+    config = parsed(SHOP)
     for task, declared in (("kind", ["kind"]), ("verdict", ["verdict"]), ("look", ["look", "kind"])):
         found = arms.variant(config, 2, 5, tasks=[task])
         assert list(found.tasks) == declared
@@ -369,21 +374,7 @@ def test_alone_means_without_the_others() -> None:
 
 
 def test_a_group_keeps_what_its_tasks_have_of_each_other() -> None:
-    config = parsed(
-        """
-        [[sources]]
-        path = "x"
-        [tasks.kind]
-        type = "label"
-        [tasks.price]
-        type = "number"
-        [tasks.verdict]
-        type = "label"
-        uses = ["kind", "price"]
-        [training]
-        private_stage = { verdict = "adapter", price = "stage" }
-        """
-    )
+    config = parsed(SHOP)
     found = arms.variant(config, 0, 5, tasks=["kind", "verdict"])
     assert list(found.tasks) == ["kind", "verdict"]
     assert found.tasks["verdict"]["uses"] == ["kind"]
