@@ -166,7 +166,8 @@ class Comparison:
             if "joint" in only:
                 run = self._together("joint", seed, self.epochs)
                 if alone:
-                    self._together("joint_long", seed, self._as_long(run, alone.values()))
+                    longer = self._begun(f"joint_long-{seed}") or self._as_long(run, alone.values())
+                    self._together("joint_long", seed, longer)
                 if alone and self.plan.groups:
                     self._parted(seed, run, alone)
                 for name in self.plan.balancers:
@@ -215,6 +216,13 @@ class Comparison:
         an_epoch = arms.seconds(run) / max(1, len(run.history()))
         return max(1, round(sum(told.seconds for told in alone) / max(an_epoch, 1e-9)))
 
+    def _begun(self, name: str) -> int:
+        """Epochs of a training that was begun before; 0: none was. What the clock told then stays, for it
+        never tells the same twice.
+        """
+        run = RunFolder(self.out / "runs" / name)
+        return run.config().training.epochs if (run / "config.toml").exists() else 0
+
     def _run(self, name: str, config: Config, tasks: Sequence[str] = ()) -> RunFolder:
         return arms.trained(self.world, self.out / "runs" / name, config, self.screen, tasks)
 
@@ -231,10 +239,11 @@ class Comparison:
         told = dict(alone)
         for group in self.plan.groups:
             if len(group) > 1:
-                epochs = self._as_long(joint, [alone[name] for name in group])
-                epochs = arms.epochs_alone(self.world, epochs, group)
+                name = f"parted-{'+'.join(group)}-{seed}"
+                epochs = self._as_long(joint, [alone[task] for task in group])
+                epochs = self._begun(name) or arms.epochs_alone(self.world, epochs, group)
                 config = arms.variant(self.world.config, seed, epochs, tasks=group)
-                run = self._run(f"parted-{'+'.join(group)}-{seed}", config, group)
+                run = self._run(name, config, group)
                 told |= dict.fromkeys(group, arms.ask(self.world, run, self.screen))
         self._add("parted", told)
 

@@ -141,6 +141,20 @@ def test_what_is_finished_is_read_not_trained_again(drawn: Path, compared: Compa
     )
 
 
+def test_what_the_clock_once_told_stays(drawn: Path, compared: Compared, tmp_path: Path) -> None:
+    """A network that is trained again never takes the same time; the one that was as long as it stays."""
+    out, _, _ = compared
+    again = tmp_path / "out"
+    shutil.copytree(out, again)
+    history = again / "runs/single-covered-1/history.jsonl"
+    rows = [json.loads(line) for line in history.read_text(encoding="utf-8").splitlines()]
+    slow = [json.dumps({**row, "seconds": 20 * row["seconds"]}) + "\n" for row in rows]
+    history.write_text("".join(slow), encoding="utf-8")
+    heard = Heard()
+    ask(drawn, again, heard, seeds=2)
+    assert heard.trained == []
+
+
 def test_runs_of_another_comparison_are_refused(drawn: Path, compared: Compared, tmp_path: Path) -> None:
     out, _, _ = compared
     shutil.copytree(out, tmp_path / "out")
