@@ -68,7 +68,7 @@ def learner_of(
     for name, task in tasks.items():
         task.learn(answers[name])
     network = build_network(TABLE, tasks, Path()).to(device)
-    augment = Augment(AugmentTable(), network.mean, places="things" in names)
+    augment = Augment(AugmentTable(), network.mean)
     learner = Learner(network, tasks, Equal(), augment, TrainingTable(), device)
     targets = {name: task.encode(answers[name]) for name, task in tasks.items()}
     batches = Batches(Noise(), np.arange(COUNT), targets, BATCH, device)

@@ -208,6 +208,9 @@ class Boxes(Task):
         per_picture = np.array([usual[4] for usual in self._usual], dtype=np.float32)
         return np.clip(3 * per_picture / points, 1e-3, 0.2)
 
+    def looked_for(self, target: Mapping[str, Tensor]) -> Tensor:
+        return target["known"] > 0
+
     def move(self, target: Mapping[str, Tensor], view: View) -> dict[str, Tensor]:
         from oneglance.detection.motion import moved
 

@@ -12,6 +12,7 @@ from oneglance.config import AugmentTable
 from oneglance.task import Mix, View
 
 QUARTERS = ((-0.5, -0.5), (0.5, -0.5), (-0.5, 0.5), (0.5, 0.5))  # where the four pictures of a mosaic lie
+ALONE = -1  # the kin of pictures that no other may be put beside
 
 
 class Augment:
@@ -20,25 +21,27 @@ class Augment:
     All randomness comes from the generator that is passed in, so a step can be repeated.
     """
 
-    def __init__(self, table: AugmentTable, grey: Tensor, *, places: bool = False) -> None:
-        """``grey``: float [1, 3, 1, 1] in 0 to 255, the colour of what comes in from outside a picture.
-        ``places``: some answers lie somewhere in the picture, so that a mosaic of four is worth making.
-        """
+    def __init__(self, table: AugmentTable, grey: Tensor) -> None:
+        """``grey``: float [1, 3, 1, 1] in 0 to 255, the colour of what comes in from outside a picture."""
         self.table, self.grey = table, grey
-        self.mosaic = table.mosaic if places else 0.0
 
     def __call__(
-        self, pictures: Tensor, generator: Generator, *, rest: bool = False
+        self, pictures: Tensor, generator: Generator, looked_for: Tensor | None = None, *, rest: bool = False
     ) -> tuple[Tensor, View, Mix | None]:
         """Pictures uint8 [n, 3, h, w] to float32 of the same shape in 0 to 255, what each shows now, and how
         they were mixed.
 
-        ``rest``: the calm end of training, without mosaics, erasing and mixup.
+        Args:
+            looked_for: bool [n, k]: which things with a place somebody looked for in each picture. Only
+                pictures where people looked for the same are put together, for what is unknown of one is
+                unknown of the whole; where they looked for nothing, a picture stays alone.
+            rest: the calm end of training, without mosaics, erasing and mixup.
         """
         x = pictures.float()
-        view = self._view(x, generator, mosaic=0.0 if rest else self.mosaic)
+        kin = _kin(torch.zeros(len(x), 0) if looked_for is None else looked_for)
+        view = self._view(x, generator, kin, mosaic=0.0 if rest else self.table.mosaic)
         # Asked while it is on the CPU: a GPU would have to be waited for.
-        still = not self.mosaic and torch.equal(view.motion, torch.eye(2, 3).expand(view.motion.shape))
+        still = bool(view.alone.all()) and torch.equal(view.motion, torch.eye(2, 3).expand(view.motion.shape))
         view = view.to(x.device)
         # Pictures that stay where they are do not even get a rounding error.
         x = x.contiguous(memory_format=torch.channels_last) if still else self._moved(x, view)
@@ -46,7 +49,7 @@ class Augment:
         if self.table.erase and not rest:
             x = self._erased(x, generator)
         if self.table.mixup and not rest:
-            x, mix = self._mixed(x, generator)
+            x, mix = self._mixed(x, generator, kin)
             return x, view, mix
         return x, view, None
 
@@ -69,17 +72,17 @@ class Augment:
         down = [sin * mirror / aspect, cos * upside, shift[1]]
         return torch.stack([*across, *down], dim=1).view(count, 2, 3)
 
-    def _view(self, x: Tensor, generator: Generator, mosaic: float) -> View:
+    def _view(self, x: Tensor, generator: Generator, kin: Tensor, mosaic: float) -> View:
         count, (height, width) = len(x), x.shape[2:]
         motion = self.motion(count, width, height, generator)
         tiles, scale, offset = torch.arange(count)[:, None], torch.ones(count), torch.zeros(1, 2)
-        if mosaic:
-            chosen = torch.rand(count, generator=generator) < mosaic
+        if mosaic and bool((kin != ALONE).any()):
+            chosen = (torch.rand(count, generator=generator) < mosaic) & (kin != ALONE)
             share = 0.5 ** torch.rand(count, generator=generator)  # of the four that are seen, 0.5 to 1
             middle = (1 - share) * (2 * torch.rand(2, count, generator=generator) - 1)
             seen = torch.cat([motion[:, :, :2] * share.view(-1, 1, 1), middle.T[:, :, None]], dim=2)
             motion = torch.where(chosen.view(-1, 1, 1), seen, motion)
-            four = torch.stack([torch.randperm(count, generator=generator) for _ in QUARTERS], dim=1)
+            four = torch.stack([_shuffled(kin, generator) for _ in QUARTERS], dim=1)
             alone = F.pad(tiles, (0, 3), value=-1)
             tiles, offset = torch.where(chosen[:, None], four, alone), torch.tensor(QUARTERS)
             scale = torch.where(chosen, 0.5, 1.0)
@@ -145,12 +148,27 @@ class Augment:
         hole = (inside[1] & chosen)[:, :, None] & inside[0][:, None, :]
         return torch.where(hole[:, None].to(x.device), self.grey, x)
 
-    def _mixed(self, x: Tensor, generator: Generator) -> tuple[Tensor, Mix]:
+    def _mixed(self, x: Tensor, generator: Generator, kin: Tensor) -> tuple[Tensor, Mix]:
         """Mixup (Zhang et al. 2018, arXiv 1710.09412) with one share for the batch."""
         ones = torch.full((2,), self.table.mixup)
         draws = torch._standard_gamma(ones, generator)
         # With a tiny alpha both draws may fall below the smallest float: then one of them is all.
         share = float(draws[0] / draws.sum()) if draws.max() > 1e-37 else 1.0
         share = max(share, 1 - share)
-        partner = torch.randperm(len(x), generator=generator).to(x.device)
+        partner = _shuffled(kin, generator).to(x.device)
         return share * x + (1 - share) * x[partner], Mix(partner, share)
+
+
+def _kin(looked_for: Tensor) -> Tensor:
+    """int64 [n] on the CPU: a number for each different row of ``looked_for``, ALONE where it is empty."""
+    rows = F.pad(looked_for.cpu(), (0, 1))  # a column, if there were none
+    found: Tensor = torch.unique(rows, dim=0, return_inverse=True)[1]
+    return torch.where(rows.any(dim=1), found, ALONE)
+
+
+def _shuffled(kin: Tensor, generator: Generator) -> Tensor:
+    """A random order of pictures in which each takes the place of one of its kin: int64 [n]."""
+    drawn = torch.randperm(len(kin), generator=generator)
+    out = torch.empty_like(drawn)
+    out[torch.argsort(kin, stable=True)] = drawn[torch.argsort(kin[drawn], stable=True)]
+    return out

@@ -175,7 +175,8 @@ class Learner:
             generator = torch.Generator().manual_seed(drawn)
             rest = place.updates >= steps_in_all * (1 - self.augment.table.rest)
             pictures, targets = self._views(pictures, targets)
-            pictures, view, mix = self.augment(pictures, generator, rest=rest)
+            looked_for = [task.looked_for(targets[name]) for name, task in self.tasks.items()]
+            pictures, view, mix = self.augment(pictures, generator, torch.cat(looked_for, dim=1), rest=rest)
             targets = {name: task.move(targets[name], view) for name, task in self.tasks.items()}
         losses, present = self.backward(pictures, targets, mix, drawn)
         if not bool(torch.isfinite(losses.sum())):

@@ -98,10 +98,8 @@ class Session:
     def _learner(self, network: Network) -> Learner:
         table = self.config.training
         balancer = build_balancer(table.balancer, table.balancer_options)
-        places = any(task.has_places for task in self.tasks.values())
-        augment = None
-        if not isinstance(self.store, Remembered):
-            augment = Augment(self.config.augment, network.mean, places=places)
+        still = isinstance(self.store, Remembered)
+        augment = None if still else Augment(self.config.augment, network.mean)
         learner = Learner(network, self.tasks, balancer, augment, table, self.device)
         learner.measure_units(self.batches[0].targets)
         return learner

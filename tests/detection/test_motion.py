@@ -69,8 +69,10 @@ def compared(
     **given: Any,
 ) -> int:
     """Augment painted pictures and compare every paint with its moved box; how many were there."""
-    augment = Augment(AugmentTable(**{**STILL, **given}), BLACK, places=True)
-    pictures, view, _ = augment(painted(boxes, width, height), torch.Generator().manual_seed(seed))
+    augment, looked_for = Augment(AugmentTable(**{**STILL, **given}), BLACK), torch.ones(len(boxes), 1) > 0
+    pictures, view, _ = augment(
+        painted(boxes, width, height), torch.Generator().manual_seed(seed), looked_for
+    )
     told = moved(target(torch.tensor(boxes).float()[:, None]), view, visible=visible, smallest=1)
     seen = 0
     for picture, tiles in enumerate(view.tiles.tolist()):
@@ -256,8 +258,10 @@ def test_a_thin_rest_of_what_has_left_is_gone() -> None:
 
 def test_no_box_anywhere() -> None:
     told = target(torch.zeros(2, 1, 4), torch.full((2, 1), -1))
-    augment = Augment(AugmentTable(mosaic=1, rotate=20), BLACK, places=True)
-    _, view, _ = augment(torch.zeros(2, 3, 16, 16, dtype=torch.uint8), torch.Generator())
+    augment = Augment(AugmentTable(mosaic=1, rotate=20), BLACK)
+    _, view, _ = augment(
+        torch.zeros(2, 3, 16, 16, dtype=torch.uint8), torch.Generator(), torch.ones(2, 1) > 0
+    )
     found = moved(told, view, visible=0.1, smallest=1)
     assert (found["label"] == -1).all()
     assert found["box"].isfinite().all()

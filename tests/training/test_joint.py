@@ -17,6 +17,7 @@ from oneglance.errors import ConfigError
 from oneglance.run import RunFolder
 from oneglance.screen import Screen
 from oneglance.task import build_tasks
+from oneglance.tasks.boxes import Boxes
 from oneglance.training.session import Session
 
 SIZE, TRAINING, VALIDATION = 32, 32, 12
@@ -112,6 +113,22 @@ def test_answers_are_placed_on_the_canvas(tmp_path: Path) -> None:
     there = records[1].answers["things"].boxes[0]
     assert (box.x0, box.y1) == (there.x0 / 2, there.y1 / 2)
     assert made.parts[0].answers("kind") == [record.answers["kind"] for record in records[:TRAINING]]
+
+
+def test_what_nobody_looked_for_in_one_picture_is_lost_in_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mosaic that holds one picture of unknown boxes would have unknown boxes in all its quarters."""
+    known, loss = [], Boxes.loss
+    monkeypatch.setattr(
+        Boxes, "loss", lambda task, raw, target: known.append(target["known"]) or loss(task, raw, target)
+    )
+    made = session(tmp_path / "run", "augment.mosaic=1", "augment.mixup=0")
+    known.clear()
+    for batch in made.batches[0].shuffled(0, 0):
+        made.learner.update(batch, 100)
+        assert 0 < batch.targets["things"]["known"].sum() < 8
+        assert torch.equal(known.pop()[:8], batch.targets["things"]["known"])
 
 
 @pytest.mark.parametrize("freeze", [False, True])
