@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import ctypes
 import json
 import os
@@ -19,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from oneglance.errors import ConfigError, RunError
 from oneglance.files import make_folder, write_json
@@ -55,12 +53,13 @@ def keep_freed_memory() -> bool:
     """
     if platform.libc_ver()[0] != "glibc" or any(name.startswith("MALLOC_") for name in os.environ):
         return False
-    mmap_threshold, trim_threshold, top_pad = -3, -1, -2
+    mmap_threshold, trim_threshold, top_pad, arenas = -3, -1, -2, -8
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):
         return False
-    values = ((mmap_threshold, 1 << 30), (trim_threshold, (1 << 31) - 1), (top_pad, 128 << 20))
+    # One arena for all threads: one that a thread has for itself cannot hold large blocks, so keeps none.
+    values = (mmap_threshold, 1 << 30), (trim_threshold, (1 << 31) - 1), (top_pad, 128 << 20), (arenas, 1)
     return all(mallopt(key, value) == 1 for key, value in values)
 
 
@@ -116,20 +115,6 @@ def _remembered(memory: Path) -> dict[str, Any]:
         if isinstance(found, dict):
             return found
     return {}
-
-
-def prediction_precision(
-    network: torch.nn.Module, example: Tensor, device: torch.device, *, key: str, memory: Path
-) -> str:
-    """The faster precision for prediction with ``network`` on batches like ``example``."""
-    still = copy.deepcopy(network).eval()
-
-    @torch.inference_mode()
-    def step(precision: str) -> None:
-        with precise(precision, device):
-            still(example)
-
-    return faster_precision(step, device, key=f"predict | {key}", memory=memory)
 
 
 @cache

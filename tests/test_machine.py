@@ -21,7 +21,6 @@ from oneglance.machine import (
     keep_freed_memory,
     pick_device,
     precise,
-    prediction_precision,
 )
 
 CPU = torch.device("cpu")
@@ -117,15 +116,6 @@ def test_without_native_bf16_nothing_is_measured(tmp_path: Path, monkeypatch: py
     clock = Clock(monkeypatch, native=False, fp32=2, bf16=1)
     assert clock.faster(tmp_path / "precision.json") == "fp32"
     assert clock.steps == [] and list(tmp_path.iterdir()) == []
-
-
-def test_prediction_has_a_key_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    Clock(monkeypatch, fp32=1, bf16=1)
-    network = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.BatchNorm1d(4))
-    memory = tmp_path / "precision.json"
-    assert prediction_precision(network, torch.zeros(2, 4), CPU, key="net", memory=memory) == "fp32"
-    assert [key.rpartition("| predict | ")[2] for key in json.loads(memory.read_text())] == ["net"]
-    assert network.training and network[1].num_batches_tracked == 0  # measured on a copy
 
 
 @pytest.mark.parametrize(("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -13,9 +14,23 @@ class Looked(NamedTuple):
     vectors: np.ndarray  # float32 [n, d]: the features that all tasks share
     raw: dict[str, np.ndarray]  # float32 [n, ...]: the raw output of every task
 
+    @classmethod
+    def joined(cls, parts: Sequence[Looked]) -> Looked:
+        """The same for the pictures of all ``parts``, at least one."""
+        vectors = np.concatenate([part.vectors for part in parts])
+        return cls(
+            vectors, {name: np.concatenate([part.raw[name] for part in parts]) for name in parts[0].raw}
+        )
+
 
 class Engine(Protocol):
     """A network that can be asked, wherever it runs. Several threads may ask at once."""
+
+    lanes: int = 1  # passes that run side by side sooner than one after the other; see ``lanes.py``
+
+    def settle(self) -> None:
+        """Called first in every thread of a lane."""
+        return
 
     def look(self, canvases: np.ndarray) -> Looked:
         """One pass over pictures, uint8 [n, h, w, 3]."""

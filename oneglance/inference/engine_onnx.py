@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,15 +13,16 @@ import numpy as np
 
 from oneglance import __version__
 from oneglance.config import Config, read_table
-from oneglance.data.decoding import processors
 from oneglance.errors import ConfigError, RunError
-from oneglance.inference.engine import Looked
+from oneglance.inference.engine import Engine, Looked
+from oneglance.inference.lanes import threads, threads_of_each
 from oneglance.inference.novelty import Novelty
 from oneglance.task import Task, build_tasks
 
 INPUT = "pictures"  # uint8 [n, h, w, 3]
 VECTORS = "shared features"  # with a space: no name of a value inside the network has one
 KEY = "oneglance"  # of the metadata: JSON
+CPU = "CPUExecutionProvider"
 ANEW = "write it anew with: oneglance export RUN"
 
 
@@ -39,11 +39,11 @@ class Contents(NamedTuple):
     novelty: Novelty | None
 
 
-class OnnxEngine:
+class OnnxEngine(Engine):
     """A session of ONNX Runtime."""
 
-    def __init__(self, session: Any, tasks: Sequence[str]) -> None:
-        self.session, self.tasks = session, list(tasks)
+    def __init__(self, session: Any, tasks: Sequence[str], lanes: int = 1) -> None:
+        self.session, self.tasks, self.lanes = session, list(tasks), lanes
         self.outputs = [VECTORS, *map(output_name, tasks)]
 
     def look(self, canvases: np.ndarray) -> Looked:
@@ -52,8 +52,11 @@ class OnnxEngine:
         return Looked(vectors, dict(zip(self.tasks, raw, strict=True)))
 
 
-def open_file(path: Path, device: str = "auto") -> tuple[OnnxEngine, Contents]:
+def open_file(path: Path, device: str = "auto", lanes: int = 0) -> tuple[OnnxEngine, Contents]:
     """The network of an .onnx file that ``export`` wrote, and what it holds beside it.
+
+    Args:
+        lanes: passes side by side; 0: as many as are of use.
 
     Raises:
         RunError: there is no such file, it is damaged, or somebody else wrote it.
@@ -61,7 +64,8 @@ def open_file(path: Path, device: str = "auto") -> tuple[OnnxEngine, Contents]:
     """
     if not path.is_file():
         raise RunError("there is no such file", where=str(path), cure=ANEW)
-    session = open_session(str(path), device, where=str(path))
+    lanes = lanes or lanes_for(device)
+    session = open_session(str(path), device, threads_of_each(lanes), where=str(path))
     text = session.get_modelmeta().custom_metadata_map.get(KEY)
     if text is None:
         raise RunError(
@@ -69,7 +73,7 @@ def open_file(path: Path, device: str = "auto") -> tuple[OnnxEngine, Contents]:
         )
     with _whole(path):
         contents = unpacked(text, str(path))
-        engine = OnnxEngine(session, list(contents.tasks))
+        engine = OnnxEngine(session, list(contents.tasks), lanes)
         width, height = contents.config.backbone.canvas
         looked = engine.look(np.zeros((1, height, width, 3), dtype=np.uint8))
         for name, task in contents.tasks.items():
@@ -79,8 +83,17 @@ def open_file(path: Path, device: str = "auto") -> tuple[OnnxEngine, Contents]:
     return engine, contents
 
 
-def open_session(model: str | bytes, device: str, *, where: str) -> Any:
-    """A session for a file, or for what would be in it.
+def lanes_for(device: str) -> int:
+    """How many passes of a session are of use side by side: one per processor, or one on a GPU.
+
+    Raises:
+        ConfigError: no such device here.
+    """
+    return threads() if providers(device)[0] == CPU else 1
+
+
+def open_session(model: str | bytes, device: str, threads: int, *, where: str) -> Any:
+    """A session for a file, or for what would be in it, whose passes take so many ``threads``.
 
     Raises:
         RunError: ONNX Runtime cannot read it.
@@ -90,7 +103,7 @@ def open_session(model: str | bytes, device: str, *, where: str) -> Any:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong is raised as well
-    options.intra_op_num_threads = threads()
+    options.intra_op_num_threads = threads
     # Threads without work sleep. By default they look for some all the time, and take the processors from
     # those that decode pictures and from whatever else runs here.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -110,20 +123,14 @@ def providers(device: str) -> list[str]:
     import onnxruntime
 
     gpu = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
-    known = {"cpu": ["CPUExecutionProvider"]}
+    known = {"cpu": [CPU]}
     if gpu:
-        known["cuda"] = known["auto"] = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+        known["cuda"] = known["auto"] = ["CUDAExecutionProvider", CPU]
     known.setdefault("auto", known["cpu"])
     if device not in known:
         here = ", ".join(sorted(known.keys() - {"auto"}))
         raise ConfigError(f'the device is "{device}", which ONNX Runtime here does not have. Here: {here}.')
     return known[device]
-
-
-def threads() -> int:
-    """As many as torch would take: the processors we may use, or fewer where the user said so."""
-    said = os.environ.get("OMP_NUM_THREADS", "")
-    return min(processors(), max(1, int(said))) if said.isdigit() else processors()
 
 
 @contextmanager

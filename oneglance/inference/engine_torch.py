@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from oneglance.config import Config
 from oneglance.data.cache import cache_folder
-from oneglance.inference.engine import Looked
-from oneglance.machine import keep_freed_memory, pick_device, precise, prediction_precision
+from oneglance.inference.engine import Engine, Looked
+from oneglance.inference.lanes import Lanes, threads, threads_of_each
+from oneglance.machine import faster_precision, keep_freed_memory, pick_device, precise
 from oneglance.network import Network
 
 BATCH = 64  # pictures of the batch by which the faster precision is found
 
 
-class TorchEngine:
-    """The network itself, on a device and in a precision."""
+class TorchEngine(Engine):
+    """The network itself, on a device and in a precision.
 
-    def __init__(self, network: Network, device: torch.device, precision: str = "fp32") -> None:
+    Args:
+        lanes: passes side by side; 0: one per processor, or one on a GPU.
+    """
+
+    def __init__(
+        self, network: Network, device: torch.device, precision: str = "fp32", lanes: int = 0
+    ) -> None:
         self.network, self.device, self.precision = network, device, precision
+        self.lanes = lanes or (threads() if device.type == "cpu" else 1)
 
     @classmethod
     def ready(
-        cls, network: Network, config: Config, device: str = "auto", precision: str = ""
+        cls, network: Network, config: Config, device: str = "auto", precision: str = "", lanes: int = 0
     ) -> TorchEngine:
         """On the device, in the precision named; where none is, in the configuration's.
 
@@ -32,19 +42,30 @@ class TorchEngine:
         """
         keep_freed_memory()
         where = pick_device(device)
-        network = network.to(where)
+        network = network.to(where).eval()
         wanted = precision or config.training.precision
         if wanted == "auto":
             width, height = config.backbone.canvas
-            example = torch.zeros(BATCH, 3, height, width, device=where, dtype=torch.uint8)
-            wanted = prediction_precision(
-                network,
-                example.contiguous(memory_format=torch.channels_last),
+            example = np.zeros((BATCH, height, width, 3), np.uint8)
+            in_each = {name: Lanes(cls(network, where, name, lanes)) for name in ("fp32", "bf16")}
+            wanted = faster_precision(
+                lambda name: in_each[name].look(example),
                 where,
-                key=f"{config.backbone.name} {config.backbone.options} {config.backbone.size}",
+                key=f"predict in {in_each['fp32'].engine.lanes} lanes | "
+                f"{config.backbone.name} {config.backbone.options} {config.backbone.size}",
                 memory=cache_folder(config.cache) / "precision.json",
             )
-        return cls(network, where, wanted)
+        return cls(network, where, wanted, lanes)
+
+    def settle(self) -> None:
+        """See ``Engine``. How many threads torch takes is a setting of each thread, and of those yet to come:
+        the latter stays as it was.
+        """
+        usual = torch.get_num_threads()
+        torch.set_num_threads(threads_of_each(self.lanes))
+        after = threading.Thread(target=torch.set_num_threads, args=[usual])
+        after.start()
+        after.join()
 
     @torch.inference_mode()
     def look(self, canvases: np.ndarray) -> Looked:

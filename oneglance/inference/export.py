@@ -26,9 +26,19 @@ from oneglance.data.record import Record
 from oneglance.errors import ConfigError, OneglanceError, RunError, nearest
 from oneglance.files import finite, write_bytes
 from oneglance.inference.engine import Engine, Looked
-from oneglance.inference.engine_onnx import INPUT, KEY, VECTORS, OnnxEngine, open_session, output_name, packed
+from oneglance.inference.engine_onnx import (
+    INPUT,
+    KEY,
+    VECTORS,
+    OnnxEngine,
+    lanes_for,
+    open_session,
+    output_name,
+    packed,
+)
 from oneglance.inference.engine_torch import TorchEngine, plain
 from oneglance.inference.int8 import TOGETHER, in_int8
+from oneglance.inference.lanes import threads_of_each
 from oneglance.inference.novelty import Novelty
 from oneglance.inference.predictor import BATCH, Predictor, novelty_of
 from oneglance.network import Network
@@ -162,7 +172,7 @@ class Halved(nn.Module):
 
 
 @dataclass(frozen=True)
-class Program:
+class Program(Engine):
     """A torch.export program as an engine."""
 
     module: Any
@@ -205,7 +215,9 @@ def as_onnx(exported: Exported, ours: Predictor, canvases: np.ndarray, precision
         del node.metadata_props[:]  # where our own code lies on this machine
 
     def engine() -> Engine:
-        return OnnxEngine(open_session(model.SerializeToString(), "cpu", where=where), list(ours.tasks))
+        lanes = lanes_for("cpu")
+        session = open_session(model.SerializeToString(), "cpu", threads_of_each(lanes), where=where)
+        return OnnxEngine(session, list(ours.tasks), lanes)
 
     whole = None
     if precision == "int8":
@@ -288,12 +300,8 @@ def told(pictures: Pictures) -> str:
 
 def ask(engine: Engine, canvases: np.ndarray) -> Looked:
     """What an engine makes of all of them, a batch at a time."""
-    looked = [engine.look(canvases[start : start + BATCH]) for start in range(0, len(canvases), BATCH)]
-    names = looked[0].raw
-    return Looked(
-        np.concatenate([each.vectors for each in looked]),
-        {name: np.concatenate([each.raw[name] for each in looked]) for name in names},
-    )
+    starts = range(0, len(canvases), BATCH)
+    return Looked.joined([engine.look(canvases[start : start + BATCH]) for start in starts])
 
 
 def speed_over(engine: Engine, whole: Engine, canvases: np.ndarray) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from oneglance.data.images import Canvas, Fit, Limits, Placement
 from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError
 from oneglance.inference.engine import Engine, Looked
+from oneglance.inference.lanes import Lanes
 from oneglance.inference.novelty import FALSE_ALARM, Novelty
 from oneglance.task import Prediction, Task
 
@@ -25,13 +26,19 @@ BATCH = 64  # pictures per forward pass
 
 
 def open_predictor(
-    path: str | Path, *, device: str = "auto", precision: str = "", false_alarm: float | None = None
+    path: str | Path,
+    *,
+    device: str = "auto",
+    precision: str = "",
+    false_alarm: float | None = None,
+    lanes: int = 0,
 ) -> Predictor:
     """The predictor of a finished run folder, or of an .onnx file, which needs no torch.
 
     Args:
         precision: of a run folder: ``fp32`` or ``bf16``; default: the configuration's.
         false_alarm: share of familiar pictures that may be called unknown.
+        lanes: passes side by side, each with its part of the processors; 0: one per processor.
 
     Raises:
         RunError: it is neither, not finished, or damaged.
@@ -40,11 +47,12 @@ def open_predictor(
     if Path(path).suffix.lower() == ".onnx" and not Path(path).is_dir():
         from oneglance.inference.engine_onnx import open_file
 
-        engine, contents = open_file(Path(path), device)
+        engine, contents = open_file(Path(path), device, lanes)
         return Predictor(engine, contents.tasks, contents.config, contents.novelty, false_alarm)
     from oneglance.run import RunFolder
 
-    return Predictor.open(RunFolder.open(path), device=device, precision=precision, false_alarm=false_alarm)
+    run = RunFolder.open(path)
+    return Predictor.open(run, device=device, precision=precision, false_alarm=false_alarm, lanes=lanes)
 
 
 class Predictor:
@@ -64,6 +72,7 @@ class Predictor:
             ConfigError: ``novelty`` cannot tell this share of false alarms.
         """
         self.engine, self.tasks, self.config, self.novelty = engine, tasks, config, novelty
+        self._lanes = Lanes(engine)
         self.false_alarm = FALSE_ALARM if false_alarm is None else false_alarm
         if novelty is not None and false_alarm is not None:
             novelty.refuse(false_alarm)
@@ -76,13 +85,14 @@ class Predictor:
         device: str = "auto",
         precision: str = "",
         false_alarm: float | None = None,
+        lanes: int = 0,
     ) -> Predictor:
         """See ``open_predictor``."""
         from oneglance.inference.engine_torch import TorchEngine
 
         config = run.config()
         tasks = run.tasks(config)
-        engine = TorchEngine.ready(run.network(config, tasks), config, device, precision)
+        engine = TorchEngine.ready(run.network(config, tasks), config, device, precision, lanes)
         return cls(engine, tasks, config, novelty_of(run), false_alarm)
 
     @property
@@ -102,7 +112,7 @@ class Predictor:
 
     def look(self, canvases: np.ndarray) -> Looked:
         """uint8 [n, h, w, 3] to feature vectors and the raw output of every task."""
-        return self.engine.look(canvases)
+        return self._lanes.look(canvases)
 
     def raw(self, canvases: np.ndarray) -> dict[str, np.ndarray]:
         """uint8 [n, h, w, 3] to the raw output of every task, float32 [n, ...]."""
@@ -139,12 +149,21 @@ class Predictor:
             for share, far in zip(shares.tolist(), unknown.tolist(), strict=True)
         ]
 
-    def rows(self, names: Sequence[str], found: Sequence[Canvas | PictureError]) -> Iterator[dict[str, Any]]:
-        """One object per picture as ``predict`` gives it, with all that scores need in its answers."""
+    def rows(
+        self,
+        names: Sequence[str],
+        found: Sequence[Canvas | PictureError],
+        look: Callable[[np.ndarray], Looked] | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """One object per picture as ``predict`` gives it, with all that scores need in its answers.
+
+        Args:
+            look: how the network is asked; default: on all its lanes.
+        """
         canvases = [item for item in found if isinstance(item, Canvas)]
         told: Iterator[dict[str, Any]] = iter(())
         if canvases:
-            looked = self.look(np.stack([canvas.pixels for canvas in canvases]))
+            looked = (look or self.look)(np.stack([canvas.pixels for canvas in canvases]))
             places = [self.fit.place(canvas.width, canvas.height) for canvas in canvases]
             pairs = zip(self.familiarity(looked.vectors), self.decoded(looked.raw, places), strict=True)
             told = ({**familiar, "answers": answers} for familiar, answers in pairs)

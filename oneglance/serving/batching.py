@@ -1,8 +1,9 @@
-"""Pictures of many requests share a forward pass."""
+"""Pictures of many requests share forward passes."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,24 +15,28 @@ Answer = TypeVar("Answer")
 
 
 class Batcher(Generic[Item, Answer]):
-    """Hands up to ``most`` items at once to ``answer``, which runs in a thread of its own.
+    """Hands up to ``most`` items at once to ``answer``, which runs in ``lanes`` threads of ``pool``.
 
-    The first item waits at most ``wait`` seconds for others, and only while ``coming()`` says that there are
-    some on their way: a single client waits for nobody. Whoever changes ``coming()`` calls ``look()``.
+    Where a lane is free, the first item waits at most ``wait`` seconds for others, and only until the lane
+    has its share of all that are here or on their way, as ``coming()`` says: a single client waits for
+    nobody. Whoever changes ``coming()`` calls ``look()``.
     """
 
     def __init__(
         self,
         answer: Callable[[Sequence[Item]], Sequence[Answer]],
+        pool: ThreadPoolExecutor,
+        lanes: int,
         most: int,
         wait: float,
         coming: Callable[[], int],
     ) -> None:
         self.batches = self.items = 0
-        self._answer, self._most, self._wait, self._coming = answer, most, wait, coming
+        self._answer, self._pool, self._lanes, self._most = answer, pool, lanes, most
+        self._wait, self._coming = wait, coming
         self._items: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
+        self._passes: dict[asyncio.Task[None], int] = {}  # under way, and how many items each holds
         self._changed = asyncio.Event()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="forward")
         self._running = asyncio.create_task(self._run())
 
     async def ask(self, item: Item) -> Answer:
@@ -52,33 +57,47 @@ class Batcher(Generic[Item, Answer]):
             await self._running
         for _, future in self._items:
             future.cancel()
-        self._thread.shutdown()
+        for task in self._passes:
+            task.cancel()
+        await asyncio.gather(*self._passes, return_exceptions=True)
+        self._pool.shutdown()
 
     async def _run(self) -> None:
         while True:
             with suppress(TimeoutError):
                 await self._others()
-            taken = [self._items.popleft() for _ in range(min(self._most, len(self._items)))]
+            taken = [self._items.popleft() for _ in range(min(self._share(), len(self._items)))]
             # Who was given up in the meantime is not asked for.
             batch = [(item, future) for item, future in taken if not future.done()]
             if batch:
-                await self._answer_all(batch)
+                task = asyncio.create_task(self._answer_all(batch))
+                self._passes[task] = len(batch)
+                task.add_done_callback(self._done)
 
     async def _others(self) -> None:
-        """Wait for a first item, and a little for others."""
-        while not self._items:
+        """Wait for a first item and a free lane, and a little for others."""
+        while not self._items or len(self._passes) == self._lanes:
             self._changed.clear()
             await self._changed.wait()
         async with asyncio.timeout(self._wait):
-            while len(self._items) < self._most and self._coming():
+            while len(self._items) < self._share() and self._coming():
                 self._changed.clear()
                 await self._changed.wait()
+
+    def _share(self) -> int:
+        """How many items a lane should take at once."""
+        inside = len(self._items) + self._coming() + sum(self._passes.values())
+        return min(self._most, math.ceil(inside / self._lanes))
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        del self._passes[task]
+        self.look()
 
     async def _answer_all(self, batch: list[tuple[Item, asyncio.Future[Answer]]]) -> None:
         self.batches, self.items = self.batches + 1, self.items + len(batch)
         items = [item for item, _ in batch]
         try:
-            answers = await asyncio.get_running_loop().run_in_executor(self._thread, self._answer, items)
+            answers = await asyncio.get_running_loop().run_in_executor(self._pool, self._answer, items)
             for (_, future), answer in zip(batch, answers, strict=True):
                 if not future.done():
                     future.set_result(answer)

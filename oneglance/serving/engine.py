@@ -12,6 +12,7 @@ from oneglance.data.images import Canvas, Limits
 from oneglance.data.record import ImageRef
 from oneglance.data.workers import Workers
 from oneglance.errors import PictureError
+from oneglance.inference.lanes import pool_of
 from oneglance.inference.predictor import BATCH, Predictor
 from oneglance.serving.batching import Batcher
 from oneglance.serving.decoding import Decoder
@@ -25,9 +26,9 @@ Row = dict[str, Any]
 
 
 def rows(predictor: Predictor, decoded: Sequence[tuple[str, Canvas]]) -> list[Row]:
-    """What ``predict`` gives for pictures, by name and canvas."""
+    """What ``predict`` gives for pictures, by name and canvas, in a thread of a lane."""
     names, canvases = zip(*decoded, strict=True)
-    told = list(predictor.rows(names, canvases))
+    told = list(predictor.rows(names, canvases, predictor.engine.look))
     return [{**row, "answers": predictor.shown(row["answers"])} for row in told]
 
 
@@ -52,7 +53,12 @@ class Engine:
         )
         self._decoder = Decoder(crew)
         self.batcher: Batcher[tuple[str, Canvas], Row] = Batcher(
-            lambda decoded: rows(predictor, decoded), BATCH, bounds.wait, lambda: self.decoding
+            lambda decoded: rows(predictor, decoded),
+            pool_of(predictor.engine),
+            predictor.engine.lanes,
+            BATCH,
+            bounds.wait,
+            lambda: self.decoding,
         )
 
     async def warm(self) -> None:

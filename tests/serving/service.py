@@ -20,7 +20,7 @@ from PIL import Image
 
 from oneglance import config as configuration
 from oneglance.data.record import Box, Seen
-from oneglance.inference.engine import Looked
+from oneglance.inference.engine import Engine, Looked
 from oneglance.inference.novelty import Novelty
 from oneglance.inference.predictor import Predictor
 from oneglance.serving.app import Settings, build_app
@@ -42,7 +42,7 @@ workers = 2
 """
 
 
-class Painted:
+class Painted(Engine):
     """The engine: red pictures are hats, others are shirts; the middle of each holds a button."""
 
     def __init__(self) -> None:
