@@ -148,7 +148,7 @@ def train(
             place = session.learner.place
             screen.say(f"going on in epoch {place.epoch + 1} after step {place.step}")
         session.run()
-    screen.say(f"finished: {folder.path} (best epoch {session.best.epoch})")
+    screen.say(f"finished: {folder.path} (epoch {session.choice.epoch} is kept)")
     return Run(folder.path)
 
 

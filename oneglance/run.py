@@ -301,24 +301,27 @@ def remove(run: RunFolder) -> None:
     shutil.rmtree(run.path, ignore_errors=True)
 
 
+def kept_of(history: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """The row of the epoch whose weights are kept; None before the first."""
+    return next((row for row in reversed(history) if row["kept"]), None)
+
+
 def overview(run: RunFolder) -> dict[str, Any]:
-    """What a list of runs tells; JSON values. Scores are the deciding metrics of the best epoch on the
-    validation part.
+    """What a list of runs tells; JSON values. Scores are the deciding metrics of the epoch that is kept,
+    on the validation part.
     """
     config = run.config()
     tasks = build_tasks(config.tasks)
     history = run.history()
-    best = max(
-        history, key=lambda row: row["skill"] if row["skill"] is not None else float("-inf"), default=None
-    )
-    found = best["validation"] if best else {}
+    kept = kept_of(history)
+    found = kept["validation"] if kept else {}
     return {
         "run": run.path.name,
         "state": "finished" if run.finished else "not finished",
         "backbone": config.backbone.name,
         "epochs": len(history),
-        "best_epoch": best["epoch"] if best else None,
-        "skill": best["skill"] if best else None,
+        "best_epoch": kept["epoch"] if kept else None,
+        "skill": kept["skill"] if kept else None,
         "scores": {name: found.get(name, {}).get(task.deciding) for name, task in tasks.items()},
         "seconds": sum(row["seconds"] for row in history),
     }

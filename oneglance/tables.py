@@ -167,7 +167,7 @@ def show_runs(found: Sequence[dict[str, Any]], folder: Path) -> None:
         cells = (run["state"], str(run["epochs"]), str(run["best_epoch"] or ""), shown(run["skill"]))
         table.add_row(run["run"], *cells, *scores, f"{run['seconds'] / 60:.1f}")
     console.print(table)
-    console.print("scores are of the validation part, at the best epoch")
+    console.print("scores are of the validation part, at the epoch that is kept")
 
 
 def paper() -> Console:

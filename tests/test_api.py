@@ -241,7 +241,7 @@ def test_train_makes_a_run(home: Path) -> None:
     assert (run.path / "config.toml").read_text() == CONFIG
     assert json.loads((run.path / "overrides.json").read_text())["set"] == list(ONE_EPOCH)
     assert [row["epoch"] for row in run.history()] == [1]
-    assert screen.lines[-1] == "finished: runs/b (best epoch 1)"
+    assert screen.lines[-1] == "finished: runs/b (epoch 1 is kept)"
     assert screen.closed
 
 

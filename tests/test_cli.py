@@ -185,7 +185,7 @@ def test_train_and_what_comes_after(home: Path, shell: Shell) -> None:
     assert said.code == 0
     assert said.out == "now run: oneglance evaluate runs/home\n"
     lines = said.err.splitlines()
-    assert lines[-1] == "finished: runs/home (best epoch 1)"
+    assert lines[-1] == "finished: runs/home (epoch 1 is kept)"
     assert re.fullmatch(r"epoch 1/1  \d+ s   digit .*  covered ±.* %", lines[-2])
     assert json.loads(Path("runs/home/overrides.json").read_text())["set"] == [
         "training.epochs=1",
@@ -260,7 +260,7 @@ def test_runs_are_listed(home: Path, shell: Shell) -> None:
     head, row, note = said.out.splitlines()
     assert head.split() == ["run", "state", "epochs", "best", "skill", *TASKS, "minutes"]
     assert row.split()[:3] == ["a", "finished", "2"]
-    assert note == "scores are of the validation part, at the best epoch"
+    assert note == "scores are of the validation part, at the epoch that is kept"
     found = json.loads(shell("runs", "--json").out)
     assert [run["run"] for run in found] == ["a"]
     assert shell("runs", "nowhere") == Said(0, "no runs in nowhere\n", "")

@@ -273,7 +273,7 @@ def test_an_overview(finished: Path, run: RunFolder) -> None:
     told = overview(RunFolder.open(finished))
     json.dumps(told, allow_nan=False)
     history = RunFolder(finished).history()
-    best = max(history, key=lambda row: row["skill"])
+    best = next(row for row in history[::-1] if row["kept"])
     assert told == {
         "run": "toy",
         "state": "finished",
@@ -294,7 +294,7 @@ def test_an_overview(finished: Path, run: RunFolder) -> None:
 
 
 def test_an_overview_of_epochs_that_could_not_be_scored(run: RunFolder) -> None:
-    rows = [{"epoch": e, "skill": None, "validation": {}, "seconds": 1.5} for e in (1, 2)]
+    rows = [{"epoch": e, "skill": None, "kept": True, "validation": {}, "seconds": 1.5} for e in (1, 2)]
     run.record(rows)
     told = overview(run)
-    assert told["skill"] is None and told["seconds"] == 3 and told["scores"]["kind"] is None
+    assert told["best_epoch"] == 2 and told["skill"] is None and told["seconds"] == 3 and told["scores"]["kind"] is None

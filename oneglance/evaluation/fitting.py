@@ -25,6 +25,7 @@ from oneglance.network import Network
 from oneglance.shape import Shape
 from oneglance.task import Prediction, Task
 from oneglance.training.batches import Batches
+from oneglance.training.choice import Choice, resamples
 from oneglance.training.frozen import Remembered
 from oneglance.training.loop import Learner, known_mean, learn
 from oneglance.training.session import task_values
@@ -76,23 +77,25 @@ def finished(known: Known, task: Task, raw_validation: np.ndarray, raw_test: np.
     """Calibrate and answer."""
     task = copy.deepcopy(task)
     task.calibrate(raw_validation, known.validation)
-    return Fitted(task, task.decode(raw_test), _skill(known, task, raw_validation))
+    skill = float(_skills(known, task, raw_validation, np.ones((1, len(known.validation))))[0])
+    return Fitted(task, task.decode(raw_test), skill)
 
 
-def _skill(known: Known, task: Task, raw: np.ndarray) -> float:
+def _skills(known: Known, task: Task, raw: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The skill on the validation part for each row of ``weights`` [k, pictures]; NaN if nothing is known."""
     rows = [row for row, answer in enumerate(known.validation) if answer is not None]
     if not rows:
-        return float("nan")
-    found = task_values(task, task.decode(raw[rows]), known.validation, rows)
-    never = task_values(task, task.constant(len(rows)), known.validation, rows)
-    return task.skill(found[task.deciding], never[task.deciding])
+        return np.full(len(weights), np.nan)
+    found = task_values(task, task.decode(raw[rows]), known.validation, rows, weights)
+    never = task_values(task, task.constant(len(rows)), known.validation, rows)[0]
+    return np.array([task.skill(each[task.deciding], never[task.deciding]) for each in found])
 
 
 # By the task's own head.
 
 
 def head(known: Known, rows: Rows, hidden: Sequence[int] = (), seed: int = 0) -> Fitted:
-    """The task's own head and loss on these features, at its best epoch on the validation part. Without
+    """The task's own head and loss on these features, at the epoch that training would keep. Without
     ``hidden`` layers it is logistic or ridge regression, with them a multi-layer perceptron. Its raw output
     stays in the range that it has on the training part.
     """
@@ -120,15 +123,15 @@ def head(known: Known, rows: Rows, hidden: Sequence[int] = (), seed: int = 0) ->
     network = Network(Given(width), {task.name: task})
     learner = Learner(network, {task.name: task}, build_balancer("equal", {}), None, table, cpu)
     learner.measure_units(training.targets)
-    best, skill, raw = copy.deepcopy(network.state_dict()), -np.inf, np.zeros(0)
+    kept, raw, choice = copy.deepcopy(network.state_dict()), np.zeros(0), Choice()
+    weights = resamples(len(known.validation))
     for moment in learn(learner, training, validation):
         if moment.done is None:
             continue
-        now = _skill(known, task, moment.done.raw[task.name])
-        if now > skill or not np.isfinite(skill):
-            skill, raw = now, moment.done.raw[task.name]
-            best = copy.deepcopy(learner.average.state_dict())
-    learner.average.load_state_dict(best)
+        now = moment.done.raw[task.name]
+        if choice.judge(moment.epoch, _skills(known, task, now, weights), {}):
+            raw, kept = now, copy.deepcopy(learner.average.state_dict())
+    learner.average.load_state_dict(kept)
     # A line goes on for ever: a picture unlike all others would weigh a thousand tons.
     answered = learner.validate(training)[task.name]
     low, high = answered.min(axis=0), answered.max(axis=0)

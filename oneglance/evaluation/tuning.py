@@ -20,7 +20,7 @@ from oneglance.errors import ConfigError, DivergedError, StoppedError
 from oneglance.evaluation import arms
 from oneglance.evaluation.arms import World
 from oneglance.files import finite, make_folder, write_json
-from oneglance.run import RunFolder
+from oneglance.run import RunFolder, kept_of
 from oneglance.screen import Screen
 from oneglance.task import build_tasks
 
@@ -162,7 +162,7 @@ def _train(world: World, out: Path, candidate: Candidate, seeds: int, until: int
 
 
 def _skill(world: World, path: Path, wanted: Config, until: int, screen: Screen) -> float:
-    """The best mean skill on the validation part within ``until`` epochs; −∞ if it learned nothing."""
+    """The mean skill on the validation part of what is kept of ``until`` epochs; −∞ if it learned nothing."""
     pause = Pause(screen, until)
     run = RunFolder(path)
     if len(run.history()) < until or (until == wanted.training.epochs and not run.finished):
@@ -173,8 +173,8 @@ def _skill(world: World, path: Path, wanted: Config, until: int, screen: Screen)
                 raise
         except DivergedError as error:
             screen.say(f"{path.name}: {error}")
-    skills = [row["skill"] for row in run.history()[:until] if row["skill"] is not None]
-    return max(skills, default=-math.inf)
+    kept = kept_of(run.history()[:until])
+    return -math.inf if kept is None or kept["skill"] is None else float(kept["skill"])
 
 
 def _weighted(config: Config, weights: Mapping[str, float]) -> Config:

@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from oneglance.screen import Screen
 from oneglance.task import Task, learn_all
 from oneglance.training.augment import Augment
 from oneglance.training.batches import Batches, PictureStore
+from oneglance.training.choice import Choice, resamples
 from oneglance.training.frozen import Remembered, remembered
 from oneglance.training.loop import Epoch, Learner, Moment, collect, learn, mean_skill
 from oneglance.training.sampling import Sampling
@@ -34,15 +35,6 @@ from oneglance.training.tensorboard import tensorboard
 
 FAMILIAR = 2000  # pictures of each part whose feature vectors are kept
 PREPARE_BY = 2000  # training pictures that a new backbone sees before it learns
-
-
-@dataclass
-class Best:
-    """The best epoch so far; plain values."""
-
-    epoch: int = 0
-    skill: float = -float("inf")
-    validation: dict[str, dict[str, float | None]] = field(default_factory=dict)
 
 
 class Session:
@@ -73,7 +65,7 @@ class Session:
             for name in tasks
         }
         self.constants = {
-            name: task_values(task, task.constant(len(rows)), validation.answers(name), rows)
+            name: task_values(task, task.constant(len(rows)), validation.answers(name), rows)[0]
             for (name, task), rows in zip(tasks.items(), self.answered.values(), strict=True)
         }
         network = build_network(
@@ -89,7 +81,8 @@ class Session:
             screen.say(f"an epoch: {sampling.words()}")
         self.batches = self._batches(training, sampling), self._batches(validation)
         self.learner = self._learner(network)
-        self.best, self.history = Best(), list[dict[str, Any]]()
+        self.choice, self.history = Choice(), list[dict[str, Any]]()
+        self.resamples = resamples(len(validation.rows))
 
     def _batches(self, part: Part, sampling: Sampling | None = None) -> Batches:
         targets = {name: task.encode(part.answers(name)) for name, task in self.tasks.items()}
@@ -108,7 +101,7 @@ class Session:
 
     def save(self) -> None:
         """A checkpoint of this very step."""
-        self.folder.save_checkpoint({"learner": self.learner.state(), "best": vars(self.best)})
+        self.folder.save_checkpoint({"learner": self.learner.state(), "choice": vars(self.choice)})
 
     def resume(self) -> bool:
         """Go on from the last checkpoint; False where there is none.
@@ -122,7 +115,7 @@ class Session:
             return False
         try:
             self.learner.resume(state["learner"])
-            self.best = Best(**state["best"])
+            self.choice = Choice(**state["choice"])
         except (LookupError, TypeError, ValueError, AttributeError, RuntimeError):
             raise RunError("does not fit this run", where=str(self.folder / "resume.pt"), cure=ANEW) from None
         # A run killed between its history and its checkpoint has a row too many: that epoch comes again.
@@ -136,7 +129,7 @@ class Session:
 
         Raises:
             StoppedError: Ctrl-C or SIGTERM; nothing is lost.
-            DivergedError: a loss became NaN; the run is finished with its best epoch, if it had one.
+            DivergedError: a loss became NaN; the run is finished with the epoch it kept, if it had one.
         """
         self._choose_precision()
         if self.config.training.compile:
@@ -154,39 +147,36 @@ class Session:
     def _until_patience_ends(self, chart: Callable[[dict[str, Any]], None]) -> Iterator[Moment]:
         table = self.config.training
         self._saved = time.monotonic()
-        if table.patience and self.learner.place.epoch - self.best.epoch >= table.patience:
+        if table.patience and self.learner.place.epoch - self.choice.best >= table.patience:
             return
         for moment in learn(self.learner, *self.batches):
             self.screen.step(moment.epoch, table.epochs, moment.step, moment.steps, moment.pictures)
             if moment.done:
                 chart(self._judge(moment.done))
             yield moment
-            if table.patience and moment.done and moment.epoch - self.best.epoch >= table.patience:
+            if table.patience and moment.done and moment.epoch - self.choice.best >= table.patience:
                 self.screen.say(f"no better for {table.patience} epochs: stopping")
                 return
 
     def _judge(self, epoch: Epoch) -> dict[str, Any]:
-        """Score the validation part, keep the weights if they are the best, and write the history."""
-        scores = self.scores(epoch.raw)
-        deciding = {name: scores[name].get(task.deciding, float("nan")) for name, task in self.tasks.items()}
-        constants = {
-            name: self.constants[name].get(task.deciding, float("nan")) for name, task in self.tasks.items()
-        }
-        skill = mean_skill(self.tasks, deciding, constants)
+        """Score the validation part, keep the weights if they are to be, and write the history."""
+        scores, *others = self.scores(epoch.raw, self.resamples)
+        constants, deciding = self._deciding(self.constants), self._deciding(scores)
+        skills = [mean_skill(self.tasks, self._deciding(each), constants) for each in (scores, *others)]
         told = {n: {k: finite(v) for k, v in found.items()} for n, found in scores.items()}
+        kept = self.choice.judge(epoch.epoch, np.array(skills), told)
+        if kept:
+            self.folder.save_weights(self.learner.average.state_dict())
         row = {
             "epoch": epoch.epoch,
             "loss": epoch.loss,
             "validation": told,
-            "skill": finite(skill),
+            "skill": finite(skills[0]),
+            "kept": kept,
             "rate": epoch.rate,
             "gradients": epoch.gradients,
             "seconds": round(epoch.seconds, 3),
         }
-        # Where nothing can be scored (NaN), the latest epoch is the best.
-        if skill > self.best.skill or not np.isfinite(self.best.skill):
-            self.best = Best(epoch.epoch, skill, told)
-            self.folder.save_weights(self.learner.average.state_dict())
         self.history.append(row)
         self.folder.record(self.history)
         brief = {
@@ -197,17 +187,22 @@ class Session:
         self.screen.epoch(row, self.config.training.epochs, brief)
         return row
 
-    def scores(self, raw: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
-        """Every metric of every task on the validation part."""
-        return {
+    def _deciding(self, scores: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+        return {name: scores[name].get(task.deciding, float("nan")) for name, task in self.tasks.items()}
+
+    def scores(self, raw: Mapping[str, np.ndarray], weights: np.ndarray) -> list[dict[str, dict[str, float]]]:
+        """Every metric of every task on the validation part, for each row of ``weights`` [k, pictures]."""
+        found = {
             name: task_values(
                 task,
                 task.decode(raw[name][self.answered[name]]),
                 self.parts[1].answers(name),
                 self.answered[name],
+                weights,
             )
             for name, task in self.tasks.items()
         }
+        return [{name: each[row] for name, each in found.items()} for row in range(len(weights))]
 
     def _save_when_due(self, moment: Moment) -> None:
         due = time.monotonic() - self._saved > 60 * self.config.training.checkpoint_minutes
@@ -225,17 +220,17 @@ class Session:
 
     def _diverged(self, error: DivergedError) -> DivergedError:
         kept = "nothing was learned before that"
-        if self.best.epoch:
+        if self.choice.epoch:
             self._finish()
-            kept = f"{self.folder.path} keeps the weights of epoch {self.best.epoch}"
+            kept = f"{self.folder.path} keeps the weights of epoch {self.choice.epoch}"
         return DivergedError(f"{error.what}; {kept}", cure=error.cure)
 
     def _finish(self) -> None:
-        """Calibrate the best weights on the validation part; from now on the run can be used."""
+        """Calibrate the kept weights on the validation part; from now on the run can be used."""
         tasks = {name: copy.deepcopy(task) for name, task in self.tasks.items()}
         network = self.learner.average
-        best = self.folder.network_tensors()
-        network.load_state_dict({name: tensor.to(self.device) for name, tensor in best.items()})
+        kept = self.folder.network_tensors()
+        network.load_state_dict({name: tensor.to(self.device) for name, tensor in kept.items()})
         raw = self.learner.validate(self.batches[1])
         for name, task in tasks.items():
             task.calibrate(raw[name], self.parts[1].answers(name))
@@ -307,13 +302,20 @@ def placed(part: Part, tasks: Mapping[str, Task], store: PictureStore, fit: Fit)
 
 
 def task_values(
-    task: Task, predictions: Sequence[Any], answers: Sequence[Any | None], rows: Sequence[int]
-) -> dict[str, float]:
-    """The metrics of ``predictions`` for the answered ``rows``; none where nothing is answered."""
+    task: Task,
+    predictions: Sequence[Any],
+    answers: Sequence[Any | None],
+    rows: Sequence[int],
+    weights: np.ndarray | None = None,
+) -> list[dict[str, float]]:
+    """The metrics of ``predictions`` for the answered ``rows``, for each row of ``weights`` [k, answers], by
+    default once with all 1; none where nothing is answered.
+    """
+    weights = np.ones((1, len(answers))) if weights is None else weights
     if not rows:
-        return {}
+        return [{} for _ in weights]
     evidence = task.evidence(predictions, [answers[row] for row in rows])
-    return task.metrics(evidence, np.ones(len(rows)))
+    return [task.metrics(evidence, each) for each in weights[:, rows]]
 
 
 @dataclass

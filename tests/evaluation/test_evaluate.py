@@ -18,6 +18,7 @@ from user import TASKS, Shell, files, home, shell, trained  # noqa: F401
 
 import oneglance
 from oneglance.errors import ConfigError, DataError, RunError
+from oneglance.run import kept_of
 from oneglance.screen import Screen
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -108,7 +109,7 @@ def test_the_report_may_go_elsewhere(home: Path) -> None:
 
 def test_the_validation_part_gives_the_scores_of_the_training(home: Path) -> None:
     history = [json.loads(line) for line in (home / "runs/a/history.jsonl").read_text().splitlines()]
-    best = max(history, key=lambda row: row["skill"])["validation"]
+    best = kept_of(history)["validation"]
     report = evaluate(split="validation")
     assert report["pictures"] == Counter(parts(home).values())["validation"]
     for name in ("digit", "background"):

@@ -18,7 +18,7 @@ from oneglance import config as configuration
 from oneglance.errors import ConfigError
 from oneglance.evaluation import tuning
 from oneglance.evaluation.tuning import LEAST, affordable, cost, drawn, rungs
-from oneglance.run import RunFolder
+from oneglance.run import RunFolder, kept_of
 
 QUICK = ("--set", "training.epochs=3", "--set", "backbone.options={width=4, depth=1}")
 
@@ -73,7 +73,7 @@ def test_the_best_go_on_and_nothing_is_trained_twice(
         assert run.finished == (one["name"] in finished)
         assert len(run.history()) == one["epochs"]
         assert {name: table["weight"] for name, table in run.config().tasks.items()} == one["weights"]
-        assert one["skill"] == max(row["skill"] for row in run.history())
+        assert one["skill"] == kept_of(run.history())["skill"]
     after_one = {
         one["name"]: RunFolder(home / "tuned" / f"{one['name']} 0".replace(" ", "-")).history()[0]["skill"]
         for one in found["candidates"][1:]

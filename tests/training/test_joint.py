@@ -167,7 +167,7 @@ def test_boxes_are_found_in_the_end(tmp_path: Path) -> None:
         tmp_path / "run", "training.epochs=40", "augment.mosaic=0", "augment.mixup=0", "training.rate=0.01"
     )
     made.run()
-    best = made.best.validation["things"]
+    best = made.choice.validation["things"]
     assert best["ap50"] is not None and best["ap50"] > 0.5
     assert best["colour.accuracy"] == 1.0
 

@@ -18,7 +18,7 @@ import torch
 from toy import VALIDATION, begin, go_on, hidden_files, results, train
 
 from oneglance.errors import DataError, DivergedError, MissingExtraError, RunError
-from oneglance.run import RunFolder
+from oneglance.run import RunFolder, kept_of
 from oneglance.screen import Screen
 from oneglance.training.session import Session
 
@@ -74,7 +74,7 @@ def test_it_learns(tmp_path: Path) -> None:
     session = train(tmp_path / "run", "training.epochs=15", "training.ema=0.9", "augment.mixup=0")
     losses = [sum(row["loss"].values()) for row in session.history]
     assert losses[-1] < 0.75 * losses[0]
-    assert session.best.skill > 0.2
+    assert session.choice.skills[0] > 0.2
 
 
 def test_what_is_shown_is_what_is_written(tmp_path: Path) -> None:
@@ -102,9 +102,10 @@ def scripted(session: Session, monkeypatch: pytest.MonkeyPatch, accuracies: list
     """Let the validation of each epoch say what the test wants; returns the epochs judged."""
     judged: list[int] = []
 
-    def scores(raw: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
+    def scores(raw: dict[str, np.ndarray], weights: np.ndarray) -> list[dict[str, dict[str, float]]]:
         judged.append(len(judged) + 1)
-        return {name: {} for name in TASKS} | {"kind": {"accuracy": accuracies[len(judged) - 1]}}
+        told: dict[str, dict[str, float]] = {name: {} for name in TASKS}
+        return [told | {"kind": {"accuracy": accuracies[len(judged) - 1]}} for _ in weights]
 
     monkeypatch.setattr(session, "scores", scores)
     session.constants["kind"] = {"accuracy": 0.5}
@@ -133,7 +134,7 @@ nan = float("nan")
         ([0.9, 0.6, 0.7], 1),
         ([0.6, 0.9, 0.7], 2),
         ([0.6, 0.7, 0.9], 3),
-        ([0.9, 0.9, 0.9], 1),
+        ([0.9, 0.9, 0.9], 3),
         ([nan, 0.6, 0.5], 2),
         ([0.6, nan, 0.5], 1),
         ([nan, nan, nan], 3),
@@ -142,12 +143,13 @@ nan = float("nan")
 def test_the_best_epoch_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, accuracies: list[float], best: int
 ) -> None:
-    """Of equal ones the first; where nothing can be scored the last."""
+    """Of equal ones the last; the last, too, where nothing can be scored."""
     session = begin(tmp_path / "run")
     scripted(session, monkeypatch, accuracies)
     found = averages(session)
     session.run()
-    assert session.best.epoch == best
+    assert session.choice.epoch == best
+    assert kept_of(session.history) == session.history[best - 1]
     for name, tensor in session.folder.network_tensors().items():
         assert torch.equal(tensor, found[best - 1][name])
     told = [row["validation"]["kind"]["accuracy"] for row in session.history]
@@ -160,7 +162,7 @@ def test_patience(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     judged = scripted(session, monkeypatch, [0.6, 0.7, 0.7, 0.65, 0.9, 0.9, 0.9, 0.9, 0.9])
     session.run()
     assert judged == [1, 2, 3, 4]
-    assert session.best.epoch == 2 and session.folder.finished
+    assert session.choice.epoch == 3 and session.folder.finished  # as good as the best, the second
     assert screen.said == ["no better for 2 epochs: stopping"]
 
 
@@ -243,7 +245,7 @@ def test_a_loss_of_nan_ends_the_run_at_its_best_epoch(tmp_path: Path, step: int)
         session.run()
     message = str(caught.value)
     assert f"the loss of weight became NaN or infinite in epoch {epoch}, step {within};" in message
-    assert f"keeps the weights of epoch {session.best.epoch}" in message and "training.rate" in message
+    assert f"keeps the weights of epoch {session.choice.epoch}" in message and "training.rate" in message
     run = RunFolder.open(tmp_path / "run")
     assert run.finished and not (run / "resume.pt").exists()
     assert len(run.history()) == step // 3
@@ -368,8 +370,11 @@ def test_every_validation_picture_is_scored(tmp_path: Path) -> None:
     session = begin(tmp_path / "run")
     raw = session.learner.validate(session.batches[1])
     assert {len(values) for values in raw.values()} == {VALIDATION}
-    scores = session.scores(raw)
+    weights = np.stack([np.ones(VALIDATION), np.arange(1.0, VALIDATION + 1)])
+    scores, weighted = session.scores(raw, weights)
     answers = session.parts[1].answers("kind")
     decoded = session.tasks["kind"].decode(raw["kind"])
     right = [p["value"] == a for p, a in zip(decoded, answers, strict=True) if a is not None]
     assert scores["kind"]["accuracy"] == pytest.approx(np.mean(right))
+    counts = [w for w, answer in zip(weights[1], answers, strict=True) if answer is not None]
+    assert weighted["kind"]["accuracy"] == pytest.approx(np.average(right, weights=counts))
