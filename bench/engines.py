@@ -3,7 +3,7 @@
 ONNX Runtime in fp32 over torch in fp32, which should be at least 1; ONNX Runtime in fp16 and int8 over
 ONNX Runtime in fp32, which should be above 1 or not be recommended: `export` says so. All take turns on the
 same pictures, and the ratios are medians over the rounds. The networks have learned nothing: for speed it
-makes no difference. Both engines use as many threads as OMP_NUM_THREADS says, or all processors.
+makes no difference. Both engines use as many processors as OMP_NUM_THREADS says, or all, one for each lane.
 
     python bench/engines.py [--rounds 7] [--only "small 32"]
 """
@@ -24,9 +24,9 @@ from predict import CONFIG
 
 from oneglance import config as configuration
 from oneglance.inference.engine import Engine
-from oneglance.inference.engine_onnx import threads
 from oneglance.inference.engine_torch import TorchEngine
 from oneglance.inference.export import Exported, as_onnx, drawn, quiet
+from oneglance.inference.lanes import Lanes, threads
 from oneglance.inference.predictor import Predictor
 from oneglance.machine import environment, keep_freed_memory
 from oneglance.network import Network, build_network
@@ -54,7 +54,6 @@ def main() -> None:
     options.add_argument("--only", choices=NETWORKS)
     given = options.parse_args()
     keep_freed_memory()
-    torch.set_num_threads(threads())
     found = {}
     for name in [given.only] if given.only else NETWORKS:
         engines, canvases = built(name)
@@ -98,7 +97,7 @@ def built(name: str) -> tuple[dict[str, Engine], np.ndarray]:
 
 def measured(engines: dict[str, Engine], canvases: np.ndarray, rounds: int) -> dict[str, float]:
     turns = [
-        {name: seconds(partial(engine.look, canvases)) for name, engine in engines.items()}
+        {name: seconds(partial(Lanes(engine).look, canvases)) for name, engine in engines.items()}
         for _ in range(rounds + 1)
     ]
     return {

@@ -395,11 +395,19 @@ def serve(
     wait: Annotated[
         float, typer.Option(min=0, max=1000, help="milliseconds that a picture waits for others")
     ] = 5,
+    lanes: Annotated[int, typer.Option(min=0, help="forward passes side by side; 0: one per processor")] = 0,
     device: Device = "auto",
 ) -> None:
     """Answer over HTTP, with a page for people."""
     oneglance.serve(
-        run, host=host, port=port, corrections=corrections, api_key=api_key, wait=wait, device=device
+        run,
+        host=host,
+        port=port,
+        corrections=corrections,
+        api_key=api_key,
+        wait=wait,
+        lanes=lanes,
+        device=device,
     )
 
 

@@ -297,4 +297,9 @@ def test_an_overview_of_epochs_that_could_not_be_scored(run: RunFolder) -> None:
     rows = [{"epoch": e, "skill": None, "kept": True, "validation": {}, "seconds": 1.5} for e in (1, 2)]
     run.record(rows)
     told = overview(run)
-    assert told["best_epoch"] == 2 and told["skill"] is None and told["seconds"] == 3 and told["scores"]["kind"] is None
+    assert (
+        told["best_epoch"] == 2
+        and told["skill"] is None
+        and told["seconds"] == 3
+        and told["scores"]["kind"] is None
+    )

@@ -20,6 +20,7 @@ def serve(
     api_key: str = "",
     device: str = "auto",
     wait: float = 5,
+    lanes: int = 0,
     screen: Screen | None = None,
 ) -> None:
     """Answer over HTTP, with a page for people, until asked to stop (Ctrl-C or SIGTERM).
@@ -32,6 +33,8 @@ def serve(
         api_key: what programs must send as ``Authorization: Bearer``; "": nothing.
         device: auto, cpu, cuda or mps.
         wait: milliseconds that a picture waits for others to share its forward pass.
+        lanes: forward passes side by side, each with its part of the processors; 0: one per processor, which
+            answers most pictures; 1: all processors for each pass, if large networks are asked rarely.
 
     Raises:
         OneglanceError: the run cannot be served, or the address cannot be used.
@@ -58,7 +61,7 @@ def serve(
         corrections=Path(corrections) if corrections else None,
     )
     with needs_extra("train", "serving a run folder"):
-        app = build_app(open_predictor(place, device=device), settings)
+        app = build_app(open_predictor(place, device=device, lanes=lanes), settings)
     with listening(host, port) as door:
         shown = f"[{host}]" if ":" in host else host
         screen.say(f"open http://{shown}:{door.getsockname()[1]}/ in a browser; Ctrl-C stops")

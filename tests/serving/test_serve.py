@@ -24,7 +24,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 from service import painted
 import oneglance, oneglance.inference.predictor as predictor
-predictor.open_predictor = lambda path, device: painted()
+predictor.open_predictor = lambda path, device, lanes: painted()
 oneglance.serve("painted", port=0)
 """
 

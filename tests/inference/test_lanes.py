@@ -1,0 +1,126 @@
+"""Passes side by side."""
+
+# ruff: noqa: F811 - a fixture is imported, and then the name of an argument
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+from everything import Made, made  # noqa: F401
+
+from oneglance.inference.engine import Engine, Looked
+from oneglance.inference.engine_onnx import open_file
+from oneglance.inference.engine_torch import TorchEngine
+from oneglance.inference.lanes import Lanes, threads, threads_of_each
+from oneglance.inference.predictor import open_predictor
+
+
+class Slow(Engine):
+    """Tells each picture's first number; goes on only once ``together`` passes are under way."""
+
+    def __init__(self, lanes: int, together: int) -> None:
+        self.lanes = lanes
+        self.gate = threading.Barrier(together)
+        self.settled: list[int] = []
+        self.passes: list[tuple[int, int]] = []  # thread, pictures
+
+    def settle(self) -> None:
+        self.settled.append(threading.get_ident())
+
+    def look(self, canvases: np.ndarray) -> Looked:
+        self.gate.wait(30)
+        self.passes.append((threading.get_ident(), len(canvases)))
+        first = canvases.reshape(len(canvases), 12)[:, :1].astype(np.float32)
+        return Looked(first, {"kind": -first})
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 64])
+def test_each_lane_gets_its_part_and_nothing_changes_its_place(count: int) -> None:
+    engine = Slow(3, min(count, 3))
+    canvases = np.arange(count * 12, dtype=np.uint8).reshape(count, 2, 2, 3)
+    for _ in range(2):
+        looked = Lanes(engine).look(canvases)
+        assert looked.vectors[:, 0].tolist() == canvases[:, 0, 0, 0].tolist()
+        assert looked.raw["kind"].tolist() == (-looked.vectors).tolist()
+    assert max(pictures for _, pictures in engine.passes) == -(-count // 3)
+    assert {thread for thread, _ in engine.passes} <= set(engine.settled)
+    assert threading.get_ident() not in engine.settled
+
+
+def test_the_threads_stay() -> None:
+    engine = Slow(2, 2)
+    lanes = Lanes(engine)
+    for _ in range(5):
+        lanes.look(np.zeros((2, 2, 2, 3), np.uint8))
+    assert len(engine.settled) == 2
+
+
+def test_one_lane_is_no_other_thread() -> None:
+    engine = Slow(1, 1)
+    Lanes(engine).look(np.zeros((5, 2, 2, 3), np.uint8))
+    assert engine.passes == [(threading.get_ident(), 5)] and not engine.settled
+
+
+def test_a_fault_is_raised_here() -> None:
+    class Faulty(Slow):
+        def look(self, canvases: np.ndarray) -> Looked:
+            raise MemoryError("too large")
+
+    with pytest.raises(MemoryError, match="too large"):
+        Lanes(Faulty(2, 1)).look(np.zeros((5, 2, 2, 3), np.uint8))
+
+
+def seen_in_another_thread() -> int:
+    found: list[int] = []
+    other = threading.Thread(target=lambda: found.append(torch.get_num_threads()))
+    other.start()
+    other.join()
+    return found[0]
+
+
+def test_torch_takes_its_share_of_the_processors_there_and_all_elsewhere(made: Made) -> None:
+    """A training in the same program must not become slower because something was predicted before."""
+    network = open_predictor(made.run, device="cpu").network
+    before = torch.get_num_threads(), seen_in_another_thread()
+    taken: list[int] = []
+
+    class Watched(TorchEngine):
+        def look(self, canvases: np.ndarray) -> Looked:
+            taken.append(torch.get_num_threads())
+            return super().look(canvases)
+
+    engine = Watched(network, torch.device("cpu"), lanes=2)
+    Lanes(engine).look(np.zeros((2, *open_predictor(made.run).fit.shape), np.uint8))
+    assert taken == [threads_of_each(2)] * 2
+    assert (torch.get_num_threads(), seen_in_another_thread()) == before
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 5])
+def test_lanes_say_the_same(made: Made, lanes: int) -> None:
+    canvases = np.random.default_rng(0).integers(0, 256, (7, *open_predictor(made.run).fit.shape), np.uint8)
+    for place in (made.run, made.file):
+        usual = open_predictor(place, device="cpu", precision="fp32" if place == made.run else "")
+        ours = open_predictor(place, device="cpu", precision="fp32" if place == made.run else "", lanes=lanes)
+        assert usual.engine.lanes == threads() and ours.engine.lanes == lanes
+        for name, raw in usual.raw(canvases).items():
+            np.testing.assert_allclose(ours.raw(canvases)[name], raw, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_a_session_takes_its_share_of_the_processors(made: Made, lanes: int) -> None:
+    engine, _ = open_file(made.file, "cpu", lanes)
+    assert engine.session.get_session_options().intra_op_num_threads == threads_of_each(lanes)
+
+
+@pytest.mark.parametrize(("said", "each"), [("8", 1), ("1", 1), ("", 1)])
+def test_the_user_may_leave_processors_to_others(
+    monkeypatch: pytest.MonkeyPatch, said: str, each: int
+) -> None:
+    monkeypatch.setattr("oneglance.inference.lanes.processors", lambda: 4)
+    monkeypatch.setenv("OMP_NUM_THREADS", said)
+    assert threads() == (min(4, int(said)) if said else 4)
+    assert threads_of_each(threads()) == each
+    assert threads_of_each(1) == threads() and threads_of_each(100) == 1
