@@ -38,7 +38,9 @@ class Augment:
             rest: the calm end of training, without mosaics, erasing and mixup.
         """
         x = pictures.float()
-        kin = _kin(torch.zeros(len(x), 0) if looked_for is None else looked_for)
+        kin = torch.full((len(x),), ALONE)
+        if looked_for is not None and not rest and (self.table.mosaic or self.table.mixup):
+            kin = _kin(looked_for)
         view = self._view(x, generator, kin, mosaic=0.0 if rest else self.table.mosaic)
         # Asked while it is on the CPU: a GPU would have to be waited for.
         still = bool(view.alone.all()) and torch.equal(view.motion, torch.eye(2, 3).expand(view.motion.shape))
