@@ -96,10 +96,8 @@ def built(name: str) -> tuple[dict[str, Engine], np.ndarray]:
 
 
 def measured(engines: dict[str, Engine], canvases: np.ndarray, rounds: int) -> dict[str, float]:
-    turns = [
-        {name: seconds(partial(Lanes(engine).look, canvases)) for name, engine in engines.items()}
-        for _ in range(rounds + 1)
-    ]
+    works = {name: partial(Lanes(engine).look, canvases) for name, engine in engines.items()}
+    turns = [{name: seconds(work) for name, work in works.items()} for _ in range(rounds + 1)]
     return {
         ratio: round(statistics.median(turn[below] / turn[above] for turn in turns[1:]), 3)
         for ratio, (above, below) in RATIOS.items()

@@ -209,7 +209,8 @@ class Task(Table, ABC):
 
     def looked_for(self, target: Mapping[str, Tensor]) -> Tensor:
         """bool [n, k]: which things that have a place somebody looked for in each picture."""
-        return next(iter(target.values())).new_zeros((len(next(iter(target.values()))), 0)).bool()
+        some = next(iter(target.values()))
+        return some.new_zeros((len(some), 0)).bool()
 
     def move(self, target: Mapping[str, Tensor], view: View) -> dict[str, Tensor]:
         """The target of the pictures that ``view`` shows. An answer about a whole picture holds of every

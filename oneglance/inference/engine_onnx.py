@@ -65,7 +65,7 @@ def open_file(path: Path, device: str = "auto", lanes: int = 0) -> tuple[OnnxEng
     if not path.is_file():
         raise RunError("there is no such file", where=str(path), cure=ANEW)
     lanes = lanes or lanes_for(device)
-    session = open_session(str(path), device, threads_of_each(lanes), where=str(path))
+    session = open_session(str(path), device, lanes, where=str(path))
     text = session.get_modelmeta().custom_metadata_map.get(KEY)
     if text is None:
         raise RunError(
@@ -92,8 +92,8 @@ def lanes_for(device: str) -> int:
     return threads() if providers(device)[0] == CPU else 1
 
 
-def open_session(model: str | bytes, device: str, threads: int, *, where: str) -> Any:
-    """A session for a file, or for what would be in it, whose passes take so many ``threads``.
+def open_session(model: str | bytes, device: str, lanes: int, *, where: str) -> Any:
+    """A session for a file, or for what would be in it, for so many passes side by side.
 
     Raises:
         RunError: ONNX Runtime cannot read it.
@@ -103,7 +103,7 @@ def open_session(model: str | bytes, device: str, threads: int, *, where: str) -
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong is raised as well
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = threads_of_each(lanes)
     # Threads without work sleep. By default they look for some all the time, and take the processors from
     # those that decode pictures and from whatever else runs here.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import json
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from oneglance.inference.engine_onnx import open_file
 from oneglance.inference.engine_torch import TorchEngine
 from oneglance.inference.lanes import Lanes, threads, threads_of_each
 from oneglance.inference.predictor import open_predictor
+from oneglance.run import RunFolder
 
 
 class Slow(Engine):
@@ -96,6 +99,29 @@ def test_torch_takes_its_share_of_the_processors_there_and_all_elsewhere(made: M
     Lanes(engine).look(np.zeros((2, *open_predictor(made.run).fit.shape), np.uint8))
     assert taken == [threads_of_each(2)] * 2
     assert (torch.get_num_threads(), seen_in_another_thread()) == before
+
+
+def test_the_faster_precision_of_prediction_has_a_key_of_its_own(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what it is measured with changes nothing of the network."""
+    monkeypatch.setattr("oneglance.machine.has_native_bf16", lambda device: True)
+    run = RunFolder.open(made.run)
+    config = run.config()
+    config = config.model_copy(
+        update={
+            "cache": config.cache.model_copy(update={"folder": str(tmp_path)}),
+            "training": config.training.model_copy(update={"precision": "auto"}),
+        }
+    )
+    network = run.network(config, run.tasks(config))
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    engine = TorchEngine.ready(network, config, "cpu", lanes=2)
+    ((key, chosen),) = json.loads((tmp_path / "precision.json").read_text()).items()
+    assert "| predict in 2 lanes | small " in key and chosen == engine.precision
+    assert not network.training
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(tensor, before[name])
 
 
 @pytest.mark.parametrize("lanes", [1, 2, 5])
