@@ -8,13 +8,18 @@ wait for each other.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from itertools import pairwise
+from typing import Any, TypeVar
 
 import numpy as np
 
 from oneglance.data.decoding import processors
 from oneglance.inference.engine import Engine, Looked
+
+Result = TypeVar("Result")
 
 
 def threads() -> int:
@@ -41,10 +46,15 @@ class Lanes:
 
     def look(self, canvases: np.ndarray) -> Looked:
         """What the engine makes of uint8 [n, h, w, 3], in order."""
-        if self.engine.lanes == 1:
-            return self.engine.look(canvases)
-        parts = np.array_split(canvases, max(1, min(self.engine.lanes, len(canvases))))
-        return Looked.joined(list(self._pool.map(self.engine.look, parts)))
+        return Looked.joined(list(self.map(self.engine.look, canvases)))
+
+    def map(self, work: Callable[..., Result], *columns: Sequence[Any] | np.ndarray) -> Iterator[Result]:
+        """``work`` on each lane's part of ``columns`` of equal length, at least one part, in order."""
+        count = len(columns[0])
+        parts = min(self.engine.lanes, max(1, count))
+        edges = [count * part // parts for part in range(parts + 1)]
+        cut = [[column[start:end] for start, end in pairwise(edges)] for column in columns]
+        return map(work, *cut) if self.engine.lanes == 1 else self._pool.map(work, *cut)
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:

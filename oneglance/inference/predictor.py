@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,7 +120,11 @@ class Predictor:
 
     def answers(self, canvases: np.ndarray, placements: Sequence[Placement]) -> list[dict[str, Prediction]]:
         """uint8 [n, h, w, 3] and how each picture lies on its canvas to n answers by task."""
-        return self.decoded(self.raw(canvases), placements)
+
+        def work(canvases: np.ndarray, placements: Sequence[Placement]) -> list[dict[str, Prediction]]:
+            return self.decoded(self.engine.look(canvases).raw, placements)
+
+        return list(chain.from_iterable(self._lanes.map(work, canvases, placements)))
 
     def decoded(
         self, raw: Mapping[str, np.ndarray], placements: Sequence[Placement]
@@ -149,24 +153,31 @@ class Predictor:
             for share, far in zip(shares.tolist(), unknown.tolist(), strict=True)
         ]
 
+    def told(self, canvases: Sequence[Canvas]) -> list[dict[str, Any]]:
+        """How unfamiliar each picture is and the answers to it, with all that scores need: at least one
+        picture, in one pass, in this thread.
+        """
+        looked = self.engine.look(np.stack([canvas.pixels for canvas in canvases]))
+        places = [self.fit.place(canvas.width, canvas.height) for canvas in canvases]
+        pairs = zip(self.familiarity(looked.vectors), self.decoded(looked.raw, places), strict=True)
+        return [{**familiar, "answers": answers} for familiar, answers in pairs]
+
     def rows(
-        self,
-        names: Sequence[str],
-        found: Sequence[Canvas | PictureError],
-        look: Callable[[np.ndarray], Looked] | None = None,
+        self, names: Sequence[str], found: Sequence[Canvas | PictureError], *, here: bool = False
     ) -> Iterator[dict[str, Any]]:
         """One object per picture as ``predict`` gives it, with all that scores need in its answers.
 
         Args:
-            look: how the network is asked; default: on all its lanes.
+            here: in one pass in this thread, instead of on all lanes.
         """
         canvases = [item for item in found if isinstance(item, Canvas)]
         told: Iterator[dict[str, Any]] = iter(())
         if canvases:
-            looked = (look or self.look)(np.stack([canvas.pixels for canvas in canvases]))
-            places = [self.fit.place(canvas.width, canvas.height) for canvas in canvases]
-            pairs = zip(self.familiarity(looked.vectors), self.decoded(looked.raw, places), strict=True)
-            told = ({**familiar, "answers": answers} for familiar, answers in pairs)
+            told = (
+                iter(self.told(canvases))
+                if here
+                else chain.from_iterable(self._lanes.map(self.told, canvases))
+            )
         for name, item in zip(names, found, strict=True):
             if isinstance(item, Canvas):
                 yield {"image": name, "width": item.width, "height": item.height, **next(told)}

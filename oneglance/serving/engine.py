@@ -28,7 +28,7 @@ Row = dict[str, Any]
 def rows(predictor: Predictor, decoded: Sequence[tuple[str, Canvas]]) -> list[Row]:
     """What ``predict`` gives for pictures, by name and canvas, in a thread of a lane."""
     names, canvases = zip(*decoded, strict=True)
-    told = list(predictor.rows(names, canvases, predictor.engine.look))
+    told = list(predictor.rows(names, canvases, here=True))
     return [{**row, "answers": predictor.shown(row["answers"])} for row in told]
 
 

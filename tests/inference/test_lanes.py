@@ -6,18 +6,23 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from everything import Made, made  # noqa: F401
+from everything import Made, agree, made, refs  # noqa: F401
 
+from oneglance.data.decoding import decode
+from oneglance.data.images import Limits
+from oneglance.errors import PictureError
 from oneglance.inference.engine import Engine, Looked
 from oneglance.inference.engine_onnx import open_file
 from oneglance.inference.engine_torch import TorchEngine
 from oneglance.inference.lanes import Lanes, threads, threads_of_each
-from oneglance.inference.predictor import open_predictor
+from oneglance.inference.predictor import Predictor, open_predictor
 from oneglance.run import RunFolder
 
 
@@ -133,6 +138,22 @@ def test_lanes_say_the_same(made: Made, lanes: int) -> None:
         assert usual.engine.lanes == threads() and ours.engine.lanes == lanes
         for name, raw in usual.raw(canvases).items():
             np.testing.assert_allclose(ours.raw(canvases)[name], raw, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_each_picture_gets_its_own_row(made: Made, here: bool) -> None:
+    """Decoding too is done in the lanes; one that cannot be read takes no part in it."""
+    found = [*decode(refs(made, 7), open_predictor(made.file).fit, Limits())]
+    found.insert(3, PictureError("is torn"))
+    names = [str(number) for number in range(8)]
+    one, two = (open_predictor(made.file, lanes=lanes) for lanes in (1, 2))
+    alone = [next(one.rows([name], [item])) for name, item in zip(names, found, strict=True)]
+    assert alone[3] == {"image": "3", "error": "is torn"}
+    agree(as_shown(two, two.rows(names, found, here=here)), as_shown(one, alone))
+
+
+def as_shown(predictor: Predictor, rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**row, "answers": predictor.shown(row["answers"])} if "answers" in row else row for row in rows]
 
 
 @pytest.mark.parametrize("lanes", [1, 2])
