@@ -5,8 +5,8 @@ Decoding, the network, the service and its clients share the cores. The bound is
 `share` is the part of it that the service reaches. Two further figures say where the rest is. `share_of_few`
 compares with what so many clients could get: a single one keeps one core busy with decoding and fills no
 batch. `share_beside_clients` takes the processor time of the clients, `client_ms` per picture, off the cores
-first, for elsewhere they have cores of their own; `service_ms` is that of the service's own process (the
-network in it), `decoders_ms` that of the processes that decode. The clients are threads of a process of their
+first, for elsewhere they have cores of their own; `service_ms` is that of the service's own process,
+`answering_ms` that of the processes that decode and answer. The clients are threads of a process of their
 own; each keeps its connection and sends one picture per request. Memory is told before and after the soak.
 
     python bench/serve.py [--run RUN_OR_ONNX] [--engine onnx] [--seconds 5] [--rounds 3] [--soak 10000]
@@ -27,6 +27,8 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +41,10 @@ from oneglance.data.decoding import decode, processors
 from oneglance.data.images import Fit, Limits
 from oneglance.data.refs import FileImage
 from oneglance.inference.export import Exported, as_onnx, drawn, quiet
-from oneglance.inference.predictor import BATCH, Predictor, open_predictor
+from oneglance.inference.predictor import Predictor, open_predictor
 from oneglance.machine import keep_freed_memory
 from oneglance.serving.app import Settings, build_app
+from oneglance.serving.crew import Crew
 from oneglance.serving.server import listening, server
 
 CLIENTS = (1, 8, 64)
@@ -59,11 +62,13 @@ def main() -> None:
     options.add_argument("--soak", type=int, default=10_000, help="requests between the looks at memory")
     given = options.parse_args()
     keep_freed_memory()  # as a run that is opened does
-    predictor = open_predictor(given.run, device="cpu") if given.run else fresh(given.engine)
-    with tempfile.TemporaryDirectory() as folder, listening("127.0.0.1", 0) as door:
+    with tempfile.TemporaryDirectory() as place, listening("127.0.0.1", 0) as door:
+        folder = str(Path(place) / "pictures")
+        Path(folder).mkdir()
         refs = written(Path(folder), 200)
-        settings = Settings()
-        service = server(build_app(predictor, settings), settings.bounds)
+        opener = opener_of(given.run or fresh(given.engine, Path(place)))
+        predictor, settings = opener(), Settings()
+        service = server(build_app(Crew(opener, settings.bounds), settings), settings.bounds)
         thread = threading.Thread(target=service.run, kwargs={"sockets": [door]}, daemon=True)
         thread.start()
         while not service.started:
@@ -76,7 +81,7 @@ def main() -> None:
             decoded = {1: decoding(predictor, refs, 1), 2: decoding(predictor, refs, 0)}
             full = bound(decoded[2], max(forward(predictor, batch) for batch in FULL))
             for clients in CLIENTS:
-                own = bound(decoded[min(clients, 2)], forward(predictor, min(clients, BATCH)))
+                own = bound(decoded[min(clients, 2)], forward(predictor, min(clients, max(FULL))))
                 row = load(port, folder, clients, given.seconds)
                 beside = 1 / (1 / full + row["client_ms"] / 1000 / processors())
                 turns[-1][clients] = {
@@ -116,14 +121,24 @@ def main() -> None:
     print(json.dumps(result))
 
 
-def fresh(engine: str) -> Predictor:
-    """A network of usual size that has learned nothing."""
-    ours = untrained(torch.device("cpu"), "fp32")
+def opener_of(run: str) -> Callable[[], Predictor]:
+    """What opens it, here with as many lanes as there are processors, in a process of the service with one;
+    "": a network of usual size that has learned nothing, in torch.
+    """
+    return (
+        partial(open_predictor, run, device="cpu") if run else partial(untrained, torch.device("cpu"), "fp32")
+    )
+
+
+def fresh(engine: str, place: Path) -> str:
+    """That network as a file of the engine."""
     if engine == "torch":
-        return ours
+        return ""
+    ours = untrained(torch.device("cpu"), "fp32")
     with quiet():
-        written = as_onnx(Exported(ours.network, half=False), ours, drawn(ours).canvases, "fp32", "untrained")
-    return Predictor(written.engine, ours.tasks, ours.config)
+        made = as_onnx(Exported(ours.network, half=False), ours, drawn(ours).canvases, "fp32", "untrained")
+    (place / "untrained.onnx").write_bytes(made.content(None))
+    return str(place / "untrained.onnx")
 
 
 def bound(decoded: float, forwarded: float) -> float:
@@ -157,17 +172,17 @@ def load(
     port: int, folder: str, clients: int, seconds: float = 1e9, requests: int = 10**9
 ) -> dict[str, float]:
     """Clients in one process beside the service: pictures per second, seconds per request, and milliseconds
-    of processor time per picture of the clients, of the service, and of the processes that decode.
+    of processor time per picture of the clients, of the service, and of the processes that answer.
     """
     here = psutil.Process()
-    decoders = here.children(recursive=True)
+    crew = here.children(recursive=True)
     words = [sys.executable, __file__, str(port), folder, str(clients), str(seconds), str(requests)]
-    before = spent([here]), spent(decoders)
+    before = spent([here]), spent(crew)
     done = subprocess.run(words, capture_output=True, text=True, check=True)
-    after = spent([here]), spent(decoders)
+    after = spent([here]), spent(crew)
     took, failed, lasted, own = json.loads(done.stdout)
     p50, p99 = np.percentile(took, [50, 99]).tolist()
-    service, decoding = (1000 * (end - start) / len(took) for start, end in zip(before, after, strict=True))
+    service, answering = (1000 * (end - start) / len(took) for start, end in zip(before, after, strict=True))
     return {
         "rate": len(took) / lasted,
         "p50": p50,
@@ -175,7 +190,7 @@ def load(
         "failed": failed,
         "client_ms": 1000 * own / len(took),
         "service_ms": service,
-        "decoders_ms": decoding,
+        "answering_ms": answering,
     }
 
 

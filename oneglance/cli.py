@@ -395,7 +395,9 @@ def serve(
     wait: Annotated[
         float, typer.Option(min=0, max=1000, help="milliseconds that a picture waits for others")
     ] = 5,
-    lanes: Annotated[int, typer.Option(min=0, help="forward passes side by side; 0: one per processor")] = 0,
+    lanes: Annotated[
+        int, typer.Option(min=0, help="processes that answer; 0: one per processor, at most 8")
+    ] = 0,
     device: Device = "auto",
 ) -> None:
     """Answer over HTTP, with a page for people."""

@@ -17,9 +17,10 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import suppress
 from itertools import islice
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
@@ -31,32 +32,84 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 
+class Job(Generic[Item, Answer]):
+    """What a process does, where that is more than a function of one item."""
+
+    does = "decode pictures"
+    cure = "decode without: [cache] workers = 1"  # where the processes do not start
+
+    def open(self) -> Any:
+        """Called once, before memory is bounded. ``Workers.start`` gives what this gives."""
+
+    def one(self, item: Item) -> Any:
+        """Within the bounds on time."""
+        raise NotImplementedError
+
+    def together(self, found: Sequence[Any]) -> Sequence[Answer]:
+        """The answers to a chunk, from what ``one`` gave for each of its items."""
+        return found
+
+
+class _Each(Job[Item, Answer]):
+    """A function of one item."""
+
+    def __init__(self, function: Callable[[Item], Answer]) -> None:
+        self._function = function
+
+    def one(self, item: Item) -> Answer:
+        return self._function(item)
+
+
 class Workers(Generic[Item, Answer]):
     """``count`` processes that apply ``function`` to items, or with ``count=0`` this one.
 
     An item whose process dies or takes longer than ``seconds`` gets the answer ``failed(item, what)``. An
     exception that ``function`` raises is raised here. ``function`` and items must be importable by name.
+
+    Args:
+        memory: bytes that a process may take beside what it holds once it has started; 0: any.
+        threads: how many a library may take in each process.
     """
 
     def __init__(
         self,
-        function: Callable[[Item], Answer],
+        function: Callable[[Item], Answer] | Job[Item, Answer],
         failed: Callable[[Item, str], Answer],
         count: int,
         chunk: int = 16,
         memory: int = 0,
         seconds: int = SECONDS,
+        threads: int = 1,
     ) -> None:
-        self.count, self.chunk, self._function = count, chunk, function
+        self.count, self.chunk = count, chunk
+        self._job: Job[Item, Answer] = function if isinstance(function, Job) else _Each(function)
         self._tasks: SimpleQueue[Any] = SimpleQueue()
         closing = threading.Event()
-        members = [_Process(function, failed, (memory, seconds), closing) for _ in range(count)]
+        members = [_Process(self._job, failed, (memory, seconds), threads, closing) for _ in range(count)]
+        self._members = members
         # Threads wait for the processes, so that these go on while the caller is busy with something else.
         # They know nothing of this object: it can be forgotten, and is then closed, as at the end of Python.
-        threads = [threading.Thread(target=_serve, args=(m, self._tasks), daemon=True) for m in members]
-        self._close = weakref.finalize(self, _stop, closing, self._tasks, members, threads)
-        for thread in threads:
+        crew = [threading.Thread(target=_serve, args=(m, self._tasks), daemon=True) for m in members]
+        self._close = weakref.finalize(self, _stop, closing, self._tasks, members, crew)
+        for thread in crew:
             thread.start()
+
+    def start(self) -> Any:
+        """Start the processes, which else start when they are first needed: one, and then all others at once,
+        for the first may leave behind what these need. Called before anything else, if at all.
+
+        Returns:
+            What the job's ``open`` gave in the first process.
+
+        Raises:
+            DataError: they do not start.
+            Exception: what ``open`` raises.
+        """
+        first, *others = self._members
+        opened = first.start()
+        with ThreadPoolExecutor(len(others) or 1) as pool:
+            list(pool.map(_Process.start, others))
+        return opened
 
     def submit(self, items: Sequence[Item]) -> Future[list[Answer]]:
         """The answers to one chunk, when they are there."""
@@ -64,13 +117,14 @@ class Workers(Generic[Item, Answer]):
         if self.count:
             self._tasks.put((items, future))
         else:
-            future.set_result([self._function(item) for item in items])
+            future.set_result(list(self._job.together([self._job.one(item) for item in items])))
         return future
 
     def map(self, items: Iterable[Item]) -> Iterator[Answer]:
         """The answers in the order of ``items``, which are read only a few chunks ahead."""
         if not self.count:
-            yield from map(self._function, items)
+            for item in items:
+                yield from self._job.together([self._job.one(item)])
             return
         items = iter(items)
         ahead: deque[Future[list[Answer]]] = deque()
@@ -105,6 +159,7 @@ def _serve(process: _Process, tasks: SimpleQueue[Any]) -> None:
                 future.set_result(process.answers(items))
             except BaseException as error:
                 future.set_exception(error)
+            process.revive()
     process.end()
 
 
@@ -143,22 +198,27 @@ class _Process:
 
     def __init__(
         self,
-        function: Any,
+        job: Job[Any, Any],
         failed: Callable[[Any, str], Any],
         bounds: tuple[int, int],  # bytes of memory (0: any), seconds for one item
+        threads: int,
         closing: threading.Event,
     ) -> None:
-        self._function, self._failed, self._bounds, self._closing = function, failed, bounds, closing
+        self._job, self._failed, self._bounds, self._closing = job, failed, bounds, closing
+        self._threads = str(threads)
         self._running: subprocess.Popen[bytes] | None = None
+        self._died = False
 
     def answers(self, items: Sequence[Any]) -> list[Any]:
         """The answers to ``items``. If the process dies, each is tried alone to find the one at fault."""
-        process = self._running or self._start()
+        if self._running is None:
+            self.start()
+        process: Any = self._running
         try:
             _send(process.stdin, items)
-            answers, raised = pickle.load(process.stdout)  # type: ignore[arg-type]
+            answers, raised = pickle.load(process.stdout)
         except (OSError, EOFError, pickle.UnpicklingError):
-            code = self.end()
+            code, self._died = self.end(), True
             if self._closing.is_set():
                 raise CancelledError from None
             if len(items) == 1:
@@ -169,7 +229,8 @@ class _Process:
             raise raised
         return list(answers)
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def start(self) -> Any:
+        """What the job's ``open`` gives."""
         if self._closing.is_set():
             raise CancelledError
         try:
@@ -178,18 +239,33 @@ class _Process:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,  # C libraries complain there about damaged files
-                env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+                env={
+                    **os.environ,
+                    "OPENBLAS_NUM_THREADS": self._threads,
+                    "OMP_NUM_THREADS": self._threads,
+                },
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
             _send(process.stdin, sys.path)
-            _send(process.stdin, (self._function, *self._bounds))
-            pickle.load(process.stdout)  # type: ignore[arg-type]
+            _send(process.stdin, (self._job, *self._bounds))
+            opened, raised = pickle.load(process.stdout)  # type: ignore[arg-type]
         except (OSError, EOFError):
             self.end()
-            raise DataError(
-                "the processes that decode pictures do not start", cure="decode without: [cache] workers = 1"
-            ) from None
-        return process
+            if self._closing.is_set():
+                raise CancelledError from None
+            what = f"the processes that {self._job.does} do not start"
+            raise DataError(what, cure=self._job.cure) from None
+        if raised is not None:
+            self.end()
+            raise raised
+        self._died = False
+        return opened
+
+    def revive(self) -> None:
+        """Start again what has died, before somebody has to wait for it."""
+        if self._died and self._running is None:
+            with suppress(Exception, CancelledError):  # told to whoever needs it next
+                self.start()
 
     def kill(self) -> None:
         if (process := self._running) is not None:
@@ -223,27 +299,31 @@ def work() -> None:
     requests: Any = sys.stdin.buffer
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is not an answer
-    function, memory, seconds = pickle.load(requests)
+    job, memory, seconds = pickle.load(requests)
+    opened, raised = _attempt(job.open)
     _limit_memory(memory)
-    _send(replies, "ready")
+    _send(replies, (opened, raised))
     while requests.peek(1):  # nothing: the end
-        _send(replies, _attempt(function, requests, seconds))
+        _send(replies, _attempt(lambda: _answers(job, pickle.load(requests), seconds)))
 
 
-Attempt = tuple[list[Any] | None, Exception | None]  # answers, or what was raised
-
-
-def _attempt(function: Callable[[Any], Any], requests: Any, seconds: int) -> Attempt:
-    answers = []
+def _attempt(what: Callable[[], Any]) -> tuple[Any, Exception | None]:
+    """What it gives, or what it raises."""
     try:
-        for item in pickle.load(requests):
-            _end_in(seconds)
-            answers.append(function(item))
+        return what(), None
     except Exception as error:
         return None, error
+
+
+def _answers(job: Job[Any, Any], items: Sequence[Any], seconds: int) -> list[Any]:
+    found = []
+    try:
+        for item in items:
+            _end_in(seconds)
+            found.append(job.one(item))
     finally:
         _end_in(0)
-    return answers, None
+    return list(job.together(found))
 
 
 _TOO_LONG = -signal.SIGALRM if hasattr(signal, "SIGALRM") else 1  # the exit code
@@ -264,5 +344,14 @@ def _limit_memory(memory: int) -> None:
     with suppress(ImportError, ValueError, OSError):  # not on Windows; not everywhere obeyed
         import resource
 
-        if memory:
-            resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+        if memory and (held := _held()):
+            resource.setrlimit(resource.RLIMIT_DATA, (held + memory, held + memory))
+
+
+def _held() -> int:
+    """Bytes of data that this process holds, where the system tells."""
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmData:"):
+                return 1024 * int(line.split()[1])
+    return 0

@@ -162,22 +162,12 @@ class Predictor:
         pairs = zip(self.familiarity(looked.vectors), self.decoded(looked.raw, places), strict=True)
         return [{**familiar, "answers": answers} for familiar, answers in pairs]
 
-    def rows(
-        self, names: Sequence[str], found: Sequence[Canvas | PictureError], *, here: bool = False
-    ) -> Iterator[dict[str, Any]]:
-        """One object per picture as ``predict`` gives it, with all that scores need in its answers.
-
-        Args:
-            here: in one pass in this thread, instead of on all lanes.
-        """
+    def rows(self, names: Sequence[str], found: Sequence[Canvas | PictureError]) -> Iterator[dict[str, Any]]:
+        """One object per picture as ``predict`` gives it, with all that scores need in its answers."""
         canvases = [item for item in found if isinstance(item, Canvas)]
         told: Iterator[dict[str, Any]] = iter(())
         if canvases:
-            told = (
-                iter(self.told(canvases))
-                if here
-                else chain.from_iterable(self._lanes.map(self.told, canvases))
-            )
+            told = chain.from_iterable(self._lanes.map(self.told, canvases))
         for name, item in zip(names, found, strict=True):
             if isinstance(item, Canvas):
                 yield {"image": name, "width": item.width, "height": item.height, **next(told)}

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -17,10 +16,10 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from oneglance import __version__
-from oneglance.errors import OneglanceError, PictureError
-from oneglance.inference.predictor import Predictor
+from oneglance.errors import OneglanceError
 from oneglance.serving.corrections import Corrections
-from oneglance.serving.engine import Engine, Row
+from oneglance.serving.crew import Crew, Told, as_json
+from oneglance.serving.engine import Engine
 from oneglance.serving.guard import Access, Guard, refusal_headers, told
 from oneglance.serving.limits import Bounds, Refused, Room, body_of
 from oneglance.serving.metrics import Metrics
@@ -47,14 +46,14 @@ class Settings:
     corrections: Path | None = None  # the table that corrections go to; none: they are not taken
 
 
-def build_app(predictor: Predictor, settings: Settings) -> FastAPI:
-    """The ASGI application for an opened network.
+def build_app(crew: Crew, settings: Settings) -> FastAPI:
+    """The ASGI application for an opened network, which it closes at its end.
 
     Raises:
         OneglanceError: the place of the corrections cannot be used.
     """
-    kept = Corrections(settings.corrections, predictor.tasks) if settings.corrections else None
-    service = Service(predictor, settings, kept)
+    kept = Corrections(settings.corrections, crew.contents.tasks) if settings.corrections else None
+    service = Service(crew, settings, kept)
     app = FastAPI(
         title="oneglance",
         version=__version__,
@@ -94,18 +93,17 @@ class Service:
 
     engine: Engine  # while the application runs
 
-    def __init__(self, predictor: Predictor, settings: Settings, kept: Corrections | None) -> None:
-        self.predictor, self.settings, self.kept = predictor, settings, kept
+    def __init__(self, crew: Crew, settings: Settings, kept: Corrections | None) -> None:
+        self.crew, self.settings, self.kept = crew, settings, kept
         self.metrics, self.room = Metrics(), Room(settings.bounds.inside * 1e6)
 
     @asynccontextmanager
     async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         """Open the engine while the application runs."""
-        self.engine = Engine(self.predictor, self.settings.bounds)
+        self.engine = Engine(self.crew, self.settings.bounds)
         before = sys.getswitchinterval()
         sys.setswitchinterval(TURN)
         try:
-            await self.engine.warm()
             yield
         finally:
             sys.setswitchinterval(before)
@@ -113,18 +111,20 @@ class Service:
 
     async def predict(self, request: Request) -> Response:
         """Files of a form, or JSON with base64, to ``{"pictures": [...]}``, a row per picture, in order."""
-        async with self._body(request) as body:
-            bounds = self.settings.bounds
-            kind = request.headers.get("content-type", "")
-            pictures: list[SentImage] = await _aside(len(body), pictures_of, body, kind, bounds.pictures)
-            rows = await self.engine.answer(pictures)
-        self._count(rows)
-        answer: dict[str, Any] = {"pictures": rows}
-        if all("error" in row for row in rows):
-            first = rows[0]
-            answer["error"] = f"{first['image'] or 'the picture'}: {first['error']}"
-            return _json(answer, 422)
-        return _json(answer)
+        with ExitStack() as arriving:
+            arriving.enter_context(self.engine.arrival())
+            async with self._body(request) as body:
+                bounds = self.settings.bounds
+                kind = request.headers.get("content-type", "")
+                pictures: list[SentImage] = await _aside(len(body), pictures_of, body, kind, bounds.pictures)
+                arriving.close()
+                told = await self.engine.answer(pictures)
+        self._count(told)
+        rows = f'{{"pictures":[{",".join(each.text for each in told)}]'
+        if all(each.error for each in told):
+            error = as_json(f"{pictures[0].name or 'the picture'}: {told[0].error}")
+            return _sent(f'{rows},"error":{error}}}', 422)
+        return _sent(rows + "}")
 
     async def correct(self, request: Request) -> Response:
         """``{"name", "data", "answers"}``: keep a picture and what is right about it."""
@@ -135,25 +135,25 @@ class Service:
                 raise Refused(422, "the JSON has another form", 'send {"name": …, "data": …, "answers": {…}}')
             answers = said.pop("answers")
             picture = picture_of(said, "the correction")
-            found = await self.engine.look(picture)
-            if isinstance(found, PictureError):
-                raise Refused(422, found.what, where=picture.name)
-            name = await asyncio.to_thread(self.kept.keep, picture, found.width, found.height, answers)
+            [told] = await self.engine.answer([picture])
+            if told.error:
+                raise Refused(422, told.error, where=picture.name)
+            name = await asyncio.to_thread(self.kept.keep, picture, *told.size, answers)
         self.metrics.pictures["corrected"] += 1
         return _json({"image": name, "table": self.kept.path.name})
 
     async def model(self) -> Response:
         """What is served: tasks with their classes, and the limits."""
-        bounds = self.settings.bounds
+        bounds, contents = self.settings.bounds, self.crew.contents
         return _json(
             {
                 "oneglance": __version__,
                 "name": self.settings.name,
-                "backbone": self.predictor.config.backbone.name,
-                "canvas": list(self.predictor.config.backbone.canvas),
+                "backbone": contents.config.backbone.name,
+                "canvas": list(contents.config.backbone.canvas),
                 "tasks": {
                     name: {"type": task.type, "classes": task.state().get("classes")}
-                    for name, task in self.predictor.tasks.items()
+                    for name, task in contents.tasks.items()
                 },
                 "limits": {
                     "megabytes": bounds.megabytes,
@@ -174,7 +174,7 @@ class Service:
         engine = self.engine
         now = {
             "pictures_inside": ("Pictures admitted and not answered yet.", engine.inside),
-            "pictures_decoding": ("Of these, being decoded.", engine.decoding),
+            "pictures_waiting": ("Of these, waiting for a process.", engine.batcher.waiting),
             "body_bytes": ("Bytes of all bodies held.", self.room.used),
             "batches": ("Forward passes so far.", engine.batcher.batches),
             "batch_pictures": ("Pictures of all forward passes so far.", engine.batcher.items),
@@ -184,9 +184,9 @@ class Service:
     def _body(self, request: Request) -> Any:
         return body_of(request.stream(), request.headers, self.settings.bounds, self.room)
 
-    def _count(self, rows: list[Row]) -> None:
-        for row in rows:
-            result = "unreadable" if "error" in row else "unknown" if row.get("unknown") else "answered"
+    def _count(self, told: list[Told]) -> None:
+        for each in told:
+            result = "unreadable" if each.error else "unknown" if each.unknown else "answered"
             self.metrics.pictures[result] += 1
 
 
@@ -196,7 +196,10 @@ async def _aside(size: int, function: Callable[..., Any], *given: Any) -> Any:
 
 
 def _json(value: Any, status: int = 200) -> Response:
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _sent(as_json(value), status)
+
+
+def _sent(text: str, status: int = 200) -> Response:
     return Response(text, status, media_type="application/json")
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Generic, TypeVar
 
@@ -15,7 +14,7 @@ Answer = TypeVar("Answer")
 
 
 class Batcher(Generic[Item, Answer]):
-    """Hands up to ``most`` items at once to ``answer``, which runs in ``lanes`` threads of ``pool``.
+    """Hands up to ``most`` items at once to ``answer``, which is under way ``lanes`` times at most.
 
     Where a lane is free, the first item waits at most ``wait`` seconds for others, and only until the lane
     has its share of all that are here or on their way, as ``coming()`` says: a single client waits for
@@ -24,20 +23,24 @@ class Batcher(Generic[Item, Answer]):
 
     def __init__(
         self,
-        answer: Callable[[Sequence[Item]], Sequence[Answer]],
-        pool: ThreadPoolExecutor,
+        answer: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]],
         lanes: int,
         most: int,
         wait: float,
         coming: Callable[[], int],
     ) -> None:
         self.batches = self.items = 0
-        self._answer, self._pool, self._lanes, self._most = answer, pool, lanes, most
+        self._answer, self._lanes, self._most = answer, lanes, most
         self._wait, self._coming = wait, coming
         self._items: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
         self._passes: dict[asyncio.Task[None], int] = {}  # under way, and how many items each holds
         self._changed = asyncio.Event()
         self._running = asyncio.create_task(self._run())
+
+    @property
+    def waiting(self) -> int:
+        """Items that nobody has taken yet."""
+        return len(self._items)
 
     async def ask(self, item: Item) -> Answer:
         """The answer to one item. What ``answer`` raises is raised here, for every item of its batch."""
@@ -60,7 +63,6 @@ class Batcher(Generic[Item, Answer]):
         for task in self._passes:
             task.cancel()
         await asyncio.gather(*self._passes, return_exceptions=True)
-        self._pool.shutdown()
 
     async def _run(self) -> None:
         while True:
@@ -97,7 +99,7 @@ class Batcher(Generic[Item, Answer]):
         self.batches, self.items = self.batches + 1, self.items + len(batch)
         items = [item for item, _ in batch]
         try:
-            answers = await asyncio.get_running_loop().run_in_executor(self._pool, self._answer, items)
+            answers = await self._answer(items)
             for (_, future), answer in zip(batch, answers, strict=True):
                 if not future.done():
                     future.set_result(answer)

@@ -1,76 +1,49 @@
-"""From sent pictures to answers: admitted, decoded by processes that may die, batched, answered."""
+"""From sent pictures to answers: admitted, joined into batches, answered by processes that may die."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from oneglance.data.decoding import Decode, crashed, memory, processes, processors
-from oneglance.data.images import Canvas, Limits
-from oneglance.data.record import ImageRef
-from oneglance.data.workers import Workers
-from oneglance.errors import PictureError
-from oneglance.inference.lanes import pool_of
-from oneglance.inference.predictor import BATCH, Predictor
 from oneglance.serving.batching import Batcher
-from oneglance.serving.decoding import Decoder
+from oneglance.serving.crew import MOST, Crew, Told
 from oneglance.serving.limits import Bounds, busy
 from oneglance.serving.sent import SentImage
 
-FIRST = b"P6 1 1 255\n\0\0\0"  # a picture of one pixel
 RATE_OVER = 10.0  # seconds over which the speed is told
-
-Row = dict[str, Any]
-
-
-def rows(predictor: Predictor, decoded: Sequence[tuple[str, Canvas]]) -> list[Row]:
-    """What ``predict`` gives for pictures, by name and canvas, in a thread of a lane."""
-    names, canvases = zip(*decoded, strict=True)
-    told = list(predictor.rows(names, canvases, here=True))
-    return [{**row, "answers": predictor.shown(row["answers"])} for row in told]
 
 
 class Engine:
     """Answers pictures as long as it is open. Made inside a running event loop."""
 
-    def __init__(self, predictor: Predictor, bounds: Bounds) -> None:
-        self.predictor, self.bounds = predictor, bounds
+    def __init__(self, crew: Crew, bounds: Bounds) -> None:
+        self.bounds = bounds
         self.inside = 0  # pictures that were admitted and are not answered yet
-        self.decoding = 0  # of these
+        self._arriving = 0  # requests whose pictures are not here yet
         self._began, self._answered = time.monotonic(), 0
-        own = predictor.limits
-        limits = Limits(min(own.megapixels, bounds.megapixels), min(own.megabytes, bounds.megabytes))
-        # At least one: a decoder may crash. No more than are of use, whatever a file from elsewhere says.
-        self._processes = min(max(1, processes(predictor.config.cache.workers)), processors())
-        crew: Workers[ImageRef, Canvas | PictureError] = Workers(
-            Decode(predictor.fit, limits),
-            crashed,
-            self._processes,
-            memory=memory(limits),
-            seconds=max(1, int(bounds.seconds / 2)),
-        )
-        self._decoder = Decoder(crew)
-        self.batcher: Batcher[tuple[str, Canvas], Row] = Batcher(
-            lambda decoded: rows(predictor, decoded),
-            pool_of(predictor.engine),
-            predictor.engine.lanes,
-            BATCH,
+        self._crew = crew
+        self.batcher: Batcher[SentImage, Told] = Batcher(
+            lambda pictures: asyncio.wrap_future(crew.answer(pictures)),
+            crew.count,
+            MOST,
             bounds.wait,
-            lambda: self.decoding,
+            lambda: self._arriving,
         )
 
-    async def warm(self) -> None:
-        """Start the processes and the network, so that the first client does not wait for them.
+    @contextmanager
+    def arrival(self) -> Iterator[None]:
+        """While a request is being read, a batch waits a moment for its pictures."""
+        self._arriving += 1
+        try:
+            yield
+        finally:
+            self._arriving -= 1
+            self.batcher.look()
 
-        Raises:
-            OneglanceError: they do not start.
-        """
-        await self.answer([SentImage("first", FIRST)] * self._processes)
-
-    async def answer(self, pictures: Sequence[SentImage]) -> list[Row]:
-        """A row per picture, in order; one that cannot be read has an ``error`` in its place.
+    async def answer(self, pictures: Sequence[SentImage]) -> list[Told]:
+        """What is told of each picture, in order.
 
         Raises:
             Refused: too many pictures are inside already.
@@ -79,18 +52,11 @@ class Engine:
             raise busy(f"{self.inside:,} pictures are waiting already", self.inside / self.rate())
         self.inside += len(pictures)
         try:
-            return await asyncio.gather(*map(self._row, pictures))
+            told = await asyncio.gather(*map(self.batcher.ask, pictures))
         finally:
             self.inside -= len(pictures)
-
-    async def look(self, picture: SentImage) -> Canvas | PictureError:
-        """Decode one picture."""
-        self.decoding += 1
-        try:
-            return await self._decoder.decode(picture)
-        finally:
-            self.decoding -= 1
-            self.batcher.look()
+        self._answered += len(told)
+        return told
 
     def rate(self) -> float:
         """Pictures per second of late, at least one."""
@@ -101,14 +67,6 @@ class Engine:
         return max(1.0, rate)
 
     async def close(self) -> None:
-        """Stop the processes and the thread."""
+        """Give up whoever still waits, and end the processes."""
         await self.batcher.close()
-        self._decoder.close()
-
-    async def _row(self, picture: SentImage) -> Row:
-        found = await self.look(picture)
-        if isinstance(found, PictureError):
-            return {"image": picture.name, "error": found.what}
-        row = await self.batcher.ask((picture.name, found))
-        self._answered += 1
-        return row
+        self._crew.close()

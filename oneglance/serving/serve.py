@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 from oneglance.errors import ConfigError, needs_extra
@@ -33,8 +34,9 @@ def serve(
         api_key: what programs must send as ``Authorization: Bearer``; "": nothing.
         device: auto, cpu, cuda or mps.
         wait: milliseconds that a picture waits for others to share its forward pass.
-        lanes: forward passes side by side, each with its part of the processors; 0: one per processor, which
-            answers most pictures; 1: all processors for each pass, if large networks are asked rarely.
+        lanes: processes that decode and answer side by side, each with the whole network and its part of the
+            processors; 0: one per processor, at most 8, which answers most pictures; 1: all processors for
+            each pass, if a large network is asked rarely, or memory is scarce.
 
     Raises:
         OneglanceError: the run cannot be served, or the address cannot be used.
@@ -44,6 +46,7 @@ def serve(
     with needs_extra("serve", "serve"):
         from oneglance.inference.predictor import open_predictor
         from oneglance.serving.app import Settings, build_app
+        from oneglance.serving.crew import Crew
         from oneglance.serving.guard import Access
         from oneglance.serving.server import is_loopback, listening, log_to_stderr, server, until_stopped
 
@@ -60,9 +63,11 @@ def serve(
         bounds=Bounds(wait=wait / 1000),
         corrections=Path(corrections) if corrections else None,
     )
-    with needs_extra("train", "serving a run folder"):
-        app = build_app(open_predictor(place, device=device, lanes=lanes), settings)
+    opener = partial(open_predictor, place, device=device, lanes=1)
     with listening(host, port) as door:
+        with needs_extra("train", "serving a run folder"):
+            crew = Crew(opener, settings.bounds, lanes)
+        app = build_app(crew, settings)
         shown = f"[{host}]" if ":" in host else host
         screen.say(f"open http://{shown}:{door.getsockname()[1]}/ in a browser; Ctrl-C stops")
         if not loopback and not api_key:

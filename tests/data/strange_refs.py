@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,8 @@ import numpy as np
 from PIL import Image
 
 from oneglance.data.record import ImageRef
+from oneglance.data.workers import Job
+from oneglance.errors import RunError
 
 
 @dataclass(frozen=True)
@@ -92,3 +95,34 @@ def refuses(item: int) -> int:
 def sleeps(item: float) -> float:
     time.sleep(item)
     return item
+
+
+def ends(item: int) -> int:
+    """The process at once, where the item is negative."""
+    if item < 0:
+        os._exit(3)
+    return item
+
+
+class Heavy(Job[int, str]):
+    """Holds 400 megabytes once it is open; each item takes as many megabytes as it says."""
+
+    def open(self) -> str:
+        self.held = bytearray(400_000_000)
+        return f"open in {os.getpid()}"
+
+    def one(self, item: int) -> str:
+        try:
+            return f"{len(bytearray(item * 1_000_000)) // 1_000_000} MB"
+        except MemoryError:
+            return "too much"
+
+    def together(self, found: Sequence[str]) -> list[str]:
+        return [f"{what} of {len(found)} with {os.environ['OMP_NUM_THREADS']}" for what in found]
+
+
+class Closed(Job[int, int]):
+    """Cannot be opened."""
+
+    def open(self) -> None:
+        raise RunError("is not finished", where="a run", cure="go on with it")

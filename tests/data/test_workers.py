@@ -13,10 +13,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from strange_refs import own_process, refuses, sleeps
+from strange_refs import Closed, Heavy, ends, own_process, refuses, sleeps
 
 from oneglance.data.workers import Workers
-from oneglance.errors import DataError
+from oneglance.errors import DataError, RunError
 
 
 def children() -> list[psutil.Process]:
@@ -163,3 +163,40 @@ def test_a_killed_script_leaves_nothing(tmp_path: Path) -> None:
         script.kill()
         script.wait()
         assert soon(lambda: not any(process.is_running() for process in crew))
+
+
+def test_a_job_is_opened_once_and_answers_chunks_together() -> None:
+    with Workers(Heavy(), whole, count=2, chunk=3, threads=5) as crew:
+        assert children() == []
+        opened = crew.start()
+        assert opened in {f"open in {child.pid}" for child in children()} and len(children()) == 2
+        assert list(crew.map([1, 2, 3, 4])) == [f"{n} MB of 3 with 5" for n in (1, 2, 3)] + [
+            "4 MB of 1 with 5"
+        ]
+        assert len(children()) == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not bound the memory of a process")
+def test_memory_is_bounded_beside_what_is_held_once_a_job_is_open() -> None:
+    with Workers(Heavy(), whole, count=1, chunk=1, memory=300_000_000) as crew:
+        assert list(crew.map([100, 900, 100])) == [
+            f"{what} of 1 with 1" for what in ("100 MB", "too much", "100 MB")
+        ]
+
+
+def test_what_opening_raises_is_raised_here() -> None:
+    with (
+        Workers(Closed(), whole, count=2) as crew,
+        pytest.raises(RunError, match=r"^a run: is not finished — go on with it$"),
+    ):
+        crew.start()
+    assert children() == []
+
+
+def test_a_process_that_died_is_started_again_before_it_is_needed() -> None:
+    with Workers(ends, whole, count=1, chunk=1) as crew:
+        assert crew.submit([3]).result() == [3]
+        (old,) = children()
+        assert crew.submit([-1]).result() == ["-1 makes the decoder crash"]
+        assert soon(lambda: len(children()) == 1 and children()[0].pid != old.pid)
+        assert crew.submit([4]).result() == [4]

@@ -140,8 +140,7 @@ def test_lanes_say_the_same(made: Made, lanes: int) -> None:
             np.testing.assert_allclose(ours.raw(canvases)[name], raw, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("here", [True, False])
-def test_each_picture_gets_its_own_row(made: Made, here: bool) -> None:
+def test_each_picture_gets_its_own_row(made: Made) -> None:
     """Decoding too is done in the lanes; one that cannot be read takes no part in it."""
     found = [*decode(refs(made, 7), open_predictor(made.file).fit, Limits())]
     found.insert(3, PictureError("is torn"))
@@ -149,7 +148,7 @@ def test_each_picture_gets_its_own_row(made: Made, here: bool) -> None:
     one, two = (open_predictor(made.file, lanes=lanes) for lanes in (1, 2))
     alone = [next(one.rows([name], [item])) for name, item in zip(names, found, strict=True)]
     assert alone[3] == {"image": "3", "error": "is torn"}
-    agree(as_shown(two, two.rows(names, found, here=here)), as_shown(one, alone))
+    agree(as_shown(two, two.rows(names, found)), as_shown(one, alone))
 
 
 def as_shown(predictor: Predictor, rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -7,12 +7,15 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -24,6 +27,7 @@ from oneglance.inference.engine import Engine, Looked
 from oneglance.inference.novelty import Novelty
 from oneglance.inference.predictor import Predictor
 from oneglance.serving.app import Settings, build_app
+from oneglance.serving.crew import Crew
 from oneglance.serving.server import listening, server
 from oneglance.task import build_tasks
 
@@ -37,24 +41,18 @@ objects = {type = "boxes", attributes = {colour = {type = "label"}}}
 [backbone]
 name = "small"
 size = 32
-[cache]
-workers = 2
 """
 
 
 class Painted(Engine):
     """The engine: red pictures are hats, others are shirts; the middle of each holds a button."""
 
-    def __init__(self) -> None:
-        self.delay = 0.0  # seconds per forward pass
-        self.fault = ""
-        self.batches: list[int] = []
+    def __init__(self, strings: Path | None = None) -> None:
+        self.strings = Strings(strings) if strings else None
 
     def look(self, canvases: np.ndarray) -> Looked:
-        if self.fault:
-            raise RuntimeError(self.fault)
-        time.sleep(self.delay)
-        self.batches.append(len(canvases))
+        if self.strings:
+            self.strings.pulled(len(canvases))
         count = len(canvases)
         red = canvases[:, 16, 16, 0].astype(np.float32) / 255
         boxes = np.full((count, 2, 8), -9, np.float32)
@@ -69,7 +67,37 @@ class Painted(Engine):
         return Looked(np.stack([1 - canvases[:, 16, 16, 1] / 255, canvases[:, 16, 16, 1] / 255], axis=1), raw)
 
 
-def painted() -> Predictor:
+class Strings:
+    """Pulls engines in other processes, by files of a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def pull(self, *, delay: float = 0, fault: str = "", dies: bool = False) -> None:
+        """Every pass from now on takes ``delay`` seconds more, raises ``fault``, or ends its process."""
+        new = self._folder / "new"
+        new.write_text(json.dumps([delay, fault, dies]))
+        new.replace(self._folder / "strings")
+        (self._folder / "batches").write_text("")
+
+    def pulled(self, count: int) -> None:
+        """What the engine does before a pass over so many pictures."""
+        if (file := self._folder / "strings").exists():
+            delay, fault, dies = json.loads(file.read_text())
+            if fault:
+                raise RuntimeError(fault)
+            if dies:
+                os._exit(1)
+            time.sleep(delay)
+        with (self._folder / "batches").open("a") as file:
+            file.write(f"{count}\n")
+
+    def batches(self) -> list[int]:
+        """The sizes of all passes since the strings were pulled."""
+        return [int(line) for line in (self._folder / "batches").read_text().split()]
+
+
+def painted(strings: Path | None = None) -> Predictor:
     """A predictor with that engine."""
     config = configuration.parse(CONFIG, base=Path())
     tasks = build_tasks(config.tasks)
@@ -80,7 +108,12 @@ def painted() -> Predictor:
         [Seen((Box(1, 1, 2, 2, name, {"colour": c}),)) for name, c in (("button", "red"), ("zip", "blue"))]
     )
     familiar = np.tile(np.float32([[1, 0]]), (500, 1))
-    return Predictor(Painted(), tasks, config, Novelty.learned(familiar, familiar))
+    return Predictor(Painted(strings), tasks, config, Novelty.learned(familiar, familiar))
+
+
+def opened(path: Path, *, device: str, lanes: int) -> Predictor:
+    """In place of ``open_predictor``."""
+    return painted()
 
 
 @dataclass(frozen=True)
@@ -107,8 +140,8 @@ class Reply:
 class Running:
     """A service that runs."""
 
-    def __init__(self, port: int, engine: Painted) -> None:
-        self.port, self.engine = port, engine
+    def __init__(self, port: int, strings: Strings) -> None:
+        self.port, self.strings = port, strings
 
     @property
     def url(self) -> str:
@@ -146,18 +179,22 @@ class Running:
 
 
 @contextmanager
-def running(settings: Settings = Settings(), predictor: Predictor | None = None) -> Iterator[Running]:  # noqa: B008
+def running(
+    settings: Settings = Settings(),  # noqa: B008
+    opener: Callable[[], Predictor] | None = None,
+    lanes: int = 2,
+) -> Iterator[Running]:
     """A service on a free port of this machine."""
-    predictor = predictor or painted()
-    with listening("127.0.0.1", 0) as door:
-        service = server(build_app(predictor, settings), settings.bounds)
+    with TemporaryDirectory() as folder, listening("127.0.0.1", 0) as door:
+        crew = Crew(opener or partial(painted, Path(folder)), settings.bounds, lanes)
+        service = server(build_app(crew, settings), settings.bounds)
         thread = threading.Thread(target=service.run, kwargs={"sockets": [door]}, daemon=True)
         thread.start()
         while not service.started:
             assert thread.is_alive(), "the service does not start"
             time.sleep(0.01)
         try:
-            yield Running(door.getsockname()[1], predictor.engine)  # type: ignore[arg-type]
+            yield Running(door.getsockname()[1], Strings(Path(folder)))
         finally:
             service.should_exit = True
             thread.join(60)

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,16 +64,16 @@ def test_an_unreadable_picture_is_named_in_its_place(service: Running) -> None:
 
 
 def test_clients_at_once_share_forward_passes(service: Running) -> None:
-    service.engine.batches.clear()
-    service.engine.delay = 0.05
+    service.strings.pull(delay=0.05)
     try:
         with ThreadPoolExecutor(16) as clients:
             replies = list(clients.map(lambda _: service.predict(("a.png", RED)), range(48)))
+        batches = service.strings.batches()
     finally:
-        service.engine.delay = 0
+        service.strings.pull()
     assert [reply.status for reply in replies] == [200] * 48
-    assert sum(service.engine.batches) == 48
-    assert len(service.engine.batches) < 40
+    assert sum(batches) == 48
+    assert len(batches) < 40
 
 
 def test_no_thread_keeps_the_others_waiting_for_long() -> None:
@@ -93,7 +94,7 @@ def test_a_single_client_waits_for_nobody() -> None:
 
 def test_more_than_the_queue_holds_is_sent_away_with_a_time() -> None:
     with running(Settings(bounds=Bounds(waiting=2))) as service:
-        service.engine.delay = 1
+        service.strings.pull(delay=1)
         with ThreadPoolExecutor(12) as clients:
             replies = list(clients.map(lambda _: service.predict(("a.png", RED)), range(12)))
         statuses = [reply.status for reply in replies]
@@ -101,7 +102,7 @@ def test_more_than_the_queue_holds_is_sent_away_with_a_time() -> None:
         late = replies[statuses.index(503)]
         assert "waiting already" in late.refused(503)
         assert int(late.headers["retry-after"]) >= 1
-        service.engine.delay = 0
+        service.strings.pull()
         assert service.predict(("a.png", RED)).status == 200
         assert service.metric("pictures_inside") == 0
         assert service.predict(*[("a.png", RED)] * 3).status == 200  # alone, a request always finds room
@@ -109,22 +110,22 @@ def test_more_than_the_queue_holds_is_sent_away_with_a_time() -> None:
 
 def test_an_answer_that_takes_too_long_is_given_up() -> None:
     with running(Settings(bounds=Bounds(seconds=2))) as service:
-        service.engine.delay = 4
+        service.strings.pull(delay=4)
         late = service.predict(("a.png", RED))
         assert "no answer within 2 seconds" in late.refused(503)
         assert late.headers["retry-after"] == "2"
-        service.engine.delay = 0
+        service.strings.pull()
         while service.predict(("a.png", RED)).status != 200:
             pass
         assert service.metric("pictures_inside") == 0
 
 
 def test_a_fault_is_told_to_the_log_only(service: Running, caplog: pytest.LogCaptureFixture) -> None:
-    service.engine.fault = "secret of the network"
+    service.strings.pull(fault="secret of the network")
     try:
         said = service.predict(("a.png", RED)).refused(500)
     finally:
-        service.engine.fault = ""
+        service.strings.pull()
     assert "secret" not in said
     assert "secret of the network" in caplog.text
     assert service.predict(("a.png", RED)).status == 200
@@ -209,7 +210,7 @@ def test_pages_of_other_sites_may_not_ask(service: Running) -> None:
 def test_the_service_stops_when_asked_and_answers_what_is_under_way() -> None:
     replies = []
     with running() as service:
-        service.engine.delay = 1
+        service.strings.pull(delay=1)
         client = threading.Thread(target=lambda: replies.append(service.predict(("a.png", RED))))
         client.start()
         while not service.metric("pictures_inside"):
@@ -237,7 +238,7 @@ def test_it_says_what_predict_says(trained: Path, tmp_path: Path, file: str) -> 
         place = tmp_path / "model.onnx"
     pictures = sorted((trained / "scenes" / "images").iterdir())[:5]
     said = oneglance.predict(place, pictures, device="cpu", screen=Screen())
-    with running(predictor=open_predictor(place, device="cpu")) as service:
+    with running(opener=partial(open_predictor, place, device="cpu", lanes=1)) as service:
         served = service.predict(*((str(path), path.read_bytes()) for path in pictures)).json["pictures"]
     assert [row.pop("image") for row in served]
     assert [row.pop("image") for row in said]

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from oneglance.serving.batching import Batcher
 
 
-def double(items: Sequence[int]) -> list[int]:
+async def double(items: Sequence[int]) -> list[int]:
     if 13 in items:
         raise ValueError("thirteen")
     return [2 * item for item in items]
@@ -21,7 +19,7 @@ def double(items: Sequence[int]) -> list[int]:
 async def asked(
     most: int, wait: float, coming: int, items: Sequence[int]
 ) -> tuple[list[int], Batcher[int, int]]:
-    batcher: Batcher[int, int] = Batcher(double, ThreadPoolExecutor(1), 1, most, wait, lambda: coming)
+    batcher: Batcher[int, int] = Batcher(double, 1, most, wait, lambda: coming)
     try:
         answers = await asyncio.gather(*map(batcher.ask, items))
         return answers, batcher
@@ -37,7 +35,7 @@ def test_each_gets_its_own_answer_in_batches_of_at_most_so_many() -> None:
 
 def test_it_waits_for_what_is_coming_but_not_for_ever() -> None:
     async def two() -> int:
-        batcher: Batcher[int, int] = Batcher(double, ThreadPoolExecutor(1), 1, 8, 5, lambda: coming)
+        batcher: Batcher[int, int] = Batcher(double, 1, 8, 5, lambda: coming)
         coming = 1
         first = asyncio.create_task(batcher.ask(1))
         await asyncio.sleep(0.1)
@@ -59,15 +57,17 @@ def test_it_does_not_wait_where_nothing_is_coming() -> None:
 
 def test_lanes_share_what_is_here_and_what_is_coming() -> None:
     batches: list[int] = []
-    both = threading.Barrier(2)
+    both = asyncio.Event()
 
-    def together(items: Sequence[int]) -> list[int]:
+    async def together(items: Sequence[int]) -> list[int]:
         batches.append(len(items))
-        both.wait(30)  # a lane that had taken all would wait here for ever
+        if len(batches) == 2:
+            both.set()
+        await both.wait()  # a lane that had taken all would wait here for ever
         return list(items)
 
     async def eight() -> list[int]:
-        batcher: Batcher[int, int] = Batcher(together, ThreadPoolExecutor(2), 2, 64, 5, lambda: 8 - here)
+        batcher: Batcher[int, int] = Batcher(together, 2, 64, 5, lambda: 8 - here)
         answers = []
         for here in range(1, 9):
             answers.append(asyncio.create_task(batcher.ask(here)))
@@ -82,7 +82,7 @@ def test_lanes_share_what_is_here_and_what_is_coming() -> None:
 
 def test_a_fault_is_told_to_its_batch_only() -> None:
     async def both() -> int:
-        batcher: Batcher[int, int] = Batcher(double, ThreadPoolExecutor(1), 1, 8, 0, lambda: 0)
+        batcher: Batcher[int, int] = Batcher(double, 1, 8, 0, lambda: 0)
         with pytest.raises(ValueError, match="thirteen"):
             await batcher.ask(13)
         answer = await batcher.ask(1)
@@ -94,15 +94,15 @@ def test_a_fault_is_told_to_its_batch_only() -> None:
 
 def test_who_gave_up_is_not_asked_for() -> None:
     seen: list[int] = []
-    gate = threading.Event()
+    gate = asyncio.Event()
 
-    def slow(items: Sequence[int]) -> list[int]:
-        gate.wait(30)
+    async def slow(items: Sequence[int]) -> list[int]:
+        await gate.wait()
         seen.extend(items)
         return list(items)
 
     async def three() -> None:
-        batcher: Batcher[int, int] = Batcher(slow, ThreadPoolExecutor(1), 1, 1, 0, lambda: 0)
+        batcher: Batcher[int, int] = Batcher(slow, 1, 1, 0, lambda: 0)
         tasks = [asyncio.create_task(batcher.ask(item)) for item in range(3)]
         await asyncio.sleep(0.1)
         tasks[1].cancel()
@@ -117,7 +117,7 @@ def test_who_gave_up_is_not_asked_for() -> None:
 
 def test_who_waits_when_it_closes_is_told() -> None:
     async def one() -> None:
-        batcher: Batcher[int, int] = Batcher(double, ThreadPoolExecutor(1), 1, 8, 30, lambda: 1)
+        batcher: Batcher[int, int] = Batcher(double, 1, 8, 30, lambda: 1)
         waiting = asyncio.create_task(batcher.ask(1))
         await asyncio.sleep(0.05)
         await batcher.close()

@@ -22,9 +22,9 @@ from oneglance.serving.server import JsonLines, is_loopback, listening
 SERVED = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from service import painted
+from service import opened
 import oneglance, oneglance.inference.predictor as predictor
-predictor.open_predictor = lambda path, device, lanes: painted()
+predictor.open_predictor = opened
 oneglance.serve("painted", port=0)
 """
 

@@ -1,0 +1,130 @@
+"""Processes that each hold the network, decode pictures and answer them, and may die.
+
+A picture stays in one process from its bytes to its answer. With decoders beside the network, and passes in
+threads of the service, each picture waits for several processes and threads in turn, and all of these for
+Python's lock.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from oneglance.config import Config
+from oneglance.data.decoding import Decode, crashed, memory
+from oneglance.data.images import Canvas, Limits
+from oneglance.data.record import ImageRef
+from oneglance.data.workers import Job, Workers
+from oneglance.errors import PictureError
+from oneglance.inference.lanes import threads, threads_of_each
+from oneglance.inference.predictor import Predictor
+from oneglance.machine import keep_freed_memory
+from oneglance.serving.limits import Bounds
+from oneglance.task import Task
+
+MOST = 16  # pictures of a forward pass
+MOST_PROCESSES = 8  # each holds a network and what runs it, some hundred megabytes
+
+
+class Told(NamedTuple):
+    """The answer to one picture."""
+
+    text: str  # the row that ``predict`` gives, as JSON
+    error: str = ""  # why there are no answers
+    unknown: bool = False
+    size: tuple[int, int] = (0, 0)  # width and height of the picture, upright
+
+
+class Contents(NamedTuple):
+    """What the processes have opened."""
+
+    config: Config
+    tasks: Mapping[str, Task]
+
+
+class Answering(Job[ImageRef, Told]):
+    """What each process does."""
+
+    does = "hold the network"
+    cure = "start fewer: --lanes 1"
+    predictor: Predictor
+    decode: Decode
+
+    def __init__(self, opener: Callable[[], Predictor], limits: Limits) -> None:
+        self._opener, self._limits = opener, limits
+
+    def open(self) -> Contents:
+        """Open the network, and take a full pass: the memory that it needs is then not refused later."""
+        keep_freed_memory()
+        self.predictor = self._opener()
+        own = self.predictor.limits
+        limits = Limits(
+            min(own.megapixels, self._limits.megapixels), min(own.megabytes, self._limits.megabytes)
+        )
+        self.decode = Decode(self.predictor.fit, limits)
+        blank = Canvas(np.zeros(self.predictor.fit.shape, np.uint8), 1, 1)
+        self.together([("", blank)] * MOST)
+        return Contents(self.predictor.config, self.predictor.tasks)
+
+    def one(self, picture: ImageRef) -> tuple[str, Canvas | PictureError]:
+        """Its name, and the picture decoded."""
+        return picture.name, self.decode(picture)
+
+    def together(self, found: Sequence[tuple[str, Canvas | PictureError]]) -> list[Told]:
+        """The answers, in one forward pass."""
+        names, items = zip(*found, strict=True)
+        return [self._told(row) for row in self.predictor.rows(names, items)]
+
+    def _told(self, row: Mapping[str, Any]) -> Told:
+        if "error" in row:
+            return Told(as_json(row), row["error"])
+        shown = {**row, "answers": self.predictor.shown(row["answers"])}
+        return Told(as_json(shown), "", row.get("unknown", False), (row["width"], row["height"]))
+
+
+class Crew:
+    """The processes, as long as they are not closed.
+
+    Args:
+        opener: opens the network in each of them; importable by name.
+        processes: 0: one per processor, at most ``MOST_PROCESSES``.
+
+    Raises:
+        OneglanceError: the network cannot be opened, or the processes do not start.
+    """
+
+    def __init__(self, opener: Callable[[], Predictor], bounds: Bounds, processes: int = 0) -> None:
+        self.count = processes or min(threads(), MOST_PROCESSES)
+        limits = Limits(bounds.megapixels, bounds.megabytes)
+        self._workers: Workers[ImageRef, Told] = Workers(
+            Answering(opener, limits),
+            died,
+            self.count,
+            memory=memory(limits),
+            seconds=max(1, int(bounds.seconds / 2)),
+            threads=threads_of_each(self.count),
+        )
+        self.contents: Contents = self._workers.start()
+
+    def answer(self, pictures: Sequence[ImageRef]) -> Future[list[Told]]:
+        """The answers to a few pictures, from whichever process is free first."""
+        return self._workers.submit(pictures)
+
+    def close(self) -> None:
+        """End the processes at once."""
+        self._workers.close()
+
+
+def died(picture: ImageRef, what: str) -> Told:
+    """The answer to a picture that took its process along."""
+    error = crashed(picture, what).what
+    return Told(as_json({"image": picture.name, "error": error}), error)
+
+
+def as_json(value: Any) -> str:
+    """As it is sent."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
