@@ -14,9 +14,9 @@ Answer = TypeVar("Answer")
 
 
 class Batcher(Generic[Item, Answer]):
-    """Hands up to ``most`` items at once to ``answer``, which is under way ``lanes`` times at most.
+    """Hands up to ``most`` items at once to ``answer``, which is under way ``passes`` times at most.
 
-    Where a lane is free, the first item waits at most ``wait`` seconds for others, and only until the lane
+    Where another pass may begin, the first item waits at most ``wait`` seconds for others, and only until it
     has its share of all that are here or on their way, as ``coming()`` says: a single client waits for
     nobody. Whoever changes ``coming()`` calls ``look()``.
     """
@@ -24,13 +24,13 @@ class Batcher(Generic[Item, Answer]):
     def __init__(
         self,
         answer: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]],
-        lanes: int,
+        passes: int,
         most: int,
         wait: float,
         coming: Callable[[], int],
     ) -> None:
         self.batches = self.items = 0
-        self._answer, self._lanes, self._most = answer, lanes, most
+        self._answer, self._at_once, self._most = answer, passes, most
         self._wait, self._coming = wait, coming
         self._items: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
         self._passes: dict[asyncio.Task[None], int] = {}  # under way, and how many items each holds
@@ -77,8 +77,8 @@ class Batcher(Generic[Item, Answer]):
                 task.add_done_callback(self._done)
 
     async def _others(self) -> None:
-        """Wait for a first item and a free lane, and a little for others."""
-        while not self._items or len(self._passes) == self._lanes:
+        """Wait for a first item and leave for a pass, and a little for others."""
+        while not self._items or len(self._passes) == self._at_once:
             self._changed.clear()
             await self._changed.wait()
         async with asyncio.timeout(self._wait):
@@ -87,9 +87,9 @@ class Batcher(Generic[Item, Answer]):
                 await self._changed.wait()
 
     def _share(self) -> int:
-        """How many items a lane should take at once."""
+        """How many items a pass should take."""
         inside = len(self._items) + self._coming() + sum(self._passes.values())
-        return min(self._most, math.ceil(inside / self._lanes))
+        return min(self._most, math.ceil(inside / self._at_once))
 
     def _done(self, task: asyncio.Task[None]) -> None:
         del self._passes[task]

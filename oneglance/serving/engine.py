@@ -26,7 +26,7 @@ class Engine:
         self._crew = crew
         self.batcher: Batcher[SentImage, Told] = Batcher(
             lambda pictures: asyncio.wrap_future(crew.answer(pictures)),
-            crew.count,
+            crew.count + 1,  # one batch is ready for the process that is free first
             MOST,
             bounds.wait,
             lambda: self._arriving,
