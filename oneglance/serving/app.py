@@ -13,7 +13,6 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
-from starlette.routing import Route
 
 from oneglance import __version__
 from oneglance.errors import OneglanceError
@@ -63,9 +62,6 @@ def build_app(crew: Crew, settings: Settings) -> FastAPI:
         lifespan=service.lifespan,
     )
     app.add_api_route("/predict", service.predict, methods=["POST"], openapi_extra=PREDICT, summary=TOLD[0])
-    # Starlette's own route is found first: what FastAPI's works out anew for each request takes about as long
-    # as all else that is done with it here. The one above tells /openapi.json.
-    app.router.routes.insert(0, Route("/predict", service.predict, methods=["POST"]))
     if kept:
         app.add_api_route(
             "/corrections", service.correct, methods=["POST"], openapi_extra=CORRECT, summary=TOLD[1]
@@ -77,6 +73,7 @@ def build_app(crew: Crew, settings: Settings) -> FastAPI:
         app.add_api_route(path, _file(name, kind), methods=["GET"], include_in_schema=False)
     app.add_exception_handler(OneglanceError, _refusal)
     app.add_exception_handler(HTTPException, _plain)
+    app.add_middleware(Shortcut, predict=service.predict)
     paths = frozenset(["/predict", "/corrections", "/model", "/health", "/metrics", *PAGE])
     app.add_middleware(
         Guard,  # type: ignore[arg-type]
@@ -86,6 +83,26 @@ def build_app(crew: Crew, settings: Settings) -> FastAPI:
         paths=paths,
     )
     return app
+
+
+class Shortcut:
+    """What is asked most goes straight to its answer: on the way through the framework, which works out anew
+    for each request where it goes, a small picture would wait a tenth of what its answer takes.
+    """
+
+    def __init__(self, app: Any, predict: Callable[[Request], Awaitable[Response]]) -> None:
+        self.app, self.predict = app, predict
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http" or scope["path"] != "/predict" or scope["method"] != "POST":
+            await self.app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        try:
+            response = await self.predict(request)
+        except OneglanceError as error:
+            response = await _refusal(request, error)
+        await response(scope, receive, send)
 
 
 class Service:

@@ -6,7 +6,6 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -34,62 +33,65 @@ class Batcher(Generic[Item, Answer]):
         self._wait, self._coming = wait, coming
         self._items: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
         self._passes: dict[asyncio.Task[None], int] = {}  # under way, and how many items each holds
-        self._changed = asyncio.Event()
-        self._running = asyncio.create_task(self._run())
+        self._patience: asyncio.TimerHandle | None = None  # while the first item waits for others
+        self._waited = False
 
     @property
     def waiting(self) -> int:
         """Items that nobody has taken yet."""
         return len(self._items)
 
-    async def ask(self, item: Item) -> Answer:
-        """The answer to one item. What ``answer`` raises is raised here, for every item of its batch."""
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._items.append((item, future))
+    async def ask(self, items: Sequence[Item]) -> list[Answer]:
+        """The answers, in order. What ``answer`` raises is raised here, for every item of its batch."""
+        loop = asyncio.get_running_loop()
+        asked: list[tuple[Item, asyncio.Future[Answer]]] = [(item, loop.create_future()) for item in items]
+        self._items.extend(asked)
         self.look()
-        return await future
+        return await asyncio.gather(*(future for _, future in asked))
 
     def look(self) -> None:
-        """Something has changed that the wait depends on."""
-        self._changed.set()
+        """Begin what may begin; called when anything has changed that it depends on."""
+        while self._items and len(self._passes) < self._at_once:
+            if not self._waited and self._coming() and len(self._items) < self._share():
+                if self._patience is None:
+                    self._patience = asyncio.get_running_loop().call_later(self._wait, self._wait_no_more)
+                return
+            self._begin()
 
     async def close(self) -> None:
         """Stop; whoever still waits is told so by a CancelledError."""
-        self._running.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._running
+        self._forget()
         for _, future in self._items:
             future.cancel()
+        self._items.clear()
         for task in self._passes:
             task.cancel()
         await asyncio.gather(*self._passes, return_exceptions=True)
 
-    async def _run(self) -> None:
-        while True:
-            with suppress(TimeoutError):
-                await self._others()
-            taken = [self._items.popleft() for _ in range(min(self._share(), len(self._items)))]
-            # Who was given up in the meantime is not asked for.
-            batch = [(item, future) for item, future in taken if not future.done()]
-            if batch:
-                task = asyncio.create_task(self._answer_all(batch))
-                self._passes[task] = len(batch)
-                task.add_done_callback(self._done)
-
-    async def _others(self) -> None:
-        """Wait for a first item and leave for a pass, and a little for others."""
-        while not self._items or len(self._passes) == self._at_once:
-            self._changed.clear()
-            await self._changed.wait()
-        async with asyncio.timeout(self._wait):
-            while len(self._items) < self._share() and self._coming():
-                self._changed.clear()
-                await self._changed.wait()
+    def _begin(self) -> None:
+        self._forget()
+        taken = [self._items.popleft() for _ in range(min(self._share(), len(self._items)))]
+        # Who was given up in the meantime is not asked for.
+        if batch := [(item, future) for item, future in taken if not future.done()]:
+            task = asyncio.create_task(self._answer_all(batch))
+            self._passes[task] = len(batch)
+            task.add_done_callback(self._done)
 
     def _share(self) -> int:
         """How many items a pass should take."""
         inside = len(self._items) + self._coming() + sum(self._passes.values())
         return min(self._most, math.ceil(inside / self._at_once))
+
+    def _wait_no_more(self) -> None:
+        self._forget()
+        self._waited = True
+        self.look()
+
+    def _forget(self) -> None:
+        self._waited = False
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
 
     def _done(self, task: asyncio.Task[None]) -> None:
         del self._passes[task]
@@ -97,9 +99,8 @@ class Batcher(Generic[Item, Answer]):
 
     async def _answer_all(self, batch: list[tuple[Item, asyncio.Future[Answer]]]) -> None:
         self.batches, self.items = self.batches + 1, self.items + len(batch)
-        items = [item for item, _ in batch]
         try:
-            answers = await self._answer(items)
+            answers = await self._answer([item for item, _ in batch])
             for (_, future), answer in zip(batch, answers, strict=True):
                 if not future.done():
                     future.set_result(answer)

@@ -52,7 +52,7 @@ class Engine:
             raise busy(f"{self.inside:,} pictures are waiting already", self.inside / self.rate())
         self.inside += len(pictures)
         try:
-            told = await asyncio.gather(*map(self.batcher.ask, pictures))
+            told = await self.batcher.ask(pictures)
         finally:
             self.inside -= len(pictures)
         self._answered += len(told)

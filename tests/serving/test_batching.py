@@ -21,8 +21,7 @@ async def asked(
 ) -> tuple[list[int], Batcher[int, int]]:
     batcher: Batcher[int, int] = Batcher(double, 1, most, wait, lambda: coming)
     try:
-        answers = await asyncio.gather(*map(batcher.ask, items))
-        return answers, batcher
+        return await batcher.ask(items), batcher
     finally:
         await batcher.close()
 
@@ -37,11 +36,11 @@ def test_it_waits_for_what_is_coming_but_not_for_ever() -> None:
     async def two() -> int:
         batcher: Batcher[int, int] = Batcher(double, 1, 8, 5, lambda: coming)
         coming = 1
-        first = asyncio.create_task(batcher.ask(1))
+        first = asyncio.create_task(batcher.ask([1]))
         await asyncio.sleep(0.1)
         assert not first.done()
         coming = 0
-        await asyncio.gather(first, batcher.ask(2))
+        await asyncio.gather(first, batcher.ask([2]))
         await batcher.close()
         return batcher.batches
 
@@ -66,30 +65,30 @@ def test_lanes_share_what_is_here_and_what_is_coming() -> None:
         await both.wait()  # a lane that had taken all would wait here for ever
         return list(items)
 
-    async def eight() -> list[int]:
+    async def eight() -> list[list[int]]:
         batcher: Batcher[int, int] = Batcher(together, 2, 64, 5, lambda: 8 - here)
         answers = []
         for here in range(1, 9):
-            answers.append(asyncio.create_task(batcher.ask(here)))
+            answers.append(asyncio.create_task(batcher.ask([here])))
             await asyncio.sleep(0.01)
         found = await asyncio.gather(*answers)
         await batcher.close()
         return found
 
-    assert asyncio.run(asyncio.wait_for(eight(), 30)) == list(range(1, 9))
+    assert asyncio.run(asyncio.wait_for(eight(), 30)) == [[number] for number in range(1, 9)]
     assert batches == [4, 4]
 
 
 def test_a_fault_is_told_to_its_batch_only() -> None:
-    async def both() -> int:
+    async def both() -> list[int]:
         batcher: Batcher[int, int] = Batcher(double, 1, 8, 0, lambda: 0)
         with pytest.raises(ValueError, match="thirteen"):
-            await batcher.ask(13)
-        answer = await batcher.ask(1)
+            await batcher.ask([13])
+        answer = await batcher.ask([1])
         await batcher.close()
         return answer
 
-    assert asyncio.run(both()) == 2
+    assert asyncio.run(both()) == [2]
 
 
 def test_who_gave_up_is_not_asked_for() -> None:
@@ -103,12 +102,12 @@ def test_who_gave_up_is_not_asked_for() -> None:
 
     async def three() -> None:
         batcher: Batcher[int, int] = Batcher(slow, 1, 1, 0, lambda: 0)
-        tasks = [asyncio.create_task(batcher.ask(item)) for item in range(3)]
+        tasks = [asyncio.create_task(batcher.ask([item])) for item in range(3)]
         await asyncio.sleep(0.1)
         tasks[1].cancel()
         await asyncio.sleep(0)
         gate.set()
-        assert await tasks[2] == 2
+        assert await tasks[2] == [2]
         await batcher.close()
 
     asyncio.run(three())
@@ -118,7 +117,7 @@ def test_who_gave_up_is_not_asked_for() -> None:
 def test_who_waits_when_it_closes_is_told() -> None:
     async def one() -> None:
         batcher: Batcher[int, int] = Batcher(double, 1, 8, 30, lambda: 1)
-        waiting = asyncio.create_task(batcher.ask(1))
+        waiting = asyncio.create_task(batcher.ask([1]))
         await asyncio.sleep(0.05)
         await batcher.close()
         with pytest.raises(asyncio.CancelledError):
