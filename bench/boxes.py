@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from loop import endless, our_step, timed
 
+from oneglance.allocator import keep_freed_memory
 from oneglance.balancers.equal import Equal
 from oneglance.config import AugmentTable, BackboneTable, TrainingTable
 from oneglance.data.images import Fit
@@ -29,7 +30,7 @@ from oneglance.data.record import Box, Seen
 from oneglance.detection import matching
 from oneglance.inference.engine_torch import TorchEngine
 from oneglance.inference.predictor import Predictor
-from oneglance.machine import environment, keep_freed_memory, precise
+from oneglance.machine import environment, precise
 from oneglance.network import build_network
 from oneglance.task import Task, build_tasks
 from oneglance.training.augment import Augment

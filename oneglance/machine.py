@@ -1,11 +1,9 @@
-"""This machine: its device, its memory allocator, and which precision is faster here."""
+"""This machine: its device, and which precision is faster here."""
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
-import os
 import platform
 import sys
 import time
@@ -19,6 +17,7 @@ from typing import Any
 
 import torch
 
+from oneglance.allocator import keep_freed_memory
 from oneglance.errors import ConfigError, RunError
 from oneglance.files import make_folder, write_json
 
@@ -42,25 +41,6 @@ def pick_device(wanted: str) -> torch.device:
         here = ", ".join(name for name, yes in there.items() if yes)
         raise ConfigError(f'[training] device is "{wanted}", which this machine does not have. Here: {here}.')
     return torch.device(wanted)
-
-
-@cache
-def keep_freed_memory() -> bool:
-    """Tell glibc to keep large freed blocks instead of handing them back at every step: a training step
-    on CPU is then two to four times faster, as the kernel need not clear the same pages again and again.
-
-    Returns whether it could be told.
-    """
-    if platform.libc_ver()[0] != "glibc" or any(name.startswith("MALLOC_") for name in os.environ):
-        return False
-    mmap_threshold, trim_threshold, top_pad, arenas = -3, -1, -2, -8
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):
-        return False
-    # One arena for all threads: one that a thread has for itself cannot hold large blocks, so keeps none.
-    values = (mmap_threshold, 1 << 30), (trim_threshold, (1 << 31) - 1), (top_pad, 128 << 20), (arenas, 1)
-    return all(mallopt(key, value) == 1 for key, value in values)
 
 
 def has_native_bf16(device: torch.device) -> bool:

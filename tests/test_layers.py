@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "oneglance"
 # `oneglance` alone is what `from oneglance import ...` gives: the public names.
 LAYERS = [
     ["errors"],
-    ["config", "files", "screen", "shape"],
+    ["allocator", "config", "files", "screen", "shape"],
     ["data"],
     ["backbone", "balancer", "machine", "mlp", "retrieval", "scoring", "weights"],
     ["adapter", "projection"],

@@ -68,7 +68,7 @@ def _resident() -> Iterator[Peak]:
 
 
 def _give_back() -> None:
-    """Give back what is not used; glibc keeps freed blocks (see ``machine.keep_freed_memory``)."""
+    """Give back what is not used; glibc keeps freed blocks (see ``allocator.keep_freed_memory``)."""
     gc.collect()
     with contextlib.suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)

@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from oneglance.allocator import keep_freed_memory
 from oneglance.config import Config
 from oneglance.data.cache import cache_folder
 from oneglance.inference.engine import Engine, Looked
 from oneglance.inference.lanes import Lanes, threads, threads_of_each
-from oneglance.machine import faster_precision, keep_freed_memory, pick_device, precise
+from oneglance.machine import faster_precision, pick_device, precise
 from oneglance.network import Network
 
 BATCH = 64  # pictures of the batch by which the faster precision is found

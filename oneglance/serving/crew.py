@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from oneglance.allocator import keep_freed_memory
 from oneglance.config import Config
 from oneglance.data.decoding import Decode, crashed, memory
 from oneglance.data.images import Canvas, Limits
@@ -22,7 +23,6 @@ from oneglance.data.workers import Job, Workers
 from oneglance.errors import PictureError
 from oneglance.inference.lanes import threads, threads_of_each
 from oneglance.inference.predictor import Predictor
-from oneglance.machine import keep_freed_memory
 from oneglance.serving.limits import Bounds
 from oneglance.task import Task
 

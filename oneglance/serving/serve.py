@@ -44,6 +44,7 @@ def serve(
     # The same for torch as in ``open_session`` for ONNX Runtime; OpenMP reads it when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     with needs_extra("serve", "serve"):
+        from oneglance.allocator import keep_freed_memory
         from oneglance.inference.predictor import open_predictor
         from oneglance.serving.app import Settings, build_app
         from oneglance.serving.crew import Crew
@@ -64,6 +65,7 @@ def serve(
         corrections=Path(corrections) if corrections else None,
     )
     opener = partial(open_predictor, place, device=device, lanes=1)
+    keep_freed_memory()
     with listening(host, port) as door:
         with needs_extra("train", "serving a run folder"):
             crew = Crew(opener, settings.bounds, lanes)

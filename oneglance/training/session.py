@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from oneglance.allocator import keep_freed_memory
 from oneglance.balancer import build_balancer
 from oneglance.config import Config
 from oneglance.data.cache import cache_folder
@@ -20,7 +21,7 @@ from oneglance.data.dataset import Part
 from oneglance.data.images import Fit
 from oneglance.errors import ConfigError, DataError, DivergedError, RunError, StoppedError
 from oneglance.files import finite, sweep, write_json
-from oneglance.machine import environment, faster_precision, keep_freed_memory, pick_device
+from oneglance.machine import environment, faster_precision, pick_device
 from oneglance.network import Network, build_network
 from oneglance.run import ANEW, RunFolder
 from oneglance.screen import Screen

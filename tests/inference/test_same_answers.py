@@ -33,10 +33,22 @@ def pictures(made: Made) -> Path:
     return folder
 
 
-def told(words: Sequence[object], without: Sequence[str] = ()) -> subprocess.Popen[str]:
-    """``oneglance WORDS`` in a process of its own, in which the packages ``without`` cannot be imported."""
+@pytest.fixture(scope="module")
+def absent(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that stands before all others, with packages that are not there."""
+    folder = tmp_path_factory.mktemp("absent")
+    for name in ABSENT:
+        stub = f"raise ModuleNotFoundError('there is no {name}', name={name!r})"
+        (folder / f"{name}.py").write_text(stub)
+    return folder
+
+
+def told(words: Sequence[object], without: Path | None = None) -> subprocess.Popen[str]:
+    """``oneglance WORDS`` in a process of its own. There, and in those that it starts, what the folder
+    ``without`` names cannot be imported.
+    """
     script = (
-        f"import sys; sys.modules.update(dict.fromkeys({tuple(without)!r}));"
+        f"import sys; sys.path[:0] = {[str(without)] if without else []!r};"
         f"sys.argv = {['oneglance', *map(str, words)]!r};"
         "from oneglance.cli import main; main()"
     )
@@ -44,7 +56,7 @@ def told(words: Sequence[object], without: Sequence[str] = ()) -> subprocess.Pop
     return subprocess.Popen([sys.executable, "-c", script], text=True, encoding="utf-8", **pipes)
 
 
-def predicted(run: Path, pictures: Path, without: Sequence[str] = ()) -> Rows:
+def predicted(run: Path, pictures: Path, without: Path | None = None) -> Rows:
     with told(["predict", run, pictures], without) as process:
         out, err = process.communicate(timeout=300)
     assert process.returncode == 3, err  # one of them cannot be read
@@ -52,7 +64,7 @@ def predicted(run: Path, pictures: Path, without: Sequence[str] = ()) -> Rows:
 
 
 @contextmanager
-def service(run: Path, without: Sequence[str] = ()) -> Iterator[Callable[[Sequence[Path]], Rows]]:
+def service(run: Path, without: Path | None = None) -> Iterator[Callable[[Sequence[Path]], Rows]]:
     """A service; yields what asks it about pictures in one request."""
 
     def ask(paths: Sequence[Path]) -> Rows:
@@ -76,7 +88,7 @@ def service(run: Path, without: Sequence[str] = ()) -> Iterator[Callable[[Sequen
             process.communicate(timeout=60)
 
 
-def served(run: Path, pictures: Path, without: Sequence[str] = ()) -> Rows:
+def served(run: Path, pictures: Path, without: Path | None = None) -> Rows:
     """All pictures in one request; and what is told of three that come alone must be the same."""
     paths = sorted(pictures.iterdir())
     with service(run, without) as ask:
@@ -87,15 +99,15 @@ def served(run: Path, pictures: Path, without: Sequence[str] = ()) -> Rows:
 
 
 @pytest.mark.slow  # trains, exports, and starts four processes, two of which import torch
-def test_folder_file_and_service_tell_the_same(made: Made, pictures: Path) -> None:
+def test_folder_file_and_service_tell_the_same(made: Made, pictures: Path, absent: Path) -> None:
     wanted = predicted(made.run, pictures)
     assert len(wanted) == 61 and wanted[-1]["error"]
     assert all(set(row["answers"]) == NAMES and "unfamiliar" in row for row in wanted[:-1])
     assert any(row["answers"]["things"]["boxes"] for row in wanted[:-1])
     for name, rows in {
-        "predict model.onnx": predicted(made.file, pictures, ABSENT),
+        "predict model.onnx": predicted(made.file, pictures, absent),
         "serve RUN": served(made.run, pictures),
-        "serve model.onnx": served(made.file, pictures, ABSENT),
+        "serve model.onnx": served(made.file, pictures, absent),
     }.items():
         assert len(rows) == len(wanted), name
         for row, one in zip(wanted, rows, strict=True):
@@ -103,8 +115,9 @@ def test_folder_file_and_service_tell_the_same(made: Made, pictures: Path) -> No
             agree({key: value for key, value in row.items() if key != "image"}, one)
 
 
-def test_what_is_absent_is_absent_indeed(made: Made, tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", [["predict", "."], ["serve", "--port", "0"]])
+def test_what_is_absent_is_absent_indeed(made: Made, absent: Path, words: list[str]) -> None:
     """A run folder cannot be opened there: the test above would see any torch that sneaks in."""
-    with told(["predict", made.run, tmp_path], ABSENT) as process:
+    with told([words[0], made.run, *words[1:]], absent) as process:
         _, err = process.communicate(timeout=120)
     assert process.returncode == 1 and 'pip install "oneglance[train]"' in err

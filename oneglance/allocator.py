@@ -1,0 +1,27 @@
+"""The memory allocator of this process."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+from functools import cache
+
+
+@cache
+def keep_freed_memory() -> bool:
+    """Tell glibc to keep large freed blocks instead of handing them back at every step: a training step
+    on CPU is then two to four times faster, as the kernel need not clear the same pages again and again.
+
+    Returns whether it could be told.
+    """
+    if platform.libc_ver()[0] != "glibc" or any(name.startswith("MALLOC_") for name in os.environ):
+        return False
+    mmap_threshold, trim_threshold, top_pad, arenas = -3, -1, -2, -8
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return False
+    # One arena for all threads: one that a thread has for itself cannot hold large blocks, so keeps none.
+    values = (mmap_threshold, 1 << 30), (trim_threshold, (1 << 31) - 1), (top_pad, 128 << 20), (arenas, 1)
+    return all(mallopt(key, value) == 1 for key, value in values)
