@@ -94,9 +94,12 @@ class Workers(Generic[Item, Answer]):
         for thread in crew:
             thread.start()
 
-    def start(self) -> Any:
+    def start(self, started: Callable[[int], None] = lambda count: None) -> Any:
         """Start the processes, which else start when they are first needed: one, and then all others at once,
         for the first may leave behind what these need. Called before anything else, if at all.
+
+        Args:
+            started: told how many of them run already.
 
         Returns:
             What the job's ``open`` gave in the first process.
@@ -106,9 +109,12 @@ class Workers(Generic[Item, Answer]):
             Exception: what ``open`` raises.
         """
         first, *others = self._members
+        started(0)
         opened = first.start()
+        started(1)
         with ThreadPoolExecutor(len(others) or 1) as pool:
-            list(pool.map(_Process.start, others))
+            for count, _ in enumerate(pool.map(_Process.start, others), 2):
+                started(count)
         return opened
 
     def submit(self, items: Sequence[Item]) -> Future[list[Answer]]:

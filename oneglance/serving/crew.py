@@ -23,6 +23,7 @@ from oneglance.data.workers import Job, Workers
 from oneglance.errors import PictureError
 from oneglance.inference.lanes import threads, threads_of_each
 from oneglance.inference.predictor import Predictor
+from oneglance.screen import Screen
 from oneglance.serving.limits import Bounds
 from oneglance.task import Task
 
@@ -92,12 +93,19 @@ class Crew:
     Args:
         opener: opens the network in each of them; importable by name.
         processes: 0: one per processor, at most ``MOST_PROCESSES``.
+        screen: shows how far the opening is.
 
     Raises:
         OneglanceError: the network cannot be opened, or the processes do not start.
     """
 
-    def __init__(self, opener: Callable[[], Predictor], bounds: Bounds, processes: int = 0) -> None:
+    def __init__(
+        self,
+        opener: Callable[[], Predictor],
+        bounds: Bounds,
+        processes: int = 0,
+        screen: Screen | None = None,
+    ) -> None:
         self.count = processes or min(threads(), MOST_PROCESSES)
         limits = Limits(bounds.megapixels, bounds.megabytes)
         self._workers: Workers[ImageRef, Told] = Workers(
@@ -108,7 +116,13 @@ class Crew:
             seconds=max(1, int(bounds.seconds / 2)),
             threads=threads_of_each(self.count),
         )
-        self.contents: Contents = self._workers.start()
+        screen = screen or Screen()
+        try:
+            self.contents: Contents = self._workers.start(
+                lambda done: screen.progress(done, self.count, "opening the network")
+            )
+        finally:
+            screen.close()
 
     def answer(self, pictures: Sequence[ImageRef]) -> Future[list[Told]]:
         """The answers to a few pictures, from whichever process is free first."""

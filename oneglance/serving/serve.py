@@ -68,7 +68,7 @@ def serve(
     keep_freed_memory()
     with listening(host, port) as door:
         with needs_extra("train", "serving a run folder"):
-            crew = Crew(opener, settings.bounds, lanes)
+            crew = Crew(opener, settings.bounds, lanes, screen)
         app = build_app(crew, settings)
         shown = f"[{host}]" if ":" in host else host
         screen.say(f"open http://{shown}:{door.getsockname()[1]}/ in a browser; Ctrl-C stops")

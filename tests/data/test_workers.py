@@ -168,7 +168,9 @@ def test_a_killed_script_leaves_nothing(tmp_path: Path) -> None:
 def test_a_job_is_opened_once_and_answers_chunks_together() -> None:
     with Workers(Heavy(), whole, count=2, chunk=3, threads=5) as crew:
         assert children() == []
-        opened = crew.start()
+        seen: list[int] = []
+        opened = crew.start(seen.append)
+        assert seen == [0, 1, 2]
         assert opened in {f"open in {child.pid}" for child in children()} and len(children()) == 2
         assert list(crew.map([1, 2, 3, 4])) == [f"{n} MB of 3 with 5" for n in (1, 2, 3)] + [
             "4 MB of 1 with 5"
