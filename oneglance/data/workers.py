@@ -83,6 +83,8 @@ class Workers(Generic[Item, Answer]):
     ) -> None:
         self.count, self.chunk = count, chunk
         self._job: Job[Item, Answer] = function if isinstance(function, Job) else _Each(function)
+        if not count:
+            self._job.open()
         self._tasks: SimpleQueue[Any] = SimpleQueue()
         closing = threading.Event()
         members = [_Process(self._job, failed, (memory, seconds), threads, closing) for _ in range(count)]
@@ -217,6 +219,8 @@ class _Process:
 
     def answers(self, items: Sequence[Any]) -> list[Any]:
         """The answers to ``items``. If the process dies, each is tried alone to find the one at fault."""
+        if self._running is not None and self._running.poll() is not None:
+            self.end()  # while it had nothing to do: none of these items is at fault
         if self._running is None:
             self.start()
         process: Any = self._running
@@ -270,7 +274,7 @@ class _Process:
     def revive(self) -> None:
         """Start again what has died, before somebody has to wait for it."""
         if self._died and self._running is None:
-            with suppress(Exception, CancelledError):  # told to whoever needs it next
+            with suppress(Exception):  # told to whoever needs it next
                 self.start()
 
     def kill(self) -> None:

@@ -195,6 +195,15 @@ def test_what_opening_raises_is_raised_here() -> None:
     assert children() == []
 
 
+def test_no_item_is_blamed_for_a_process_that_died_before() -> None:
+    with Workers(ends, whole, count=1, chunk=1) as crew:
+        assert crew.submit([3]).result() == [3]
+        (idle,) = children()
+        idle.kill()
+        assert soon(lambda: idle.status() == psutil.STATUS_ZOMBIE)
+        assert crew.submit([4]).result() == [4]
+
+
 def test_a_process_that_died_is_started_again_before_it_is_needed() -> None:
     with Workers(ends, whole, count=1, chunk=1) as crew:
         assert crew.submit([3]).result() == [3]
