@@ -118,9 +118,13 @@ class Crew:
         )
         screen = screen or Screen()
         try:
+            # The first of them says what it has opened.
             self.contents: Contents = self._workers.start(
                 lambda done: screen.progress(done, self.count, "opening the network")
             )
+        except BaseException:
+            self.close()
+            raise
         finally:
             screen.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -66,9 +67,10 @@ def serve(
     )
     opener = partial(open_predictor, place, device=device, lanes=1)
     keep_freed_memory()
-    with listening(host, port) as door:
+    with listening(host, port) as door, ExitStack() as ends:
         with needs_extra("train", "serving a run folder"):
             crew = Crew(opener, settings.bounds, lanes, screen)
+        ends.callback(crew.close)
         app = build_app(crew, settings)
         shown = f"[{host}]" if ":" in host else host
         screen.say(f"open http://{shown}:{door.getsockname()[1]}/ in a browser; Ctrl-C stops")

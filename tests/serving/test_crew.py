@@ -47,6 +47,7 @@ def test_as_many_processes_as_are_of_use() -> None:
 def test_what_cannot_be_opened_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no such run folder"):
         Crew(partial(open_predictor, tmp_path / "nothing"), Bounds(), 1)
+    assert psutil.Process().children() == []
 
 
 def test_a_picture_that_kills_its_process_is_named_and_the_service_goes_on() -> None:
