@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import weakref
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
@@ -32,7 +33,7 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 
-class Job(Generic[Item, Answer]):
+class Job(ABC, Generic[Item, Answer]):
     """What a process does, where that is more than a function of one item."""
 
     does = "decode pictures"
@@ -41,9 +42,9 @@ class Job(Generic[Item, Answer]):
     def open(self) -> Any:
         """Called once, before memory is bounded. ``Workers.start`` gives what this gives."""
 
+    @abstractmethod
     def one(self, item: Item) -> Any:
         """Within the bounds on time."""
-        raise NotImplementedError
 
     def together(self, found: Sequence[Any]) -> Sequence[Answer]:
         """The answers to a chunk, from what ``one`` gave for each of its items."""

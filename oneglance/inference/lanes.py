@@ -33,11 +33,6 @@ def threads_of_each(lanes: int) -> int:
     return max(1, threads() // lanes)
 
 
-def pool_of(engine: Engine) -> ThreadPoolExecutor:
-    """As many threads as passes of the engine may run side by side, for its passes only."""
-    return ThreadPoolExecutor(engine.lanes, thread_name_prefix="pass", initializer=engine.settle)
-
-
 class Lanes:
     """Takes pictures through an engine on all its lanes."""
 
@@ -58,4 +53,6 @@ class Lanes:
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
-        return pool_of(self.engine)
+        return ThreadPoolExecutor(
+            self.engine.lanes, thread_name_prefix="pass", initializer=self.engine.settle
+        )

@@ -16,7 +16,7 @@ import numpy as np
 
 from oneglance.allocator import keep_freed_memory
 from oneglance.config import Config
-from oneglance.data.decoding import Decode, crashed, memory
+from oneglance.data.decoding import Decode, memory
 from oneglance.data.images import Canvas, Limits
 from oneglance.data.record import ImageRef
 from oneglance.data.workers import Job, Workers
@@ -139,8 +139,7 @@ class Crew:
 
 def died(picture: ImageRef, what: str) -> Told:
     """The answer to a picture that took its process along."""
-    error = crashed(picture, what).what
-    return Told(as_json({"image": picture.name, "error": error}), error)
+    return Told(as_json({"image": picture.name, "error": what}), what)
 
 
 def as_json(value: Any) -> str:

@@ -126,3 +126,6 @@ class Closed(Job[int, int]):
 
     def open(self) -> None:
         raise RunError("is not finished", where="a run", cure="go on with it")
+
+    def one(self, item: int) -> int:
+        return item
