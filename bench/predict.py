@@ -44,7 +44,7 @@ price = {type = "number"}
 [backbone]
 name = "mobilenetv2_100"
 weights = "none"
-size = 128
+size = {size}
 """
 
 
@@ -96,9 +96,9 @@ def main() -> None:
     print(json.dumps(result))
 
 
-def untrained(device: torch.device, precision: str) -> Predictor:
+def untrained(device: torch.device, precision: str, size: int = 128) -> Predictor:
     """A network of usual size that has learned nothing: for speed it makes no difference."""
-    config = configuration.parse(CONFIG, base=Path())
+    config = configuration.parse(CONFIG.replace("{size}", str(size)), base=Path())
     tasks = build_tasks(config.tasks)
     tasks["kind"].learn([f"k{row % 17}" for row in range(100)])
     tasks["view"].learn(["top", "side"])

@@ -2,14 +2,17 @@
 
 Decoding, the network, the service and its clients share the cores. The bound is
 1 / (1 / decode + 1 / forward), each measured alone in the same minutes, on all cores and in full batches:
-`share` is the part of it that the service reaches. Two further figures say where the rest is. `share_of_few`
-compares with what so many clients could get: a single one keeps one core busy with decoding and fills no
-batch. `share_beside_clients` takes the processor time of the clients, `client_ms` per picture, off the cores
-first, for elsewhere they have cores of their own; `service_ms` is that of the service's own process,
-`answering_ms` that of the processes that decode and answer. The clients are threads of a process of their
-own; each keeps its connection and sends one picture per request. Memory is told before and after the soak.
+`share` is the part of it that the service reaches. Further figures say where the rest is. `share_of_few`
+compares with what so many clients could get, a core for each picture: a single client keeps one core busy and
+fills no batch. `share_of_lone` compares a single client with a picture whose pass has all cores to itself, as
+in the service where the engine can. `share_beside_clients` takes the processor time of the clients,
+`client_ms` per picture, off the cores first, for elsewhere they have cores of their own; `service_ms` is that
+of the service's own process, `answering_ms` that of the processes that decode and answer. The clients are
+threads of a process of their own; each keeps its connection and sends one picture per request. Memory is told
+before and after the soak.
 
-    python bench/serve.py [--run RUN_OR_ONNX] [--engine onnx] [--seconds 5] [--rounds 3] [--soak 10000]
+    python bench/serve.py [--run RUN_OR_ONNX] [--engine onnx] [--size 128]
+                          [--seconds 5] [--rounds 3] [--soak 10000]
 """
 
 from __future__ import annotations
@@ -57,6 +60,7 @@ def main() -> None:
     )
     options.add_argument("--run", help="a run folder or .onnx file; default: an untrained MobileNetV2")
     options.add_argument("--engine", choices=("torch", "onnx"), default="torch", help="without --run")
+    options.add_argument("--size", type=int, default=128, help="of the canvas, without --run")
     options.add_argument("--seconds", type=float, default=5, help="of each measurement")
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--soak", type=int, default=10_000, help="requests between the looks at memory")
@@ -66,8 +70,9 @@ def main() -> None:
         folder = str(Path(place) / "pictures")
         Path(folder).mkdir()
         refs = written(Path(folder), 200)
-        opener = opener_of(given.run or fresh(given.engine, Path(place)))
+        opener = opener_of(given.run or fresh(given.engine, Path(place), given.size), given.size)
         predictor, settings = opener(), Settings()
+        lone = predictor.alone(processors())
         service = server(build_app(Crew(opener, settings.bounds), settings), settings.bounds)
         thread = threading.Thread(target=service.run, kwargs={"sockets": [door]}, daemon=True)
         thread.start()
@@ -80,6 +85,7 @@ def main() -> None:
             turns.append({})
             decoded = {1: decoding(predictor, refs, 1), 2: decoding(predictor, refs, 0)}
             full = bound(decoded[2], max(forward(predictor, batch) for batch in FULL))
+            lonely = bound(decoded[1], forward(lone, 1))
             for clients in CLIENTS:
                 own = bound(decoded[min(clients, 2)], forward(predictor, min(clients, max(FULL))))
                 row = load(port, folder, clients, given.seconds)
@@ -88,6 +94,7 @@ def main() -> None:
                     **row,
                     "share": row["rate"] / full,
                     "share_of_few": row["rate"] / own,
+                    **({"share_of_lone": row["rate"] / lonely} if clients == 1 else {}),
                     "share_beside_clients": row["rate"] / beside,
                 }
         before = memory()
@@ -106,6 +113,8 @@ def main() -> None:
             f"{row['share_beside_clients']:.2f} beside such clients, {row['share_of_few']:.2f} for so few; ",
             end="",
         )
+        if "share_of_lone" in row:
+            print(f"{row['share_of_lone']:.2f} of a lone picture on all cores; ", end="")
         print(f"p50 {p50:.0f} ms, p99 {p99:.0f} ms, {row['failed']:.0f} failed")
     print(
         f"memory {before:.0f} MB, after {given.soak:,} requests {after:.0f} MB; {soak['failed']:.0f} failed"
@@ -113,6 +122,7 @@ def main() -> None:
     result = {
         "bench": "serve",
         "engine": type(predictor.engine).__name__,
+        "canvas": list(predictor.config.backbone.canvas),
         "clients": table,
         "wanted": 0.8,
         "megabytes": [round(before), round(after)],
@@ -121,20 +131,22 @@ def main() -> None:
     print(json.dumps(result))
 
 
-def opener_of(run: str) -> Callable[[], Predictor]:
+def opener_of(run: str, size: int = 128) -> Callable[[], Predictor]:
     """What opens it, here with as many lanes as there are processors, in a process of the service with one;
     "": a network of usual size that has learned nothing, in torch.
     """
     return (
-        partial(open_predictor, run, device="cpu") if run else partial(untrained, torch.device("cpu"), "fp32")
+        partial(open_predictor, run, device="cpu")
+        if run
+        else partial(untrained, torch.device("cpu"), "fp32", size)
     )
 
 
-def fresh(engine: str, place: Path) -> str:
+def fresh(engine: str, place: Path, size: int = 128) -> str:
     """That network as a file of the engine."""
     if engine == "torch":
         return ""
-    ours = untrained(torch.device("cpu"), "fp32")
+    ours = untrained(torch.device("cpu"), "fp32", size)
     with quiet():
         made = as_onnx(Exported(ours.network, half=False), ours, drawn(ours).canvases, "fp32", "untrained")
     (place / "untrained.onnx").write_bytes(made.content(None))

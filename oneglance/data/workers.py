@@ -22,9 +22,9 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
+from oneglance.data.turns import Task, Turns
 from oneglance.errors import DataError
 
 SECONDS = 60  # longest time for one item
@@ -39,15 +39,24 @@ class Job(ABC, Generic[Item, Answer]):
     does = "decode pictures"
     cure = "decode without: [cache] workers = 1"  # where the processes do not start
 
-    def open(self) -> Any:
-        """Called once, before memory is bounded. ``Workers.start`` gives what this gives."""
+    def open(self, number: int) -> Any:
+        """Called once, before memory is bounded. ``Workers.start`` gives what this gives.
+
+        Args:
+            number: of the process, from 0.
+        """
 
     @abstractmethod
     def one(self, item: Item) -> Any:
         """Within the bounds on time."""
 
-    def together(self, found: Sequence[Any]) -> Sequence[Answer]:
-        """The answers to a chunk, from what ``one`` gave for each of its items."""
+    def together(self, found: Sequence[Any], alone: bool) -> Sequence[Answer]:
+        """The answers to a chunk, from what ``one`` gave for each of its items.
+
+        Args:
+            alone: nothing else is asked just now, so the first process, which gets such chunks, may take all
+                processors.
+        """
         return found
 
 
@@ -85,15 +94,16 @@ class Workers(Generic[Item, Answer]):
         self.count, self.chunk = count, chunk
         self._job: Job[Item, Answer] = function if isinstance(function, Job) else _Each(function)
         if not count:
-            self._job.open()
-        self._tasks: SimpleQueue[Any] = SimpleQueue()
+            self._job.open(0)
+        self._turns = Turns(count)
         closing = threading.Event()
-        members = [_Process(self._job, failed, (memory, seconds), threads, closing) for _ in range(count)]
+        bounds = (memory, seconds)
+        members = [_Process(self._job, n, failed, bounds, threads, closing) for n in range(count)]
         self._members = members
         # Threads wait for the processes, so that these go on while the caller is busy with something else.
         # They know nothing of this object: it can be forgotten, and is then closed, as at the end of Python.
-        crew = [threading.Thread(target=_serve, args=(m, self._tasks), daemon=True) for m in members]
-        self._close = weakref.finalize(self, _stop, closing, self._tasks, members, crew)
+        crew = [threading.Thread(target=_serve, args=(m, self._turns), daemon=True) for m in members]
+        self._close = weakref.finalize(self, _stop, closing, self._turns, members, crew)
         for thread in crew:
             thread.start()
 
@@ -120,20 +130,24 @@ class Workers(Generic[Item, Answer]):
                 started(count)
         return opened
 
-    def submit(self, items: Sequence[Item]) -> Future[list[Answer]]:
-        """The answers to one chunk, when they are there."""
+    def submit(self, items: Sequence[Item], alone: bool = False) -> Future[list[Answer]]:
+        """The answers to one chunk, when they are there.
+
+        Args:
+            alone: nothing else will be asked meanwhile, as far as is known.
+        """
         future: Future[list[Answer]] = Future()
         if self.count:
-            self._tasks.put((items, future))
+            self._turns.put(Task(items, alone, future))
         else:
-            future.set_result(list(self._job.together([self._job.one(item) for item in items])))
+            future.set_result(list(self._job.together([self._job.one(item) for item in items], alone)))
         return future
 
     def map(self, items: Iterable[Item]) -> Iterator[Answer]:
         """The answers in the order of ``items``, which are read only a few chunks ahead."""
         if not self.count:
             for item in items:
-                yield from self._job.together([self._job.one(item)])
+                yield from self._job.together([self._job.one(item)], False)
             return
         items = iter(items)
         ahead: deque[Future[list[Answer]]] = deque()
@@ -159,31 +173,26 @@ class Workers(Generic[Item, Answer]):
         self.close()
 
 
-def _serve(process: _Process, tasks: SimpleQueue[Any]) -> None:
+def _serve(process: _Process, turns: Turns) -> None:
     """A thread's life: hand tasks to its process until told to stop."""
-    while (task := tasks.get()) is not None:
-        items, future = task
-        if future.set_running_or_notify_cancel():
+    while (task := turns.get(process.number)) is not None:
+        if task.future.set_running_or_notify_cancel():
             try:
-                future.set_result(process.answers(items))
+                task.future.set_result(process.answers(task.items, task.alone))
             except BaseException as error:
-                future.set_exception(error)
+                task.future.set_exception(error)
             process.revive()
     process.end()
 
 
 def _stop(
     closing: threading.Event,
-    tasks: SimpleQueue[Any],
+    turns: Turns,
     members: Sequence[_Process],
     threads: Sequence[threading.Thread],
 ) -> None:
     closing.set()
-    with suppress(Empty):
-        while task := tasks.get_nowait():
-            task[1].cancel()
-    for _ in threads:
-        tasks.put(None)
+    turns.close()
     for member, thread in zip(members, threads, strict=True):
         if thread is threading.current_thread():  # the last to know of a forgotten crew
             continue
@@ -208,17 +217,19 @@ class _Process:
     def __init__(
         self,
         job: Job[Any, Any],
+        number: int,
         failed: Callable[[Any, str], Any],
         bounds: tuple[int, int],  # bytes of memory (0: any), seconds for one item
         threads: int,
         closing: threading.Event,
     ) -> None:
-        self._job, self._failed, self._bounds, self._closing = job, failed, bounds, closing
+        self._job, self.number = job, number
+        self._failed, self._bounds, self._closing = failed, bounds, closing
         self._threads = str(threads)
         self._running: subprocess.Popen[bytes] | None = None
         self._died = False
 
-    def answers(self, items: Sequence[Any]) -> list[Any]:
+    def answers(self, items: Sequence[Any], alone: bool) -> list[Any]:
         """The answers to ``items``. If the process dies, each is tried alone to find the one at fault."""
         if self._running is not None and self._running.poll() is not None:
             self.end()  # while it had nothing to do: none of these items is at fault
@@ -226,7 +237,7 @@ class _Process:
             self.start()
         process: Any = self._running
         try:
-            _send(process.stdin, items)
+            _send(process.stdin, (items, alone))
             answers, raised = pickle.load(process.stdout)
         except (OSError, EOFError, pickle.UnpicklingError):
             code, self._died = self.end(), True
@@ -235,7 +246,7 @@ class _Process:
             if len(items) == 1:
                 slow = f"takes longer than {self._bounds[1]} seconds to decode"
                 return [self._failed(items[0], slow if code == _TOO_LONG else "makes the decoder crash")]
-            return [answer for item in items for answer in self.answers([item])]
+            return [answer for item in items for answer in self.answers([item], alone)]
         if raised is not None:
             raise raised
         return list(answers)
@@ -258,7 +269,7 @@ class _Process:
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
             _send(process.stdin, sys.path)
-            _send(process.stdin, (self._job, *self._bounds))
+            _send(process.stdin, (self._job, self.number, *self._bounds))
             opened, raised = pickle.load(process.stdout)  # type: ignore[arg-type]
         except (OSError, EOFError):
             self.end()
@@ -310,8 +321,8 @@ def work() -> None:
     requests: Any = sys.stdin.buffer
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is not an answer
-    job, memory, seconds = pickle.load(requests)
-    opened, raised = _attempt(job.open)
+    job, number, memory, seconds = pickle.load(requests)
+    opened, raised = _attempt(lambda: job.open(number))
     _limit_memory(memory)
     _send(replies, (opened, raised))
     while requests.peek(1):  # nothing: the end
@@ -326,7 +337,8 @@ def _attempt(what: Callable[[], Any]) -> tuple[Any, Exception | None]:
         return None, error
 
 
-def _answers(job: Job[Any, Any], items: Sequence[Any], seconds: int) -> list[Any]:
+def _answers(job: Job[Any, Any], asked: tuple[Sequence[Any], bool], seconds: int) -> list[Any]:
+    items, alone = asked
     found = []
     try:
         for item in items:
@@ -334,7 +346,7 @@ def _answers(job: Job[Any, Any], items: Sequence[Any], seconds: int) -> list[Any
             found.append(job.one(item))
     finally:
         _end_in(0)
-    return list(job.together(found))
+    return list(job.together(found, alone))
 
 
 _TOO_LONG = -signal.SIGALRM if hasattr(signal, "SIGALRM") else 1  # the exit code

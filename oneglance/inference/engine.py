@@ -34,3 +34,10 @@ class Engine(Protocol):
 
     def look(self, canvases: np.ndarray) -> Looked:
         """One pass over pictures, uint8 [n, h, w, 3]."""
+        ...
+
+    def alone(self, threads: int) -> Engine:
+        """The same network for passes that have so many processors to themselves; this one where it has no
+        other way of using them.
+        """
+        return self

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,16 +41,27 @@ class Contents(NamedTuple):
 
 
 class OnnxEngine(Engine):
-    """A session of ONNX Runtime."""
+    """A session of ONNX Runtime.
 
-    def __init__(self, session: Any, tasks: Sequence[str], lanes: int = 1) -> None:
-        self.session, self.tasks, self.lanes = session, list(tasks), lanes
+    Args:
+        anew: opens another session, for so many threads; None: that is of no use.
+    """
+
+    def __init__(
+        self, session: Any, tasks: Sequence[str], lanes: int = 1, anew: Callable[[int], Any] | None = None
+    ) -> None:
+        self.session, self.tasks, self.lanes, self._anew = session, list(tasks), lanes, anew
         self.outputs = [VECTORS, *map(output_name, tasks)]
 
     def look(self, canvases: np.ndarray) -> Looked:
         """See ``Engine``."""
         vectors, *raw = self.session.run(self.outputs, {INPUT: np.ascontiguousarray(canvases)})
         return Looked(vectors, dict(zip(self.tasks, raw, strict=True)))
+
+    def alone(self, threads: int) -> OnnxEngine:
+        """See ``Engine``. How many threads a pass takes is a matter of the session."""
+        own = self.session.get_session_options().intra_op_num_threads
+        return OnnxEngine(self._anew(threads), self.tasks) if self._anew and threads > own else self
 
 
 def open_file(path: Path, device: str = "auto", lanes: int = 0) -> tuple[OnnxEngine, Contents]:
@@ -65,7 +77,8 @@ def open_file(path: Path, device: str = "auto", lanes: int = 0) -> tuple[OnnxEng
     if not path.is_file():
         raise RunError("there is no such file", where=str(path), cure=ANEW)
     lanes = lanes or lanes_for(device)
-    session = open_session(str(path), device, lanes, where=str(path))
+    anew = partial(open_session, str(path), device, where=str(path))
+    session = anew(threads_of_each(lanes))
     text = session.get_modelmeta().custom_metadata_map.get(KEY)
     if text is None:
         raise RunError(
@@ -73,7 +86,8 @@ def open_file(path: Path, device: str = "auto", lanes: int = 0) -> tuple[OnnxEng
         )
     with _whole(path):
         contents = unpacked(text, str(path))
-        engine = OnnxEngine(session, list(contents.tasks), lanes)
+        on_cpu = providers(device)[0] == CPU
+        engine = OnnxEngine(session, list(contents.tasks), lanes, anew if on_cpu else None)
         width, height = contents.config.backbone.canvas
         looked = engine.look(np.zeros((1, height, width, 3), dtype=np.uint8))
         for name, task in contents.tasks.items():
@@ -92,8 +106,8 @@ def lanes_for(device: str) -> int:
     return threads() if providers(device)[0] == CPU else 1
 
 
-def open_session(model: str | bytes, device: str, lanes: int, *, where: str) -> Any:
-    """A session for a file, or for what would be in it, for so many passes side by side.
+def open_session(model: str | bytes, device: str, threads: int, *, where: str) -> Any:
+    """A session for a file, or for what would be in it, whose passes take so many threads.
 
     Raises:
         RunError: ONNX Runtime cannot read it.
@@ -103,10 +117,10 @@ def open_session(model: str | bytes, device: str, lanes: int, *, where: str) -> 
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong is raised as well
-    options.intra_op_num_threads = threads_of_each(lanes)
-    # Threads without work sleep. By default they look for some all the time, and take the processors from
-    # those that decode pictures and from whatever else runs here.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.intra_op_num_threads = threads
+    # Between passes its threads sleep. By default they look for work all the time, and take the processors
+    # from those that decode pictures and from whatever else runs here.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     engines = providers(device)
     try:
         return onnxruntime.InferenceSession(model, options, providers=engines)

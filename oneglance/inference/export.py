@@ -38,6 +38,7 @@ from oneglance.inference.engine_onnx import (
 )
 from oneglance.inference.engine_torch import TorchEngine, plain
 from oneglance.inference.int8 import TOGETHER, in_int8
+from oneglance.inference.lanes import threads_of_each
 from oneglance.inference.novelty import Novelty
 from oneglance.inference.predictor import BATCH, Predictor, novelty_of
 from oneglance.network import Network
@@ -215,7 +216,7 @@ def as_onnx(exported: Exported, ours: Predictor, canvases: np.ndarray, precision
 
     def engine() -> Engine:
         lanes = lanes_for("cpu")
-        session = open_session(model.SerializeToString(), "cpu", lanes, where=where)
+        session = open_session(model.SerializeToString(), "cpu", threads_of_each(lanes), where=where)
         return OnnxEngine(session, list(ours.tasks), lanes)
 
     whole = None

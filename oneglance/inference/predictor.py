@@ -110,6 +110,15 @@ class Predictor:
         """Which pictures are refused before they are decoded."""
         return Limits.declared(self.config)
 
+    def alone(self, threads: int) -> Predictor:
+        """The same for passes that have so many processors to themselves; this one where the engine has no
+        other way of using them.
+        """
+        engine = self.engine.alone(threads)
+        if engine is self.engine:
+            return self
+        return Predictor(engine, self.tasks, self.config, self.novelty, self.false_alarm)
+
     def look(self, canvases: np.ndarray) -> Looked:
         """uint8 [n, h, w, 3] to feature vectors and the raw output of every task."""
         return self._lanes.look(canvases)

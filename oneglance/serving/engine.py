@@ -25,7 +25,7 @@ class Engine:
         self._began, self._answered = time.monotonic(), 0
         self._crew = crew
         self.batcher: Batcher[SentImage, Told] = Batcher(
-            lambda pictures: asyncio.wrap_future(crew.answer(pictures)),
+            self._pass,
             crew.count + 1,  # one batch is ready for the process that is free first
             MOST,
             bounds.wait,
@@ -57,6 +57,10 @@ class Engine:
             self.inside -= len(pictures)
         self._answered += len(told)
         return told
+
+    async def _pass(self, pictures: Sequence[SentImage]) -> list[Told]:
+        alone = self.inside == len(pictures) and not self._arriving
+        return await asyncio.wrap_future(self._crew.answer(pictures, alone))
 
     def rate(self) -> float:
         """Pictures per second of late, at least one."""

@@ -107,7 +107,7 @@ def ends(item: int) -> int:
 class Heavy(Job[int, str]):
     """Holds 400 megabytes once it is open; each item takes as many megabytes as it says."""
 
-    def open(self) -> str:
+    def open(self, number: int) -> str:
         self.held = bytearray(400_000_000)
         return f"open in {os.getpid()}"
 
@@ -117,14 +117,27 @@ class Heavy(Job[int, str]):
         except MemoryError:
             return "too much"
 
-    def together(self, found: Sequence[str]) -> list[str]:
+    def together(self, found: Sequence[str], alone: bool) -> list[str]:
         return [f"{what} of {len(found)} with {os.environ['OMP_NUM_THREADS']}" for what in found]
+
+
+class Numbered(Job[int, tuple[int, bool]]):
+    """Tells the number of its process, and whether it was alone."""
+
+    def open(self, number: int) -> None:
+        self.number = number
+
+    def one(self, item: int) -> int:
+        return self.number
+
+    def together(self, found: Sequence[int], alone: bool) -> list[tuple[int, bool]]:
+        return [(number, alone) for number in found]
 
 
 class Closed(Job[int, int]):
     """Cannot be opened."""
 
-    def open(self) -> None:
+    def open(self, number: int) -> None:
         raise RunError("is not finished", where="a run", cure="go on with it")
 
     def one(self, item: int) -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from strange_refs import Closed, Heavy, ends, own_process, refuses, sleeps
+from strange_refs import Closed, Heavy, Numbered, ends, own_process, refuses, sleeps
 
 from oneglance.data.workers import Workers
 from oneglance.errors import DataError, RunError
@@ -176,6 +176,17 @@ def test_a_job_is_opened_once_and_answers_chunks_together() -> None:
             "4 MB of 1 with 5"
         ]
         assert len(children()) == 2
+
+
+def test_what_comes_alone_is_done_by_the_first_process() -> None:
+    with Workers(Numbered(), whole, count=3, chunk=1) as crew:
+        assert soon(lambda: len(crew._turns._free) == 3)
+        for alone in (True, False, True):
+            assert crew.submit([1], alone).result() == [(0, alone)]
+            assert soon(lambda: len(crew._turns._free) == 3)
+        assert {number for number, _ in crew.map(range(100))} == {0, 1, 2}
+    with Workers(Numbered(), whole, count=0) as crew:
+        assert crew.submit([1], alone=True).result() == [(0, True)]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not bound the memory of a process")

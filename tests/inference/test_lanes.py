@@ -45,6 +45,20 @@ class Slow(Engine):
         return Looked(first, {"kind": -first})
 
 
+def test_a_network_of_a_file_may_have_more_processors_to_itself(made: Made) -> None:
+    engine, _ = open_file(made.file, "cpu", threads())
+    assert engine.alone(1) is engine
+    lone = engine.alone(threads() + 1)
+    assert lone.session is not engine.session
+    assert lone.session.get_session_options().intra_op_num_threads == threads() + 1
+    predictor = open_predictor(made.file)
+    found = list(decode(refs(made), predictor.fit, Limits()))
+    canvases = np.stack([item.pixels for item in found if not isinstance(item, PictureError)])
+    one, other = engine.look(canvases), lone.look(canvases)
+    for name in one.raw:
+        np.testing.assert_allclose(one.raw[name], other.raw[name], atol=1e-4, rtol=1e-4)
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 64])
 def test_each_lane_gets_its_part_and_nothing_changes_its_place(count: int) -> None:
     engine = Slow(3, min(count, 3))

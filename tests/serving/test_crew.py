@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 import time
+from collections.abc import Sequence
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
-from service import Strings, painted, picture, running
+from service import Painted, Strings, painted, picture, running
 
 from oneglance.errors import RunError
+from oneglance.inference.engine import Engine, Looked
 from oneglance.inference.lanes import threads
-from oneglance.inference.predictor import open_predictor
-from oneglance.serving.crew import MOST, MOST_PROCESSES, Crew
+from oneglance.inference.predictor import Predictor, open_predictor
+from oneglance.serving.crew import MOST, MOST_PROCESSES, Crew, Told
+from oneglance.serving.engine import Engine as Service
 from oneglance.serving.limits import Bounds
 from oneglance.serving.sent import SentImage
 
@@ -59,6 +66,78 @@ def test_a_picture_that_kills_its_process_is_named_and_the_service_goes_on() -> 
         service.strings.pull()
         assert service.predict(("a.png", RED)).status == 200
         assert wait_for_two_others(before)
+
+
+class Patient(Engine):
+    """Takes so many seconds for a pass; with all processors to itself, so many others. Its vectors tell how
+    many processors it had.
+    """
+
+    def __init__(self, seconds: float, alone: float, processors: int = 1) -> None:
+        self.seconds, self._alone, self._processors = seconds, alone, processors
+
+    def look(self, canvases: np.ndarray) -> Looked:
+        time.sleep(self.seconds)
+        looked = Painted().look(canvases)
+        looked.raw["price"][:] = self._processors
+        return looked
+
+    def alone(self, threads: int) -> Engine:
+        return Patient(self._alone, self._alone, threads)
+
+
+def patient(seconds: float, alone: float) -> Predictor:
+    found = painted()
+    return Predictor(Patient(seconds, alone), found.tasks, found.config)
+
+
+@pytest.mark.parametrize(("seconds", "alone"), [(0.02, 0), (0, 0.02)])
+def test_a_picture_that_comes_alone_has_all_processors_where_that_is_sooner(
+    seconds: float, alone: float
+) -> None:
+    crew = Crew(partial(patient, seconds, alone), Bounds(), 2)
+    price = patient(0, 0).tasks["price"]
+    few, all_of_them = (price.decode(np.float32([[n]]))[0]["value"] for n in (1, threads()))
+
+    def told(alone: bool) -> float:
+        [answer] = crew.answer([SentImage("a.png", RED)], alone).result()
+        value: float = json.loads(answer.text)["answers"]["price"]["value"]
+        return value
+
+    try:
+        assert told(False) == pytest.approx(few, abs=1e-3)
+        assert told(True) == pytest.approx(few if seconds < alone else all_of_them, abs=1e-3)
+    finally:
+        crew.close()
+
+
+def test_it_is_alone_only_while_nothing_else_is_here_or_on_its_way() -> None:
+    seen: list[tuple[int, bool]] = []
+
+    class Noted:
+        count = 1
+
+        def answer(self, pictures: Sequence[SentImage], alone: bool) -> Future[list[Told]]:
+            seen.append((len(pictures), alone))
+            future: Future[list[Told]] = Future()
+            threading.Timer(0.05, future.set_result, [[Told("")] * len(pictures)]).start()
+            return future
+
+        def close(self) -> None:
+            pass
+
+    async def some() -> None:
+        engine = Service(Noted(), Bounds(wait=0))  # type: ignore[arg-type]
+        one = [SentImage("a.png", RED)]
+        await engine.answer(one)
+        await asyncio.gather(engine.answer(one), engine.answer(one))
+        with engine.arrival():
+            await engine.answer(one)
+        await engine.answer(one)
+        await engine.close()
+
+    asyncio.run(some())
+    assert seen == [(1, True), (1, False), (1, False), (1, False), (1, True)]
 
 
 def wait_for_two_others(before: set[int]) -> bool:
