@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 
 class Task(NamedTuple):
+    """Items for one member, and where their answers go."""
+
     items: Sequence[Any]
     alone: bool
     future: Future[list[Any]]
@@ -21,7 +23,7 @@ class Turns:
     """Tasks in order, each for the first of the members that are free."""
 
     def __init__(self, count: int) -> None:
-        # Again by the same thread: a crew may be forgotten, and its turns closed, while ``get`` makes an object.
+        # Reentrant: whatever a thread does here may bring the end of a forgotten crew, which closes this.
         self._lock = threading.RLock()
         self._tasks: deque[Task] = deque()
         self._free: list[int] = []  # numbers of members, a heap

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import Future
 from queue import SimpleQueue
 
@@ -30,8 +31,8 @@ def test_of_those_who_are_free_the_first_is_asked() -> None:
     threads = [threading.Thread(target=member, args=[number]) for number in (2, 0, 1)]
     for count, thread in enumerate(threads, 1):
         thread.start()
-        while len(turns._free) < count:
-            pass
+        while len(turns._free) < count and thread.is_alive():
+            time.sleep(0.001)
     for expected in (0, 1, 2):
         turns.put(one := task(expected))
         assert begun.get(timeout=10) == (expected, one)
