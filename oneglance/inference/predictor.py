@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -117,7 +118,9 @@ class Predictor:
         engine = self.engine.alone(threads)
         if engine is self.engine:
             return self
-        return Predictor(engine, self.tasks, self.config, self.novelty, self.false_alarm)
+        found = copy(self)
+        found.engine, found._lanes = engine, Lanes(engine)
+        return found
 
     def look(self, canvases: np.ndarray) -> Looked:
         """uint8 [n, h, w, 3] to feature vectors and the raw output of every task."""
