@@ -7,6 +7,7 @@ needs no torch.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import urllib.request
@@ -45,7 +46,8 @@ def absent(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def told(words: Sequence[object], without: Path | None = None) -> subprocess.Popen[str]:
     """``oneglance WORDS`` in a process of its own. There, and in those that it starts, what the folder
-    ``without`` names cannot be imported.
+    ``without`` names cannot be imported. It may take two processors, other than these tests: a service then
+    has a session of its own for pictures that come alone.
     """
     script = (
         f"import sys; sys.path[:0] = {[str(without)] if without else []!r};"
@@ -53,7 +55,8 @@ def told(words: Sequence[object], without: Path | None = None) -> subprocess.Pop
         "from oneglance.cli import main; main()"
     )
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen([sys.executable, "-c", script], text=True, encoding="utf-8", **pipes)
+    may = {**os.environ, "OMP_NUM_THREADS": "2"}
+    return subprocess.Popen([sys.executable, "-c", script], text=True, encoding="utf-8", env=may, **pipes)
 
 
 def predicted(run: Path, pictures: Path, without: Path | None = None) -> Rows:
