@@ -396,7 +396,7 @@ def serve(
         float, typer.Option(min=0, max=1000, help="milliseconds that a picture waits for others")
     ] = 5,
     lanes: Annotated[
-        int, typer.Option(min=0, help="processes that answer; 0: one per processor, at most 8")
+        int, typer.Option(min=0, help="processes that answer; 0: one per processor, at most 8, or 2 on a GPU")
     ] = 0,
     device: Device = "auto",
 ) -> None:

@@ -20,18 +20,22 @@ class Task(NamedTuple):
 
 
 class Turns:
-    """Tasks in order, each for the first of the members that are free."""
+    """Tasks in order, each for the first of the members that are free. Members are numbers from 0."""
 
     def __init__(self, count: int) -> None:
         # Reentrant: whatever a thread does here may bring the end of a forgotten crew, which closes this.
         self._lock = threading.RLock()
+        self._count = count
         self._tasks: deque[Task] = deque()
-        self._free: list[int] = []  # numbers of members, a heap
+        self._free: list[int] = []  # a heap
         self._hands: list[SimpleQueue[Task | None]] = [SimpleQueue() for _ in range(count)]
 
     def put(self, task: Task) -> None:
+        """Have it done; once closed, it is cancelled."""
         with self._lock:
-            if self._free:
+            if not self._count:
+                task.future.cancel()
+            elif self._free:
                 self._hands[heappop(self._free)].put(task)
             else:
                 self._tasks.append(task)
@@ -39,16 +43,25 @@ class Turns:
     def get(self, member: int) -> Task | None:
         """Its next task, once there is one; None: there will be none."""
         with self._lock:
+            if member >= self._count:
+                return None
             if self._tasks:
                 return self._tasks.popleft()
             heappush(self._free, member)
         return self._hands[member].get()
 
+    def keep(self, count: int) -> None:
+        """From now on only the first ``count`` members get tasks."""
+        with self._lock:
+            self._count = count
+            self._free = sorted(member for member in self._free if member < count)
+            for hand in self._hands[count:]:
+                hand.put(None)
+
     def close(self) -> None:
         """Cancel what nobody has begun."""
         with self._lock:
+            self.keep(0)
             for task in self._tasks:
                 task.future.cancel()
             self._tasks.clear()
-            for hand in self._hands:
-                hand.put(None)

@@ -107,12 +107,17 @@ class Workers(Generic[Item, Answer]):
         for thread in crew:
             thread.start()
 
-    def start(self, started: Callable[[int], None] = lambda count: None) -> Any:
+    def start(
+        self,
+        started: Callable[[int], None] = lambda count: None,
+        wanted: Callable[[Any], int] | None = None,
+    ) -> Any:
         """Start the processes, which else start when they are first needed: one, and then all others at once,
         for the first may leave behind what these need. Called before anything else, if at all.
 
         Args:
             started: told how many of them run already.
+            wanted: how many of them there shall be at most, from what the first has opened.
 
         Returns:
             What the job's ``open`` gave in the first process.
@@ -121,10 +126,13 @@ class Workers(Generic[Item, Answer]):
             DataError: they do not start.
             Exception: what ``open`` raises.
         """
-        first, *others = self._members
         started(0)
-        opened = first.start()
+        opened = self._members[0].start()
+        if wanted is not None:
+            self.count = min(self.count, wanted(opened))
+            self._turns.keep(self.count)
         started(1)
+        others = self._members[1 : self.count]
         with ThreadPoolExecutor(len(others) or 1) as pool:
             for count, _ in enumerate(pool.map(_Process.start, others), 2):
                 started(count)

@@ -28,6 +28,8 @@ class Engine(Protocol):
 
     lanes: int = 1  # passes that run side by side sooner than one after the other; see ``lanes.py``
 
+    on_gpu: bool = False  # or on another device with a memory of its own
+
     def settle(self) -> None:
         """Called first in every thread of a lane."""
         return

@@ -44,13 +44,14 @@ class OnnxEngine(Engine):
     """A session of ONNX Runtime.
 
     Args:
-        anew: opens another session, for so many threads; None: that is of no use.
+        anew: opens another session, for so many threads; None: that cannot be done.
     """
 
     def __init__(
         self, session: Any, tasks: Sequence[str], lanes: int = 1, anew: Callable[[int], Any] | None = None
     ) -> None:
         self.session, self.tasks, self.lanes, self._anew = session, list(tasks), lanes, anew
+        self.on_gpu = session.get_providers()[0] != CPU
         self.outputs = [VECTORS, *map(output_name, tasks)]
 
     def look(self, canvases: np.ndarray) -> Looked:
@@ -61,7 +62,9 @@ class OnnxEngine(Engine):
     def alone(self, threads: int) -> OnnxEngine:
         """See ``Engine``. How many threads a pass takes is a matter of the session."""
         own = self.session.get_session_options().intra_op_num_threads
-        return OnnxEngine(self._anew(threads), self.tasks) if self._anew and threads > own else self
+        if self._anew is None or self.on_gpu or threads <= own:
+            return self
+        return OnnxEngine(self._anew(threads), self.tasks)
 
 
 def open_file(path: Path, device: str = "auto", lanes: int = 0) -> tuple[OnnxEngine, Contents]:
@@ -86,8 +89,7 @@ def open_file(path: Path, device: str = "auto", lanes: int = 0) -> tuple[OnnxEng
         )
     with _whole(path):
         contents = unpacked(text, str(path))
-        on_cpu = providers(device)[0] == CPU
-        engine = OnnxEngine(session, list(contents.tasks), lanes, anew if on_cpu else None)
+        engine = OnnxEngine(session, list(contents.tasks), lanes, anew)
         width, height = contents.config.backbone.canvas
         looked = engine.look(np.zeros((1, height, width, 3), dtype=np.uint8))
         for name, task in contents.tasks.items():

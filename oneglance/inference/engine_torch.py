@@ -30,6 +30,7 @@ class TorchEngine(Engine):
         self, network: Network, device: torch.device, precision: str = "fp32", lanes: int = 0
     ) -> None:
         self.network, self.device, self.precision = network, device, precision
+        self.on_gpu = device.type != "cpu"
         self.lanes = lanes or (threads() if device.type == "cpu" else 1)
 
     @classmethod

@@ -31,6 +31,7 @@ from oneglance.task import Task
 MOST = 16  # pictures of a forward pass
 TRIES = 7  # the fastest counts
 MOST_PROCESSES = 8  # each holds a network and what runs it, some hundred megabytes
+MOST_ON_GPU = 2  # there it comes on top of that; one decodes while the other answers
 
 
 class Told(NamedTuple):
@@ -47,6 +48,7 @@ class Contents(NamedTuple):
 
     config: Config
     tasks: Mapping[str, Task]
+    on_gpu: bool
 
 
 class Answering(Job[ImageRef, Told]):
@@ -74,7 +76,7 @@ class Answering(Job[ImageRef, Told]):
         self.together([("", blank)] * MOST, alone=False)
         if number == 0:
             self.lone = self._sooner(self.predictor.alone(self._processors), blank)
-        return Contents(self.predictor.config, self.predictor.tasks)
+        return Contents(self.predictor.config, self.predictor.tasks, self.predictor.engine.on_gpu)
 
     def one(self, picture: ImageRef) -> tuple[str, Canvas | PictureError]:
         """Its name, and the picture decoded."""
@@ -110,7 +112,7 @@ class Crew:
 
     Args:
         opener: opens the network in each of them; importable by name.
-        processes: 0: one per processor, at most ``MOST_PROCESSES``.
+        processes: 0: one per processor, at most ``MOST_PROCESSES``, on a GPU at most ``MOST_ON_GPU``.
         screen: shows how far the opening is.
 
     Raises:
@@ -124,27 +126,33 @@ class Crew:
         processes: int = 0,
         screen: Screen | None = None,
     ) -> None:
-        self.count = processes or min(threads(), MOST_PROCESSES)
+        count = processes or min(threads(), MOST_PROCESSES)
         limits = Limits(bounds.megapixels, bounds.megabytes)
         self._workers: Workers[ImageRef, Told] = Workers(
             Answering(opener, limits, threads()),
             died,
-            self.count,
+            count,
             memory=memory(limits),
             seconds=max(1, int(bounds.seconds / 2)),
-            threads=threads_of_each(self.count),
+            threads=threads_of_each(count),
         )
         screen = screen or Screen()
         try:
             # The first of them says what it has opened.
             self.contents: Contents = self._workers.start(
-                lambda done: screen.progress(done, self.count, "opening the network")
+                lambda done: screen.progress(done, self.count, "opening the network"),
+                lambda opened: MOST_ON_GPU if opened.on_gpu and not processes else count,
             )
         except BaseException:
             self.close()
             raise
         finally:
             screen.close()
+
+    @property
+    def count(self) -> int:
+        """How many processes there are."""
+        return self._workers.count
 
     def answer(self, pictures: Sequence[ImageRef], alone: bool = False) -> Future[list[Told]]:
         """The answers to a few pictures, from whichever process is free first.

@@ -36,8 +36,8 @@ def serve(
         device: auto, cpu, cuda or mps.
         wait: milliseconds that a picture waits for others to share its forward pass.
         lanes: processes that decode and answer side by side, each with the whole network and its part of the
-            processors; 0: one per processor, at most 8, which answers most pictures; 1: all processors for
-            each pass, if a large network is asked rarely, or memory is scarce.
+            processors; 0: one per processor, at most 8, which answers most pictures, or at most 2 on a GPU;
+            1: all processors for each pass, if a large network is asked rarely, or memory is scarce.
 
     Raises:
         OneglanceError: the run cannot be served, or the address cannot be used.

@@ -38,9 +38,25 @@ def test_of_those_who_are_free_the_first_is_asked() -> None:
         assert begun.get(timeout=10) == (expected, one)
 
 
+def test_only_those_who_are_kept_get_tasks() -> None:
+    turns = Turns(3)
+    waits = threading.Thread(target=turns.get, args=[2])
+    waits.start()
+    while not turns._free and waits.is_alive():
+        time.sleep(0.001)
+    turns.keep(1)
+    waits.join(10)
+    assert not waits.is_alive()
+    assert turns.get(1) is None
+    turns.put(one := task(1))
+    assert turns.get(0) == one
+
+
 def test_at_the_end_what_nobody_has_begun_is_cancelled_and_nobody_waits() -> None:
     turns = Turns(2)
     turns.put(one := task(1))
     turns.close()
     assert one.future.cancelled()
     assert turns.get(0) is None and turns.get(1) is None
+    turns.put(late := task(2))
+    assert late.future.cancelled()

@@ -189,6 +189,15 @@ def test_what_comes_alone_is_done_by_the_first_process() -> None:
         assert crew.submit([1], alone=True).result() == [(0, True)]
 
 
+def test_what_is_open_says_how_many_processes_are_wanted() -> None:
+    with Workers(Numbered(), whole, count=3, chunk=1) as crew:
+        seen: list[int] = []
+        crew.start(seen.append, wanted=lambda opened: 2)
+        assert crew.count == 2 and seen == [0, 1, 2]
+        assert {number for number, _ in crew.map(range(100))} == {0, 1}
+        assert len(children()) == 2
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not bound the memory of a process")
 def test_memory_is_bounded_beside_what_is_held_once_a_job_is_open() -> None:
     with Workers(Heavy(), whole, count=1, chunk=1, memory=300_000_000) as crew:

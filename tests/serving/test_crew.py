@@ -6,7 +6,7 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from oneglance.errors import RunError
 from oneglance.inference.engine import Engine, Looked
 from oneglance.inference.lanes import threads
 from oneglance.inference.predictor import Predictor, open_predictor
-from oneglance.serving.crew import MOST, MOST_PROCESSES, Crew, Told
+from oneglance.serving.crew import MOST, MOST_ON_GPU, MOST_PROCESSES, Crew, Told
 from oneglance.serving.engine import Engine as Service
 from oneglance.serving.limits import Bounds
 from oneglance.serving.sent import SentImage
@@ -49,6 +49,26 @@ def test_as_many_processes_as_are_of_use() -> None:
     crew = Crew(painted, Bounds())
     crew.close()
     assert crew.count == min(threads(), MOST_PROCESSES)
+
+
+def on_gpu() -> Predictor:
+    found = painted()
+    found.engine.on_gpu = True
+    return found
+
+
+@pytest.mark.parametrize(
+    ("opener", "asked", "count"), [(painted, 0, 3), (on_gpu, 0, MOST_ON_GPU), (on_gpu, 3, 3)]
+)
+def test_on_a_gpu_there_are_few_processes_unless_more_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch, opener: Callable[[], Predictor], asked: int, count: int
+) -> None:
+    monkeypatch.setattr("oneglance.serving.crew.threads", lambda: 3)
+    crew = Crew(opener, Bounds(), asked)
+    try:
+        assert crew.count == count == len(psutil.Process().children())
+    finally:
+        crew.close()
 
 
 def test_what_cannot_be_opened_is_told_at_once(tmp_path: Path) -> None:
