@@ -198,11 +198,13 @@ class Label(VectorTask):
         truth, best, right = evidence["truth"], evidence["best"], evidence["right"]
         count = len(self._classes)
         # An answer of a class that training never saw counts as one more class that is never right.
-        actual = np.bincount(np.where(truth < 0, count, truth), weights, minlength=count + 1)
+        said = np.where(truth < 0, count, truth)
+        actual = np.bincount(said, weights, minlength=count + 1)
         predicted = np.bincount(best, weights, minlength=count + 1)
         hits = np.bincount(best, weights * right, minlength=count + 1)
         present = actual > 0
-        involved = present | (predicted > 0)
+        # A class of which a resample has drawn nothing is not one that nobody ever said.
+        involved = present | ((predicted > 0) & (np.bincount(said, minlength=count + 1) == 0))
         found: dict[str, float] = {
             "accuracy": weighted_mean(right, weights),
             "balanced_accuracy": float((hits[present] / actual[present]).mean()),

@@ -211,7 +211,8 @@ class Tags(VectorTask):
 
     def metrics(self, evidence: Evidence, weights: np.ndarray) -> dict[str, float]:
         hits, chosen, present = (weights @ evidence[name] for name in ("hit", "chosen", "present"))
-        involved = (chosen + present) > 0
+        # A tag of which a resample has drawn nothing is not one that nobody ever said.
+        involved = (present > 0) | ((chosen > 0) & ~evidence["present"].any(axis=0))
         counted = evidence["known"] * weights[:, None]
         precisions = self._average_precisions(evidence, counted)
         precisions = precisions[~np.isnan(precisions)]

@@ -274,6 +274,15 @@ def test_f1_counts_the_classes_that_are_in_the_truth_or_the_answers_as_scikit_le
     assert found["f1_macro"] == pytest.approx(expected)
 
 
+def test_f1_does_not_count_a_class_that_a_resample_leaves_out() -> None:
+    task = learned(["a", "b", "c"])
+    raw = np.eye(3)[[0, 0, 1, 1]]  # one "a" is taken for "b"
+    found = scored(task, raw, ["a", "a", "a", "b"], np.array([1.0, 1, 1, 0]))
+    assert found["f1_macro"] == pytest.approx(0.8)
+    found = scored(task, raw, ["a", "a", "a", "a"], np.array([1.0, 1, 1, 1]))
+    assert found["f1_macro"] == pytest.approx((2 / 3 + 0) / 2)  # nobody ever said "b"
+
+
 def test_details_are_those_of_scikit_learn() -> None:
     task, raw, truth = random_case(5)
     confusion, grid, _ = task.details(task.evidence(task.decode(raw), truth))

@@ -217,6 +217,17 @@ def test_metrics_are_those_of_scikit_learn_on_what_is_known(weighted: bool) -> N
     assert found["f1_micro"] == pytest.approx(sk.f1_score(present[known], chosen[known]))
 
 
+def test_f1_does_not_count_a_tag_that_a_resample_leaves_out() -> None:
+    task = tags(classes=["blue", "red"])
+    task.learn([seen("red"), seen("blue")])
+    raw = np.where([[1, 1], [1, 0], [0, 1]], 9.0, -9.0)
+    answers = [seen("red"), seen("blue"), seen("red")]
+    weights = np.array([1.0, 0, 1])
+    assert scored(task, raw, answers, weights)["f1_macro"] == pytest.approx(1)
+    nobody = [seen("red"), seen(), seen("red")]
+    assert scored(task, raw, nobody, weights)["f1_macro"] == pytest.approx(1 / 2)
+
+
 def test_a_tag_without_positives_does_not_count_in_map() -> None:
     task, raw, answers = case()
     others = [Seen(answer.present - {"red"}, answer.asked) for answer in answers]
