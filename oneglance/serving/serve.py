@@ -42,7 +42,8 @@ def serve(
     Raises:
         OneglanceError: the run cannot be served, or the address cannot be used.
     """
-    # The same for torch as in ``open_session`` for ONNX Runtime; OpenMP reads it when torch is loaded.
+    # Threads of torch that have nothing to do sleep, for they would take the processors from other processes;
+    # OpenMP reads it when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     with needs_extra("serve", "serve"):
         from oneglance.allocator import keep_freed_memory

@@ -147,7 +147,7 @@ def test_it_is_alone_only_while_nothing_else_is_here_or_on_its_way() -> None:
             pass
 
     async def some() -> None:
-        engine = Service(Noted(), Bounds(wait=0))  # type: ignore[arg-type]
+        engine = Service(Noted(), Bounds(wait=0))
         one = [SentImage("a.png", RED)]
         await engine.answer(one)
         await asyncio.gather(engine.answer(one), engine.answer(one))
