@@ -89,7 +89,7 @@ def test_a_picture_that_kills_its_process_is_named_and_the_service_goes_on() -> 
 
 
 class Patient(Engine):
-    """Takes so many seconds for a pass; with all processors to itself, so many others. Its vectors tell how
+    """Takes so many seconds for a pass; with all processors to itself, so many others. Its prices tell how
     many processors it had.
     """
 
@@ -113,11 +113,13 @@ def patient(seconds: float, alone: float) -> Predictor:
 
 @pytest.mark.parametrize(("seconds", "alone"), [(0.02, 0), (0, 0.02)])
 def test_a_picture_that_comes_alone_has_all_processors_where_that_is_sooner(
-    seconds: float, alone: float
+    monkeypatch: pytest.MonkeyPatch, seconds: float, alone: float
 ) -> None:
-    crew = Crew(partial(patient, seconds, alone), Bounds(), 2)
+    monkeypatch.setattr("oneglance.serving.crew.threads", lambda: 3)
+    crew = Crew(partial(patient, seconds, alone), Bounds(), 1)
     price = patient(0, 0).tasks["price"]
-    few, all_of_them = (price.decode(np.float32([[n]]))[0]["value"] for n in (1, threads()))
+    few, all_of_them = (price.decode(np.float32([[n]]))[0]["value"] for n in (1, 3))
+    assert abs(few - all_of_them) > 0.1
 
     def told(alone: bool) -> float:
         [answer] = crew.answer([SentImage("a.png", RED)], alone).result()
