@@ -26,8 +26,8 @@ from oneglance.evaluation.scores import group_weights
 from oneglance.inference.export import parts_of
 from oneglance.inference.pictures import pictures
 from oneglance.inference.predictor import BATCH, Predictor
-from oneglance.run import RunFolder
-from oneglance.screen import Screen
+from oneglance.progress import Screen
+from oneglance.run_folder import RunFolder
 
 RATES = (0.01, 0.05, 0.1)
 WANTED = 0.95  # AUROC

@@ -17,7 +17,7 @@ _HOMES = {
     "check": "api",
     "compare": "api",
     "convert": "api",
-    "demo": "api",
+    "demo": "demonstration",
     "evaluate": "api",
     "export": "api",
     "get": "api",
@@ -61,7 +61,6 @@ if TYPE_CHECKING:
         check,
         compare,
         convert,
-        demo,
         evaluate,
         export,
         get,
@@ -73,6 +72,7 @@ if TYPE_CHECKING:
         tune,
     )
     from oneglance.data.checks import summary
+    from oneglance.demonstration import demo
     from oneglance.errors import ConfigError, DataError, OneglanceError, Problem, RunError
     from oneglance.serving.serve import serve
 

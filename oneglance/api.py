@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oneglance import config as configuration
+from oneglance.atomic_files import write_text
 from oneglance.config import Config
 from oneglance.data.checks import summary, without_unreadable
 from oneglance.data.dataset import Part, load_dataset, refuse
 from oneglance.data.images import Fit, Limits
 from oneglance.data.record import Record
 from oneglance.errors import ConfigError, DataError, Problem, needs_extra
-from oneglance.files import make_folder, write_text
 from oneglance.inference.pictures import Paths, read, relative, start_of_names
 from oneglance.inference.pictures import pictures as pictures_of
-from oneglance.screen import Screen
+from oneglance.progress import Screen
 from oneglance.task import build_tasks, learn_all
 from oneglance.terminal import default_screen
 
@@ -31,7 +31,7 @@ class Run:
 
     def __init__(self, path: str | Path) -> None:
         with needs_extra("train", "a run folder"):
-            from oneglance.run import RunFolder
+            from oneglance.run_folder import RunFolder
 
             self.folder = RunFolder.open(path)
         self.path = self.folder.path
@@ -112,7 +112,7 @@ def train(
     """
     with needs_extra("train", "train"):
         from oneglance.data.cache import open_canvases
-        from oneglance.places import begun, chosen, going_on, new_run
+        from oneglance.run_lookup import begun, chosen, going_on, new_run
         from oneglance.training.session import Session
 
     screen = screen or default_screen()
@@ -167,7 +167,7 @@ def evaluate(
     """
     with needs_extra("train", "evaluate"):
         from oneglance.evaluation.evaluate import evaluate_run
-        from oneglance.run import RunFolder
+        from oneglance.run_folder import RunFolder
 
     folder = RunFolder.open(run)
     return evaluate_run(folder, split, Path(out) if out else folder.path, screen or default_screen())
@@ -210,7 +210,7 @@ def compare(
     """
     with needs_extra("train", "compare"):
         from oneglance.evaluation import compare as comparison
-        from oneglance.places import run_name
+        from oneglance.run_lookup import run_name
 
     wanted = comparison.plan(seeds, budget, only, balancers, groups)
     declared = configuration.load(config, set)
@@ -245,8 +245,8 @@ def group(
     """
     with needs_extra("train", "group"):
         from oneglance.evaluation import grouping
-        from oneglance.places import run_name
-        from oneglance.run import RunFolder
+        from oneglance.run_folder import RunFolder
+        from oneglance.run_lookup import run_name
 
     given = Path(config)
     if given.is_dir():
@@ -290,7 +290,7 @@ def tune(
     with needs_extra("train", "tune"):
         from oneglance.evaluation import compare as comparison
         from oneglance.evaluation import tuning
-        from oneglance.places import run_name
+        from oneglance.run_lookup import run_name
 
     time = comparison.seconds(budget) if budget else None
     declared = configuration.load(config, set)
@@ -395,7 +395,7 @@ def export(
         for name in ("torch", "onnx", "onnxscript"):
             import_module(name)
         from oneglance.inference.export import export_run
-        from oneglance.run import RunFolder
+        from oneglance.run_folder import RunFolder
 
     place = Path(out) if out else None
     return export_run(RunFolder.open(run), place, format, precision, screen or default_screen())
@@ -506,33 +506,10 @@ def get(name: str, folder: str | Path = "data", *, screen: Screen | None = None)
 def runs(folder: str | Path = "runs") -> list[dict[str, Any]]:
     """What is known of each run folder in ``folder``: name, tasks, best epoch, validation scores, seconds."""
     with needs_extra("train", "runs"):
-        from oneglance.places import listed
-        from oneglance.run import runs_in
+        from oneglance.run_folder import runs_in
+        from oneglance.run_lookup import listed
 
     return [listed(run) for run in runs_in(Path(folder))]
-
-
-def demo(folder: str | Path = "demo", *, screen: Screen | None = None) -> Run:
-    """Everything once, offline: draw pictures, check, train, evaluate, predict, and say where to look."""
-    from oneglance.data.scenes import write_scenes
-
-    with needs_extra("train", "demo"):
-        import_module("oneglance.training.session")  # so that this is told before anything is written
-        from oneglance.places import new_run
-    screen = screen or default_screen()
-    place = make_folder(Path(folder))
-    data, config = place / "scenes", place / "oneglance.toml"
-    if config.exists() and config.read_bytes() != DEMO.encode():
-        raise ConfigError("is another one already", where=str(config), cure="name a new folder for the demo")
-    screen.say("drawing pictures, with a few answers left out on purpose")
-    write_scenes(data)
-    write_text(config, DEMO)
-    for line in summary(check(config, screen=screen)):
-        screen.say(line)
-    run = train(config, out=new_run(Path("demo"), None, place / "runs"), screen=screen)
-    run.evaluate(screen=screen)
-    predict(run.path, data / "images", out=place / "answers.jsonl", screen=screen)
-    return run
 
 
 def _refuse_early(config: Config, *, load_weights: bool) -> None:
@@ -546,45 +523,3 @@ def _refuse_early(config: Config, *, load_weights: bool) -> None:
     pick_device(config.training.device)
     backbone = build_backbone(config.backbone, config.base, load_weights=load_weights)
     branches(backbone, config.tasks, config.training.private_stage)
-
-
-DEMO = """\
-# What `oneglance demo` trains: drawn pictures with a real handwritten digit on each.
-[[sources]]
-path = "scenes/labels.csv"
-group = "scene"
-[[sources]]
-path = "scenes/boxes.csv"   # the same pictures: what both say of one is known of it
-
-[tasks.digit]
-type = "label"
-[tasks.background]
-type = "label"
-[tasks.shapes]
-type = "tags"
-none = ["none"]
-[tasks.covered]
-type = "number"
-unit = "%"
-[tasks.objects]
-type = "boxes"
-width = 32
-depth = 1
-attributes.colour = { type = "label" }
-[tasks.look]
-type = "embedding"
-like = "background"
-size = 16
-
-[backbone]
-name = "small"
-size = 64
-options = { width = 48 }
-
-[augment]
-flip = false        # a mirrored digit is no digit
-
-[training]
-epochs = 22
-batch = 32
-"""

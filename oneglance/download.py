@@ -11,9 +11,9 @@ from typing import Any
 
 from torchvision import datasets
 
+from oneglance.atomic_files import explained, make_folder
 from oneglance.errors import OneglanceError, nearest
-from oneglance.files import explained, make_folder
-from oneglance.screen import Screen
+from oneglance.progress import Screen
 
 SETS = {
     "mnist": ("MNIST", "MNIST/raw"),

@@ -12,9 +12,8 @@ import pkgutil
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import Field, PrivateAttr
@@ -23,11 +22,12 @@ from oneglance import tasks
 from oneglance.config import Table, read_table
 from oneglance.data.union import unite_same
 from oneglance.errors import ConfigError, DataError, nearest
+from oneglance.report_items import Detail
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor, nn
 
+    from oneglance.batch_transform import Mix, View
     from oneglance.data.images import Placement
     from oneglance.shape import Shape
 
@@ -39,77 +39,6 @@ Prediction = dict[str, Any]
 
 Evidence = dict[str, Any]
 """What metrics need of the answered pictures, worked out once, for metrics are asked for many resamples."""
-
-
-class View(NamedTuple):
-    """Which part of which pictures each of n new pictures shows.
-
-    A new picture shows a plane of one or four old ones; all places are in -1 to 1 from edge to edge.
-    """
-
-    motion: Tensor  # float32 [n, 2, 3]: places in the new picture to places in the plane
-    tiles: Tensor  # int64 [n, t]: the old pictures that lie in the plane; -1: none
-    scale: Tensor  # float32 [n]: of the old pictures on the plane, 1 or 0.5
-    offset: Tensor  # float32 [t, 2]: where the middle of each of four lies; one alone lies at 0
-    canvas: tuple[int, int]  # width and height of a picture in pixels
-
-    @property
-    def alone(self) -> Tensor:
-        """bool [n]: it shows one picture only."""
-        return self.scale == 1
-
-    def to(self, device: torch.device) -> View:
-        """The same on ``device``."""
-        motion, tiles, scale, offset = (part.to(device) for part in self[:4])
-        return View(motion, tiles, scale, offset, self.canvas)
-
-    def holds(self, target: Tensor) -> Tensor:
-        """``target`` [old pictures, ...] of the pictures in the plane: [n, t, ...]."""
-        return target[self.tiles.clamp(min=0)]
-
-
-class Mix(NamedTuple):
-    """Mixup of a batch with itself: picture i is ``share`` of i and the rest of ``partner[i]``."""
-
-    partner: Tensor  # int64 [n]
-    share: float  # in 0.5 to 1
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """A detail of the report: counts by row and column, such as a confusion matrix."""
-
-    title: str
-    rows: str
-    columns: str
-    names: tuple[str, ...]
-    values: np.ndarray
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A detail of the report: a table with a header."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str | float, ...], ...]
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A detail of the report: points in a plane; ``diagonal``: y = x is what one wishes for."""
-
-    title: str
-    x_label: str
-    y_label: str
-    x: np.ndarray
-    y: np.ndarray
-    diagonal: bool = False
-    line: bool = True
-    log: bool = False  # both axes; every x and y is above 0
-
-
-Detail = Matrix | Grid | Curve
 
 
 class Task(Table, ABC):

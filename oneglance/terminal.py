@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Column
 from rich.text import Text
 
-from oneglance.screen import Screen
+from oneglance.progress import Screen
 
 LINE_EVERY = 10.0  # seconds between plain lines
 

@@ -13,7 +13,7 @@ import pytest
 import oneglance
 from oneglance.api import Run
 from oneglance.data.scenes import write_scenes
-from oneglance.screen import Screen
+from oneglance.progress import Screen
 
 
 def settings(size: object = 32, epochs: int = 2) -> str:

@@ -22,13 +22,13 @@ from PIL import Image
 from user import CONFIG, PICTURES, TASKS, files, home, trained  # noqa: F401
 
 import oneglance
-from oneglance import api
+from oneglance import demonstration
 from oneglance.data import scenes
 from oneglance.data.record import Box, Record, Seen
 from oneglance.data.source import open_source
 from oneglance.errors import ConfigError, DataError, RunError, StoppedError
-from oneglance.run import RunFolder
-from oneglance.screen import Screen
+from oneglance.progress import Screen
+from oneglance.run_folder import RunFolder
 
 SILENT = Screen()
 ONE_EPOCH = ("training.epochs=1",)
@@ -450,7 +450,7 @@ def smaller(demo: str) -> str:
 def small_demo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The demo with fewer and smaller pictures, and less to learn."""
     monkeypatch.setattr(scenes, "write_scenes", partial(scenes.write_scenes, count=PICTURES, size=32))
-    monkeypatch.setattr(api, "DEMO", smaller(api.DEMO))
+    monkeypatch.setattr(demonstration, "DEMO", smaller(demonstration.DEMO))
     monkeypatch.chdir(tmp_path)
 
 

@@ -19,7 +19,7 @@ from user import Said, Shell, shell  # noqa: F401
 import oneglance
 from oneglance.download import SETS, download
 from oneglance.errors import OneglanceError
-from oneglance.screen import Screen
+from oneglance.progress import Screen
 
 
 @pytest.mark.parametrize("name", sorted(SETS))

@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "oneglance"
 # `oneglance` alone is what `from oneglance import ...` gives: the public names.
 LAYERS = [
     ["errors"],
-    ["allocator", "config", "files", "screen", "shape"],
+    ["allocator", "atomic_files", "batch_transform", "config", "progress", "report_items", "shape"],
     ["data"],
     ["backbone", "balancer", "machine", "mlp", "retrieval", "scoring", "weights"],
     ["adapter", "projection"],
@@ -26,11 +26,12 @@ LAYERS = [
     ["detection"],
     ["tasks", "backbones", "balancers"],
     ["network"],
-    ["run"],
+    ["run_folder"],
     ["training", "inference"],
     ["evaluation"],
-    ["download", "places", "tables", "terminal"],
+    ["download", "run_lookup", "tables", "terminal"],
     ["api"],
+    ["demonstration"],
     ["oneglance"],
     ["serving"],
     ["cli"],
@@ -185,7 +186,7 @@ def test_tasks_and_data_work_without_torch() -> None:
         ("from .. import api", True),
         ("from ..api import train", True),
         ("import oneglance.network", True),
-        ("def late():\n    from oneglance.run import Run", True),
+        ("def late():\n    from oneglance.run_folder import Run", True),
         ("class Late:\n    if True:\n        import oneglance.api", True),
         ("from oneglance.tasks.other import Other", False),
         ("from .other import Other", False),
@@ -202,8 +203,18 @@ def test_tasks_and_data_work_without_torch() -> None:
 def test_the_check_sees_what_it_should(tmp_path: Path, text: str, wrong: bool) -> None:
     package = tmp_path / "oneglance"
     (package / "tasks").mkdir(parents=True)
-    above = ("__init__", "errors", "task", "network", "run", "api", "cli", "tasks/__init__", "tasks/other")
-    for name in above:
+    above = (
+        "__init__",
+        "errors",
+        "task",
+        "network",
+        "run_folder",
+        "api",
+        "cli",
+        "tasks/__init__",
+        "tasks/other",
+    )
+    for name in (*above, "tasks/other"):
         (package / f"{name}.py").write_text("")
     (package / "tasks" / "mine.py").write_text(text)
     assert any(points_up(found) for found in imports(package)) is wrong

@@ -17,8 +17,8 @@ from oneglance.config import Config
 from oneglance.data.dataset import Part
 from oneglance.data.record import ImageRef, Record
 from oneglance.errors import StoppedError
-from oneglance.run import RunFolder
-from oneglance.screen import Screen
+from oneglance.progress import Screen
+from oneglance.run_folder import RunFolder
 from oneglance.task import build_tasks
 from oneglance.tasks.tags import Seen
 from oneglance.training.loop import Learner

@@ -11,6 +11,7 @@ from typing import Any
 
 from PIL import Image
 
+from oneglance.atomic_files import make_folder, write_bytes
 from oneglance.data.header import header
 from oneglance.data.merge import Merge
 from oneglance.data.quote import plain
@@ -20,7 +21,6 @@ from oneglance.data.source import formats
 from oneglance.data.union import unite_same, unite_seen
 from oneglance.data.writer import Item, Writer, targets, writer_class
 from oneglance.errors import ConfigError, Problem, RunError, nearest
-from oneglance.files import make_folder, write_bytes
 
 # What a file begins with, for pictures whose names do not tell.
 BEGINNINGS = {

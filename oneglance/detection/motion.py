@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from oneglance.task import View
+from oneglance.batch_transform import View
 
 
 def moved(target: Mapping[str, Tensor], view: View, *, visible: float, smallest: float) -> dict[str, Tensor]:

@@ -23,7 +23,7 @@ from oneglance.evaluation import arms, conflicts, grouping, tuning
 from oneglance.evaluation.conflicts import History
 from oneglance.inference.pictures import relative
 from oneglance.network import Network, parts_of
-from oneglance.run import RunFolder
+from oneglance.run_folder import RunFolder
 from oneglance.task import build_tasks
 
 CONFLICT = -0.1  # mean cosine to another task from which on they disturb each other, if beyond noise

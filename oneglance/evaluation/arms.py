@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from oneglance import config as configuration
+from oneglance.atomic_files import write_json
 from oneglance.config import BackboneTable, Config
 from oneglance.data.cache import open_canvases
 from oneglance.data.checks import summary, without_unreadable
@@ -21,12 +22,11 @@ from oneglance.data.images import Fit, Limits, Placement
 from oneglance.errors import DivergedError, RunError, StoppedError
 from oneglance.evaluation.evaluate import count_read
 from oneglance.evaluation.memory import peak_memory
-from oneglance.files import write_json
 from oneglance.inference.predictor import BATCH, Predictor
 from oneglance.machine import pick_device
 from oneglance.network import parts_of
-from oneglance.run import RunFolder
-from oneglance.screen import Screen
+from oneglance.progress import Screen
+from oneglance.run_folder import RunFolder
 from oneglance.task import Prediction, Task, build_tasks
 from oneglance.training.batches import PictureStore
 from oneglance.training.session import Session

@@ -20,7 +20,7 @@ from oneglance.evaluation.clusters import clusters, single_classes
 from oneglance.evaluation.features import Rows
 from oneglance.evaluation.fitting import Fitted, Known, boosted, head, nearest
 from oneglance.evaluation.sliding import sliding
-from oneglance.screen import Screen
+from oneglance.progress import Screen
 from oneglance.task import Task
 from oneglance.vector_task import VectorTask
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from oneglance import balancer
+from oneglance.atomic_files import make_folder, write_json
 from oneglance.backbone import narrower
 from oneglance.config import BackboneTable, Config
 from oneglance.errors import ConfigError, DataError, nearest
@@ -20,9 +21,8 @@ from oneglance.evaluation import advice, arms, grouping, statistics
 from oneglance.evaluation.arms import Answers, World
 from oneglance.evaluation.baselines import FAMILIES, Baseline, Views, baselines, clusterings, never, strongest
 from oneglance.evaluation.comparison_page import write_page
-from oneglance.files import make_folder, write_json
-from oneglance.run import RunFolder
-from oneglance.screen import Screen
+from oneglance.progress import Screen
+from oneglance.run_folder import RunFolder
 from oneglance.task import Prediction, Task, learn_all
 
 TRAINED = ("joint", "single", "single_same_size")  # words of --only that train networks

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from oneglance.atomic_files import write_text
 from oneglance.evaluation.advice import CALLED as REMEDIES
 from oneglance.evaluation.arms import AGAINST, NETWORKS
 from oneglance.evaluation.plots import Plot, plot
 from oneglance.evaluation.report import Bar, ScoreRow, environment, figure
-from oneglance.files import write_text
 
 ARMS = (*NETWORKS, "classical", "constant")
 CALLED = {

@@ -11,17 +11,18 @@ from typing import Any
 
 import numpy as np
 
+from oneglance.atomic_files import make_folder, write_json
 from oneglance.data.dataset import Dataset, load_dataset
 from oneglance.data.images import Placement
 from oneglance.data.record import ImageRef, Record
 from oneglance.errors import ConfigError, RunError
 from oneglance.evaluation.report import Wrong, write_page
 from oneglance.evaluation.scores import score
-from oneglance.files import make_folder, write_json
 from oneglance.inference.predictor import Predictor
-from oneglance.run import RunFolder
-from oneglance.screen import Screen
-from oneglance.task import Detail, Evidence, Prediction, Task
+from oneglance.progress import Screen
+from oneglance.report_items import Detail
+from oneglance.run_folder import RunFolder
+from oneglance.task import Evidence, Prediction, Task
 
 WORST = 12  # pictures shown per task
 PARTS = ("test", "validation")

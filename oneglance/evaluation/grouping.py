@@ -18,8 +18,8 @@ from oneglance.config import Config
 from oneglance.errors import ConfigError, RunError, nearest
 from oneglance.evaluation import arms, conflicts
 from oneglance.evaluation.conflicts import Cosines
-from oneglance.run import RunFolder, runs_in
-from oneglance.screen import Screen
+from oneglance.progress import Screen
+from oneglance.run_folder import RunFolder, runs_in
 
 EXHAUSTIVE = 8  # tasks up to which every grouping is tried: 4,140 of them
 SHORT = 4  # the training made for this is that many times shorter, but has at least ...

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from oneglance.task import Curve, Matrix
+from oneglance.report_items import Curve, Matrix
 
 WIDTH, HEIGHT = 400, 280  # of a plot, in its own pixels
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 10, 42  # around the plane

@@ -16,14 +16,15 @@ import jinja2
 import numpy as np
 from PIL import Image
 
+from oneglance.atomic_files import write_text
 from oneglance.data.images import Fit, Limits, canvas_of
 from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError
 from oneglance.evaluation.plots import HeatMap, Plot, curve, heat_map, mistakes, plot, short
 from oneglance.evaluation.together import together
-from oneglance.files import write_text
 from oneglance.inference.draw import SMALLEST, Mark, draw
-from oneglance.task import Curve, Detail, Grid, Matrix, kinds, task_class
+from oneglance.report_items import Curve, Detail, Grid, Matrix
+from oneglance.task import kinds, task_class
 
 SHOWN = 24  # pictures per task
 FIT = Fit(192)  # of a thumbnail, pixels: sharp on a screen of twice the density

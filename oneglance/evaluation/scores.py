@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from oneglance.files import finite
+from oneglance.atomic_files import finite
 from oneglance.task import Prediction, Task
 
 

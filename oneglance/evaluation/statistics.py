@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from oneglance.atomic_files import finite
 from oneglance.evaluation.scores import group_weights
-from oneglance.files import finite
 from oneglance.task import Prediction, Task
 
 RESAMPLES = 1000

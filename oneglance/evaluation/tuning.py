@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 
 from oneglance import config as configuration
+from oneglance.atomic_files import finite, make_folder, write_json
 from oneglance.config import Config
 from oneglance.errors import ConfigError, DivergedError, StoppedError
 from oneglance.evaluation import arms
 from oneglance.evaluation.arms import World
-from oneglance.files import finite, make_folder, write_json
-from oneglance.run import RunFolder, kept_of
-from oneglance.screen import Screen
+from oneglance.progress import Screen
+from oneglance.run_folder import RunFolder, kept_of
 from oneglance.task import build_tasks
 
 KEPT = 3  # one of so many goes on, for so many times the epochs

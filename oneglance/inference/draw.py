@@ -20,7 +20,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from oneglance.files import make_folder, replacing
+from oneglance.atomic_files import make_folder, replacing
 
 Mark = tuple[Sequence[float], str, int]
 """A box [x0, y0, x1, y1] in pixels of the picture, its caption, and the number of its class, from 0."""

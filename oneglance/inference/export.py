@@ -18,13 +18,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from oneglance.atomic_files import finite, write_bytes
 from oneglance.backbone import Backbone, Features
 from oneglance.data.dataset import load_dataset
 from oneglance.data.decoding import decode
 from oneglance.data.images import Canvas, Placement
 from oneglance.data.record import Record
 from oneglance.errors import ConfigError, OneglanceError, RunError, nearest
-from oneglance.files import finite, write_bytes
 from oneglance.inference.engine import Engine, Looked
 from oneglance.inference.engine_onnx import (
     INPUT,
@@ -42,8 +42,8 @@ from oneglance.inference.lanes import threads_of_each
 from oneglance.inference.novelty import Novelty
 from oneglance.inference.predictor import BATCH, Predictor, novelty_of
 from oneglance.network import Network
-from oneglance.run import RunFolder
-from oneglance.screen import Screen
+from oneglance.progress import Screen
+from oneglance.run_folder import RunFolder
 from oneglance.task import Task
 
 COMPARED = 256  # pictures of the validation part that both are asked about

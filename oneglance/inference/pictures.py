@@ -13,7 +13,7 @@ from oneglance.data.record import ImageRef, Record
 from oneglance.data.refs import FileImage, is_picture, shown
 from oneglance.data.source import open_source
 from oneglance.errors import ConfigError, DataError, Problem
-from oneglance.screen import Screen
+from oneglance.progress import Screen
 
 Paths = str | Path | Iterable[str | Path]
 

@@ -21,7 +21,7 @@ from oneglance.inference.novelty import FALSE_ALARM, Novelty
 from oneglance.task import Prediction, Task
 
 if TYPE_CHECKING:
-    from oneglance.run import RunFolder
+    from oneglance.run_folder import RunFolder
 
 BATCH = 64  # pictures per forward pass
 
@@ -50,7 +50,7 @@ def open_predictor(
 
         engine, contents = open_file(Path(path), device, lanes)
         return Predictor(engine, contents.tasks, contents.config, contents.novelty, false_alarm)
-    from oneglance.run import RunFolder
+    from oneglance.run_folder import RunFolder
 
     run = RunFolder.open(path)
     return Predictor.open(run, device=device, precision=precision, false_alarm=false_alarm, lanes=lanes)

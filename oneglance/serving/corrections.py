@@ -15,12 +15,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from oneglance.atomic_files import make_folder, write_bytes, write_text
 from oneglance.data.record import Box, Seen
 from oneglance.data.refs import PICTURE_ENDINGS
 from oneglance.data.text import lines
 from oneglance.data.writer import in_a_cell
 from oneglance.errors import ConfigError, Misfit, RunError, nearest
-from oneglance.files import make_folder, write_bytes, write_text
 from oneglance.serving.limits import Refused
 from oneglance.serving.sent import SentImage
 from oneglance.task import Task

@@ -24,7 +24,7 @@ from oneglance.data.workers import Job, Workers
 from oneglance.errors import PictureError
 from oneglance.inference.lanes import threads, threads_of_each
 from oneglance.inference.predictor import Predictor
-from oneglance.screen import Screen
+from oneglance.progress import Screen
 from oneglance.serving.limits import Bounds
 from oneglance.task import Task
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from oneglance.errors import ConfigError, needs_extra
-from oneglance.screen import Screen
+from oneglance.progress import Screen
 from oneglance.serving.limits import Bounds
 from oneglance.terminal import default_screen
 

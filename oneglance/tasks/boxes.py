@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 import numpy as np
 from pydantic import Field, PrivateAttr
 
+from oneglance.batch_transform import Mix, View
 from oneglance.data.record import Box, Seen
 from oneglance.data.union import unite_seen
 from oneglance.detection import matching
 from oneglance.detection.suppression import suppress
 from oneglance.errors import ConfigError, DataError, Misfit, nearest
+from oneglance.report_items import Detail, Grid
 from oneglance.shape import Level, Shape
-from oneglance.task import Detail, Evidence, Grid, Mix, Prediction, Target, Task, View, build_tasks
+from oneglance.task import Evidence, Prediction, Target, Task, build_tasks
 from oneglance.vector_task import ClassNames, VectorTask, sigmoid
 
 if TYPE_CHECKING:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field, PrivateAttr
 
+from oneglance.batch_transform import Mix, View
 from oneglance.errors import ConfigError, DataError, Misfit, nearest
 from oneglance.retrieval import Neighbours, neighbours
 from oneglance.scoring import weighted_mean
 from oneglance.shape import Shape
-from oneglance.task import Evidence, Mix, Prediction, Target, Task, View
+from oneglance.task import Evidence, Prediction, Target, Task
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from oneglance.batch_transform import Mix, View
 from oneglance.config import AugmentTable
-from oneglance.task import Mix, View
 
 QUARTERS = ((-0.5, -0.5), (0.5, -0.5), (-0.5, 0.5), (0.5, 0.5))  # where the four pictures of a mosaic lie
 ALONE = -1  # the kin of pictures that no other may be put beside

@@ -11,7 +11,7 @@ import torch
 from oneglance.config import Config
 from oneglance.machine import precise
 from oneglance.network import Network
-from oneglance.screen import Screen
+from oneglance.progress import Screen
 from oneglance.training.batches import Batches, Store
 
 

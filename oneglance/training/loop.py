@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 
 from oneglance.balancer import Balancer, gram_matrix
+from oneglance.batch_transform import Mix
 from oneglance.config import TrainingTable
 from oneglance.errors import DivergedError
 from oneglance.machine import precise
 from oneglance.network import Network
-from oneglance.task import Mix, Task
+from oneglance.task import Task
 from oneglance.training.augment import Augment
 from oneglance.training.batches import Batch, Batches, Targets
 from oneglance.training.gradients import EVERY, Shared, Watch

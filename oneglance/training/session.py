@@ -14,17 +14,17 @@ import numpy as np
 import torch
 
 from oneglance.allocator import keep_freed_memory
+from oneglance.atomic_files import finite, sweep, write_json
 from oneglance.balancer import build_balancer
 from oneglance.config import Config
 from oneglance.data.cache import cache_folder
 from oneglance.data.dataset import Part
 from oneglance.data.images import Fit
 from oneglance.errors import ConfigError, DataError, DivergedError, RunError, StoppedError
-from oneglance.files import finite, sweep, write_json
 from oneglance.machine import environment, faster_precision, pick_device
 from oneglance.network import Network, build_network
-from oneglance.run import ANEW, RunFolder
-from oneglance.screen import Screen
+from oneglance.progress import Screen
+from oneglance.run_folder import ANEW, RunFolder
 from oneglance.task import Task, learn_all
 from oneglance.training.augment import Augment
 from oneglance.training.batches import Batches, PictureStore

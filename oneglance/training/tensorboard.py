@@ -8,7 +8,7 @@ from typing import Any
 
 from oneglance.config import Config
 from oneglance.errors import needs_extra
-from oneglance.run import RunFolder
+from oneglance.run_folder import RunFolder
 
 
 @contextmanager

@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 import torch
 
+from oneglance.batch_transform import Mix, View
 from oneglance.data.images import Fit
 from oneglance.data.record import Box
 from oneglance.data.record import Seen as SeenBoxes
+from oneglance.report_items import Curve, Grid, Matrix
 from oneglance.shape import Level, Shape
-from oneglance.task import Curve, Grid, Matrix, Mix, Task, View, build_tasks, kinds
+from oneglance.task import Task, build_tasks, kinds
 from oneglance.tasks.tags import Seen
 from oneglance.training.augment import QUARTERS
 

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from oneglance.batch_transform import View
 from oneglance.config import AugmentTable
 from oneglance.detection.motion import moved
-from oneglance.task import View
 from oneglance.training.augment import QUARTERS, Augment
 
 STILL: dict[str, Any] = {"flip": False, "shift": 0, "scale": (1, 1), "colour": 0, "mosaic": 0}

@@ -26,8 +26,8 @@ from oneglance.errors import ConfigError, RunError, StoppedError
 from oneglance.evaluation import arms, compare
 from oneglance.evaluation.comparison_page import quality
 from oneglance.evaluation.memory import Peak, peak_memory
-from oneglance.run import RunFolder
-from oneglance.screen import Screen
+from oneglance.progress import Screen
+from oneglance.run_folder import RunFolder
 
 ARMS = ("joint", "joint_long", "single", "constant")
 TASKS = ("background", "covered")

@@ -18,7 +18,7 @@ from user import TASKS, Shell, files, home, shell, trained  # noqa: F401
 
 import oneglance
 from oneglance.errors import ConfigError, DataError, RunError
-from oneglance.screen import Screen
+from oneglance.progress import Screen
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 METRICS = {

@@ -20,7 +20,7 @@ from oneglance.evaluation.plots import (
     plot,
     short,
 )
-from oneglance.task import Curve, Matrix
+from oneglance.report_items import Curve, Matrix
 
 LABELS = ("epoch", "loss")
 quick = settings(deadline=None, max_examples=100)

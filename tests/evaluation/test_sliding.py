@@ -21,7 +21,7 @@ from oneglance.evaluation.baselines import WINDOWS, baselines
 from oneglance.evaluation.fitting import Fitted
 from oneglance.evaluation.sliding import Detector, sliding
 from oneglance.evaluation.windows import MANY, Windows
-from oneglance.screen import Screen
+from oneglance.progress import Screen
 from oneglance.task import build_tasks, learn_all
 
 CPU = torch.device("cpu")

@@ -10,7 +10,7 @@ import pytest
 from drawn import own_cache, settings, trained_on_scenes
 
 from oneglance.data.refs import FileImage
-from oneglance.screen import Screen
+from oneglance.progress import Screen
 
 EVERYTHING = """\
 [[sources]]

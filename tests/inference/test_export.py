@@ -27,8 +27,8 @@ from oneglance.data.refs import FileImage
 from oneglance.errors import ConfigError, RunError
 from oneglance.inference import engine_onnx, export
 from oneglance.inference.predictor import open_predictor
-from oneglance.run import RunFolder
-from oneglance.screen import Screen
+from oneglance.progress import Screen
+from oneglance.run_folder import RunFolder
 
 # The same answers.
 

@@ -21,7 +21,7 @@ from oneglance.data.refs import FileImage
 from oneglance.errors import RunError
 from oneglance.inference.draw import colour_of, drawing_name
 from oneglance.inference.illustrate import illustrated
-from oneglance.screen import Screen
+from oneglance.progress import Screen
 from oneglance.task import Task, build_tasks
 
 WIDTH, HEIGHT = 400, 320  # of the upright picture

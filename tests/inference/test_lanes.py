@@ -23,7 +23,7 @@ from oneglance.inference.engine_onnx import open_file
 from oneglance.inference.engine_torch import TorchEngine
 from oneglance.inference.lanes import Lanes, threads, threads_of_each
 from oneglance.inference.predictor import Predictor, open_predictor
-from oneglance.run import RunFolder
+from oneglance.run_folder import RunFolder
 
 
 class Slow(Engine):

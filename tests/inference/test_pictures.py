@@ -10,7 +10,7 @@ from PIL import Image
 
 from oneglance.errors import DataError
 from oneglance.inference.pictures import pictures, relative, start_of_names
-from oneglance.screen import Screen
+from oneglance.progress import Screen
 
 
 class Heard(Screen):

@@ -20,7 +20,7 @@ from oneglance.data.record import ImageRef
 from oneglance.data.refs import FileImage
 from oneglance.errors import ConfigError, RunError
 from oneglance.inference.predictor import BATCH, Predictor, open_predictor
-from oneglance.run import RunFolder
+from oneglance.run_folder import RunFolder
 
 
 def refs(folder: Path, count: int) -> list[ImageRef]:

@@ -21,7 +21,7 @@ from user import trained  # noqa: F401
 
 import oneglance
 from oneglance.inference.predictor import open_predictor
-from oneglance.screen import Screen
+from oneglance.progress import Screen
 from oneglance.serving.app import Settings
 from oneglance.serving.guard import Access
 from oneglance.serving.limits import Bounds

@@ -17,8 +17,8 @@ import oneglance
 from oneglance.data.record import Record
 from oneglance.data.source import open_source
 from oneglance.errors import ConfigError, RunError
-from oneglance.run import RunFolder
-from oneglance.screen import Screen
+from oneglance.progress import Screen
+from oneglance.run_folder import RunFolder
 from oneglance.serving.app import Settings
 from oneglance.serving.corrections import Corrections
 from oneglance.serving.limits import Refused

@@ -15,7 +15,7 @@ from service import form, picture
 
 import oneglance
 from oneglance.errors import ConfigError, MissingExtraError, OneglanceError
-from oneglance.screen import Screen
+from oneglance.progress import Screen
 from oneglance.serving.server import JsonLines, is_loopback, listening
 
 # The painted network in a process of its own.

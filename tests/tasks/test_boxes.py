@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from oneglance.batch_transform import Mix, View
 from oneglance.data.images import Fit
 from oneglance.data.record import Box, Seen
 from oneglance.errors import ConfigError, DataError, Misfit
 from oneglance.shape import Level, Shape
-from oneglance.task import Mix, Task, View, build_tasks
+from oneglance.task import Task, build_tasks
 from oneglance.tasks.boxes import Boxes
 
 RIPE = {"ripe": {"type": "label", "smoothing": 0.0, "unknown": ["?"]}}

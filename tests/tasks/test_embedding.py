@@ -10,9 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from oneglance.batch_transform import Mix, View
 from oneglance.errors import ConfigError, DataError, Misfit
 from oneglance.shape import Shape
-from oneglance.task import Mix, Task, View, build_tasks
+from oneglance.task import Task, build_tasks
 from oneglance.tasks.embedding import Embedding
 
 LIKE = ["a", "b", "a", "c", "b", "a"]

@@ -18,8 +18,8 @@ from oneglance.config import BackboneTable
 from oneglance.data.record import Box, Seen
 from oneglance.errors import ConfigError
 from oneglance.network import Network
-from oneglance.run import RunFolder
-from oneglance.screen import Screen
+from oneglance.progress import Screen
+from oneglance.run_folder import RunFolder
 from oneglance.task import build_tasks
 from oneglance.training.plan import build_optimizer
 

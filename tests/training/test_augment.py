@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from oneglance.batch_transform import Mix
 from oneglance.config import AugmentTable
-from oneglance.task import Mix
 from oneglance.training.augment import QUARTERS, Augment
 
 GREY = torch.tensor([120.0, 110.0, 100.0]).view(1, 3, 1, 1)

@@ -11,7 +11,7 @@ import toy
 from torch import Tensor
 from toy import CONFIG, TRAINING, VALIDATION, Pixels, begin, train, world
 
-from oneglance.screen import Screen
+from oneglance.progress import Screen
 from oneglance.training.frozen import Remembered, remembered
 from oneglance.training.session import Session
 

@@ -14,8 +14,8 @@ from oneglance import config as configuration
 from oneglance.data.dataset import Part
 from oneglance.data.record import Box, Record, Seen
 from oneglance.errors import ConfigError
-from oneglance.run import RunFolder
-from oneglance.screen import Screen
+from oneglance.progress import Screen
+from oneglance.run_folder import RunFolder
 from oneglance.task import build_tasks
 from oneglance.tasks.boxes import Boxes
 from oneglance.training.session import Session

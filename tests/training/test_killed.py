@@ -18,7 +18,7 @@ SETTINGS = ("training.epochs=12", "training.checkpoint_minutes=1e-9")  # a check
 CHILD = """
 import sys
 from pathlib import Path
-from oneglance.screen import Screen
+from oneglance.progress import Screen
 from toy import begin, go_on
 
 class Telling(Screen):

@@ -14,8 +14,8 @@ from torch import Tensor
 from toy import PLAIN, SIZE, begin
 
 from oneglance.balancers.equal import Equal
+from oneglance.batch_transform import Mix, View
 from oneglance.errors import DivergedError
-from oneglance.task import Mix, View
 from oneglance.training.batches import Batch
 from oneglance.training.loop import Learner, known_mean, learn, mean_skill
 from oneglance.training.plan import rate_at

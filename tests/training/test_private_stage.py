@@ -14,7 +14,7 @@ from oneglance.backbone import Backbone, Features, build_backbone
 from oneglance.config import BackboneTable
 from oneglance.errors import ConfigError
 from oneglance.network import Network, branches
-from oneglance.run import RunFolder
+from oneglance.run_folder import RunFolder
 from oneglance.training.batches import Batch
 from oneglance.training.plan import build_optimizer
 from oneglance.training.session import Session

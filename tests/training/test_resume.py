@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from toy import begin, go_on, hidden_files, results, train
 
 from oneglance.errors import RunError
-from oneglance.run import RunFolder
-from oneglance.screen import Screen
+from oneglance.progress import Screen
+from oneglance.run_folder import RunFolder
 
 STEPS = 9  # 3 epochs of 3
 

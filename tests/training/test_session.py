@@ -18,8 +18,8 @@ import torch
 from toy import VALIDATION, begin, go_on, hidden_files, results, train
 
 from oneglance.errors import DataError, DivergedError, MissingExtraError, RunError
-from oneglance.run import RunFolder, kept_of
-from oneglance.screen import Screen
+from oneglance.progress import Screen
+from oneglance.run_folder import RunFolder, kept_of
 from oneglance.training.session import Session
 
 TASKS = ["kind", "weight", "style", "verdict"]

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from oneglance import files
+from oneglance import atomic_files
+from oneglance.atomic_files import make_folder, replacing, sweep, write_bytes, write_json, write_text
 from oneglance.errors import RunError
-from oneglance.files import make_folder, replacing, sweep, write_bytes, write_json, write_text
 
 
 def names(folder: Path) -> list[str]:
@@ -97,7 +97,7 @@ def test_an_error_of_the_disk_is_a_message(
         "opening": (Path, "open"),
         "flushing": (os, "fsync"),
         "renaming": (Path, "replace"),
-        "writing": (files, "json"),
+        "writing": (atomic_files, "json"),
     }[moment]
     with monkeypatch.context() as patch, pytest.raises(RunError) as caught:
         if moment != "writing":

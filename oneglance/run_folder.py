@@ -30,9 +30,9 @@ from safetensors.torch import save
 from torch import Tensor
 
 from oneglance import config as configuration
+from oneglance.atomic_files import make_folder, write_bytes, write_json, write_text
 from oneglance.config import Config
 from oneglance.errors import RunError, WeightsError
-from oneglance.files import make_folder, write_bytes, write_json, write_text
 from oneglance.network import Network, build_network
 from oneglance.task import Task, build_tasks
 from oneglance.weights import fill, read_plain, read_tensors

@@ -10,7 +10,7 @@ from typing import Any
 from oneglance import config as configuration
 from oneglance.config import Config
 from oneglance.errors import ConfigError, OneglanceError, RunError
-from oneglance.run import RunFolder, new_place, overview, remove, runs_in
+from oneglance.run_folder import RunFolder, new_place, overview, remove, runs_in
 
 
 @contextmanager

@@ -1,0 +1,78 @@
+"""Everything once, offline, on pictures that it draws itself."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+from oneglance.api import Run, check, predict, train
+from oneglance.atomic_files import make_folder, write_text
+from oneglance.data.checks import summary
+from oneglance.errors import ConfigError, needs_extra
+from oneglance.progress import Screen
+from oneglance.terminal import default_screen
+
+
+def demo(folder: str | Path = "demo", *, screen: Screen | None = None) -> Run:
+    """Everything once, offline: draw pictures, check, train, evaluate, predict, and say where to look."""
+    from oneglance.data.scenes import write_scenes
+
+    with needs_extra("train", "demo"):
+        import_module("oneglance.training.session")  # so that this is told before anything is written
+        from oneglance.run_lookup import new_run
+    screen = screen or default_screen()
+    place = make_folder(Path(folder))
+    data, config = place / "scenes", place / "oneglance.toml"
+    if config.exists() and config.read_bytes() != DEMO.encode():
+        raise ConfigError("is another one already", where=str(config), cure="name a new folder for the demo")
+    screen.say("drawing pictures, with a few answers left out on purpose")
+    write_scenes(data)
+    write_text(config, DEMO)
+    for line in summary(check(config, screen=screen)):
+        screen.say(line)
+    run = train(config, out=new_run(Path("demo"), None, place / "runs"), screen=screen)
+    run.evaluate(screen=screen)
+    predict(run.path, data / "images", out=place / "answers.jsonl", screen=screen)
+    return run
+
+
+DEMO = """\
+# What `oneglance demo` trains: drawn pictures with a real handwritten digit on each.
+[[sources]]
+path = "scenes/labels.csv"
+group = "scene"
+[[sources]]
+path = "scenes/boxes.csv"   # the same pictures: what both say of one is known of it
+
+[tasks.digit]
+type = "label"
+[tasks.background]
+type = "label"
+[tasks.shapes]
+type = "tags"
+none = ["none"]
+[tasks.covered]
+type = "number"
+unit = "%"
+[tasks.objects]
+type = "boxes"
+width = 32
+depth = 1
+attributes.colour = { type = "label" }
+[tasks.look]
+type = "embedding"
+like = "background"
+size = 16
+
+[backbone]
+name = "small"
+size = 64
+options = { width = 48 }
+
+[augment]
+flip = false        # a mirrored digit is no digit
+
+[training]
+epochs = 22
+batch = 32
+"""
