@@ -17,7 +17,7 @@ import typer
 
 import oneglance
 from oneglance import config
-from oneglance.cli import app
+from oneglance.cli.commands import app
 from oneglance.task import build_tasks
 
 ROOT = Path(__file__).resolve().parent.parent

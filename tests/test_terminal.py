@@ -8,7 +8,7 @@ import sys
 import pytest
 from rich.console import Console
 
-from oneglance.tables import shown, times
+from oneglance.cli.tables import shown, times
 from oneglance.terminal import Terminal, _left, default_screen
 
 ROW = {"epoch": 2, "seconds": 41.3}

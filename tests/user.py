@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from drawn import copied, settings, trained_on_scenes
 
-from oneglance.cli import main
+from oneglance.cli.commands import main
 
 CONFIG = """\
 [[sources]]

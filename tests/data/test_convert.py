@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import oneglance
-from oneglance import cli
+from oneglance.cli import commands
 from oneglance.data.convert import convert
 from oneglance.data.gather import gather
 from oneglance.data.record import Box, ImageRef, Record, Seen
@@ -330,6 +330,6 @@ def test_the_format_to_read_may_be_named(
 
 
 def test_the_shell_knows_the_formats() -> None:
-    assert cli.readable("co") == ["coco"]
-    assert cli.writable("") == targets()
-    assert set(cli.readable("")) == set(formats())
+    assert commands.readable("co") == ["coco"]
+    assert commands.writable("") == targets()
+    assert set(commands.readable("")) == set(formats())

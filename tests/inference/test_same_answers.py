@@ -52,7 +52,7 @@ def told(words: Sequence[object], without: Path | None = None) -> subprocess.Pop
     script = (
         f"import sys; sys.path[:0] = {[str(without)] if without else []!r};"
         f"sys.argv = {['oneglance', *map(str, words)]!r};"
-        "from oneglance.cli import main; main()"
+        "from oneglance.cli.commands import main; main()"
     )
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     may = {**os.environ, "OMP_NUM_THREADS": "2"}

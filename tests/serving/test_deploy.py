@@ -11,7 +11,7 @@ import pytest
 import typer
 import yaml
 
-from oneglance.cli import app
+from oneglance.cli.commands import app
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text(encoding="utf-8")

@@ -19,14 +19,14 @@ import typer
 from user import PICTURES, TASKS, Said, Shell, files, home, shell, trained  # noqa: F401
 
 import oneglance
-from oneglance import cli
+from oneglance.cli import commands
 from oneglance.data.writer import targets
 
 VERBS = [
     *("check", "compare", "convert", "demo", "evaluate", "export", "get", "group", "init"),
     *("predict", "runs", "serve", "train", "tune"),
 ]
-GROUP: Any = typer.main.get_command(cli.app)
+GROUP: Any = typer.main.get_command(commands.app)
 
 
 # Help.
@@ -341,11 +341,11 @@ HEAVY = f"{EXTRA} pyarrow onnxruntime numpy PIL"  # pydantic is needed by Typer 
 def test_help_loads_nothing_heavy(words: list[str], tmp_path: Path) -> None:
     code = f"""
 import sys
-import oneglance.cli
+import oneglance.cli.commands
 sys.argv = ["oneglance", *{words!r}]
 try:
     if {words!r}:
-        oneglance.cli.main()
+        oneglance.cli.commands.main()
 finally:
     print("loaded:", *sorted(set({HEAVY!r}.split()) & set(sys.modules)))
 """
@@ -357,7 +357,7 @@ def test_no_warning_of_a_library_reaches_the_user(home: Path) -> None:
     """Training, scoring and answering, with every warning of Python on."""
     code = """
 import sys
-from oneglance.cli import main
+from oneglance.cli.commands import main
 for words in (["train", "oneglance.toml", "--out", "b"], ["evaluate", "b"], ["predict", "b", "scenes"]):
     sys.argv = ["oneglance", *words]
     try:
@@ -388,7 +388,7 @@ class Missing(MetaPathFinder):
             raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 
 sys.meta_path.insert(0, Missing())
-from oneglance.cli import main
+from oneglance.cli.commands import main
 for words in json.loads(sys.argv[1]):
     sys.argv = ["oneglance", *words]
     out, err = io.StringIO(), io.StringIO()
@@ -438,7 +438,7 @@ def test_answers_redirected_from_a_terminal_are_all_there(home: Path) -> None:
 
     ours, theirs = pty.openpty()
     with Path("answers.jsonl").open("wb") as out:
-        words = [sys.executable, "-m", "oneglance.cli", "predict", "runs/a", "scenes"]
+        words = [sys.executable, "-m", "oneglance", "predict", "runs/a", "scenes"]
         process = subprocess.Popen(words, stdout=out, stderr=theirs)
         os.close(theirs)
         seen = b""
@@ -457,7 +457,7 @@ def test_answers_redirected_from_a_terminal_are_all_there(home: Path) -> None:
 
 
 def test_a_reader_who_stops_early_does_no_harm(home: Path) -> None:
-    words = [sys.executable, "-m", "oneglance.cli", "predict", "runs/a", "scenes"]
+    words = [sys.executable, "-m", "oneglance", "predict", "runs/a", "scenes"]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stderr is not None
@@ -472,5 +472,5 @@ def test_a_reader_who_stops_early_does_no_harm(home: Path) -> None:
 def test_a_pipe_gets_utf_8_whatever_the_locale(home: Path) -> None:
     name = "写真 ü.png"
     Path("scenes/images/00001.png").rename(name)
-    ended = python("-m", "oneglance.cli", "predict", "runs/a", name, folder=home, PYTHONIOENCODING="cp1252")
+    ended = python("-m", "oneglance", "predict", "runs/a", name, folder=home, PYTHONIOENCODING="cp1252")
     assert json.loads(ended.stdout.decode("utf-8"))["image"] == name

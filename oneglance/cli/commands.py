@@ -204,7 +204,7 @@ def evaluate(
     if as_json:
         print_json(report)
     else:
-        from oneglance.tables import show_report
+        from oneglance.cli.tables import show_report
 
         show_report(report, Path(out or run))
     if report["unreadable"]:
@@ -243,7 +243,7 @@ def compare(
     if as_json:
         print_json(found)
     else:
-        from oneglance.tables import show_comparison
+        from oneglance.cli.tables import show_comparison
 
         show_comparison(found)
     if found["unreadable"]:
@@ -264,7 +264,7 @@ def group(
     if as_json:
         print_json(found)
     else:
-        from oneglance.tables import show_grouping
+        from oneglance.cli.tables import show_grouping
 
         show_grouping(found)
 
@@ -287,7 +287,7 @@ def tune(
     if as_json:
         print_json(found)
     else:
-        from oneglance.tables import show_tuning
+        from oneglance.cli.tables import show_tuning
 
         show_tuning(found)
 
@@ -355,7 +355,7 @@ def export(
     if as_json:
         print_json(report)
     else:
-        from oneglance.tables import shown
+        from oneglance.cli.tables import shown
 
         pictures = f"{report['pictures']} {'drawn' if report['drawn'] else 'validation'} pictures"
         tell(f"wrote {report['file']}: {report['bytes'] / 1e6:.1f} MB, compared with the run on {pictures}")
@@ -376,7 +376,7 @@ def runs(
     if as_json:
         print_json(found)
     else:
-        from oneglance.tables import show_runs
+        from oneglance.cli.tables import show_runs
 
         show_runs(found, folder)
 
@@ -436,7 +436,3 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
-
-
-if __name__ == "__main__":
-    main()

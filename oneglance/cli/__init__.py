@@ -1,0 +1,1 @@
+"""The commands of the shell, and tables in the terminal; no logic."""
