@@ -21,11 +21,11 @@ import torch
 from loop import BATCH, SETTINGS, endless, our_step, timed
 from tasks import COUNT, FIVE, Noise, built
 
-from oneglance.allocator import keep_freed_memory
 from oneglance.balancer import build_balancer, names
 from oneglance.config import AugmentTable, BackboneTable, TrainingTable
-from oneglance.machine import environment
 from oneglance.network import build_network
+from oneglance.nn.allocator import keep_freed_memory
+from oneglance.nn.device import environment
 from oneglance.training.augment import Augment
 from oneglance.training.batches import Batches
 from oneglance.training.loop import Learner

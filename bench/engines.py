@@ -23,14 +23,14 @@ import torch
 from predict import CONFIG
 
 from oneglance import config as configuration
-from oneglance.allocator import keep_freed_memory
 from oneglance.inference.engine import Engine
 from oneglance.inference.engine_torch import TorchEngine
 from oneglance.inference.export import Exported, as_onnx, drawn, quiet
 from oneglance.inference.lanes import Lanes, threads
 from oneglance.inference.predictor import Predictor
-from oneglance.machine import environment
 from oneglance.network import Network, build_network
+from oneglance.nn.allocator import keep_freed_memory
+from oneglance.nn.device import environment
 from oneglance.task import build_tasks
 
 NETWORKS = {

@@ -23,15 +23,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from oneglance.allocator import keep_freed_memory
 from oneglance.balancers.equal import Equal
 from oneglance.config import AugmentTable, BackboneTable, CacheTable, TrainingTable
 from oneglance.data.cache import open_canvases
 from oneglance.data.images import Fit, Limits
 from oneglance.data.refs import FileImage
 from oneglance.data.scenes import write_scenes
-from oneglance.machine import environment, precise
 from oneglance.network import build_network
+from oneglance.nn.allocator import keep_freed_memory
+from oneglance.nn.device import environment, precise
 from oneglance.task import build_tasks
 from oneglance.training.augment import Augment
 from oneglance.training.batches import Batch, Batches

@@ -24,15 +24,15 @@ import psutil
 import torch
 
 from oneglance import config as configuration
-from oneglance.allocator import keep_freed_memory
 from oneglance.data.decoding import decode
 from oneglance.data.images import Fit, Limits
 from oneglance.data.refs import FileImage
 from oneglance.data.scenes import scenes
 from oneglance.inference.engine_torch import TorchEngine
 from oneglance.inference.predictor import BATCH, Predictor
-from oneglance.machine import environment, pick_device
 from oneglance.network import build_network
+from oneglance.nn.allocator import keep_freed_memory
+from oneglance.nn.device import environment, pick_device
 from oneglance.task import build_tasks
 
 CONFIG = """

@@ -40,12 +40,12 @@ import psutil
 import torch
 from predict import untrained, written
 
-from oneglance.allocator import keep_freed_memory
 from oneglance.data.decoding import decode, processors
 from oneglance.data.images import Fit, Limits
 from oneglance.data.refs import FileImage
 from oneglance.inference.export import Exported, as_onnx, drawn, quiet
 from oneglance.inference.predictor import Predictor, open_predictor
+from oneglance.nn.allocator import keep_freed_memory
 from oneglance.serving.app import Settings, build_app
 from oneglance.serving.crew import Crew
 from oneglance.serving.server import listening, server

@@ -20,14 +20,14 @@ import numpy as np
 import torch
 from loop import BATCH, SETTINGS, endless, our_step, timed
 
-from oneglance.allocator import keep_freed_memory
 from oneglance.balancers.equal import Equal
 from oneglance.config import AugmentTable, BackboneTable, TrainingTable
 from oneglance.data.images import Fit
 from oneglance.inference.engine_torch import TorchEngine
 from oneglance.inference.predictor import Predictor
-from oneglance.machine import environment
 from oneglance.network import build_network
+from oneglance.nn.allocator import keep_freed_memory
+from oneglance.nn.device import environment
 from oneglance.task import Task, build_tasks
 from oneglance.training.augment import Augment
 from oneglance.training.batches import Batches

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from oneglance.backbone import Features
-from oneglance.shape import Shape
+from oneglance.nn.feature_shape import Shape
 
 NARROWER = 4  # the waist has so many times fewer channels ...
 WIDEST = 64  # ... and no more than this, as in Houlsby et al.: some vectors have thousands

@@ -516,8 +516,8 @@ def _refuse_early(config: Config, *, load_weights: bool) -> None:
     """Names, options and weights that would else be found wrong only after every picture is decoded."""
     from oneglance.backbone import build_backbone
     from oneglance.balancer import build_balancer
-    from oneglance.machine import pick_device
     from oneglance.network import branches
+    from oneglance.nn.device import pick_device
 
     build_balancer(config.training.balancer, config.training.balancer_options)
     pick_device(config.training.device)

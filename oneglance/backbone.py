@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from oneglance import backbones
 from oneglance.config import BackboneTable
 from oneglance.errors import ConfigError
-from oneglance.shape import Level, Shape
+from oneglance.nn.feature_shape import Level, Shape
 
 
 class Features(NamedTuple):

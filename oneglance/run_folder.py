@@ -34,8 +34,8 @@ from oneglance.atomic_files import make_folder, write_bytes, write_json, write_t
 from oneglance.config import Config
 from oneglance.errors import RunError, WeightsError
 from oneglance.network import Network, build_network
+from oneglance.nn.checkpoints import fill, read_plain, read_tensors
 from oneglance.task import Task, build_tasks
-from oneglance.weights import fill, read_plain, read_tensors
 
 ANEW = "train anew with another --out"
 

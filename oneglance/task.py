@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from oneglance.batch_transform import Mix, View
     from oneglance.data.images import Placement
-    from oneglance.shape import Shape
+    from oneglance.nn.feature_shape import Shape
 
 Target = dict[str, np.ndarray]
 """Encoded answers, by name; the first axis of each array is the picture."""

@@ -18,7 +18,7 @@ from oneglance.task import Task
 if TYPE_CHECKING:
     from torch import nn
 
-    from oneglance.shape import Shape
+    from oneglance.nn.feature_shape import Shape
 
 
 def _distinct(names: list[str]) -> list[str]:
@@ -44,7 +44,7 @@ class VectorTask(Task):
         """Numbers per row of the raw output; known after learn()."""
 
     def head(self, shape: Shape) -> nn.Module:
-        from oneglance.mlp import MLP
+        from oneglance.nn.mlp import MLP
 
         # The network starts as the best constant answer: no step is wasted on finding it.
         return MLP(shape.vector, self.hidden, self.width, dropout=self.dropout, bias=self.constant_raw()[0])

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from oneglance.backbone import build_backbone
 from oneglance.config import BackboneTable
 from oneglance.data.record import Box, Seen
-from oneglance.mlp import MLP
 from oneglance.network import Network, build_network
+from oneglance.nn.mlp import MLP
 from oneglance.task import build_tasks
 
 WIDTH = 36  # of the feature vector: 4 means of the first stage, 16 of the second, and its 16 maxima

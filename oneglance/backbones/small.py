@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from oneglance.backbone import Backbone, Features, measure
 from oneglance.config import BackboneTable, Table, read_table
-from oneglance.weights import load_file
+from oneglance.nn.checkpoints import load_file
 
 PATCH = 2  # pixels: the side of what the first layer sees
 SMALLEST_VARIANCE = 5e-4  # added to that of each direction before it is made 1

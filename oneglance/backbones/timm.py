@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from oneglance.backbone import Backbone, Features, measure, names
 from oneglance.config import BackboneTable
 from oneglance.errors import ConfigError, WeightsError, nearest
-from oneglance.weights import load_file
+from oneglance.nn.checkpoints import load_file
 
 # Options of timm.create_model that would undo what oneglance decides, or load a file behind its back.
 OURS = {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from oneglance.shape import Level
+    from oneglance.nn.feature_shape import Level
 
 
 def constant_points(levels: Sequence[Level], bins: int, said: np.ndarray) -> np.ndarray:

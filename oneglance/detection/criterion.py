@@ -11,7 +11,7 @@ from torch import Tensor
 from oneglance.detection.assign import Assigned, assign
 from oneglance.detection.losses import complete_iou, distribution_focal, iou_of_pairs, varifocal
 from oneglance.detection.points import inside, points
-from oneglance.shape import Level
+from oneglance.nn.feature_shape import Level
 
 BOX, DISTANCE = 2.5, 0.5  # weight of the box and the distances beside the class
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from oneglance.detection.points import points
-from oneglance.shape import Level
+from oneglance.nn.feature_shape import Level
 
 LEAN = 0.3  # how much less likely each further bin is at first: boxes start at about three strides
 

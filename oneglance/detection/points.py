@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from oneglance.shape import Level
+from oneglance.nn.feature_shape import Level
 
 
 class Points(NamedTuple):

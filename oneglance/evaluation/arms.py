@@ -23,8 +23,8 @@ from oneglance.errors import DivergedError, RunError, StoppedError
 from oneglance.evaluation.evaluate import count_read
 from oneglance.evaluation.memory import peak_memory
 from oneglance.inference.predictor import BATCH, Predictor
-from oneglance.machine import pick_device
 from oneglance.network import parts_of
+from oneglance.nn.device import pick_device
 from oneglance.progress import Screen
 from oneglance.run_folder import RunFolder
 from oneglance.task import Prediction, Task, build_tasks

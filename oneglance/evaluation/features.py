@@ -14,8 +14,8 @@ from torch.nn.functional import interpolate
 from oneglance.backbone import Backbone, build_backbone
 from oneglance.config import BackboneTable, Config
 from oneglance.evaluation.arms import World, chunks
-from oneglance.machine import pick_device
 from oneglance.network import Network
+from oneglance.nn.device import pick_device
 
 SIDE = (
     24  # pixels of the pictures whose pixels are features: more cost much and tell classical methods little

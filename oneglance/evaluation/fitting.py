@@ -22,7 +22,7 @@ from oneglance.balancer import build_balancer
 from oneglance.config import TrainingTable
 from oneglance.evaluation.features import Rows
 from oneglance.network import Network
-from oneglance.shape import Shape
+from oneglance.nn.feature_shape import Shape
 from oneglance.task import Prediction, Task
 from oneglance.training.batches import Batches
 from oneglance.training.choice import Choice, resamples

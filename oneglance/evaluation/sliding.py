@@ -18,7 +18,7 @@ from oneglance.evaluation.arms import World
 from oneglance.evaluation.features import device
 from oneglance.evaluation.fitting import Fitted, Known, finished
 from oneglance.evaluation.windows import Windows
-from oneglance.shape import Level, Shape
+from oneglance.nn.feature_shape import Level, Shape
 from oneglance.task import Target, Task
 from oneglance.training.session import placed
 

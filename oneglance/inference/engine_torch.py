@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from oneglance.allocator import keep_freed_memory
 from oneglance.config import Config
 from oneglance.data.cache import cache_folder
 from oneglance.inference.engine import Engine, Looked
 from oneglance.inference.lanes import Lanes, threads, threads_of_each
-from oneglance.machine import faster_precision, pick_device, precise
 from oneglance.network import Network
+from oneglance.nn.allocator import keep_freed_memory
+from oneglance.nn.device import faster_precision, pick_device, precise
 
 BATCH = 64  # pictures of the batch by which the faster precision is found
 

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from oneglance.allocator import keep_freed_memory
 from oneglance.config import Config
 from oneglance.data.decoding import Decode, memory
 from oneglance.data.images import Canvas, Limits
@@ -24,6 +23,7 @@ from oneglance.data.workers import Job, Workers
 from oneglance.errors import PictureError
 from oneglance.inference.lanes import threads, threads_of_each
 from oneglance.inference.predictor import Predictor
+from oneglance.nn.allocator import keep_freed_memory
 from oneglance.progress import Screen
 from oneglance.serving.limits import Bounds
 from oneglance.task import Task

@@ -46,8 +46,8 @@ def serve(
     # OpenMP reads it when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     with needs_extra("serve", "serve"):
-        from oneglance.allocator import keep_freed_memory
         from oneglance.inference.predictor import open_predictor
+        from oneglance.nn.allocator import keep_freed_memory
         from oneglance.serving.app import Settings, build_app
         from oneglance.serving.crew import Crew
         from oneglance.serving.guard import Access

@@ -16,8 +16,8 @@ from oneglance.data.union import unite_seen
 from oneglance.detection import matching
 from oneglance.detection.suppression import suppress
 from oneglance.errors import ConfigError, DataError, Misfit, nearest
+from oneglance.nn.feature_shape import Level, Shape
 from oneglance.report_items import Detail, Grid
-from oneglance.shape import Level, Shape
 from oneglance.task import Evidence, Prediction, Target, Task, build_tasks
 from oneglance.vector_task import ClassNames, VectorTask, sigmoid
 

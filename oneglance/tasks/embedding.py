@@ -10,9 +10,9 @@ from pydantic import Field, PrivateAttr
 
 from oneglance.batch_transform import Mix, View
 from oneglance.errors import ConfigError, DataError, Misfit, nearest
-from oneglance.retrieval import Neighbours, neighbours
-from oneglance.scoring import weighted_mean
-from oneglance.shape import Shape
+from oneglance.metrics.retrieval import Neighbours, neighbours
+from oneglance.metrics.weighted import weighted_mean
+from oneglance.nn.feature_shape import Shape
 from oneglance.task import Evidence, Prediction, Target, Task
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Embedding(Task):
     # Torch.
 
     def head(self, shape: Shape) -> nn.Module:
-        from oneglance.projection import Projection
+        from oneglance.nn.projection import Projection
 
         return Projection(
             shape.vector,
@@ -94,7 +94,7 @@ class Embedding(Task):
 
     def loss(self, raw: Tensor, target: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Divided by that of vectors that are all the same."""
-        from oneglance.projection import contrastive, proxy
+        from oneglance.nn.projection import contrastive, proxy
 
         if self.method == "proxy":
             return proxy(raw[:, self.size :], target["key"], self.temperature)

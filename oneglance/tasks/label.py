@@ -11,8 +11,8 @@ import numpy as np
 from pydantic import Field, PrivateAttr
 
 from oneglance.errors import DataError, Misfit, nearest
+from oneglance.metrics.weighted import expected_calibration_error, f1, mean_bins, places, weighted_mean
 from oneglance.report_items import Curve, Detail, Grid, Matrix
-from oneglance.scoring import expected_calibration_error, f1, mean_bins, places, weighted_mean
 from oneglance.task import Evidence, Prediction, Target
 from oneglance.vector_task import ClassNames, VectorTask, as_text, fit_temperature, log_sigmoid, softmax
 

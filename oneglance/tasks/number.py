@@ -10,8 +10,8 @@ import numpy as np
 from pydantic import Field, PrivateAttr
 
 from oneglance.errors import DataError, Misfit
+from oneglance.metrics.weighted import places, weighted_correlation, weighted_mean, weighted_ranks
 from oneglance.report_items import Curve, Detail
-from oneglance.scoring import places, weighted_correlation, weighted_mean, weighted_ranks
 from oneglance.task import Evidence, Prediction, Target
 from oneglance.vector_task import VectorTask, known_rows
 

@@ -13,8 +13,15 @@ from pydantic import Field, PrivateAttr
 from oneglance.data.quote import quoted
 from oneglance.data.union import either, looked_for
 from oneglance.errors import DataError, Misfit, nearest
+from oneglance.metrics.weighted import (
+    average_precision,
+    expected_calibration_error,
+    f1,
+    mean_bins,
+    places,
+    ranking,
+)
 from oneglance.report_items import Curve, Detail, Grid
-from oneglance.scoring import average_precision, expected_calibration_error, f1, mean_bins, places, ranking
 from oneglance.task import Evidence, Prediction, Target
 from oneglance.vector_task import ClassNames, VectorTask, as_text, fit_temperature, log_sigmoid, sigmoid
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from oneglance.config import Config
-from oneglance.machine import precise
 from oneglance.network import Network
+from oneglance.nn.device import precise
 from oneglance.progress import Screen
 from oneglance.training.batches import Batches, Store
 

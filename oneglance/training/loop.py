@@ -17,8 +17,8 @@ from oneglance.balancer import Balancer, gram_matrix
 from oneglance.batch_transform import Mix
 from oneglance.config import TrainingTable
 from oneglance.errors import DivergedError
-from oneglance.machine import precise
 from oneglance.network import Network
+from oneglance.nn.device import precise
 from oneglance.task import Task
 from oneglance.training.augment import Augment
 from oneglance.training.batches import Batch, Batches, Targets

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from oneglance.allocator import keep_freed_memory
 from oneglance.atomic_files import finite, sweep, write_json
 from oneglance.balancer import build_balancer
 from oneglance.config import Config
@@ -21,8 +20,9 @@ from oneglance.data.cache import cache_folder
 from oneglance.data.dataset import Part
 from oneglance.data.images import Fit
 from oneglance.errors import ConfigError, DataError, DivergedError, RunError, StoppedError
-from oneglance.machine import environment, faster_precision, pick_device
 from oneglance.network import Network, build_network
+from oneglance.nn.allocator import keep_freed_memory
+from oneglance.nn.device import environment, faster_precision, pick_device
 from oneglance.progress import Screen
 from oneglance.run_folder import ANEW, RunFolder
 from oneglance.task import Task, learn_all

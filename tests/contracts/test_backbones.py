@@ -19,7 +19,7 @@ from torch import nn
 from oneglance.backbone import Backbone, Features, build_backbone, names, narrower
 from oneglance.config import BackboneTable
 from oneglance.errors import ConfigError, WeightsError
-from oneglance.weights import read_tensors
+from oneglance.nn.checkpoints import read_tensors
 
 TIMM: Mapping[str, dict[str, Any]] = {
     "resnet18": {},

@@ -16,8 +16,8 @@ from oneglance.batch_transform import Mix, View
 from oneglance.data.images import Fit
 from oneglance.data.record import Box
 from oneglance.data.record import Seen as SeenBoxes
+from oneglance.nn.feature_shape import Level, Shape
 from oneglance.report_items import Curve, Grid, Matrix
-from oneglance.shape import Level, Shape
 from oneglance.task import Task, build_tasks, kinds
 from oneglance.tasks.tags import Seen
 from oneglance.training.augment import QUARTERS

@@ -7,8 +7,8 @@ import torch
 
 from oneglance.detection.constant import constant_points
 from oneglance.detection.head import DenseHead
-from oneglance.mlp import MLP
-from oneglance.shape import Level
+from oneglance.nn.feature_shape import Level
+from oneglance.nn.mlp import MLP
 
 LEVELS = (Level(4, 6, 8, 4), Level(4, 3, 4, 8))
 

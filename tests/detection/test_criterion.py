@@ -15,7 +15,7 @@ from oneglance.detection.assign import assign
 from oneglance.detection.criterion import BOX, DISTANCE, Found, Truth, attribute_target, dense_loss
 from oneglance.detection.losses import distribution_focal, varifocal
 from oneglance.detection.points import inside, points
-from oneglance.shape import Level
+from oneglance.nn.feature_shape import Level
 
 LEVELS = (Level(8, 6, 8, 4), Level(8, 3, 4, 8))  # of a canvas of 32 x 24 pixels
 CELLS, BINS = 60, 6

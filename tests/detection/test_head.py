@@ -13,8 +13,8 @@ from torchvision.ops import box_iou
 from oneglance.detection.criterion import Truth, dense_loss
 from oneglance.detection.head import DenseHead, lean
 from oneglance.detection.points import points
-from oneglance.mlp import MLP
-from oneglance.shape import Level
+from oneglance.nn.feature_shape import Level
+from oneglance.nn.mlp import MLP
 
 LEVELS = (Level(5, 9, 13, 4), Level(7, 4, 6, 8), Level(3, 2, 3, 16))  # of a canvas of 52 x 36 pixels
 CELLS, BINS, VECTOR = 9 * 13 + 4 * 6 + 2 * 3, 8, torch.zeros(0)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oneglance.detection.points import inside, points
-from oneglance.shape import Level
+from oneglance.nn.feature_shape import Level
 
 quick = settings(deadline=None, max_examples=100)
 

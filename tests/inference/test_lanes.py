@@ -124,7 +124,7 @@ def test_the_faster_precision_of_prediction_has_a_key_of_its_own(
     made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And what it is measured with changes nothing of the network."""
-    monkeypatch.setattr("oneglance.machine.has_native_bf16", lambda device: True)
+    monkeypatch.setattr("oneglance.nn.device.has_native_bf16", lambda device: True)
     run = RunFolder.open(made.run)
     config = run.config()
     config = config.model_copy(

@@ -16,7 +16,7 @@ from oneglance.batch_transform import Mix, View
 from oneglance.data.images import Fit
 from oneglance.data.record import Box, Seen
 from oneglance.errors import ConfigError, DataError, Misfit
-from oneglance.shape import Level, Shape
+from oneglance.nn.feature_shape import Level, Shape
 from oneglance.task import Task, build_tasks
 from oneglance.tasks.boxes import Boxes
 

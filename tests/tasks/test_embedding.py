@@ -12,7 +12,7 @@ from torch import Tensor
 
 from oneglance.batch_transform import Mix, View
 from oneglance.errors import ConfigError, DataError, Misfit
-from oneglance.shape import Shape
+from oneglance.nn.feature_shape import Shape
 from oneglance.task import Task, build_tasks
 from oneglance.tasks.embedding import Embedding
 

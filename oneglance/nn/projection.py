@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from oneglance.mlp import MLP
+from oneglance.nn.mlp import MLP
 
 
 class Projection(nn.Module):

@@ -18,7 +18,7 @@ from safetensors.torch import save, save_file
 from torch import nn
 
 from oneglance.errors import WeightsError
-from oneglance.weights import fill, load_file, read_plain, read_tensors
+from oneglance.nn.checkpoints import fill, load_file, read_plain, read_tensors
 
 RAN: list[str] = []
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
-from oneglance import retrieval
-from oneglance.retrieval import VOTERS, Neighbours, neighbours
+from oneglance.metrics import retrieval
+from oneglance.metrics.retrieval import VOTERS, Neighbours, neighbours
 
 seeds = st.integers(0, 10_000)
 quick = settings(deadline=None, max_examples=30)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from oneglance.projection import Projection, contrastive, proxy
+from oneglance.nn.projection import Projection, contrastive, proxy
 
 seeds = st.integers(0, 10_000)
 quick = settings(deadline=None, max_examples=40)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import rankdata, spearmanr
 from sklearn.metrics import average_precision_score, f1_score
 
-from oneglance.scoring import (
+from oneglance.metrics.weighted import (
     average_precision,
     expected_calibration_error,
     f1,

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import torch
 
-from oneglance import machine
 from oneglance.errors import ConfigError
-from oneglance.machine import (
+from oneglance.nn import device
+from oneglance.nn.device import (
     environment,
     faster_precision,
     has_native_bf16,
@@ -31,8 +31,8 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, native: bool = True, **seconds: float) -> None:
         self.seconds, self.now, self.steps = seconds, 0.0, list[str]()
-        monkeypatch.setattr(machine.time, "perf_counter", lambda: self.now)
-        monkeypatch.setattr(machine, "has_native_bf16", lambda device: native)
+        monkeypatch.setattr(device.time, "perf_counter", lambda: self.now)
+        monkeypatch.setattr(device, "has_native_bf16", lambda device: native)
 
     def step(self, precision: str) -> None:
         self.steps.append(precision)

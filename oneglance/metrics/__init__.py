@@ -1,0 +1,1 @@
+"""Metrics in which each picture has a weight."""
