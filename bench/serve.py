@@ -40,12 +40,13 @@ import psutil
 import torch
 from predict import untrained, written
 
-from oneglance.data.decoding import decode, processors
+from oneglance.data.decoding import decode
 from oneglance.data.images import Fit, Limits
 from oneglance.data.refs import FileImage
 from oneglance.inference.export import Exported, as_onnx, drawn, quiet
 from oneglance.inference.predictor import Predictor, open_predictor
 from oneglance.nn.allocator import keep_freed_memory
+from oneglance.parallel.cpus import processors
 from oneglance.serving.app import Settings, build_app
 from oneglance.serving.crew import Crew
 from oneglance.serving.server import listening, server

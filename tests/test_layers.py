@@ -16,16 +16,10 @@ PACKAGE = Path(__file__).resolve().parent.parent / "oneglance"
 # From the ground up: a file or folder may import those of the lines above its own, and a folder itself.
 # `oneglance` alone is what `from oneglance import ...` gives: the public names.
 LAYERS = [
-    ["errors"],
-    [
-        "atomic_files",
-        "batch_transform",
-        "config",
-        "nn.allocator",
-        "nn.feature_shape",
-        "progress",
-        "report_items",
-    ],
+    ["errors", "nn"],  # nn itself is empty: its files lie at the heights where they are needed
+    ["atomic_files", "batch_transform", "config", "progress", "report_items"],
+    ["nn.allocator", "nn.feature_shape"],
+    ["parallel"],
     ["data"],
     ["backbone", "balancer", "metrics", "nn.checkpoints", "nn.device", "nn.mlp"],
     ["adapter", "nn.projection"],

@@ -29,8 +29,8 @@ from oneglance.data.digests import Progress, digests
 from oneglance.data.images import Canvas, Fit, Limits
 from oneglance.data.record import ImageRef
 from oneglance.data.stream import Stream
-from oneglance.data.workers import Workers
 from oneglance.errors import DataError, PictureError, Problem
+from oneglance.parallel.process_pool import Workers
 
 VERSION = 2  # of the file and of how pictures are decoded: a new number forgets all caches
 DAY = 86_400  # seconds after which an unfinished file is a leftover

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -11,8 +9,9 @@ from pathlib import Path
 
 from oneglance.data.images import Canvas, Fit, Limits, canvas_of
 from oneglance.data.record import ImageRef
-from oneglance.data.workers import Workers
 from oneglance.errors import PictureError
+from oneglance.parallel.cpus import processors
+from oneglance.parallel.process_pool import Workers
 
 FEW = 64  # so many pictures are decoded before the processes would have started
 
@@ -78,20 +77,6 @@ def crashed_row(item: tuple[int, ImageRef], what: str) -> PictureError:
 def processes(workers: int) -> int:
     """How many processes to start for ``[cache] workers``; 0: the pictures are decoded right here."""
     return 0 if workers == 1 else workers or processors()
-
-
-def processors() -> int:
-    """How many processors this process may use: its affinity and, in a container, its quota."""
-    try:
-        count = len(os.sched_getaffinity(0))  # type: ignore[attr-defined,unused-ignore]
-    except AttributeError:  # macOS, Windows
-        count = os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        count = min(count, math.ceil(int(quota) / int(period)))
-    except (OSError, ValueError):  # no such system, or "max": no quota
-        pass
-    return max(1, count)
 
 
 def chunk_of(fit: Fit) -> int:

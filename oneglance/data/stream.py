@@ -11,8 +11,8 @@ import numpy as np
 from oneglance.data.decoding import FEW, Decode, chunk_of, crashed, memory, processes
 from oneglance.data.images import Canvas, Fit, Limits
 from oneglance.data.record import ImageRef
-from oneglance.data.workers import Workers
 from oneglance.errors import PictureError, Problem
+from oneglance.parallel.process_pool import Workers
 
 AHEAD_BYTES = 256_000_000  # of canvases decoded before they are asked for
 AHEAD_BATCHES = 8

@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from oneglance.data.decoding import processors
 from oneglance.inference.engine import Engine, Looked
+from oneglance.parallel.cpus import processors
 
 Result = TypeVar("Result")
 

@@ -19,11 +19,11 @@ from oneglance.config import Config
 from oneglance.data.decoding import Decode, memory
 from oneglance.data.images import Canvas, Limits
 from oneglance.data.record import ImageRef
-from oneglance.data.workers import Job, Workers
 from oneglance.errors import PictureError
 from oneglance.inference.lanes import threads, threads_of_each
 from oneglance.inference.predictor import Predictor
 from oneglance.nn.allocator import keep_freed_memory
+from oneglance.parallel.process_pool import Job, Workers
 from oneglance.progress import Screen
 from oneglance.serving.limits import Bounds
 from oneglance.task import Task

@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 from oneglance.data.record import ImageRef
-from oneglance.data.workers import Job
 from oneglance.errors import RunError
+from oneglance.parallel.process_pool import Job
 
 
 @dataclass(frozen=True)

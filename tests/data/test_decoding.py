@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from strange_refs import Broken, Chatty, Drawn, Exits, Greedy, Killed, Missing
 
-from oneglance.data.decoding import FEW, Decode, chunk_of, crashed, decode, processes, processors
+from oneglance.data.decoding import FEW, Decode, chunk_of, crashed, decode, processes
 from oneglance.data.images import Canvas, Fit, Limits, canvas_of
 from oneglance.data.record import ImageRef
-from oneglance.data.workers import Workers
 from oneglance.errors import PictureError
+from oneglance.parallel.cpus import processors
+from oneglance.parallel.process_pool import Workers
 
 FIT, LIMITS = Fit(16), Limits()
 

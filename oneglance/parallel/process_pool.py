@@ -24,8 +24,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from oneglance.data.turns import Task, Turns
 from oneglance.errors import DataError
+from oneglance.parallel.dispatcher import Task, Turns
 
 SECONDS = 60  # longest time for one item
 
@@ -215,7 +215,7 @@ def _stop(
 _START = """import pickle, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 sys.path[:] = pickle.load(sys.stdin.buffer)
-from oneglance.data.workers import work
+from oneglance.parallel.process_pool import work
 work()"""
 
 

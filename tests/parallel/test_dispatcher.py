@@ -7,7 +7,7 @@ import time
 from concurrent.futures import Future
 from queue import SimpleQueue
 
-from oneglance.data.turns import Task, Turns
+from oneglance.parallel.dispatcher import Task, Turns
 
 
 def task(number: int) -> Task:

@@ -15,8 +15,8 @@ import psutil
 import pytest
 from strange_refs import Closed, Heavy, Numbered, ends, own_process, refuses, sleeps
 
-from oneglance.data.workers import Workers
 from oneglance.errors import DataError, RunError
+from oneglance.parallel.process_pool import Workers
 
 
 def children() -> list[psutil.Process]:
@@ -110,7 +110,7 @@ SCRIPT = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
 print("top level")
-from oneglance.data.workers import Workers
+from oneglance.parallel.process_pool import Workers
 from strange_refs import sleeps
 crew = Workers(sleeps, print, count=2, chunk=1)
 for answer in crew.map([0.01] * 4 + [float(sys.argv[1])] * 1000):
