@@ -24,7 +24,7 @@ from loop import endless, our_step, timed
 
 from oneglance.balancers.equal import Equal
 from oneglance.config import AugmentTable, BackboneTable, TrainingTable
-from oneglance.data.images import Fit
+from oneglance.data.images.letterbox import Fit
 from oneglance.data.record import Box, Seen
 from oneglance.detection import matching
 from oneglance.inference.engine_torch import TorchEngine

@@ -25,10 +25,11 @@ import torch.nn.functional as F
 
 from oneglance.balancers.equal import Equal
 from oneglance.config import AugmentTable, BackboneTable, CacheTable, TrainingTable
-from oneglance.data.cache import open_canvases
-from oneglance.data.images import Fit, Limits
-from oneglance.data.refs import FileImage
-from oneglance.data.scenes import write_scenes
+from oneglance.data.images.decode import Limits
+from oneglance.data.images.decoded_cache import open_canvases
+from oneglance.data.images.letterbox import Fit
+from oneglance.data.images.references import FileImage
+from oneglance.data.synthetic import write_scenes
 from oneglance.network import build_network
 from oneglance.nn.allocator import keep_freed_memory
 from oneglance.nn.device import environment, precise

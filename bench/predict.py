@@ -24,10 +24,11 @@ import psutil
 import torch
 
 from oneglance import config as configuration
-from oneglance.data.decoding import decode
-from oneglance.data.images import Fit, Limits
-from oneglance.data.refs import FileImage
-from oneglance.data.scenes import scenes
+from oneglance.data.images.decode import Limits
+from oneglance.data.images.decode_pool import decode
+from oneglance.data.images.letterbox import Fit
+from oneglance.data.images.references import FileImage
+from oneglance.data.synthetic import scenes
 from oneglance.inference.engine_torch import TorchEngine
 from oneglance.inference.predictor import BATCH, Predictor
 from oneglance.network import build_network

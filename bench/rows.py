@@ -67,11 +67,11 @@ def write_table(path: Path, count: int) -> None:
 def read_and_check(path: Path) -> dict[str, float]:
     """Seconds of each step and the peak memory of this process."""
     from oneglance.config import SplitTable
-    from oneglance.data.checks import check
-    from oneglance.data.gather import gather
-    from oneglance.data.presence import missing_pictures
+    from oneglance.data.inspection.checks import check
+    from oneglance.data.inspection.missing_files import missing_pictures
+    from oneglance.data.merging.collect import gather
     from oneglance.data.source import open_source
-    from oneglance.data.split import split, strata
+    from oneglance.data.splitting.split import split, strata
     from oneglance.task import build_tasks
 
     times, cpu = [time.perf_counter()], time.process_time()

@@ -40,9 +40,10 @@ import psutil
 import torch
 from predict import untrained, written
 
-from oneglance.data.decoding import decode
-from oneglance.data.images import Fit, Limits
-from oneglance.data.refs import FileImage
+from oneglance.data.images.decode import Limits
+from oneglance.data.images.decode_pool import decode
+from oneglance.data.images.letterbox import Fit
+from oneglance.data.images.references import FileImage
 from oneglance.inference.export import Exported, as_onnx, drawn, quiet
 from oneglance.inference.predictor import Predictor, open_predictor
 from oneglance.nn.allocator import keep_freed_memory

@@ -22,7 +22,7 @@ from loop import BATCH, SETTINGS, endless, our_step, timed
 
 from oneglance.balancers.equal import Equal
 from oneglance.config import AugmentTable, BackboneTable, TrainingTable
-from oneglance.data.images import Fit
+from oneglance.data.images.letterbox import Fit
 from oneglance.inference.engine_torch import TorchEngine
 from oneglance.inference.predictor import Predictor
 from oneglance.network import build_network

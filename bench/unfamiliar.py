@@ -19,12 +19,12 @@ from itertools import islice
 
 import numpy as np
 
-from oneglance.data.decoding import decode
-from oneglance.data.images import Canvas
+from oneglance.data.image_inputs import pictures
+from oneglance.data.images.decode import Canvas
+from oneglance.data.images.decode_pool import decode
 from oneglance.data.record import ImageRef
 from oneglance.evaluation.scores import group_weights
 from oneglance.inference.export import parts_of
-from oneglance.inference.pictures import pictures
 from oneglance.inference.predictor import BATCH, Predictor
 from oneglance.progress import Screen
 from oneglance.run_folder import RunFolder

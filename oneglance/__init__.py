@@ -26,7 +26,7 @@ _HOMES = {
     "predict": "api",
     "runs": "api",
     "serve": "serving.serve",
-    "summary": "data.checks",
+    "summary": "data.inspection.checks",
     "train": "api",
     "tune": "api",
 }  # loaded when first asked for: importing oneglance takes no time
@@ -71,7 +71,7 @@ if TYPE_CHECKING:
         train,
         tune,
     )
-    from oneglance.data.checks import summary
+    from oneglance.data.inspection.checks import summary
     from oneglance.demonstration import demo
     from oneglance.errors import ConfigError, DataError, OneglanceError, Problem, RunError
     from oneglance.serving.serve import serve

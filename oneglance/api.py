@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from oneglance import config as configuration
 from oneglance.atomic_files import write_text
 from oneglance.config import Config
-from oneglance.data.checks import summary, without_unreadable
 from oneglance.data.dataset import Part, load_dataset, refuse
-from oneglance.data.images import Fit, Limits
+from oneglance.data.image_inputs import Paths, read, relative, start_of_names
+from oneglance.data.image_inputs import pictures as pictures_of
+from oneglance.data.images.decode import Limits
+from oneglance.data.images.letterbox import Fit
+from oneglance.data.inspection.checks import summary, without_unreadable
 from oneglance.data.record import Record
 from oneglance.errors import ConfigError, DataError, Problem, needs_extra
-from oneglance.inference.pictures import Paths, read, relative, start_of_names
-from oneglance.inference.pictures import pictures as pictures_of
 from oneglance.progress import Screen
 from oneglance.task import build_tasks, learn_all
 from oneglance.terminal import default_screen
@@ -69,7 +70,7 @@ def check(
     Raises:
         ConfigError: the configuration itself is wrong.
     """
-    from oneglance.data.decoding import decode
+    from oneglance.data.images.decode_pool import decode
 
     screen = screen or default_screen()
     declared = configuration.load(config, set)
@@ -111,7 +112,7 @@ def train(
         OneglanceError: with where, what and cure; StoppedError after Ctrl-C.
     """
     with needs_extra("train", "train"):
-        from oneglance.data.cache import open_canvases
+        from oneglance.data.images.decoded_cache import open_canvases
         from oneglance.run_lookup import begun, chosen, going_on, new_run
         from oneglance.training.session import Session
 
@@ -422,7 +423,7 @@ def init(
         ConfigError: the file exists.
         DataError: nothing there can be read.
     """
-    from oneglance.data.guess import guess, toml
+    from oneglance.data.inspection.suggest_config import guess, toml
 
     place = Path(out)
     if place.exists() and not force:
@@ -498,7 +499,7 @@ def get(name: str, folder: str | Path = "data", *, screen: Screen | None = None)
         OneglanceError: an unknown name, or no connection.
     """
     with needs_extra("train", "get"):
-        from oneglance.download import download
+        from oneglance.data.download import download
 
     return download(name, Path(folder), screen or default_screen())
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from oneglance.api import Run, check, predict, train
 from oneglance.atomic_files import make_folder, write_text
-from oneglance.data.checks import summary
+from oneglance.data.inspection.checks import summary
 from oneglance.errors import ConfigError, needs_extra
 from oneglance.progress import Screen
 from oneglance.terminal import default_screen
@@ -15,7 +15,7 @@ from oneglance.terminal import default_screen
 
 def demo(folder: str | Path = "demo", *, screen: Screen | None = None) -> Run:
     """Everything once, offline: draw pictures, check, train, evaluate, predict, and say where to look."""
-    from oneglance.data.scenes import write_scenes
+    from oneglance.data.synthetic import write_scenes
 
     with needs_extra("train", "demo"):
         import_module("oneglance.training.session")  # so that this is told before anything is written

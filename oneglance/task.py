@@ -20,7 +20,7 @@ from pydantic import Field, PrivateAttr
 
 from oneglance import tasks
 from oneglance.config import Table, read_table
-from oneglance.data.union import unite_same
+from oneglance.data.merging.merge_answers import unite_same
 from oneglance.errors import ConfigError, DataError, nearest
 from oneglance.report_items import Detail
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from oneglance.batch_transform import Mix, View
-    from oneglance.data.images import Placement
+    from oneglance.data.images.letterbox import Placement
     from oneglance.nn.feature_shape import Shape
 
 Target = dict[str, np.ndarray]

@@ -19,11 +19,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
-from user import CONFIG, PICTURES, TASKS, files, home, trained  # noqa: F401
+from support.user import CONFIG, PICTURES, TASKS, files, home, trained  # noqa: F401
 
 import oneglance
 from oneglance import demonstration
-from oneglance.data import scenes
+from oneglance.data import synthetic
 from oneglance.data.record import Box, Record, Seen
 from oneglance.data.source import open_source
 from oneglance.errors import ConfigError, DataError, RunError, StoppedError
@@ -449,7 +449,7 @@ def smaller(demo: str) -> str:
 @pytest.fixture
 def small_demo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The demo with fewer and smaller pictures, and less to learn."""
-    monkeypatch.setattr(scenes, "write_scenes", partial(scenes.write_scenes, count=PICTURES, size=32))
+    monkeypatch.setattr(synthetic, "write_scenes", partial(synthetic.write_scenes, count=PICTURES, size=32))
     monkeypatch.setattr(demonstration, "DEMO", smaller(demonstration.DEMO))
     monkeypatch.chdir(tmp_path)
 

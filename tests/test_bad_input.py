@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from user import CONFIG, PICTURES, Shell, files, home, shell, trained  # noqa: F401
+from support.user import CONFIG, PICTURES, Shell, files, home, shell, trained  # noqa: F401
 
 from oneglance.run_folder import RunFolder
 

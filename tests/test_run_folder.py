@@ -12,7 +12,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toy import CONFIG, train
+from support.toy import CONFIG, train
 
 from oneglance import config as configuration
 from oneglance.errors import ConfigError, OneglanceError, RunError

@@ -12,13 +12,13 @@ from typing import Any
 from PIL import Image
 
 from oneglance.atomic_files import make_folder, write_bytes
-from oneglance.data.header import header
-from oneglance.data.merge import Merge
-from oneglance.data.quote import plain
+from oneglance.data.images.header import header
+from oneglance.data.images.references import FileImage, is_picture
+from oneglance.data.merging.merge_answers import unite_same, unite_seen
+from oneglance.data.merging.merge_records import Merge
+from oneglance.data.parsing.quoting import plain
 from oneglance.data.record import SPLIT_NAMES, ImageRef, Record, Seen
-from oneglance.data.refs import FileImage, is_picture
 from oneglance.data.source import formats
-from oneglance.data.union import unite_same, unite_seen
 from oneglance.data.writer import Item, Writer, targets, writer_class
 from oneglance.errors import ConfigError, Problem, RunError, nearest
 

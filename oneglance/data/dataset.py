@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from oneglance.config import Config
-from oneglance.data.cache import cache_folder
-from oneglance.data.checks import check, summary
-from oneglance.data.digests import digests
-from oneglance.data.gather import Question, gather
-from oneglance.data.presence import missing_pictures
+from oneglance.data.images.content_hash import digests
+from oneglance.data.images.decoded_cache import cache_folder
+from oneglance.data.inspection.checks import check, summary
+from oneglance.data.inspection.missing_files import missing_pictures
+from oneglance.data.merging.collect import Question, gather
 from oneglance.data.record import Record
 from oneglance.data.source import Source, open_source
-from oneglance.data.split import Parts, split, strata
+from oneglance.data.splitting.split import Parts, split, strata
 from oneglance.errors import ConfigError, DataError, Problem
 
 Progress = Callable[[int, int, str], None]

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from oneglance.config import Table, read_table
 from oneglance.data import sources
-from oneglance.data.quote import quoted
+from oneglance.data.parsing.quoting import quoted
 from oneglance.data.record import SPLIT_NAMES, ImageRef, Record
 from oneglance.errors import ConfigError, Problem, nearest
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from oneglance.data import writers
-from oneglance.data.quote import quoted
+from oneglance.data.parsing.problem_counter import Tally
+from oneglance.data.parsing.quoting import quoted
 from oneglance.data.record import Box, Seen
-from oneglance.data.tally import Tally
 
 VAL = {"train": "train", "validation": "val", "test": "test"}  # how most formats call the parts
 

@@ -18,10 +18,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from oneglance.adapter import Adapter
 from oneglance.config import Config
+from oneglance.data.image_inputs import relative
 from oneglance.errors import ConfigError
 from oneglance.evaluation import arms, conflicts, grouping, tuning
 from oneglance.evaluation.conflicts import History
-from oneglance.inference.pictures import relative
 from oneglance.network import Network, parts_of
 from oneglance.run_folder import RunFolder
 from oneglance.task import build_tasks

@@ -15,10 +15,11 @@ import numpy as np
 from oneglance import config as configuration
 from oneglance.atomic_files import write_json
 from oneglance.config import BackboneTable, Config
-from oneglance.data.cache import open_canvases
-from oneglance.data.checks import summary, without_unreadable
 from oneglance.data.dataset import Dataset, Part, load_dataset
-from oneglance.data.images import Fit, Limits, Placement
+from oneglance.data.images.decode import Limits
+from oneglance.data.images.decoded_cache import open_canvases
+from oneglance.data.images.letterbox import Fit, Placement
+from oneglance.data.inspection.checks import summary, without_unreadable
 from oneglance.errors import DivergedError, RunError, StoppedError
 from oneglance.evaluation.evaluate import count_read
 from oneglance.evaluation.memory import peak_memory

@@ -13,7 +13,7 @@ import numpy as np
 
 from oneglance.atomic_files import make_folder, write_json
 from oneglance.data.dataset import Dataset, load_dataset
-from oneglance.data.images import Placement
+from oneglance.data.images.letterbox import Placement
 from oneglance.data.record import ImageRef, Record
 from oneglance.errors import ConfigError, RunError
 from oneglance.evaluation.report import Wrong, write_page

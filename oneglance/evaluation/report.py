@@ -17,7 +17,8 @@ import numpy as np
 from PIL import Image
 
 from oneglance.atomic_files import write_text
-from oneglance.data.images import Fit, Limits, canvas_of
+from oneglance.data.images.decode import Limits, canvas_of
+from oneglance.data.images.letterbox import Fit
 from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError
 from oneglance.evaluation.plots import HeatMap, Plot, curve, heat_map, mistakes, plot, short

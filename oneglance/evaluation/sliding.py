@@ -12,7 +12,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from oneglance.data.dataset import Part
-from oneglance.data.images import Fit
+from oneglance.data.images.letterbox import Fit
 from oneglance.detection.suppression import iou, suppress
 from oneglance.evaluation.arms import World
 from oneglance.evaluation.features import device

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from oneglance.config import Config
-from oneglance.data.cache import cache_folder
+from oneglance.data.images.decoded_cache import cache_folder
 from oneglance.inference.engine import Engine, Looked
 from oneglance.inference.lanes import Lanes, threads, threads_of_each
 from oneglance.network import Network

@@ -21,8 +21,9 @@ from torch import Tensor, nn
 from oneglance.atomic_files import finite, write_bytes
 from oneglance.backbone import Backbone, Features
 from oneglance.data.dataset import load_dataset
-from oneglance.data.decoding import decode
-from oneglance.data.images import Canvas, Placement
+from oneglance.data.images.decode import Canvas
+from oneglance.data.images.decode_pool import decode
+from oneglance.data.images.letterbox import Placement
 from oneglance.data.record import Record
 from oneglance.errors import ConfigError, OneglanceError, RunError, nearest
 from oneglance.inference.engine import Engine, Looked

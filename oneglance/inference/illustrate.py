@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from oneglance.data.images import Limits, open_upright
+from oneglance.data.images.decode import Limits, open_upright
 from oneglance.data.record import ImageRef
 from oneglance.inference.draw import LARGEST, draw, write_drawing
 from oneglance.task import Task

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from oneglance.config import Config
-from oneglance.data.decoding import decode
-from oneglance.data.images import Canvas, Fit, Limits, Placement
+from oneglance.data.images.decode import Canvas, Limits
+from oneglance.data.images.decode_pool import decode
+from oneglance.data.images.letterbox import Fit, Placement
 from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError
 from oneglance.inference.engine import Engine, Looked

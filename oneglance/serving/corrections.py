@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from oneglance.atomic_files import make_folder, write_bytes, write_text
+from oneglance.data.images.references import PICTURE_ENDINGS
+from oneglance.data.parsing.text_lines import lines
 from oneglance.data.record import Box, Seen
-from oneglance.data.refs import PICTURE_ENDINGS
-from oneglance.data.text import lines
 from oneglance.data.writer import in_a_cell
 from oneglance.errors import ConfigError, Misfit, RunError, nearest
 from oneglance.serving.limits import Refused

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from oneglance.config import Config
-from oneglance.data.decoding import Decode, memory
-from oneglance.data.images import Canvas, Limits
+from oneglance.data.images.decode import Canvas, Limits
+from oneglance.data.images.decode_pool import Decode, memory
 from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError
 from oneglance.inference.lanes import threads, threads_of_each

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from oneglance.data.images.references import shown
 from oneglance.data.record import ImageRef
-from oneglance.data.refs import shown
 from oneglance.serving.limits import Refused
 from oneglance.serving.multipart import boundary_of, parts
 

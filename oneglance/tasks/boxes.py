@@ -11,8 +11,8 @@ import numpy as np
 from pydantic import Field, PrivateAttr
 
 from oneglance.batch_transform import Mix, View
+from oneglance.data.merging.merge_answers import unite_seen
 from oneglance.data.record import Box, Seen
-from oneglance.data.union import unite_seen
 from oneglance.detection import matching
 from oneglance.detection.suppression import suppress
 from oneglance.errors import ConfigError, DataError, Misfit, nearest
@@ -24,7 +24,7 @@ from oneglance.vector_task import ClassNames, VectorTask, sigmoid
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from oneglance.data.images import Placement
+    from oneglance.data.images.letterbox import Placement
 
 CANDIDATES = 300  # points per picture that decode() looks at
 FAINTEST = 0.001  # confidence below which nothing is told, not even to the scores

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from pydantic import Field, PrivateAttr
 
-from oneglance.data.quote import quoted
-from oneglance.data.union import either, looked_for
+from oneglance.data.merging.merge_answers import either, looked_for
+from oneglance.data.parsing.quoting import quoted
 from oneglance.errors import DataError, Misfit, nearest
 from oneglance.metrics.weighted import (
     average_precision,

@@ -16,9 +16,9 @@ import torch
 from oneglance.atomic_files import finite, sweep, write_json
 from oneglance.balancer import build_balancer
 from oneglance.config import Config
-from oneglance.data.cache import cache_folder
 from oneglance.data.dataset import Part
-from oneglance.data.images import Fit
+from oneglance.data.images.decoded_cache import cache_folder
+from oneglance.data.images.letterbox import Fit
 from oneglance.errors import ConfigError, DataError, DivergedError, RunError, StoppedError
 from oneglance.network import Network, build_network
 from oneglance.nn.allocator import keep_freed_memory

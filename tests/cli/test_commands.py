@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 import typer
-from user import PICTURES, TASKS, Said, Shell, files, home, shell, trained  # noqa: F401
+from support.user import PICTURES, TASKS, Said, Shell, files, home, shell, trained  # noqa: F401
 
 import oneglance
 from oneglance.cli import commands

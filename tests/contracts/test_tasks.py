@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from oneglance.batch_transform import Mix, View
-from oneglance.data.images import Fit
+from oneglance.data.images.letterbox import Fit
 from oneglance.data.record import Box
 from oneglance.data.record import Seen as SeenBoxes
 from oneglance.nn.feature_shape import Level, Shape

@@ -18,9 +18,9 @@ from PIL import Image
 import oneglance
 from oneglance.cli import commands
 from oneglance.data.convert import convert
-from oneglance.data.gather import gather
+from oneglance.data.images.references import FileImage
+from oneglance.data.merging.collect import gather
 from oneglance.data.record import Box, ImageRef, Record, Seen
-from oneglance.data.refs import FileImage
 from oneglance.data.source import formats, open_source
 from oneglance.data.writer import targets
 from oneglance.errors import ConfigError, Problem, RunError

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from toy import learner
+from support.toy import learner
 
 from oneglance import config as configuration
 from oneglance.evaluation.advice import Known, Own, advice, advise, own_part, sentences, worse

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from user import CONFIG, Shell, shell  # noqa: F401
+from support.user import CONFIG, Shell, shell  # noqa: F401
 
 import oneglance
 from oneglance import balancer
 from oneglance import config as configuration
-from oneglance.data.scenes import write_scenes
+from oneglance.data.synthetic import write_scenes
 from oneglance.errors import ConfigError, RunError, StoppedError
 from oneglance.evaluation import arms, compare
 from oneglance.evaluation.comparison_page import quality

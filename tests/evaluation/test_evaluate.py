@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from boxed import boxed, trained_boxes  # noqa: F401
-from user import TASKS, Shell, files, home, shell, trained  # noqa: F401
+from support.boxed import boxed, trained_boxes  # noqa: F401
+from support.user import TASKS, Shell, files, home, shell, trained  # noqa: F401
 
 import oneglance
 from oneglance.errors import ConfigError, DataError, RunError

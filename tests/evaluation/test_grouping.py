@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from user import Shell, home, shell, trained  # noqa: F401
+from support.user import Shell, home, shell, trained  # noqa: F401
 
 from oneglance.evaluation.conflicts import Cosines
 from oneglance.evaluation.grouping import best_groupings, partitions, propose, score

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from user import CONFIG, Shell, home, shell, trained  # noqa: F401
+from support.user import CONFIG, Shell, home, shell, trained  # noqa: F401
 
 from oneglance import config as configuration
 from oneglance.errors import ConfigError

@@ -14,16 +14,16 @@ import onnx
 import pyarrow.parquet as pq
 import pytest
 import torch
-import toy
-from everything import NAMES, Made, agree, agree_on_boxes, made, refs  # noqa: F401
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from support import toy
+from support.everything import NAMES, Made, agree, agree_on_boxes, made, refs  # noqa: F401
+from support.user import Shell, shell  # noqa: F401
 from torch import Tensor
-from user import Shell, shell  # noqa: F401
 
 import oneglance
-from oneglance.data.refs import FileImage
+from oneglance.data.images.references import FileImage
 from oneglance.errors import ConfigError, RunError
 from oneglance.inference import engine_onnx, export
 from oneglance.inference.predictor import open_predictor

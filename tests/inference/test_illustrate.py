@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from boxed import boxed, trained_boxes  # noqa: F401
 from PIL import Image
-from user import Shell, shell  # noqa: F401
+from support.boxed import boxed, trained_boxes  # noqa: F401
+from support.user import Shell, shell  # noqa: F401
 
 import oneglance
-from oneglance.data.images import Limits
+from oneglance.data.images.decode import Limits
+from oneglance.data.images.references import FileImage
 from oneglance.data.record import Box, ImageRef, Seen
-from oneglance.data.refs import FileImage
 from oneglance.errors import RunError
 from oneglance.inference.draw import colour_of, drawing_name
 from oneglance.inference.illustrate import illustrated

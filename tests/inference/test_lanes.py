@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from everything import Made, agree, made, refs  # noqa: F401
+from support.everything import Made, agree, made, refs  # noqa: F401
 
-from oneglance.data.decoding import decode
-from oneglance.data.images import Limits
+from oneglance.data.images.decode import Limits
+from oneglance.data.images.decode_pool import decode
 from oneglance.errors import PictureError
 from oneglance.inference.engine import Engine, Looked
 from oneglance.inference.engine_onnx import open_file

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import toy
 from safetensors.numpy import load_file, save_file
-from user import home, trained  # noqa: F401
+from support import toy
+from support.user import home, trained  # noqa: F401
 
-from oneglance.data.refs import FileImage
+from oneglance.data.images.references import FileImage
 from oneglance.errors import ConfigError, RunError
 from oneglance.inference import novelty
 from oneglance.inference.novelty import NEIGHBOURS, Novelty

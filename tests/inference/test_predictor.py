@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from user import TASKS, home, trained  # noqa: F401
+from support.user import TASKS, home, trained  # noqa: F401
 
 import oneglance
-from oneglance.data.decoding import decode
-from oneglance.data.images import Canvas, Limits
+from oneglance.data.images.decode import Canvas, Limits
+from oneglance.data.images.decode_pool import decode
+from oneglance.data.images.references import FileImage
 from oneglance.data.record import ImageRef
-from oneglance.data.refs import FileImage
 from oneglance.errors import ConfigError, RunError
 from oneglance.inference.predictor import BATCH, Predictor, open_predictor
 from oneglance.run_folder import RunFolder

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from everything import NAMES, Made, agree, made  # noqa: F401
+from support.everything import NAMES, Made, agree, made  # noqa: F401
 
 # What neither `pip install oneglance` nor `pip install "oneglance[serve]"` brings along.
 ABSENT = ("torch", "torchvision", "timm", "safetensors", "scipy", "sklearn", "matplotlib", "jinja2", "onnx")

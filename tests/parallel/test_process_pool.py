@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from strange_refs import Closed, Heavy, Numbered, ends, own_process, refuses, sleeps
+from support.strange_refs import Closed, Heavy, Numbered, ends, own_process, refuses, sleeps
 
 from oneglance.errors import DataError, RunError
 from oneglance.parallel.process_pool import Workers
@@ -111,7 +111,7 @@ import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
 print("top level")
 from oneglance.parallel.process_pool import Workers
-from strange_refs import sleeps
+from support.strange_refs import sleeps
 crew = Workers(sleeps, print, count=2, chunk=1)
 for answer in crew.map([0.01] * 4 + [float(sys.argv[1])] * 1000):
     print("answer", flush=True)
@@ -125,7 +125,7 @@ def running_script(
     """The script, and its two processes busy with items of so many ``seconds``."""
     (folder / "script.py").write_text(SCRIPT)
     (folder / "pickle.py").write_text("raise SystemExit('a file of the current folder was imported')")
-    places = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[2])])
+    places = os.pathsep.join([str(Path(__file__).parents[1]), str(Path(__file__).parents[2])])
     script = subprocess.Popen(
         [sys.executable, "-P", str(folder / "script.py"), str(seconds)],
         stdout=subprocess.PIPE,

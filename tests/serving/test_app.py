@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from service import Running, picture, running
-from user import trained  # noqa: F401
+from support.service import Running, picture, running
+from support.user import trained  # noqa: F401
 
 import oneglance
 from oneglance.inference.predictor import open_predictor

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from service import painted, picture, running
-from user import CONFIG, home, trained  # noqa: F401
+from support.service import painted, picture, running
+from support.user import CONFIG, home, trained  # noqa: F401
 
 import oneglance
 from oneglance.data.record import Record

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from service import Painted, Strings, painted, picture, running
+from support.service import Painted, Strings, painted, picture, running
 
 from oneglance.errors import RunError
 from oneglance.inference.engine import Engine, Looked

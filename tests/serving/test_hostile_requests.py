@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from service import Running, form, picture, running
+from support.service import Running, form, picture, running
 
 from oneglance.serving.app import Settings
 from oneglance.serving.limits import Bounds, Refused

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from service import Running, picture, running
+from support.service import Running, picture, running
 
 from oneglance.serving.app import Settings
 from oneglance.serving.guard import Access

@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from service import form, picture
+from support.service import form, picture
 
 import oneglance
 from oneglance.errors import ConfigError, MissingExtraError, OneglanceError
@@ -22,7 +22,7 @@ from oneglance.serving.server import JsonLines, is_loopback, listening
 SERVED = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from service import opened
+from support.service import opened
 import oneglance, oneglance.inference.predictor as predictor
 predictor.open_predictor = opened
 oneglance.serve("painted", port=0)
@@ -32,7 +32,7 @@ oneglance.serve("painted", port=0)
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to send")
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
 def test_it_answers_until_it_is_stopped(name: str) -> None:
-    words = [sys.executable, "-W", "error", "-c", SERVED, str(Path(__file__).parent)]
+    words = [sys.executable, "-W", "error", "-c", SERVED, str(Path(__file__).parents[1])]
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr
         opened = process.stderr.readline()

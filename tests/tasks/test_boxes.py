@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from oneglance.batch_transform import Mix, View
-from oneglance.data.images import Fit
+from oneglance.data.images.letterbox import Fit
 from oneglance.data.record import Box, Seen
 from oneglance.errors import ConfigError, DataError, Misfit
 from oneglance.nn.feature_shape import Level, Shape

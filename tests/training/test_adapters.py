@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from toy import CONFIG, SIZE, begin, learner, results, train
+from support.toy import CONFIG, SIZE, begin, learner, results, train
 
 import oneglance
 from oneglance import config as configuration

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import toy
+from support import toy
+from support.toy import CONFIG, TRAINING, VALIDATION, Pixels, begin, train, world
 from torch import Tensor
-from toy import CONFIG, TRAINING, VALIDATION, Pixels, begin, train, world
 
 from oneglance.progress import Screen
 from oneglance.training.frozen import Remembered, remembered

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from support.toy import PLAIN, begin
 from torch import Tensor
-from toy import PLAIN, begin
 
 from oneglance.backbone import Features, build_backbone
 from oneglance.balancer import build_balancer, gram_matrix

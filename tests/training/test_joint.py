@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from toy import Drawn, results
+from support.toy import Drawn, results
 
 from oneglance import config as configuration
 from oneglance.data.dataset import Part

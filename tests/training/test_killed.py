@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from toy import hidden_files, results
+from support.toy import hidden_files, results
 
 HERE = Path(__file__).resolve().parent.parent
 KILLS, STEPS = 4, 36
@@ -19,7 +19,7 @@ CHILD = """
 import sys
 from pathlib import Path
 from oneglance.progress import Screen
-from toy import begin, go_on
+from support.toy import begin, go_on
 
 class Telling(Screen):
     def step(self, *place):

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from support.toy import PLAIN, SIZE, begin
 from torch import Tensor
-from toy import PLAIN, SIZE, begin
 
 from oneglance.balancers.equal import Equal
 from oneglance.batch_transform import Mix, View

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from toy import PLAIN, SIZE, begin, learner, train
+from support.toy import PLAIN, SIZE, begin, learner, train
 
 from oneglance.backbone import Backbone, Features, build_backbone
 from oneglance.config import BackboneTable

@@ -11,7 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toy import begin, go_on, hidden_files, results, train
+from support.toy import begin, go_on, hidden_files, results, train
 
 from oneglance.errors import RunError
 from oneglance.progress import Screen

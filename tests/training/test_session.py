@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from toy import VALIDATION, begin, go_on, hidden_files, results, train
+from support.toy import VALIDATION, begin, go_on, hidden_files, results, train
 
 from oneglance.errors import DataError, DivergedError, MissingExtraError, RunError
 from oneglance.progress import Screen
@@ -169,7 +169,7 @@ def test_patience(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_task_without_validation_answers_does_not_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import toy
+    from support import toy
 
     store, records = toy.world()
     for record in records[toy.TRAINING :]:
@@ -181,7 +181,7 @@ def test_a_task_without_validation_answers_does_not_count(
 
 
 def test_all_that_cannot_be_learned_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import toy
+    from support import toy
 
     store, records = toy.world()
     for record in records:

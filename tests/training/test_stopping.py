@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from toy import Interrupter, begin, go_on, hidden_files, results, train
+from support.toy import Interrupter, begin, go_on, hidden_files, results, train
 
 from oneglance.errors import StoppedError
 from oneglance.training.session import stop_signals

@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from oneglance.data.boxes import NOTHING, Boxes, Drawn, Size, number
-from oneglance.data.header import header
-from oneglance.data.naming import finder
-from oneglance.data.quote import plain, quoted
+from oneglance.data.images.header import header
+from oneglance.data.parsing.box_geometry import NOTHING, Boxes, Drawn, Size, number
+from oneglance.data.parsing.delimited import Delimited
+from oneglance.data.parsing.image_paths import finder
+from oneglance.data.parsing.quoting import plain, quoted
 from oneglance.data.source import Found, Source
 from oneglance.data.sources.table import IMAGE_COLUMNS
-from oneglance.data.tabular import Delimited
 from oneglance.errors import DataError, Problem, nearest
 
 # Usual names of the four columns, whatever their case: the left, upper, right and lower edge ...

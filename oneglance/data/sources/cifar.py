@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from oneglance.data import plain_pickle
-from oneglance.data.archives import is_archive, members
-from oneglance.data.refs import ArrayImage, FileImage, MemberImage
+from oneglance.data.images.archives import is_archive, members
+from oneglance.data.images.references import ArrayImage, FileImage, MemberImage
+from oneglance.data.parsing import restricted_pickle
 from oneglance.data.source import Found, Source
 from oneglance.errors import DataError, Problem
 
@@ -191,7 +191,7 @@ def _python_names(content: bytes, key: str, where: str) -> list[str]:
 
 
 def _python_dict(content: bytes, where: str) -> dict[str, Any]:
-    said = plain_pickle.loads(content, where)
+    said = restricted_pickle.loads(content, where)
     if not isinstance(said, dict):
         raise DataError("holds no table of values", where=where, cure=AGAIN)
     return {key.decode("latin-1") if isinstance(key, bytes) else key: value for key, value in said.items()}

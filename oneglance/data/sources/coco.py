@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from oneglance.data.boxes import NOTHING, Boxes, Corners, Drawn, bounds, number
-from oneglance.data.documents import beginning, read_json
-from oneglance.data.header import header
-from oneglance.data.masks import mask_bounds
-from oneglance.data.nearby import find_nearby
-from oneglance.data.quote import plain, quoted
+from oneglance.data.images.header import header
+from oneglance.data.parsing.box_geometry import NOTHING, Boxes, Corners, Drawn, bounds, number
+from oneglance.data.parsing.coco_rle import mask_bounds
+from oneglance.data.parsing.delimited import SAMPLE
+from oneglance.data.parsing.image_paths import find_nearby
+from oneglance.data.parsing.problem_counter import Tally
+from oneglance.data.parsing.quoting import plain, quoted
+from oneglance.data.parsing.structured_files import beginning, read_json
 from oneglance.data.record import SPLIT_NAMES
 from oneglance.data.source import Found, Source
-from oneglance.data.tabular import SAMPLE
-from oneglance.data.tally import Tally
 from oneglance.errors import DataError, Problem
 
 # What the format itself says of a picture or a box; all other keys are fields or attributes.

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any, ClassVar
 from xml.etree.ElementTree import Element
 
-from oneglance.data.boxes import NOTHING, Boxes, Corners, Drawn, bounds, number, rotated
-from oneglance.data.documents import beginning, children
-from oneglance.data.header import header
-from oneglance.data.nearby import find_nearby
-from oneglance.data.quote import plain, quoted
+from oneglance.data.images.header import header
+from oneglance.data.parsing.box_geometry import NOTHING, Boxes, Corners, Drawn, bounds, number, rotated
+from oneglance.data.parsing.delimited import SAMPLE
+from oneglance.data.parsing.image_paths import find_nearby
+from oneglance.data.parsing.quoting import plain, quoted
+from oneglance.data.parsing.structured_files import beginning, children
 from oneglance.data.record import SPLIT_NAMES
 from oneglance.data.source import Found, Source
-from oneglance.data.tabular import SAMPLE
 from oneglance.errors import DataError, Problem
 
 

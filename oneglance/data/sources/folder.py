@@ -9,10 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from oneglance.data.archives import is_archive, is_hidden, members
-from oneglance.data.quote import plain
+from oneglance.data.images.archives import is_archive, is_hidden, members
+from oneglance.data.images.references import FileImage, MemberImage, is_picture, shown
+from oneglance.data.parsing.quoting import plain
 from oneglance.data.record import SPLIT_NAMES, ImageRef
-from oneglance.data.refs import FileImage, MemberImage, is_picture, shown
 from oneglance.data.source import Found, Source
 from oneglance.errors import Problem
 

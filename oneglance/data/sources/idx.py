@@ -17,10 +17,10 @@ from typing import BinaryIO, ClassVar
 
 import numpy as np
 
-from oneglance.data.quote import quoted
-from oneglance.data.refs import ArrayImage
+from oneglance.data.images.references import ArrayImage
+from oneglance.data.parsing.quoting import quoted
+from oneglance.data.parsing.text_lines import lines
 from oneglance.data.source import Found, Source
-from oneglance.data.text import lines
 from oneglance.errors import DataError, Problem
 
 # train-images-idx3-ubyte.gz, t10k-images.idx3-ubyte, emnist-letters-test-images-idx3-ubyte

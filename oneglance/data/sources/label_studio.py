@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
-from oneglance.data.boxes import NOTHING, Boxes, Corners, Drawn, Size, bounds, number, rotated
-from oneglance.data.documents import beginning, read_json
-from oneglance.data.header import header
-from oneglance.data.json_min import is_short, unfolded
-from oneglance.data.nearby import find_nearby
-from oneglance.data.quote import plain, quoted
-from oneglance.data.refs import is_picture
+from oneglance.data.images.header import header
+from oneglance.data.images.references import is_picture
+from oneglance.data.parsing.box_geometry import NOTHING, Boxes, Corners, Drawn, Size, bounds, number, rotated
+from oneglance.data.parsing.delimited import SAMPLE
+from oneglance.data.parsing.image_paths import find_nearby
+from oneglance.data.parsing.label_studio_min import is_short, unfolded
+from oneglance.data.parsing.quoting import plain, quoted
+from oneglance.data.parsing.structured_files import beginning, read_json
 from oneglance.data.source import Found, Source
-from oneglance.data.tabular import SAMPLE
 from oneglance.errors import DataError, Problem
 
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from oneglance.data.naming import finder
-from oneglance.data.refs import FileImage, is_picture
+from oneglance.data.images.references import FileImage, is_picture
+from oneglance.data.parsing.delimited import SAMPLE
+from oneglance.data.parsing.image_paths import finder
+from oneglance.data.parsing.text_lines import lines
 from oneglance.data.source import Found, Source
-from oneglance.data.tabular import SAMPLE
-from oneglance.data.text import lines
 from oneglance.errors import Problem
 
 

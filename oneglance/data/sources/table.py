@@ -10,14 +10,14 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from oneglance.data.archives import is_hidden
-from oneglance.data.naming import finder
-from oneglance.data.parquet import Parquet
-from oneglance.data.quote import plain, quoted
+from oneglance.data.images.archives import is_hidden
+from oneglance.data.images.references import is_picture
+from oneglance.data.parsing.delimited import Delimited, JsonLines, Rows
+from oneglance.data.parsing.image_paths import finder
+from oneglance.data.parsing.parquet import Parquet
+from oneglance.data.parsing.quoting import plain, quoted
 from oneglance.data.record import SPLIT_NAMES
-from oneglance.data.refs import is_picture
 from oneglance.data.source import Found, Source
-from oneglance.data.tabular import Delimited, JsonLines, Rows
 from oneglance.errors import DataError, Problem, nearest
 
 # Taken for the column of the picture, whatever their case: the first of these that is there.

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from oneglance.data.documents import beginning
-from oneglance.data.naming import finder
+from oneglance.data.parsing.delimited import Delimited
+from oneglance.data.parsing.image_paths import finder
+from oneglance.data.parsing.structured_files import beginning
 from oneglance.data.record import SPLIT_NAMES
 from oneglance.data.source import Found, Source
-from oneglance.data.tabular import Delimited
 from oneglance.errors import Problem
 
 IMAGE = "fname"

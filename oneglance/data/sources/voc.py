@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 from xml.etree.ElementTree import Element
 
-from oneglance.data.boxes import NOTHING, Boxes, Corners, Drawn, bounds, number, rotated
-from oneglance.data.documents import beginning, children
-from oneglance.data.header import header
-from oneglance.data.naming import finder
-from oneglance.data.partlists import PartLists, key_of
-from oneglance.data.quote import quoted
+from oneglance.data.images.header import header
+from oneglance.data.images.references import is_picture
+from oneglance.data.parsing.box_geometry import NOTHING, Boxes, Corners, Drawn, bounds, number, rotated
+from oneglance.data.parsing.folder_walk import files_below, folders_in
+from oneglance.data.parsing.image_paths import finder
+from oneglance.data.parsing.quoting import quoted
+from oneglance.data.parsing.split_lists import PartLists, key_of
+from oneglance.data.parsing.structured_files import beginning, children
 from oneglance.data.record import SPLIT_NAMES
-from oneglance.data.refs import is_picture
 from oneglance.data.source import Found, Source
-from oneglance.data.walk import files_below, folders_in
 from oneglance.errors import DataError, Problem
 
 ANNOTATIONS = ("Annotations", "annotations")

@@ -10,12 +10,12 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, ClassVar
 
-from oneglance.data.archives import is_archive, members
-from oneglance.data.quote import plain, quoted
+from oneglance.data.images.archives import is_archive, members
+from oneglance.data.images.references import MemberImage, is_picture
+from oneglance.data.parsing.problem_counter import Tally
+from oneglance.data.parsing.quoting import plain, quoted
 from oneglance.data.record import SPLIT_NAMES
-from oneglance.data.refs import MemberImage, is_picture
 from oneglance.data.source import Found, Source
-from oneglance.data.tally import Tally
 from oneglance.errors import DataError, Problem
 
 WORDS = frozenset(

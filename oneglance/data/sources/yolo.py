@@ -8,18 +8,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from oneglance.data.boxes import Boxes, Corners, Drawn, bounds, number
-from oneglance.data.documents import beginning
-from oneglance.data.header import Header, header
-from oneglance.data.naming import finder
-from oneglance.data.quote import plain, quoted
+from oneglance.data.images.header import Header, header
+from oneglance.data.images.references import FileImage, is_picture
+from oneglance.data.parsing.box_geometry import Boxes, Corners, Drawn, bounds, number
+from oneglance.data.parsing.folder_walk import files_below
+from oneglance.data.parsing.image_paths import finder
+from oneglance.data.parsing.problem_counter import Tally
+from oneglance.data.parsing.quoting import plain, quoted
+from oneglance.data.parsing.structured_files import beginning
+from oneglance.data.parsing.text_lines import lines
+from oneglance.data.parsing.yolo_yaml import DARKNET, file_of, names_in, place_in, said_in, without_data
 from oneglance.data.record import ImageRef
-from oneglance.data.refs import FileImage, is_picture
 from oneglance.data.source import Found, Source
-from oneglance.data.tally import Tally
-from oneglance.data.text import lines
-from oneglance.data.walk import files_below
-from oneglance.data.yolo_set import DARKNET, file_of, names_in, place_in, said_in, without_data
 from oneglance.errors import DataError, Problem
 
 PARTS = dict.fromkeys(("train", "val", "test")).keys()

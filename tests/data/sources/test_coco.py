@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from annotated import boxes, corners, draw, kinds, read, seen
+from support.annotated import boxes, corners, draw, kinds, read, seen
 
-from oneglance.data.checks import summary
+from oneglance.data.inspection.checks import summary
 from oneglance.data.record import Box, Seen
 from oneglance.errors import DataError
 

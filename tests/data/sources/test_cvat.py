@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from annotated import boxes, corners, draw, kinds, read, seen
+from support.annotated import boxes, corners, draw, kinds, read, seen
 
 from oneglance.data.record import Box, Seen
 from oneglance.data.source import open_source

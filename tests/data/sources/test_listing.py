@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from oneglance.data.images.references import FileImage
 from oneglance.data.record import Record
-from oneglance.data.refs import FileImage
 from oneglance.data.source import open_source
 from oneglance.errors import DataError, Problem
 

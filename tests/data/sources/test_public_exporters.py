@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from annotated import boxes, kinds, read, seen
+from support.annotated import boxes, kinds, read, seen
 from test_public_tools import EVERY, HEIGHT, THINGS, WIDTH, found, pictures
 
 from oneglance.data.record import Record

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from annotated import boxes, draw, kinds, read, seen
 from PIL import Image
+from support.annotated import boxes, draw, kinds, read, seen
 
 from oneglance.data.record import Record
 

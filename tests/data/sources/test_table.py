@@ -18,10 +18,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oneglance.data import tabular, text
-from oneglance.data.parquet import ParquetImage
+from oneglance.data.images.references import FileImage
+from oneglance.data.parsing import delimited, text_lines
+from oneglance.data.parsing.parquet import ParquetImage
 from oneglance.data.record import Record
-from oneglance.data.refs import FileImage
 from oneglance.data.source import open_source
 from oneglance.errors import DataError, Problem
 
@@ -80,7 +80,7 @@ def test_where_is_the_line_even_after_empty_and_long_ones(tmp_path: Path) -> Non
 
 
 def test_equal_words_are_one_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tabular, "REPEATED", 3)
+    monkeypatch.setattr(delimited, "REPEATED", 3)
     write(tmp_path, "image,kind,n\n" + "".join(f"{n}.jpg,{'ab'[n % 2]}bc ,{n}\n" for n in range(50)))
     found = answers(tmp_path)
     assert found == [{"kind": f"{'ab'[n % 2]}bc", "n": str(n)} for n in range(50)]
@@ -184,7 +184,7 @@ def test_an_endless_cell_and_an_endless_line(tmp_path: Path, monkeypatch: pytest
     records, problems = read(tmp_path)
     assert [record.where for record in records] == ["labels.csv:3"]
     assert "a cell of over 131,072 characters" in str(problems[0])
-    monkeypatch.setattr(text, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(text_lines, "LONGEST_LINE", 1000)
     assert only_error(tmp_path).startswith("labels.csv:2: is a line of more than 1,000 characters")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from annotated import draw, read
+from support.annotated import draw, read
 
 from oneglance.data.source import open_source
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from annotated import boxes, corners, draw, kinds, read, seen
+from support.annotated import boxes, corners, draw, kinds, read, seen
 
 from oneglance.data.record import Box, Seen
 from oneglance.errors import Problem

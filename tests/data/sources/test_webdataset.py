@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from annotated import kinds, read
 from PIL import Image
+from support.annotated import kinds, read
 
 from oneglance.data.source import open_source
 from oneglance.errors import DataError

@@ -1,0 +1,1 @@
+"""From where a picture lies to its canvas."""

@@ -1,0 +1,144 @@
+"""What lies in a zip or tar, noted once. Nothing is ever unpacked to the disk."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from oneglance.data.images.references import MEMBER_LIMIT, MemberImage, TarGzMember, TarMember, ZipMember
+from oneglance.data.parsing.quoting import plain
+from oneglance.errors import DataError, Problem
+
+ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
+LARGEST_RATIO = 200  # unpacked to packed; pictures hardly shrink, a bomb shrinks a thousandfold
+SMALL = 1_000_000_000  # unpacked bytes that no ratio forbids
+
+
+def is_archive(path: Path) -> bool:
+    """Whether ``path`` is a file with the ending of an archive that can be read."""
+    return path.name.lower().endswith(ENDINGS) and path.is_file()
+
+
+def members(path: Path) -> Generator[MemberImage | Problem, None, None]:
+    """Every visible file in the archive, in its order, and a Problem for each that cannot be used.
+
+    Raises:
+        DataError: the archive is damaged or not what its ending says.
+    """
+    with _sound(path):
+        yield from _zip_members(path) if path.suffix.lower() == ".zip" else _tar_members(path)
+
+
+def _zip_members(path: Path) -> Iterator[MemberImage | Problem]:
+    with zipfile.ZipFile(path) as archive:
+        infos = archive.infolist()
+    for info in infos:
+        name = _clean(info.filename)
+        if info.filename.endswith("/") or not name or _hidden(name):
+            continue
+        wrong = _wrong(name, info.file_size)
+        if info.flag_bits & 1:
+            wrong = "is locked with a password"
+        elif info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            wrong = "is packed by a method that is not read here"
+        if wrong:
+            yield _problem(path, name, wrong)
+            continue
+        deflated = info.compress_type == zipfile.ZIP_DEFLATED
+        place = info.header_offset
+        yield ZipMember(str(path), name, place, info.file_size, info.compress_size, deflated, info.CRC)
+
+
+def _tar_members(path: Path) -> Iterator[MemberImage | Problem]:
+    packed = path.suffix.lower() in (".gz", ".tgz")
+    kind = TarGzMember if packed else TarMember
+    with _open(path, packed) as file, tarfile.open(fileobj=_Careful(path, file), mode="r:") as archive:  # type: ignore[call-overload]
+        for info in archive:
+            archive.members.clear()  # else every header ever read stays in memory
+            name = _clean(info.name)
+            if not info.isfile() or not name or _hidden(name):
+                continue
+            wrong = "has holes in it" if info.issparse() else _wrong(name, info.size)
+            if wrong:
+                yield _problem(path, name, wrong)
+            else:
+                yield kind(str(path), name, info.offset_data, info.size)
+
+
+def _open(path: Path, packed: bool) -> BinaryIO:
+    return gzip.GzipFile(path) if packed else path.open("rb")  # type: ignore[return-value]
+
+
+class _Careful:
+    """A file as tarfile uses it, that refuses to be a bomb."""
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self._file = file
+        self._end = max(SMALL, LARGEST_RATIO * path.stat().st_size)
+
+    def read(self, size: int) -> bytes:
+        # A header may claim to be of any length, and tarfile reads it in one piece.
+        if size > MEMBER_LIMIT or self.tell() > self._end:
+            raise tarfile.ReadError
+        return self._file.read(size)
+
+    def seek(self, place: int) -> int:
+        if place > self._end:
+            raise tarfile.ReadError
+        return self._file.seek(place)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+
+def _clean(name: str) -> str:
+    parts = name.replace("\\", "/").split("/")
+    return "/".join(part for part in parts if part not in ("", "."))
+
+
+def _hidden(name: str) -> bool:
+    return any(is_hidden(part) for part in name.split("/"))
+
+
+def is_hidden(name: str) -> bool:
+    """What a file manager does not show: ``.name`` and what macOS adds to archives."""
+    return (name.startswith(".") and name != "..") or name == "__MACOSX"
+
+
+def _wrong(name: str, size: int) -> str:
+    if ".." in name.split("/"):
+        return "leaves the archive"
+    return f"is larger than {MEMBER_LIMIT:,} bytes" if size > MEMBER_LIMIT else ""
+
+
+def _problem(path: Path, name: str, what: str) -> Problem:
+    where = plain(f"{path.name}/{name}")
+    return Problem(where, what, cure="left out", kind="archive member", fatal=False)
+
+
+@contextmanager
+def _sound(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise DataError("is not there", where=path.name) from None
+    except PermissionError:
+        raise DataError("may not be read", where=path.name) from None
+    except (
+        zipfile.BadZipFile,
+        tarfile.TarError,
+        zlib.error,
+        struct.error,
+        EOFError,
+        OSError,
+        ValueError,
+        NotImplementedError,
+    ):
+        raise DataError("is damaged or no such archive", where=path.name, cure="pack it again") from None

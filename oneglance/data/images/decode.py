@@ -1,0 +1,275 @@
+"""The only way a picture enters, anywhere: opened upright in RGB, fitted to a canvas, and back.
+
+Files come from strangers. Only formats whose decoders are worth trusting are opened, sizes are checked
+before anything is decoded, and whatever goes wrong is a PictureError in plain words.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+
+import numpy as np
+from PIL import Image, ImageFile, UnidentifiedImageError
+
+from oneglance.config import Config
+from oneglance.data.images.letterbox import Fit
+from oneglance.data.record import ImageRef
+from oneglance.errors import PictureError
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is refused before it is decoded: a guard against bombs."""
+
+    megapixels: float = 200  # millions of pixels
+    megabytes: float = 200  # millions of bytes of the file
+
+    @classmethod
+    def declared(cls, config: Config) -> Limits:
+        """Those that a configuration declares."""
+        return cls(config.pictures.megapixels, config.pictures.megabytes)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Canvas:
+    """One decoded picture."""
+
+    pixels: np.ndarray  # uint8 [height, width, 3] of the canvas, RGB
+    width: int  # of the upright picture before it was fitted
+    height: int
+
+
+def canvas_of(ref: ImageRef, fit: Fit, limits: Limits) -> Canvas:
+    """Load, open and fit one picture.
+
+    Raises:
+        PictureError: it is not there, or cannot be decoded whole; ``where`` is the name of ``ref``.
+    """
+    try:
+        with _plain_reasons():
+            image, (width, height) = _open(_load(ref), limits, fit)
+            return Canvas(fit.canvas(image, (width, height)), width, height)
+    except PictureError as error:
+        raise PictureError(error.what, where=ref.name, cure=error.cure) from None
+
+
+def open_upright(loaded: bytes | np.ndarray, limits: Limits, hint: int = 0) -> Image.Image:
+    """The picture as a person sees it: turned by its EXIF tag, in RGB, transparent parts on white.
+
+    ``loaded`` is an encoded file or a uint8 array [h, w], [h, w, 3] or [h, w, 4]. Of an animation, the
+    first frame. With a ``hint``, a JPEG may come back smaller (much faster), its longer side at least
+    ``hint`` pixels.
+
+    Raises:
+        PictureError: it cannot be decoded whole, or is larger than ``limits``.
+    """
+    with _plain_reasons():
+        return _open(loaded, limits, Fit(hint) if hint else None)[0]
+
+
+def _load(ref: ImageRef) -> bytes | np.ndarray:
+    try:
+        return ref.load()
+    except MemoryError:
+        raise
+    except OSError as error:
+        raise PictureError(f"cannot be read ({error.strerror or error})") from None
+    except Exception as error:  # archives and tables have errors of their own
+        raise PictureError(f"cannot be read ({type(error).__name__})") from None
+
+
+def _open(loaded: bytes | np.ndarray, limits: Limits, fit: Fit | None) -> tuple[Image.Image, tuple[int, int]]:
+    """The upright RGB picture, decoded no smaller than ``fit`` needs, and its true upright size."""
+    with _our_pillow():
+        if isinstance(loaded, np.ndarray):
+            image = _in_rgb(_from_array(loaded, limits))
+            return image, image.size
+        if len(loaded) > limits.megabytes * 1e6:
+            raise _too_large(f"{len(loaded) / 1e6:.0f} megabytes", f"{limits.megabytes:g}", "megabytes")
+        try:
+            opened = Image.open(io.BytesIO(loaded), formats=_FORMATS)
+        except UnidentifiedImageError:
+            raise _unknown(loaded) from None
+        with opened:
+            size = _checked(opened.size, limits)
+            if fit and hasattr(opened, "draft"):
+                # Whether it lies on its side is not known yet: large enough for either way.
+                needed = max(fit.place(*size), fit.turned.place(*size), key=lambda placed: placed.scale_x)
+                opened.draft(None, (round(needed.scale_x * size[0]), round(needed.scale_y * size[1])))
+            drafted = opened.size != size
+            opened.load()
+            # Asked after loading: Pillow turns TIFF files by itself and then forgets their tag.
+            turn = _TURNS.get(_orientation(opened))
+            image = _in_rgb(opened)
+        if turn is not None:
+            image = image.transpose(turn)
+            size = size[::-1] if turn in _SIDEWAYS else size
+        image.info = {}  # or saving the picture would write the old orientation again
+        return image, size if drafted else image.size
+
+
+def _checked(size: tuple[int, int], limits: Limits) -> tuple[int, int]:
+    width, height = size
+    if width * height > limits.megapixels * 1e6:
+        raise _too_large(f"{width}×{height} pixels", f"{limits.megapixels:g}", "megapixels")
+    if width * height == 0:
+        raise PictureError("has no pixels")
+    return size
+
+
+def _from_array(array: np.ndarray, limits: Limits) -> Image.Image:
+    shape, kind = array.shape, array.dtype.name
+    fitting = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
+    if kind != "uint8" or not fitting:
+        raise PictureError(
+            f"is an array of {kind} {list(shape)}", cure="give uint8 [height, width] or [height, width, 3]"
+        )
+    _checked((shape[1], shape[0]), limits)
+    return Image.fromarray(np.ascontiguousarray(array[..., 0] if shape[2:] == (1,) else array))
+
+
+# ---- colours
+
+
+def _in_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith(("I", "F")):
+        return Image.fromarray(_in_8_bits(image)).convert("RGB")
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        white = Image.new("RGB", image.size, (255, 255, 255))
+        white.paste(layer, mask=layer)
+        return white
+    return image.convert("RGB")  # a copy even of RGB, free of the file and its tags
+
+
+def _in_8_bits(image: Image.Image) -> np.ndarray:
+    """Grey values of more than 8 bits -> uint8 [h, w].
+
+    16 bits keep their scale, so that pictures stay comparable. Files of 32 bits do not say theirs: values
+    within 0–1, 0–255 or 0–65535 are taken for that range, others are stretched from darkest to brightest.
+    """
+    values = np.asarray(image)
+    if values.dtype.itemsize == 2:
+        return (values >> 8).astype(np.uint8)
+    values = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    low, high = float(values.min()), float(values.max())
+    if low < 0 or high > 65535:
+        values, top = values - low, (high - low) or 1.0
+    else:
+        top = next(top for top in (1.0, 255.0, 65535.0) if high <= top)
+    return np.clip(np.rint(values * (255 / top)), 0, 255).astype(np.uint8)
+
+
+# ---- orientation
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # what undoes each EXIF orientation
+_SIDEWAYS = {_TURNS[number] for number in (5, 6, 7, 8)}
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(0x0112, 1))
+    except Exception:  # a damaged tag is no reason to refuse the pixels
+        return 1
+
+
+# ---- Pillow
+
+
+def _formats() -> tuple[str, ...]:
+    """The formats we open, where this Pillow was built with them. None that runs programs or opens files."""
+    plugins = ("Bmp", "Gif", "Jpeg", "Mpo", "Png", "Ppm", "Tiff", "WebP", "Avif", "Jpeg2K")
+    for plugin in plugins:
+        try:
+            import_module(f"PIL.{plugin}ImagePlugin")
+        except ImportError:  # AVIF is younger than the oldest Pillow we allow
+            continue
+    names = ("BMP", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP", "AVIF", "JPEG2000")
+    return tuple(name for name in names if name in Image.OPEN)
+
+
+_FORMATS = _formats()
+
+_lock = threading.Lock()
+_inside = 0  # how many threads are decoding
+_switched = ExitStack()
+
+
+@contextmanager
+def _our_pillow() -> Iterator[None]:
+    """Pillow's guard against bombs, its leniency and Python's warnings are global switches that others
+    may have set; they are ours while any thread decodes and go back when the last one is done.
+    """
+    global _inside
+    with _lock:
+        if _inside == 0:
+            _switched.enter_context(_switches())
+        _inside += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _inside -= 1
+            if _inside == 0:
+                _switched.close()
+
+
+@contextmanager
+def _switches() -> Iterator[None]:
+    before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
+    Image.MAX_IMAGE_PIXELS = None  # we check sizes ourselves, against what the user allows
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = before
+
+
+# ---- reasons
+
+
+@contextmanager
+def _plain_reasons() -> Iterator[None]:
+    try:
+        yield
+    except PictureError:
+        raise
+    except MemoryError:
+        raise PictureError("needs more memory to decode than there is") from None
+    except Exception as error:  # decoders raise whatever they like on damaged files
+        raise PictureError("is cut short" if _speaks_of_the_end(error) else "is damaged") from None
+
+
+def _speaks_of_the_end(error: Exception) -> bool:
+    return isinstance(error, EOFError) or any(word in str(error).lower() for word in ("truncated", "eof"))
+
+
+def _too_large(said: str, allowed: str, unit: str) -> PictureError:
+    return PictureError(f"is {said}, more than the {allowed} {unit} allowed", cure=f"raise [pictures] {unit}")
+
+
+_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"II*\0", b"MM\0*", b"BM")
+
+
+def _unknown(loaded: bytes) -> PictureError:
+    if not loaded:
+        return PictureError("is empty")
+    if loaded[4:8] == b"ftyp" and loaded[8:12] in (b"heic", b"heix", b"mif1", b"msf1"):
+        return PictureError("is a HEIC picture, which cannot be opened", cure="save it as JPEG")
+    return PictureError("is damaged" if loaded.startswith(_BEGINNINGS) else "is not a picture")

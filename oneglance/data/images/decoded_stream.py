@@ -1,0 +1,124 @@
+"""Canvases that are decoded whenever they are asked for: for sets too large to keep."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+
+import numpy as np
+
+from oneglance.data.images.decode import Canvas, Limits
+from oneglance.data.images.decode_pool import FEW, Decode, chunk_of, crashed, memory, processes
+from oneglance.data.images.letterbox import Fit
+from oneglance.data.record import ImageRef
+from oneglance.errors import PictureError, Problem
+from oneglance.parallel.process_pool import Workers
+
+AHEAD_BYTES = 256_000_000  # of canvases decoded before they are asked for
+AHEAD_BATCHES = 8
+
+Progress = Callable[[int, int, str], None]
+Coming = list[Future[list[Canvas | PictureError]]]
+
+
+class Stream:
+    """The interface of ``Canvases``, decoding the asked rows each time.
+
+    ``failures`` and ``sizes`` tell of what has been decoded so far.
+    """
+
+    def __init__(
+        self,
+        refs: Sequence[ImageRef],
+        fit: Fit,
+        limits: Limits,
+        workers: int = 0,
+        problem: Problem | None = None,
+    ) -> None:
+        self.failures: dict[int, PictureError] = {}
+        self.problem = problem  # why this is no cache, where that is worth telling
+        self._refs, self._fit = refs, fit
+        self._sizes = np.zeros((len(refs), 2), np.int32)
+        count = processes(workers) if len(refs) >= FEW else 0
+        self._crew = Workers(Decode(fit, limits), crashed, count, chunk_of(fit), memory(limits))
+        self._announced: Iterator[np.ndarray] = iter(())
+        self._ahead: deque[tuple[np.ndarray, Coming]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._refs)
+
+    def announce(self, batches: Iterable[np.ndarray]) -> None:
+        """Say which rows will be gathered next, batch by batch; some are decoded ahead.
+
+        A new announcement replaces the one before.
+        """
+        for _, coming in self._ahead:
+            for future in coming:
+                future.cancel()
+        self._ahead.clear()
+        self._announced = iter(batches)
+        self._start_ahead()
+
+    def survey(self, progress: Progress | None = None) -> Stream:
+        """Decode everything once: from then on ``failures`` and ``sizes`` are whole."""
+        chunks = np.array_split(np.arange(len(self)), max(1, len(self) // 64))
+        self.announce(chunks)
+        done = 0
+        for rows in chunks:
+            self.gather(rows)
+            done += len(rows)
+            if progress is not None:
+                progress(done, len(self), "looking at every picture")
+        return self
+
+    def gather(self, rows: np.ndarray) -> np.ndarray:
+        """uint8 [k, height, width, 3] for int64 ``rows`` [k]; zeros where a picture cannot be decoded, which
+        ``readable`` and ``failures`` then know.
+        """
+        rows = np.asarray(rows)
+        if self._ahead and np.array_equal(self._ahead[0][0], rows):
+            _, coming = self._ahead.popleft()
+            self._start_ahead()
+        else:
+            coming = self._start(rows)
+        gathered = np.zeros((len(rows), *self._fit.shape), np.uint8)
+        answers = (answer for future in coming for answer in future.result())
+        for place, (row, answer) in enumerate(zip(rows.tolist(), answers, strict=True)):
+            if isinstance(answer, Canvas):
+                gathered[place] = answer.pixels
+                self._sizes[row] = answer.width, answer.height
+                self.failures.pop(row, None)
+            else:
+                self.failures[row] = answer
+        return gathered
+
+    def sizes(self, rows: np.ndarray) -> np.ndarray:
+        """Width and height in pixels of upright pictures: int32 [k, 2] for int64 ``rows`` [k]; zeros where
+        one was not decoded yet, or cannot be.
+        """
+        return self._sizes[rows]
+
+    def readable(self, rows: np.ndarray) -> np.ndarray:
+        """bool [k]: which of ``rows`` were not found unreadable when last gathered."""
+        return np.isin(rows, list(self.failures), invert=True)
+
+    def close(self) -> None:
+        """End the decoding processes."""
+        self._crew.close()
+
+    def _start(self, rows: np.ndarray) -> Coming:
+        refs = [self._refs[row] for row in rows.tolist()]
+        chunk = self._crew.chunk
+        return [self._crew.submit(refs[start : start + chunk]) for start in range(0, len(refs), chunk)]
+
+    def _start_ahead(self) -> None:
+        while self._crew.count and len(self._ahead) < AHEAD_BATCHES:
+            held = sum(rows.size for rows, _ in self._ahead) * self._fit.nbytes
+            if held > AHEAD_BYTES:
+                return
+            rows = next(self._announced, None)
+            if rows is None:
+                return
+            rows = np.asarray(rows)
+            self._ahead.append((rows, self._start(rows)))

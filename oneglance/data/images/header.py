@@ -1,0 +1,72 @@
+"""How large a picture is and how it lies, read from its first bytes without decoding it."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
+
+from oneglance.data.images.decode import _FORMATS, _our_pillow
+from oneglance.data.images.references import FileImage, look
+from oneglance.data.record import ImageRef
+
+WIDTH, HEIGHT, ORIENTATION = 0x0100, 0x0101, 0x0112  # tags of TIFF; EXIF shares them
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Width and height in pixels as the file stores them, and the EXIF orientation that turns it upright."""
+
+    width: int
+    height: int
+    orientation: int = 1  # 1 to 8; 1: it is stored upright
+
+    @property
+    def upright(self) -> tuple[int, int]:
+        """Width and height as a person sees it."""
+        return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
+
+    def turned(self, x: float, y: float) -> tuple[float, float]:
+        """A point of the stored picture in the upright one; both count pixels from their upper left."""
+        across, down = self.width - x, self.height - y  # from the other side
+        return {
+            2: (across, y),
+            3: (across, down),
+            4: (x, down),
+            5: (y, x),
+            6: (down, x),
+            7: (down, across),
+            8: (y, across),
+        }.get(self.orientation, (x, y))
+
+
+def header(ref: ImageRef) -> Header | None:
+    """None where it cannot be told: whoever decodes the picture says why."""
+    try:
+        if isinstance(ref, FileImage):
+            look(ref.path)  # never wait for a pipe
+            with open(ref.path, "rb") as file:  # noqa: PTH123 - a million times
+                return _read(file)
+        loaded = ref.load()
+        if isinstance(loaded, np.ndarray):
+            return Header(loaded.shape[1], loaded.shape[0])
+        return _read(io.BytesIO(loaded))
+    except MemoryError:
+        raise
+    except Exception:  # decoders raise whatever they like on damaged files
+        return None
+
+
+def _read(file: io.BufferedReader | io.BytesIO) -> Header:
+    with _our_pillow(), Image.open(file, formats=_FORMATS) as opened:
+        if isinstance(opened, TiffImageFile):  # some releases of Pillow tell its size as turned already
+            tags = opened.tag_v2
+            width, height, number = tags[WIDTH], tags[HEIGHT], tags.get(ORIENTATION, 1)
+        else:
+            width, height = opened.size
+            # A PNG asked itself would first decode all of its pixels.
+            number = Image.Image.getexif(opened).get(ORIENTATION, 1) if opened.info.get("exif") else 1
+        return Header(width, height, number if type(number) is int and 1 <= number <= 8 else 1)

@@ -1,0 +1,240 @@
+"""What a column seems to be. Each rule looks at one column; the first that has something to say decides."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from dataclasses import field as default
+from typing import Any
+
+import numpy as np
+
+from oneglance.data.images.references import PICTURE_ENDINGS
+from oneglance.data.inspection.column_profile import Column
+from oneglance.data.parsing.quoting import quoted
+from oneglance.data.record import SPLIT_NAMES
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+SPLIT_FIELDS = _words("split subset part partition set fold")
+CLASS_FIELDS = _words("label labels class classes category kind type species folder target")
+ORDER_FIELDS = _words("rating grade stars stage severity quality level")
+ID_FIELDS = _words("id ids uid uuid guid hash md sha idx index key identifier")
+GROUP_FIELDS = _words(
+    "item patient seller sender subject user owner person customer board product object session video clip "
+    "scene case group donor author photographer device camera plot slide lot batch series sequence store"
+)
+COUNTING = _words("no nr num number code name")  # "patient number" speaks of patients
+NONE = _words("none nothing empty")
+MONEY = _words("eur usd gbp chf jpy")
+UNITS = MONEY | _words(
+    "mm cm m km mm2 cm2 m2 mm3 cm3 m3 ml l g kg mg t lb oz px percent pct deg degrees celsius kelvin hz ms s "
+    "sec seconds min minutes h hours days weeks months years kcal calories euro euros dollars"
+)
+
+FEW_CLASSES = 20  # so many are classes even where each has few pictures
+MOST_CLASSES = 1000
+LONGEST_CLASS = 60  # characters, on average
+NEARLY_CONSTANT = 0.85  # share of one answer that is worth a warning
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What a field seems to be. Without a ``type`` it is no task; it may be the group: then ``settings``
+    are ``{"group": field}``, a key of [[sources]].
+    """
+
+    field: str
+    type: str
+    settings: dict[str, Any] = default(default_factory=dict)  # keys of its [tasks] table
+    reason: str = ""
+
+
+def nothing(column: Column, reason: str) -> Guess:
+    return Guess(column.field, "", {}, reason)
+
+
+def _task(column: Column, type: str, reason: str, **settings: Any) -> Guess:
+    """Settings that are empty or False are left out: they are so by default."""
+    found = {key: value for key, value in settings.items() if value}
+    return Guess(
+        column.field, type, found | ({"unknown": list(column.unknown)} if column.unknown else {}), reason
+    )
+
+
+# The rules, from the most particular to the most general.
+
+
+def has_no_name(column: Column) -> Guess | None:
+    """JSON can hold half a character, which no file of text can."""
+    if column.field.strip() and column.field.encode("utf-8", "ignore").decode() == column.field:
+        return None
+    return nothing(column, "has no name that can be written")
+
+
+def says_the_split(column: Column) -> Guess | None:
+    words = {text.lower() for text in column.counts}
+    if column.field.lower() in SPLIT_FIELDS and words and words <= set(SPLIT_NAMES):
+        return nothing(column, "says which part a picture belongs to")
+    return None
+
+
+def says_nothing(column: Column) -> Guess | None:
+    if not len(column):
+        return nothing(column, "holds no answer that is known")
+    if column.distinct == 1:
+        return nothing(column, f"says {quoted(column.texts[0], 30)} in {column.coverage}")
+    return None
+
+
+def lists(column: Column) -> Guess | None:
+    nested = [value for value in column.values if isinstance(value, list | tuple | dict)]
+    if not nested:
+        return None
+    parts = Counter(
+        part
+        for value in nested
+        if not isinstance(value, dict)
+        for part in value
+        if isinstance(part, str | int)
+    )
+    if len(nested) == len(column) and len(parts) > 1 and 2 * len(parts) <= parts.total():
+        return _task(column, "tags", f"lists of {len(parts):,} distinct words in {column.coverage}")
+    return nothing(column, "holds values with an inner structure")
+
+
+def paths(column: Column) -> Guess | None:
+    endings = "|".join(ending[1:] for ending in sorted(PICTURE_ENDINGS))
+    if column.share(rf"(?i).*\.({endings})|\w+://.*|[^/\\]*[/\\][^/\\]*[/\\].*") > 0.8:
+        return nothing(column, "looks like paths or addresses")
+    return None
+
+
+def identifiers(column: Column) -> Guess | None:
+    if CLASS_FIELDS & set(column.words):
+        return None
+    last = next((word for word in reversed(column.words) if not word.isdigit() and word not in COUNTING), "")
+    with_digits = column.share(r".*\d.*")
+    coded = column.share(r"(?i)[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{16,64}|[a-z_-]+\d{3,}") > 0.9
+    is_id = last in ID_FIELDS or (coded and column.distinct > FEW_CLASSES and column.often < 100)
+    is_thing = last in GROUP_FIELDS and (with_digits > 0.8 or column.distinct > FEW_CLASSES)
+    if not (is_id or is_thing) or column.share(r"[-+]?\d*\.\d+") > 0.5:
+        return None
+    shared = sum(n for n in column.counts.values() if n > 1)
+    if 2 * shared >= len(column) and column.distinct >= 3:
+        reason = f"{column.distinct:,} values in {column.coverage}, {column.often:.3g} pictures each"
+        return Guess(column.field, "", {"group": column.field}, reason)
+    return nothing(column, "looks like an identifier")
+
+
+def separated(column: Column) -> Guess | None:
+    for separator in "|;,":
+        holders = sum(n for text, n in column.counts.items() if separator in text)
+        if holders < max(2, 0.05 * len(column)):
+            continue
+        parts: Counter[str] = Counter()
+        for text, n in column.counts.items():
+            for part in text.split(separator):
+                parts[part.strip()] += n
+        del parts[""]
+        repeated = len(parts) > 1 and parts.total() >= 3 * len(parts)
+        words = separator != "," or (len(parts) <= column.distinct and not all(map(_is_digits, parts)))
+        if repeated and words and len(parts) <= MOST_CLASSES and _mean_length(parts) <= LONGEST_CLASS / 2:
+            none = [word for word in parts if word.lower() in NONE]
+            tags = len(parts) - len(none)
+            reason = f'{tags:,} distinct words between "{separator}" in {column.coverage}'
+            return _task(column, "tags", reason, separator=separator, none=none)
+    return None
+
+
+def numbers(column: Column) -> Guess | None:
+    odd = len(column) - len(column.numbers)
+    if odd > 0.05 * len(column) or column.distinct < 3:
+        return None
+    values = np.array(column.numbers)
+    unit, whole = _unit(column.field), bool((values == np.round(values)).all())
+    low, high = float(values.min()), float(values.max())
+    if whole and not unit and not odd:
+        if column.distinct == len(column) == high - low + 1:
+            return nothing(column, "counts the rows")
+        if CLASS_FIELDS & set(column.words) or _is_scale(column, low, high):
+            reason = f"{column.distinct:,} distinct whole numbers in {column.coverage}"
+            return _task(column, "label", reason, ordinal=bool(ORDER_FIELDS & set(column.words)))
+    log = bool(low > 0 and _is_skewed(values))
+    reason = f"numbers from {low:g} to {high:g} in {column.coverage}"
+    if odd:
+        example = quoted(next(column.no_numbers), 30)
+        reason += f", but {odd:,} are none, such as {example}: correct them, or list them as unknown"
+    return _task(column, "number", reason, unit=unit, log=log)
+
+
+def classes(column: Column) -> Guess | None:
+    many = column.distinct > MOST_CLASSES or _mean_length(column.counts) > LONGEST_CLASS
+    rare = column.often < (1.5 if column.distinct <= FEW_CLASSES else 3)
+    if many or rare:
+        return None
+    reason = f"{column.distinct:,} distinct words in {column.coverage}"
+    word, most = column.counts.most_common(1)[0]
+    if most >= NEARLY_CONSTANT * len(column):
+        share = f"{most / len(column):.0%} of them are {quoted(word, 30)}"
+        reason += f"; {share}, so a network that always says so looks good"
+    return _task(column, "label", reason)
+
+
+def free_text(column: Column) -> Guess:
+    return nothing(column, f"{column.distinct:,} different texts in {column.coverage}: too many for classes")
+
+
+RULES: tuple[Callable[[Column], Guess | None], ...] = (
+    has_no_name,
+    says_the_split,
+    says_nothing,
+    lists,
+    paths,
+    identifiers,
+    separated,
+    numbers,
+    classes,
+    free_text,
+)
+
+
+def _unit(name: str) -> str:
+    """``volume_cm3`` and ``volume (cm3)`` are in cm3."""
+    found = re.search(r"(?:_|\(|\[)([A-Za-z]+[23]?)[\])]?$", name)
+    unit = found[1] if found else ""
+    if unit.lower() not in UNITS:
+        return ""
+    return unit.upper() if unit.lower() in MONEY else unit
+
+
+def _is_scale(column: Column, low: float, high: float) -> bool:
+    """Whether whole numbers look like codes or grades: few, without large gaps, from 0 or 1."""
+    few = column.distinct <= FEW_CLASSES and column.often >= 3
+    return few and low in (0, 1) and high - low + 1 <= 1.5 * column.distinct
+
+
+def _is_skewed(values: np.ndarray) -> bool:
+    """Whether the logarithm of positive ``values`` is the better scale."""
+    low, high = np.quantile(values, [0.01, 0.99])
+    raw, logged = _skewness(values), _skewness(np.log(values))
+    return bool(low < high / 100 or (raw > 2 and abs(logged) < raw / 2))
+
+
+def _skewness(values: np.ndarray) -> float:
+    scaled = values / max(float(np.abs(values).max()), 1e-300)  # so that no power is too large
+    spread = float(scaled.std())
+    return float((((scaled - scaled.mean()) / spread) ** 3).mean()) if spread > 0 else 0.0
+
+
+def _mean_length(counts: Counter[str]) -> float:
+    return sum(map(len, counts)) / max(1, len(counts))
+
+
+def _is_digits(word: str) -> bool:
+    return bool(re.fullmatch(r"[-+]?\d+", word))

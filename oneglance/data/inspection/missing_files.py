@@ -1,0 +1,93 @@
+"""Which picture files are there: the records compared with the folders that they name."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from oneglance.data.images.references import FileImage, is_picture
+from oneglance.data.parsing.quoting import plain, quoted
+from oneglance.data.record import Record
+from oneglance.errors import Problem
+
+
+def missing_pictures(records: Sequence[Record]) -> tuple[list[Record], list[Problem]]:
+    """The records whose picture is there, and a problem for each whose is not, and for pictures beside
+    them that no record names. No picture is opened; those in archives and tables are taken to be there.
+    """
+    absent: dict[int, Problem] = {}
+    problems = []
+    for folder, rows in _folders(records).items():
+        lost, unnamed = _compared(folder, rows, records)
+        absent |= lost
+        if unnamed:
+            others = len(unnamed) - 1
+            what = f"and {others:,} more there are named by no source" if others else "is named by no source"
+            problems.append(Problem(plain(folder + min(unnamed)), what, kind="unnamed picture", fatal=False))
+    there = [record for row, record in enumerate(records) if row not in absent] if absent else list(records)
+    return there, [absent[row] for row in sorted(absent)] + problems
+
+
+def absent(records: Sequence[Record]) -> dict[int, Problem]:
+    """Row -> what is said of it, for every record whose picture is a file that is not there."""
+    found: dict[int, Problem] = {}
+    for folder, rows in _folders(records).items():
+        found |= _compared(folder, rows, records)[0]
+    return found
+
+
+def _folders(records: Sequence[Record]) -> dict[str, list[int]]:
+    """Folder with its last separator -> the rows of its pictures."""
+    rows: dict[str, list[int]] = defaultdict(list)
+    for row, record in enumerate(records):
+        image = record.image
+        if isinstance(image, FileImage):
+            rows[image.path[: image.path.rfind(os.sep) + 1]].append(row)
+    return rows
+
+
+def _compared(
+    folder: str, rows: Sequence[int], records: Sequence[Record]
+) -> tuple[dict[int, Problem], list[str]]:
+    """What is said of each row whose picture is not there, and the pictures that no row names."""
+    # Listed once: a million looks at single files would take long.
+    try:
+        with os.scandir(folder) as entries:
+            named = {entry.name: False for entry in entries}
+    except (FileNotFoundError, NotADirectoryError):
+        return {row: _lost(records[row], "its folder is not there either") for row in rows}, []
+    except OSError:
+        return {}, []  # it may not be listed: opening the pictures will tell
+    lost = []
+    for row in rows:
+        name = records[row].image.path[len(folder) :]  # type: ignore[attr-defined]
+        if name in named:
+            named[name] = True
+        else:
+            lost.append((row, name))
+    missing = dict(_missing(folder, lost, named, records)) if lost else {}
+    return missing, [name for name, seen in named.items() if not seen and is_picture(name)]
+
+
+def _missing(
+    folder: str, lost: Sequence[tuple[int, str]], named: dict[str, bool], records: Sequence[Record]
+) -> Iterator[tuple[int, Problem]]:
+    alike = {_loosely(Path(name).stem): name for name in named} | {_loosely(name): name for name in named}
+    for row, name in lost:
+        like = alike.get(_loosely(name), "")
+        if like and Path(folder + name).exists():
+            named[like] = True  # this system does not tell A from a, or é from e with an accent
+            continue
+        yield row, _lost(records[row], f"there is {quoted(like)}" if like else "correct the path")
+
+
+def _lost(record: Record, hint: str) -> Problem:
+    what = f"the picture {quoted(record.image.name)} is not there"
+    return Problem(record.where, what, f"{hint}; the row is left out", kind="picture not there", fatal=False)
+
+
+def _loosely(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()

@@ -1,0 +1,257 @@
+"""``oneglance init``: a first oneglance.toml, guessed from what is known of the pictures.
+
+A guess is a start: its reason stands beside it in the file, and a person corrects it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from oneglance.data.inspection.column_profile import Column, columns
+from oneglance.data.inspection.column_rules import RULES, Guess, nothing
+from oneglance.data.parsing.quoting import plain, quoted
+from oneglance.data.record import Record, Seen
+from oneglance.errors import ConfigError, DataError, nearest
+
+BOX_FIELDS = {"xmin", "ymin", "xmax", "ymax"}
+SIZES = {"boxes": 320}  # pixels of the canvas that a type of task wants, where not 64
+ENOUGH_GROUPS = 10  # fewer can hardly be spread over three parts
+MOST_NAMED = 8  # classes of boxes that a comment names
+TINY = 48, 4096  # pixels, or bytes of the file: pictures that need no larger canvas than 32 pixels
+
+Tables = dict[str, dict[str, Any]]
+
+RECIPES: dict[str, tuple[Tables, dict[str, dict[str, Any]]]] = {
+    "default": ({"training": {"epochs": 20}}, {}),
+    "classic": (
+        {
+            "training": {
+                "batch": 32,
+                "epochs": 10,
+                "optimizer": "sgd",
+                "rate": 0.01,
+                "momentum": 0.9,
+                "nesterov": False,
+                "schedule": "constant",
+                "weight_decay": 0,
+                "warmup": 0,
+                "ema": 0,
+                "clip": 0,
+            },
+            "augment": {
+                "flip": False,
+                "shift": 0,
+                "scale": [1.0, 1.0],
+                "colour": 0,
+                "erase": 0,
+                "mixup": 0,
+            },
+        },
+        {
+            "label": {"hidden": [128], "smoothing": 0},
+            "tags": {"hidden": [128]},
+            "number": {"hidden": [128]},
+        },
+    ),
+}
+"""Name -> (tables of the file, keys of each task by its type). ``classic`` is a textbook's recipe."""
+
+
+def guess(records: Sequence[Record]) -> list[Guess]:
+    """One guess per field of ``records``, in the order of the fields; at most one is the group.
+
+    Args:
+        records: as a source reads them, with answers by field.
+    """
+    seen = columns(records)
+    boxes = {c.field for c in seen if c.field.lower() in BOX_FIELDS}
+    guesses = []
+    for column in seen:
+        same = next((c.field for c in seen if _is_copy(column, c, records)), None)
+        if same is not None:
+            guesses.append(nothing(column, f"says the same as {quoted(same)} in every row"))
+        elif len(boxes) == len(BOX_FIELDS) and column.field in boxes:
+            guesses.append(nothing(column, 'is an edge of a box: read with format = "boxes_table"'))
+        elif any(isinstance(value, Seen) for value in column.values):
+            guesses.append(_boxes(column, records))
+        else:
+            guesses.append(next(found for rule in RULES if (found := rule(column)) is not None))
+    return _one_group(guesses, {column.field: column for column in seen})
+
+
+def _boxes(column: Column, records: Sequence[Record]) -> Guess:
+    """A field that holds boxes, and what may be asked of each box; a line of the reason for each."""
+    boxes = [
+        (record, box)
+        for record in records
+        if isinstance(seen := record.answers.get(column.field), Seen)
+        for box in seen.boxes
+        if not box.ignore
+    ]
+    counts = Counter(box.label for _, box in boxes if box.label)
+    if not counts:
+        return nothing(column, "its boxes have no class" if boxes else "holds no box")
+    lines = [f"{len(boxes):,} boxes in {column.coverage}: {_words(counts)}"]
+    guesses = guess([Record(record.where, record.image, box.attributes) for record, box in boxes])
+    attributes = {}
+    for name, found in _named([one for one in guesses if one.type]):
+        attributes[name] = _asked(name, found)
+        lines.append(f"{name} of a box: {_of_boxes(found.reason)}")
+    lines += (f"not asked of a box: {g.field}: {_of_boxes(g.reason)}" for g in guesses if not g.type)
+    return Guess(column.field, "boxes", {"attributes": attributes} if attributes else {}, "\n".join(lines))
+
+
+def _words(counts: Counter[str]) -> str:
+    """``cat (12), dog (7)`` and how many classes more."""
+    named = [f"{plain(label, 30)} ({count:,})" for label, count in counts.most_common(MOST_NAMED)]
+    more = f" and {len(counts) - MOST_NAMED:,} more classes" if len(counts) > MOST_NAMED else ""
+    return ", ".join(named) + more
+
+
+def _of_boxes(reason: str) -> str:
+    """A reason that speaks of rows where each row is a box."""
+    return re.sub(r"\b((?:all|of) [\d,]+) rows", r"\1 boxes", reason, count=1)
+
+
+def _is_copy(column: Column, other: Column, records: Sequence[Record]) -> bool:
+    """Whether ``column`` says nothing that ``other``, of a shorter name, does not say."""
+    shorter = len(other.field) < len(column.field)
+    if not shorter or column.values != other.values:
+        return False
+    return all(r.answers.get(column.field) == r.answers.get(other.field) for r in records)
+
+
+def _one_group(guesses: Sequence[Guess], seen: Mapping[str, Column]) -> list[Guess]:
+    """Groups often lie in one another, as visits of patients: the widest serves, if there are enough."""
+    found = sorted((seen[g.field].distinct, g.field) for g in guesses if "group" in g.settings)
+    chosen = next((name for count, name in found if count >= ENOUGH_GROUPS), found[-1][1] if found else "")
+    return [
+        Guess(g.field, "", {}, f"{g.reason}; {quoted(chosen)} is taken for the group")
+        if "group" in g.settings and g.field != chosen
+        else g
+        for g in guesses
+    ]
+
+
+def toml(
+    guesses: Sequence[Guess],
+    source: Mapping[str, Any],
+    *,
+    records: Sequence[Record] = (),
+    recipe: str = "default",
+) -> str:
+    """The text of oneglance.toml, which ``oneglance.config.load`` reads.
+
+    Args:
+        guesses: what to ask, and why.
+        source: the keys of [[sources]].
+        records: what was looked at; they tell whether the data are split already, and how large a canvas
+            is needed.
+        recipe: one of ``RECIPES``.
+
+    Raises:
+        ConfigError: an unknown recipe.
+        DataError: nothing can be asked, or a name cannot be written.
+    """
+    if recipe not in RECIPES:
+        raise ConfigError(f"there is no recipe {quoted(recipe)}.{nearest(recipe, RECIPES)}", where="init")
+    tables, by_type = RECIPES[recipe]
+    lines = ["# Written by oneglance init. Correct what it guessed wrong, then run: oneglance check", ""]
+    lines += [*_source(guesses, source), "", *_split(records), ""]
+    tasks = [found for found in guesses if found.type]
+    if not tasks:
+        cure = "name a table of answers, or sort the pictures into a folder per class"
+        raise DataError("nothing there looks like an answer", where=str(source.get("path", "")), cure=cure)
+    for name, found in _named(tasks):
+        lines += [*map(_comment, found.reason.split("\n")), f"[tasks.{_key(name)}]"]
+        lines += [*_keys({**_asked(name, found), **by_type.get(found.type, {})}), ""]
+    unasked = [_comment(f"not asked: {g.field}: {g.reason}") for g in guesses if not (g.type or g.settings)]
+    lines += [*unasked, ""] if unasked else []
+    size = 32 if _are_tiny(records) else max(SIZES.get(found.type, 64) for found in tasks)
+    lines += ["[backbone]", 'name = "small"  # learns from nothing; a timm model starts from ImageNet']
+    lines += [f"size = {size}  # pixels, or [width, height]; more shows finer things and takes longer"]
+    for table, keys in tables.items():
+        lines += ["", f"[{table}]", *_keys(keys)]
+    return "\n".join(lines) + "\n"
+
+
+def _source(guesses: Sequence[Guess], source: Mapping[str, Any]) -> Iterator[str]:
+    yield "[[sources]]"
+    yield from _keys(source)
+    for found in guesses:
+        if "group" in found.settings:
+            yield _comment(f"pictures with the same {found.field} never part at the split: {found.reason}")
+            yield from _keys(found.settings)
+
+
+def _split(records: Sequence[Record]) -> Iterator[str]:
+    if any(record.split for record in records):
+        yield "# The data say which part a picture belongs to; this is for what they do not say."
+    yield "[split]"
+    yield "test = 0.2  # share kept for evaluate"
+    yield "validation = 0.1  # share that stops, chooses and calibrates"
+
+
+def _named(tasks: Sequence[Guess]) -> Iterator[tuple[str, Guess]]:
+    """Each task with a name that is short to write: the field's, of letters, digits and _ only."""
+    taken: set[str] = set()
+    for found in tasks:
+        name = plain = re.sub(r"\W+", "_", found.field).strip("_") or "task"
+        while name in taken:
+            name = f"{plain}_{len(taken) + 1}"
+        taken.add(name)
+        yield name, found
+
+
+def _asked(name: str, found: Guess) -> dict[str, Any]:
+    """The keys of the task of that name."""
+    return {"type": found.type, **({"from": found.field} if name != found.field else {}), **found.settings}
+
+
+def _comment(text: str) -> str:
+    return f"# {plain(text, 300)}"
+
+
+def _keys(table: Mapping[str, Any]) -> Iterator[str]:
+    """A line per key; a table within is written as ``attributes.colour = ...``."""
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from (f"{_key(key)}.{_key(part)} = {_value(said)}" for part, said in value.items())
+        else:
+            yield f"{_key(key)} = {_value(value)}"
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _value(name)
+
+
+def _value(value: Any) -> str:
+    """Text, numbers, true or false, and lists and tables of these, as TOML writes them."""
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{_key(key)} = {_value(part)}' for key, part in value.items())} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, str) and value.encode("utf-8", "ignore").decode() != value:
+        raise DataError(f"the name {quoted(value)} cannot be written as text", cure="rename it")
+    # JSON writes all of these as TOML does, but for one character that TOML wants escaped.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _are_tiny(records: Sequence[Record]) -> bool:
+    """Whether pictures are so small that a small canvas holds all of them. Nothing is decoded here."""
+    pixels, size = TINY
+    tiny = []
+    for record in records[:: max(1, len(records) // 16)]:
+        try:
+            loaded = record.image.load()
+        except OSError:
+            continue
+        is_array = isinstance(loaded, np.ndarray)
+        tiny.append(max(loaded.shape[:2]) <= pixels if is_array else len(loaded) <= size)  # type: ignore[union-attr]
+    return bool(tiny) and sum(tiny) > len(tiny) / 2

@@ -1,0 +1,1 @@
+"""Parts of formats: what several sources read with."""

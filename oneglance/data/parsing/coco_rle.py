@@ -1,0 +1,58 @@
+"""COCO's run-length masks, of which only the bounds are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeGuard
+
+from oneglance.data.parsing.box_geometry import Corners
+
+LONGEST = 12  # characters of one run: 60 bits
+
+
+def mask_bounds(said: Any) -> Corners | None:
+    """The bounds of a mask ``{"size": [height, width], "counts": …}``; None where it is empty or damaged.
+
+    The runs go down one column after the other, background and mask in turn, as a list of numbers or as
+    the text that pycocotools makes of them. The cost follows their number, never the size of the picture.
+    """
+    size, counts = (said.get("size"), said.get("counts")) if isinstance(said, dict) else (None, None)
+    if not (_whole(size) and len(size) == 2 and min(size) > 0):
+        return None
+    runs = _unpacked(counts) if isinstance(counts, str) else counts
+    height, width = size
+    if not _whole(runs) or sum(runs) != height * width:
+        return None
+    x0, y0, x1, y1, end = width, height, 0, 0, 0
+    for place, run in enumerate(runs):
+        begin, end = end, end + run
+        if place % 2 == 0 or not run:
+            continue
+        (left, top), (right, low) = divmod(begin, height), divmod(end - 1, height)
+        if left != right:  # on over the foot of a column
+            top, low = 0, height - 1
+        x0, y0, x1, y1 = min(x0, left), min(y0, top), max(x1, right + 1), max(y1, low + 1)
+    return (x0, y0, x1, y1) if x1 else None
+
+
+def _whole(said: Any) -> TypeGuard[list[int]]:
+    return isinstance(said, list) and all(type(one) is int and one >= 0 for one in said)
+
+
+def _unpacked(text: str) -> Sequence[int] | None:
+    """Five bits a character, the lowest first, each number less the last but one; None where cut short."""
+    runs: list[int] = []
+    value = bits = 0
+    for character in text:
+        code = ord(character) - 48
+        if not 0 <= code < 64 or bits >= 5 * LONGEST:
+            return None
+        value |= (code & 31) << bits
+        bits += 5
+        if code & 32:  # more of it follows
+            continue
+        if code & 16:  # negative
+            value -= 1 << bits
+        runs.append(value + runs[-2] if len(runs) > 2 else value)
+        value = bits = 0
+    return None if bits else runs

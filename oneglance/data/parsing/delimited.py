@@ -1,0 +1,203 @@
+"""Tables of any kind, row by row, for ``sources/table.py``: the contract, and those that are text."""
+
+from __future__ import annotations
+
+import csv
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from oneglance.data.images.references import is_picture
+from oneglance.data.parsing.quoting import plain, quoted
+from oneglance.data.parsing.text_lines import lines
+from oneglance.data.record import ImageRef
+from oneglance.errors import DataError, Problem
+
+SAMPLE = 100  # rows that are looked at before reading
+REPEATED = 100_000  # distinct cells kept: classes repeat, and a million equal words need one place
+
+Row = tuple[str, str | ImageRef | None, Mapping[str, Any]]  # where, the picture, the other cells
+
+
+class Rows(ABC):
+    """One table. Cells of text lose the space around them; empty ones are left out."""
+
+    def __init__(self, path: Path, title: str) -> None:
+        self.path, self.title = path, title
+        self.columns: list[str] = []
+
+    @abstractmethod
+    def sample(self, column: str) -> list[str]:
+        """The text in the first rows of a column."""
+
+    @abstractmethod
+    def rows(self, column: str) -> Iterator[Row | Problem]:
+        """Every row, its picture taken from ``column``; a Problem for a row that cannot be read.
+
+        Raises:
+            DataError: nothing after this place can be read.
+        """
+
+    def looks_like_pictures(self, column: str) -> bool:
+        """Whether the column seems to hold pictures or their names."""
+        found = self.sample(column)
+        return bool(found) and all(map(is_picture, found))
+
+
+class Repeated(dict[str, str]):
+    """Text as it was read -> the text that is kept: without space around it, and the same object again.
+
+    ``repeated.get(raw) or repeated.add(raw)`` is the fastest way to ask, a million times.
+    """
+
+    def add(self, raw: str) -> str:
+        """Keep one more; when there are too many, all are forgotten and those that matter come back."""
+        if len(self) >= REPEATED:
+            self.clear()
+        kept = self[raw] = raw.strip()
+        return kept
+
+
+class Delimited(Rows):
+    """CSV and its relatives: the first row names the columns. Quotation marks as Excel writes them."""
+
+    def __init__(self, path: Path, title: str, encoding: str = "utf-8", delimiter: str = "") -> None:
+        super().__init__(path, title)
+        self._encoding = encoding
+        first = next((line for line in lines(path, encoding) if line.strip()), "")
+        self._delimiter = delimiter or max(",;\t|", key=first.count)
+        header = next((row for _, row in self._read()), [])
+        if isinstance(header, Problem):
+            raise DataError(
+                header.what, where=header.where, cure='close it, or write "" for one inside a cell'
+            )
+        self._header = [name.strip() for name in header]
+        self.columns = [name for name in self._header if name]  # a column without a name is left out
+        self._check()
+
+    def _check(self) -> None:
+        again = sorted({name for name in self.columns if self.columns.count(name) > 1})
+        if again:
+            what = f"two columns are called {' and '.join(map(quoted, again))}"
+            raise DataError(what, where=self.title, cure="give each column its own name")
+        if not self.columns:
+            what = "has no column names in its first row" if self._header else "is empty"
+            raise DataError(what, where=self.title, cure="write a first row such as: image,kind")
+        if any(map(is_picture, self.columns)):
+            what = f"has no column names: its first row is {quoted(self._delimiter.join(self._header))}"
+            raise DataError(what, where=self.title, cure="add a first row such as: image,kind")
+
+    def _read(self) -> Iterator[tuple[int, list[str] | Problem]]:
+        """The rows that are not empty, the header among them, each with the line where it begins."""
+        reader = csv.reader(lines(self.path, self._encoding), delimiter=self._delimiter, strict=True)
+        start = 1
+        while True:
+            try:
+                for row in reader:
+                    if row:
+                        yield start, row
+                    start = reader.line_num + 1
+                return
+            except csv.Error:
+                yield start, self._misquoted(start, reader.line_num)
+                start = reader.line_num + 1
+
+    def _misquoted(self, start: int, end: int) -> Problem:
+        where, cure = f"{self.title}:{start}", 'close the quotation mark, or write "" for one inside a cell'
+        if end > start:  # the rows in between are lost
+            return Problem(
+                where, f"has a quotation mark that is still open in line {end}", cure, kind="quotes"
+            )
+        longest = csv.field_size_limit()
+        what = f"has a quotation mark in the wrong place, or a cell of over {longest:,} characters"
+        return Problem(where, what, f"{cure}; the row is left out", kind="quotes", fatal=False)
+
+    def sample(self, column: str) -> list[str]:
+        place = self._header.index(column)
+        rows = (row for _, row in islice(self._read(), 1, SAMPLE + 1) if not isinstance(row, Problem))
+        return [row[place].strip() for row in rows if len(row) > place and row[place].strip()]
+
+    def rows(self, column: str) -> Iterator[Row | Problem]:
+        title, width = self.title, len(self._header)
+        place = self._header.index(column)
+        fields = [*self._header[:place], *self._header[place + 1 :]]
+        unnamed = not all(fields)
+        kept = Repeated()
+        get, add = kept.get, kept.add
+        for line, row in islice(self._read(), 1, None):
+            where = f"{title}:{line}"
+            if isinstance(row, Problem):
+                yield row
+                continue
+            if len(row) > width and any(map(str.strip, row[width:])):
+                what = f"has {len(row)} cells, but there are {width} columns"
+                cure = "put a cell that holds the separator between quotation marks; the row is left out"
+                yield Problem(where, what, cure, kind="too many cells", fatal=False)
+                continue
+            name = row.pop(place).strip() if len(row) > place else ""
+            answers = {field: cell for field, raw in zip(fields, row) if (cell := get(raw) or add(raw))}  # noqa: B905
+            if unnamed:
+                answers.pop("", None)
+            if name or answers:
+                yield where, name, answers
+
+
+class JsonLines(Rows):
+    """One JSON object per line; numbers, lists and true or false stay what they are."""
+
+    def __init__(self, path: Path, title: str, encoding: str = "utf-8") -> None:
+        super().__init__(path, title)
+        self._encoding = encoding
+        self._first = [row for _, row in islice(self._read(), SAMPLE) if not isinstance(row, Problem)]
+        self.columns = list(dict.fromkeys(name for row in self._first for name in row))
+        if not self.columns:
+            raise DataError("holds no rows", where=title, cure='write one {"image": "a.jpg", …} per line')
+
+    def _read(self) -> Iterator[tuple[str, dict[str, Any] | Problem]]:
+        for number, line in enumerate(lines(self.path, self._encoding), 1):
+            if line and not line.isspace():
+                where = f"{self.title}:{number}"
+                yield where, self._row(line, where)
+
+    def _row(self, line: str, where: str) -> dict[str, Any] | Problem:
+        try:
+            row = json.loads(line)
+            if "\\u" in line:  # half a character may be written so, but no text may hold it
+                json.dumps(row, ensure_ascii=False).encode()
+        except (ValueError, RecursionError):
+            row = None
+        if isinstance(row, dict):
+            return row
+        what = f"is no JSON object: {plain(line.strip(), 40)}"
+        cure = 'write {"column": value, …} in one line; the row is left out'
+        return Problem(where, what, cure, kind="JSON", fatal=False)
+
+    def sample(self, column: str) -> list[str]:
+        return texts(row.get(column) for row in self._first)
+
+    def rows(self, column: str) -> Iterator[Row | Problem]:
+        kept = Repeated()
+        for where, row in self._read():
+            if isinstance(row, Problem):
+                yield row
+                continue
+            name = row.pop(column, None)
+            yield where, str(name).strip() if name is not None else None, known(row.items(), kept)
+
+
+def texts(values: Iterable[Any]) -> list[str]:
+    """Those that are text and not empty."""
+    return [value.strip() for value in values if isinstance(value, str) and value.strip()]
+
+
+def known(cells: Iterable[tuple[str, Any]], kept: Repeated) -> dict[str, Any]:
+    """The cells that say something."""
+    answers = {}
+    for field, value in cells:
+        cell = (kept.get(value) or kept.add(value)) if type(value) is str else value
+        if cell is not None and cell != "":
+            answers[field] = cell
+    return answers

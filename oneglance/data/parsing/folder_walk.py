@@ -1,0 +1,31 @@
+"""What lies in a folder, in a fixed order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from oneglance.data.images.archives import is_hidden
+
+
+def files_below(folder: Path, wanted: Callable[[str], bool]) -> list[str]:
+    """The visible files in ``folder`` and its folders whose bare names are ``wanted``: their paths from
+    ``folder``, with forward slashes, sorted. Links to folders are not followed; a folder that cannot be read
+    is empty.
+    """
+    found = []
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        inside = os.path.relpath(place, folder).replace(os.sep, "/")
+        start = "" if inside == "." else f"{inside}/"
+        found += [start + name for name in files if wanted(name) and not is_hidden(name)]
+    return sorted(found)
+
+
+def folders_in(folder: Path) -> list[Path]:
+    """The visible folders directly in ``folder``, sorted."""
+    try:
+        return sorted(place for place in folder.iterdir() if place.is_dir() and not is_hidden(place.name))
+    except OSError:
+        return []

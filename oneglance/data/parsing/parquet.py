@@ -1,0 +1,234 @@
+"""Parquet files: their rows, and the pictures in their cells, which are read only when asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from oneglance.data.images.references import MEMBER_LIMIT, FileImage, Opened, look, opened
+from oneglance.data.parsing.delimited import SAMPLE, Repeated, Row, Rows, known, texts
+from oneglance.data.parsing.quoting import quoted
+from oneglance.data.record import ImageRef
+from oneglance.errors import DataError, Problem
+
+BATCH = 10_000  # rows in memory at once
+WINDOW_BYTES = 256_000_000  # of pictures in memory at once
+
+
+class Parquet(Rows):
+    """A Parquet file. Numbers, lists and true or false stay what they are; class numbers become class
+    names where the file tells them, as Hugging Face's do.
+    """
+
+    def __init__(self, path: Path, title: str) -> None:
+        super().__init__(path, title)
+        with self._sound():
+            self._file = pq.ParquetFile(path)
+        self._schema = self._file.schema_arrow
+        self._classes = _class_names(self._schema)
+        self.columns = list(self._schema.names)
+        again = sorted({name for name in self.columns if self.columns.count(name) > 1})
+        if again:
+            what = f"two columns are called {' and '.join(map(quoted, again))}"
+            raise DataError(what, where=title, cure="give each column its own name")
+        # A row takes at least some bits; a file that claims more rows would keep us for ever.
+        if self._file.metadata.num_rows > 8 * path.stat().st_size:
+            raise DataError("claims to hold more rows than it can", where=title)
+
+    @contextmanager
+    def _sound(self) -> Iterator[None]:
+        try:
+            yield
+        except (pa.ArrowException, OSError, ValueError):
+            raise DataError(
+                "is damaged or no Parquet file", where=self.title, cure="write it again"
+            ) from None
+
+    def looks_like_pictures(self, column: str) -> bool:
+        return _holds_bytes(self._type(column)) or super().looks_like_pictures(column)
+
+    def sample(self, column: str) -> list[str]:
+        if not _is_text(self._type(column)):
+            return []
+        with self._sound():
+            batch = next(self._file.iter_batches(SAMPLE, columns=[column]), None)
+            return texts(batch.column(0).to_pylist()) if batch is not None else []
+
+    def rows(self, column: str) -> Iterator[Row | Problem]:
+        stored = _holds_bytes(self._type(column))
+        fields = [
+            field.name for field in self._schema if field.name != column and not _holds_bytes(field.type)
+        ]
+        number = 0
+        kept = Repeated()
+        for group in range(self._file.metadata.num_row_groups):
+            for row, cells in enumerate(self._cells(group, fields if stored else [*fields, column])):
+                number += 1
+                answers = known(zip(fields, cells), kept)  # noqa: B905 - the last cell may be the name
+                picture: ParquetImage | str | None
+                if stored:
+                    picture = ParquetImage(str(self.path), group, row, column, number)
+                else:
+                    picture = str(cells[-1]).strip() if cells[-1] is not None else None
+                yield f"{self.title}:{number}", picture, answers
+
+    def _cells(self, group: int, columns: list[str]) -> Iterator[tuple[Any, ...]]:
+        """The rows of a row group."""
+        if not columns:
+            yield from (() for _ in range(self._file.metadata.row_group(group).num_rows))
+            return
+        with self._sound():
+            for batch in self._file.iter_batches(BATCH, row_groups=[group], columns=columns):
+                lists = [self._plain(name, batch.column(name).to_pylist()) for name in columns]
+                yield from zip(*lists, strict=True)
+
+    def _plain(self, column: str, cells: list[Any]) -> list[Any]:
+        """Values that JSON knows, class names for class numbers."""
+        names = self._classes.get(column)
+        if names:
+            by_number: dict[Any, Any] = {-1: None, **dict(enumerate(names))}  # -1: nobody said
+            return [by_number.get(cell, cell) for cell in cells]
+        if pa.types.is_decimal(self._type(column)):
+            return [float(cell) if isinstance(cell, Decimal) else cell for cell in cells]
+        if pa.types.is_temporal(self._type(column)):
+            return [None if cell is None else str(cell) for cell in cells]
+        return cells
+
+    def _type(self, column: str) -> pa.DataType:
+        return self._schema.field(column).type
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _holds_bytes(kind: pa.DataType) -> bool:
+    """Whether a cell is bytes, or a struct with a field of bytes."""
+    if pa.types.is_struct(kind):
+        return any(
+            kind.field(i).name == "bytes" and _holds_bytes(kind.field(i).type) for i in range(kind.num_fields)
+        )
+    return bool(
+        pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind)
+    )
+
+
+def _class_names(schema: pa.Schema) -> dict[str, list[str]]:
+    """Column -> class names by number, from the note that Hugging Face's `datasets` leaves in its files."""
+    try:
+        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        named = {column: feature.get("names") for column, feature in features.items()}
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
+        return {}
+    return {
+        column: names
+        for column, names in named.items()
+        if isinstance(names, list)
+        and all(isinstance(name, str) for name in names)
+        and column in schema.names
+        and pa.types.is_integer(schema.field(column).type)
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetImage(ImageRef):
+    """A picture in a cell of a Parquet file: bytes, or a struct of bytes and path. Where the bytes are
+    missing, the path is that of a file beside the Parquet file; a change of that one is not in the stamp.
+    """
+
+    path: str
+    row_group: int
+    row: int  # in its group
+    column: str
+    number: int = field(compare=False)  # in the file, from 1
+
+    @property
+    def name(self) -> str:
+        return f"{Path(self.path).name}:{self.number}"
+
+    def stamp(self) -> tuple[Any, ...]:
+        return self.path, *look(self.path), self.column, self.row_group, self.row
+
+    def load(self) -> bytes:
+        with _readable(self.name):
+            cell = _window(opened(self.path), self.row_group, self.column).cell(self.row)
+        written = cell if isinstance(cell, dict) else {"bytes": cell}
+        data, beside = written.get("bytes"), written.get("path")
+        if isinstance(data, bytes):
+            if len(data) > MEMBER_LIMIT:
+                raise OSError(27, f"is larger than {MEMBER_LIMIT:,} bytes", self.name)
+            return data
+        if not isinstance(beside, str) or not beside:
+            raise OSError(2, "the cell holds no picture", self.name)
+        home = os.path.dirname(self.path)  # noqa: PTH120 - text in, text out
+        place = os.path.normpath(os.path.join(home, beside))  # noqa: PTH118
+        if not os.path.isabs(beside) and not place.startswith(os.path.join(home, "")):  # noqa: PTH117, PTH118
+            raise OSError(2, "the path leaves the folder of the file", self.name)
+        return FileImage(place, self.name).load()
+
+
+class _Window:
+    """Some rows of one row group's picture column: all of them where they fit, else those around the
+    last one asked for, moving forward.
+    """
+
+    def __init__(self, path: str, row_group: int, column: str) -> None:
+        metadata = pq.read_metadata(path)
+        columns = (metadata.schema.column(place) for place in range(metadata.num_columns))
+        leaves = [leaf.path for leaf in columns if leaf.path.partition(".")[0] == column and _is_bytes(leaf)]
+        # A buffer instead of reading ahead: a group may be larger than the memory. Dictionaries stay such:
+        # a file of one large picture and a million references to it is small.
+        self._file = pq.ParquetFile(
+            path, metadata=metadata, read_dictionary=leaves, pre_buffer=False, buffer_size=1 << 20
+        )
+        group = metadata.row_group(row_group)
+        mean = group.total_byte_size // max(1, group.num_rows) + 1
+        self._rows = max(1, min(group.num_rows, WINDOW_BYTES // mean))
+        self._group, self._column = row_group, column
+        self._lock = threading.Lock()
+        self._restart()
+
+    def _restart(self) -> None:
+        self._start, self._cells = 0, pa.nulls(0)
+        self._coming: Iterator[pa.RecordBatch] = self._file.iter_batches(
+            self._rows, row_groups=[self._group], columns=[self._column]
+        )
+
+    def cell(self, row: int) -> Any:
+        with self._lock:
+            if row < self._start:
+                self._restart()
+            while row >= self._start + len(self._cells):
+                self._start += len(self._cells)
+                self._cells = next(self._coming).column(0)
+            return self._cells[row - self._start].as_py()
+
+
+def _is_bytes(leaf: pq.ColumnSchema) -> bool:
+    return bool(leaf.physical_type == "BYTE_ARRAY")
+
+
+@lru_cache(maxsize=2)
+def _window(file: Opened, row_group: int, column: str) -> _Window:
+    return _Window(file[0], row_group, column)
+
+
+@contextmanager
+def _readable(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, StopIteration, IndexError, KeyError, ValueError):
+        raise OSError(5, "the file is damaged here", name) from None

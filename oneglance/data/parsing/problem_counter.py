@@ -1,0 +1,34 @@
+"""What is told once, with how often it was found and where first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from oneglance.data.parsing.quoting import plain
+from oneglance.errors import Problem
+
+MOST_KINDS = 100  # told apart
+
+
+class Tally:
+    """Collects remarks; those of one kind become one Problem, which never stops a training."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, Problem] = {}
+        self._count: dict[str, int] = {}
+
+    def note(self, kind: str, where: str, what: str, cure: str = "") -> None:
+        """One more of ``kind``; only the first is kept in full."""
+        if kind not in self._first:
+            if len(self._first) >= MOST_KINDS:
+                return
+            self._first[kind] = Problem(plain(where, 200), what, cure, kind=kind, fatal=False)
+        self._count[kind] = self._count.get(kind, 0) + 1
+
+    def problems(self) -> Iterator[Problem]:
+        """One per kind, in the order in which they were first met."""
+        for kind, first in self._first.items():
+            count = self._count[kind]
+            times = f" ({count:,} times, here first)" if count > 1 else ""
+            yield replace(first, what=first.what + times)

@@ -1,0 +1,96 @@
+"""What a YOLO data set says of itself: its classes, and where its parts lie."""
+
+from __future__ import annotations
+
+import os
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from oneglance.data.parsing.structured_files import beginning, read_yaml
+from oneglance.data.parsing.text_lines import lines
+from oneglance.errors import DataError
+
+CLASSES, DARKNET = "classes.txt", ".data"
+FILES = ("data.yaml", "data.yml", "dataset.yaml", "obj.data", CLASSES)  # of a folder, the best first
+MOST_CLASSES = 100_000
+
+
+def file_of(path: Path) -> Path | None:
+    """The file that names the classes: ``path`` itself, or what lies in this folder."""
+    if not path.is_dir():
+        return path
+    for name in FILES:
+        file = path / name
+        if b"names" in beginning(file) or (name == CLASSES and file.is_file() and (path / "labels").is_dir()):
+            return file
+    return None
+
+
+def said_in(file: Path, title: str) -> dict[str, Any]:
+    """The keys of the file: ``names``, ``train``, ``val``, ``test``, ``path`` and others.
+
+    Raises:
+        DataError: it cannot be read, or is something else.
+    """
+    if file.name == CLASSES:
+        return {"names": _listed(file)}
+    if file.suffix.lower() == DARKNET:
+        return _darknet(file)
+    said = read_yaml(file)
+    if not isinstance(said, dict):
+        raise DataError("holds no keys", where=title, cure="write names, train and val into it")
+    return said
+
+
+def names_in(said: dict[str, Any], title: str) -> list[str]:
+    """The classes, each at its number.
+
+    Raises:
+        DataError: there are none.
+    """
+    names = said.get("names")
+    if isinstance(names, dict) and all(isinstance(key, str) and key.isdecimal() for key in names):
+        numbered = {int(key): name for key, name in names.items()}
+        last = max(numbered, default=-1)
+        names = [numbered.get(place, str(place)) for place in range(min(last, MOST_CLASSES) + 1)]
+    elif names is None and str(said.get("nc", "")).isdecimal():
+        names = [str(place) for place in range(min(int(said["nc"]), MOST_CLASSES))]
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
+        raise DataError("has no names of classes", where=title, cure="write names: [cat, dog]")
+    return [name.strip() for name in names]
+
+
+def place_in(root: Path, entry: str) -> Path | None:
+    """A place that the file names. ``../train/images`` often means ``train/images``: some tools write so."""
+    if "\0" in entry:
+        return None
+    entry = without_data(root, entry)
+    place = (root / entry).resolve()
+    if Path(entry).is_absolute() or place.is_relative_to(root.resolve()):
+        return place
+    return root / entry[3:] if entry.startswith("../") and ".." not in Path(entry[3:]).parts else None
+
+
+def without_data(root: Path, name: str) -> str:
+    """Darknet's files say ``data/a.jpg`` of what lies beside them."""
+    inner = name.removeprefix("data/")
+    return inner if inner != name and _there(root / inner) and not _there(root / name) else name
+
+
+def _there(place: Path) -> bool:
+    return os.path.exists(place)  # noqa: PTH110 - it takes any name, however long
+
+
+def _listed(file: Path) -> list[str]:
+    return list(islice((name.strip() for name in lines(file) if name.strip()), MOST_CLASSES))
+
+
+def _darknet(file: Path) -> dict[str, Any]:
+    """``train = data/train.txt`` and so on, ``names`` being a file."""
+    parted = [line.partition("=") for line in lines(file)]
+    said: dict[str, Any] = {key.strip(): value.strip() for key, equals, value in parted if equals}
+    said.setdefault("val", said.get("valid"))
+    place = place_in(file.parent, str(said.get("names", "")))
+    said["names"] = _listed(place) if place is not None and place.is_file() else []
+    return said

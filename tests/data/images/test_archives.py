@@ -1,0 +1,233 @@
+"""Pictures inside zip and tar: read in any order from any thread, and no archive does harm."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import pickle
+import tarfile
+import threading
+import tracemalloc
+import zipfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from oneglance.data.images import archives, references
+from oneglance.data.images.archives import members
+from oneglance.data.images.references import MemberImage
+from oneglance.errors import DataError, Problem
+
+CONTENT = {f"cats/{n}.png": bytes([n]) * (100 + n) for n in range(20)}
+
+
+def write_zip(path: Path, content: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Path:
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, data in content.items():
+            archive.writestr(name, data)
+    return path
+
+
+def write_tar(path: Path, content: dict[str, bytes]) -> Path:
+    with tarfile.open(path, "w:gz" if path.suffix in (".gz", ".tgz") else "w") as archive:
+        for name, data in content.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return path
+
+
+def write_stored(path: Path, content: dict[str, bytes]) -> Path:
+    return write_zip(path, content, zipfile.ZIP_STORED)
+
+
+Writer = Callable[[Path, dict[str, bytes]], Path]
+ARCHIVES = [("a.zip", write_zip), ("b.zip", write_stored), ("a.tar", write_tar), ("a.tgz", write_tar)]
+every_archive = pytest.mark.parametrize(
+    ("name", "write"), ARCHIVES, ids=lambda x: x if type(x) is str else ""
+)
+
+
+def found(path: Path) -> dict[str, MemberImage]:
+    return {ref.member: ref for ref in members(path) if isinstance(ref, MemberImage)}
+
+
+def problems(path: Path) -> list[str]:
+    return [str(problem) for problem in members(path) if isinstance(problem, Problem)]
+
+
+# ---- members of archives
+
+
+@every_archive
+def test_members_are_read_in_any_order(tmp_path: Path, name: str, write: Writer) -> None:
+    there = found(write(tmp_path / name, CONTENT))
+    assert list(there) == list(CONTENT)
+    for member in [*CONTENT, *reversed(CONTENT)]:
+        assert there[member].load() == CONTENT[member]
+    assert there["cats/3.png"].name == f"{name}/cats/3.png"
+    assert len({ref.stamp() for ref in there.values()}) == len(CONTENT)
+
+
+@every_archive
+def test_members_are_read_by_several_threads(tmp_path: Path, name: str, write: Writer) -> None:
+    there = found(write(tmp_path / name, CONTENT))
+    start = threading.Barrier(4)
+
+    def read_all(step: int) -> bool:
+        start.wait()
+        names = list(CONTENT)[::step]
+        return all(there[member].load() == CONTENT[member] for member in names * 5)
+
+    with ThreadPoolExecutor(4) as threads:
+        assert all(threads.map(read_all, (1, -1, 2, -3)))
+
+
+@every_archive
+def test_refs_travel_and_are_keys(tmp_path: Path, name: str, write: Writer) -> None:
+    there = list(found(write(tmp_path / name, CONTENT)).values())
+    again = pickle.loads(pickle.dumps(there))
+    assert again == there
+    assert len({*again, *there}) == len(CONTENT)
+    assert not hasattr(again[0], "__dict__")
+    assert [ref.load() for ref in again] == list(CONTENT.values())
+
+
+@every_archive
+def test_a_replaced_archive_is_opened_anew(tmp_path: Path, name: str, write: Writer) -> None:
+    path = write(tmp_path / name, {"a.png": b"old"})
+    old = found(path)["a.png"]
+    stamp = old.stamp()
+    assert old.load() == b"old"
+    write(path, {"a.png": b"new", "b.png": bytes(1000)})
+    new = found(path)["a.png"]
+    assert new.load() == b"new"
+    assert new.stamp() != stamp
+
+
+def test_nothing_open_is_shared_with_a_forked_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(write_tar(tmp_path / "a.tgz", {"a.png": b"a"}))
+    mine = references._unpacked(references.opened(path))
+    assert references._unpacked(references.opened(path)) is mine
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    assert references._unpacked(references.opened(path)) is not mine
+
+
+@every_archive
+def test_a_damaged_archive_is_told(tmp_path: Path, name: str, write: Writer) -> None:
+    path = write(tmp_path / name, {"a.png": os.urandom(5000), "b.png": os.urandom(5000)})
+    whole = path.read_bytes()
+    there = found(path)
+    path.write_bytes(whole[: min(8000, len(whole) * 2 // 3)])  # in the middle of b.png
+    with pytest.raises(OSError, match="damaged"):
+        there["b.png"].load()
+    with pytest.raises(DataError, match="is damaged or no such archive") as error:
+        list(members(path))
+    assert error.value.where == name
+    path.write_bytes(b"no archive at all")
+    with pytest.raises(DataError, match="damaged"):
+        list(members(path))
+    path.unlink()
+    with pytest.raises(FileNotFoundError):
+        there["a.png"].load()
+
+
+def test_a_changed_byte_in_a_zip_is_noticed(tmp_path: Path) -> None:
+    path = write_stored(tmp_path / "a.zip", {"a.png": b"picture"})
+    ref = found(path)["a.png"]
+    path.write_bytes(path.read_bytes().replace(b"picture", b"pixture"))
+    with pytest.raises(OSError, match="damaged"):
+        ref.load()
+
+
+@every_archive
+def test_hidden_and_leaving_members_are_no_pictures(tmp_path: Path, name: str, write: Writer) -> None:
+    content = dict.fromkeys(
+        ["../out.png", "a/../../b.png", ".hidden.png", ".git/a.png", "__MACOSX/._a.png"], b"x"
+    )
+    path = write(tmp_path / name, {**content, "./x\\y.png": b"y", "/top.png": b"t"})
+    assert {member: ref.load() for member, ref in found(path).items()} == {"x/y.png": b"y", "top.png": b"t"}
+    assert problems(path) == [
+        f"{name}/../out.png  leaves the archive — left out",
+        f"{name}/a/../../b.png  leaves the archive — left out",
+    ]
+
+
+@every_archive
+def test_a_large_member_is_left_out(
+    tmp_path: Path, name: str, write: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / name, {"a.png": bytes(2000), "b.png": b"small"})
+    large = found(path)["a.png"]
+    monkeypatch.setattr(archives, "MEMBER_LIMIT", 1000)
+    monkeypatch.setattr(references, "MEMBER_LIMIT", 1000)
+    assert list(found(path)) == ["b.png"]
+    assert problems(path) == [f"{name}/a.png  is larger than 1,000 bytes — left out"]
+    with pytest.raises(OSError, match="larger than"):
+        large.load()
+
+
+def test_a_member_that_is_larger_than_declared_is_cut_off(tmp_path: Path) -> None:
+    ref = found(write_zip(tmp_path / "a.zip", {"a.png": bytes(50_000_000)}))["a.png"]
+    tracemalloc.start()
+    with pytest.raises(OSError, match="damaged"):
+        replace(ref, size=10).load()
+    assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    tracemalloc.stop()
+
+
+def test_a_packed_tar_that_is_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_tar(tmp_path / "a.tgz", {"zeros": bytes(30_000_000), "a.png": b"x"})
+    assert list(found(path)) == ["zeros", "a.png"]
+    monkeypatch.setattr(archives, "SMALL", 1_000_000)
+    with pytest.raises(DataError, match="damaged"):
+        found(path)
+
+
+def test_a_tar_header_of_any_length_is_not_believed(tmp_path: Path) -> None:
+    info = tarfile.TarInfo("long")
+    info.type, info.size = tarfile.XHDTYPE, 2**40  # an extended header of a terabyte
+    (tmp_path / "a.tar").write_bytes(info.tobuf() + bytes(10240))
+    (tmp_path / "a.tgz").write_bytes(gzip.compress(info.tobuf() + bytes(10240)))
+    for name in ("a.tar", "a.tgz"):
+        with pytest.raises(DataError, match="damaged"):
+            list(members(tmp_path / name))
+
+
+def test_locked_and_strangely_packed_members_are_named(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "a.zip", {"a.png": b"a" * 99}, zipfile.ZIP_BZIP2)
+    assert problems(path) == ["a.zip/a.png  is packed by a method that is not read here — left out"]
+    data = bytearray(write_stored(path, {"a.png": b"a"}).read_bytes())
+    data[6] |= 1
+    data[data.index(b"PK\1\2") + 8] |= 1  # the flag that says: encrypted
+    path.write_bytes(data)
+    assert problems(path) == ["a.zip/a.png  is locked with a password — left out"]
+
+
+def test_a_member_without_a_name_is_none(tmp_path: Path) -> None:
+    data = write_stored(tmp_path / "a.zip", {"x": b"a"}).read_bytes()
+    head = data.index(b"PK\1\2")
+    no_name = data[: head + 28] + b"\0\0" + data[head + 30 : head + 46] + data[head + 47 :]
+    size = int.from_bytes(no_name[-10:-6], "little") - 1
+    (tmp_path / "a.zip").write_bytes(no_name[:-10] + size.to_bytes(4, "little") + no_name[-6:])
+    assert zipfile.ZipFile(tmp_path / "a.zip").namelist() == [""]
+    assert list(members(tmp_path / "a.zip")) == []
+
+
+def test_links_and_folders_in_a_tar_are_no_pictures(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for name, kind in (
+            ("a.png", tarfile.SYMTYPE),
+            ("b.png", tarfile.LNKTYPE),
+            ("c.png", tarfile.DIRTYPE),
+        ):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, "/etc/passwd"
+            archive.addfile(info)
+    assert list(members(tmp_path / "a.tar")) == []

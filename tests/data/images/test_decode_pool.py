@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.strange_refs import Broken, Chatty, Drawn, Exits, Greedy, Killed, Missing
+
+from oneglance.data.images.decode import Canvas, Limits, canvas_of
+from oneglance.data.images.decode_pool import FEW, Decode, chunk_of, crashed, decode, processes
+from oneglance.data.images.letterbox import Fit
+from oneglance.data.record import ImageRef
+from oneglance.errors import PictureError
+from oneglance.parallel.cpus import processors
+from oneglance.parallel.process_pool import Workers
+
+FIT, LIMITS = Fit(16), Limits()
+
+
+def colours(found: list[Canvas | PictureError]) -> list[int | None]:
+    """The number each Drawn was made from, read from its pixels."""
+    return [
+        int(item.pixels[FIT.height // 2, FIT.width // 2, 0]) if isinstance(item, Canvas) else None
+        for item in found
+    ]
+
+
+def test_many_pictures_come_in_order_with_their_upright_size() -> None:
+    refs = [Drawn(number, width=20 + number, height=30) for number in range(150)]
+    found = list(decode(refs, FIT, LIMITS, workers=2))
+    assert colours(found) == list(range(150))
+    for ref, item in zip(refs, found, strict=True):
+        assert isinstance(item, Canvas)
+        assert (item.width, item.height) == (ref.width, ref.height)
+        assert np.array_equal(item.pixels, canvas_of(ref, FIT, LIMITS).pixels)
+
+
+def test_few_pictures_need_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_process(*_: object, **__: object) -> None:
+        raise AssertionError("a process was started")
+
+    monkeypatch.setattr(subprocess, "Popen", no_process)
+    assert colours(list(decode([Drawn(n) for n in range(FEW - 1)], FIT, LIMITS, workers=2))) == list(
+        range(FEW - 1)
+    )
+    assert colours(list(decode([Drawn(n) for n in range(200)], FIT, LIMITS, workers=1))) == list(range(200))
+    assert list(decode([], FIT, LIMITS)) == []
+
+
+def test_unreadable_pictures_stand_in_their_place() -> None:
+    for few in (0, 64):
+        found = list(decode([Drawn(1), Broken(2), Missing(3), Drawn(4)], FIT, LIMITS, workers=2, few=few))
+        assert colours(found) == [1, None, None, 4]
+        assert [str(item) for item in found[1:3]] == [
+            "drawn:2: is not a picture",
+            "drawn:3: cannot be read (No such file or directory)",
+        ]
+
+
+def test_a_picture_that_kills_its_process_costs_only_itself() -> None:
+    refs: list[ImageRef] = [Drawn(number) for number in range(70)]
+    refs[3], refs[40], refs[41] = Killed(3), Exits(40), Killed(41)
+    found = list(decode(refs, FIT, LIMITS, workers=2))
+    assert colours(found) == [None if number in (3, 40, 41) else number for number in range(70)]
+    assert {str(found[number]) for number in (3, 40, 41)} == {
+        f"drawn:{number}: makes the decoder crash" for number in (3, 40, 41)
+    }
+
+
+def test_what_decoders_write_goes_nowhere(capfd: pytest.CaptureFixture[str]) -> None:
+    assert colours(list(decode([Chatty(n) for n in range(3)], FIT, LIMITS, workers=2, few=0))) == [0, 1, 2]
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps to the limit")
+def test_a_bomb_meets_the_memory_limit_of_its_process() -> None:
+    found = list(decode([Drawn(1), Greedy(2), Drawn(3)], FIT, LIMITS, workers=2, few=0))
+    assert colours(found) == [1, None, 3]
+    assert str(found[1]) == "drawn:2: needs more memory to decode than there is"
+
+
+def test_stopping_early_ends_the_processes() -> None:
+    found = decode((Drawn(number) for number in range(10**9)), FIT, LIMITS, workers=2)
+    assert colours([next(found)]) == [0]
+    found.close()  # type: ignore[attr-defined]
+    psutil = pytest.importorskip("psutil")
+    assert psutil.Process().children() == []
+
+
+def test_chunks_are_smaller_where_canvases_are_larger() -> None:
+    assert [chunk_of(Fit(size)) for size in (16, 128, 4096, (64, 256))] == [64, 20, 1, 20]
+
+
+def test_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert processes(1) == 0 and processes(3) == 3
+    assert 1 <= processors() <= (os.cpu_count() or 1)
+    monkeypatch.setattr(
+        Path, "read_text", lambda self: "150000 100000"
+    )  # a container's quota: 1.5 processors
+    assert processors() == min(2, len(os.sched_getaffinity(0)) if sys.platform == "linux" else 2)
+
+
+def test_hostile_files_cost_only_themselves(shared: Path) -> None:
+    hostile = [HostileFile(path) for path in sorted((shared / "data/own_pictures/hostile").iterdir())]
+    assert len(hostile) == 20
+    refs: list[ImageRef] = [ref for pair in zip(hostile, map(Drawn, range(20)), strict=True) for ref in pair]
+    with Workers(Decode(FIT, LIMITS), crashed, 2, chunk_of(FIT), 2_000_000_000, seconds=10) as crew:
+        found = list(crew.map(refs))
+    assert colours(found[1::2]) == list(range(20))
+    assert all(isinstance(item, Canvas | PictureError) for item in found)
+
+
+class HostileFile(Drawn):
+    def __init__(self, path: Path) -> None:
+        super().__init__(0)
+        object.__setattr__(self, "path", path)
+
+    def load(self) -> bytes:
+        path: Path = self.path  # type: ignore[attr-defined]
+        return path.read_bytes()

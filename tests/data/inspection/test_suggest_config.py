@@ -1,0 +1,419 @@
+"""What init guesses of a table, and that the file it writes is one that oneglance reads."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.tiny import Ref
+
+from oneglance.config import load, parse
+from oneglance.data.images.references import FileImage
+from oneglance.data.inspection.column_rules import Guess
+from oneglance.data.inspection.suggest_config import RECIPES, guess, toml
+from oneglance.data.record import Box, Record, Seen
+from oneglance.data.source import open_source
+from oneglance.errors import ConfigError, DataError
+from oneglance.task import build_tasks
+
+cells = st.one_of(
+    st.none(), st.text(max_size=8), st.sampled_from(["a", "b|c", "3.5", "?"]), st.integers(), st.floats()
+)
+
+
+def table(**columns: Sequence[Any]) -> list[Record]:
+    """A record per row; None and "" are empty cells."""
+    return rows(columns)
+
+
+def rows(columns: Mapping[str, Sequence[Any]]) -> list[Record]:
+    cells = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    return [
+        Record(f"a.csv:{n}", Ref(str(n)), {f: v for f, v in said.items() if v not in (None, "")})
+        for n, said in enumerate(cells, 2)
+    ]
+
+
+def only(**columns: Sequence[Any]) -> Guess:
+    (found,) = guess(table(**columns))
+    return found
+
+
+def test_few_words_are_a_label() -> None:
+    found = only(kind=["hat", "cap", "shoe", ""] * 10)
+    assert found == Guess("kind", "label", {}, "3 distinct words in 30 of 40 rows")
+
+
+@pytest.mark.parametrize("words", [["yes", "no"], ["True", "False"], ["0", "1"], [0, 1], [True, False]])
+def test_yes_and_no_are_a_label(words: list[Any]) -> None:
+    assert only(kids=words * 10).type == "label"
+
+
+@pytest.mark.parametrize(("separator", "text"), [("|", "a|b"), (";", "a; b"), (",", "a, b")])
+def test_words_between_separators_are_tags(separator: str, text: str) -> None:
+    found = only(style=[text, "a", "b", f"b{separator}a", "none"] * 10)
+    assert (found.type, found.settings) == ("tags", {"separator": separator, "none": ["none"]})
+    assert found.reason == f'2 distinct words between "{separator}" in all 50 rows'
+
+
+def test_lists_are_tags() -> None:
+    assert only(style=[["a", "b"], ["b"], [], ["a"]] * 5).type == "tags"
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["Miller, Anna", "Smith, John", "Jones, Mary", "Brown, Tom"] * 5,
+        ["a long, quiet street", "two dogs, one cat", "rain, wind and snow", "no one, nowhere"] * 5,
+    ],
+)
+def test_a_comma_in_a_name_or_sentence_separates_no_tags(texts: list[str]) -> None:
+    assert only(who=texts).type != "tags"
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"),
+    [
+        ("weight_g", "g"),
+        ("volume_cm3", "cm3"),
+        ("mass_kg", "kg"),
+        ("price_eur", "EUR"),
+        ("age_years", "years"),
+        ("size [mm]", "mm"),
+        ("price", ""),
+        ("big", ""),
+    ],
+)
+def test_numbers_have_the_unit_of_their_name(name: str, unit: str) -> None:
+    (found,) = guess(rows({name: [str(20.5 + n) for n in range(40)]}))
+    assert found.type == "number"
+    assert found.settings.get("unit", "") == unit
+    assert found.reason == "numbers from 20.5 to 59.5 in all 40 rows"
+
+
+def test_numbers_over_decades_are_learned_as_logarithms() -> None:
+    random = np.random.default_rng(0)
+    assert only(price=np.exp(random.normal(3, 1.5, 300)).tolist()).settings == {"log": True}
+    assert only(price=random.uniform(10, 100, 300).tolist()).settings == {}
+    assert only(price=[*np.exp(random.normal(3, 1.5, 300)).tolist(), 0.0]).settings == {}
+
+
+def test_the_largest_numbers_are_numbers() -> None:
+    for numbers in ([1e308, -1e308, 3.5, -1e300], [1e308, 5e-324, 1e-300, 3.5], [1e308, 9e307, 8e307, 7e307]):
+        assert only(price=numbers * 5).type == "number"
+
+
+def test_a_few_cells_that_are_no_numbers_are_told() -> None:
+    found = only(price=[*map(str, range(100, 200)), "about 30"])
+    assert found.type == "number"
+    assert 'but 1 are none, such as "about 30"' in found.reason
+
+
+@pytest.mark.parametrize("name", ["digit", "label", "class_id"])
+def test_small_codes_are_a_label(name: str) -> None:
+    (found,) = guess(rows({name: [n % 10 for n in range(100)]}))
+    assert found.type == "label"
+    assert "ordinal" not in found.settings
+
+
+def test_a_hundred_codes_are_a_label_by_their_name_only() -> None:
+    codes = [n % 100 for n in range(1000)]
+    assert only(fine_label=codes).type == "label"
+    assert only(age=codes).type == "number"
+
+
+def test_a_rating_has_an_order() -> None:
+    assert only(rating=[1 + n % 5 for n in range(50)]).settings == {"ordinal": True}
+
+
+def test_words_for_unknown_are_declared() -> None:
+    found = only(kind=["hat", "cap", "N/A", "unknown"] * 10)
+    assert found.settings == {"unknown": ["N/A", "unknown"]}
+    assert found.reason == "2 distinct words in 20 of 40 rows"
+
+
+def test_near_constants_come_with_a_warning() -> None:
+    found = only(kids=["no"] * 96 + ["yes"] * 4)
+    assert found.type == "label"
+    assert '96% of them are "no"' in found.reason
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        ({"kind": ["hat"] * 10}, 'says "hat" in all 10 rows'),
+        ({"kind": ["?"] * 10}, "no answer that is known"),
+        ({"caption": [f"picture of {n} words" for n in range(40)]}, "40 different texts"),
+        ({"Unnamed: 0": list(range(40))}, "counts the rows"),
+        ({"source": [f"photos/{n % 20}.jpg" for n in range(40)]}, "paths"),
+        ({"url": ["https://example.org/a", "https://example.org/b"] * 10}, "paths or addresses"),
+        ({"split": ["train", "test"] * 10}, "which part"),
+        ({"uuid": [f"{n:032x}" for n in range(40)]}, "identifier"),
+        ({"photo_id": [str(n * 7) for n in range(40)]}, "identifier"),
+        ({"meta": [{"a": 1}, {"b": 2}] * 10}, "inner structure"),
+        ({" ": ["a", "b"] * 10}, "no name"),
+        ({"\ud800": ["a", "b"] * 10}, "no name"),
+    ],
+)
+def test_what_is_no_task(columns: dict[str, list[Any]], reason: str) -> None:
+    (found,) = guess(rows(columns))
+    assert (found.type, found.settings) == ("", {})
+    assert reason in found.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("sender_id", [str(n // 4) for n in range(80)]),
+        ("patientID", [f"P{n // 4:03}" for n in range(80)]),
+        ("board", [f"group{n // 4}" for n in range(80)]),
+        ("seller", [f"shop of {'abcdefghijklmnopqrstuvwxyz'[n // 4]}" for n in range(100)]),
+        ("scan", [f"scan_{n // 3:05}" for n in range(90)]),
+    ],
+)
+def test_identifiers_of_several_pictures_are_the_group(name: str, values: list[str]) -> None:
+    (found,) = guess(rows({name: values}))
+    assert (found.type, found.settings) == ("", {"group": name})
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("object", ["dog", "cat"] * 20),
+        ("kind", [f"n0{n % 30:07}" for n in range(300)]),
+        ("person_age", [str(20 + n % 50) for n in range(200)]),
+    ],
+)
+def test_what_only_resembles_an_identifier_is_a_task(name: str, values: list[str]) -> None:
+    assert guess(rows({name: values}))[0].type
+
+
+def test_of_nested_groups_the_widest_is_taken() -> None:
+    found = guess(
+        table(
+            visit_id=[f"v{n // 2}" for n in range(120)],
+            patient=[f"p{n // 6}" for n in range(120)],
+            site_id=[f"s{n // 40}" for n in range(120)],
+        )
+    )
+    assert [g.settings for g in found] == [{}, {"group": "patient"}, {}]
+
+
+def test_a_copy_of_another_field_is_not_asked_twice() -> None:
+    words = ["a", "b", "b"] * 5
+    found = guess(table(folder1=words, folder=words, kind=["b", "b", "a"] * 5))
+    assert [g.type for g in found] == ["", "label", "label"]
+    assert 'the same as "folder"' in found[0].reason
+
+
+def test_boxes_are_left_out_with_a_reason() -> None:
+    corner = list(range(40))
+    found = guess(table(name=["a", "b"] * 20, xmin=corner, ymin=corner, xmax=corner, ymax=corner))
+    assert [g.type for g in found] == ["label", "", "", "", ""]
+    assert {g.reason for g in found[1:]} == {'is an edge of a box: read with format = "boxes_table"'}
+
+
+def with_boxes(*pictures: Sequence[Box], **fields: Sequence[Any]) -> list[Record]:
+    """A record per picture, with its boxes in the field ``objects``."""
+    others = [dict(zip(fields, values, strict=True)) for values in zip(*fields.values(), strict=True)]
+    return [
+        Record(f"a.json:{n}", Ref(str(n)), {**said, "objects": Seen(tuple(boxes))})
+        for n, (boxes, said) in enumerate(zip(pictures, others or [{}] * len(pictures), strict=True))
+    ]
+
+
+def box(label: str, **attributes: Any) -> Box:
+    return Box(0, 0, 5, 5, label, attributes)
+
+
+def test_boxes_are_a_task_with_attributes() -> None:
+    cats = [box("cat", colour="red", weight_g=n + 0.5, pose="left", id=f"c{n:03}") for n in range(20)]
+    dogs = [box("dog", colour="black"), Box(0, 0, 9, 9, "dog", {}, ignore=True)] * 10
+    records = [*with_boxes(cats[:10], cats[10:], dogs, []), Record("a.json:9", Ref("x"), {"kind": "a"})]
+    (objects, _) = guess(records)
+    assert objects.reason.splitlines() == [
+        "30 boxes in 4 of 5 rows: cat (20), dog (10)",
+        "colour of a box: 2 distinct words in all 30 boxes",
+        "weight_g of a box: numbers from 0.5 to 19.5 in 20 of 30 boxes",
+        'not asked of a box: pose: says "left" in 20 of 30 boxes',
+        "not asked of a box: id: looks like an identifier",
+    ]
+    text = written(records)
+    assert "# colour of a box: 2 distinct words in all 30 boxes\n" in text
+    config = parse(text, base=Path())
+    attributes = {"colour": {"type": "label"}, "weight_g": {"type": "number", "unit": "g"}}
+    assert config.tasks == {"objects": {"type": "boxes", "attributes": attributes}}
+    assert config.backbone.size == 320
+
+
+def test_boxes_beside_other_answers() -> None:
+    records = with_boxes(*[[box("cat")], [box("dog"), box("cat")]] * 10, kind=["hat", "cap"] * 10)
+    config = parse(written(records), base=Path())
+    assert config.tasks == {"kind": {"type": "label"}, "objects": {"type": "boxes"}}
+
+
+def test_many_classes_of_boxes_are_not_all_named() -> None:
+    found = guess(with_boxes([box(f"class {n:02}") for n in range(40)]))[0]
+    assert found.reason.endswith("class 06 (1), class 07 (1) and 32 more classes")
+    assert len(found.reason) < 300
+
+
+@pytest.mark.parametrize(
+    ("boxes", "reason"),
+    [
+        ([], "holds no box"),
+        ([box("")], "its boxes have no class"),
+        ([Box(0, 0, 9, 9, "a", {}, True)], "holds no box"),
+    ],
+)
+def test_boxes_that_cannot_be_asked_for(boxes: list[Box], reason: str) -> None:
+    (found,) = guess(with_boxes(boxes, boxes))
+    assert (found.type, found.reason) == ("", reason)
+
+
+@given(
+    st.lists(
+        st.builds(Box, *[st.just(0.0)] * 4, st.text(max_size=5), st.dictionaries(st.text(max_size=5), cells)),
+        min_size=6,
+        max_size=12,
+    )
+)
+@settings(deadline=None, max_examples=60)
+def test_whatever_the_attributes_are_the_file_can_be_read(boxes: list[Box]) -> None:
+    records = with_boxes(*([*boxes, box("cat", **{"of what?": "ab"[n % 2]})] * 2 for n in range(4)))
+    config = parse(written(records), base=Path())
+    assert config.tasks["objects"]["type"] == "boxes"
+    assert {task["type"] for task in config.tasks["objects"]["attributes"].values()} <= {
+        "label",
+        "tags",
+        "number",
+    }
+
+
+def written(records: Sequence[Record], recipe: str = "default") -> str:
+    return toml(guess(records), {"path": "labels.csv", "images": "photos"}, records=(), recipe=recipe)
+
+
+RECORDS = table(
+    seller=[f"s{n // 3:03}" for n in range(60)],
+    kind=["hat", "cap", ""] * 20,
+    style=["a|b", "b", "a"] * 20,
+    price_eur=[f"{10 + n}.5" for n in range(60)],
+    note=["x"] * 60,
+)
+
+
+def test_the_file_says_what_was_found_and_why() -> None:
+    text = written(RECORDS)
+    config = parse(text, base=Path())
+    assert config.sources == [{"path": "labels.csv", "images": "photos", "group": "seller"}]
+    assert config.tasks == {
+        "kind": {"type": "label"},
+        "style": {"type": "tags", "separator": "|"},
+        "price_eur": {"type": "number", "unit": "EUR"},
+    }
+    assert "# 2 distinct words in 40 of 60 rows\n[tasks.kind]\n" in text
+    assert '# not asked: note: says "x" in all 60 rows' in text
+    assert list(build_tasks(config.tasks)) == ["kind", "style", "price_eur"]
+
+
+def test_the_classic_recipe_is_a_textbook_s() -> None:
+    config = parse(written(RECORDS, "classic"), base=Path())
+    training, augment = config.training, config.augment
+    assert (training.batch, training.epochs, training.optimizer) == (32, 10, "sgd")
+    assert (training.rate, training.momentum, training.nesterov) == (0.01, 0.9, False)
+    assert training.schedule == "constant"
+    assert (training.weight_decay, training.warmup, training.ema, training.clip) == (0, 0, 0, 0)
+    assert not any(
+        (augment.flip, augment.shift, augment.colour, augment.erase, augment.mixup, augment.rotate)
+    )
+    assert augment.scale == (1.0, 1.0)
+    assert {task.hidden[0] for task in build_tasks(config.tasks).values()} == {128}
+    assert config.tasks["kind"]["smoothing"] == 0
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_file_can_be_loaded_from_disk(tmp_path: Path, recipe: str) -> None:
+    place = tmp_path / "oneglance.toml"
+    place.write_text(written(RECORDS, recipe), encoding="utf-8")
+    assert load(place).tasks
+
+
+def test_an_unknown_recipe_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match='Did you mean "classic"'):
+        written(RECORDS, "clasic")
+
+
+def test_nothing_to_ask_is_an_error_with_a_cure() -> None:
+    with pytest.raises(DataError, match=r"labels\.csv: nothing there looks like an answer — name a table"):
+        written(table(kind=["hat"] * 5))
+
+
+def test_data_that_are_split_already_are_told() -> None:
+    nowhere = FileImage("/nowhere/1.jpg", "1.jpg")  # a picture that is not there stops nothing
+    records = [Record("a.csv:2", nowhere, {"kind": "ab"[n % 2]}, "", "train") for n in range(10)]
+    assert "# The data say which part" in toml(guess(records), {"path": "x"}, records=records)
+
+
+@pytest.mark.parametrize(("loaded", "size"), [(28, 32), (400, 64), (b"x" * 2000, 32), (b"x" * 90_000, 64)])
+def test_tiny_pictures_get_a_small_canvas(loaded: int | bytes, size: int) -> None:
+    class Loaded(Ref):
+        def load(self) -> Any:
+            return np.zeros((loaded, 20), np.uint8) if isinstance(loaded, int) else loaded
+
+    records = [Record(f"a.csv:{n}", Loaded(str(n)), {"kind": "ab"[n % 2]}) for n in range(50)]
+    config = parse(toml(guess(records), {"path": "x"}, records=records), base=Path())
+    assert config.backbone.size == size
+
+
+@settings(deadline=None, max_examples=80)
+@given(
+    st.dictionaries(st.text(max_size=10), st.lists(cells, min_size=12, max_size=12), min_size=1, max_size=4)
+)
+def test_whatever_the_columns_are_the_file_can_be_read(columns: dict[str, list[Any]]) -> None:
+    records = rows(columns)
+    guesses = [*guess(records), Guess("kind", "label")]
+    config = parse(toml(guesses, {"path": "x"}), base=Path())
+    tasks = build_tasks(config.tasks)
+    assert {task.fields[0] for task in tasks.values()} == {g.field for g in guesses if g.type}
+
+
+@pytest.mark.parametrize(
+    ("path", "group", "tasks"),
+    [
+        ("clothing/labels.csv", "sender_id", {"kind": {"type": "label"}, "kids": {"type": "label"}}),
+        (
+            "food/labels.csv",
+            "item",
+            {
+                "food": {"type": "label"},
+                "view": {"type": "label"},
+                "volume_cm3": {"type": "number", "unit": "cm3"},
+                "weight_g": {"type": "number", "unit": "g"},
+            },
+        ),
+        ("pcb/tags.csv", "board", {"tags": {"type": "tags", "separator": "|"}}),
+        ("own_pictures/rubbish", None, {"folder": {"type": "label"}}),
+        ("bccd", None, {"objects": {"type": "boxes", "attributes": {"truncated": {"type": "label"}}}}),
+        ("pcb/boxes.csv", None, {"objects": {"type": "boxes"}}),
+    ],
+)
+def test_real_tables(shared: Path, path: str, group: str | None, tasks: dict[str, Any]) -> None:
+    source = {"path": str(shared / "data" / path)}
+    records = [item for item in open_source(source, Path()).read() if isinstance(item, Record)]
+    config = parse(toml(guess(records), source, records=records), base=Path())
+    assert config.sources[0].get("group") == group
+    assert config.tasks == tasks
+
+
+def test_long_texts_and_many_rows_take_little_time() -> None:
+    records = table(text=["x" * 2000 + str(n) for n in range(3000)], word=["a,b" * 300, "c"] * 1500)
+    start = time.process_time()
+    guess(records)
+    assert time.process_time() - start < 2

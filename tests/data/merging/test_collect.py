@@ -1,0 +1,275 @@
+"""From fields of sources to answers of tasks, one record per picture."""
+
+from __future__ import annotations
+
+import gc
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.tiny import Ref, Said, Word, amount, row, word
+
+from oneglance.data.merging.collect import Gathered, gather
+from oneglance.data.merging.merge_records import Joined
+from oneglance.data.record import Record
+from oneglance.errors import DataError, Problem
+from oneglance.task import Task, build_tasks
+
+
+def read(*items: Any, questions: Any = None, **keys: Any) -> Gathered:
+    return gather([Said(items=list(items), **keys)], questions or [word("kind"), amount("price")])
+
+
+def told(gathered: Gathered) -> list[str]:
+    return [str(problem) for problem in gathered.problems]
+
+
+def test_answers_are_typed_and_named_by_task() -> None:
+    found = gather(
+        [Said(items=[row(2, "a", category="hat", price="3")])], [Word("kind", ("category",)), amount("price")]
+    )
+    assert [r.answers for r in found.records] == [{"kind": "hat", "price": 3.0}]
+    assert not found.problems
+
+
+def test_not_asked_is_not_an_answer() -> None:
+    """An absent field, an empty value and a declared unknown are all the same: nobody knows."""
+    found = read(row(2, "a", kind="?", price="1"), row(3, "b", kind=None), row(4, "c", kind="hat"))
+    assert [r.answers for r in found.records] == [{"price": 1.0}, {}, {"kind": "hat"}]
+    assert not found.problems
+
+
+def test_a_source_answers_only_what_it_annotates() -> None:
+    rows = [row(2, "a", kind="hat", price="1")]
+    one = Said(items=rows, annotates=["price"])
+    two = Said(items=[row(2, "b", kind="cap", price="2")])
+    found = gather([one, two], [word("kind"), amount("price")])
+    assert [r.answers for r in found.records] == [{"price": 1.0}, {"kind": "cap", "price": 2.0}]
+
+
+def test_the_classes_looked_for_reach_the_task() -> None:
+    found = read(row(2, "a", kind="hat"), annotates={"kind": ["hat", "cap"]}, questions=[word("kind")])
+    assert found.records[0].answers == {"kind": "hat of hat/cap"}
+
+
+def test_columns_rename_fields_per_source() -> None:
+    one = Said(items=[row(2, "a", category="hat")], columns={"kind": "category"})
+    two = Said(items=[row(2, "b", kind="cap")])
+    found = gather([one, two], [word("kind")])
+    assert [r.answers["kind"] for r in found.records] == ["hat", "cap"]
+    assert not found.problems
+
+
+def test_several_fields_of_one_question_come_together() -> None:
+    question = Word("style", ("striped", "plain"))
+    found = gather([Said(items=[row(2, "a", striped="1"), row(3, "b", other="1")])], [question])
+    assert [r.answers for r in found.records] == [{"style": "striped=1"}, {}]
+
+
+def test_a_misfit_says_where_what_and_the_cure() -> None:
+    found = read(row(17, "a", kind="hat", price="about 30"), row(18, "b", price="2"))
+    assert told(found) == ['a.csv:17  price is "about 30" — write a number such as 30']
+    assert found.problems[0].fatal
+    assert found.records[0].answers == {"kind": "hat"}
+
+
+def test_a_repeated_misfit_is_told_every_time() -> None:
+    found = read(*(row(n, str(n), kind="hat", price="dear") for n in range(5)), row(9, "b", price="1"))
+    assert [p.where for p in found.problems] == [f"a.csv:{n}" for n in range(5)]
+
+
+def test_control_characters_of_the_data_do_not_reach_the_terminal() -> None:
+    found = read(row(2, "a", kind="hat", price="\x1b[2J\u202e" + "9" * 1000), row(3, "b", price="1"))
+    assert "\x1b" not in told(found)[0]
+    assert "\u202e" not in told(found)[0]
+    assert len(told(found)[0]) < 200
+
+
+def test_a_field_that_is_nowhere_names_the_nearest() -> None:
+    found = read(row(2, "a", kinds="hat", price="1"))
+    assert told(found) == [
+        'kind  no source holds anything in the field "kind". Did you mean "kinds"? Known: kinds, price.'
+        " — name the field with `from`"
+    ]
+
+
+def test_a_question_without_any_answer_is_a_problem() -> None:
+    found = read(row(2, "a", kind="?", price="1"))
+    assert told(found) == ["kind  all answers are missing — give some, or take the task out"]
+
+
+@pytest.mark.parametrize("keys", [{"annotates": ["kindd"]}, {"columns": {"kindd": "kind"}}])
+def test_a_name_that_is_no_task_is_a_problem(keys: dict[str, Any]) -> None:
+    found = read(row(2, "a", kind="hat", price="1"), **keys)
+    assert 'names "kindd", which is no task. Did you mean "kind"?' in told(found)[0]
+
+
+def test_without_any_field_no_name_of_one_is_asked_for() -> None:
+    assert told(read(row(2, "a")))[0] == (
+        'kind  no source holds anything in the field "kind". There are no fields at all.'
+        " — give a source of answers, or take the task out"
+    )
+
+
+def test_where_no_picture_was_read_no_field_is_missed() -> None:
+    """That there is none is told by the source."""
+    assert told(read()) == []
+
+
+def test_a_renamed_field_that_is_not_there_is_a_problem_although_another_source_has_it() -> None:
+    one = Said(items=[row(2, "a", kind="hat")], columns={"kind": "knid"})
+    found = gather([one, Said(items=[row(2, "b", kind="cap", knid="x")])], [word("kind")])
+    assert (
+        'columns.kind names the field "knid", which holds nothing here. Did you mean "kind"?'
+        in told(found)[0]
+    )
+
+
+def test_a_picture_named_twice_is_one_record() -> None:
+    one = Said(items=[row(2, "a", kind="hat")])
+    two = Said(items=[replace(row(9, "a", price="3", split="test"), where="b.csv:9", group="g")])
+    (record,) = gather([one, two], [word("kind"), amount("price")]).records
+    assert record == Record("a.csv:2", Ref("a"), {"kind": "hat", "price": 3.0}, "g", "test", "a.csv")
+
+
+def test_the_same_answer_twice_is_no_problem() -> None:
+    found = read(row(2, "a", kind="hat", price="3"), row(3, "a", kind="hat", price="3.0"))
+    assert len(found.records) == 1
+    assert not found.problems
+
+
+def test_a_contradiction_names_both_places() -> None:
+    rows = row(2, "a", price="1"), row(3, "a", kind="hat"), row(4, "a", kind="cap", price="1")
+    found = read(*rows)
+    assert told(found) == [
+        'a.csv:4  kind is "cap", but "hat" in a.csv:3 for the same picture "a"'
+        " — correct one of the two, or empty it"
+    ]
+    assert found.problems[0].fatal
+    assert found.problems[0].kind == "contradiction: kind"
+    assert found.records[0].answers["kind"] == "hat"
+
+
+def tags(**keys: Any) -> list[Task]:
+    return list(build_tasks({"style": {"type": "tags", **keys}}).values())
+
+
+def test_sources_that_looked_for_different_tags_are_joined() -> None:
+    """Not asked is not "no": that the first has no "red" says nothing where nobody looked for it."""
+    one = Said(items=[row(2, "a", style="old|big")], annotates={"style": ["old", "big"]})
+    two = Said(items=[row(9, "a", style="red")], annotates={"style": ["red", "blue"]})
+    found = gather([one, two], tags())
+    assert not found.problems
+    (record,) = found.records
+    assert record.answers["style"] == ({"old", "big", "red"}, {"old", "big", "red", "blue"})
+
+
+def test_a_source_that_looked_for_all_tags_knows_those_of_the_other() -> None:
+    every, some = row(2, "a", style="old|red"), row(9, "a", style="red")
+    one, two = Said(items=[every]), Said(items=[some], annotates={"style": ["red"]})
+    for sources in ([one, two], [two, one]):
+        found = gather(sources, tags())
+        assert not found.problems
+        assert found.records[0].answers["style"] == ({"old", "red"}, None)
+
+
+@pytest.mark.parametrize(
+    ("first", "again", "what"),
+    [
+        ("old", "old|red", 'style has "red", but not in a.csv:2 for the same picture "a"'),
+        ("old|red", "old", 'style has no "red", but has it in a.csv:2 for the same picture "a"'),
+    ],
+)
+def test_tags_contradict_only_where_both_looked(first: str, again: str, what: str) -> None:
+    one = Said(items=[row(2, "a", style=first)], annotates={"style": ["old", "red"]})
+    two = Said(items=[row(9, "a", style=again)])
+    (problem,) = gather([one, two], tags()).problems
+    assert str(problem) == f"a.csv:9  {what} — correct one of the two, or empty it"
+    assert problem.fatal
+
+
+def test_columns_of_tags_may_lie_in_several_tables() -> None:
+    rows = row(2, "a", old="1", red="0"), row(9, "a", red="no", big="1")
+    (record,) = gather([Said(items=list(rows))], tags(**{"from": ["old", "red", "big"]})).records
+    assert record.answers["style"] == ({"old", "big"}, {"old", "red", "big"})
+
+
+def test_a_contradiction_names_all_who_said_it() -> None:
+    rows = [row(2, "a", old="1"), row(3, "a", red="1"), row(4, "a", old="0")]
+    (problem,) = gather([Said(items=rows)], tags(**{"from": ["old", "red"]})).problems
+    assert 'style has no "old", but has it in a.csv:2 or a.csv:3 for the same picture' in problem.what
+    named = [row(n, "a", **{f"t{n}": "1"}) for n in range(200)] + [row(900, "a", t7="0")]
+    (problem,) = gather([Said(items=named)], tags(**{"from": [f"t{n}" for n in range(200)]})).problems
+    assert len(problem.what) < 300
+
+
+def test_two_parts_of_one_picture_contradict_each_other() -> None:
+    found = read(row(2, "a", kind="hat", price="1", split="train"), row(3, "a", split="test"))
+    assert 'split is "test", but "train" in a.csv:2' in told(found)[0]
+
+
+def test_groups_that_share_a_picture_become_one() -> None:
+    rows = [row(2, "a", "g1", kind="x", price="1"), row(3, "b", "g2"), row(4, "c", "g3"), row(5, "d", "g4")]
+    found = read(*rows, row(6, "a", "g2"), row(7, "b", "g3"))
+    groups = [r.group for r in found.records]
+    assert groups[0] == groups[1] == groups[2] != groups[3]
+
+
+def test_problems_of_sources_are_kept_and_a_broken_source_does_not_hide_the_next() -> None:
+    broken = Said(
+        items=[row(2, "a", kind="hat"), Problem("a.csv:3", "odd"), DataError("is cut short", where="a.csv")]
+    )
+    found = gather([broken, Said(items=[row(2, "b", kind="cap")])], [word("kind")])
+    assert told(found) == ["a.csv:3  odd", "a.csv  is cut short"]
+    assert len(found.records) == 2
+
+
+def test_garbage_collection_is_as_before_even_after_an_error() -> None:
+    class Breaks(Said):
+        def read(self) -> Any:
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        gather([Breaks()], [])
+    assert gc.isenabled()
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12))))
+def test_joined_sets_are_what_a_graph_says(pairs: list[tuple[int, int]]) -> None:
+    joined: Joined[int] = Joined()
+    expected = {n: {n} for n in range(13)}
+    for one, two in pairs:
+        joined.join(one, two)
+        both = expected[one] | expected[two]
+        for member in both:
+            expected[member] = both
+    for one in range(13):
+        assert {two for two in range(13) if joined.root(one) == joined.root(two)} == expected[one]
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from("xyz?")), max_size=30))
+def test_nothing_is_lost_and_nothing_is_invented(rows: list[tuple[int, str]]) -> None:
+    found = read(
+        *(row(n, str(picture), kind=kind) for n, (picture, kind) in enumerate(rows)), questions=[word("kind")]
+    )
+    assert [r.image.name for r in found.records] == list(dict.fromkeys(str(picture) for picture, _ in rows))
+    for record in found.records:
+        said = [kind for picture, kind in rows if str(picture) == record.image.name and kind != "?"]
+        assert record.answers == ({"kind": said[0]} if said else {})
+        contradictions = [
+            p
+            for p in found.problems
+            if p.where in [f"a.csv:{n}" for n, r in enumerate(rows) if str(r[0]) == record.image.name]
+        ]
+        assert len(contradictions) == sum(kind != said[0] for kind in said)
+
+
+def test_many_rows_take_little_time() -> None:
+    """A million rows must take seconds; here a small part of that, with much room for a busy machine."""
+    rows = [row(n, str(n), kind=f"k{n % 50}", price=str(n)) for n in range(20_000)]
+    start = time.process_time()
+    assert len(read(*rows).records) == 20_000
+    assert time.process_time() - start < 1.5

@@ -1,0 +1,81 @@
+"""From boxes as drawn to boxes of the upright picture, whatever the numbers are."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from oneglance.data.images.header import Header
+from oneglance.data.parsing.box_geometry import Boxes, Drawn, bounds, number, rotated
+from oneglance.data.record import Box, Seen
+
+numbers = st.floats() | st.floats(-5, 120) | st.integers(-5, 120).map(float)
+sizes = st.none() | st.tuples(numbers, numbers) | st.sampled_from([(100.0, 80.0), (80.0, 100.0), (50, 40)])
+heads = st.none() | st.builds(Header, st.just(100), st.just(80), st.integers(1, 8))
+
+
+@given(st.lists(st.tuples(numbers, numbers, numbers, numbers), max_size=4), sizes, heads)
+@settings(deadline=None)
+def test_every_box_is_used_or_told(corners: list[Any], size: Any, head: Header | None) -> None:
+    boxes = Boxes()
+    drawn = [Drawn(f"a.csv:{n}", four, "cat") for n, four in enumerate(corners)]
+    seen, problems = boxes.seen("a.csv", head, size, drawn)
+    assert not any(problem.fatal for problem in problems)
+    if seen is None:
+        assert [problem.kind for problem in problems] == ["size of the picture"]
+        return
+    assert len(seen.boxes) + len(problems) == len(drawn)
+    width, height = head.upright if head else (math.inf, math.inf)
+    for box in seen.boxes:
+        assert 0 <= box.x0 < box.x1 <= width
+        assert 0 <= box.y0 < box.y1 <= height
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_box_drawn_lying_stays_as_large(orientation: int) -> None:
+    head = Header(100, 80, orientation)
+    seen, _ = Boxes().seen("a.jpg", head, None, [Drawn("a", (5, 10, 95, 30), "cat")])
+    assert seen is not None
+    (box,) = seen.boxes
+    sides = (box.x1 - box.x0, box.y1 - box.y0)
+    assert sides == ((20, 90) if orientation >= 5 else (90, 20))
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        *(("12.5", 12.5), (" 3 ", 3.0), (-4, -4.0), ("1e2", 100.0)),
+        *((said, None) for said in ("", "abc", "nan", "inf", "1_000", None, True, [1], 10**400, "1e999")),
+    ],
+)
+def test_numbers(said: Any, expected: float | None) -> None:
+    found = number(said)
+    assert math.isnan(found) if expected is None else found == expected
+
+
+def test_bounds_and_turns() -> None:
+    assert bounds([(3, 4), (1, 9), (2, 2)]) == (1, 2, 3, 9)
+    assert all(map(math.isnan, bounds([])))
+    assert all(map(math.isnan, bounds([(1, 2), (math.nan, 3)])))
+    assert rotated((10, 20, 40, 30), 90, (10, 20)) == pytest.approx((0, 20, 10, 50))
+    assert rotated((10, 20, 40, 30), 180, (25, 25)) == pytest.approx((10, 20, 40, 30))
+
+
+def test_what_happens_often_is_told_once() -> None:
+    boxes = Boxes()
+    for n in range(3):
+        boxes.seen("a", Header(100, 80), None, [Drawn(f"row {n}", (90, 10, 150, 20), "cat")])
+    (problem,) = boxes.told.problems()
+    assert problem.where == "row 0"
+    assert problem.what.startswith('the box "cat" reaches 50 pixels beyond the picture')
+    assert problem.what.endswith("(3 times, here first)")
+
+
+def test_looked_and_found_nothing_needs_no_picture() -> None:
+    assert Boxes().seen("a", None, (3, 4), [], frozenset({"cat"})) == (Seen((), frozenset({"cat"})), [])
+    seen, problems = Boxes().seen("a", None, None, [Drawn("a", (-3, 1, 500, 4), "")])
+    assert (seen, problems) == (Seen((Box(0, 1, 500, 4, ""),)), [])

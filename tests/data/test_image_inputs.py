@@ -1,0 +1,138 @@
+"""What a person names becomes pictures, in that order and under those names."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from oneglance.data.image_inputs import pictures, relative, start_of_names
+from oneglance.errors import DataError
+from oneglance.progress import Screen
+
+
+class Heard(Screen):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+@pytest.fixture
+def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """``new/{a,b}.png`` and ``old/deep/a.png``, from the current folder."""
+    for name in ("new/b.png", "new/a.png", "old/deep/a.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (4, 4), "red").save(tmp_path / name)
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def named(*given: str | Path, screen: Screen | None = None) -> list[str]:
+    found = pictures(given, screen or Screen())
+    for ref in found:
+        assert ref.load(), "a name that leads nowhere"
+    return [ref.name for ref in found]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["new/a.png"], ["new/a.png"]),
+        (["old/deep/a.png", "new/a.png"], ["old/deep/a.png", "new/a.png"]),
+        (["new"], ["new/a.png", "new/b.png"]),
+        (["new/"], ["new/a.png", "new/b.png"]),
+        (["old"], ["old/deep/a.png"]),
+        (["old/deep"], ["old/deep/a.png"]),
+        (["new/*.png"], ["new/a.png", "new/b.png"]),
+        (["new/b.png", "new/*"], ["new/b.png", "new/a.png", "new/b.png"]),
+        (["**/a.png"], ["new/a.png", "old/deep/a.png"]),
+        (["*"], ["new/a.png", "new/b.png", "old/deep/a.png"]),
+        (["./new/../new/a.png"], ["./new/../new/a.png"]),
+    ],
+)
+def test_pictures_are_called_as_they_were_named(photos: Path, given: list[str], expected: list[str]) -> None:
+    assert named(*given) == expected
+
+
+def test_one_may_be_given_without_a_list(photos: Path) -> None:
+    assert [ref.name for ref in pictures("new/a.png", Screen())] == ["new/a.png"]
+    assert [ref.name for ref in pictures(Path("new"), Screen())] == ["new/a.png", "new/b.png"]
+
+
+def test_whole_paths_stay_whole(photos: Path) -> None:
+    whole = (photos / "new").as_posix()
+    assert named(photos / "new") == [f"{whole}/a.png", f"{whole}/b.png"]
+    assert named(f"{whole}/*.png") == [f"{whole}/a.png", f"{whole}/b.png"]
+
+
+def test_a_name_with_the_signs_of_a_pattern_is_a_name(photos: Path) -> None:
+    Image.new("RGB", (4, 4)).save(photos / "new" / "[a].png")
+    assert named("new/[a].png") == ["new/[a].png"]
+    (photos / "new" / "[a].png").unlink()
+    assert named("new/[a].png") == ["new/a.png"]
+
+
+def test_archives_and_tables(photos: Path) -> None:
+    with zipfile.ZipFile("set.zip", "w") as archive:
+        for name in ("a.png", "b.png"):
+            archive.write(photos / "new" / name, f"in/{name}")
+    Path("list.csv").write_text("image,kind\nnew/b.png,x\nnew/a.png,y\n")
+    Path("list.txt").write_text("new/b.png\n")
+    assert named("set.zip") == ["set.zip/in/a.png", "set.zip/in/b.png"]
+    assert named("list.csv") == ["new/b.png", "new/a.png"]
+    assert named("list.txt", "set.zip")[:2] == ["new/b.png", "set.zip/in/a.png"]
+
+
+def test_rows_that_name_no_picture_are_told(photos: Path) -> None:
+    Path("list.csv").write_text("image\nnew/b.png\n../x.png\n")
+    screen = Heard()
+    assert named("list.csv", screen=screen) == ["new/b.png"]
+    assert len(screen.lines) == 1
+    assert screen.lines[0].startswith('list.csv:3  "../x.png" is no file in the pictures\' folder')
+
+
+def test_an_empty_folder_among_others_is_told(photos: Path) -> None:
+    screen = Heard()
+    assert named("empty", "new/a.png", screen=screen) == ["new/a.png"]
+    assert screen.lines[0].startswith("empty  holds no pictures")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("nowhere", "nowhere: there is no such file or folder"),
+        ("new/*.jpg", "new/*.jpg: no picture matches"),
+        ("empty", "empty  holds no pictures"),
+        ("strange.xyz", "strange.xyz: is no place of pictures that we know — give a folder, a picture"),
+    ],
+)
+def test_nothing_is_refused(photos: Path, given: str, message: str) -> None:
+    Path("strange.xyz").write_text("?")
+    with pytest.raises(DataError) as found:
+        named(given)
+    assert str(found.value).startswith(message)
+    assert "oneglance.toml" not in str(found.value), "there is no configuration here"
+    with pytest.raises(DataError, match="no pictures are named"):
+        named()
+
+
+def test_names_in_a_table_may_begin_with_the_folder(photos: Path) -> None:
+    Path("inside.csv").write_text("image\na.png\nlost.png\n")
+    Path("above.csv").write_text("image\nnew/a.png\n")
+    Path("nowhere.csv").write_text("image\nx/a.png\ny/b.png\n")
+    assert start_of_names(Path("inside.csv"), Path("new")) == Path("new")
+    assert start_of_names(Path("above.csv"), Path("new")).resolve() == photos
+    with pytest.raises(DataError, match=r"nowhere\.csv: none of the 2 pictures that it names is in new"):
+        start_of_names(Path("nowhere.csv"), Path("new"))
+
+
+def test_paths_inside_are_written_relative(photos: Path) -> None:
+    assert relative(photos, photos / "new") == "new"
+    assert relative(photos, "new/a.png") == "new/a.png"
+    assert relative(photos, photos) == "."
+    assert relative(photos / "new", photos / "old") == (photos / "old").as_posix()

@@ -1,0 +1,101 @@
+"""The smallest sources, questions and pictures that tests of gathering and splitting need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from oneglance.data.merging.merge_answers import unite_same
+from oneglance.data.record import ImageRef, Record
+from oneglance.data.source import Found, Source
+from oneglance.errors import DataError, Misfit, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Ref(ImageRef):
+    """A picture that is only a name."""
+
+    name: str
+
+    def load(self) -> bytes:
+        raise AssertionError("no picture is opened here")
+
+    def stamp(self) -> tuple[Any, ...]:
+        raise AssertionError("no picture is looked at here")
+
+
+class Said(Source):
+    """What a test says: records, problems, or an error to raise."""
+
+    items: list[Any] = []
+    path: Path = Path("said.csv")
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        return False
+
+    def found(self) -> Iterator[Found | Problem]:
+        raise AssertionError("its items are records already")
+
+    def read(self) -> Iterator[Record | Problem]:
+        for item in self.items:
+            if isinstance(item, DataError):
+                raise item
+            yield item
+
+
+@dataclass(frozen=True)
+class Word:
+    """One class."""
+
+    name: str
+    fields: tuple[str, ...]
+    unknown: str = "?"
+
+    def read(self, said: Any, asked: Sequence[str] | None = None) -> Any:
+        if said == self.unknown:
+            return None
+        if isinstance(said, dict):
+            return ",".join(f"{field}={value}" for field, value in said.items())
+        return str(said) if asked is None else f"{said} of {'/'.join(asked)}"
+
+    def strata(self, answer: str) -> Iterable[str]:
+        return (answer,)
+
+    def unite(self, first: str, again: str) -> Any:
+        return unite_same(self.name, first, again)
+
+
+@dataclass(frozen=True)
+class Amount:
+    """A number, without classes."""
+
+    name: str
+    fields: tuple[str, ...]
+
+    def read(self, said: Any, asked: Sequence[str] | None = None) -> float:
+        try:
+            return float(said)
+        except ValueError:
+            raise Misfit(f'is "{said}"', "write a number such as 30") from None
+
+    def strata(self, answer: float) -> Iterable[str]:
+        return ()
+
+    def unite(self, first: float, again: float) -> Any:
+        return unite_same(self.name, first, again)
+
+
+def word(name: str) -> Word:
+    return Word(name, (name,))
+
+
+def amount(name: str) -> Amount:
+    return Amount(name, (name,))
+
+
+def row(number: int, picture: str, /, group: str = "", split: str = "", **answers: Any) -> Record:
+    """One row of ``a.csv``."""
+    return Record(f"a.csv:{number}", Ref(picture), answers, group, split, "a.csv")
