@@ -26,7 +26,7 @@ from oneglance.balancers.equal import Equal
 from oneglance.config import AugmentTable, BackboneTable, TrainingTable
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.record import Box, Seen
-from oneglance.detection import matching
+from oneglance.detection import coco_matching
 from oneglance.inference.engine_torch import TorchEngine
 from oneglance.inference.predictor import Predictor
 from oneglance.network import build_network
@@ -122,12 +122,12 @@ def scoring() -> float:
     for _ in range(5000):
         corner, side = random.uniform(0, 500, (20, 2)), random.uniform(10, 100, (20, 2))
         boxes, classes = np.concatenate([corner, corner + side], axis=1), random.integers(0, 10, 20)
-        truths.append(matching.Truth(boxes, classes, np.zeros(20, dtype=bool)))
+        truths.append(coco_matching.Truth(boxes, classes, np.zeros(20, dtype=bool)))
         more = np.concatenate([boxes + random.normal(0, 4, boxes.shape), boxes[:5] + 50])
-        found.append(matching.Found(more, random.random(25), np.concatenate([classes, classes[:5]])))
+        found.append(coco_matching.Found(more, random.random(25), np.concatenate([classes, classes[:5]])))
     started = time.perf_counter()
-    matched = matching.match(found, truths, np.ones((5000, 10), dtype=bool))
-    matching.average_precision(matched, np.ones(5000))
+    matched = coco_matching.match(found, truths, np.ones((5000, 10), dtype=bool))
+    coco_matching.average_precision(matched, np.ones(5000))
     return round(time.perf_counter() - started, 2)
 
 

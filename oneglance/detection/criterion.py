@@ -8,9 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from oneglance.detection.assign import Assigned, assign
+from oneglance.detection.anchor_points import inside, points
+from oneglance.detection.assigner import Assigned, assign
 from oneglance.detection.losses import complete_iou, distribution_focal, iou_of_pairs, varifocal
-from oneglance.detection.points import inside, points
 from oneglance.nn.feature_shape import Level
 
 BOX, DISTANCE = 2.5, 0.5  # weight of the box and the distances beside the class

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from oneglance.detection.points import points
+from oneglance.detection.anchor_points import points
 from oneglance.nn.feature_shape import Level
 
 LEAN = 0.3  # how much less likely each further bin is at first: boxes start at about three strides

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 from oneglance.data.dataset import Part
 from oneglance.data.images.letterbox import Fit
-from oneglance.detection.suppression import iou, suppress
+from oneglance.detection.box_ops import iou, suppress
 from oneglance.evaluation.arms import World
 from oneglance.evaluation.features import device
 from oneglance.evaluation.fitting import Fitted, Known, finished

@@ -13,8 +13,8 @@ from pydantic import Field, PrivateAttr
 from oneglance.batch_transform import Mix, View
 from oneglance.data.merging.merge_answers import unite_seen
 from oneglance.data.record import Box, Seen
-from oneglance.detection import matching
-from oneglance.detection.suppression import suppress
+from oneglance.detection import coco_matching
+from oneglance.detection.box_ops import suppress
 from oneglance.errors import ConfigError, DataError, Misfit, nearest
 from oneglance.nn.feature_shape import Level, Shape
 from oneglance.report_items import Detail, Grid
@@ -214,7 +214,7 @@ class Boxes(Task):
         return target["known"] > 0
 
     def move(self, target: Mapping[str, Tensor], view: View) -> dict[str, Tensor]:
-        from oneglance.detection.motion import moved
+        from oneglance.detection.box_transforms import moved
 
         return moved(target, view, visible=VISIBLE, smallest=SMALLEST)
 
@@ -241,7 +241,7 @@ class Boxes(Task):
     # NumPy, after any engine.
 
     def constant_raw(self) -> np.ndarray:
-        from oneglance.detection.constant import constant_points
+        from oneglance.detection.prior import constant_points
 
         prior = self._prior()
         said = [np.log(prior / (1 - prior)), *(t.constant_raw()[0] for t in self._attributes.values())]
@@ -261,12 +261,12 @@ class Boxes(Task):
         known = [cast(Seen, answers[row]) for row in rows]
         kept = [self._kept(raw[row]) for row in rows]
         told = [
-            matching.Found(self._cut(raw[row][k.point, :4]), k.score, k.label)
+            coco_matching.Found(self._cut(raw[row][k.point, :4]), k.score, k.label)
             for row, k in zip(rows, kept, strict=True)
         ]
         found = self._matched(told, known)
-        self._threshold = matching.best_threshold(found)
-        pairs = matching.pairs(found).tolist()
+        self._threshold = coco_matching.best_threshold(found)
+        pairs = coco_matching.pairs(found).tolist()
         for name, columns in self._columns():
             said = [raw[rows[picture], kept[picture].point[place], columns] for picture, place, _ in pairs]
             truth = [known[picture].boxes[true].attributes.get(name) for picture, _, true in pairs]
@@ -334,7 +334,7 @@ class Boxes(Task):
 
     # Scores.
 
-    def _matched(self, told: Sequence[matching.Found], answers: Sequence[Seen]) -> matching.Matched:
+    def _matched(self, told: Sequence[coco_matching.Found], answers: Sequence[Seen]) -> coco_matching.Matched:
         index = {name: place for place, name in enumerate(self._classes)}
         asked = np.ones((len(answers), len(index)), dtype=bool)
         truths = []
@@ -343,19 +343,19 @@ class Boxes(Task):
                 asked[row] = [name in answer.asked for name in self._classes]
             boxes = answer.boxes
             truths.append(
-                matching.Truth(
+                coco_matching.Truth(
                     np.array([(b.x0, b.y0, b.x1, b.y1) for b in boxes], dtype=np.float64).reshape(-1, 4),
                     np.array([index.get(b.label, -1) for b in boxes], dtype=np.int64),
                     # A box without a class may be of any; a region of a class that is not ours says nothing.
                     np.array([not b.label or (b.ignore and b.label in index) for b in boxes], dtype=bool),
                 )
             )
-        return matching.match(told, truths, asked)
+        return coco_matching.match(told, truths, asked)
 
     def evidence(self, predictions: Sequence[Prediction], answers: Sequence[Seen]) -> Evidence:
         index = {name: place for place, name in enumerate(self._classes)}
         told = [
-            matching.Found(
+            coco_matching.Found(
                 np.array([box["box"] for box in prediction["boxes"]], dtype=np.float64).reshape(-1, 4),
                 np.array([box["confidence"] for box in prediction["boxes"]], dtype=np.float64),
                 np.array([index[box["label"]] for box in prediction["boxes"]], dtype=np.int64),
@@ -364,7 +364,7 @@ class Boxes(Task):
         ]
         found = self._matched(told, answers)
         evidence: Evidence = {"found": found}
-        pairs = matching.pairs(found).tolist()
+        pairs = coco_matching.pairs(found).tolist()
         for name, task in self._attributes.items():
             known = [
                 (picture, predictions[picture]["boxes"][place]["attributes"][name], answer)
@@ -381,7 +381,7 @@ class Boxes(Task):
         return evidence
 
     def metrics(self, evidence: Evidence, weights: np.ndarray) -> dict[str, float]:
-        found = matching.average_precision(evidence["found"], weights)
+        found = coco_matching.average_precision(evidence["found"], weights)
         for name, task in self._attributes.items():
             where, own = evidence[name]
             told = _attribute_metrics(task, own, weights[where])
@@ -389,10 +389,10 @@ class Boxes(Task):
         return found
 
     def wrongness(self, evidence: Evidence) -> np.ndarray:
-        return matching.wrongness(evidence["found"], self._threshold)
+        return coco_matching.wrongness(evidence["found"], self._threshold)
 
     def details(self, evidence: Evidence) -> list[Detail]:
-        rows = matching.per_class(evidence["found"], self._threshold)
+        rows = coco_matching.per_class(evidence["found"], self._threshold)
         header = ("class", "boxes", "AP", "AP50", "precision", "recall")
         title = f"Per class (precision and recall of boxes surer than {self._threshold:.2f})"
         named = tuple((name, *row) for name, row in zip(self._classes, rows, strict=True))

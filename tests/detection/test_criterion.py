@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torchvision.ops import box_iou, complete_box_iou_loss
 
-from oneglance.detection.assign import assign
+from oneglance.detection.anchor_points import inside, points
+from oneglance.detection.assigner import assign
 from oneglance.detection.criterion import BOX, DISTANCE, Found, Truth, attribute_target, dense_loss
 from oneglance.detection.losses import distribution_focal, varifocal
-from oneglance.detection.points import inside, points
 from oneglance.nn.feature_shape import Level
 
 LEVELS = (Level(8, 6, 8, 4), Level(8, 3, 4, 8))  # of a canvas of 32 x 24 pixels

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import box_iou
 
+from oneglance.detection.anchor_points import points
 from oneglance.detection.criterion import Truth, dense_loss
 from oneglance.detection.head import DenseHead, lean
-from oneglance.detection.points import points
 from oneglance.nn.feature_shape import Level
 from oneglance.nn.mlp import MLP
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from oneglance import config as configuration
 from oneglance.data.record import Box, Seen
 from oneglance.data.synthetic import write_scenes
-from oneglance.detection.suppression import iou
+from oneglance.detection.box_ops import iou
 from oneglance.evaluation import sliding as sliding_file
 from oneglance.evaluation.arms import World
 from oneglance.evaluation.baselines import WINDOWS, baselines

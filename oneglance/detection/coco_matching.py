@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from oneglance.detection.suppression import coverage, iou
+from oneglance.detection.box_ops import coverage, iou
 
 OVERLAPS = np.linspace(0.5, 0.95, 10)  # IoU from which a box is right
 RECALLS = np.linspace(0, 1, 101)  # where precision is read off

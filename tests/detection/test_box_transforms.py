@@ -13,7 +13,7 @@ from torch import Tensor
 
 from oneglance.batch_transform import View
 from oneglance.config import AugmentTable
-from oneglance.detection.motion import moved
+from oneglance.detection.box_transforms import moved
 from oneglance.training.augment import QUARTERS, Augment
 
 STILL: dict[str, Any] = {"flip": False, "shift": 0, "scale": (1, 1), "colour": 0, "mosaic": 0}

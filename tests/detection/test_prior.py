@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from oneglance.detection.constant import constant_points
 from oneglance.detection.head import DenseHead
+from oneglance.detection.prior import constant_points
 from oneglance.nn.feature_shape import Level
 from oneglance.nn.mlp import MLP
 

@@ -15,8 +15,8 @@ def constant_points(levels: Sequence[Level], bins: int, said: np.ndarray) -> np.
     """The raw output of a new network: ``said`` (class logits and attributes) at every point, and a box about
     it of the size that it begins with; float32 [1, points, ...] as while training.
     """
+    from oneglance.detection.anchor_points import points
     from oneglance.detection.head import lean
-    from oneglance.detection.points import points
 
     x, y, stride = (part.numpy() for part in points(levels))
     side = lean(bins).numpy()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from oneglance.detection.matching import (
+from oneglance.detection.coco_matching import (
     OVERLAPS,
     Found,
     Matched,

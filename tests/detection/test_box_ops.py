@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision.ops import batched_nms
 
-from oneglance.detection.suppression import coverage, iou, suppress
+from oneglance.detection.box_ops import coverage, iou, suppress
 
 SIDES = st.integers(0, 12)
 ROWS = st.tuples(SIDES, SIDES, SIDES, SIDES, st.integers(1, 6), st.integers(0, 2))

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from oneglance.detection.assign import TOP, Assigned, assign
+from oneglance.detection.assigner import TOP, Assigned, assign
 
 BOXES, CELLS = 6, 60
 

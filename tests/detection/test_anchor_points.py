@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oneglance.detection.points import inside, points
+from oneglance.detection.anchor_points import inside, points
 from oneglance.nn.feature_shape import Level
 
 quick = settings(deadline=None, max_examples=100)
