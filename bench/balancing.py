@@ -27,7 +27,7 @@ from oneglance.network import build_network
 from oneglance.nn.allocator import keep_freed_memory
 from oneglance.nn.device import environment
 from oneglance.training.augment import Augment
-from oneglance.training.batches import Batches
+from oneglance.training.data_loader import Batches
 from oneglance.training.loop import Learner
 
 WANTED = {False: 1.03, True: 1.3}  # by whether a method needs the gradients

@@ -34,7 +34,7 @@ from oneglance.nn.allocator import keep_freed_memory
 from oneglance.nn.device import environment, precise
 from oneglance.task import Task, build_tasks
 from oneglance.training.augment import Augment
-from oneglance.training.batches import Batches
+from oneglance.training.data_loader import Batches
 from oneglance.training.loop import Learner
 
 TABLE = BackboneTable(name="mobilenetv2_100", weights="none", size=320)

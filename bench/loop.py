@@ -35,9 +35,9 @@ from oneglance.nn.allocator import keep_freed_memory
 from oneglance.nn.device import environment, precise
 from oneglance.task import build_tasks
 from oneglance.training.augment import Augment
-from oneglance.training.batches import Batch, Batches
+from oneglance.training.data_loader import Batch, Batches
 from oneglance.training.loop import Learner
-from oneglance.training.plan import build_optimizer
+from oneglance.training.optimizer import build_optimizer
 
 SETTINGS = {
     "mobilenetv2_100 at 128 px": BackboneTable(name="mobilenetv2_100", weights="none", size=128),

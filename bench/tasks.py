@@ -30,7 +30,7 @@ from oneglance.nn.allocator import keep_freed_memory
 from oneglance.nn.device import environment
 from oneglance.task import Task, build_tasks
 from oneglance.training.augment import Augment
-from oneglance.training.batches import Batches
+from oneglance.training.data_loader import Batches
 from oneglance.training.loop import Learner
 
 COUNT = 512  # pictures, of noise: what they show does not matter here

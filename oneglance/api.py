@@ -114,7 +114,7 @@ def train(
     with needs_extra("train", "train"):
         from oneglance.data.images.decoded_cache import open_canvases
         from oneglance.run_lookup import begun, chosen, going_on, new_run
-        from oneglance.training.session import Session
+        from oneglance.training.trainer import Session
 
     screen = screen or default_screen()
     folder, declared = chosen(Path(config), set, Path(out) if out else None, resume)

@@ -29,8 +29,8 @@ from oneglance.nn.device import pick_device
 from oneglance.progress import Screen
 from oneglance.run_folder import RunFolder
 from oneglance.task import Prediction, Task, build_tasks
-from oneglance.training.batches import PictureStore
-from oneglance.training.session import Session
+from oneglance.training.data_loader import PictureStore
+from oneglance.training.trainer import Session
 
 WEIGHTLESS = 1e-9  # of a task that is declared only because another is asked about its answers
 AGAINST = {  # the fair ways to compare: which arm with which

@@ -24,11 +24,11 @@ from oneglance.evaluation.features import Rows
 from oneglance.network import Network
 from oneglance.nn.feature_shape import Shape
 from oneglance.task import Prediction, Task
-from oneglance.training.batches import Batches
-from oneglance.training.choice import Choice, resamples
-from oneglance.training.frozen import Remembered
+from oneglance.training.checkpoint_selection import Choice, resamples
+from oneglance.training.data_loader import Batches
+from oneglance.training.feature_cache import Remembered
 from oneglance.training.loop import Learner, known_mean, learn
-from oneglance.training.session import task_values
+from oneglance.training.trainer import task_values
 
 STEPS, EPOCHS = 800, 60  # of a head, at most
 RATE = 0.05  # of a head that sees one number; more of them move the output further at every step

@@ -20,7 +20,7 @@ from oneglance.evaluation.fitting import Fitted, Known, finished
 from oneglance.evaluation.windows import Windows
 from oneglance.nn.feature_shape import Level, Shape
 from oneglance.task import Target, Task
-from oneglance.training.session import placed
+from oneglance.training.trainer import placed
 
 PICTURES = 1_000  # training pictures that are learned from, at most, evenly chosen
 AT_ONCE = 8  # pictures

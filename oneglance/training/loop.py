@@ -21,9 +21,9 @@ from oneglance.network import Network
 from oneglance.nn.device import precise
 from oneglance.task import Task
 from oneglance.training.augment import Augment
-from oneglance.training.batches import Batch, Batches, Targets
-from oneglance.training.gradients import EVERY, Shared, Watch
-from oneglance.training.plan import build_optimizer, rate_at, set_rate
+from oneglance.training.data_loader import Batch, Batches, Targets
+from oneglance.training.optimizer import build_optimizer, rate_at, set_rate
+from oneglance.training.task_gradients import EVERY, Shared, Watch
 
 UNIT_ROWS = 4096  # pictures by which the loss of the constant answer is measured
 LEAST = 0.05  # what a task below its constant answer takes from the mean skill, at most

@@ -474,7 +474,7 @@ def test_a_stopped_comparison_says_how_to_go_on(
     def stop(self: Any) -> None:
         raise StoppedError("stopped in epoch 1 after step 1; nothing is lost", cure="another command")
 
-    monkeypatch.setattr("oneglance.training.session.Session.run", stop)
+    monkeypatch.setattr("oneglance.training.trainer.Session.run", stop)
     with pytest.raises(StoppedError, match=r"joint-0: stopped .* — the same command goes on from here"):
         ask(drawn, tmp_path / "out", only=["joint"], seeds=1)
 

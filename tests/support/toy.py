@@ -22,7 +22,7 @@ from oneglance.run_folder import RunFolder
 from oneglance.task import build_tasks
 from oneglance.tasks.tags import Seen
 from oneglance.training.loop import Learner
-from oneglance.training.session import Session
+from oneglance.training.trainer import Session
 
 SIZE = 16
 TRAINING, VALIDATION = 24, 12  # pictures

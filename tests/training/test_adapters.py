@@ -21,7 +21,7 @@ from oneglance.network import Network
 from oneglance.progress import Screen
 from oneglance.run_folder import RunFolder
 from oneglance.task import build_tasks
-from oneglance.training.plan import build_optimizer
+from oneglance.training.optimizer import build_optimizer
 
 ADAPTED = 'training.private_stage={weight="adapter"}'
 

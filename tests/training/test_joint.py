@@ -18,7 +18,7 @@ from oneglance.progress import Screen
 from oneglance.run_folder import RunFolder
 from oneglance.task import build_tasks
 from oneglance.tasks.boxes import Boxes
-from oneglance.training.session import Session
+from oneglance.training.trainer import Session
 
 SIZE, TRAINING, VALIDATION = 32, 32, 12
 

@@ -16,10 +16,10 @@ from torch import Tensor
 from oneglance.balancers.equal import Equal
 from oneglance.batch_transform import Mix, View
 from oneglance.errors import DivergedError
-from oneglance.training.batches import Batch
+from oneglance.training.data_loader import Batch
 from oneglance.training.loop import Learner, known_mean, learn, mean_skill
-from oneglance.training.plan import rate_at
-from oneglance.training.session import Session
+from oneglance.training.optimizer import rate_at
+from oneglance.training.trainer import Session
 
 STILL = (*PLAIN, "training.clip=0", "tasks.style.dropout=0")
 TASKS = ["kind", "weight", "style", "verdict"]

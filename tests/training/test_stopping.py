@@ -10,7 +10,7 @@ import pytest
 from support.toy import Interrupter, begin, go_on, hidden_files, results, train
 
 from oneglance.errors import StoppedError
-from oneglance.training.session import stop_signals
+from oneglance.training.trainer import stop_signals
 
 ONE_STEP = "training.batch=24"  # an epoch is one step
 

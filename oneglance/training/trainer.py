@@ -27,11 +27,11 @@ from oneglance.progress import Screen
 from oneglance.run_folder import ANEW, RunFolder
 from oneglance.task import Task, learn_all
 from oneglance.training.augment import Augment
-from oneglance.training.batches import Batches, PictureStore
-from oneglance.training.choice import Choice, resamples
-from oneglance.training.frozen import Remembered, remembered
+from oneglance.training.checkpoint_selection import Choice, resamples
+from oneglance.training.data_loader import Batches, PictureStore
+from oneglance.training.feature_cache import Remembered, remembered
 from oneglance.training.loop import Epoch, Learner, Moment, collect, learn, mean_skill
-from oneglance.training.sampling import Sampling
+from oneglance.training.source_sampler import Sampling
 from oneglance.training.tensorboard import tensorboard
 
 FAMILIAR = 2000  # pictures of each part whose feature vectors are kept

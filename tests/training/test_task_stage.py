@@ -15,9 +15,9 @@ from oneglance.config import BackboneTable
 from oneglance.errors import ConfigError
 from oneglance.network import Network, branches
 from oneglance.run_folder import RunFolder
-from oneglance.training.batches import Batch
-from oneglance.training.plan import build_optimizer
-from oneglance.training.session import Session
+from oneglance.training.data_loader import Batch
+from oneglance.training.optimizer import build_optimizer
+from oneglance.training.trainer import Session
 
 PRIVATE = 'training.private_stage=["weight"]'
 PARTED = ["small", "mobilenetv2_050", "resnet18", "convnext_atto", "regnety_002"]

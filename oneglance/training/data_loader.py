@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from oneglance.task import Target
-from oneglance.training.sampling import Sampling
+from oneglance.training.source_sampler import Sampling
 
 Targets = dict[str, dict[str, Tensor]]
 

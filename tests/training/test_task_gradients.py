@@ -17,10 +17,10 @@ from oneglance.data.record import Box, Seen
 from oneglance.network import Network
 from oneglance.task import build_tasks
 from oneglance.training.augment import Augment
-from oneglance.training.batches import Batch
-from oneglance.training.gradients import Shared, Watch
+from oneglance.training.data_loader import Batch
 from oneglance.training.loop import Learner
-from oneglance.training.session import Session
+from oneglance.training.task_gradients import Shared, Watch
+from oneglance.training.trainer import Session
 
 GRAM = ["upgrad", "mgda", "pcgrad"]
 

@@ -12,8 +12,8 @@ from support.toy import CONFIG, TRAINING, VALIDATION, Pixels, begin, train, worl
 from torch import Tensor
 
 from oneglance.progress import Screen
-from oneglance.training.frozen import Remembered, remembered
-from oneglance.training.session import Session
+from oneglance.training.feature_cache import Remembered, remembered
+from oneglance.training.trainer import Session
 
 FROZEN = ("backbone.freeze=true", "training.batch=7")
 
@@ -79,7 +79,7 @@ def test_precision_is_chosen_on_the_heads_alone(tmp_path: Path, monkeypatch: pyt
         keys.append(key)
         return "fp32"
 
-    monkeypatch.setattr("oneglance.training.session.faster_precision", faster)
+    monkeypatch.setattr("oneglance.training.trainer.faster_precision", faster)
     begin(tmp_path / "run", *FROZEN, "training.precision=auto").run()
     begin(tmp_path / "thawed", "training.precision=auto").run()
     assert keys[0].startswith("train | heads |") and keys[1].startswith("train | small {")

@@ -12,7 +12,7 @@ from oneglance.config import Config
 from oneglance.network import Network
 from oneglance.nn.device import precise
 from oneglance.progress import Screen
-from oneglance.training.batches import Batches, Store
+from oneglance.training.data_loader import Batches, Store
 
 
 class HasRows(Protocol):

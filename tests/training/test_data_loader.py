@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oneglance.training.batches import Batch, Batches
+from oneglance.training.data_loader import Batch, Batches
 
 CPU = torch.device("cpu")
 quick = settings(deadline=None, max_examples=50)

@@ -20,7 +20,7 @@ from support.toy import VALIDATION, begin, go_on, hidden_files, results, train
 from oneglance.errors import DataError, DivergedError, MissingExtraError, RunError
 from oneglance.progress import Screen
 from oneglance.run_folder import RunFolder, kept_of
-from oneglance.training.session import Session
+from oneglance.training.trainer import Session
 
 TASKS = ["kind", "weight", "style", "verdict"]
 
@@ -207,7 +207,7 @@ def test_precision_is_chosen_once_and_kept(tmp_path: Path, monkeypatch: pytest.M
         asked.append((key, memory.name))
         return "bf16"
 
-    monkeypatch.setattr("oneglance.training.session.faster_precision", faster)
+    monkeypatch.setattr("oneglance.training.trainer.faster_precision", faster)
     session = begin(tmp_path / "run", "training.precision=auto")
     before = {name: value.clone() for name, value in session.learner.network.state_dict().items()}
     session._choose_precision()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oneglance.training.choice import RESAMPLES, Choice, resamples
+from oneglance.training.checkpoint_selection import RESAMPLES, Choice, resamples
 
 NAN = float("nan")
 

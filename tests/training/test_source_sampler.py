@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oneglance.training.sampling import Sampling
+from oneglance.training.source_sampler import Sampling
 
 
 def test_at_temperature_1_every_picture_comes_once() -> None:

@@ -18,7 +18,7 @@ from oneglance.config import BackboneTable, TrainingTable
 from oneglance.network import Network
 from oneglance.task import build_tasks
 from oneglance.training.muon import Muon
-from oneglance.training.plan import BESIDE_MUON, PRETRAINED_SHARE, build_optimizer, rate_at, set_rate
+from oneglance.training.optimizer import BESIDE_MUON, PRETRAINED_SHARE, build_optimizer, rate_at, set_rate
 
 BACKBONES: Mapping[str, dict[str, Any]] = {
     "small": {"name": "small", "options": {"width": 4, "depth": 2}},
