@@ -27,7 +27,7 @@ from oneglance.config import AugmentTable, BackboneTable, TrainingTable
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.record import Box, Seen
 from oneglance.detection import coco_matching
-from oneglance.inference.engine_torch import TorchEngine
+from oneglance.inference.engines.torch import TorchEngine
 from oneglance.inference.predictor import Predictor
 from oneglance.network import build_network
 from oneglance.nn.allocator import keep_freed_memory

@@ -24,9 +24,9 @@ from predict import CONFIG
 
 from oneglance import config as configuration
 from oneglance.inference.engine import Engine
-from oneglance.inference.engine_torch import TorchEngine
+from oneglance.inference.engines.torch import TorchEngine
 from oneglance.inference.export import Exported, as_onnx, drawn, quiet
-from oneglance.inference.lanes import Lanes, threads
+from oneglance.inference.parallel_passes import Lanes, threads
 from oneglance.inference.predictor import Predictor
 from oneglance.network import Network, build_network
 from oneglance.nn.allocator import keep_freed_memory

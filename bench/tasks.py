@@ -23,7 +23,7 @@ from loop import BATCH, SETTINGS, endless, our_step, timed
 from oneglance.balancers.equal import Equal
 from oneglance.config import AugmentTable, BackboneTable, TrainingTable
 from oneglance.data.images.letterbox import Fit
-from oneglance.inference.engine_torch import TorchEngine
+from oneglance.inference.engines.torch import TorchEngine
 from oneglance.inference.predictor import Predictor
 from oneglance.network import build_network
 from oneglance.nn.allocator import keep_freed_memory

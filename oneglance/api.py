@@ -326,7 +326,7 @@ def predict(
         ``"unknown": True`` where so few familiar pictures are as unlike the training pictures, or
         ``{"image", "error"}`` for a picture that cannot be read.
     """
-    from oneglance.inference.output import write_answers
+    from oneglance.inference.prediction_files import write_answers
 
     rows, predictor = stream(run, pictures, draw=draw, device=device, false_alarm=false_alarm, screen=screen)
     if out is None:
@@ -345,7 +345,7 @@ def stream(
     screen: Screen | None = None,
 ) -> tuple[Iterator[dict[str, Any]], Predictor]:
     """The answers one by one, and who gives them. See ``predict``."""
-    from oneglance.inference.illustrate import illustrated
+    from oneglance.inference.annotated_images import illustrated
     from oneglance.inference.predictor import open_predictor
 
     screen = screen or default_screen()

@@ -318,7 +318,7 @@ def predict(
 ) -> None:
     """Answer for every picture."""
     from oneglance.api import stream
-    from oneglance.inference.output import line, write_answers
+    from oneglance.inference.prediction_files import line, write_answers
 
     rows, predictor = stream(run, pictures, draw=draw, device=device, false_alarm=false_alarm)
     failed = 0

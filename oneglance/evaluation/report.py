@@ -23,7 +23,7 @@ from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError
 from oneglance.evaluation.plots import HeatMap, Plot, curve, heat_map, mistakes, plot, short
 from oneglance.evaluation.together import together
-from oneglance.inference.draw import SMALLEST, Mark, draw
+from oneglance.inference.drawing import SMALLEST, Mark, draw
 from oneglance.report_items import Curve, Detail, Grid, Matrix
 from oneglance.task import kinds, task_class
 

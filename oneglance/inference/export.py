@@ -27,7 +27,7 @@ from oneglance.data.images.letterbox import Placement
 from oneglance.data.record import Record
 from oneglance.errors import ConfigError, OneglanceError, RunError, nearest
 from oneglance.inference.engine import Engine, Looked
-from oneglance.inference.engine_onnx import (
+from oneglance.inference.engines.onnx import (
     INPUT,
     KEY,
     VECTORS,
@@ -37,11 +37,11 @@ from oneglance.inference.engine_onnx import (
     output_name,
     packed,
 )
-from oneglance.inference.engine_torch import TorchEngine, plain
-from oneglance.inference.int8 import TOGETHER, in_int8
-from oneglance.inference.lanes import threads_of_each
+from oneglance.inference.engines.torch import TorchEngine, plain
 from oneglance.inference.novelty import Novelty
+from oneglance.inference.parallel_passes import threads_of_each
 from oneglance.inference.predictor import BATCH, Predictor, novelty_of
+from oneglance.inference.quantization import TOGETHER, in_int8
 from oneglance.network import Network
 from oneglance.progress import Screen
 from oneglance.run_folder import RunFolder

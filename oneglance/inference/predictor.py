@@ -17,8 +17,8 @@ from oneglance.data.images.letterbox import Fit, Placement
 from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError
 from oneglance.inference.engine import Engine, Looked
-from oneglance.inference.lanes import Lanes
 from oneglance.inference.novelty import FALSE_ALARM, Novelty
+from oneglance.inference.parallel_passes import Lanes
 from oneglance.task import Prediction, Task
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def open_predictor(
         ConfigError: no such device here, or a share of false alarms that cannot be told.
     """
     if Path(path).suffix.lower() == ".onnx" and not Path(path).is_dir():
-        from oneglance.inference.engine_onnx import open_file
+        from oneglance.inference.engines.onnx import open_file
 
         engine, contents = open_file(Path(path), device, lanes)
         return Predictor(engine, contents.tasks, contents.config, contents.novelty, false_alarm)
@@ -90,7 +90,7 @@ class Predictor:
         lanes: int = 0,
     ) -> Predictor:
         """See ``open_predictor``."""
-        from oneglance.inference.engine_torch import TorchEngine
+        from oneglance.inference.engines.torch import TorchEngine
 
         config = run.config()
         tasks = run.tasks(config)

@@ -20,7 +20,7 @@ from oneglance.data.images.decode import Canvas, Limits
 from oneglance.data.images.decode_pool import Decode, memory
 from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError
-from oneglance.inference.lanes import threads, threads_of_each
+from oneglance.inference.parallel_passes import threads, threads_of_each
 from oneglance.inference.predictor import Predictor
 from oneglance.nn.allocator import keep_freed_memory
 from oneglance.parallel.process_pool import Job, Workers

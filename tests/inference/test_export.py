@@ -25,7 +25,8 @@ from torch import Tensor
 import oneglance
 from oneglance.data.images.references import FileImage
 from oneglance.errors import ConfigError, RunError
-from oneglance.inference import engine_onnx, export
+from oneglance.inference import export
+from oneglance.inference.engines import onnx
 from oneglance.inference.predictor import open_predictor
 from oneglance.progress import Screen
 from oneglance.run_folder import RunFolder
@@ -114,7 +115,7 @@ def test_a_program_of_torch(made: Made, tmp_path: Path) -> None:
     assert all(value < 1e-3 for value in report["disagreement"].values())
     extra = {"oneglance.json": ""}
     module = torch.export.load(out, extra_files=extra).module()
-    contents = engine_onnx.unpacked(extra["oneglance.json"], "model.pt2")
+    contents = onnx.unpacked(extra["oneglance.json"], "model.pt2")
     canvases = np.random.default_rng(0).integers(0, 256, (5, 32, 40, 3), dtype=np.uint8)
     vectors, *raw = module(torch.from_numpy(canvases))
     expected = open_predictor(made.run).look(canvases)
@@ -202,7 +203,7 @@ def changed(made: Made, place: Path, text: str | None) -> Path:
     model = onnx.load(made.file)
     del model.metadata_props[:]
     if text is not None:
-        onnx.helper.set_model_props(model, {engine_onnx.KEY: text})
+        onnx.helper.set_model_props(model, {onnx.KEY: text})
     onnx.save(model, place)
     return place
 
@@ -216,7 +217,7 @@ def test_a_foreign_file_is_told(made: Made, tmp_path: Path) -> None:
 
 def kept(made: Made) -> dict[str, Any]:
     props = onnx.load(made.file).metadata_props
-    return json.loads(next(prop.value for prop in props if prop.key == engine_onnx.KEY))
+    return json.loads(next(prop.value for prop in props if prop.key == onnx.KEY))
 
 
 def without(found: dict[str, Any], *path: str) -> str:
@@ -235,7 +236,7 @@ def test_damaged_metadata_is_told(made: Made, tmp_path: Path) -> None:
     small = kept(made)
     small["config"]["backbone"]["size"] = 16
     fewer = kept(made)
-    fewer["novelty"]["sample"] = engine_onnx.as_text(np.ones((3, 2), dtype=np.float16))
+    fewer["novelty"]["sample"] = onnx.as_text(np.ones((3, 2), dtype=np.float16))
     foreign = kept(made)
     foreign["config"]["tasks"]["new"] = foreign["config"]["tasks"]["digit"]
     foreign["tasks"]["new"] = foreign["tasks"]["digit"]
@@ -281,7 +282,7 @@ def test_other_answers_disagree() -> None:
 
 @given(arrays.arrays(st.sampled_from([np.float16, np.float32]), arrays.array_shapes(max_dims=2)))
 def test_arrays_as_text(array: np.ndarray) -> None:
-    again = engine_onnx.from_text(json.loads(json.dumps(engine_onnx.as_text(array))))
+    again = onnx.from_text(json.loads(json.dumps(onnx.as_text(array))))
     assert again.dtype == array.dtype
     np.testing.assert_array_equal(again, array)
 
@@ -289,4 +290,4 @@ def test_arrays_as_text(array: np.ndarray) -> None:
 @pytest.mark.parametrize("dtype", ["object", "float64", "O", "V8"])
 def test_only_numbers_are_read(dtype: str) -> None:
     with pytest.raises(ValueError, match=dtype):
-        engine_onnx.from_text({**engine_onnx.as_text(np.ones(2, np.float32)), "dtype": dtype})
+        onnx.from_text({**onnx.as_text(np.ones(2, np.float32)), "dtype": dtype})

@@ -17,7 +17,7 @@ from support.service import Painted, Strings, painted, picture, running
 
 from oneglance.errors import RunError
 from oneglance.inference.engine import Engine, Looked
-from oneglance.inference.lanes import threads
+from oneglance.inference.parallel_passes import threads
 from oneglance.inference.predictor import Predictor, open_predictor
 from oneglance.serving.crew import MOST, MOST_ON_GPU, MOST_PROCESSES, Crew, Told
 from oneglance.serving.engine import Engine as Service

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from oneglance.inference.engine_onnx import INPUT, VECTORS
+from oneglance.inference.engines.onnx import INPUT, VECTORS
 
 TOGETHER = 8  # pictures at once, for all that lies between the layers is looked at
 

@@ -19,9 +19,9 @@ from oneglance.data.images.decode import Limits
 from oneglance.data.images.decode_pool import decode
 from oneglance.errors import PictureError
 from oneglance.inference.engine import Engine, Looked
-from oneglance.inference.engine_onnx import open_file
-from oneglance.inference.engine_torch import TorchEngine
-from oneglance.inference.lanes import Lanes, threads, threads_of_each
+from oneglance.inference.engines.onnx import open_file
+from oneglance.inference.engines.torch import TorchEngine
+from oneglance.inference.parallel_passes import Lanes, threads, threads_of_each
 from oneglance.inference.predictor import Predictor, open_predictor
 from oneglance.run_folder import RunFolder
 
@@ -179,7 +179,7 @@ def test_a_session_takes_its_share_of_the_processors(made: Made, lanes: int) -> 
 def test_the_user_may_leave_processors_to_others(
     monkeypatch: pytest.MonkeyPatch, said: str, each: int
 ) -> None:
-    monkeypatch.setattr("oneglance.inference.lanes.processors", lambda: 4)
+    monkeypatch.setattr("oneglance.inference.parallel_passes.processors", lambda: 4)
     monkeypatch.setenv("OMP_NUM_THREADS", said)
     assert threads() == (min(4, int(said)) if said else 4)
     assert threads_of_each(threads()) == each

@@ -16,8 +16,8 @@ from oneglance import __version__
 from oneglance.config import Config, read_table
 from oneglance.errors import ConfigError, RunError
 from oneglance.inference.engine import Engine, Looked
-from oneglance.inference.lanes import threads, threads_of_each
 from oneglance.inference.novelty import Novelty
+from oneglance.inference.parallel_passes import threads, threads_of_each
 from oneglance.task import Task, build_tasks
 
 INPUT = "pictures"  # uint8 [n, h, w, 3]

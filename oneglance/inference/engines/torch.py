@@ -11,7 +11,7 @@ from torch import Tensor
 from oneglance.config import Config
 from oneglance.data.images.decoded_cache import cache_folder
 from oneglance.inference.engine import Engine, Looked
-from oneglance.inference.lanes import Lanes, threads, threads_of_each
+from oneglance.inference.parallel_passes import Lanes, threads, threads_of_each
 from oneglance.network import Network
 from oneglance.nn.allocator import keep_freed_memory
 from oneglance.nn.device import faster_precision, pick_device, precise

@@ -17,7 +17,7 @@ from PIL import Image
 from oneglance.data.record import Record
 from oneglance.data.source import open_source
 from oneglance.errors import OneglanceError, RunError
-from oneglance.inference.output import OWN, columns, flattened, line, write_answers
+from oneglance.inference.prediction_files import OWN, columns, flattened, line, write_answers
 from oneglance.task import build_tasks
 
 ANSWER = {

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFont
 
 from oneglance.errors import RunError
-from oneglance.inference import draw as module
-from oneglance.inference.draw import (
+from oneglance.inference import drawing as module
+from oneglance.inference.drawing import (
     LARGEST,
     PALETTE,
     ROWS,

@@ -8,7 +8,7 @@ from typing import Any
 
 from oneglance.data.images.decode import Limits, open_upright
 from oneglance.data.record import ImageRef
-from oneglance.inference.draw import LARGEST, draw, write_drawing
+from oneglance.inference.drawing import LARGEST, draw, write_drawing
 from oneglance.task import Task
 
 

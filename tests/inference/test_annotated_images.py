@@ -19,8 +19,8 @@ from oneglance.data.images.decode import Limits
 from oneglance.data.images.references import FileImage
 from oneglance.data.record import Box, ImageRef, Seen
 from oneglance.errors import RunError
-from oneglance.inference.draw import colour_of, drawing_name
-from oneglance.inference.illustrate import illustrated
+from oneglance.inference.annotated_images import illustrated
+from oneglance.inference.drawing import colour_of, drawing_name
 from oneglance.progress import Screen
 from oneglance.task import Task, build_tasks
 
@@ -143,7 +143,7 @@ def test_words_are_those_that_somebody_could_say(tmp_path: Path, monkeypatch: py
         said.append((marks, lines))
         return picture
 
-    monkeypatch.setattr("oneglance.inference.illustrate.draw", noted)
+    monkeypatch.setattr("oneglance.inference.annotated_images.draw", noted)
     drawn(tmp_path / "out", [row("a", "apple", "plum")], [stored(tmp_path)])
     ((marks, lines),) = said
     assert lines == ["kind: still life (90%)"], "the numbers of an embedding are not for reading"
