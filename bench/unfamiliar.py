@@ -23,7 +23,7 @@ from oneglance.data.image_inputs import pictures
 from oneglance.data.images.decode import Canvas
 from oneglance.data.images.decode_pool import decode
 from oneglance.data.record import ImageRef
-from oneglance.evaluation.scores import group_weights
+from oneglance.evaluation.bootstrap import group_weights
 from oneglance.inference.export import parts_of
 from oneglance.inference.predictor import BATCH, Predictor
 from oneglance.progress import Screen

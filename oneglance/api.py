@@ -210,7 +210,7 @@ def compare(
         OneglanceError: with where, what and cure; StoppedError after Ctrl-C, and the same call goes on.
     """
     with needs_extra("train", "compare"):
-        from oneglance.evaluation import compare as comparison
+        from oneglance.evaluation.comparison import compare as comparison
         from oneglance.run_lookup import run_name
 
     wanted = comparison.plan(seeds, budget, only, balancers, groups)
@@ -245,18 +245,18 @@ def group(
         OneglanceError: with where, what and cure.
     """
     with needs_extra("train", "group"):
-        from oneglance.evaluation import grouping
+        from oneglance.evaluation import task_grouping
         from oneglance.run_folder import RunFolder
         from oneglance.run_lookup import run_name
 
     given = Path(config)
     if given.is_dir():
-        return grouping.of_run(RunFolder.open(given))
+        return task_grouping.of_run(RunFolder.open(given))
     declared = configuration.load(given, set)
     place = Path(out) if out else Path("group") / run_name(given)
     _refuse_early(declared, load_weights=True)
     with closing(screen or default_screen()) as screen:
-        return grouping.of_run(grouping.joint_run(declared, place, Path("runs"), screen))
+        return task_grouping.of_run(task_grouping.joint_run(declared, place, Path("runs"), screen))
 
 
 def tune(
@@ -289,8 +289,8 @@ def tune(
         OneglanceError: with where, what and cure; StoppedError after Ctrl-C, and the same call goes on.
     """
     with needs_extra("train", "tune"):
-        from oneglance.evaluation import compare as comparison
-        from oneglance.evaluation import tuning
+        from oneglance.evaluation import loss_weight_search
+        from oneglance.evaluation.comparison import compare as comparison
         from oneglance.run_lookup import run_name
 
     time = comparison.seconds(budget) if budget else None
@@ -298,7 +298,7 @@ def tune(
     place = Path(out) if out else Path("tune") / run_name(Path(config))
     _refuse_early(declared, load_weights=True)
     with closing(screen or default_screen()) as screen:
-        return tuning.tune(declared, place, seeds, time, screen)
+        return loss_weight_search.tune(declared, place, seeds, time, screen)
 
 
 def predict(

@@ -40,8 +40,10 @@ def show_report(report: dict[str, Any], folder: Path) -> None:
 
 def show_comparison(found: dict[str, Any]) -> None:
     """What ``compare`` found: a line per task."""
-    from oneglance.evaluation.advice import sentences  # imports torch, as the comparison has
-    from oneglance.evaluation.comparison_page import ARMS, FAIR
+    from oneglance.evaluation.comparison.recommendations import (
+        sentences,  # imports torch, as the comparison has
+    )
+    from oneglance.evaluation.reports.comparison import ARMS, FAIR
 
     arms = [arm for arm in ARMS if any(arm in task for task in found["tasks"].values())]
     table = Table(box=None, pad_edge=False)
@@ -71,7 +73,7 @@ def show_comparison(found: dict[str, Any]) -> None:
 
 def show_grouping(found: dict[str, Any]) -> None:
     """What ``group`` found: the cosines, and a line per number of networks."""
-    from oneglance.evaluation.grouping import words  # imports torch, as the search has
+    from oneglance.evaluation.task_grouping import words  # imports torch, as the search has
 
     console = paper()
     table = Table(box=None, pad_edge=False)

@@ -16,8 +16,8 @@ from oneglance.data.dataset import Dataset, load_dataset
 from oneglance.data.images.letterbox import Placement
 from oneglance.data.record import ImageRef, Record
 from oneglance.errors import ConfigError, RunError
-from oneglance.evaluation.report import Wrong, write_page
-from oneglance.evaluation.scores import score
+from oneglance.evaluation.bootstrap import score
+from oneglance.evaluation.reports.evaluation import Wrong, write_page
 from oneglance.inference.predictor import Predictor
 from oneglance.progress import Screen
 from oneglance.report_items import Detail

@@ -23,9 +23,10 @@ from oneglance import balancer
 from oneglance import config as configuration
 from oneglance.data.synthetic import write_scenes
 from oneglance.errors import ConfigError, RunError, StoppedError
-from oneglance.evaluation import arms, compare
-from oneglance.evaluation.comparison_page import quality
-from oneglance.evaluation.memory import Peak, peak_memory
+from oneglance.evaluation.comparison import compare, variants
+from oneglance.evaluation.comparison.experiment_data import ExperimentData
+from oneglance.evaluation.comparison.peak_memory import Peak, peak_memory
+from oneglance.evaluation.reports.comparison import quality
 from oneglance.progress import Screen
 from oneglance.run_folder import RunFolder
 
@@ -181,7 +182,7 @@ def test_the_page_holds_all_of_it_and_loads_nothing(compared: Compared) -> None:
 
 
 def test_names_of_the_data_are_escaped(compared: Compared, tmp_path: Path) -> None:
-    from oneglance.evaluation.comparison_page import write_page
+    from oneglance.evaluation.reports.comparison import write_page
 
     found = json.loads(json.dumps(compared[1]).replace("covered", "<b>"))
     write_page(tmp_path / "page.html", found, title="<i>")
@@ -299,7 +300,7 @@ def test_a_peak_on_a_gpu_is_that_of_its_tensors() -> None:
 
 def test_memory_is_kept_with_the_run(drawn: Path, compared: Compared, tmp_path: Path) -> None:
     out, found, _ = compared
-    runs = {path.name: arms.peak_mb(RunFolder.open(path)) for path in (out / "runs").iterdir()}
+    runs = {path.name: variants.peak_mb(RunFolder.open(path)) for path in (out / "runs").iterdir()}
     alone = [mb for name, mb in runs.items() if name.startswith("single-") and mb]
     assert found["cost"]["single"]["peak_mb"] == max(alone), "one is trained after the other"
     assert len(alone) == 2 * len(TASKS) and min(alone) > 50
@@ -315,10 +316,10 @@ def test_a_training_that_was_stopped_and_went_on_has_one_peak(
     run = RunFolder(tmp_path)
     config = parsed('[[sources]]\npath = "x"\n[tasks.kind]\ntype = "label"', 'training.device="cpu"')
     for mb, expected in ((70.04, 70.0), (50.0, 70.0), (90.0, 90.0)):
-        monkeypatch.setattr(arms, "peak_memory", lambda device, mb=mb: nullcontext(Peak(mb)))
-        with arms._peak_noted(run, config):
+        monkeypatch.setattr(variants, "peak_memory", lambda device, mb=mb: nullcontext(Peak(mb)))
+        with variants._peak_noted(run, config):
             pass
-        assert arms.peak_mb(run) == expected
+        assert variants.peak_mb(run) == expected
 
 
 # What is asked.
@@ -379,27 +380,27 @@ SHOP = """
 def test_alone_means_without_the_others() -> None:
     config = parsed(SHOP)
     for task, declared in (("kind", ["kind"]), ("verdict", ["verdict"]), ("look", ["look", "kind"])):
-        found = arms.variant(config, 2, 5, tasks=[task])
+        found = variants.variant(config, 2, 5, tasks=[task])
         assert list(found.tasks) == declared
         assert found.tasks[task].get("uses", []) == []
         assert (found.training.seed, found.training.epochs) == (9, 5)
-    assert arms.variant(config, 0, 5, tasks=["kind"]).tasks["kind"]["classes"] == ['a "quoted" ü', "b"]
-    assert arms.variant(config, 0, 5, tasks=["look"]).tasks["kind"]["weight"] == arms.WEIGHTLESS
+    assert variants.variant(config, 0, 5, tasks=["kind"]).tasks["kind"]["classes"] == ['a "quoted" ü', "b"]
+    assert variants.variant(config, 0, 5, tasks=["look"]).tasks["kind"]["weight"] == variants.WEIGHTLESS
 
 
 def test_a_group_keeps_what_its_tasks_have_of_each_other() -> None:
     config = parsed(SHOP)
-    found = arms.variant(config, 0, 5, tasks=["kind", "verdict"])
+    found = variants.variant(config, 0, 5, tasks=["kind", "verdict"])
     assert list(found.tasks) == ["kind", "verdict"]
     assert found.tasks["verdict"]["uses"] == ["kind"]
     assert found.training.private_stage == {"verdict": "adapter"}
-    assert not arms.variant(config, 0, 5, tasks=["price"]).training.private_stage
+    assert not variants.variant(config, 0, 5, tasks=["price"]).training.private_stage
 
 
 def test_an_epoch_in_which_the_machine_slept_does_not_count(tmp_path: Path) -> None:
     rows = [{"seconds": spent} for spent in (2.0, 900.0, 2.0, 2.2)]
     (tmp_path / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert arms.seconds(RunFolder(tmp_path)) == pytest.approx(4 * 2.1)
+    assert variants.seconds(RunFolder(tmp_path)) == pytest.approx(4 * 2.1)
 
 
 def test_tasks_can_be_parted(tmp_path: Path) -> None:
@@ -456,7 +457,7 @@ def test_what_sources_say_of_other_tasks_is_left_out() -> None:
         {"path": "b", "annotates": {"style": ["x"]}},
         {"path": "c"},
     ]
-    assert arms.speaking_of(sources, ["kind"]) == [
+    assert variants.speaking_of(sources, ["kind"]) == [
         {"path": "a", "annotates": ["kind"], "columns": {}},
         {"path": "b", "annotates": {}},
         {"path": "c"},
@@ -465,7 +466,7 @@ def test_what_sources_say_of_other_tasks_is_left_out() -> None:
 
 @pytest.mark.parametrize("value", [{"a b": [1, 2.5, True]}, {"x": {"y": "\x7f\\\n\t é"}}, [], {}, "1"])
 def test_values_are_written_as_toml_reads_them(value: Any) -> None:
-    assert tomllib.loads(f"value = {arms.inline(value)}")["value"] == value
+    assert tomllib.loads(f"value = {variants.inline(value)}")["value"] == value
 
 
 def test_a_stopped_comparison_says_how_to_go_on(
@@ -483,15 +484,15 @@ def test_a_budget_shortens_all_alike(drawn: Path, tmp_path: Path, monkeypatch: p
     """One epoch of one network is told to take a second: 1 joint, 2 single, 2 joint for as long."""
     heard, asked = Heard(), list[tuple[str, int]]()
 
-    def trained(world: Any, path: Path, config: Any, *rest: Any) -> None:
+    def trained(experiment: Any, path: Path, config: Any, *rest: Any) -> None:
         asked.append((path.name, config.training.epochs))
 
-    monkeypatch.setattr(arms, "trained", trained)
-    monkeypatch.setattr(arms, "seconds", lambda run: 1.0)
+    monkeypatch.setattr(variants, "trained", trained)
+    monkeypatch.setattr(variants, "seconds", lambda run: 1.0)
     config = configuration.load(drawn / "oneglance.toml", ["training.epochs=9"])
     wanted = compare.plan(2, "41s", ["joint", "single"], [])
-    world = arms.World.load(config, Screen())
-    comparison = compare.Comparison(world, tmp_path, wanted, heard)
+    experiment = ExperimentData.load(config, Screen())
+    comparison = compare.Comparison(experiment, tmp_path, wanted, heard)
     assert comparison._affordable(41.0) == 4
     assert asked == [("timing", 1)], "it is timed with one epoch"
     assert comparison._affordable(1000.0) == 9, "never more than the configuration says"

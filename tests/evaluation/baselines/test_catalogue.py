@@ -15,10 +15,10 @@ from oneglance.backbone import build_backbone
 from oneglance.backbones.classical import Classical, gradients, uniform_patterns
 from oneglance.config import BackboneTable
 from oneglance.errors import ConfigError
-from oneglance.evaluation.baselines import Baseline, strongest
-from oneglance.evaluation.clusters import clusters, matched, single_classes
-from oneglance.evaluation.features import Rows, standardised
-from oneglance.evaluation.fitting import Fitted, Known, best_answers, boosted, head, nearest
+from oneglance.evaluation.baselines.catalogue import Baseline, strongest
+from oneglance.evaluation.baselines.clustering import clusters, matched, single_classes
+from oneglance.evaluation.baselines.estimators import Fitted, Known, best_answers, boosted, head, nearest
+from oneglance.evaluation.baselines.image_features import Rows, standardised
 from oneglance.task import Task, build_tasks
 from oneglance.tasks.tags import Seen
 

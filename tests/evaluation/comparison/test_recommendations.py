@@ -13,8 +13,16 @@ import torch
 from support.toy import learner
 
 from oneglance import config as configuration
-from oneglance.evaluation.advice import Known, Own, advice, advise, own_part, sentences, worse
-from oneglance.evaluation.comparison_page import write_page
+from oneglance.evaluation.comparison.recommendations import (
+    Known,
+    Own,
+    advice,
+    advise,
+    own_part,
+    sentences,
+    worse,
+)
+from oneglance.evaluation.reports.comparison import write_page
 from oneglance.network import Network
 
 TEXT = """

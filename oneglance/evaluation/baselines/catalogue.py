@@ -14,12 +14,12 @@ from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.random_projection import GaussianRandomProjection
 
-from oneglance.evaluation import features
-from oneglance.evaluation.arms import World
-from oneglance.evaluation.clusters import clusters, single_classes
-from oneglance.evaluation.features import Rows
-from oneglance.evaluation.fitting import Fitted, Known, boosted, head, nearest
-from oneglance.evaluation.sliding import sliding
+from oneglance.evaluation.baselines import image_features
+from oneglance.evaluation.baselines.clustering import clusters, single_classes
+from oneglance.evaluation.baselines.estimators import Fitted, Known, boosted, head, nearest
+from oneglance.evaluation.baselines.image_features import Rows
+from oneglance.evaluation.baselines.sliding_window import sliding
+from oneglance.evaluation.comparison.experiment_data import ExperimentData
 from oneglance.progress import Screen
 from oneglance.task import Task
 from oneglance.vector_task import VectorTask
@@ -42,14 +42,16 @@ class Baseline:
     seconds: float
 
 
-def baselines(world: World, views: Views, families: Sequence[str], screen: Screen) -> Iterator[Baseline]:
+def baselines(
+    experiment: ExperimentData, views: Views, families: Sequence[str], screen: Screen
+) -> Iterator[Baseline]:
     """Every baseline of ``families`` for every task but those that learn from seeing a picture twice. Rows of
     numbers answer what has no place, sliding windows what has one.
     """
     ways = [(family, *way) for family in families for way in WAYS.get(family, ())]
     known = {
-        name: Known(task, world.train.answers(name), world.validation.answers(name))
-        for name, task in world.tasks.items()
+        name: Known(task, experiment.train.answers(name), experiment.validation.answers(name))
+        for name, task in experiment.tasks.items()
         if not task.has_places and task.views == 1
     }
     for done, (family, name, view, fit) in enumerate(ways, 1):
@@ -61,16 +63,16 @@ def baselines(world: World, views: Views, families: Sequence[str], screen: Scree
             if fitted is not None:
                 yield Baseline(name, family, task, fitted, time.perf_counter() - began)
     if "classical" in families:
-        yield from _with_places(world, screen)
+        yield from _with_places(experiment, screen)
 
 
-def _with_places(world: World, screen: Screen) -> Iterator[Baseline]:
-    for name, task in world.tasks.items():
+def _with_places(experiment: ExperimentData, screen: Screen) -> Iterator[Baseline]:
+    for name, task in experiment.tasks.items():
         if not task.has_places:
             continue
         screen.progress(1, 1, f"baselines: {WINDOWS}")
         began = time.perf_counter()
-        fitted = sliding(world, task)
+        fitted = sliding(experiment, task)
         if fitted is not None:
             yield Baseline(WINDOWS, "classical", name, fitted, time.perf_counter() - began)
 
@@ -78,14 +80,14 @@ def _with_places(world: World, screen: Screen) -> Iterator[Baseline]:
 class Views:
     """Features of all pictures, each worked out once."""
 
-    def __init__(self, world: World) -> None:
-        self.world, self.kept = world, dict[str, Rows | None]()
+    def __init__(self, experiment: ExperimentData) -> None:
+        self.experiment, self.kept = experiment, dict[str, Rows | None]()
 
     def of(self, view: str, said: Known) -> Rows | None:
         """``pixels``, or one of its reductions such as ``LDA of pixels``; None where there is none such."""
         reduction, _, source = view.rpartition(" of ")
         if source not in self.kept:
-            self.kept[source] = SOURCES[source](self.world)
+            self.kept[source] = SOURCES[source](self.experiment)
         rows = self.kept[source]
         if not reduction or rows is None:
             return rows
@@ -95,10 +97,10 @@ class Views:
         return self.kept[key]
 
 
-SOURCES: Mapping[str, Callable[[World], Rows | None]] = {
-    "pixels": features.pixels,
-    "classical features": features.classical,
-    "starting features": features.starting,
+SOURCES: Mapping[str, Callable[[ExperimentData], Rows | None]] = {
+    "pixels": image_features.pixels,
+    "classical features": image_features.classical,
+    "starting features": image_features.starting,
 }
 
 
@@ -173,11 +175,15 @@ WAYS: Mapping[str, Sequence[tuple[str, str, Callable[[Known, Rows], Fitted | Non
 FAMILIES = (*WAYS, "clusters")
 
 
-def clusterings(world: World, views: Views, screen: Screen) -> dict[str, dict[str, dict[str, Any]]]:
+def clusterings(
+    experiment: ExperimentData, views: Views, screen: Screen
+) -> dict[str, dict[str, dict[str, Any]]]:
     """By task with one class per answer and by method: what ``clusters.clusters`` finds."""
     found: dict[str, dict[str, dict[str, Any]]] = {}
-    for name, task in world.tasks.items():
-        train, test = (single_classes(task, part.answers(name)) for part in (world.train, world.test))
+    for name, task in experiment.tasks.items():
+        train, test = (
+            single_classes(task, part.answers(name)) for part in (experiment.train, experiment.test)
+        )
         if train is None or test is None:
             continue
         screen.progress(1, 1, f"clusters: {name}")
@@ -199,6 +205,6 @@ def _known_skill(baseline: Baseline) -> float:
     return skill if np.isfinite(skill) else -np.inf
 
 
-def never(world: World, task: Task) -> list[Any]:
+def never(experiment: ExperimentData, task: Task) -> list[Any]:
     """The constant answer about each picture of the test part."""
-    return [task.place_back(task.constant(1)[0], place) for place in world.placements(world.test)]
+    return [task.place_back(task.constant(1)[0], place) for place in experiment.placements(experiment.test)]

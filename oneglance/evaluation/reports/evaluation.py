@@ -21,8 +21,8 @@ from oneglance.data.images.decode import Limits, canvas_of
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError
-from oneglance.evaluation.plots import HeatMap, Plot, curve, heat_map, mistakes, plot, short
-from oneglance.evaluation.together import together
+from oneglance.evaluation.reports.svg_plots import HeatMap, Plot, curve, heat_map, mistakes, plot, short
+from oneglance.evaluation.reports.task_interaction import together
 from oneglance.inference.drawing import SMALLEST, Mark, draw
 from oneglance.report_items import Curve, Detail, Grid, Matrix
 from oneglance.task import kinds, task_class
@@ -145,7 +145,7 @@ def write_page(
 
 def environment() -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("oneglance.evaluation", "page"),
+        loader=jinja2.PackageLoader("oneglance.evaluation.reports", "page"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneglance.evaluation.conflicts import cosines, late_share, pooled, shares
+from oneglance.evaluation.gradient_conflicts import cosines, late_share, pooled, shares
 
 
 def row(epoch: int, norms: dict[str, float], pairs: dict[str, float], **loss: float | None) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from support.user import CONFIG, Shell, home, shell, trained  # noqa: F401
 
 from oneglance import config as configuration
 from oneglance.errors import ConfigError
-from oneglance.evaluation import tuning
-from oneglance.evaluation.tuning import LEAST, affordable, cost, drawn, rungs
+from oneglance.evaluation import loss_weight_search
+from oneglance.evaluation.loss_weight_search import LEAST, affordable, cost, drawn, rungs
 from oneglance.run_folder import RunFolder, kept_of
 
 QUICK = ("--set", "training.epochs=3", "--set", "backbone.options={width=4, depth=1}")
@@ -61,7 +61,7 @@ def test_drawn_weights_have_a_mean_of_one() -> None:
 def test_the_best_go_on_and_nothing_is_trained_twice(
     home: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tuning, "CANDIDATES", 3)
+    monkeypatch.setattr(loss_weight_search, "CANDIDATES", 3)
     said = shell("tune", "oneglance.toml", "--out", "tuned", *QUICK, "--json")
     assert said.code == 0, said
     found: dict[str, Any] = json.loads(said.out)
@@ -110,7 +110,7 @@ def test_a_gain_is_told_with_its_noise(
     declared = configuration.parse(CONFIG, base=Path())
     own, other = drawn(declared, 1)
     own.skills, other.skills = theirs, ours
-    found = tuning._told(declared, [own, other], other, len(ours), None)
+    found = loss_weight_search._told(declared, [own, other], other, len(ours), None)
     assert (found["best"] == "as it is") is kept and (found["set"] == []) is kept
     assert words in " ".join(found["notes"])
     json.dumps(found, allow_nan=False)

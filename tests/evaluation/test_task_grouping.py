@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.user import Shell, home, shell, trained  # noqa: F401
 
-from oneglance.evaluation.conflicts import Cosines
-from oneglance.evaluation.grouping import best_groupings, partitions, propose, score
+from oneglance.evaluation.gradient_conflicts import Cosines
+from oneglance.evaluation.task_grouping import best_groupings, partitions, propose, score
 
 BELL = (1, 1, 2, 5, 15, 52, 203, 877)
 QUICK = ("--set", "training.epochs=2")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from oneglance.evaluation.scores import group_weights, score
+from oneglance.evaluation.bootstrap import group_weights, score
 from oneglance.task import Task, build_tasks
 
 

@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from oneglance.evaluation import conflicts
-from oneglance.evaluation.conflicts import Cosines, History
-from oneglance.evaluation.plots import HeatMap, Plot, plot, short, signed_map
+from oneglance.evaluation import gradient_conflicts
+from oneglance.evaluation.gradient_conflicts import Cosines, History
+from oneglance.evaluation.reports.svg_plots import HeatMap, Plot, plot, short, signed_map
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ def together(history: History, weights: Mapping[str, float], answers: Mapping[st
         weights: of the tasks' losses; 1 where missing.
         answers: how many training pictures have an answer to each task; unknown where missing.
     """
-    found = conflicts.cosines(history)
+    found = gradient_conflicts.cosines(history)
     if found is None:
         return None
-    losses, norms = (conflicts.shares(history, weights, of=what) for what in ("loss", "norms"))
+    losses, norms = (gradient_conflicts.shares(history, weights, of=what) for what in ("loss", "norms"))
     last = len(found.epochs)
     rows = [
         Share(

@@ -20,8 +20,9 @@ from oneglance.adapter import Adapter
 from oneglance.config import Config
 from oneglance.data.image_inputs import relative
 from oneglance.errors import ConfigError
-from oneglance.evaluation import arms, conflicts, grouping, tuning
-from oneglance.evaluation.conflicts import History
+from oneglance.evaluation import gradient_conflicts, loss_weight_search, task_grouping
+from oneglance.evaluation.comparison import variants
+from oneglance.evaluation.gradient_conflicts import History
 from oneglance.network import Network, parts_of
 from oneglance.run_folder import RunFolder
 from oneglance.task import build_tasks
@@ -141,7 +142,7 @@ def remedy(name: str, found: Mapping[str, Any], known: Known) -> Advice:
     against = _conflict(name, known)
     if against and name in known.own:
         return _private(name, found, known.own[name], *against)
-    share = conflicts.late_share(known.histories, known.weights, name)
+    share = gradient_conflicts.late_share(known.histories, known.weights, name)
     if share is not None and share < SMALL / len(found["tasks"]):
         return _weight(name, found, known, share)
     return _apart(name, found, known)
@@ -149,14 +150,14 @@ def remedy(name: str, found: Mapping[str, Any], known: Known) -> Advice:
 
 def _conflict(name: str, known: Known) -> tuple[str, float] | None:
     """The task whose gradient is most against that of ``name``, if it is so strongly and beyond noise."""
-    cosines = conflicts.pooled(known.histories)
+    cosines = gradient_conflicts.pooled(known.histories)
     worst = cosines.worst(name) if cosines and name in cosines.names else None
     if cosines is None or worst is None or worst[1] > CONFLICT:
         return None
     one, other = (cosines.names.index(task) for task in (name, worst[0]))
     spread = cosines.spread()[one, other]
     error = spread / math.sqrt(len(cosines.epochs)) if math.isfinite(spread) else 0.0
-    return worst if worst[1] + grouping.NOISE * error < 0 else None
+    return worst if worst[1] + task_grouping.NOISE * error < 0 else None
 
 
 def _longer(name: str, found: Mapping[str, Any], known: Known, longer: float) -> Advice:
@@ -196,7 +197,9 @@ def _private(name: str, found: Mapping[str, Any], own: Own, other: str, cosine: 
 
 def _weight(name: str, found: Mapping[str, Any], known: Known, share: float) -> Advice:
     one = found["cost"]["joint"]["seconds"] / max(1, found["epochs"])
-    seconds = SEEDS * one * tuning.cost(tuning.CANDIDATES, known.config.training.epochs)
+    seconds = (
+        SEEDS * one * loss_weight_search.cost(loss_weight_search.CANDIDATES, known.config.training.epochs)
+    )
     return Advice(
         name,
         "weight",
@@ -212,12 +215,14 @@ def _weight(name: str, found: Mapping[str, Any], known: Known, share: float) -> 
 
 def _apart(name: str, found: Mapping[str, Any], known: Known) -> Advice:
     """Two networks: parted as the gradients speak for, if they do; else the task alone."""
-    cosines, joint = conflicts.pooled(known.histories), found["cost"]["joint"]
-    options = grouping.propose(cosines)["groupings"] if cosines else []
-    parted = next((option for option in options if option["networks"] == 2 and grouping.sure(option)), None)
+    cosines, joint = gradient_conflicts.pooled(known.histories), found["cost"]["joint"]
+    options = task_grouping.propose(cosines)["groupings"] if cosines else []
+    parted = next(
+        (option for option in options if option["networks"] == 2 and task_grouping.sure(option)), None
+    )
     if parted:
         groups = parted["groups"]
-        why = f"the gradients speak for two networks: {grouping.words(groups)}"
+        why = f"the gradients speak for two networks: {task_grouping.words(groups)}"
     else:
         groups = [[task for task in found["tasks"] if task != name], [name]]
         why = "neither a conflict of gradients nor a small share of them explains it: it may be best alone"
@@ -255,7 +260,7 @@ def command(one: Advice, config: Config, parts: dict[str, str]) -> str:
     if one.part:
         whole = parts_of(config.training.private_stage) | parts
         value = list(whole) if set(whole.values()) == {"stage"} else whole
-        changes.append(f"training.private_stage={arms.inline(value)}")
+        changes.append(f"training.private_stage={variants.inline(value)}")
     words = ["oneglance", verb, relative(Path.cwd(), config.base / config.file), *options]
     return shlex.join([*words, *(word for change in changes for word in ("--set", change))])
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from oneglance.backbone import Backbone, Features
 from oneglance.balancer import build_balancer
 from oneglance.config import TrainingTable
-from oneglance.evaluation.features import Rows
+from oneglance.evaluation.baselines.image_features import Rows
 from oneglance.network import Network
 from oneglance.nn.feature_shape import Shape
 from oneglance.task import Prediction, Task

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from oneglance.atomic_files import write_text
-from oneglance.evaluation.advice import CALLED as REMEDIES
-from oneglance.evaluation.arms import AGAINST, NETWORKS
-from oneglance.evaluation.plots import Plot, plot
-from oneglance.evaluation.report import Bar, ScoreRow, environment, figure
+from oneglance.evaluation.comparison.recommendations import CALLED as REMEDIES
+from oneglance.evaluation.comparison.variants import AGAINST, NETWORKS
+from oneglance.evaluation.reports.evaluation import Bar, ScoreRow, environment, figure
+from oneglance.evaluation.reports.svg_plots import Plot, plot
 
 ARMS = (*NETWORKS, "classical", "constant")
 CALLED = {

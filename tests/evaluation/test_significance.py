@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from oneglance.evaluation import statistics
-from oneglance.evaluation.scores import score
-from oneglance.evaluation.statistics import (
+from oneglance.evaluation import significance
+from oneglance.evaluation.bootstrap import score
+from oneglance.evaluation.significance import (
     Estimate,
     against,
     beats,
@@ -218,5 +218,5 @@ def test_a_balancer_has_to_beat_random_weights_beyond_noise() -> None:
 
 
 def test_resamples_are_many_enough_for_twenty_tasks() -> None:
-    smallest = 2 / (statistics.RESAMPLES + 1)
-    assert 20 * smallest < statistics.LEVEL
+    smallest = 2 / (significance.RESAMPLES + 1)
+    assert 20 * smallest < significance.LEVEL

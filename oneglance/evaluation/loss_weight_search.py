@@ -18,8 +18,8 @@ from oneglance import config as configuration
 from oneglance.atomic_files import finite, make_folder, write_json
 from oneglance.config import Config
 from oneglance.errors import ConfigError, DivergedError, StoppedError
-from oneglance.evaluation import arms
-from oneglance.evaluation.arms import World
+from oneglance.evaluation.comparison import variants
+from oneglance.evaluation.comparison.experiment_data import ExperimentData
 from oneglance.progress import Screen
 from oneglance.run_folder import RunFolder, kept_of
 from oneglance.task import build_tasks
@@ -133,41 +133,45 @@ def tune(config: Config, out: Path, seeds: int, budget: float | None, screen: Sc
         raise ConfigError("declares one task, whose weight changes nothing", where=config.file)
     if seeds < 1:
         raise ConfigError(f"{seeds} seeds are none", where="--seeds", cure="write 1 or more")
-    world, epochs = World.load(config, screen), config.training.epochs
+    experiment, epochs = ExperimentData.load(config, screen), config.training.epochs
     make_folder(out)
     count = CANDIDATES
     if budget is not None:
-        timing = arms.trained(world, out / "timing", arms.variant(config, 0, 1), screen)
-        count = affordable(budget, max(arms.seconds(timing), 1e-9), epochs, seeds)
+        timing = variants.trained(experiment, out / "timing", variants.variant(config, 0, 1), screen)
+        count = affordable(budget, max(variants.seconds(timing), 1e-9), epochs, seeds)
         screen.say(f"{count} sets of weights fit the budget")
     own, *others = candidates = drawn(config, count)
     for keep, until in rungs(count, epochs):
         others.sort(key=lambda candidate: -candidate.skill)
         del others[keep:]
         for candidate in (own, *others):
-            _train(world, out, candidate, seeds, until, screen)
+            _train(experiment, out, candidate, seeds, until, screen)
     found = _told(config, candidates, others[0], seeds, budget)
     write_json(out / "tune.json", found)
     screen.close()
     return found
 
 
-def _train(world: World, out: Path, candidate: Candidate, seeds: int, until: int, screen: Screen) -> None:
+def _train(
+    experiment: ExperimentData, out: Path, candidate: Candidate, seeds: int, until: int, screen: Screen
+) -> None:
     """Go on with a candidate until it has had so many epochs with every seed."""
     candidate.epochs, candidate.skills = until, []
     for seed in range(seeds):
         path = out / f"{candidate.name} {seed}".replace(" ", "-")
-        wanted = _weighted(arms.variant(world.config, seed, world.config.training.epochs), candidate.weights)
-        candidate.skills.append(_skill(world, path, wanted, until, screen))
+        wanted = _weighted(
+            variants.variant(experiment.config, seed, experiment.config.training.epochs), candidate.weights
+        )
+        candidate.skills.append(_skill(experiment, path, wanted, until, screen))
 
 
-def _skill(world: World, path: Path, wanted: Config, until: int, screen: Screen) -> float:
+def _skill(experiment: ExperimentData, path: Path, wanted: Config, until: int, screen: Screen) -> float:
     """The mean skill on the validation part of what is kept of ``until`` epochs; −∞ if it learned nothing."""
     pause = Pause(screen, until)
     run = RunFolder(path)
     if len(run.history()) < until or (until == wanted.training.epochs and not run.finished):
         try:
-            arms.trained(world, path, wanted, pause)
+            variants.trained(experiment, path, wanted, pause)
         except StoppedError:
             if not pause.reached:
                 raise

@@ -15,12 +15,12 @@ from oneglance import config as configuration
 from oneglance.data.record import Box, Seen
 from oneglance.data.synthetic import write_scenes
 from oneglance.detection.box_ops import iou
-from oneglance.evaluation import sliding as sliding_file
-from oneglance.evaluation.arms import World
-from oneglance.evaluation.baselines import WINDOWS, baselines
-from oneglance.evaluation.fitting import Fitted
-from oneglance.evaluation.sliding import Detector, sliding
-from oneglance.evaluation.windows import MANY, Windows
+from oneglance.evaluation.baselines.catalogue import WINDOWS, baselines
+from oneglance.evaluation.baselines import sliding_window as sliding_file
+from oneglance.evaluation.baselines.estimators import Fitted
+from oneglance.evaluation.baselines.sliding_window import Detector, sliding
+from oneglance.evaluation.baselines.window_grid import MANY, Windows
+from oneglance.evaluation.comparison.experiment_data import ExperimentData
 from oneglance.progress import Screen
 from oneglance.task import build_tasks, learn_all
 
@@ -43,42 +43,42 @@ device = "cpu"
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+def experiment(tmp_path_factory: pytest.TempPathFactory) -> ExperimentData:
     folder = tmp_path_factory.mktemp("drawn")
     write_scenes(folder / "scenes", count=90, size=64)
     config = configuration.parse(CONFIG, base=folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ONEGLANCE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        found = World.load(config, Screen())
+        found = ExperimentData.load(config, Screen())
     assert not learn_all(found.tasks, found.train.answers)
     return found
 
 
 @pytest.fixture(scope="module")
-def fitted(world: World) -> Fitted:
-    found = sliding(world, world.tasks["things"])
+def fitted(experiment: ExperimentData) -> Fitted:
+    found = sliding(experiment, experiment.tasks["things"])
     assert found is not None
     return found
 
 
-def average_precision(world: World, predictions: list[Any]) -> float:
-    task, answers = world.tasks["things"], world.test.answers("things")
+def average_precision(experiment: ExperimentData, predictions: list[Any]) -> float:
+    task, answers = experiment.tasks["things"], experiment.test.answers("things")
     rows = [row for row, answer in enumerate(answers) if answer is not None]
     evidence = task.evidence([predictions[row] for row in rows], [answers[row] for row in rows])
     return task.metrics(evidence, np.ones(len(rows)))["ap50"]
 
 
-def test_it_finds_things_that_the_constant_does_not(world: World, fitted: Fitted) -> None:
-    never = world.tasks["things"].constant(len(world.test.rows))
-    assert average_precision(world, fitted.predictions) > average_precision(world, never) + 0.3
+def test_it_finds_things_that_the_constant_does_not(experiment: ExperimentData, fitted: Fitted) -> None:
+    never = experiment.tasks["things"].constant(len(experiment.test.rows))
+    assert average_precision(experiment, fitted.predictions) > average_precision(experiment, never) + 0.3
     assert fitted.skill > 0.1, "on the validation part, in which it chose its threshold"
 
 
-def test_it_answers_as_a_network_does(world: World, fitted: Fitted) -> None:
+def test_it_answers_as_a_network_does(experiment: ExperimentData, fitted: Fitted) -> None:
     told = fitted.predictions
-    assert len(told) == len(world.test.rows) and json.dumps(told)
+    assert len(told) == len(experiment.test.rows) and json.dumps(told)
     assert len({json.dumps(answer) for answer in told}) == len(told)
-    usual = world.tasks["things"].constant(1)[0]["boxes"][0]["attributes"]["colour"]
+    usual = experiment.tasks["things"].constant(1)[0]["boxes"][0]["attributes"]["colour"]
     for boxes in (answer["boxes"] for answer in told):
         assert len(boxes) <= sliding_file.FOUND
         corners = np.array([box["box"] for box in boxes])
@@ -92,22 +92,28 @@ def test_it_answers_as_a_network_does(world: World, fitted: Fitted) -> None:
             own = corners[inside & [box["label"] == label for box in boxes]]
             apart = iou(own, own)[~np.eye(len(own), dtype=bool)]
             assert (apart <= sliding_file.OVERLAP + 1e-6).all()
-    assert world.tasks["things"].state() != fitted.task.state(), "the task that was given stays as it was"
+    assert experiment.tasks["things"].state() != fitted.task.state(), (
+        "the task that was given stays as it was"
+    )
 
 
-def test_it_stands_among_the_classical_baselines(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    given = Fitted(world.tasks["things"], [], 0.5)
-    monkeypatch.setattr("oneglance.evaluation.baselines.sliding", lambda world, task: given)
+def test_it_stands_among_the_classical_baselines(
+    experiment: ExperimentData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = Fitted(experiment.tasks["things"], [], 0.5)
+    monkeypatch.setattr("oneglance.evaluation.baselines.catalogue.sliding", lambda experiment, task: given)
     views: Any = None  # boxes need none
-    found = list(baselines(world, views, ["classical"], Screen()))
+    found = list(baselines(experiment, views, ["classical"], Screen()))
     assert [(b.name, b.family, b.task, b.fitted) for b in found] == [(WINDOWS, "classical", "things", given)]
-    assert not list(baselines(world, views, ["reduced"], Screen()))
+    assert not list(baselines(experiment, views, ["reduced"], Screen()))
 
 
-def test_where_no_box_can_be_learned_there_is_none(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_no_box_can_be_learned_there_is_none(
+    experiment: ExperimentData, monkeypatch: pytest.MonkeyPatch
+) -> None:
     nothing = np.zeros((1, 1), bool)
     monkeypatch.setattr(sliding_file, "things", lambda target: nothing)
-    assert sliding(world, world.tasks["things"]) is None
+    assert sliding(experiment, experiment.tasks["things"]) is None
 
 
 # What is learned from.

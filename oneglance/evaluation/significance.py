@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from oneglance.atomic_files import finite
-from oneglance.evaluation.scores import group_weights
+from oneglance.evaluation.bootstrap import group_weights
 from oneglance.task import Prediction, Task
 
 RESAMPLES = 1000

@@ -17,7 +17,7 @@ from PIL import Image
 
 from oneglance.data.record import ImageRef
 from oneglance.errors import RunError
-from oneglance.evaluation.report import ROWS, SHOWN, Wrong, figure, write_page
+from oneglance.evaluation.reports.evaluation import ROWS, SHOWN, Wrong, figure, write_page
 from oneglance.report_items import Curve, Detail, Grid, Matrix
 
 EVIL = '<script>alert("x")</script>&"\''

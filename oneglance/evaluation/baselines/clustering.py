@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.mixture import GaussianMixture
 
-from oneglance.evaluation.features import Rows
+from oneglance.evaluation.baselines.image_features import Rows
 from oneglance.task import Task
 
 DIRECTIONS = 50  # principal ones, in which clusters are looked for

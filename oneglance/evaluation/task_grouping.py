@@ -16,8 +16,10 @@ import numpy as np
 
 from oneglance.config import Config
 from oneglance.errors import ConfigError, RunError, nearest
-from oneglance.evaluation import arms, conflicts
-from oneglance.evaluation.conflicts import Cosines
+from oneglance.evaluation import gradient_conflicts
+from oneglance.evaluation.comparison import variants
+from oneglance.evaluation.comparison.experiment_data import ExperimentData
+from oneglance.evaluation.gradient_conflicts import Cosines
 from oneglance.progress import Screen
 from oneglance.run_folder import RunFolder, runs_in
 
@@ -189,8 +191,8 @@ def joint_run(config: Config, out: Path, runs: Path, screen: Screen) -> RunFolde
     if fitting:
         return max(fitting, key=lambda run: (run / "tasks.json").stat().st_mtime)
     epochs = min(config.training.epochs, max(LEAST, config.training.epochs // SHORT))
-    world = arms.World.load(config, screen)
-    return arms.trained(world, out, arms.variant(config, 0, epochs), screen)
+    experiment = ExperimentData.load(config, screen)
+    return variants.trained(experiment, out, variants.variant(config, 0, epochs), screen)
 
 
 def _tells_of(run: RunFolder, config: Config) -> bool:
@@ -199,7 +201,7 @@ def _tells_of(run: RunFolder, config: Config) -> bool:
     try:
         then = run.config()
         return (then.text, then.overrides) == (config.text, config.overrides) and bool(
-            conflicts.cosines(run.history())
+            gradient_conflicts.cosines(run.history())
         )
     except (ConfigError, RunError):
         return False  # damaged: as if it were not there
@@ -211,7 +213,7 @@ def of_run(run: RunFolder) -> dict[str, Any]:
     Raises:
         RunError: it holds no cosines.
     """
-    found = conflicts.cosines(run.history())
+    found = gradient_conflicts.cosines(run.history())
     if found is None:
         raise RunError(
             "its history holds no cosines between gradients: it has one task, a frozen backbone, or is old",

@@ -15,14 +15,11 @@ import numpy as np
 from oneglance import config as configuration
 from oneglance.atomic_files import write_json
 from oneglance.config import BackboneTable, Config
-from oneglance.data.dataset import Dataset, Part, load_dataset
-from oneglance.data.images.decode import Limits
-from oneglance.data.images.decoded_cache import open_canvases
-from oneglance.data.images.letterbox import Fit, Placement
-from oneglance.data.inspection.checks import summary, without_unreadable
+from oneglance.data.dataset import Part
 from oneglance.errors import DivergedError, RunError, StoppedError
+from oneglance.evaluation.comparison.experiment_data import ExperimentData
+from oneglance.evaluation.comparison.peak_memory import peak_memory
 from oneglance.evaluation.evaluate import count_read
-from oneglance.evaluation.memory import peak_memory
 from oneglance.inference.predictor import BATCH, Predictor
 from oneglance.network import parts_of
 from oneglance.nn.device import pick_device
@@ -41,61 +38,6 @@ AGAINST = {  # the fair ways to compare: which arm with which
 }
 NETWORKS = ("joint", "joint_long", "parted", "single", "single_same_size")  # those that are trained
 TIMED = 5  # forward passes, of which the fastest is told
-
-
-@dataclass
-class World:
-    """The pictures of one comparison, parted and decoded once."""
-
-    config: Config
-    tasks: dict[str, Task]
-    dataset: Dataset
-    store: PictureStore
-    unreadable: int
-    train: Part
-    validation: Part
-    test: Part
-
-    @classmethod
-    def load(cls, config: Config, screen: Screen) -> World:
-        """Read, part and decode all that a configuration declares.
-
-        Raises:
-            DataError: the data cannot be used, or a part is empty.
-        """
-        tasks = build_tasks(config.tasks, config.file)
-        dataset = load_dataset(config, list(tasks.values()), screen.progress)
-        for line in summary(dataset.problems):
-            screen.say(line)
-        parts = dataset.parts
-        rows = [*parts.train.tolist(), *parts.validation.tolist(), *parts.test.tolist()]
-        store = open_canvases(
-            [dataset.records[row].image for row in rows],
-            Fit.declared(config),
-            Limits.declared(config),
-            config.cache,
-            screen.progress,
-        )
-        if store.problem is not None:
-            screen.say(str(store.problem))
-        for line in without_unreadable(store.failures.values(), len(rows)):
-            screen.say(line)
-        starts = {
-            "train": 0,
-            "validation": len(parts.train),
-            "test": len(parts.train) + len(parts.validation),
-        }
-        chosen = {name: dataset.part(name, start, store.failures) for name, start in starts.items()}
-        return cls(config, tasks, dataset, store, len(store.failures), **chosen)
-
-    def placements(self, part: Part) -> list[Placement]:
-        """How each picture of a part lies on its canvas."""
-        fit = Fit.declared(self.config)
-        return [fit.place(width, height) for width, height in self.store.sizes(part.rows).tolist()]
-
-    def steps(self, part: Part) -> int:
-        """Of one epoch."""
-        return max(1, -(-len(part.rows) // self.config.training.batch))
 
 
 # Which trainings.
@@ -179,15 +121,22 @@ def answered(part: Part, tasks: Sequence[str]) -> Part:
     return Part([part.records[row] for row in rows], part.rows[rows]) if rows else part
 
 
-def epochs_alone(world: World, epochs: int, tasks: Sequence[str]) -> int:
+def epochs_alone(experiment: ExperimentData, epochs: int, tasks: Sequence[str]) -> int:
     """As many as give the steps of ``epochs`` of all pictures, on those alone that have an answer."""
-    return max(1, round(epochs * world.steps(world.train) / world.steps(answered(world.train, tasks))))
+    return max(
+        1,
+        round(
+            epochs * experiment.steps(experiment.train) / experiment.steps(answered(experiment.train, tasks))
+        ),
+    )
 
 
 # One training.
 
 
-def trained(world: World, path: Path, config: Config, screen: Screen, tasks: Sequence[str] = ()) -> RunFolder:
+def trained(
+    experiment: ExperimentData, path: Path, config: Config, screen: Screen, tasks: Sequence[str] = ()
+) -> RunFolder:
     """The finished run of ``config`` in ``path``: read where it is finished, else begun or gone on with.
 
     Args:
@@ -198,17 +147,17 @@ def trained(world: World, path: Path, config: Config, screen: Screen, tasks: Seq
         DivergedError: a loss became NaN before anything was learned.
         StoppedError: Ctrl-C; the same command goes on.
     """
-    folder = _folder(world, path, config)
+    folder = _folder(experiment, path, config)
     if folder.finished:
         return folder
     screen.say(f"training {path.name}: {config.training.epochs} epochs")
-    training, validation = world.train, world.validation
+    training, validation = experiment.train, experiment.validation
     if tasks:
         training, validation = answered(training, tasks), answered(validation, tasks)
     built = build_tasks(config.tasks, config.file)
     try:
         with _peak_noted(folder, config):
-            session = Session(folder, config, built, world.store, training, validation, screen)
+            session = Session(folder, config, built, experiment.store, training, validation, screen)
             session.resume()
             session.run()
     except StoppedError as error:
@@ -240,8 +189,8 @@ def peak_mb(run: RunFolder) -> float | None:
     return float(run.read_json("memory.json")["peak_mb"])
 
 
-def _folder(world: World, path: Path, config: Config) -> RunFolder:
-    rows = world.dataset.rows()
+def _folder(experiment: ExperimentData, path: Path, config: Config) -> RunFolder:
+    rows = experiment.dataset.rows()
     if not (path / "config.toml").exists():
         folder = RunFolder.create(path, config)
         folder.write_split(rows)
@@ -281,19 +230,19 @@ class Answers:
     ms: float  # per picture
 
 
-def ask(world: World, run: RunFolder, screen: Screen) -> Answers:
+def ask(experiment: ExperimentData, run: RunFolder, screen: Screen) -> Answers:
     """The answers to the test part; the run counts that it was read."""
-    predictor = Predictor.open(run, device=world.config.training.device)
+    predictor = Predictor.open(run, device=experiment.config.training.device)
     told: dict[str, list[Prediction]] = {name: [] for name in predictor.tasks}
-    places = world.placements(world.test)
-    for start, canvases in chunks(world.store, world.test):
+    places = experiment.placements(experiment.test)
+    for start, canvases in chunks(experiment.store, experiment.test):
         answers = predictor.answers(canvases, places[start : start + len(canvases)])
         for name, found in told.items():
             found += [answer[name] for answer in answers]
-        screen.progress(start + len(canvases), len(world.test.rows), f"scoring {run.path.name}")
+        screen.progress(start + len(canvases), len(experiment.test.rows), f"scoring {run.path.name}")
     count_read(run, "test")
     parameters = sum(parameter.numel() for parameter in predictor.network.parameters())
-    first = next(chunks(world.store, world.test))[1]
+    first = next(chunks(experiment.store, experiment.test))[1]
     ms = _ms(predictor, first)
     return Answers(dict(predictor.tasks), told, seconds(run), peak_mb(run), parameters, ms)
 

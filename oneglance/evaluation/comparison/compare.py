@@ -17,10 +17,20 @@ from oneglance.atomic_files import make_folder, write_json
 from oneglance.backbone import narrower
 from oneglance.config import BackboneTable, Config
 from oneglance.errors import ConfigError, DataError, nearest
-from oneglance.evaluation import advice, arms, grouping, statistics
-from oneglance.evaluation.arms import Answers, World
-from oneglance.evaluation.baselines import FAMILIES, Baseline, Views, baselines, clusterings, never, strongest
-from oneglance.evaluation.comparison_page import write_page
+from oneglance.evaluation import significance, task_grouping
+from oneglance.evaluation.baselines.catalogue import (
+    FAMILIES,
+    Baseline,
+    Views,
+    baselines,
+    clusterings,
+    never,
+    strongest,
+)
+from oneglance.evaluation.comparison import recommendations, variants
+from oneglance.evaluation.comparison.experiment_data import ExperimentData
+from oneglance.evaluation.comparison.variants import Answers
+from oneglance.evaluation.reports.comparison import write_page
 from oneglance.progress import Screen
 from oneglance.run_folder import RunFolder
 from oneglance.task import Prediction, Task, learn_all
@@ -119,12 +129,12 @@ def compare(config: Config, out: Path, wanted: Plan, screen: Screen) -> dict[str
         DataError: the data cannot be used.
         RunError: ``out`` holds runs of another comparison.
     """
-    grouping.refuse(wanted.groups, config.tasks)
-    comparison = Comparison(World.load(config, screen), make_folder(out), wanted, screen)
+    task_grouping.refuse(wanted.groups, config.tasks)
+    comparison = Comparison(ExperimentData.load(config, screen), make_folder(out), wanted, screen)
     comparison.train()
     comparison.try_baselines()
     found = comparison.told()
-    found["advice"] = advice.advise(found, config, out / "runs")
+    found["advice"] = recommendations.advise(found, config, out / "runs")
     write_json(out / "compare.json", found)
     write_page(out / "compare.html", found, title=out.resolve().name)
     screen.close()
@@ -134,21 +144,21 @@ def compare(config: Config, out: Path, wanted: Plan, screen: Screen) -> dict[str
 class Comparison:
     """What is under way: trainings and baselines turn into draws on the same resamples of the test part."""
 
-    def __init__(self, world: World, out: Path, wanted: Plan, screen: Screen) -> None:
-        self.world, self.out, self.plan, self.screen = world, out, wanted, screen
-        if wrong := learn_all(world.tasks, world.train.answers):
+    def __init__(self, experiment: ExperimentData, out: Path, wanted: Plan, screen: Screen) -> None:
+        self.experiment, self.out, self.plan, self.screen = experiment, out, wanted, screen
+        if wrong := learn_all(experiment.tasks, experiment.train.answers):
             raise DataError("\n".join(map(str, wrong)))
-        self.groups = [record.group for record in world.test.records]
-        self.answers = {name: world.test.answers(name) for name in world.tasks}
+        self.groups = [record.group for record in experiment.test.records]
+        self.answers = {name: experiment.test.answers(name) for name in experiment.tasks}
         self.arms: dict[str, Arm] = {}
-        self.baselines: dict[str, list[tuple[Baseline, np.ndarray]]] = {name: [] for name in world.tasks}
+        self.baselines: dict[str, list[tuple[Baseline, np.ndarray]]] = {name: [] for name in experiment.tasks}
         self.clusters: dict[str, dict[str, Any]] = {}
-        self.epochs = world.config.training.epochs
+        self.epochs = experiment.config.training.epochs
         self.smaller: BackboneTable | None = None
 
     def draws(self, name: str, task: Task, predictions: Sequence[Prediction]) -> np.ndarray:
         """Of one network's answers to one task."""
-        return statistics.draws(task, predictions, self.answers[name], self.groups)
+        return significance.draws(task, predictions, self.answers[name], self.groups)
 
     # Trainings.
 
@@ -177,14 +187,14 @@ class Comparison:
         """The backbone of networks that are together as large as the joint one: each has its own head as it
         has, and shares the parameters of its backbone evenly. None where there is no such thing.
         """
-        declared, tasks = self.world.config.backbone, len(self.world.tasks)
+        declared, tasks = self.experiment.config.backbone, len(self.experiment.tasks)
         found = narrower(declared, 1 / tasks) if tasks > 1 else None
         if found is None:
             self.screen.say(self._no_smaller())
         return found
 
     def _no_smaller(self) -> str:
-        name, tasks = self.world.config.backbone.name, len(self.world.tasks)
+        name, tasks = self.experiment.config.backbone.name, len(self.experiment.tasks)
         why = (
             f"{name} has no smaller relative with 1/{tasks} of the parameters and as much to start from"
             if tasks > 1
@@ -194,9 +204,9 @@ class Comparison:
 
     def _affordable(self, budget: float) -> int:
         """Epochs for which all trainings fit the budget, by the time that one epoch takes."""
-        timing = self._run("timing", arms.variant(self.world.config, 0, 1))
-        one = max(arms.seconds(timing), 1e-9)
-        tasks = len(self.world.tasks)
+        timing = self._run("timing", variants.variant(self.experiment.config, 0, 1))
+        one = max(variants.seconds(timing), 1e-9)
+        tasks = len(self.experiment.tasks)
         units = {"joint": 1 + len(self.plan.balancers), "single": tasks}
         if self.smaller is not None:
             units["single_same_size"] = tasks  # at most: they are smaller
@@ -207,13 +217,13 @@ class Comparison:
             self.screen.say(
                 f"one epoch of everything takes {one * each * self.plan.seeds:,.0f} s: more than the budget"
             )
-        epochs = min(self.world.config.training.epochs, max(1, epochs))
-        self.screen.say(f"the budget pays for {epochs} of {self.world.config.training.epochs} epochs")
+        epochs = min(self.experiment.config.training.epochs, max(1, epochs))
+        self.screen.say(f"the budget pays for {epochs} of {self.experiment.config.training.epochs} epochs")
         return epochs
 
     def _as_long(self, run: RunFolder, alone: Iterable[Answers]) -> int:
         """Epochs that take the network of ``run`` as long as those of ``alone`` took together."""
-        an_epoch = arms.seconds(run) / max(1, len(run.history()))
+        an_epoch = variants.seconds(run) / max(1, len(run.history()))
         return max(1, round(sum(told.seconds for told in alone) / max(an_epoch, 1e-9)))
 
     def _begun(self, name: str) -> int:
@@ -224,12 +234,12 @@ class Comparison:
         return run.config().training.epochs if (run / "config.toml").exists() else 0
 
     def _run(self, name: str, config: Config, tasks: Sequence[str] = ()) -> RunFolder:
-        return arms.trained(self.world, self.out / "runs" / name, config, self.screen, tasks)
+        return variants.trained(self.experiment, self.out / "runs" / name, config, self.screen, tasks)
 
     def _together(self, arm: str, seed: int, epochs: int, method: str = "") -> RunFolder:
-        config = arms.variant(self.world.config, seed, epochs, balancer=method)
+        config = variants.variant(self.experiment.config, seed, epochs, balancer=method)
         run = self._run(f"{arm.replace(' ', '_')}-{seed}", config)
-        self._add(arm, dict.fromkeys(self.world.tasks, arms.ask(self.world, run, self.screen)))
+        self._add(arm, dict.fromkeys(self.experiment.tasks, variants.ask(self.experiment, run, self.screen)))
         return run
 
     def _parted(self, seed: int, joint: RunFolder, alone: Mapping[str, Answers]) -> None:
@@ -241,19 +251,19 @@ class Comparison:
             if len(group) > 1:
                 name = f"parted-{'+'.join(group)}-{seed}"
                 epochs = self._as_long(joint, [alone[task] for task in group])
-                epochs = self._begun(name) or arms.epochs_alone(self.world, epochs, group)
-                config = arms.variant(self.world.config, seed, epochs, tasks=group)
+                epochs = self._begun(name) or variants.epochs_alone(self.experiment, epochs, group)
+                config = variants.variant(self.experiment.config, seed, epochs, tasks=group)
                 run = self._run(name, config, group)
-                told |= dict.fromkeys(group, arms.ask(self.world, run, self.screen))
+                told |= dict.fromkeys(group, variants.ask(self.experiment, run, self.screen))
         self._add("parted", told)
 
     def _alone(self, arm: str, seed: int, backbone: BackboneTable | None = None) -> dict[str, Answers]:
         told: dict[str, Answers] = {}
-        for task in self.world.tasks:
-            epochs = arms.epochs_alone(self.world, self.epochs, [task])
-            config = arms.variant(self.world.config, seed, epochs, tasks=[task], backbone=backbone)
+        for task in self.experiment.tasks:
+            epochs = variants.epochs_alone(self.experiment, self.epochs, [task])
+            config = variants.variant(self.experiment.config, seed, epochs, tasks=[task], backbone=backbone)
             run = self._run(f"{arm}-{task}-{seed}", config, [task])
-            told[task] = arms.ask(self.world, run, self.screen)
+            told[task] = variants.ask(self.experiment, run, self.screen)
         self._add(arm, told)
         return told
 
@@ -273,15 +283,16 @@ class Comparison:
 
     def try_baselines(self) -> None:
         """All of them, and the constant answer."""
-        views = Views(self.world)
-        for found in baselines(self.world, views, self.plan.only, self.screen):
+        views = Views(self.experiment)
+        for found in baselines(self.experiment, views, self.plan.only, self.screen):
             drawn = self.draws(found.task, found.fitted.task, found.fitted.predictions)
             self.baselines[found.task].append((found, drawn))
         if "clusters" in self.plan.only:
-            self.clusters = clusterings(self.world, views, self.screen)
+            self.clusters = clusterings(self.experiment, views, self.screen)
         if "constant" in self.plan.only:
             constant = {
-                n: self.draws(n, task, never(self.world, task))[None] for n, task in self.world.tasks.items()
+                n: self.draws(n, task, never(self.experiment, task))[None]
+                for n, task in self.experiment.tasks.items()
             }
             self.arms["constant"] = Arm(constant)
 
@@ -290,21 +301,21 @@ class Comparison:
     def told(self) -> dict[str, Any]:
         """compare.json."""
         equal = {
-            key: statistics.against(self.world.tasks, self.arms[ours].draws, self.arms[theirs].draws)
-            for key, (ours, theirs) in arms.AGAINST.items()
+            key: significance.against(self.experiment.tasks, self.arms[ours].draws, self.arms[theirs].draws)
+            for key, (ours, theirs) in variants.AGAINST.items()
             if ours in self.arms and theirs in self.arms
         }
         return {
             "oneglance": version("oneglance"),
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "split": "test",
-            "pictures": len(self.world.test.rows),
-            "unreadable": self.world.unreadable,  # of all parts
+            "pictures": len(self.experiment.test.rows),
+            "unreadable": self.experiment.unreadable,  # of all parts
             "seeds": self.plan.seeds,
             "epochs": self.epochs,
             "budget": self.plan.budget,
-            "tasks": {name: self._task(name, task, equal) for name, task in self.world.tasks.items()},
-            "summary": {key: statistics.summary(found) for key, found in equal.items()},
+            "tasks": {name: self._task(name, task, equal) for name, task in self.experiment.tasks.items()},
+            "summary": {key: significance.summary(found) for key, found in equal.items()},
             "balancers": self._balancers(),
             "cost": self._cost(),
             "notes": list(self._notes()),
@@ -317,7 +328,7 @@ class Comparison:
             "best": task.best,
             "unit": getattr(task, "unit", ""),
         }
-        for arm in arms.NETWORKS:
+        for arm in variants.NETWORKS:
             if arm in self.arms:
                 found[arm] = self._score(name, self.arms[arm].draws[name])
         tried = [baseline for baseline, _ in self.baselines[name]]
@@ -336,7 +347,7 @@ class Comparison:
 
     def _score(self, name: str, drawn: np.ndarray) -> dict[str, Any]:
         n = sum(answer is not None for answer in self.answers[name])
-        return statistics.estimate(drawn).score(self.world.tasks[name], n, len(drawn))
+        return significance.estimate(drawn).score(self.experiment.tasks[name], n, len(drawn))
 
     def _balancers(self) -> dict[str, Any]:
         """Of each, its scores and whether it beats random weights beyond noise."""
@@ -348,7 +359,7 @@ class Comparison:
                 continue
             entry: dict[str, Any] = {"tasks": {n: self._score(n, drawn) for n, drawn in arm.draws.items()}}
             if litmus is not None and name != LITMUS:
-                change, helps = statistics.beats(self.world.tasks, arm.draws, litmus.draws)
+                change, helps = significance.beats(self.experiment.tasks, arm.draws, litmus.draws)
                 entry |= {"error_change": vars(change), "against": LITMUS, "helps": helps}
             found[name] = entry
         return found

@@ -14,10 +14,10 @@ from sklearn.linear_model import LogisticRegression
 from oneglance.data.dataset import Part
 from oneglance.data.images.letterbox import Fit
 from oneglance.detection.box_ops import iou, suppress
-from oneglance.evaluation.arms import World
-from oneglance.evaluation.features import device
-from oneglance.evaluation.fitting import Fitted, Known, finished
-from oneglance.evaluation.windows import Windows
+from oneglance.evaluation.baselines.estimators import Fitted, Known, finished
+from oneglance.evaluation.baselines.image_features import device
+from oneglance.evaluation.baselines.window_grid import Windows
+from oneglance.evaluation.comparison.experiment_data import ExperimentData
 from oneglance.nn.feature_shape import Level, Shape
 from oneglance.task import Target, Task
 from oneglance.training.trainer import placed
@@ -32,31 +32,31 @@ CANDIDATES, FOUND = 500, 100  # windows of a picture that are left before and af
 NEVER = -30.0  # a logit
 
 
-def sliding(world: World, task: Task) -> Fitted | None:
+def sliding(experiment: ExperimentData, task: Task) -> Fitted | None:
     """The boxes that windows find, learned on the training part; what is asked of each box beside its class
     gets the constant answer. None where no box can be learned.
     """
-    task, (width, height) = copy.deepcopy(task), world.config.backbone.canvas
+    task, (width, height) = copy.deepcopy(task), experiment.config.backbone.canvas
     level = Level(8, -(-height // 8), -(-width // 8), 8)
     head = task.head(Shape(1, (level,), (width, height))).eval()  # tells the task its canvas
-    fit = Fit.declared(world.config)
+    fit = Fit.declared(experiment.config)
     train, validation, test = (
-        placed(part, {task.name: task}, world.store, fit)
-        for part in (world.train, world.validation, world.test)
+        placed(part, {task.name: task}, experiment.store, fit)
+        for part in (experiment.train, experiment.validation, experiment.test)
     )
     chosen = np.arange(len(train.rows))[:: -(-len(train.rows) // PICTURES)]
     answers = train.answers(task.name)
     target = task.encode([answers[row] for row in chosen.tolist()])
     if not things(target).any():
         return None
-    detector = Detector(target, (height, width), device(world.config))
-    detector.learn(world, train.rows[chosen], target)
+    detector = Detector(target, (height, width), device(experiment.config))
+    detector.learn(experiment, train.rows[chosen], target)
     with torch.inference_mode():
         columns = head(torch.zeros(1, 1), [torch.zeros(1, *level[:3])])[1].shape[2]
     usual = task.constant_raw()[0, 0, :columns]
-    raws = [detector.raw(world, part, usual) for part in (validation, test)]
+    raws = [detector.raw(experiment, part, usual) for part in (validation, test)]
     fitted = finished(Known(task, [], validation.answers(task.name)), task, *raws)
-    places = world.placements(test)
+    places = experiment.placements(test)
     fitted.predictions = [
         fitted.task.place_back(told, place) for told, place in zip(fitted.predictions, places, strict=True)
     ]
@@ -78,7 +78,7 @@ class Detector:
         self.lines: list[tuple[np.ndarray, float] | None] = [None] * len(self.classes)
 
     @torch.inference_mode()
-    def learn(self, world: World, rows: np.ndarray, target: Target) -> None:
+    def learn(self, experiment: ExperimentData, rows: np.ndarray, target: Target) -> None:
         """Twice: beside windows by chance that show something else, then also beside those that it took for
         a thing.
         """
@@ -88,7 +88,7 @@ class Detector:
         wrong: list[list[np.ndarray]] = [[] for _ in self.classes]
         for first in (True, False):
             for start in range(0, len(rows), AT_ONCE):
-                maps = self.windows.maps(world.store.gather(rows[start : start + AT_ONCE]))
+                maps = self.windows.maps(experiment.store.gather(rows[start : start + AT_ONCE]))
                 for label in self.classes:
                     logits = None if first else self._logits(maps, label)
                     for place in range(len(maps[0])):
@@ -122,7 +122,7 @@ class Detector:
         return self.windows.logits(maps, label, line[0]) + np.float32(line[1])
 
     @torch.inference_mode()
-    def raw(self, world: World, part: Part, usual: np.ndarray) -> np.ndarray:
+    def raw(self, experiment: ExperimentData, part: Part, usual: np.ndarray) -> np.ndarray:
         """As the task's head gives it, the surest windows that are left by suppression: float32
         [n, FOUND, columns]; ``usual`` [columns] is what stands there of anything else.
         """
@@ -131,7 +131,7 @@ class Detector:
         corners = np.concatenate(self.windows.corners)
         labels = np.repeat(np.arange(len(self.classes)), [len(own) for own in self.windows.corners])
         for start in range(0, len(part.rows), AT_ONCE):
-            maps = self.windows.maps(world.store.gather(part.rows[start : start + AT_ONCE]))
+            maps = self.windows.maps(experiment.store.gather(part.rows[start : start + AT_ONCE]))
             logits = np.concatenate([self._logits(maps, label) for label in self.classes], axis=1)
             for row, said in enumerate(logits, start):
                 sure = np.argsort(-said, kind="stable")[:CANDIDATES]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oneglance.evaluation.plots import (
+from oneglance.evaluation.reports.svg_plots import (
     DOTS,
     HEIGHT,
     LABELLED,

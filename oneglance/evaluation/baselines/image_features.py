@@ -13,7 +13,8 @@ from torch.nn.functional import interpolate
 
 from oneglance.backbone import Backbone, build_backbone
 from oneglance.config import BackboneTable, Config
-from oneglance.evaluation.arms import World, chunks
+from oneglance.evaluation.comparison.experiment_data import ExperimentData
+from oneglance.evaluation.comparison.variants import chunks
 from oneglance.network import Network
 from oneglance.nn.device import pick_device
 
@@ -53,35 +54,35 @@ def standardised(train: np.ndarray, validation: np.ndarray, test: np.ndarray) ->
     return Rows(change(train), change(validation), change(test))
 
 
-def pixels(world: World) -> Rows:
+def pixels(experiment: ExperimentData) -> Rows:
     """The pixels of the canvases, made small."""
-    side = min(SIDE, *world.config.backbone.canvas)
+    side = min(SIDE, *experiment.config.backbone.canvas)
 
     def look(pictures: Tensor) -> Tensor:
         return interpolate(pictures.float(), (side, side), mode="area").flatten(1) / 255
 
-    return _rows(world, look)
+    return _rows(experiment, look)
 
 
-def classical(world: World) -> Rows:
+def classical(experiment: ExperimentData) -> Rows:
     """What ``backbones/classical.py`` measures."""
-    return of_backbone(world, BackboneTable(name="classical", size=world.config.backbone.size))
+    return of_backbone(experiment, BackboneTable(name="classical", size=experiment.config.backbone.size))
 
 
-def starting(world: World) -> Rows | None:
+def starting(experiment: ExperimentData) -> Rows | None:
     """What the declared backbone sees before any training; None where it starts from nothing."""
-    backbone = build_backbone(world.config.backbone, world.config.base)
-    return _seen(world, backbone) if backbone.pretrained else None
+    backbone = build_backbone(experiment.config.backbone, experiment.config.base)
+    return _seen(experiment, backbone) if backbone.pretrained else None
 
 
-def of_backbone(world: World, table: BackboneTable) -> Rows:
+def of_backbone(experiment: ExperimentData, table: BackboneTable) -> Rows:
     """The feature vectors of a backbone as it is built."""
-    return _seen(world, build_backbone(table, Path()))
+    return _seen(experiment, build_backbone(table, Path()))
 
 
-def _seen(world: World, backbone: Backbone) -> Rows:
-    network = Network(backbone, {}).to(device(world.config)).eval()
-    return _rows(world, lambda pictures: network.features(pictures).vector)
+def _seen(experiment: ExperimentData, backbone: Backbone) -> Rows:
+    network = Network(backbone, {}).to(device(experiment.config)).eval()
+    return _rows(experiment, lambda pictures: network.features(pictures).vector)
 
 
 def device(config: Config) -> torch.device:
@@ -90,13 +91,13 @@ def device(config: Config) -> torch.device:
 
 
 @torch.inference_mode()
-def _rows(world: World, look: Callable[[Tensor], Tensor]) -> Rows:
-    there = device(world.config)
+def _rows(experiment: ExperimentData, look: Callable[[Tensor], Tensor]) -> Rows:
+    there = device(experiment.config)
     parts = []
-    for part in (world.train, world.validation, world.test):
+    for part in (experiment.train, experiment.validation, experiment.test):
         found = [
             look(torch.from_numpy(canvases).permute(0, 3, 1, 2).to(there)).float().cpu().numpy()
-            for _, canvases in chunks(world.store, part)
+            for _, canvases in chunks(experiment.store, part)
         ]
         parts.append(np.concatenate(found))
     return standardised(*parts)

@@ -1,0 +1,1 @@
+"""Joint training against everything else."""
