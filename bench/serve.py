@@ -49,8 +49,8 @@ from oneglance.inference.predictor import Predictor, open_predictor
 from oneglance.nn.allocator import keep_freed_memory
 from oneglance.parallel.cpus import processors
 from oneglance.serving.app import Settings, build_app
-from oneglance.serving.crew import Crew
-from oneglance.serving.server import listening, server
+from oneglance.serving.http_server import listening, server
+from oneglance.serving.model_pool import Crew
 
 CLIENTS = (1, 8, 64)
 FULL = (16, 64)  # pictures of a batch: whichever is faster is what the machine can do

@@ -17,12 +17,12 @@ from starlette.exceptions import HTTPException
 from oneglance import __version__
 from oneglance.errors import OneglanceError
 from oneglance.serving.corrections import Corrections
-from oneglance.serving.crew import Crew, Told, as_json
 from oneglance.serving.engine import Engine
-from oneglance.serving.guard import Access, Guard, refusal_headers, told
 from oneglance.serving.limits import Bounds, Refused, Room, body_of
-from oneglance.serving.metrics import Metrics
-from oneglance.serving.sent import SentImage, json_of, picture_of, pictures_of
+from oneglance.serving.middleware import Access, Guard, refusal_headers, told
+from oneglance.serving.model_pool import Crew, Told, as_json
+from oneglance.serving.prometheus import Metrics
+from oneglance.serving.request_body import SentImage, json_of, picture_of, pictures_of
 
 TURN = (
     0.0005  # seconds that a thread may keep the others waiting: Python's own 0.005 is long beside a picture

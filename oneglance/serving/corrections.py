@@ -22,7 +22,7 @@ from oneglance.data.record import Box, Seen
 from oneglance.data.writer import in_a_cell
 from oneglance.errors import ConfigError, Misfit, RunError, nearest
 from oneglance.serving.limits import Refused
-from oneglance.serving.sent import SentImage
+from oneglance.serving.request_body import SentImage
 from oneglance.task import Task
 
 EDGES = ("xmin", "ymin", "xmax", "ymax")

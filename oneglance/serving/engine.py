@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from oneglance.serving.batching import Batcher
-from oneglance.serving.crew import MOST, Crew, Told
+from oneglance.serving.dynamic_batching import Batcher
 from oneglance.serving.limits import Bounds, busy
-from oneglance.serving.sent import SentImage
+from oneglance.serving.model_pool import MOST, Crew, Told
+from oneglance.serving.request_body import SentImage
 
 RATE_OVER = 10.0  # seconds over which the speed is told
 

@@ -49,9 +49,9 @@ def serve(
         from oneglance.inference.predictor import open_predictor
         from oneglance.nn.allocator import keep_freed_memory
         from oneglance.serving.app import Settings, build_app
-        from oneglance.serving.crew import Crew
-        from oneglance.serving.guard import Access
-        from oneglance.serving.server import is_loopback, listening, log_to_stderr, server, until_stopped
+        from oneglance.serving.http_server import is_loopback, listening, log_to_stderr, server, until_stopped
+        from oneglance.serving.middleware import Access
+        from oneglance.serving.model_pool import Crew
 
     if not api_key.isascii() or not api_key.isprintable() or " " in api_key:
         raise ConfigError(

@@ -23,8 +23,8 @@ import oneglance
 from oneglance.inference.predictor import open_predictor
 from oneglance.progress import Screen
 from oneglance.serving.app import Settings
-from oneglance.serving.guard import Access
 from oneglance.serving.limits import Bounds
+from oneglance.serving.middleware import Access
 
 RED, BLUE = picture("red"), picture("blue", (30, 90), "JPEG")
 

@@ -22,7 +22,7 @@ from oneglance.run_folder import RunFolder
 from oneglance.serving.app import Settings
 from oneglance.serving.corrections import Corrections
 from oneglance.serving.limits import Refused
-from oneglance.serving.sent import SentImage
+from oneglance.serving.request_body import SentImage
 
 RED, BLUE = SentImage("../a.png", picture("red")), SentImage("b.jpg", picture("blue", kind="JPEG"))
 BUTTON = {"box": [1, 2, 30, 40.5], "label": "button", "attributes": {"colour": {"value": "red"}}}

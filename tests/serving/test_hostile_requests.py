@@ -18,7 +18,7 @@ from support.service import Running, form, picture, running
 from oneglance.serving.app import Settings
 from oneglance.serving.limits import Bounds, Refused
 from oneglance.serving.multipart import boundary_of, parts
-from oneglance.serving.sent import pictures_of
+from oneglance.serving.request_body import pictures_of
 
 psutil = pytest.importorskip("psutil")
 

@@ -15,7 +15,7 @@ import pytest
 from support.service import Running, picture, running
 
 from oneglance.serving.app import Settings
-from oneglance.serving.guard import Access
+from oneglance.serving.middleware import Access
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

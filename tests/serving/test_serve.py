@@ -16,7 +16,7 @@ from support.service import form, picture
 import oneglance
 from oneglance.errors import ConfigError, MissingExtraError, OneglanceError
 from oneglance.progress import Screen
-from oneglance.serving.server import JsonLines, is_loopback, listening
+from oneglance.serving.http_server import JsonLines, is_loopback, listening
 
 # The painted network in a process of its own.
 SERVED = """
@@ -60,7 +60,7 @@ def test_what_cannot_be_served_is_told(tmp_path: Path) -> None:
 
 
 def test_a_missing_package_is_named_with_its_cure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("oneglance.serving.app", "oneglance.serving.guard", "oneglance.serving.server"):
+    for name in ("oneglance.serving.app", "oneglance.serving.middleware", "oneglance.serving.http_server"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "fastapi", None)
     with pytest.raises(

@@ -27,8 +27,8 @@ from oneglance.inference.engine import Engine, Looked
 from oneglance.inference.novelty import Novelty
 from oneglance.inference.predictor import Predictor
 from oneglance.serving.app import Settings, build_app
-from oneglance.serving.crew import Crew
-from oneglance.serving.server import listening, server
+from oneglance.serving.http_server import listening, server
+from oneglance.serving.model_pool import Crew
 from oneglance.task import build_tasks
 
 CONFIG = """

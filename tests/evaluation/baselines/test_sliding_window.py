@@ -15,8 +15,8 @@ from oneglance import config as configuration
 from oneglance.data.record import Box, Seen
 from oneglance.data.synthetic import write_scenes
 from oneglance.detection.box_ops import iou
-from oneglance.evaluation.baselines.catalogue import WINDOWS, baselines
 from oneglance.evaluation.baselines import sliding_window as sliding_file
+from oneglance.evaluation.baselines.catalogue import WINDOWS, baselines
 from oneglance.evaluation.baselines.estimators import Fitted
 from oneglance.evaluation.baselines.sliding_window import Detector, sliding
 from oneglance.evaluation.baselines.window_grid import MANY, Windows

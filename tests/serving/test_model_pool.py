@@ -19,10 +19,10 @@ from oneglance.errors import RunError
 from oneglance.inference.engine import Engine, Looked
 from oneglance.inference.parallel_passes import threads
 from oneglance.inference.predictor import Predictor, open_predictor
-from oneglance.serving.crew import MOST, MOST_ON_GPU, MOST_PROCESSES, Crew, Told
 from oneglance.serving.engine import Engine as Service
 from oneglance.serving.limits import Bounds
-from oneglance.serving.sent import SentImage
+from oneglance.serving.model_pool import MOST, MOST_ON_GPU, MOST_PROCESSES, Crew, Told
+from oneglance.serving.request_body import SentImage
 
 psutil = pytest.importorskip("psutil")
 
@@ -63,7 +63,7 @@ def on_gpu() -> Predictor:
 def test_on_a_gpu_there_are_few_processes_unless_more_are_asked_for(
     monkeypatch: pytest.MonkeyPatch, opener: Callable[[], Predictor], asked: int, count: int
 ) -> None:
-    monkeypatch.setattr("oneglance.serving.crew.threads", lambda: 3)
+    monkeypatch.setattr("oneglance.serving.model_pool.threads", lambda: 3)
     crew = Crew(opener, Bounds(), asked)
     try:
         assert crew.count == count == len(psutil.Process().children())
@@ -115,7 +115,7 @@ def patient(seconds: float, alone: float) -> Predictor:
 def test_a_picture_that_comes_alone_has_all_processors_where_that_is_sooner(
     monkeypatch: pytest.MonkeyPatch, seconds: float, alone: float
 ) -> None:
-    monkeypatch.setattr("oneglance.serving.crew.threads", lambda: 3)
+    monkeypatch.setattr("oneglance.serving.model_pool.threads", lambda: 3)
     crew = Crew(partial(patient, seconds, alone), Bounds(), 1)
     price = patient(0, 0).tasks["price"]
     few, all_of_them = (price.decode(np.float32([[n]]))[0]["value"] for n in (1, 3))

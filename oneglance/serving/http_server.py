@@ -16,8 +16,8 @@ import uvicorn
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from oneglance.errors import OneglanceError
-from oneglance.serving.guard import LOOPBACK
 from oneglance.serving.limits import Bounds
+from oneglance.serving.middleware import LOOPBACK
 
 HEAD = 65_536  # bytes of the head of a request
 FAREWELL = 20  # seconds for requests under way when the service is asked to stop

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from starlette.requests import ClientDisconnect
 
 from oneglance.serving.limits import Refused, busy
-from oneglance.serving.metrics import Metrics
+from oneglance.serving.prometheus import Metrics
 
 log = logging.getLogger("oneglance.serving")
 

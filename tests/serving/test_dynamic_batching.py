@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from oneglance.serving.batching import Batcher
+from oneglance.serving.dynamic_batching import Batcher
 
 
 async def double(items: Sequence[int]) -> list[int]:
