@@ -25,7 +25,7 @@ from loop import endless, our_step, timed
 from oneglance.balancers.equal import Equal
 from oneglance.config import AugmentTable, BackboneTable, TrainingTable
 from oneglance.data.images.letterbox import Fit
-from oneglance.data.record import Box, Seen
+from oneglance.data.record import Box, BoxAnnotations
 from oneglance.detection import coco_matching
 from oneglance.inference.engines.torch import TorchEngine
 from oneglance.inference.predictor import Predictor
@@ -51,13 +51,15 @@ class Noise:
         return self.pixels[rows]
 
 
-def drawn(boxes: int) -> list[Seen]:
+def drawn(boxes: int) -> list[BoxAnnotations]:
     random = np.random.default_rng(1)
     seen = []
     for _ in range(COUNT):
         corner, side = random.uniform(0, 260, (boxes, 2)), random.uniform(10, 60, (boxes, 2))
         edges = np.concatenate([corner, corner + side], axis=1).tolist()
-        seen.append(Seen(tuple(Box(*edge, label=f"c{place % 5}") for place, edge in enumerate(edges))))
+        seen.append(
+            BoxAnnotations(tuple(Box(*edge, label=f"c{place % 5}") for place, edge in enumerate(edges)))
+        )
     return seen
 
 
@@ -67,7 +69,7 @@ def learner_of(
     tasks = build_tasks({name: TASKS[name] for name in names})
     answers: dict[str, list[Any]] = {"kind": [f"k{row % 17}" for row in range(COUNT)], "things": drawn(boxes)}
     for name, task in tasks.items():
-        task.learn(answers[name])
+        task.fit_target(answers[name])
     network = build_network(TABLE, tasks, Path()).to(device)
     augment = Augment(AugmentTable(), network.mean)
     learner = Learner(network, tasks, Equal(), augment, TrainingTable(), device)

@@ -26,7 +26,7 @@ from oneglance import config as configuration
 from oneglance.inference.engine import Engine
 from oneglance.inference.engines.torch import TorchEngine
 from oneglance.inference.export import Exported, as_onnx, drawn, quiet
-from oneglance.inference.parallel_passes import Lanes, threads
+from oneglance.inference.parallel_passes import ParallelPasses, threads
 from oneglance.inference.predictor import Predictor
 from oneglance.network import Network, build_network
 from oneglance.nn.allocator import keep_freed_memory
@@ -78,9 +78,9 @@ def built(name: str) -> tuple[dict[str, Engine], np.ndarray]:
     overrides = [f"{key}={value}" for key, value in values.items()]
     config = configuration.parse(CONFIG, base=Path(), overrides=overrides)
     tasks = build_tasks(config.tasks)
-    tasks["kind"].learn([f"k{row % 17}" for row in range(100)])
-    tasks["view"].learn(["top", "side"])
-    tasks["price"].learn([1.0, 2.0, 3.0])
+    tasks["kind"].fit_target([f"k{row % 17}" for row in range(100)])
+    tasks["view"].fit_target(["top", "side"])
+    tasks["price"].fit_target([1.0, 2.0, 3.0])
 
     def network() -> Network:
         torch.manual_seed(0)
@@ -97,7 +97,7 @@ def built(name: str) -> tuple[dict[str, Engine], np.ndarray]:
 
 
 def measured(engines: dict[str, Engine], canvases: np.ndarray, rounds: int) -> dict[str, float]:
-    works = {name: partial(Lanes(engine).look, canvases) for name, engine in engines.items()}
+    works = {name: partial(ParallelPasses(engine).forward, canvases) for name, engine in engines.items()}
     turns = [{name: seconds(work) for name, work in works.items()} for _ in range(rounds + 1)]
     return {
         ratio: round(statistics.median(turn[below] / turn[above] for turn in turns[1:]), 3)

@@ -53,7 +53,7 @@ def measure(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     tasks = build_tasks({"kind": {"type": "label"}})
     answers = [str(place % 10) for place in range(len(pictures))]
-    tasks["kind"].learn(answers)
+    tasks["kind"].fit_target(answers)
     started = time.perf_counter()
     refs = [FileImage(str(path), path.name) for path in pictures]
     store = open_canvases(refs, Fit(table.size), Limits(), CacheTable(folder=str(folder / "cache")))

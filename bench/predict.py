@@ -101,9 +101,9 @@ def untrained(device: torch.device, precision: str, size: int = 128) -> Predicto
     """A network of usual size that has learned nothing: for speed it makes no difference."""
     config = configuration.parse(CONFIG.replace("{size}", str(size)), base=Path())
     tasks = build_tasks(config.tasks)
-    tasks["kind"].learn([f"k{row % 17}" for row in range(100)])
-    tasks["view"].learn(["top", "side"])
-    tasks["price"].learn([1.0, 2.0, 3.0])
+    tasks["kind"].fit_target([f"k{row % 17}" for row in range(100)])
+    tasks["view"].fit_target(["top", "side"])
+    tasks["price"].fit_target([1.0, 2.0, 3.0])
     network = build_network(config.backbone, tasks, Path()).to(device).eval()
     return Predictor(TorchEngine(network, device, precision), tasks, config)
 

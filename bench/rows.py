@@ -71,7 +71,7 @@ def read_and_check(path: Path) -> dict[str, float]:
     from oneglance.data.inspection.missing_files import missing_pictures
     from oneglance.data.merging.collect import gather
     from oneglance.data.source import open_source
-    from oneglance.data.splitting.split import split, strata
+    from oneglance.data.splitting.split import split, stratify_labels
     from oneglance.task import build_tasks
 
     times, cpu = [time.perf_counter()], time.process_time()
@@ -81,7 +81,7 @@ def read_and_check(path: Path) -> dict[str, float]:
     times.append(time.perf_counter())
     records, missing = missing_pictures(gathered.records)
     times.append(time.perf_counter())
-    classes = strata(records, tasks)
+    classes = stratify_labels(records, tasks)
     parts = split(records, SplitTable(), classes)
     times.append(time.perf_counter())
     wrong = check(records, tasks, parts=parts, classes=classes)

@@ -50,7 +50,7 @@ from oneglance.nn.allocator import keep_freed_memory
 from oneglance.parallel.cpus import processors
 from oneglance.serving.app import Settings, build_app
 from oneglance.serving.http_server import listening, server
-from oneglance.serving.model_pool import Crew
+from oneglance.serving.model_pool import ModelPool
 
 CLIENTS = (1, 8, 64)
 FULL = (16, 64)  # pictures of a batch: whichever is faster is what the machine can do
@@ -74,8 +74,8 @@ def main() -> None:
         refs = written(Path(folder), 200)
         opener = opener_of(given.run or fresh(given.engine, Path(place), given.size), given.size)
         predictor, settings = opener(), Settings()
-        lone = predictor.alone(processors())
-        service = server(build_app(Crew(opener, settings.bounds), settings), settings.bounds)
+        lone = predictor.latency_mode(processors())
+        service = server(build_app(ModelPool(opener, settings.bounds), settings), settings.bounds)
         thread = threading.Thread(target=service.run, kwargs={"sockets": [door]}, daemon=True)
         thread.start()
         while not service.started:

@@ -64,7 +64,7 @@ def built(names: list[str]) -> tuple[dict[str, Task], dict[str, list[Any]]]:
     }
     answers = {name: [task.read(word) for word in said[name]] for name, task in tasks.items()}
     for name, task in tasks.items():
-        task.learn(answers[name])
+        task.fit_target(answers[name])
     return tasks, answers
 
 

@@ -103,7 +103,7 @@ def unfamiliar(predictor: Predictor, refs: Sequence[ImageRef]) -> tuple[np.ndarr
     """How unfamiliar each picture is, and which of them could be read."""
     kept: list[int] = []
     found = decode(refs, predictor.fit, predictor.limits, predictor.config.cache.workers)
-    vectors = [predictor.look(np.stack(batch)).vectors for batch in batches(found, kept)]
+    vectors = [predictor.forward(np.stack(batch)).vectors for batch in batches(found, kept)]
     return predictor.novelty.unfamiliar(np.concatenate(vectors)), kept
 
 

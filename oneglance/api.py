@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from oneglance import config as configuration
 from oneglance.atomic_files import write_text
 from oneglance.config import Config
-from oneglance.data.dataset import Part, load_dataset, refuse
+from oneglance.data.dataset import SplitData, load_dataset, refuse
 from oneglance.data.image_inputs import Paths, read, relative, start_of_names
 from oneglance.data.image_inputs import pictures as pictures_of
 from oneglance.data.images.decode import Limits
@@ -20,7 +20,7 @@ from oneglance.data.inspection.checks import summary, without_unreadable
 from oneglance.data.record import Record
 from oneglance.errors import ConfigError, DataError, Problem, needs_extra
 from oneglance.progress import Screen
-from oneglance.task import build_tasks, learn_all
+from oneglance.task import build_tasks, fit_targets
 from oneglance.terminal import default_screen
 
 if TYPE_CHECKING:
@@ -78,16 +78,20 @@ def check(
     dataset = load_dataset(declared, list(tasks.values()), screen.progress, strict=False)
     problems = list(dataset.problems)
     if not any(problem.fatal for problem in problems):
-        learned = dataset.parts.train
-        wrong = learn_all(tasks, Part([dataset.records[row] for row in learned.tolist()], learned).answers)
-        problems += (Problem(error.where, error.what, error.cure) for error in wrong)
+        learned = dataset.splits.train
+        wrong = fit_targets(
+            tasks, SplitData([dataset.records[row] for row in learned.tolist()], learned).answers
+        )
+        problems += (Problem(error.location, error.what, error.hint) for error in wrong)
     if pictures:
         limits, fit = Limits.declared(declared), Fit.declared(declared)
         refs = [record.image for record in dataset.records]
         for done, found in enumerate(decode(refs, fit, limits, declared.cache.workers), 1):
             screen.progress(done, len(refs), "looking at every picture")
             if isinstance(found, DataError):
-                problems.append(Problem(found.where, found.what, "left out", kind="unreadable", fatal=False))
+                problems.append(
+                    Problem(found.location, found.what, "left out", kind="unreadable", fatal=False)
+                )
     screen.close()
     return problems
 
@@ -109,7 +113,7 @@ def train(
         resume: go on with a training that was stopped.
 
     Raises:
-        OneglanceError: with where, what and cure; StoppedError after Ctrl-C.
+        OneglanceError: with location, what and hint; StoppedError after Ctrl-C.
     """
     with needs_extra("train", "train"):
         from oneglance.data.images.decoded_cache import open_canvases
@@ -129,7 +133,7 @@ def train(
     rows = dataset.rows()
     home = going_on(folder, rows) if folder else begun(new_run(Path(config), out), declared, rows)
     with closing(screen), home as folder:
-        learned = [*dataset.parts.train.tolist(), *dataset.parts.validation.tolist()]
+        learned = [*dataset.splits.train.tolist(), *dataset.splits.validation.tolist()]
         store = open_canvases(
             [dataset.records[row].image for row in learned],
             Fit.declared(declared),
@@ -141,9 +145,9 @@ def train(
             screen.say(str(store.problem))
         for line in without_unreadable(store.failures.values(), len(learned)):
             screen.say(line)
-        folder.write_unreadable((failure.where, failure.what) for failure in store.failures.values())
-        training = dataset.part("train", 0, store.failures)
-        validation = dataset.part("validation", len(dataset.parts.train), store.failures)
+        folder.write_unreadable((failure.location, failure.what) for failure in store.failures.values())
+        training = dataset.split("train", 0, store.failures)
+        validation = dataset.split("validation", len(dataset.splits.train), store.failures)
         session = Session(folder, declared, tasks, store, training, validation, screen)
         if resume and session.resume():
             place = session.learner.place
@@ -207,7 +211,7 @@ def compare(
         What compare.json holds.
 
     Raises:
-        OneglanceError: with where, what and cure; StoppedError after Ctrl-C, and the same call goes on.
+        OneglanceError: with location, what and hint; StoppedError after Ctrl-C, and the same call goes on.
     """
     with needs_extra("train", "compare"):
         from oneglance.evaluation.comparison import compare as comparison
@@ -242,7 +246,7 @@ def group(
         network, and the standard error of that between epochs; and the groups that are proposed.
 
     Raises:
-        OneglanceError: with where, what and cure.
+        OneglanceError: with location, what and hint.
     """
     with needs_extra("train", "group"):
         from oneglance.evaluation import task_grouping
@@ -286,7 +290,7 @@ def tune(
         over the weights as they are, on the same seeds, with its standard ``error``; ``set``, the overrides.
 
     Raises:
-        OneglanceError: with where, what and cure; StoppedError after Ctrl-C, and the same call goes on.
+        OneglanceError: with location, what and hint; StoppedError after Ctrl-C, and the same call goes on.
     """
     with needs_extra("train", "tune"):
         from oneglance.evaluation import loss_weight_search
@@ -427,7 +431,9 @@ def init(
 
     place = Path(out)
     if place.exists() and not force:
-        raise ConfigError("exists already", where=str(place), cure="name another with --out, or add --force")
+        raise ConfigError(
+            "exists already", location=str(place), hint="name another with --out, or add --force"
+        )
     base = place.parent.resolve()
     source: dict[str, Any] = {"path": relative(base, table or pictures)}
     if table is not None:

@@ -78,11 +78,11 @@ def make_folder(path: Path) -> Path:
 def explained(error: OSError, path: Path) -> RunError:
     """The same as a message for people."""
     if error.errno == errno.ENOSPC:
-        return RunError("the disk is full", where=str(path), cure="free some space or name another folder")
+        return RunError("the disk is full", location=str(path), hint="free some space or name another folder")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return RunError(
-            "cannot be written: not allowed", where=str(path), cure="name another folder with --out"
+            "cannot be written: not allowed", location=str(path), hint="name another folder with --out"
         )
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
-        return RunError("cannot be written: a file is in the way", where=str(path))
-    return RunError(f"cannot be written ({error.strerror or error})", where=str(path))
+        return RunError("cannot be written: a file is in the way", location=str(path))
+    return RunError(f"cannot be written ({error.strerror or error})", location=str(path))

@@ -59,7 +59,7 @@ class Backbone(nn.Module):
             ConfigError: the backbone cannot be parted there.
         """
         raise ConfigError(
-            "this backbone has no last stage that a task could have of its own", where="[backbone]"
+            "this backbone has no last stage that a task could have of its own", location="[backbone]"
         )
 
     @abstractmethod

@@ -156,5 +156,7 @@ def build_balancer(name: str, options: Mapping[str, Any]) -> Balancer:
         raise ConfigError(f'[training] has no balancer "{name}".{nearest(name, names())}')
     module = import_module(f"{balancers.__name__}.{name}")
     method: type[Balancer] = getattr(module, name.title().replace("_", ""))
-    built: Balancer = read_table(method, options, where="oneglance.toml", section="training.balancer_options")
+    built: Balancer = read_table(
+        method, options, location="oneglance.toml", section="training.balancer_options"
+    )
     return built

@@ -22,7 +22,7 @@ class View(NamedTuple):
     canvas: tuple[int, int]  # width and height of a picture in pixels
 
     @property
-    def alone(self) -> Tensor:
+    def single_image(self) -> Tensor:
         """bool [n]: it shows one picture only."""
         return self.scale == 1
 

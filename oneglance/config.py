@@ -154,31 +154,33 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         text = path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         raise ConfigError(
-            "there is no such file", where=str(path), cure="write one with: oneglance init PICTURES"
+            "there is no such file", location=str(path), hint="write one with: oneglance init PICTURES"
         ) from None
     except UnicodeDecodeError as error:
-        raise ConfigError(f"is not UTF-8 text (byte {error.start})", where=str(path)) from None
+        raise ConfigError(f"is not UTF-8 text (byte {error.start})", location=str(path)) from None
     except OSError as error:
-        raise ConfigError(f"cannot be read ({error.strerror})", where=str(path)) from None
-    return parse(text, base=path.resolve().parent, where=path.name, overrides=overrides)
+        raise ConfigError(f"cannot be read ({error.strerror})", location=str(path)) from None
+    return parse(text, base=path.resolve().parent, location=path.name, overrides=overrides)
 
 
-def parse(text: str, *, base: Path, where: str = "oneglance.toml", overrides: Sequence[str] = ()) -> Config:
+def parse(
+    text: str, *, base: Path, location: str = "oneglance.toml", overrides: Sequence[str] = ()
+) -> Config:
     """The same for text that is already at hand; ``where`` names it in messages."""
     try:
         tables = tomllib.loads(text.removeprefix("\ufeff"))  # some editors begin a file with this mark
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"is not valid TOML: {error}", where=where) from None
+        raise ConfigError(f"is not valid TOML: {error}", location=location) from None
     for override in overrides:
         tables = with_override(tables, override)
     known = _known_keys(Config, ())
     for word in {"text", "file", "base", "overrides"} & set(tables):
-        raise ConfigError(f'has no key "{word}".{nearest(word, known)}', where=where)
-    config: Config = read_table(Config, tables, where=where)
+        raise ConfigError(f'has no key "{word}".{nearest(word, known)}', location=location)
+    config: Config = read_table(Config, tables, location=location)
     if config.cache.folder:
         folder = str((base / Path(config.cache.folder).expanduser()).resolve())
         config = config.model_copy(update={"cache": config.cache.model_copy(update={"folder": folder})})
-    origin = {"text": text, "file": where, "base": base, "overrides": tuple(overrides)}
+    origin = {"text": text, "file": location, "base": base, "overrides": tuple(overrides)}
     return config.model_copy(update=origin)
 
 
@@ -190,7 +192,7 @@ def with_override(tables: Mapping[str, Any], override: str) -> dict[str, Any]:
     dotted, equals, written = override.partition("=")
     keys = [key.strip() for key in dotted.split(".")]
     if not equals or not all(keys):
-        raise ConfigError(f'"{override}" is not of the form key.path=value', where="--set")
+        raise ConfigError(f'"{override}" is not of the form key.path=value', location="--set")
     try:
         value = tomllib.loads(f"value = {written}")["value"]
     except (ValueError, RecursionError):
@@ -201,19 +203,19 @@ def with_override(tables: Mapping[str, Any], override: str) -> dict[str, Any]:
         if isinstance(place, list):
             if not key.isdigit() or int(key) >= len(place):
                 what = f'"{override}" names number {key} of {len(place)}'
-                raise ConfigError(what, where="--set", cure="they are numbered from 0")
+                raise ConfigError(what, location="--set", hint="they are numbered from 0")
             place = place[int(key)]
         else:
             place = place.setdefault(key, {})
         if not isinstance(place, dict | list):
-            raise ConfigError(f'"{override}" goes through "{key}", which is a value', where="--set")
+            raise ConfigError(f'"{override}" goes through "{key}", which is a value', location="--set")
     if isinstance(place, list):
-        raise ConfigError(f'"{override}" ends in a list, not at a key', where="--set")
+        raise ConfigError(f'"{override}" ends in a list, not at a key', location="--set")
     place[keys[-1]] = value
     return changed
 
 
-def read_table(model: type[BaseModel], table: Mapping[str, Any], *, where: str, section: str = "") -> Any:
+def read_table(model: type[BaseModel], table: Mapping[str, Any], *, location: str, section: str = "") -> Any:
     """Validate one table into ``model``; every wrong key of it is told at once.
 
     Raises:
@@ -227,7 +229,7 @@ def read_table(model: type[BaseModel], table: Mapping[str, Any], *, where: str, 
             found.setdefault(_key(model, detail["loc"]), []).append(detail)
         lines = [_explain(model, table, key, details, section) for key, details in found.items()]
         raise ConfigError(
-            "\n".join([lines[0], *(f"{where}: {line}" for line in lines[1:])]), where=where
+            "\n".join([lines[0], *(f"{location}: {line}" for line in lines[1:])]), location=location
         ) from None
 
 

@@ -24,7 +24,9 @@ def demo(folder: str | Path = "demo", *, screen: Screen | None = None) -> Run:
     place = make_folder(Path(folder))
     data, config = place / "scenes", place / "oneglance.toml"
     if config.exists() and config.read_bytes() != DEMO.encode():
-        raise ConfigError("is another one already", where=str(config), cure="name a new folder for the demo")
+        raise ConfigError(
+            "is another one already", location=str(config), hint="name a new folder for the demo"
+        )
     screen.say("drawing pictures, with a few answers left out on purpose")
     write_scenes(data)
     write_text(config, DEMO)

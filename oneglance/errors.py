@@ -1,6 +1,6 @@
 """What oneglance says when something is wrong, and the tree of its errors.
 
-OneglanceError                 where, what, cure: one message, never a traceback in the shell
+OneglanceError                 location, what, hint: one message, never a traceback in the shell
 ├── ConfigError                oneglance.toml or a --set says something impossible
 ├── DataError                  pictures or answers that cannot be used; may hold many problems
 │   └── PictureError           one picture cannot be decoded whole
@@ -27,22 +27,32 @@ class Problem:
     ``kind`` groups problems that are counted together ("the count and one example").
     """
 
-    where: str
+    location: str
     what: str
-    cure: str = ""
+    hint: str = ""
     kind: str = ""
     fatal: bool = True
 
+    def to_dict(self) -> dict[str, str | bool]:
+        """As ``check --json`` prints it: ``where`` and ``cure`` are the location and the hint."""
+        return {
+            "where": self.location,
+            "what": self.what,
+            "cure": self.hint,
+            "kind": self.kind,
+            "fatal": self.fatal,
+        }
+
     def __str__(self) -> str:
-        return f"{self.where}  {self.what}" + (f" — {self.cure}" if self.cure else "")
+        return f"{self.location}  {self.what}" + (f" — {self.hint}" if self.hint else "")
 
 
 class OneglanceError(Exception):
-    """Something the user can mend. ``str()`` is the whole message: where – what – cure."""
+    """Something the user can mend. ``str()`` is the whole message: location – what – hint."""
 
-    def __init__(self, what: str, *, where: str = "", cure: str = "") -> None:
-        self.where, self.what, self.cure = where, what, cure
-        super().__init__((f"{where}: " if where else "") + what + (f" — {cure}" if cure else ""))
+    def __init__(self, what: str, *, location: str = "", hint: str = "") -> None:
+        self.location, self.what, self.hint = location, what, hint
+        super().__init__((f"{location}: " if location else "") + what + (f" — {hint}" if hint else ""))
 
 
 class ConfigError(OneglanceError):
@@ -53,9 +63,9 @@ class DataError(OneglanceError):
     """Pictures or answers that cannot be used."""
 
     def __init__(
-        self, what: str, *, where: str = "", cure: str = "", problems: Sequence[Problem] = ()
+        self, what: str, *, location: str = "", hint: str = "", problems: Sequence[Problem] = ()
     ) -> None:
-        super().__init__(what, where=where, cure=cure)
+        super().__init__(what, location=location, hint=hint)
         self.problems = tuple(problems)
 
 
@@ -83,12 +93,12 @@ class MissingExtraError(OneglanceError):
     """A verb needs packages that are not installed."""
 
 
-class Misfit(ValueError):  # noqa: N818 - not an error by itself: the reader of the answer adds the place
+class InvalidAnswer(ValueError):  # noqa: N818 - not an error by itself: the reader of the answer adds the place
     """An answer that a task cannot understand; the caller knows where it stands."""
 
-    def __init__(self, what: str, cure: str = "") -> None:
+    def __init__(self, what: str, hint: str = "") -> None:
         super().__init__(what)
-        self.what, self.cure = what, cure
+        self.what, self.hint = what, hint
 
 
 LISTED = 20  # known words that a message lists
@@ -118,5 +128,5 @@ def needs_extra(extra: str, verb: str) -> Iterator[None]:
         if (error.name or "").partition(".")[0] == "oneglance":
             raise
         raise MissingExtraError(
-            f"{verb} needs the package {error.name}", cure=f'pip install "oneglance[{extra}]"'
+            f"{verb} needs the package {error.name}", hint=f'pip install "oneglance[{extra}]"'
         ) from None

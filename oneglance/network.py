@@ -47,17 +47,17 @@ class Network(nn.Module):
     ) -> None:
         super().__init__()
         self.frozen, self.mirror = False, mirror
-        self.whole = [name for name, task in tasks.items() if not task.has_places]
+        self.whole = [name for name, task in tasks.items() if not task.is_spatial]
         self.backbone = backbone
         self.register_buffer("mean", 255 * torch.tensor(backbone.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", 255 * torch.tensor(backbone.std).view(1, 3, 1, 1), persistent=False)
         self.uses = {name: tuple(task.uses) for name, task in tasks.items()}
-        backbone.gives_maps = any(task.has_places for task in tasks.values())
+        backbone.gives_maps = any(task.is_spatial for task in tasks.values())
         self.branches = branches(backbone, tasks, private)
         backbone.gives_below = bool(self.branches)
         self.adapters = nn.ModuleDict(
             {
-                f"{name} adapter": Adapter(backbone.shape, places=tasks[name].has_places)
+                f"{name} adapter": Adapter(backbone.shape, places=tasks[name].is_spatial)
                 for name in owners(private, "adapter")
             }
         )
@@ -117,9 +117,9 @@ class Network(nn.Module):
 
     def forward(self, pictures: Tensor) -> dict[str, Tensor]:
         """Pictures [n, 3, h, w] in 0 to 255 to the raw output of every task."""
-        return self.look(pictures)[1]
+        return self.forward_with_features(pictures)[1]
 
-    def look(self, pictures: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward_with_features(self, pictures: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """(feature vectors [n, d], raw output of every task) of pictures [n, 3, h, w] in 0 to 255."""
         features = self.features(pictures)
         raw = self.answer(features)

@@ -61,8 +61,8 @@ class RunFolder:
         if (path / "config.toml").exists():
             raise RunError(
                 "holds a run already",
-                where=str(path),
-                cure="continue it with --resume, or name another --out",
+                location=str(path),
+                hint="continue it with --resume, or name another --out",
             )
         make_folder(path)
         run = cls(path)
@@ -80,10 +80,10 @@ class RunFolder:
         run = cls(path)
         if not run.path.is_dir():
             raise RunError(
-                "there is no such run folder", where=str(path), cure="list them with: oneglance runs"
+                "there is no such run folder", location=str(path), hint="list them with: oneglance runs"
             )
         if not (run / "config.toml").is_file():
-            raise RunError("is not a run folder: it has no config.toml", where=str(path))
+            raise RunError("is not a run folder: it has no config.toml", location=str(path))
         return run
 
     def __truediv__(self, name: str) -> Path:
@@ -97,7 +97,7 @@ class RunFolder:
         with self._whole("overrides.json"):
             base, overrides = Path(kept["base"]), [str(override) for override in kept["set"]]
         text = self.read_text("config.toml")
-        return configuration.parse(text, base=base, where=str(self / "config.toml"), overrides=overrides)
+        return configuration.parse(text, base=base, location=str(self / "config.toml"), overrides=overrides)
 
     def write_split(self, rows: Iterable[Sequence[str]]) -> None:
         """Rows of (picture, group, part)."""
@@ -115,7 +115,9 @@ class RunFolder:
 
     def write_unreadable(self, failures: Iterable[tuple[str, str]]) -> None:
         """(picture, why it cannot be decoded) of everything that training leaves out."""
-        write_json(self / "unreadable.json", [{"image": where, "error": what} for where, what in failures])
+        write_json(
+            self / "unreadable.json", [{"image": location, "error": what} for location, what in failures]
+        )
 
     def unreadable(self) -> list[dict[str, str]]:
         """What write_unreadable() wrote."""
@@ -144,7 +146,7 @@ class RunFolder:
         try:
             state: dict[str, Any] = read_plain(path)
         except WeightsError as error:
-            raise RunError(error.what, where=error.where, cure=ANEW) from None
+            raise RunError(error.what, location=error.location, hint=ANEW) from None
         return state
 
     def save_weights(self, tensors: Mapping[str, Tensor]) -> None:
@@ -212,10 +214,10 @@ class RunFolder:
         if not self.finished:
             raise RunError(
                 "this run is not finished",
-                where=str(self.path),
-                cure=f"continue it with: oneglance train {self.path} --resume",
+                location=str(self.path),
+                hint=f"continue it with: oneglance train {self.path} --resume",
             )
-        tasks = build_tasks(config.tasks, where=str(self / "config.toml"))
+        tasks = build_tasks(config.tasks, location=str(self / "config.toml"))
         states = self.read_json("tasks.json")
         with self._whole("tasks.json"):
             for name, task in tasks.items():
@@ -231,7 +233,7 @@ class RunFolder:
             load_weights=False,
             private=config.training.private_stage,
         )
-        fill(network, self.network_tensors(), where=str(self / "weights.safetensors"))
+        fill(network, self.network_tensors(), location=str(self / "weights.safetensors"))
         return network.eval()
 
     def network_tensors(self) -> dict[str, Tensor]:
@@ -246,7 +248,7 @@ class RunFolder:
         try:
             return read_tensors(self / name)
         except WeightsError as error:
-            raise RunError(error.what, where=error.where, cure=ANEW) from None
+            raise RunError(error.what, location=error.location, hint=ANEW) from None
 
     def read_json(self, name: str) -> Any:
         """One of the JSON files.
@@ -269,7 +271,7 @@ class RunFolder:
                 return (self / name).read_bytes().decode("utf-8")
         except OSError as error:
             what = "is missing" if isinstance(error, FileNotFoundError) else "cannot be read"
-            raise RunError(what, where=str(self / name), cure=ANEW) from None
+            raise RunError(what, location=str(self / name), hint=ANEW) from None
 
     @contextmanager
     def _whole(self, name: str) -> Iterator[None]:
@@ -277,7 +279,7 @@ class RunFolder:
         try:
             yield
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError, csv.Error):
-            raise RunError("is damaged", where=str(self / name), cure=ANEW) from None
+            raise RunError("is damaged", location=str(self / name), hint=ANEW) from None
 
 
 def new_place(folder: Path, name: str) -> Path:
@@ -322,6 +324,6 @@ def overview(run: RunFolder) -> dict[str, Any]:
         "epochs": len(history),
         "best_epoch": kept["epoch"] if kept else None,
         "skill": kept["skill"] if kept else None,
-        "scores": {name: found.get(name, {}).get(task.deciding) for name, task in tasks.items()},
+        "scores": {name: found.get(name, {}).get(task.primary_metric) for name, task in tasks.items()},
         "seconds": sum(row["seconds"] for row in history),
     }

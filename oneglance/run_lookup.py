@@ -36,7 +36,7 @@ def going_on(folder: RunFolder, rows: list[tuple[str, str, str]]) -> Iterator[Ru
     """
     if folder.split() != rows:
         raise RunError(
-            "the data have changed since this run began", where=str(folder.path), cure="train anew"
+            "the data have changed since this run began", location=str(folder.path), hint="train anew"
         )
     yield folder
 
@@ -48,11 +48,13 @@ def chosen(
     if not resume:
         if given.is_dir():
             raise ConfigError(
-                "is a folder, not a configuration", where=str(given), cure="to go on with a run, add --resume"
+                "is a folder, not a configuration",
+                location=str(given),
+                hint="to go on with a run, add --resume",
             )
         return None, configuration.load(given, overrides)
     if overrides:
-        raise ConfigError("--set cannot change a run that goes on", cure="train anew")
+        raise ConfigError("--set cannot change a run that goes on", hint="train anew")
     if given.is_dir():
         folder = RunFolder.open(given)
         return folder, folder.config()
@@ -62,8 +64,8 @@ def chosen(
     if then.text != wanted.text:
         raise RunError(
             f"was begun with another configuration than {given} is now",
-            where=str(folder.path),
-            cure=f"train anew, or go on as it began: oneglance train {folder.path} --resume",
+            location=str(folder.path),
+            hint=f"train anew, or go on as it began: oneglance train {folder.path} --resume",
         )
     return folder, then
 
@@ -89,7 +91,7 @@ def newest_of(config: Config, name: str) -> RunFolder:
     ]
     if not unfinished:
         raise RunError(
-            f"no unfinished run of {name} in runs/", cure="name its folder: oneglance train RUN --resume"
+            f"no unfinished run of {name} in runs/", hint="name its folder: oneglance train RUN --resume"
         )
     return max(unfinished, key=lambda run: (run / "config.toml").stat().st_mtime)
 

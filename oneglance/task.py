@@ -2,7 +2,7 @@
 
 A task is told what people said (``read``), learns from the training part (``learn``), turns answers into
 arrays (``encode``), asks the network (``head``, ``loss``), and turns what the network says into answers that
-people can read (``calibrate``, ``decode``) and score (``evidence``, ``metrics``). Nobody asks a task what
+people can read (``calibrate``, ``decode``) and score (``metric_state``, ``metrics``). Nobody asks a task what
 type it is. Torch ends at the raw output: all after it is NumPy, the same for torch, ONNX and HTTP.
 """
 
@@ -37,7 +37,7 @@ Target = dict[str, np.ndarray]
 Prediction = dict[str, Any]
 """One answer as ``predict`` writes it: plain values that JSON can hold."""
 
-Evidence = dict[str, Any]
+MetricState = dict[str, Any]
 """What metrics need of the answered pictures, worked out once, for metrics are asked for many resamples."""
 
 
@@ -52,9 +52,9 @@ class Task(Table, ABC):
 
     _name: str = PrivateAttr("")
 
-    deciding: ClassVar[str]  # the metric that decides, one of metrics()
+    primary_metric: ClassVar[str]  # the metric that decides, one of metrics()
     best: ClassVar[float] = 1.0  # its value when every answer is right
-    has_places: ClassVar[bool] = False  # its answers lie somewhere in the picture, and its head needs maps
+    is_spatial: ClassVar[bool] = False  # its answers lie somewhere in the picture, and its head needs maps
     meaning: ClassVar[Mapping[str, str]] = {}  # what each metric says, in a few words for the report
 
     @property
@@ -78,7 +78,7 @@ class Task(Table, ABC):
         """How often, each time changed in another way, it wants to see a picture of a batch."""
         return 1
 
-    def join(self, others: Mapping[str, Task], where: str, section: str) -> None:
+    def join(self, others: Mapping[str, Task], location: str, section: str) -> None:
         """Meet the other tasks of the configuration, once all of ``section`` of the file ``where`` are read.
 
         Raises:
@@ -97,10 +97,10 @@ class Task(Table, ABC):
             asked: the classes that this source's people looked for; None: all.
 
         Raises:
-            Misfit: it cannot be such an answer; with the cure.
+            InvalidAnswer: it cannot be such an answer; with a hint.
         """
 
-    def strata(self, answer: Any) -> Iterable[str]:
+    def stratify_labels(self, answer: Any) -> Iterable[str]:
         """The classes that ``answer`` counts for, where the task has classes."""
         return ()
 
@@ -108,12 +108,12 @@ class Task(Table, ABC):
         """What two sources say together of the same picture. Equal answers are not asked about.
 
         Raises:
-            Misfit: they contradict each other; see ``data.union.Unite``.
+            InvalidAnswer: they contradict each other; see ``data.union.Unite``.
         """
         return unite_same(self.name, first, again)
 
     @abstractmethod
-    def learn(self, answers: Sequence[Any]) -> None:
+    def fit_target(self, answers: Sequence[Any]) -> None:
         """Learn classes and scale from the known answers of the training part.
 
         Raises:
@@ -124,7 +124,7 @@ class Task(Table, ABC):
     def encode(self, answers: Sequence[Any | None]) -> Target:
         """Arrays over all of ``answers``; None gives an unknown target."""
 
-    def place(self, answer: Any, placement: Placement) -> Any:
+    def to_canvas(self, answer: Any, placement: Placement) -> Any:
         """An answer about an upright picture as one about its canvas; only what has a place changes."""
         return answer
 
@@ -149,7 +149,7 @@ class Task(Table, ABC):
 
         if view.tiles.shape[1] == 1:
             return dict(target)
-        alone = view.alone
+        alone = view.single_image
         unknown = {name: torch.as_tensor(array) for name, array in self.encode([None]).items()}
         return {
             name: torch.where(
@@ -184,33 +184,33 @@ class Task(Table, ABC):
     def decode(self, raw: np.ndarray) -> list[Prediction]:
         """One answer per row of ``raw``, about the canvas."""
 
-    def place_back(self, prediction: Prediction, placement: Placement) -> Prediction:
+    def to_image(self, prediction: Prediction, placement: Placement) -> Prediction:
         """The mirror of place(): an answer about the canvas as one about the upright picture."""
         return prediction
 
-    def shown(self, prediction: Prediction) -> Prediction:
+    def visible(self, prediction: Prediction) -> Prediction:
         """What a user sees of it; the rest is for scores alone."""
         return prediction
 
     @abstractmethod
-    def evidence(self, predictions: Sequence[Prediction], answers: Sequence[Any]) -> Evidence:
+    def metric_state(self, predictions: Sequence[Prediction], answers: Sequence[Any]) -> MetricState:
         """What metrics() needs, for pictures whose answer is known."""
 
     @abstractmethod
-    def metrics(self, evidence: Evidence, weights: np.ndarray) -> dict[str, float]:
+    def metrics(self, metric_state: MetricState, weights: np.ndarray) -> dict[str, float]:
         """Every metric of this type, each picture counted ``weights`` times (float64 [n], at least one
         above 0); NaN where undefined. Cheap: called once per bootstrap resample.
         """
 
     @abstractmethod
-    def wrongness(self, evidence: Evidence) -> np.ndarray:
+    def sample_errors(self, metric_state: MetricState) -> np.ndarray:
         """float64 [n]: how wrong each answer is; larger is worse."""
 
-    def details(self, evidence: Evidence) -> list[Detail]:
+    def details(self, metric_state: MetricState) -> list[Detail]:
         """What the report shows besides the metrics."""
         return []
 
-    def constant(self, count: int) -> list[Prediction]:
+    def constant_baseline(self, count: int) -> list[Prediction]:
         """The baseline that never looks, ``count`` times."""
         return self.decode(self.constant_raw()) * count
 
@@ -226,24 +226,24 @@ class Task(Table, ABC):
         return f"{value:.3f}"
 
     @abstractmethod
-    def words(self, answer: Any) -> str:
+    def format(self, answer: Any) -> str:
         """A typed answer as a person reads it."""
 
     @abstractmethod
-    def predicted_words(self, prediction: Prediction) -> str:
+    def format_prediction(self, prediction: Prediction) -> str:
         """A prediction as a person reads it."""
 
     def detections(self, prediction: Prediction) -> list[Prediction]:
         """What lies somewhere in the picture: ``{"box", "label", "confidence", "attributes"}``."""
         return []
 
-    def marks(self, answer: Any) -> list[tuple[Sequence[float], str, int]]:
+    def overlays(self, answer: Any) -> list[tuple[Sequence[float], str, int]]:
         """What of a typed answer can be drawn: (box x0 y0 x1 y1, caption, number of its class); the first
         lie on top.
         """
         return []
 
-    def predicted_marks(self, prediction: Prediction) -> list[tuple[Sequence[float], str, int]]:
+    def predicted_overlays(self, prediction: Prediction) -> list[tuple[Sequence[float], str, int]]:
         """The same of a prediction."""
         return []
 
@@ -270,7 +270,7 @@ def task_class(kind: str) -> type[Task]:
 
 
 def build_tasks(
-    tables: Mapping[str, Mapping[str, Any]], where: str = "oneglance.toml", section: str = "tasks"
+    tables: Mapping[str, Mapping[str, Any]], location: str = "oneglance.toml", section: str = "tasks"
 ) -> dict[str, Task]:
     """The tasks of the tables in [``section``], in an order in which each comes after those it ``uses``.
 
@@ -281,36 +281,36 @@ def build_tasks(
     wrong: list[str] = []
     for name, table in tables.items():
         if "type" not in table:
-            wrong.append(f'{where}: [{section}.{name}] needs the key "type".{nearest("", kinds())}')
+            wrong.append(f'{location}: [{section}.{name}] needs the key "type".{nearest("", kinds())}')
             continue
         kind = str(table["type"])
         if kind not in kinds():
-            wrong.append(f'{where}: [{section}.{name}] has no type "{kind}".{nearest(kind, kinds())}')
+            wrong.append(f'{location}: [{section}.{name}] has no type "{kind}".{nearest(kind, kinds())}')
             continue
         try:
-            built[name] = read_table(task_class(kind), table, where=where, section=f"{section}.{name}")
+            built[name] = read_table(task_class(kind), table, location=location, section=f"{section}.{name}")
         except ConfigError as error:
             wrong.append(str(error))
             continue
         if not re.fullmatch(r"\w[\w -]*", name):
-            wrong.append(f'{where}: [{section}."{name}"] a name is letters, digits, _, - and spaces')
+            wrong.append(f'{location}: [{section}."{name}"] a name is letters, digits, _, - and spaces')
         built[name]._name = name
         wrong.extend(
-            f'{where}: [{section}.{name}] uses "{used}", which is no task.{nearest(used, tables)}'
+            f'{location}: [{section}.{name}] uses "{used}", which is no task.{nearest(used, tables)}'
             for used in built[name].uses
             if used not in tables
         )
     for task in built.values():
         try:
-            task.join(built, where, f"{section}.{task.name}")
+            task.join(built, location, f"{section}.{task.name}")
         except ConfigError as error:
             wrong.append(str(error))
     if wrong:
         raise ConfigError("\n".join(wrong))
-    return _used_first(built, where)
+    return _used_first(built, location)
 
 
-def learn_all(tasks: Mapping[str, Task], answers: Callable[[str], Sequence[Any | None]]) -> list[DataError]:
+def fit_targets(tasks: Mapping[str, Task], answers: Callable[[str], Sequence[Any | None]]) -> list[DataError]:
     """Every task learns its classes and scale from ``answers(name)``, None where nobody looked.
 
     Returns:
@@ -319,18 +319,18 @@ def learn_all(tasks: Mapping[str, Task], answers: Callable[[str], Sequence[Any |
     wrong = []
     for name, task in tasks.items():
         try:
-            task.learn([answer for answer in answers(name) if answer is not None])
+            task.fit_target([answer for answer in answers(name) if answer is not None])
         except DataError as error:
             wrong.append(error)
     return wrong
 
 
-def _used_first(built: Mapping[str, Task], where: str) -> dict[str, Task]:
+def _used_first(built: Mapping[str, Task], location: str) -> dict[str, Task]:
     ordered: dict[str, Task] = {}
     while len(ordered) < len(built):
         ready = [n for n, t in built.items() if n not in ordered and all(u in ordered for u in t.uses)]
         if not ready:
             circle = ", ".join(name for name in built if name not in ordered)
-            raise ConfigError(f"the tasks {circle} use each other in a circle", where=where)
+            raise ConfigError(f"the tasks {circle} use each other in a circle", location=location)
         ordered.update({name: built[name] for name in ready})
     return ordered

@@ -64,7 +64,7 @@ def as_text(said: Any) -> str:
     return str(said).strip()
 
 
-def known_rows(raw: np.ndarray, answers: Sequence[Any | None]) -> tuple[np.ndarray, list[Any]]:
+def labelled_rows(raw: np.ndarray, answers: Sequence[Any | None]) -> tuple[np.ndarray, list[Any]]:
     """Only the rows whose answer is known."""
     rows = [row for row, answer in enumerate(answers) if answer is not None]
     return np.asarray(raw, dtype=np.float64)[rows], [answers[row] for row in rows]

@@ -24,7 +24,7 @@ from support.user import CONFIG, PICTURES, TASKS, files, home, trained  # noqa: 
 import oneglance
 from oneglance import demonstration
 from oneglance.data import synthetic
-from oneglance.data.record import Box, Record, Seen
+from oneglance.data.record import Box, BoxAnnotations, Record
 from oneglance.data.source import open_source
 from oneglance.errors import ConfigError, DataError, RunError, StoppedError
 from oneglance.progress import Screen
@@ -146,7 +146,7 @@ def test_convert_joins_sources_and_loses_nothing(home: Path) -> None:
         "00003.png": ("wild", "test"),
     }
     boxes = {name: said["objects"] for name, said in found.items() if "objects" in said}
-    assert boxes["00001.png"] == Seen((Box(1, 2, 9, 12, "dog"),), frozenset({"cat", "dog"}))
+    assert boxes["00001.png"] == BoxAnnotations((Box(1, 2, 9, 12, "dog"),), frozenset({"cat", "dog"}))
     assert "00003.png" not in boxes, "nobody looked for boxes in it"
     for name in found:
         assert (Path("new/images") / name).read_bytes() == (Path("scenes/images") / name).read_bytes()
@@ -186,11 +186,11 @@ def test_check_tells_all_and_changes_nothing(home: Path) -> None:
     screen = Heard()
     problems = oneglance.check("oneglance.toml", screen=screen)
     found = {problem.kind: problem for problem in problems}
-    assert found["picture not there"].where == "labels.csv:62"
-    assert found["misfit: covered"].where == "labels.csv:63"
+    assert found["picture not there"].location == "labels.csv:62"
+    assert found["misfit: covered"].location == "labels.csv:63"
     assert found["misfit: covered"].fatal
     assert not found["unreadable"].fatal
-    assert found["unreadable"].where == "images/00003.png"
+    assert found["unreadable"].location == "images/00003.png"
     assert screen.done["looking at every picture"] == (PICTURES, PICTURES)
     assert screen.closed
     assert files(home) == before

@@ -1,4 +1,4 @@
-"""Whatever is wrong ends in one message with where, what and cure, exit code 1, and nothing half-written."""
+"""Whatever is wrong ends in one message with location, what and hint, exit code 1, and nothing half done."""
 
 # ruff: noqa: F811 - a fixture is imported, and then the name of an argument
 

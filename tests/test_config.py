@@ -43,7 +43,7 @@ def test_it_remembers_where_it_came_from(tmp_path: Path) -> None:
     assert config.text.encode() == file.read_bytes()
     assert (config.file, config.base) == ("clothes.toml", tmp_path.resolve())
     assert config.overrides == ("training.epochs=3",)
-    again = parse(config.text, base=config.base, where=config.file, overrides=config.overrides)
+    again = parse(config.text, base=config.base, location=config.file, overrides=config.overrides)
     assert again == config
 
 
@@ -125,7 +125,7 @@ def test_any_set_is_read_or_refused(key: str, value: str) -> None:
     try:
         read(SHORT, f"{key}={value}", f"training.{key}={value}", f"backbone.options.{key}={value}")
     except ConfigError as error:
-        assert error.where
+        assert error.location
 
 
 # What is wrong.
@@ -237,7 +237,7 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path, content: bytes, words: s
     file.write_bytes(content)
     with pytest.raises(ConfigError) as found:
         load(file)
-    assert str(found.value).startswith("oneglance.toml: ") or found.value.where == str(file)
+    assert str(found.value).startswith("oneglance.toml: ") or found.value.location == str(file)
     assert words in str(found.value)
 
 
@@ -268,7 +268,7 @@ def test_any_table_is_read_or_refused_in_one_line_per_key(section: str, table: d
 
     whole = {"sources": [{"path": "x"}], "tasks": {"kind": {"type": "label"}}, section: table}
     try:
-        read_table(Config, whole, where="oneglance.toml")
+        read_table(Config, whole, location="oneglance.toml")
     except ConfigError as error:
         for line in str(error).split("\noneglance.toml: "):
             assert "Input should" not in line

@@ -117,5 +117,5 @@ def test_whole_files_in_the_docs_are_valid(text: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("file", sorted((ROOT / "examples").glob("*.toml")), ids=lambda file: file.stem)
 def test_examples_are_valid(file: Path) -> None:
     read = config.load(file)
-    build_tasks(read.tasks, where=file.name)
+    build_tasks(read.tasks, location=file.name)
     assert not any(Path(source["path"]).is_absolute() for source in read.sources)

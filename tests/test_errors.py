@@ -1,4 +1,4 @@
-"""Messages: where, what, cure; the nearest word; the extra that is missing."""
+"""Messages: location, what, hint; the nearest word; the extra that is missing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
 
 
 @pytest.mark.parametrize(
-    ("where", "cure", "message"),
+    ("location", "hint", "message"),
     [
         ("", "", "is bad"),
         ("a.csv", "", "a.csv: is bad"),
@@ -32,10 +32,10 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
         ("a.csv", "mend it", "a.csv: is bad — mend it"),
     ],
 )
-def test_a_message_is_where_what_cure(where: str, cure: str, message: str) -> None:
-    error = OneglanceError("is bad", where=where, cure=cure)
+def test_a_message_is_where_what_cure(location: str, hint: str, message: str) -> None:
+    error = OneglanceError("is bad", location=location, hint=hint)
     assert str(error) == message
-    assert (error.where, error.what, error.cure) == (where, "is bad", cure)
+    assert (error.location, error.what, error.hint) == (location, "is bad", hint)
 
 
 def test_a_problem_reads_the_same() -> None:

@@ -11,14 +11,14 @@ from torch import Tensor, nn
 
 from oneglance.backbone import build_backbone
 from oneglance.config import BackboneTable
-from oneglance.data.record import Box, Seen
+from oneglance.data.record import Box, BoxAnnotations
 from oneglance.network import Network, build_network
 from oneglance.nn.mlp import MLP
 from oneglance.task import build_tasks
 
 WIDTH = 36  # of the feature vector: 4 means of the first stage, 16 of the second, and its 16 maxima
 TABLE = BackboneTable(name="small", size=16, options={"width": 4, "depth": 2})
-APPLES = [Seen((Box(2, 2, 12, 12, "apple"),)), Seen(())]
+APPLES = [BoxAnnotations((Box(2, 2, 12, 12, "apple"),)), BoxAnnotations(())]
 ANSWERS: dict[str, list[Any]] = {"label": ["a", "b", "c"], "number": [1.0, 2.0, 4.0], "boxes": APPLES}
 ANSWERS["embedding"] = ANSWERS["label"]
 BOXES = {"type": "boxes", "levels": 1, "width": 8, "depth": 1, "bins": 4}
@@ -28,7 +28,7 @@ def network(**tables: dict[str, Any]) -> Network:
     torch.manual_seed(0)
     tasks = build_tasks({name: {"type": "label", **table} for name, table in tables.items()})
     for task in tasks.values():
-        task.learn(ANSWERS[task.type])
+        task.fit_target(ANSWERS[task.type])
     return build_network(TABLE, tasks, Path()).eval()
 
 
@@ -135,7 +135,7 @@ def test_features_then_answers_is_the_whole() -> None:
 
 def test_the_first_answers_are_nearly_the_constant_ones() -> None:
     tasks = build_tasks({"kind": {"type": "label", "hidden": [8]}})
-    tasks["kind"].learn(["a"] * 8 + ["b"])
+    tasks["kind"].fit_target(["a"] * 8 + ["b"])
     raw = build_network(TABLE, tasks, Path()).eval()(pictures())["kind"]
     torch.testing.assert_close(
         raw, torch.as_tensor(tasks["kind"].constant_raw()).expand(3, -1), atol=0.3, rtol=0
@@ -215,7 +215,7 @@ def test_the_vector_of_small_tells_how_much_and_the_most() -> None:
 
 def test_heads_do_not_care_about_the_backbone() -> None:
     tasks = build_tasks({"kind": {"type": "label"}})
-    tasks["kind"].learn(["a", "b"])
+    tasks["kind"].fit_target(["a", "b"])
     wide = BackboneTable(name="small", size=16, options={"width": 8, "depth": 2})
     found = Network(build_backbone(wide, Path()), tasks)
     assert inputs(found, "kind") == 2 * WIDTH

@@ -115,7 +115,7 @@ def test_tables_are_valid(text: str, tmp_path: Path) -> None:
     if {"sources", "tasks"} <= set(tables):
         read = config.parse(text, base=tmp_path)
     else:
-        read = config.read_table(config.Config, WHOLE | tables, where="oneglance.toml")
+        read = config.read_table(config.Config, WHOLE | tables, location="oneglance.toml")
     build_tasks(read.tasks)
 
 

@@ -196,7 +196,7 @@ def test_text_of_another_form_is_named(copied: Path, name: str, content: str) ->
     (copied / name).write_text(content)
     with pytest.raises(RunError, match="is damaged — train anew with another --out") as caught:
         READERS[name](RunFolder.open(copied))
-    assert caught.value.where == str(copied / name)
+    assert caught.value.location == str(copied / name)
 
 
 @pytest.mark.parametrize("name", ["overrides.json", "tasks.json", "weights.safetensors", "split.csv"])
@@ -216,7 +216,7 @@ def test_a_file_cut_short_is_named(copied: Path, name: str) -> None:
         (copied / name).write_bytes(whole[:length])
         with pytest.raises(RunError, match=r"cannot be read: it is damaged.* — train anew") as caught:
             READERS[name](run)
-        assert caught.value.where == str(copied / name)
+        assert caught.value.location == str(copied / name)
 
 
 RAN: list[str] = []

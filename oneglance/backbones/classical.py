@@ -120,6 +120,6 @@ def narrower(table: BackboneTable, share: float) -> None:
 def build(table: BackboneTable, base: Path, *, load_weights: bool) -> Classical:
     """See ``backbone.build_backbone``."""
     if table.weights not in ("", "none", "pretrained"):
-        raise ConfigError("[backbone] classical has no weights", cure="take the key `weights` out")
-    read_table(Table, table.options, where="oneglance.toml", section="backbone.options")  # there are none
+        raise ConfigError("[backbone] classical has no weights", hint="take the key `weights` out")
+    read_table(Table, table.options, location="oneglance.toml", section="backbone.options")  # there are none
     return Classical(*table.canvas)

@@ -128,7 +128,9 @@ def pooled(x: Tensor) -> Tensor:
 
 def build(table: BackboneTable, base: Path, *, load_weights: bool) -> Small:
     """See ``backbone.build_backbone``."""
-    options: Options = read_table(Options, table.options, where="oneglance.toml", section="backbone.options")
+    options: Options = read_table(
+        Options, table.options, location="oneglance.toml", section="backbone.options"
+    )
     network = Small(options, *table.canvas)
     if load_weights and table.weights not in ("", "none"):
         load_file(network, (base / Path(table.weights).expanduser()).resolve())
@@ -140,7 +142,9 @@ def narrower(table: BackboneTable, share: float) -> BackboneTable | None:
     """See ``backbone.narrower``: parameters go with the square of the width."""
     if table.weights not in ("", "none"):
         return None
-    options: Options = read_table(Options, table.options, where="oneglance.toml", section="backbone.options")
+    options: Options = read_table(
+        Options, table.options, location="oneglance.toml", section="backbone.options"
+    )
     width = round(options.width * share**0.5)
     if width < 4:  # the least that its options allow
         return None

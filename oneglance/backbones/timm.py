@@ -75,8 +75,8 @@ class Timm(Backbone):
         if not same:
             raise ConfigError(
                 "[training] private_stage: this model has no last stage that can be parted from the rest",
-                where="[backbone]",
-                cure='choose another name, such as "mobilenetv2_100" or "resnet18", or no private_stage',
+                location="[backbone]",
+                hint='choose another name, such as "mobilenetv2_100" or "resnet18", or no private_stage',
             )
         return branch
 
@@ -229,8 +229,8 @@ def _create(table: BackboneTable, *, pretrained: bool) -> Timm:
     _create(table, pretrained=False)  # tells if it is not for the weights
     raise WeightsError(
         f"the pretrained weights of {table.name} are neither on this machine nor reachable",
-        where="[backbone]",
-        cure="go online once so that they are kept, or name a file with weights = "
+        location="[backbone]",
+        hint="go online once so that they are kept, or name a file with weights = "
         '"weights.safetensors", or train from scratch with weights = "none"',
     )
 
@@ -259,7 +259,7 @@ def _misfit(table: BackboneTable, error: str) -> ConfigError:
     given = f" with the options {table.options}" if table.options else ""
     return ConfigError(
         f"[backbone] {table.name} cannot be made for {width}×{height} pixels{given}",
-        cure="choose another size or name" + (", or other options" if given else ""),
+        hint="choose another size or name" + (", or other options" if given else ""),
     )
 
 

@@ -134,7 +134,7 @@ def convert(
     """Write a data set in another format."""
     problems = oneglance.convert(source, to, out, format=format, images=images, copy=copy)
     if as_json:
-        print_json({"out": str(out), "problems": [vars(problem) for problem in problems]})
+        print_json({"out": str(out), "problems": [problem.to_dict() for problem in problems]})
     else:
         for line in oneglance.summary(problems):
             tell(line)
@@ -164,7 +164,7 @@ def check(
     """Tell every problem in the data at once."""
     problems = oneglance.check(config, set=set, pictures=pictures)
     if as_json:
-        print_json([vars(problem) for problem in problems])
+        print_json([problem.to_dict() for problem in problems])
     else:
         for line in oneglance.summary(problems):
             tell(line)

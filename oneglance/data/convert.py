@@ -17,7 +17,7 @@ from oneglance.data.images.references import FileImage, is_picture
 from oneglance.data.merging.merge_answers import unite_same, unite_seen
 from oneglance.data.merging.merge_records import Merge
 from oneglance.data.parsing.quoting import plain
-from oneglance.data.record import SPLIT_NAMES, ImageRef, Record, Seen
+from oneglance.data.record import SPLIT_NAMES, BoxAnnotations, ImageRef, Record
 from oneglance.data.source import formats
 from oneglance.data.writer import Item, Writer, targets, writer_class
 from oneglance.errors import ConfigError, Problem, RunError, nearest
@@ -81,7 +81,7 @@ def refuse_target(to: str, out: Path) -> None:
     if to not in targets():
         raise ConfigError(f'no format "{to}" can be written.{nearest(to, targets())}')
     if out.is_dir() and any(out.iterdir()):
-        raise RunError("is not empty", where=str(out), cure="name a new folder")
+        raise RunError("is not empty", location=str(out), hint="name a new folder")
 
 
 def refuse_format(name: str) -> None:
@@ -105,7 +105,7 @@ def joined(records: Iterable[Record]) -> tuple[list[Record], list[Problem]]:
 
 
 def _united(name: str, first: Any, again: Any) -> Any:
-    if isinstance(first, Seen) and isinstance(again, Seen):
+    if isinstance(first, BoxAnnotations) and isinstance(again, BoxAnnotations):
         return unite_seen(first, again)
     return unite_same(name, first, again)
 
@@ -128,11 +128,11 @@ def _labels(records: Sequence[Record]) -> list[str]:
     return sorted(found - {""})
 
 
-def _boxes(record: Record) -> tuple[str, Seen | None]:
+def _boxes(record: Record) -> tuple[str, BoxAnnotations | None]:
     """The field of the boxes: ``objects``, or the first that holds some."""
     for name in ("objects", *record.answers):
         value = record.answers.get(name)
-        if isinstance(value, Seen):
+        if isinstance(value, BoxAnnotations):
             return name, value
     return "", None
 
@@ -157,9 +157,9 @@ def _item(record: Record, writer: Writer, names: _Names, copy: bool) -> Item | P
     boxes, seen = _boxes(record)
     fields = {field: value for field, value in _without_part(record).answers.items() if field != boxes}
     if fields.pop("split", None) is not None:
-        writer.cannot_say('a field "split" that is no part', record.where)
+        writer.cannot_say('a field "split" that is no part', record.location)
     size = head.upright if head else None
-    return Item(record.where, name, own or name, size, seen, fields, record.split)
+    return Item(record.location, name, own or name, size, seen, fields, record.split)
 
 
 def _unreadable(image: ImageRef, what: str) -> Problem:

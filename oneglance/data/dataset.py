@@ -16,14 +16,14 @@ from oneglance.data.inspection.missing_files import missing_pictures
 from oneglance.data.merging.collect import Question, gather
 from oneglance.data.record import Record
 from oneglance.data.source import Source, open_source
-from oneglance.data.splitting.split import Parts, split, strata
+from oneglance.data.splitting.split import SplitIndices, split, stratify_labels
 from oneglance.errors import ConfigError, DataError, Problem
 
 Progress = Callable[[int, int, str], None]
 
 
 @dataclass
-class Part:
+class SplitData:
     """Pictures of one part and what is known of them."""
 
     records: list[Record]
@@ -39,15 +39,15 @@ class Dataset:
     """Every record once, with the part it belongs to."""
 
     records: list[Record]
-    parts: Parts
+    splits: SplitIndices
     problems: list[Problem] = field(default_factory=list)
 
     def rows(self) -> list[tuple[str, str, str]]:
         """(picture, group, part) of every record."""
-        names = self.parts.names()
+        names = self.splits.names()
         return [(r.image.name, r.group, name) for r, name in zip(self.records, names, strict=True)]
 
-    def part(self, name: str, start: int, unreadable: Collection[int]) -> Part:
+    def split(self, name: str, start: int, unreadable: Collection[int]) -> SplitData:
         """One part, without what is ``unreadable``.
 
         Args:
@@ -55,11 +55,13 @@ class Dataset:
             start: the row of its first picture in the store of decoded pictures.
             unreadable: rows of that store.
         """
-        chosen = getattr(self.parts, name).tolist()
+        chosen = getattr(self.splits, name).tolist()
         kept = [place for place in range(len(chosen)) if start + place not in unreadable]
         if not kept:
             raise DataError(f"no picture of the {name} part can be read")
-        return Part([self.records[chosen[place]] for place in kept], start + np.array(kept, dtype=np.int64))
+        return SplitData(
+            [self.records[chosen[place]] for place in kept], start + np.array(kept, dtype=np.int64)
+        )
 
 
 def open_sources(config: Config) -> list[Source]:
@@ -102,16 +104,16 @@ def load_dataset(
         refuse(problems)
     nothing = np.zeros(0, dtype=np.int64)
     if not records:  # what made them so few is told already
-        return Dataset([], Parts(nothing, nothing, nothing), problems)
-    kinds = strata(records, asked)
+        return Dataset([], SplitIndices(nothing, nothing, nothing), problems)
+    kinds = stratify_labels(records, asked)
     try:
         parts = split(records, config.split, kinds, same)
     except DataError as error:
         if strict:
             raise
-        parts = Parts(np.arange(len(records)), nothing, nothing)
-        problems.append(Problem(error.where or "[split]", error.what, error.cure))
-    problems += check(records, asked, parts=parts, digests=same, classes=kinds)
+        parts = SplitIndices(np.arange(len(records)), nothing, nothing)
+        problems.append(Problem(error.location or "[split]", error.what, error.hint))
+    problems += check(records, asked, splits=parts, digests=same, classes=kinds)
     if strict:
         refuse(problems)
     return Dataset(records, parts, problems)

@@ -51,8 +51,8 @@ def download(name: str, folder: Path, screen: Screen) -> Path:
 
 
 def _unreachable(name: str) -> OneglanceError:
-    cure = "check the connection and try again; what has come already is kept"
-    return OneglanceError(f"{name} cannot be fetched, or did not come whole", cure=cure)
+    hint = "check the connection and try again; what has come already is kept"
+    return OneglanceError(f"{name} cannot be fetched, or did not come whole", hint=hint)
 
 
 def _fetch(kind: type, place: Path) -> None:

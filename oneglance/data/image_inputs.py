@@ -49,10 +49,10 @@ def _places(given: Paths) -> Iterator[str]:
         elif glob.has_magic(str(path)):
             found = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - Path.glob refuses absolute patterns
             if not found:
-                raise DataError("no picture matches", where=str(path))
+                raise DataError("no picture matches", location=str(path))
             yield from found
         else:
-            raise DataError("there is no such file or folder", where=str(path))
+            raise DataError("there is no such file or folder", location=str(path))
 
 
 def read(place: str | Path, source: Mapping[str, Any], base: Path) -> tuple[list[Record], list[Problem]]:
@@ -62,14 +62,14 @@ def read(place: str | Path, source: Mapping[str, Any], base: Path) -> tuple[list
         DataError: it is not there, or is nothing that can be read.
     """
     if not Path(place).exists():
-        raise DataError("there is no such file or folder", where=str(place))
+        raise DataError("there is no such file or folder", location=str(place))
     try:
         opened = open_source(source, base)
     except ConfigError:
-        cure = (
+        hint = (
             "give a folder, a picture, a zip or tar, a table (.csv, .tsv, .jsonl, .parquet), or a .txt list"
         )
-        raise DataError("is no place of pictures that we know", where=str(place), cure=cure) from None
+        raise DataError("is no place of pictures that we know", location=str(place), hint=hint) from None
     records: list[Record] = []
     problems: list[Problem] = []
     for item in opened.read():
@@ -93,8 +93,8 @@ def start_of_names(table: Path, pictures: Path) -> Path:
         return pictures
     raise DataError(
         f"none of the {named:,} pictures that it names is in {pictures}",
-        where=str(table),
-        cure="give the folder where the names in it start",
+        location=str(table),
+        hint="give the folder where the names in it start",
     )
 
 

@@ -48,7 +48,7 @@ class Record:
     a missing name: nobody looked.
     """
 
-    where: str  # "labels.csv:17", for every message about it
+    location: str  # "labels.csv:17", for every message about it
     image: ImageRef
     answers: Mapping[str, Any] = field(default_factory=dict)
     group: str = ""  # pictures of one group never part at the split
@@ -84,7 +84,7 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class BoxAnnotations:
     """Everything of some classes that somebody saw in one picture; no box: looked and found nothing."""
 
     boxes: tuple[Box, ...]

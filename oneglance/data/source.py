@@ -67,13 +67,13 @@ class Source(Table, ABC):
             if isinstance(item, Problem):
                 yield item
                 continue
-            where, image, fields = item
+            location, image, fields = item
             named = fields.get(group) if group else None
             if named is not None:
                 ungrouped = False
             word = fields.get(split)
-            part = "" if word is None else words.part(word, where)
-            yield Record(where, image, fields, "" if named is None else str(named), part, title)
+            part = "" if word is None else words.part(word, location)
+            yield Record(location, image, fields, "" if named is None else str(named), part, title)
         yield from words.problems()
         if fields is None:
             yield Problem(
@@ -91,22 +91,22 @@ class _SplitWords:
         self._field = field
         self._strange: dict[str, tuple[int, str]] = {}  # word -> how often, where first
 
-    def part(self, word: Any, where: str) -> str:
+    def part(self, word: Any, location: str) -> str:
         """``train``, ``validation`` or ``test``; "" for a strange word."""
         plain = word if type(word) is str and word in SPLIT_NAMES else str(word).strip().lower()
         part = SPLIT_NAMES.get(plain, "")
         if not part:
             if plain not in self._strange and len(self._strange) >= STRANGE_WORDS:
                 plain = "…"
-            count, first = self._strange.get(plain, (0, where))
+            count, first = self._strange.get(plain, (0, location))
             self._strange[plain] = (count + 1, first)
         return part
 
     def problems(self) -> Iterator[Problem]:
         for word, (count, first) in self._strange.items():
             what = f"{self._field} is {quoted(word)} ({count:,} times, here first)"
-            cure = 'write train, validation or test, or set split = "" if the field means something else'
-            yield Problem(first, what, cure, kind="split word")
+            hint = 'write train, validation or test, or set split = "" if the field means something else'
+            yield Problem(first, what, hint, kind="split word")
 
 
 def formats() -> list[str]:
@@ -125,7 +125,7 @@ def format_class(name: str) -> type[Source]:
     return found
 
 
-def open_source(table: Mapping[str, Any], base: Path, where: str = "oneglance.toml") -> Source:
+def open_source(table: Mapping[str, Any], base: Path, location: str = "oneglance.toml") -> Source:
     """The Source for one [[sources]] table; its paths start at ``base``.
 
     Raises:
@@ -133,25 +133,27 @@ def open_source(table: Mapping[str, Any], base: Path, where: str = "oneglance.to
     """
     table = dict(table)
     if not table.get("path"):
-        raise ConfigError('[[sources]] needs the key "path"', where=where)
+        raise ConfigError('[[sources]] needs the key "path"', location=location)
     for key in ("path", "images"):
         if table.get(key):
             table[key] = (base / Path(str(table[key])).expanduser()).resolve()
     path: Path = table["path"]
     if not path.exists():
-        raise ConfigError(f"[[sources]] path {path} does not exist", where=where)
+        raise ConfigError(f"[[sources]] path {path} does not exist", location=location)
     named = table.get("format", "")
     if named and named not in formats():
-        raise ConfigError(f'[[sources]] has no format "{named}".{nearest(named, formats())}', where=where)
+        raise ConfigError(
+            f'[[sources]] has no format "{named}".{nearest(named, formats())}', location=location
+        )
     candidates = [named] if named else [name for name in formats() if format_class(name).recognises(path)]
     if not candidates:
         raise ConfigError(
             f"[[sources]] nothing known reads {path}",
-            where=where,
-            cure=f"name its format: {', '.join(formats())}",
+            location=location,
+            hint=f"name its format: {', '.join(formats())}",
         )
     best = max(candidates, key=lambda name: format_class(name).rank)
     source: Source = read_table(
-        format_class(best), {**table, "format": best}, where=where, section="[sources]"
+        format_class(best), {**table, "format": best}, location=location, section="[sources]"
     )
     return source

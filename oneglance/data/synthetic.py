@@ -82,7 +82,7 @@ def write_scenes(folder: Path, count: int = 1500, seed: int = 0, size: int = 64)
     try:
         if folder.exists() and any(folder.iterdir()):
             if _marker(folder) != wish:
-                raise DataError("holds other files already", where=str(folder), cure="name a new folder")
+                raise DataError("holds other files already", location=str(folder), hint="name a new folder")
             return folder
         folder.parent.mkdir(parents=True, exist_ok=True)
         unfinished = folder.parent / f".{folder.name}-{secrets.token_hex(4)}"

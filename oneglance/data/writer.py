@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from oneglance.data import writers
 from oneglance.data.parsing.problem_counter import Tally
 from oneglance.data.parsing.quoting import quoted
-from oneglance.data.record import Box, Seen
+from oneglance.data.record import Box, BoxAnnotations
 
 VAL = {"train": "train", "validation": "val", "test": "test"}  # how most formats call the parts
 
@@ -22,11 +22,11 @@ VAL = {"train": "train", "validation": "val", "test": "test"}  # how most format
 class Item:
     """One picture and what is to be written of it."""
 
-    where: str  # for messages
+    location: str  # for messages
     name: str  # of the picture in the new data set: a path of plain characters, its stem used only once
     image: str  # how the new data set finds it: ``name``, or the whole path of one that is not copied
     size: tuple[int, int] | None  # width and height of the upright picture
-    seen: Seen | None  # its boxes; None: nobody looked
+    seen: BoxAnnotations | None  # its boxes; None: nobody looked
     fields: Mapping[str, Any]  # all other answers
     part: str  # "train", "validation", "test" or ""
 
@@ -62,25 +62,25 @@ class Writer(ABC):
     def finish(self) -> None:
         """Write what can only be written after the last one."""
 
-    def cannot_say(self, what: str, where: str, effect: str = "it is left out") -> None:
+    def cannot_say(self, what: str, location: str, effect: str = "it is left out") -> None:
         """Count one more thing that the format has no words for."""
-        self.told.note(f"cannot say {what}", where, f"{what} cannot be said in this format", effect)
+        self.told.note(f"cannot say {what}", location, f"{what} cannot be said in this format", effect)
 
     def without_fields(self, item: Item) -> None:
         """For a format that knows nothing but boxes."""
         for name in item.fields:
-            self.cannot_say(f"the field {quoted(name)}", item.where)
+            self.cannot_say(f"the field {quoted(name)}", item.location)
 
     def without_asked(self, item: Item) -> None:
         """For a format that cannot say which classes somebody looked for."""
         if item.seen and item.seen.asked is not None and item.seen.asked != self._every:
             effect = "it reads as if all classes had been looked for"
-            self.cannot_say("that only some classes were looked for", item.where, effect)
+            self.cannot_say("that only some classes were looked for", item.location, effect)
 
     def labelled(self, box: Box, item: Item) -> bool:
         """Whether a box has a class, for a format that has no boxes without."""
         if not box.label:
-            self.cannot_say("a box without a class", item.where)
+            self.cannot_say("a box without a class", item.location)
         return bool(box.label)
 
 

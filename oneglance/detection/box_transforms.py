@@ -10,12 +10,14 @@ from torch import Tensor
 from oneglance.batch_transform import View
 
 
-def moved(target: Mapping[str, Tensor], view: View, *, visible: float, smallest: float) -> dict[str, Tensor]:
+def moved(
+    target: Mapping[str, Tensor], view: View, *, kept_share: float, smallest: float
+) -> dict[str, Tensor]:
     """The target of the pictures that ``view`` shows, see ``tasks/boxes.py``.
 
     A box becomes the bounds of its four corners, cut to the picture. It is dropped where less than the share
-    ``visible`` of it is left. Where a side is shorter than ``smallest`` pixels, it is too small to learn but
-    no less there: it becomes a region to ignore. A class is known in a mosaic if it is known in all its
+    ``kept_share`` of it is left. Where a side is shorter than ``smallest`` pixels, it is too small to learn
+    but no less there: it becomes a region to ignore. A class is known in a mosaic if it is known in all its
     pictures.
     """
     count, tiles = view.tiles.shape
@@ -32,7 +34,7 @@ def moved(target: Mapping[str, Tensor], view: View, *, visible: float, smallest:
     sides = placed.new_tensor([*view.canvas, *view.canvas])
     cut = torch.minimum(placed.clamp(min=0), sides)
     short = torch.minimum(cut[..., 2] - cut[..., 0], cut[..., 3] - cut[..., 1])
-    kept = (_area(cut) >= visible * area) & there[:, :, None]
+    kept = (_area(cut) >= kept_share * area) & there[:, :, None]
     out["box"] = cut.flatten(1, 2)
     out["label"] = torch.where(kept.flatten(1, 2), out["label"], -1)
     out["ignore"] = out["ignore"] | ((short < smallest).flatten(1, 2) & (out["label"] >= 0))

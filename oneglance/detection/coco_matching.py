@@ -183,7 +183,7 @@ def per_class(matched: Matched, threshold: float) -> list[tuple[int, float, floa
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
-def wrongness(matched: Matched, threshold: float) -> np.ndarray:
+def sample_errors(matched: Matched, threshold: float) -> np.ndarray:
     """1 - F1 of each picture at an IoU of one half: float64 [pictures], 0 to 1.
 
     Boxes of confidence ``threshold`` or more count. 0 where nothing is to be found and nothing was.

@@ -40,24 +40,24 @@ def score(
             "type": task.type,
             "answered": 0,
             "brief": "",
-            "metrics": {task.deciding: nothing},
-            "constant": {task.deciding: None},
+            "metrics": {task.primary_metric: nothing},
+            "constant": {task.primary_metric: None},
         }
     known = [answers[row] for row in rows]
-    evidence = task.evidence([predictions[row] for row in rows], known)
+    metric_state = task.metric_state([predictions[row] for row in rows], known)
     once = np.ones(len(rows))
-    found = task.metrics(evidence, once)
-    never = task.constant(len(rows)) if constant is None else [constant[row] for row in rows]
-    floor = task.metrics(task.evidence(never, known), once)
+    found = task.metrics(metric_state, once)
+    never = task.constant_baseline(len(rows)) if constant is None else [constant[row] for row in rows]
+    floor = task.metrics(task.metric_state(never, known), once)
     draws = [
-        list(task.metrics(evidence, weights).values())
+        list(task.metrics(metric_state, weights).values())
         for weights in group_weights([groups[row] for row in rows], resamples, seed)
     ]
     columns = np.array(draws, dtype=np.float64).reshape(-1, len(found)).T
     return {
         "type": task.type,
         "answered": len(rows),
-        "brief": task.brief(found[task.deciding]) if math.isfinite(found[task.deciding]) else "",
+        "brief": task.brief(found[task.primary_metric]) if math.isfinite(found[task.primary_metric]) else "",
         "metrics": {
             name: {"value": finite(value), **_interval(column), "n": len(rows)}
             for (name, value), column in zip(found.items(), columns, strict=True)

@@ -22,10 +22,10 @@ from oneglance.inference.predictor import Predictor
 from oneglance.progress import Screen
 from oneglance.report_items import Detail
 from oneglance.run_folder import RunFolder
-from oneglance.task import Evidence, Prediction, Task
+from oneglance.task import MetricState, Prediction, Task
 
 WORST = 12  # pictures shown per task
-PARTS = ("test", "validation")
+SPLITS = ("test", "validation")
 
 
 def evaluate_run(run: RunFolder, split: str, out: Path, screen: Screen) -> dict[str, Any]:
@@ -35,14 +35,14 @@ def evaluate_run(run: RunFolder, split: str, out: Path, screen: Screen) -> dict[
         ConfigError: no such part, or it is empty.
         RunError: the run is not finished, or its data have changed since.
     """
-    if split not in PARTS:
-        raise ConfigError(f'"{split}" is no part to score', cure=f"choose {' or '.join(PARTS)}")
+    if split not in SPLITS:
+        raise ConfigError(f'"{split}" is no part to score', hint=f"choose {' or '.join(SPLITS)}")
     predictor = Predictor.open(run)
     tasks, config = predictor.tasks, predictor.config
     dataset = load_dataset(config, list(tasks.values()), screen.progress)
     chosen = _part(run, split, dataset)
     if not chosen:
-        raise ConfigError(f"the {split} part is empty", where="[split]")
+        raise ConfigError(f"the {split} part is empty", location="[split]")
     asked = _ask(predictor, chosen, screen)
     report = {
         "oneglance": version("oneglance"),
@@ -81,8 +81,8 @@ def _part(run: RunFolder, split: str, dataset: Dataset) -> list[Record]:
     if [row[:2] for row in dataset.rows()] != [row[:2] for row in trained]:
         raise RunError(
             "the pictures or groups have changed since this run was trained",
-            where=str(run.path),
-            cure="train anew to be sure",
+            location=str(run.path),
+            hint="train anew to be sure",
         )
     return [record for record, row in zip(dataset.records, trained, strict=True) if row[2] == split]
 
@@ -135,7 +135,7 @@ def _score(task: Task, name: str, asked: Asked) -> dict[str, Any]:
         [prediction[name] for prediction in asked.predictions],
         [record.answers.get(name) for record in asked.records],
         [record.group for record in asked.records],
-        [task.place_back(task.constant(1)[0], placement) for placement in asked.placements],
+        [task.to_image(task.constant_baseline(1)[0], placement) for placement in asked.placements],
     )
 
 
@@ -146,26 +146,26 @@ def _look_closer(task: Task, name: str, asked: Asked) -> tuple[list[Detail], lis
         return [], []
     said = [asked.predictions[row][name] for row in known]
     truth = [asked.records[row].answers[name] for row in known]
-    evidence: Evidence = task.evidence(said, truth)
-    wrongness = task.wrongness(evidence)
-    worst = np.argsort(-wrongness, kind="stable")[:WORST].tolist()
+    metric_state: MetricState = task.metric_state(said, truth)
+    sample_errors = task.sample_errors(metric_state)
+    worst = np.argsort(-sample_errors, kind="stable")[:WORST].tolist()
     shown = [
-        _wrong(task, asked.records[known[place]].image, truth[place], task.shown(said[place]))
+        _wrong(task, asked.records[known[place]].image, truth[place], task.visible(said[place]))
         for place in worst
-        if wrongness[place] > 0
+        if sample_errors[place] > 0
     ]
-    return task.details(evidence), shown
+    return task.details(metric_state), shown
 
 
 def _wrong(task: Task, image: ImageRef, truth: Any, said: Prediction) -> Wrong:
-    marks = task.marks(truth), task.predicted_marks(said)
+    marks = task.overlays(truth), task.predicted_overlays(said)
     return Wrong(
         image.name,
         image,
-        task.words(truth),
-        task.predicted_words(said),
+        task.format(truth),
+        task.format_prediction(said),
         # Without captions: a thumbnail has no room for them.
-        tuple([(box, "", number) for box, _, number in each] for each in marks) if task.has_places else (),
+        tuple([(box, "", number) for box, _, number in each] for each in marks) if task.is_spatial else (),
     )
 
 

@@ -73,8 +73,8 @@ def affordable(budget: float, one: float, epochs: int, seeds: int) -> int:
         needed = math.ceil(cost(2, epochs) * seeds * one)
         raise ConfigError(
             f"two sets of weights alone would take about {needed} s",
-            where="--budget",
-            cure="give more, or lower --seeds or training.epochs",
+            location="--budget",
+            hint="give more, or lower --seeds or training.epochs",
         )
     return fitting[-1]
 
@@ -130,9 +130,9 @@ def tune(config: Config, out: Path, seeds: int, budget: float | None, screen: Sc
         RunError: ``out`` holds other runs.
     """
     if len(config.tasks) < 2:
-        raise ConfigError("declares one task, whose weight changes nothing", where=config.file)
+        raise ConfigError("declares one task, whose weight changes nothing", location=config.file)
     if seeds < 1:
-        raise ConfigError(f"{seeds} seeds are none", where="--seeds", cure="write 1 or more")
+        raise ConfigError(f"{seeds} seeds are none", location="--seeds", hint="write 1 or more")
     experiment, epochs = ExperimentData.load(config, screen), config.training.epochs
     make_folder(out)
     count = CANDIDATES
@@ -184,7 +184,7 @@ def _skill(experiment: ExperimentData, path: Path, wanted: Config, until: int, s
 def _weighted(config: Config, weights: Mapping[str, float]) -> Config:
     changes = _settings(weights)
     overrides = (*config.overrides, *changes)
-    return configuration.parse(config.text, base=config.base, where=config.file, overrides=overrides)
+    return configuration.parse(config.text, base=config.base, location=config.file, overrides=overrides)
 
 
 def _settings(weights: Mapping[str, float]) -> list[str]:

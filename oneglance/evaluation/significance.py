@@ -50,9 +50,9 @@ def draws(
     rows = [row for row, answer in enumerate(answers) if answer is not None]
     if not rows:
         return np.full(1, np.nan)
-    evidence = task.evidence([predictions[row] for row in rows], [answers[row] for row in rows])
+    metric_state = task.metric_state([predictions[row] for row in rows], [answers[row] for row in rows])
     weights = [np.ones(len(rows)), *group_weights([groups[row] for row in rows], resamples, seed=0)]
-    return np.array([task.metrics(evidence, weight)[task.deciding] for weight in weights])
+    return np.array([task.metrics(metric_state, weight)[task.primary_metric] for weight in weights])
 
 
 def estimate(found: np.ndarray) -> Estimate:

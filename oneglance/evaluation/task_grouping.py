@@ -154,17 +154,17 @@ def refuse(groups: Sequence[Sequence[str]], tasks: Mapping[str, Any]) -> None:
     if not groups:
         return
     named = [name for group in groups for name in group]
-    cure = f"write every task once, such as {_example(list(tasks))}"
+    hint = f"write every task once, such as {_example(list(tasks))}"
     for name in named:
         if name not in tasks:
-            raise ConfigError(f'names "{name}".{nearest(name, tasks)}', where="--groups", cure=cure)
+            raise ConfigError(f'names "{name}".{nearest(name, tasks)}', location="--groups", hint=hint)
     if missing := [name for name in tasks if name not in named]:
-        raise ConfigError(f"leaves out {', '.join(missing)}", where="--groups", cure=cure)
+        raise ConfigError(f"leaves out {', '.join(missing)}", location="--groups", hint=hint)
     if len(named) > len(tasks):
-        raise ConfigError("names a task twice", where="--groups", cure=cure)
+        raise ConfigError("names a task twice", location="--groups", hint=hint)
     if len(groups) in (1, len(tasks)):
         what = "is the joint network" if len(groups) == 1 else "are the single networks"
-        raise ConfigError(f"{what}, which is compared anyway", where="--groups", cure=cure)
+        raise ConfigError(f"{what}, which is compared anyway", location="--groups", hint=hint)
 
 
 def _example(tasks: Sequence[str]) -> str:
@@ -182,10 +182,10 @@ def joint_run(config: Config, out: Path, runs: Path, screen: Screen) -> RunFolde
         ConfigError: there is a single task, or its backbone does not learn.
     """
     if len(config.tasks) < 2:
-        raise ConfigError("declares one task, which nothing can be grouped with", where=config.file)
+        raise ConfigError("declares one task, which nothing can be grouped with", location=config.file)
     if config.backbone.freeze:
         raise ConfigError(
-            "[backbone] freeze leaves no gradients to compare", where=config.file, cure="set it to false"
+            "[backbone] freeze leaves no gradients to compare", location=config.file, hint="set it to false"
         )
     fitting = [run for run in runs_in(runs) if _tells_of(run, config)]
     if fitting:
@@ -217,7 +217,7 @@ def of_run(run: RunFolder) -> dict[str, Any]:
     if found is None:
         raise RunError(
             "its history holds no cosines between gradients: it has one task, a frozen backbone, or is old",
-            where=str(run.path),
-            cure="train anew, or name an oneglance.toml instead",
+            location=str(run.path),
+            hint="train anew, or name an oneglance.toml instead",
         )
     return {"run": str(run.path), **propose(found)}

@@ -27,17 +27,17 @@ def illustrated(
     """
     for row, ref in zip(rows, refs, strict=True):
         if "answers" in row:
-            picture = open_upright(ref.load(), limits, hint=LARGEST)
+            picture = open_upright(ref.load(), limits, least_side=LARGEST)
             across, down = picture.width / row["width"], picture.height / row["height"]  # it may come smaller
             marks, lines = [], []
             for name, answer in row["answers"].items():
                 task = tasks[name]
                 marks += [
                     ([x0 * across, y0 * down, x1 * across, y1 * down], caption, number)
-                    for (x0, y0, x1, y1), caption, number in task.predicted_marks(answer)
+                    for (x0, y0, x1, y1), caption, number in task.predicted_overlays(answer)
                 ]
                 # The numbers of an embedding, which nobody answers by itself, are not for reading.
-                if task.answered_by == name and not task.has_places:
-                    lines.append(f"{name}: {task.predicted_words(answer)}")
+                if task.answered_by == name and not task.is_spatial:
+                    lines.append(f"{name}: {task.format_prediction(answer)}")
             write_drawing(draw(picture, marks, lines), folder, ref.name)
         yield row

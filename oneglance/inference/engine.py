@@ -8,14 +8,14 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 
-class Looked(NamedTuple):
+class EngineOutput(NamedTuple):
     """What the network makes of n pictures."""
 
     vectors: np.ndarray  # float32 [n, d]: the features that all tasks share
     raw: dict[str, np.ndarray]  # float32 [n, ...]: the raw output of every task
 
     @classmethod
-    def joined(cls, parts: Sequence[Looked]) -> Looked:
+    def joined(cls, parts: Sequence[EngineOutput]) -> EngineOutput:
         """The same for the pictures of all ``parts``, at least one."""
         vectors = np.concatenate([part.vectors for part in parts])
         return cls(
@@ -34,11 +34,11 @@ class Engine(Protocol):
         """Called first in every thread of a lane."""
         return
 
-    def look(self, canvases: np.ndarray) -> Looked:
+    def forward(self, canvases: np.ndarray) -> EngineOutput:
         """One pass over pictures, uint8 [n, h, w, 3]."""
         ...
 
-    def alone(self, threads: int) -> Engine:
+    def latency_mode(self, threads: int) -> Engine:
         """The same network for passes that have so many processors to themselves; this one where it has no
         other way of using them.
         """

@@ -26,7 +26,7 @@ from oneglance.data.images.decode_pool import decode
 from oneglance.data.images.letterbox import Placement
 from oneglance.data.record import Record
 from oneglance.errors import ConfigError, OneglanceError, RunError, nearest
-from oneglance.inference.engine import Engine, Looked
+from oneglance.inference.engine import Engine, EngineOutput
 from oneglance.inference.engines.onnx import (
     INPUT,
     KEY,
@@ -89,8 +89,8 @@ def export_run(
     if seen is None:
         raise RunError(
             "int8 needs training pictures, which are not where they were",
-            where=str(run.path),
-            cure="put them back, or choose --precision fp16 or fp32",
+            location=str(run.path),
+            hint="put them back, or choose --precision fp16 or fp32",
         )
     screen.say(f"writing {precision}, comparing it on {told(compared)}")
     looked = ask(ours.engine, compared.canvases)
@@ -154,7 +154,7 @@ class Exported(nn.Module):
             network.backbone = Halved(network.backbone)  # type: ignore[assignment]
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, ...]:
-        vectors, raw = self.network.look(pictures.permute(0, 3, 1, 2).float())
+        vectors, raw = self.network.forward_with_features(pictures.permute(0, 3, 1, 2).float())
         return vectors, *raw.values()
 
 
@@ -180,10 +180,10 @@ class Program(Engine):
     tasks: list[str]
 
     @torch.inference_mode()
-    def look(self, canvases: np.ndarray) -> Looked:
+    def forward(self, canvases: np.ndarray) -> EngineOutput:
         """See ``Engine``."""
         vectors, *raw = self.module(torch.from_numpy(canvases))
-        return Looked(plain(vectors), dict(zip(self.tasks, map(plain, raw), strict=True)))
+        return EngineOutput(plain(vectors), dict(zip(self.tasks, map(plain, raw), strict=True)))
 
 
 def as_torch(exported: Exported, ours: Predictor, canvases: np.ndarray) -> Written:
@@ -199,7 +199,9 @@ def as_torch(exported: Exported, ours: Predictor, canvases: np.ndarray) -> Writt
     return Written(content, Program(program.module(), list(ours.tasks)))
 
 
-def as_onnx(exported: Exported, ours: Predictor, canvases: np.ndarray, precision: str, where: str) -> Written:
+def as_onnx(
+    exported: Exported, ours: Predictor, canvases: np.ndarray, precision: str, location: str
+) -> Written:
     """An ONNX model; the ranges of int8 are those of the pictures ``canvases``."""
     import onnx
 
@@ -217,7 +219,7 @@ def as_onnx(exported: Exported, ours: Predictor, canvases: np.ndarray, precision
 
     def engine() -> Engine:
         lanes = lanes_for("cpu")
-        session = open_session(model.SerializeToString(), "cpu", threads_of_each(lanes), where=where)
+        session = open_session(model.SerializeToString(), "cpu", threads_of_each(lanes), location=location)
         return OnnxEngine(session, list(ours.tasks), lanes)
 
     whole = None
@@ -299,10 +301,10 @@ def told(pictures: Pictures) -> str:
     return f"{count} validation pictures" if pictures.records else f"{count} drawn pictures"
 
 
-def ask(engine: Engine, canvases: np.ndarray) -> Looked:
+def ask(engine: Engine, canvases: np.ndarray) -> EngineOutput:
     """What an engine makes of all of them, a batch at a time."""
     starts = range(0, len(canvases), BATCH)
-    return Looked.joined([engine.look(canvases[start : start + BATCH]) for start in starts])
+    return EngineOutput.joined([engine.forward(canvases[start : start + BATCH]) for start in starts])
 
 
 def speed_over(engine: Engine, whole: Engine, canvases: np.ndarray) -> float:
@@ -313,7 +315,7 @@ def speed_over(engine: Engine, whole: Engine, canvases: np.ndarray) -> float:
     for _ in range(TURNS):
         for each in best:
             began = perf_counter()
-            each.look(canvases)
+            each.forward(canvases)
             best[each] = min(best[each], perf_counter() - began)
     return best[whole] / best[engine]
 
@@ -355,8 +357,8 @@ def refuse_other(found: Mapping[str, float], precision: str, path: Path) -> None
         raise RunError(
             f"the file would answer {most} otherwise than the run: by {wrong[most]:.2g} of its largest "
             f"number, where {TOLERANCE[precision]:g} is allowed; nothing was written",
-            where=str(path),
-            cure="choose another precision" if precision != "fp32" else "another --format may do better",
+            location=str(path),
+            hint="choose another precision" if precision != "fp32" else "another --format may do better",
         )
 
 
@@ -371,10 +373,10 @@ def scores(ours: Predictor, raw: Mapping[str, np.ndarray], pictures: Pictures) -
         if known:
             answers = [pictures.records[row].answers[name] for row in known]
             value = value_of(task, [predictions[row][name] for row in known], answers)
-            found[name] = {"metric": task.deciding, "n": len(known), "run": value}
+            found[name] = {"metric": task.primary_metric, "n": len(known), "run": value}
     return found
 
 
 def value_of(task: Task, predictions: Sequence[Any], answers: Sequence[Any]) -> float | None:
-    value = task.metrics(task.evidence(predictions, answers), np.ones(len(answers)))[task.deciding]
+    value = task.metrics(task.metric_state(predictions, answers), np.ones(len(answers)))[task.primary_metric]
     return finite(value)

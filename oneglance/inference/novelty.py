@@ -78,7 +78,7 @@ class Novelty:
         if false_alarm * (count + 1) < 1:
             raise ConfigError(
                 f"{count:,} validation pictures cannot tell a share of false alarms of {false_alarm:g}",
-                cure=f"choose {np.ceil(1000 / (count + 1)) / 1000:g} or more",
+                hint=f"choose {np.ceil(1000 / (count + 1)) / 1000:g} or more",
             )
 
     @classmethod

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from oneglance.inference.engine import Engine, Looked
+from oneglance.inference.engine import Engine, EngineOutput
 from oneglance.parallel.cpus import processors
 
 Result = TypeVar("Result")
@@ -33,15 +33,15 @@ def threads_of_each(lanes: int) -> int:
     return max(1, threads() // lanes)
 
 
-class Lanes:
+class ParallelPasses:
     """Takes pictures through an engine on all its lanes."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
-    def look(self, canvases: np.ndarray) -> Looked:
+    def forward(self, canvases: np.ndarray) -> EngineOutput:
         """What the engine makes of uint8 [n, h, w, 3], in order."""
-        return Looked.joined(list(self.map(self.engine.look, canvases)))
+        return EngineOutput.joined(list(self.map(self.engine.forward, canvases)))
 
     def map(self, work: Callable[..., Result], *columns: Sequence[Any] | np.ndarray) -> Iterator[Result]:
         """``work`` on each lane's part of ``columns`` of equal length, at least one part, in order."""

@@ -46,8 +46,8 @@ def write_answers(
     }
     write = writers.get(path.suffix.lower())
     if write is None:
-        cure = "use .jsonl, .csv or .parquet, or .json for COCO"
-        raise OneglanceError(f'has the ending "{path.suffix}"', where=str(path), cure=cure)
+        hint = "use .jsonl, .csv or .parquet, or .json for COCO"
+        raise OneglanceError(f'has the ending "{path.suffix}"', location=str(path), hint=hint)
     with replacing(path) as file:
         write(rows, file, example, tasks)
 
@@ -140,7 +140,7 @@ def _coco(
     """A category per class of each task that has places, and the boxes as annotations with a ``score``; all
     other answers stand beside the pictures' names, as in a table.
     """
-    boxed = [name for name, task in tasks.items() if task.has_places]
+    boxed = [name for name, task in tasks.items() if task.is_spatial]
     labels = [
         (name, label)
         for name in boxed

@@ -16,9 +16,9 @@ from oneglance.data.images.decode_pool import decode
 from oneglance.data.images.letterbox import Fit, Placement
 from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError
-from oneglance.inference.engine import Engine, Looked
+from oneglance.inference.engine import Engine, EngineOutput
 from oneglance.inference.novelty import FALSE_ALARM, Novelty
-from oneglance.inference.parallel_passes import Lanes
+from oneglance.inference.parallel_passes import ParallelPasses
 from oneglance.task import Prediction, Task
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Predictor:
             ConfigError: ``novelty`` cannot tell this share of false alarms.
         """
         self.engine, self.tasks, self.config, self.novelty = engine, tasks, config, novelty
-        self._lanes = Lanes(engine)
+        self._lanes = ParallelPasses(engine)
         self.false_alarm = FALSE_ALARM if false_alarm is None else false_alarm
         if novelty is not None and false_alarm is not None:
             novelty.refuse(false_alarm)
@@ -112,30 +112,30 @@ class Predictor:
         """Which pictures are refused before they are decoded."""
         return Limits.declared(self.config)
 
-    def alone(self, threads: int) -> Predictor:
+    def latency_mode(self, threads: int) -> Predictor:
         """The same for passes that have so many processors to themselves; this one where the engine has no
         other way of using them.
         """
-        engine = self.engine.alone(threads)
+        engine = self.engine.latency_mode(threads)
         if engine is self.engine:
             return self
         found = copy(self)
-        found.engine, found._lanes = engine, Lanes(engine)
+        found.engine, found._lanes = engine, ParallelPasses(engine)
         return found
 
-    def look(self, canvases: np.ndarray) -> Looked:
+    def forward(self, canvases: np.ndarray) -> EngineOutput:
         """uint8 [n, h, w, 3] to feature vectors and the raw output of every task."""
-        return self._lanes.look(canvases)
+        return self._lanes.forward(canvases)
 
     def raw(self, canvases: np.ndarray) -> dict[str, np.ndarray]:
         """uint8 [n, h, w, 3] to the raw output of every task, float32 [n, ...]."""
-        return self.look(canvases).raw
+        return self.forward(canvases).raw
 
     def answers(self, canvases: np.ndarray, placements: Sequence[Placement]) -> list[dict[str, Prediction]]:
         """uint8 [n, h, w, 3] and how each picture lies on its canvas to n answers by task."""
 
         def work(canvases: np.ndarray, placements: Sequence[Placement]) -> list[dict[str, Prediction]]:
-            return self.decoded(self.engine.look(canvases).raw, placements)
+            return self.decoded(self.engine.forward(canvases).raw, placements)
 
         return list(chain.from_iterable(self._lanes.map(work, canvases, placements)))
 
@@ -145,13 +145,13 @@ class Predictor:
         """The same from the raw output of every task."""
         rows = {name: task.decode(raw[name]) for name, task in self.tasks.items()}
         return [
-            {name: task.place_back(rows[name][row], placement) for name, task in self.tasks.items()}
+            {name: task.to_image(rows[name][row], placement) for name, task in self.tasks.items()}
             for row, placement in enumerate(placements)
         ]
 
     def shown(self, answers: Mapping[str, Prediction]) -> dict[str, Prediction]:
         """What a user sees of the answers to one picture."""
-        return {name: task.shown(answers[name]) for name, task in self.tasks.items()}
+        return {name: task.visible(answers[name]) for name, task in self.tasks.items()}
 
     def familiarity(self, vectors: np.ndarray) -> list[dict[str, Any]]:
         """What is told of how unfamiliar each of n pictures is: ``{"unfamiliar": 0.03}``, and
@@ -170,7 +170,7 @@ class Predictor:
         """How unfamiliar each picture is and the answers to it, with all that scores need: at least one
         picture, in one pass, in this thread.
         """
-        looked = self.engine.look(np.stack([canvas.pixels for canvas in canvases]))
+        looked = self.engine.forward(np.stack([canvas.pixels for canvas in canvases]))
         places = [self.fit.place(canvas.width, canvas.height) for canvas in canvases]
         pairs = zip(self.familiarity(looked.vectors), self.decoded(looked.raw, places), strict=True)
         return [{**familiar, "answers": answers} for familiar, answers in pairs]
@@ -215,7 +215,7 @@ class Predictor:
         own: dict[str, Prediction] = {}
         if self.novelty is not None:
             own = {"unfamiliar": {"value": 0.0}, "unknown": {"value": True}}
-        return {**own, **{name: task.constant(1)[0] for name, task in self.tasks.items()}}
+        return {**own, **{name: task.constant_baseline(1)[0] for name, task in self.tasks.items()}}
 
 
 def novelty_of(run: RunFolder) -> Novelty | None:

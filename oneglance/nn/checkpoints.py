@@ -24,7 +24,7 @@ def load_file(network: nn.Module, path: Path, *, ignore: tuple[str, ...] = ()) -
         WeightsError: the file is missing or damaged, or does not fit.
     """
     tensors = read_tensors(path)
-    fill(network, {k: v for k, v in tensors.items() if not k.startswith(ignore)}, where=str(path))
+    fill(network, {k: v for k, v in tensors.items() if not k.startswith(ignore)}, location=str(path))
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -42,7 +42,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     if not isinstance(found, dict) or not all(
         isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in found.items()
     ):
-        raise WeightsError("holds something else than named tensors", where=str(path))
+        raise WeightsError("holds something else than named tensors", location=str(path))
     return found
 
 
@@ -61,14 +61,14 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise WeightsError("there is no such file of weights", where=str(path)) from None
+        raise WeightsError("there is no such file of weights", location=str(path)) from None
     except Exception:
         # A damaged file makes its reader fail anywhere: nearly every error of Python has been seen.
         what = "cannot be read: it is damaged or holds more than tensors and plain values"
-        raise WeightsError(what, where=str(path)) from None
+        raise WeightsError(what, location=str(path)) from None
 
 
-def fill(network: nn.Module, tensors: dict[str, Tensor], *, where: str) -> None:
+def fill(network: nn.Module, tensors: dict[str, Tensor], *, location: str) -> None:
     """Load ``tensors`` strictly, with a plain message where they do not fit."""
     own = network.state_dict()
     lacking = [name for name in own if name not in tensors]
@@ -82,6 +82,6 @@ def fill(network: nn.Module, tensors: dict[str, Tensor], *, where: str) -> None:
         if names:
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
             raise WeightsError(
-                f"{what} {names[0]}{more}", where=where, cure="these weights belong to another network"
+                f"{what} {names[0]}{more}", location=location, hint="these weights belong to another network"
             )
     network.load_state_dict(tensors)

@@ -19,7 +19,7 @@ class Task(NamedTuple):
     future: Future[list[Any]]
 
 
-class Turns:
+class Dispatcher:
     """Tasks in order, each for the first of the members that are free. Members are numbers from 0."""
 
     def __init__(self, count: int) -> None:

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from oneglance.errors import DataError
-from oneglance.parallel.dispatcher import Task, Turns
+from oneglance.parallel.dispatcher import Dispatcher, Task
 
 SECONDS = 60  # longest time for one item
 
@@ -37,7 +37,7 @@ class Job(ABC, Generic[Item, Answer]):
     """What a process does, where that is more than a function of one item."""
 
     does = "decode pictures"
-    cure = "decode without: [cache] workers = 1"  # where the processes do not start
+    hint = "decode without: [cache] workers = 1"  # where the processes do not start
 
     def open(self, number: int) -> Any:
         """Called once, before memory is bounded. ``Workers.start`` gives what this gives.
@@ -70,7 +70,7 @@ class _Each(Job[Item, Answer]):
         return self._function(item)
 
 
-class Workers(Generic[Item, Answer]):
+class ProcessPool(Generic[Item, Answer]):
     """``count`` processes that apply ``function`` to items, or with ``count=0`` this one.
 
     An item whose process dies or takes longer than ``seconds`` gets the answer ``failed(item, what)``. An
@@ -95,7 +95,7 @@ class Workers(Generic[Item, Answer]):
         self._job: Job[Item, Answer] = function if isinstance(function, Job) else _Each(function)
         if not count:
             self._job.open(0)
-        self._turns = Turns(count)
+        self._turns = Dispatcher(count)
         closing = threading.Event()
         bounds = (memory, seconds)
         members = [_Process(self._job, n, failed, bounds, threads, closing) for n in range(count)]
@@ -174,14 +174,14 @@ class Workers(Generic[Item, Answer]):
         """End the processes at once; what they were doing is lost."""
         self._close()
 
-    def __enter__(self) -> Workers[Item, Answer]:
+    def __enter__(self) -> ProcessPool[Item, Answer]:
         return self
 
     def __exit__(self, *reason: object) -> None:
         self.close()
 
 
-def _serve(process: _Process, turns: Turns) -> None:
+def _serve(process: _Process, turns: Dispatcher) -> None:
     """A thread's life: hand tasks to its process until told to stop."""
     while (task := turns.get(process.number)) is not None:
         if task.future.set_running_or_notify_cancel():
@@ -195,7 +195,7 @@ def _serve(process: _Process, turns: Turns) -> None:
 
 def _stop(
     closing: threading.Event,
-    turns: Turns,
+    turns: Dispatcher,
     members: Sequence[_Process],
     threads: Sequence[threading.Thread],
 ) -> None:
@@ -284,7 +284,7 @@ class _Process:
             if self._closing.is_set():
                 raise CancelledError from None
             what = f"the processes that {self._job.does} do not start"
-            raise DataError(what, cure=self._job.cure) from None
+            raise DataError(what, hint=self._job.hint) from None
         if raised is not None:
             self.end()
             raise raised

@@ -20,9 +20,9 @@ from oneglance.serving.corrections import Corrections
 from oneglance.serving.engine import Engine
 from oneglance.serving.limits import Bounds, Refused, Room, body_of
 from oneglance.serving.middleware import Access, Guard, refusal_headers, told
-from oneglance.serving.model_pool import Crew, Told, as_json
+from oneglance.serving.model_pool import ModelPool, Told, as_json
 from oneglance.serving.prometheus import Metrics
-from oneglance.serving.request_body import SentImage, json_of, picture_of, pictures_of
+from oneglance.serving.request_body import UploadedImage, json_of, picture_of, pictures_of
 
 TURN = (
     0.0005  # seconds that a thread may keep the others waiting: Python's own 0.005 is long beside a picture
@@ -45,7 +45,7 @@ class Settings:
     corrections: Path | None = None  # the table that corrections go to; none: they are not taken
 
 
-def build_app(crew: Crew, settings: Settings) -> FastAPI:
+def build_app(crew: ModelPool, settings: Settings) -> FastAPI:
     """The ASGI application for an opened network, which it closes at its end.
 
     Raises:
@@ -110,7 +110,7 @@ class Service:
 
     engine: Engine  # while the application runs
 
-    def __init__(self, crew: Crew, settings: Settings, kept: Corrections | None) -> None:
+    def __init__(self, crew: ModelPool, settings: Settings, kept: Corrections | None) -> None:
         self.crew, self.settings, self.kept = crew, settings, kept
         self.metrics, self.room = Metrics(), Room(settings.bounds.inside * 1e6)
 
@@ -133,7 +133,9 @@ class Service:
             async with self._body(request) as body:
                 bounds = self.settings.bounds
                 kind = request.headers.get("content-type", "")
-                pictures: list[SentImage] = await _aside(len(body), pictures_of, body, kind, bounds.pictures)
+                pictures: list[UploadedImage] = await _aside(
+                    len(body), pictures_of, body, kind, bounds.pictures
+                )
                 arriving.close()
                 answers = await self.engine.answer(pictures)
         self._count(answers)
@@ -154,7 +156,7 @@ class Service:
             picture = picture_of(said, "the correction")
             [found] = await self.engine.answer([picture])
             if found.error:
-                raise Refused(422, found.error, where=picture.name)
+                raise Refused(422, found.error, location=picture.name)
             name = await asyncio.to_thread(self.kept.keep, picture, *found.size, answers)
         self.metrics.pictures["corrected"] += 1
         return _json({"image": name, "table": self.kept.path.name})

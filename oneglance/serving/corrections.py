@@ -18,11 +18,11 @@ from typing import Any
 from oneglance.atomic_files import make_folder, write_bytes, write_text
 from oneglance.data.images.references import PICTURE_ENDINGS
 from oneglance.data.parsing.text_lines import lines
-from oneglance.data.record import Box, Seen
+from oneglance.data.record import Box, BoxAnnotations
 from oneglance.data.writer import in_a_cell
-from oneglance.errors import ConfigError, Misfit, RunError, nearest
+from oneglance.errors import ConfigError, InvalidAnswer, RunError, nearest
 from oneglance.serving.limits import Refused
-from oneglance.serving.request_body import SentImage
+from oneglance.serving.request_body import UploadedImage
 from oneglance.task import Task
 
 EDGES = ("xmin", "ymin", "xmax", "ymax")
@@ -41,13 +41,13 @@ class Corrections:
 
     def __init__(self, path: Path, tasks: Mapping[str, Task]) -> None:
         if path.suffix.lower() != ".csv":
-            raise ConfigError("is no name of a table", where=str(path), cure="use one such as labels.csv")
+            raise ConfigError("is no name of a table", location=str(path), hint="use one such as labels.csv")
         self.path, self.tasks = path, tasks
         self.pictures = path.with_name(f"{path.stem}-pictures")
         self._lock = threading.Lock()
         make_folder(self.pictures)
 
-    def keep(self, picture: SentImage, width: int, height: int, answers: Mapping[str, Any]) -> str:
+    def keep(self, picture: UploadedImage, width: int, height: int, answers: Mapping[str, Any]) -> str:
         """Keep a picture of that size and what was said of it; what was said of it before by the same tasks
         is replaced. An answer looks like the one that ``/predict`` gives: ``{"value": "hat"}``,
         ``{"values": [...]}``, ``{"boxes": [{"box": [...], "label": ...}]}``.
@@ -64,14 +64,14 @@ class Corrections:
         for name, answer in answers.items():
             task = self.tasks.get(name)
             if task is None:
-                raise Refused(422, "is no task of this network", where=name)
+                raise Refused(422, "is no task of this network", location=name)
             try:
-                if task.has_places:
+                if task.is_spatial:
                     boxes[name] = _box_rows(task, answer, width, height)
                 else:
                     cells |= _cells(task, answer)
-            except Misfit as misfit:
-                raise Refused(422, misfit.what, misfit.cure, where=name) from None
+            except InvalidAnswer as misfit:
+                raise Refused(422, misfit.what, misfit.hint, location=name) from None
         if not cells and not boxes:
             raise Refused(422, "nothing was corrected")
         name = f"{self.pictures.name}/{self._file(picture)}"
@@ -84,7 +84,7 @@ class Corrections:
                 self._replace(self.path.with_name(f"{self.path.stem}-{task_name}.csv"), name, rows)
         return name
 
-    def _file(self, picture: SentImage) -> str:
+    def _file(self, picture: UploadedImage) -> str:
         ending = Path(picture.name).suffix.lower()
         return hashlib.sha256(picture.data).hexdigest()[:20] + (
             ending if ending in PICTURE_ENDINGS else ".jpg"
@@ -113,7 +113,7 @@ def _read(table: Path) -> list[Line]:
         return []
     reader = csv.DictReader(lines(table), restkey="", restval="")
     if "image" not in (reader.fieldnames or ()):
-        raise RunError("has no column image", where=str(table), cure="name another with --corrections")
+        raise RunError("has no column image", location=str(table), hint="name another with --corrections")
     return [{key: value for key, value in row.items() if key} for row in reader]
 
 
@@ -121,44 +121,48 @@ def _cells(task: Task, answer: Any) -> Line:
     """The columns that the task reads its answer from.
 
     Raises:
-        Misfit: it is no answer of this task.
+        InvalidAnswer: it is no answer of this task.
     """
     said = (
         answer.get("value", answer.get("values")) if isinstance(answer, dict) and len(answer) == 1 else None
     )
     items = said if isinstance(said, list) else [said]
     if said is None or any(isinstance(one, bool) or not isinstance(one, str | int | float) for one in items):
-        raise Misfit("has no answer of the form that /predict gives", 'write {"value": …} or {"values": […]}')
+        raise InvalidAnswer(
+            "has no answer of the form that /predict gives", 'write {"value": …} or {"values": […]}'
+        )
     if len(task.fields) > 1:  # a column per tag
         if odd := sorted(set(map(str, items)) - set(task.fields)):
-            raise Misfit(f'has no column "{odd[0]}"')
+            raise InvalidAnswer(f'has no column "{odd[0]}"')
         return {field: "yes" if field in items else "no" for field in task.fields}
     read = task.read(said)
     if read is None:
-        raise Misfit("is a word that means unknown", "leave the task out")
+        raise InvalidAnswer("is a word that means unknown", "leave the task out")
     separator, none = getattr(task, "separator", "|"), getattr(task, "none", ())
     for text in (in_a_cell(said), separator.join(map(in_a_cell, items)), *none):
         if task.read(text) == read:
             return {task.fields[0]: text}
-    raise Misfit("cannot be written in a cell of a table", "name a word for no tag at all: none = […]")
+    raise InvalidAnswer("cannot be written in a cell of a table", "name a word for no tag at all: none = […]")
 
 
 def _box_rows(task: Task, answer: Any, width: int, height: int) -> list[Line]:
     """A row per box; of a picture without boxes, a row that says only so.
 
     Raises:
-        Misfit: they are no boxes of this task.
+        InvalidAnswer: they are no boxes of this task.
     """
     said = answer.get("boxes") if isinstance(answer, dict) and set(answer) == {"boxes"} else None
     if not isinstance(said, list) or len(said) > MOST_BOXES:
-        raise Misfit(
+        raise InvalidAnswer(
             "has no boxes of the form that /predict gives", 'write {"boxes": [{"box": […], "label": …}]}'
         )
     boxes = [_box(item, width, height) for item in said]
     known = getattr(task, "attributes", {})
     if odd := sorted({name for box in boxes for name in box.attributes} - set(known)):
-        raise Misfit(f'has a box with the unknown attribute "{odd[0]}"', nearest(odd[0], known).strip())
-    task.read(Seen(tuple(boxes)))
+        raise InvalidAnswer(
+            f'has a box with the unknown attribute "{odd[0]}"', nearest(odd[0], known).strip()
+        )
+    task.read(BoxAnnotations(tuple(boxes)))
     return [
         {"label": box.label, **dict(zip(EDGES, map(_number, (box.x0, box.y0, box.x1, box.y1)), strict=True))}
         | {name: in_a_cell(value) for name, value in box.attributes.items()}
@@ -167,18 +171,18 @@ def _box_rows(task: Task, answer: Any, width: int, height: int) -> list[Line]:
 
 
 def _box(item: Any, width: int, height: int) -> Box:
-    cure = 'write {"box": [x0, y0, x1, y1], "label": …}, in pixels of the upright picture'
+    hint = 'write {"box": [x0, y0, x1, y1], "label": …}, in pixels of the upright picture'
     if not isinstance(item, dict) or not {"box", "label"} <= set(item):
-        raise Misfit("has a box of another form", cure)
+        raise InvalidAnswer("has a box of another form", hint)
     corners, label, attributes = item["box"], item["label"], item.get("attributes", {})
     plain = isinstance(corners, list) and all(type(edge) in (int, float) for edge in corners)
     if not plain or len(corners) != 4 or not isinstance(label, str) or not label.strip():
-        raise Misfit("has a box of another form", cure)
+        raise InvalidAnswer("has a box of another form", hint)
     x0, y0, x1, y1 = corners
     if not all(map(math.isfinite, corners)) or not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
-        raise Misfit(f"has a box outside its picture of {width}×{height} pixels", cure)
+        raise InvalidAnswer(f"has a box outside its picture of {width}×{height} pixels", hint)
     if not isinstance(attributes, dict):
-        raise Misfit("has a box whose attributes have another form", cure)
+        raise InvalidAnswer("has a box whose attributes have another form", hint)
     words = {name: _attribute(name, said) for name, said in attributes.items()}
     return Box(x0, y0, x1, y1, label.strip(), words)
 
@@ -187,7 +191,7 @@ def _attribute(name: str, answer: Any) -> Any:
     said = answer.get("value", answer.get("values")) if isinstance(answer, dict) else None
     items = said if isinstance(said, list) else [said]
     if said is None or not all(type(one) in (str, int, float) for one in items):
-        raise Misfit(f"has a box whose {name} has another form", 'write {"value": …}')
+        raise InvalidAnswer(f"has a box whose {name} has another form", 'write {"value": …}')
     return said
 
 

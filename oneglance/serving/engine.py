@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 from oneglance.serving.dynamic_batching import Batcher
 from oneglance.serving.limits import Bounds, busy
-from oneglance.serving.model_pool import MOST, Crew, Told
-from oneglance.serving.request_body import SentImage
+from oneglance.serving.model_pool import MOST, ModelPool, Told
+from oneglance.serving.request_body import UploadedImage
 
 RATE_OVER = 10.0  # seconds over which the speed is told
 
@@ -18,13 +18,13 @@ RATE_OVER = 10.0  # seconds over which the speed is told
 class Engine:
     """Answers pictures as long as it is open. Made inside a running event loop."""
 
-    def __init__(self, crew: Crew, bounds: Bounds) -> None:
+    def __init__(self, crew: ModelPool, bounds: Bounds) -> None:
         self.bounds = bounds
         self.inside = 0  # pictures that were admitted and are not answered yet
         self._arriving = 0  # requests whose pictures are not here yet
         self._began, self._answered = time.monotonic(), 0
         self._crew = crew
-        self.batcher: Batcher[SentImage, Told] = Batcher(
+        self.batcher: Batcher[UploadedImage, Told] = Batcher(
             self._pass,
             crew.count + 1,  # one batch is ready for the process that is free first
             MOST,
@@ -42,7 +42,7 @@ class Engine:
             self._arriving -= 1
             self.batcher.look()
 
-    async def answer(self, pictures: Sequence[SentImage]) -> list[Told]:
+    async def answer(self, pictures: Sequence[UploadedImage]) -> list[Told]:
         """What is told of each picture, in order.
 
         Raises:
@@ -58,7 +58,7 @@ class Engine:
         self._answered += len(told)
         return told
 
-    async def _pass(self, pictures: Sequence[SentImage]) -> list[Told]:
+    async def _pass(self, pictures: Sequence[UploadedImage]) -> list[Told]:
         alone = self.inside == len(pictures) and not self._arriving
         return await asyncio.wrap_future(self._crew.answer(pictures, alone))
 

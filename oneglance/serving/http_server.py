@@ -57,7 +57,7 @@ def until_stopped(running: uvicorn.Server, door: socket.socket) -> None:
     finally:
         signal.signal(signal.SIGTERM, before)
     if not running.started:
-        raise OneglanceError("the service does not start", cure="its log says why")
+        raise OneglanceError("the service does not start", hint="its log says why")
 
 
 def is_loopback(host: str) -> bool:
@@ -90,8 +90,8 @@ def listening(host: str, port: int) -> socket.socket:
         reason = error.strerror if isinstance(error, OSError) else "no such port"
         raise OneglanceError(
             f"cannot be listened at ({reason})",
-            where=f"{host}:{port}",
-            cure="name another with --port or --host",
+            location=f"{host}:{port}",
+            hint="name another with --port or --host",
         ) from None
     return door
 

@@ -27,8 +27,8 @@ class Bounds:
 class Refused(OneglanceError):  # noqa: N818 - not a fault of ours: what a client is told
     """A request that is not answered. ``status`` is HTTP's, ``retry`` seconds after which to try again."""
 
-    def __init__(self, status: int, what: str, cure: str = "", *, where: str = "", retry: int = 0) -> None:
-        super().__init__(what, where=where, cure=cure)
+    def __init__(self, status: int, what: str, hint: str = "", *, location: str = "", retry: int = 0) -> None:
+        super().__init__(what, location=location, hint=hint)
         self.status, self.retry = status, retry
 
 

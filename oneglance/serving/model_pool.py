@@ -23,7 +23,7 @@ from oneglance.errors import PictureError
 from oneglance.inference.parallel_passes import threads, threads_of_each
 from oneglance.inference.predictor import Predictor
 from oneglance.nn.allocator import keep_freed_memory
-from oneglance.parallel.process_pool import Job, Workers
+from oneglance.parallel.process_pool import Job, ProcessPool
 from oneglance.progress import Screen
 from oneglance.serving.limits import Bounds
 from oneglance.task import Task
@@ -55,7 +55,7 @@ class Answering(Job[ImageRef, Told]):
     """What each process does."""
 
     does = "hold the network"
-    cure = "start fewer: --lanes 1"
+    hint = "start fewer: --lanes 1"
     predictor: Predictor
     lone: Predictor  # for a picture that comes alone
     decode: Decode
@@ -75,7 +75,7 @@ class Answering(Job[ImageRef, Told]):
         blank = Canvas(np.zeros(self.predictor.fit.shape, np.uint8), 1, 1)
         self.together([("", blank)] * MOST, alone=False)
         if number == 0:
-            self.lone = self._sooner(self.predictor.alone(self._processors), blank)
+            self.lone = self._sooner(self.predictor.latency_mode(self._processors), blank)
         return Contents(self.predictor.config, self.predictor.tasks, self.predictor.engine.on_gpu)
 
     def one(self, picture: ImageRef) -> tuple[str, Canvas | PictureError]:
@@ -107,7 +107,7 @@ class Answering(Job[ImageRef, Told]):
         return Told(as_json(shown), "", row.get("unknown", False), (row["width"], row["height"]))
 
 
-class Crew:
+class ModelPool:
     """The processes, as long as they are not closed.
 
     Args:
@@ -128,7 +128,7 @@ class Crew:
     ) -> None:
         count = processes or min(threads(), MOST_PROCESSES)
         limits = Limits(bounds.megapixels, bounds.megabytes)
-        self._workers: Workers[ImageRef, Told] = Workers(
+        self._workers: ProcessPool[ImageRef, Told] = ProcessPool(
             Answering(opener, limits, threads()),
             died,
             count,

@@ -16,7 +16,7 @@ _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
 _FILENAME = re.compile(rb';\s*filename="((?:[^"\\\r\n]|\\.)*)"', re.IGNORECASE)
 
 
-class Part(NamedTuple):
+class SplitData(NamedTuple):
     """One file of a form."""
 
     name: str  # as the client calls it; it may look like a path and is never used as one
@@ -40,7 +40,7 @@ def boundary_of(content_type: str) -> bytes:
     )
 
 
-def parts(body: bytes, boundary: bytes, most: int) -> list[Part]:
+def parts(body: bytes, boundary: bytes, most: int) -> list[SplitData]:
     """Every file of the form.
 
     Raises:
@@ -49,7 +49,7 @@ def parts(body: bytes, boundary: bytes, most: int) -> list[Part]:
     between = b"\r\n--" + boundary
     if not body.startswith(between[2:]):
         raise Refused(400, "the form does not begin with its boundary")
-    found: list[Part] = []
+    found: list[SplitData] = []
     at = len(between) - 2
     while not body.startswith(b"--", at):
         if len(found) == most:
@@ -60,7 +60,7 @@ def parts(body: bytes, boundary: bytes, most: int) -> list[Part]:
         end = body.find(between, head_end + 4)
         if end < 0:
             raise Refused(400, "the form is cut short: its last boundary is missing")
-        found.append(Part(_name(body[at:head_end], len(found) + 1), body[head_end + 4 : end]))
+        found.append(SplitData(_name(body[at:head_end], len(found) + 1), body[head_end + 4 : end]))
         at = end + len(between)
     return found
 

@@ -21,7 +21,7 @@ FORM = 'send files in a form, or JSON: {"pictures": [{"name": "a.jpg", "data": "
 
 
 @dataclass(frozen=True, slots=True)
-class SentImage(ImageRef):
+class UploadedImage(ImageRef):
     """A picture in memory."""
 
     name: str = field(compare=False)
@@ -34,7 +34,7 @@ class SentImage(ImageRef):
         return (hashlib.sha256(self.data).hexdigest(),)
 
 
-def pictures_of(body: bytes, content_type: str, most: int) -> list[SentImage]:
+def pictures_of(body: bytes, content_type: str, most: int) -> list[UploadedImage]:
     """The pictures of a request, at least one.
 
     Raises:
@@ -66,25 +66,25 @@ def json_of(body: bytes) -> Any:
         raise Refused(400, "the body is not JSON") from None
 
 
-def picture_of(item: Any, where: str) -> SentImage:
+def picture_of(item: Any, location: str) -> UploadedImage:
     """``{"name": "a.jpg", "data": "<base64>"}``, the name left out if one likes.
 
     Raises:
         Refused: it is something else.
     """
     if not isinstance(item, dict) or not set(item) <= {"name", "data"} or "data" not in item:
-        raise Refused(422, 'is not {"name": …, "data": …}', FORM, where=where)
+        raise Refused(422, 'is not {"name": …, "data": …}', FORM, location=location)
     for key, value in item.items():
         if not isinstance(value, str):
-            raise Refused(422, "is not text", FORM, where=f"{where}.{key}")
+            raise Refused(422, "is not text", FORM, location=f"{location}.{key}")
     try:
         data = base64.b64decode(item["data"], validate=True)
     except (binascii.Error, ValueError):
-        raise Refused(422, "is not base64", where=f"{where}.data") from None
+        raise Refused(422, "is not base64", location=f"{location}.data") from None
     return _named(item.get("name", ""), data)
 
 
-def _from_json(value: Any, most: int) -> Iterable[SentImage]:
+def _from_json(value: Any, most: int) -> Iterable[UploadedImage]:
     if not isinstance(value, dict) or set(value) != {"pictures"} or not isinstance(value["pictures"], list):
         raise Refused(422, "the JSON has another form", FORM)
     if len(value["pictures"]) > most:
@@ -93,8 +93,8 @@ def _from_json(value: Any, most: int) -> Iterable[SentImage]:
         yield picture_of(item, f"pictures[{number}]")
 
 
-def _named(name: str, data: bytes) -> SentImage:
-    return SentImage(shown(name[:NAME]), data)
+def _named(name: str, data: bytes) -> UploadedImage:
+    return UploadedImage(shown(name[:NAME]), data)
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -51,11 +51,11 @@ def serve(
         from oneglance.serving.app import Settings, build_app
         from oneglance.serving.http_server import is_loopback, listening, log_to_stderr, server, until_stopped
         from oneglance.serving.middleware import Access
-        from oneglance.serving.model_pool import Crew
+        from oneglance.serving.model_pool import ModelPool
 
     if not api_key.isascii() or not api_key.isprintable() or " " in api_key:
         raise ConfigError(
-            "a key is letters, digits and signs without spaces", cure="choose another --api-key"
+            "a key is letters, digits and signs without spaces", hint="choose another --api-key"
         )
     screen = screen or default_screen()
     place = Path(run)
@@ -70,7 +70,7 @@ def serve(
     keep_freed_memory()
     with listening(host, port) as door, ExitStack() as ends:
         with needs_extra("train", "serving a run folder"):
-            crew = Crew(opener, settings.bounds, lanes, screen)
+            crew = ModelPool(opener, settings.bounds, lanes, screen)
         ends.callback(crew.close)
         app = build_app(crew, settings)
         shown = f"[{host}]" if ":" in host else host

@@ -12,13 +12,13 @@ from pydantic import Field, PrivateAttr
 
 from oneglance.batch_transform import Mix, View
 from oneglance.data.merging.merge_answers import unite_seen
-from oneglance.data.record import Box, Seen
+from oneglance.data.record import Box, BoxAnnotations
 from oneglance.detection import coco_matching
 from oneglance.detection.box_ops import suppress
-from oneglance.errors import ConfigError, DataError, Misfit, nearest
+from oneglance.errors import ConfigError, DataError, InvalidAnswer, nearest
 from oneglance.nn.feature_shape import Level, Shape
 from oneglance.report_items import Detail, Grid
-from oneglance.task import Evidence, Prediction, Target, Task, build_tasks
+from oneglance.task import MetricState, Prediction, Target, Task, build_tasks
 from oneglance.vector_task import ClassNames, VectorTask, sigmoid
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ class Boxes(Task):
     _levels: tuple[Level, ...] = PrivateAttr(default=())
     _canvas: tuple[int, int] | None = PrivateAttr(None)
 
-    deciding: ClassVar[str] = "ap"
-    has_places: ClassVar[bool] = True
+    primary_metric: ClassVar[str] = "ap"
+    is_spatial: ClassVar[bool] = True
     meaning: ClassVar[Mapping[str, str]] = {
         "ap": "how surely things are found, mean over classes and over overlaps of 0.50 to 0.95 (COCO)",
         "ap50": "the same where an overlap of one half is enough",
@@ -66,29 +66,29 @@ class Boxes(Task):
         "ar100": "share of things found by the 100 surest boxes, mean over overlaps of 0.50 to 0.95",
     }
 
-    def join(self, others: Mapping[str, Task], where: str, section: str) -> None:
-        for name, task in build_tasks(self.attributes, where, f"{section}.attributes").items():
+    def join(self, others: Mapping[str, Task], location: str, section: str) -> None:
+        for name, task in build_tasks(self.attributes, location, f"{section}.attributes").items():
             if not isinstance(task, VectorTask) or task.uses:
                 what = f"[{section}.attributes.{name}] must be a label, tags or a number that uses no other"
-                raise ConfigError(what, where=where)
+                raise ConfigError(what, location=location)
             self._attributes[name] = task
 
     # What people said.
 
-    def read(self, said: Any, asked: Sequence[str] | None = None) -> Seen | None:
-        if not isinstance(said, Seen):
-            raise Misfit("holds no boxes", "name the field that holds them with `from`")
+    def read(self, said: Any, asked: Sequence[str] | None = None) -> BoxAnnotations | None:
+        if not isinstance(said, BoxAnnotations):
+            raise InvalidAnswer("holds no boxes", "name the field that holds them with `from`")
         found = []
         for box in said.boxes:
             if self.classes and not self.single and box.label and box.label not in self.classes:
-                cure = f"it is not among `classes`.{nearest(box.label, self.classes)}"
-                raise Misfit(f'has a box of class "{box.label}"', cure)
+                hint = f"it is not among `classes`.{nearest(box.label, self.classes)}"
+                raise InvalidAnswer(f'has a box of class "{box.label}"', hint)
             label = self.single or box.label
             found.append(replace(box, label=label, attributes=self._read_attributes(box)))
         looked = None if self.single else said.asked
         if asked is not None and not self.single:
             looked = frozenset(asked) if looked is None else looked & frozenset(asked)
-        return Seen(tuple(found), looked)
+        return BoxAnnotations(tuple(found), looked)
 
     def _read_attributes(self, box: Box) -> dict[str, Any]:
         answers = {}
@@ -99,28 +99,28 @@ class Boxes(Task):
                 whole = said[0] if len(said) == 1 else dict(zip(task.fields, said, strict=True))
                 try:
                     answer = task.read(whole)
-                except Misfit as misfit:
-                    raise Misfit(f"has a box whose {name} {misfit.what}", misfit.cure) from None
+                except InvalidAnswer as misfit:
+                    raise InvalidAnswer(f"has a box whose {name} {misfit.what}", misfit.hint) from None
                 if answer is not None:
                     answers[name] = answer
         return answers
 
-    def strata(self, answer: Seen) -> Iterable[str]:
+    def stratify_labels(self, answer: BoxAnnotations) -> Iterable[str]:
         return sorted({box.label for box in answer.boxes if box.label})
 
-    def unite(self, first: Seen, again: Seen) -> Seen:
+    def unite(self, first: BoxAnnotations, again: BoxAnnotations) -> BoxAnnotations:
         return unite_seen(first, again, lambda name, *both: self._attributes[name].unite(*both))
 
-    def learn(self, answers: Sequence[Seen]) -> None:
+    def fit_target(self, answers: Sequence[BoxAnnotations]) -> None:
         boxes = [box for answer in answers for box in answer.boxes if not box.ignore]
         counts = Counter(box.label for box in boxes if box.label)
         self._classes = list(self.classes) or sorted(counts)
         if not self._classes:
-            cure = "give every box a class" if boxes else ""
+            hint = "give every box a class" if boxes else ""
             raise DataError(
                 "the training part has no box of any class" if boxes else "the training part has no box",
-                where=self.name,
-                cure=cure,
+                location=self.name,
+                hint=hint,
             )
         self._usual = []
         for name in self._classes:
@@ -131,16 +131,16 @@ class Boxes(Task):
         for name, task in self._attributes.items():
             known = [box.attributes[name] for box in boxes if name in box.attributes]
             try:
-                task.learn(known)
+                task.fit_target(known)
             except DataError as error:
                 raise DataError(
-                    f"{name} of the boxes: {error.what}", where=self.name, cure=error.cure
+                    f"{name} of the boxes: {error.what}", location=self.name, hint=error.hint
                 ) from None
 
-    def place(self, answer: Seen, placement: Placement) -> Seen:
-        return Seen(tuple(_placed(box, placement) for box in answer.boxes), answer.asked)
+    def to_canvas(self, answer: BoxAnnotations, placement: Placement) -> BoxAnnotations:
+        return BoxAnnotations(tuple(_placed(box, placement) for box in answer.boxes), answer.asked)
 
-    def encode(self, answers: Sequence[Seen | None]) -> Target:
+    def encode(self, answers: Sequence[BoxAnnotations | None]) -> Target:
         count = len(answers)
         kept = [[] if answer is None else self._learnable(answer) for answer in answers]
         most = max(1, *(len(boxes) for boxes in kept)) if kept else 1
@@ -169,7 +169,7 @@ class Boxes(Task):
                 target[f"{name}.{key}"] = value.reshape(count, most, *value.shape[1:])
         return target
 
-    def _learnable(self, answer: Seen) -> list[Box]:
+    def _learnable(self, answer: BoxAnnotations) -> list[Box]:
         """The boxes that can be learned: cut to the canvas, known classes or regions to ignore."""
         found = []
         width, height = self._canvas or (float("inf"), float("inf"))
@@ -191,7 +191,7 @@ class Boxes(Task):
 
         if not shape.maps:
             raise ConfigError(
-                "this backbone has no maps, so it cannot tell where things are", where=self.name
+                "this backbone has no maps, so it cannot tell where things are", location=self.name
             )
         self._levels, self._canvas = shape.maps[-self.levels :], shape.canvas
         return DenseHead(
@@ -216,7 +216,7 @@ class Boxes(Task):
     def move(self, target: Mapping[str, Tensor], view: View) -> dict[str, Tensor]:
         from oneglance.detection.box_transforms import moved
 
-        return moved(target, view, visible=VISIBLE, smallest=SMALLEST)
+        return moved(target, view, kept_share=VISIBLE, smallest=SMALLEST)
 
     def loss(self, raw: Tensor, target: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         from oneglance.detection.criterion import Truth, attribute_target, dense_loss
@@ -247,18 +247,18 @@ class Boxes(Task):
         said = [np.log(prior / (1 - prior)), *(t.constant_raw()[0] for t in self._attributes.values())]
         return constant_points(self._levels, self.bins, np.concatenate(said))
 
-    def constant(self, count: int) -> list[Prediction]:
+    def constant_baseline(self, count: int) -> list[Prediction]:
         """The mean box of each class, as sure as there is one in a picture."""
         boxes = []
         for label, (*corners, often) in zip(self._classes, self._usual, strict=True):
-            attributes = {name: task.constant(1)[0] for name, task in self._attributes.items()}
+            attributes = {name: task.constant_baseline(1)[0] for name, task in self._attributes.items()}
             boxes.append(_box(corners, label, min(often, 1.0), attributes))
         boxes.sort(key=lambda box: -box["confidence"])
         return [{"boxes": boxes}] * count
 
-    def calibrate(self, raw: np.ndarray, answers: Sequence[Seen | None]) -> None:
+    def calibrate(self, raw: np.ndarray, answers: Sequence[BoxAnnotations | None]) -> None:
         rows = [row for row, answer in enumerate(answers) if answer is not None]
-        known = [cast(Seen, answers[row]) for row in rows]
+        known = [cast(BoxAnnotations, answers[row]) for row in rows]
         kept = [self._kept(raw[row]) for row in rows]
         told = [
             coco_matching.Found(self._cut(raw[row][k.point, :4]), k.score, k.label)
@@ -313,16 +313,16 @@ class Boxes(Task):
             yield name, slice(start, start + task.width)
             start += task.width
 
-    def place_back(self, prediction: Prediction, placement: Placement) -> Prediction:
+    def to_image(self, prediction: Prediction, placement: Placement) -> Prediction:
         boxes = prediction["boxes"]
         if not boxes:
             return prediction
-        corners = placement.to_picture(np.array([box["box"] for box in boxes]))
+        corners = placement.to_image(np.array([box["box"] for box in boxes]))
         sides = np.tile([placement.width, placement.height], 2)
         inside = np.clip(corners, 0, sides).tolist()
-        return {"boxes": [{**box, "box": where} for box, where in zip(boxes, inside, strict=True)]}
+        return {"boxes": [{**box, "box": location} for box, location in zip(boxes, inside, strict=True)]}
 
-    def shown(self, prediction: Prediction) -> Prediction:
+    def visible(self, prediction: Prediction) -> Prediction:
         """The boxes that are sure enough: the threshold has the best F1 on the validation part."""
         return {
             "boxes": [
@@ -334,7 +334,9 @@ class Boxes(Task):
 
     # Scores.
 
-    def _matched(self, told: Sequence[coco_matching.Found], answers: Sequence[Seen]) -> coco_matching.Matched:
+    def _matched(
+        self, told: Sequence[coco_matching.Found], answers: Sequence[BoxAnnotations]
+    ) -> coco_matching.Matched:
         index = {name: place for place, name in enumerate(self._classes)}
         asked = np.ones((len(answers), len(index)), dtype=bool)
         truths = []
@@ -352,7 +354,9 @@ class Boxes(Task):
             )
         return coco_matching.match(told, truths, asked)
 
-    def evidence(self, predictions: Sequence[Prediction], answers: Sequence[Seen]) -> Evidence:
+    def metric_state(
+        self, predictions: Sequence[Prediction], answers: Sequence[BoxAnnotations]
+    ) -> MetricState:
         index = {name: place for place, name in enumerate(self._classes)}
         told = [
             coco_matching.Found(
@@ -363,7 +367,7 @@ class Boxes(Task):
             for prediction in predictions
         ]
         found = self._matched(told, answers)
-        evidence: Evidence = {"found": found}
+        metric_state: MetricState = {"found": found}
         pairs = coco_matching.pairs(found).tolist()
         for name, task in self._attributes.items():
             known = [
@@ -371,64 +375,64 @@ class Boxes(Task):
                 for picture, place, true in pairs
                 if (answer := answers[picture].boxes[true].attributes.get(name)) is not None
             ]
-            where = np.array([picture for picture, _, _ in known], dtype=np.int64)
+            location = np.array([picture for picture, _, _ in known], dtype=np.int64)
             own = (
-                task.evidence([said for _, said, _ in known], [answer for *_, answer in known])
+                task.metric_state([said for _, said, _ in known], [answer for *_, answer in known])
                 if known
                 else {}
             )
-            evidence[name] = (where, own)
-        return evidence
+            metric_state[name] = (location, own)
+        return metric_state
 
-    def metrics(self, evidence: Evidence, weights: np.ndarray) -> dict[str, float]:
-        found = coco_matching.average_precision(evidence["found"], weights)
+    def metrics(self, metric_state: MetricState, weights: np.ndarray) -> dict[str, float]:
+        found = coco_matching.average_precision(metric_state["found"], weights)
         for name, task in self._attributes.items():
-            where, own = evidence[name]
-            told = _attribute_metrics(task, own, weights[where])
+            location, own = metric_state[name]
+            told = _attribute_metrics(task, own, weights[location])
             found |= {f"{name}.{metric}": value for metric, value in told.items()}
         return found
 
-    def wrongness(self, evidence: Evidence) -> np.ndarray:
-        return coco_matching.wrongness(evidence["found"], self._threshold)
+    def sample_errors(self, metric_state: MetricState) -> np.ndarray:
+        return coco_matching.sample_errors(metric_state["found"], self._threshold)
 
-    def details(self, evidence: Evidence) -> list[Detail]:
-        rows = coco_matching.per_class(evidence["found"], self._threshold)
+    def details(self, metric_state: MetricState) -> list[Detail]:
+        rows = coco_matching.per_class(metric_state["found"], self._threshold)
         header = ("class", "boxes", "AP", "AP50", "precision", "recall")
         title = f"Per class (precision and recall of boxes surer than {self._threshold:.2f})"
         named = tuple((name, *row) for name, row in zip(self._classes, rows, strict=True))
         shown: list[Detail] = [Grid(title, header, named)]
         for name, task in self._attributes.items():
-            _, own = evidence[name]
+            _, own = metric_state[name]
             if own:
                 shown += [replace(detail, title=f"{name}: {detail.title}") for detail in task.details(own)]
         return shown
 
     # Words.
 
-    def words(self, answer: Seen) -> str:
+    def format(self, answer: BoxAnnotations) -> str:
         return _listed(box.label for box in answer.boxes if not box.ignore)
 
-    def predicted_words(self, prediction: Prediction) -> str:
+    def format_prediction(self, prediction: Prediction) -> str:
         return _listed(box["label"] for box in prediction["boxes"])
 
     def detections(self, prediction: Prediction) -> list[Prediction]:
         found: list[Prediction] = prediction.get("boxes", [])
         return found
 
-    def marks(self, answer: Seen) -> list[tuple[Sequence[float], str, int]]:
+    def overlays(self, answer: BoxAnnotations) -> list[tuple[Sequence[float], str, int]]:
         marks: list[tuple[Sequence[float], str, int]] = []
         for box in answer.boxes:
             if not box.ignore:
-                said = [self._attributes[name].words(value) for name, value in box.attributes.items()]
+                said = [self._attributes[name].format(value) for name, value in box.attributes.items()]
                 corners = box.x0, box.y0, box.x1, box.y1
                 marks.append((corners, ", ".join([box.label or "?", *said]), self._number(box.label)))
         return marks
 
-    def predicted_marks(self, prediction: Prediction) -> list[tuple[Sequence[float], str, int]]:
+    def predicted_overlays(self, prediction: Prediction) -> list[tuple[Sequence[float], str, int]]:
         marks = []
         for box in prediction["boxes"]:
             said = [
-                self._attributes[name].predicted_words(answer) for name, answer in box["attributes"].items()
+                self._attributes[name].format_prediction(answer) for name, answer in box["attributes"].items()
             ]
             caption = ", ".join([f"{box['label']} ({box['confidence']:.0%})", *said])
             marks.append((box["box"], caption, self._number(box["label"])))
@@ -476,13 +480,13 @@ def _placed(box: Box, placement: Placement) -> Box:
     return replace(box, x0=x0, y0=y0, x1=x1, y1=y1)
 
 
-def _attribute_metrics(task: VectorTask, evidence: Evidence, weights: np.ndarray) -> dict[str, float]:
+def _attribute_metrics(task: VectorTask, metric_state: MetricState, weights: np.ndarray) -> dict[str, float]:
     """The same names whatever the weights; NaN where no box counts."""
-    if not evidence:
-        return {task.deciding: float("nan")}
+    if not metric_state:
+        return {task.primary_metric: float("nan")}
     if weights.any():
-        return task.metrics(evidence, weights)
-    return dict.fromkeys(task.metrics(evidence, np.ones(len(weights))), float("nan"))
+        return task.metrics(metric_state, weights)
+    return dict.fromkeys(task.metrics(metric_state, np.ones(len(weights))), float("nan"))
 
 
 def _listed(labels: Iterable[str]) -> str:

@@ -9,11 +9,11 @@ import numpy as np
 from pydantic import Field, PrivateAttr
 
 from oneglance.batch_transform import Mix, View
-from oneglance.errors import ConfigError, DataError, Misfit, nearest
+from oneglance.errors import ConfigError, DataError, InvalidAnswer, nearest
 from oneglance.metrics.retrieval import Neighbours, neighbours
 from oneglance.metrics.weighted import weighted_mean
 from oneglance.nn.feature_shape import Shape
-from oneglance.task import Evidence, Prediction, Target, Task
+from oneglance.task import MetricState, Prediction, Target, Task
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -36,7 +36,7 @@ class Embedding(Task):
 
     _classes: list[str] = PrivateAttr(default_factory=list)
 
-    deciding: ClassVar[str] = "recall_at_1"
+    primary_metric: ClassVar[str] = "recall_at_1"
     meaning: ClassVar[Mapping[str, str]] = {
         "recall_at_1": "share of pictures whose nearest other picture is alike",
         "map_at_r": "how well the alike pictures come first among the nearest (Musgrave et al. 2020)",
@@ -51,22 +51,22 @@ class Embedding(Task):
     def views(self) -> int:
         return 1 if self.like else 2
 
-    def join(self, others: Mapping[str, Task], where: str, section: str) -> None:
+    def join(self, others: Mapping[str, Task], location: str, section: str) -> None:
         if self.like and self.like not in others:
             what = f'[{section}] like = "{self.like}", which is no task.{nearest(self.like, others)}'
-            raise ConfigError(what, where=where)
+            raise ConfigError(what, location=location)
         if self.like and others[self.like].type != "label":
-            raise ConfigError(f'[{section}] like = "{self.like}", which is no label', where=where)
+            raise ConfigError(f'[{section}] like = "{self.like}", which is no label', location=location)
         if self.method == "proxy" and not self.like:
-            raise ConfigError(f'[{section}] method = "proxy" needs `like`', where=where)
+            raise ConfigError(f'[{section}] method = "proxy" needs `like`', location=location)
 
     def read(self, said: Any, asked: Sequence[str] | None = None) -> str:
-        raise Misfit("is asked of no one", "take its column out")
+        raise InvalidAnswer("is asked of no one", "take its column out")
 
-    def learn(self, answers: Sequence[str]) -> None:
+    def fit_target(self, answers: Sequence[str]) -> None:
         self._classes = sorted(set(answers))
         if self.like and len(self._classes) < 2:
-            raise DataError("needs pictures of two classes", where=self.name, cure="choose another `like`")
+            raise DataError("needs pictures of two classes", location=self.name, hint="choose another `like`")
 
     def encode(self, answers: Sequence[str | None]) -> Target:
         if not self.like:
@@ -90,7 +90,7 @@ class Embedding(Task):
     def move(self, target: Mapping[str, Tensor], view: View) -> dict[str, Tensor]:
         import torch
 
-        return {"key": torch.where(view.alone, target["key"], -1)}
+        return {"key": torch.where(view.single_image, target["key"], -1)}
 
     def loss(self, raw: Tensor, target: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Divided by that of vectors that are all the same."""
@@ -122,29 +122,29 @@ class Embedding(Task):
         length = np.linalg.norm(vectors, axis=1, keepdims=True)  # not 1 where several views were averaged
         return [{"vector": row} for row in (vectors / np.maximum(length, 1e-12)).tolist()]
 
-    def evidence(self, predictions: Sequence[Prediction], answers: Sequence[str]) -> Evidence:
+    def metric_state(self, predictions: Sequence[Prediction], answers: Sequence[str]) -> MetricState:
         vectors = np.array([prediction["vector"] for prediction in predictions], dtype=np.float32)
         _, keys = np.unique(np.array(answers), return_inverse=True)
         found: Neighbours = neighbours(vectors.reshape(len(answers), -1), keys)
         return found._asdict()
 
-    def metrics(self, evidence: Evidence, weights: np.ndarray) -> dict[str, float]:
-        counted = weights * evidence["counts"]
+    def metrics(self, metric_state: MetricState, weights: np.ndarray) -> dict[str, float]:
+        counted = weights * metric_state["counts"]
         return {
-            "recall_at_1": weighted_mean(evidence["first"], counted),
-            "map_at_r": weighted_mean(evidence["precision"], counted),
-            "knn_accuracy": weighted_mean(evidence["voted"], counted),
+            "recall_at_1": weighted_mean(metric_state["first"], counted),
+            "map_at_r": weighted_mean(metric_state["precision"], counted),
+            "knn_accuracy": weighted_mean(metric_state["voted"], counted),
         }
 
-    def wrongness(self, evidence: Evidence) -> np.ndarray:
-        return np.asarray((1 - evidence["precision"]) * evidence["counts"])
+    def sample_errors(self, metric_state: MetricState) -> np.ndarray:
+        return np.asarray((1 - metric_state["precision"]) * metric_state["counts"])
 
     # Words.
 
-    def words(self, answer: str) -> str:
+    def format(self, answer: str) -> str:
         return f"like {answer}"
 
-    def predicted_words(self, prediction: Prediction) -> str:
+    def format_prediction(self, prediction: Prediction) -> str:
         return f"{len(prediction['vector'])} numbers"
 
     # The run folder.

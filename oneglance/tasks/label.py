@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field, PrivateAttr
 
-from oneglance.errors import DataError, Misfit, nearest
+from oneglance.errors import DataError, InvalidAnswer, nearest
 from oneglance.metrics.weighted import expected_calibration_error, f1, mean_bins, places, weighted_mean
 from oneglance.report_items import Curve, Detail, Grid, Matrix
-from oneglance.task import Evidence, Prediction, Target
+from oneglance.task import MetricState, Prediction, Target
 from oneglance.vector_task import ClassNames, VectorTask, as_text, fit_temperature, log_sigmoid, softmax
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Label(VectorTask):
     _shares: list[float] = PrivateAttr(default_factory=list)
     _temperature: float = PrivateAttr(1.0)
 
-    deciding: ClassVar[str] = "accuracy"
+    primary_metric: ClassVar[str] = "accuracy"
     meaning: ClassVar[Mapping[str, str]] = {
         "accuracy": "share of right answers",
         "balanced_accuracy": "the same, each class counting equally",
@@ -52,33 +52,33 @@ class Label(VectorTask):
         if self.is_unknown(said):
             return None
         if isinstance(said, list | tuple | dict | set):
-            raise Misfit("holds several values", "write one class, or make it a task of type tags")
+            raise InvalidAnswer("holds several values", "write one class, or make it a task of type tags")
         word = intern(as_text(said))
         if self.classes and word not in self.classes:
-            raise Misfit(f'is "{word}"', f"it is not among `classes`.{nearest(word, self.classes)}")
+            raise InvalidAnswer(f'is "{word}"', f"it is not among `classes`.{nearest(word, self.classes)}")
         return word
 
-    def strata(self, answer: str) -> Iterable[str]:
+    def stratify_labels(self, answer: str) -> Iterable[str]:
         return (answer,)
 
-    def learn(self, answers: Sequence[str]) -> None:
+    def fit_target(self, answers: Sequence[str]) -> None:
         if not answers:
-            raise DataError("the training part has no answer", where=self.name)
+            raise DataError("the training part has no answer", location=self.name)
         counts = Counter(answers)
         self._classes = list(self.classes) or sorted(counts, key=_in_order)
         if len(self._classes) < 2:
             only = f'only the class "{self._classes[0]}"'
             raise DataError(
-                f"the training part has {only}", where=self.name, cure="a label needs two classes"
+                f"the training part has {only}", location=self.name, hint="a label needs two classes"
             )
         if self.ordinal and not self.classes and not all(_is_number(name) for name in self._classes):
-            raise DataError("ordinal needs `classes` in their order", where=f"[tasks.{self.name}]")
+            raise DataError("ordinal needs `classes` in their order", location=f"[tasks.{self.name}]")
         if isinstance(self.class_weights, dict) and (
             odd := sorted(set(self.class_weights) - set(self._classes))
         ):
             raise DataError(
                 f'class_weights names "{odd[0]}", which is no class.{nearest(odd[0], self._classes)}',
-                where=f"[tasks.{self.name}]",
+                location=f"[tasks.{self.name}]",
             )
         # One more than counted: a declared class that is absent here must not get an infinite logit.
         seen = np.array([counts[name] + 1.0 for name in self._classes])
@@ -143,7 +143,7 @@ class Label(VectorTask):
         more = np.concatenate([zero, np.cumsum(log_sigmoid(scaled), axis=1)], axis=1)
         return np.asarray(np.exp(more + np.concatenate([log_sigmoid(-scaled), zero], axis=1)))
 
-    def constant(self, count: int) -> list[Prediction]:
+    def constant_baseline(self, count: int) -> list[Prediction]:
         # The temperature mends the network's confidence; the shares of the classes need no mending.
         return self.decode(self.constant_raw() * self._temperature) * count
 
@@ -176,7 +176,7 @@ class Label(VectorTask):
             for best, row in zip(chances.argmax(axis=1).tolist(), chances.tolist(), strict=True)
         ]
 
-    def evidence(self, predictions: Sequence[Prediction], answers: Sequence[str]) -> Evidence:
+    def metric_state(self, predictions: Sequence[Prediction], answers: Sequence[str]) -> MetricState:
         rows = [[p["probabilities"][name] for name in self._classes] for p in predictions]
         chances = np.array(rows, dtype=np.float64).reshape(len(rows), len(self._classes))
         truth = self.encode(answers)["class"]
@@ -195,8 +195,8 @@ class Label(VectorTask):
             found["in_top5"] = (top == truth[:, None]).any(axis=1).astype(np.float64)
         return found
 
-    def metrics(self, evidence: Evidence, weights: np.ndarray) -> dict[str, float]:
-        truth, best, right = evidence["truth"], evidence["best"], evidence["right"]
+    def metrics(self, metric_state: MetricState, weights: np.ndarray) -> dict[str, float]:
+        truth, best, right = metric_state["truth"], metric_state["best"], metric_state["right"]
         count = len(self._classes)
         # An answer of a class that training never saw counts as one more class that is never right.
         said = np.where(truth < 0, count, truth)
@@ -210,18 +210,18 @@ class Label(VectorTask):
             "accuracy": weighted_mean(right, weights),
             "balanced_accuracy": float((hits[present] / actual[present]).mean()),
             "f1_macro": float(f1(hits, predicted, actual)[involved].mean()),
-            "log_loss": weighted_mean(evidence["loss"], weights),
-            "ece": expected_calibration_error(evidence["sure"], evidence["place"], right, weights),
+            "log_loss": weighted_mean(metric_state["loss"], weights),
+            "ece": expected_calibration_error(metric_state["sure"], metric_state["place"], right, weights),
         }
-        if "in_top5" in evidence:
-            found["top5_accuracy"] = weighted_mean(evidence["in_top5"], weights)
+        if "in_top5" in metric_state:
+            found["top5_accuracy"] = weighted_mean(metric_state["in_top5"], weights)
         return found
 
-    def wrongness(self, evidence: Evidence) -> np.ndarray:
-        return evidence["loss"]
+    def sample_errors(self, metric_state: MetricState) -> np.ndarray:
+        return metric_state["loss"]
 
-    def details(self, evidence: Evidence) -> list[Detail]:
-        truth, best = evidence["truth"], evidence["best"]
+    def details(self, metric_state: MetricState) -> list[Detail]:
+        truth, best = metric_state["truth"], metric_state["best"]
         seen = truth >= 0
         count = len(self._classes)
         confusion = np.zeros((count, count), dtype=np.int64)
@@ -233,17 +233,19 @@ class Label(VectorTask):
         rows = zip(
             self._classes, actual.tolist(), precision.tolist(), recall.tolist(), scores.tolist(), strict=True
         )
-        bins = mean_bins(evidence["sure"], evidence["place"], evidence["right"], np.ones(len(truth)))
+        bins = mean_bins(
+            metric_state["sure"], metric_state["place"], metric_state["right"], np.ones(len(truth))
+        )
         return [
             Matrix("Confusion", "truth", "answer", tuple(self._classes), confusion),
             Grid("Per class", ("class", "pictures", "precision", "recall", "F1"), tuple(rows)),
             Curve("Calibration", "confidence", "share right", bins[0], bins[1], diagonal=True),
         ]
 
-    def words(self, answer: str) -> str:
+    def format(self, answer: str) -> str:
         return answer
 
-    def predicted_words(self, prediction: Prediction) -> str:
+    def format_prediction(self, prediction: Prediction) -> str:
         return f"{prediction['value']} ({prediction['confidence']:.0%})"
 
     def state(self) -> dict[str, Any]:

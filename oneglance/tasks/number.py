@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pydantic import Field, PrivateAttr
 
-from oneglance.errors import DataError, Misfit
+from oneglance.errors import DataError, InvalidAnswer
 from oneglance.metrics.weighted import places, weighted_correlation, weighted_mean, weighted_ranks
 from oneglance.report_items import Curve, Detail
-from oneglance.task import Evidence, Prediction, Target
-from oneglance.vector_task import VectorTask, known_rows
+from oneglance.task import MetricState, Prediction, Target
+from oneglance.vector_task import VectorTask, labelled_rows
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,7 +40,7 @@ class Number(VectorTask):
     _spread: float = PrivateAttr(1.0)
     _reach: float | None = PrivateAttr(None)  # half the interval, on the learned scale; None: unknown
 
-    deciding: ClassVar[str] = "mae"
+    primary_metric: ClassVar[str] = "mae"
     best: ClassVar[float] = 0.0
     meaning: ClassVar[Mapping[str, str]] = {
         "mae": "mean distance from the truth; smaller is better",
@@ -56,25 +56,25 @@ class Number(VectorTask):
         try:
             value = float(said)
         except (TypeError, ValueError, OverflowError):
-            raise Misfit(
+            raise InvalidAnswer(
                 f'is "{said}"', "write a number such as 30, or leave the cell empty if unknown"
             ) from None
         if not abs(value) < LARGEST:
-            raise Misfit(f'is "{said}"', "write a finite number, or leave the cell empty if unknown")
+            raise InvalidAnswer(f'is "{said}"', "write a finite number, or leave the cell empty if unknown")
         if self.log and value <= 0:
-            raise Misfit(f'is "{said}"', "log = true needs numbers above 0")
+            raise InvalidAnswer(f'is "{said}"', "log = true needs numbers above 0")
         return value
 
-    def learn(self, answers: Sequence[float]) -> None:
+    def fit_target(self, answers: Sequence[float]) -> None:
         if not answers:
-            raise DataError("the training part has no answer", where=self.name)
+            raise DataError("the training part has no answer", location=self.name)
         scaled = np.log(answers) if self.log else np.asarray(answers, dtype=np.float64)
         self._middle, self._spread = float(np.median(scaled)), float(np.std(scaled))
         if not self._spread > 1e-12 * max(1.0, abs(self._middle)):
             raise DataError(
                 f"every answer of the training part is {answers[0]:g}",
-                where=self.name,
-                cure="there is nothing to learn: remove the task",
+                location=self.name,
+                hint="there is nothing to learn: remove the task",
             )
 
     @property
@@ -97,7 +97,7 @@ class Number(VectorTask):
         return np.zeros((1, 1), dtype=np.float32)
 
     def calibrate(self, raw: np.ndarray, answers: Sequence[float | None]) -> None:
-        raw, known = known_rows(raw, answers)
+        raw, known = labelled_rows(raw, answers)
         error = np.sort(np.abs(raw[:, 0] - self.encode(known)["value"]))
         rank = math.ceil((len(error) + 1) * COVERAGE)
         self._reach = float(error[rank - 1]) if 0 < rank <= len(error) else None
@@ -123,7 +123,7 @@ class Number(VectorTask):
             for v, a, b in zip(value, low, high, strict=True)
         ]
 
-    def evidence(self, predictions: Sequence[Prediction], answers: Sequence[float]) -> Evidence:
+    def metric_state(self, predictions: Sequence[Prediction], answers: Sequence[float]) -> MetricState:
         def column(name: str) -> np.ndarray:
             return np.array([np.nan if p[name] is None else p[name] for p in predictions], dtype=np.float64)
 
@@ -139,37 +139,37 @@ class Number(VectorTask):
             "true_place": places(truth),
         }
 
-    def metrics(self, evidence: Evidence, weights: np.ndarray) -> dict[str, float]:
-        value, truth = evidence["value"], evidence["truth"]
+    def metrics(self, metric_state: MetricState, weights: np.ndarray) -> dict[str, float]:
+        value, truth = metric_state["value"], metric_state["truth"]
         error = value - truth
         spread = weighted_mean((truth - weighted_mean(truth, weights)) ** 2, weights)
         squared = weighted_mean(error**2, weights)
-        ranks = [weighted_ranks(evidence[name], weights) for name in ("place", "true_place")]
+        ranks = [weighted_ranks(metric_state[name], weights) for name in ("place", "true_place")]
         return {
             "mae": weighted_mean(np.abs(error), weights),
             "rmse": math.sqrt(squared),
             "r2": 1 - squared / spread if spread > 0 else float("nan"),
             "spearman": weighted_correlation(ranks[0], ranks[1], weights),
-            "coverage": weighted_mean(evidence["covered"], weights),
+            "coverage": weighted_mean(metric_state["covered"], weights),
         }
 
-    def wrongness(self, evidence: Evidence) -> np.ndarray:
-        value, truth = evidence["value"], evidence["truth"]
+    def sample_errors(self, metric_state: MetricState) -> np.ndarray:
+        value, truth = metric_state["value"], metric_state["truth"]
         return np.abs(np.log(value) - np.log(truth)) if self.log else np.abs(value - truth)
 
-    def details(self, evidence: Evidence) -> list[Detail]:
+    def details(self, metric_state: MetricState) -> list[Detail]:
         unit = f" ({self.unit})" if self.unit else ""
-        value, truth = evidence["value"], evidence["truth"]
+        value, truth = metric_state["value"], metric_state["truth"]
         axes = f"truth{unit}", f"answer{unit}"
         return [Curve("Answers", *axes, truth, value, diagonal=True, line=False, log=self.log)]
 
     def brief(self, value: float) -> str:
         return f"±{value:.3g} {self.unit}".rstrip()
 
-    def words(self, answer: float) -> str:
+    def format(self, answer: float) -> str:
         return f"{answer:.4g} {self.unit}".rstrip()
 
-    def predicted_words(self, prediction: Prediction) -> str:
+    def format_prediction(self, prediction: Prediction) -> str:
         between = (
             "" if prediction["low"] is None else f" [{prediction['low']:.4g} – {prediction['high']:.4g}]"
         )

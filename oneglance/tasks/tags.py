@@ -12,7 +12,7 @@ from pydantic import Field, PrivateAttr
 
 from oneglance.data.merging.merge_answers import either, looked_for
 from oneglance.data.parsing.quoting import quoted
-from oneglance.errors import DataError, Misfit, nearest
+from oneglance.errors import DataError, InvalidAnswer, nearest
 from oneglance.metrics.weighted import (
     average_precision,
     expected_calibration_error,
@@ -22,7 +22,7 @@ from oneglance.metrics.weighted import (
     ranking,
 )
 from oneglance.report_items import Curve, Detail, Grid
-from oneglance.task import Evidence, Prediction, Target
+from oneglance.task import MetricState, Prediction, Target
 from oneglance.vector_task import ClassNames, VectorTask, as_text, fit_temperature, log_sigmoid, sigmoid
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ YES = {"1", "1.0", "true", "yes", "y", "t", "x"}
 NO = {"0", "0.0", "false", "no", "n", "f", "-1", "-1.0"}  # -1 as in CelebA
 
 
-class Seen(NamedTuple):
+class BoxAnnotations(NamedTuple):
     """What somebody saw: the tags that apply, and those looked for (None: all there are)."""
 
     present: frozenset[str]
@@ -56,7 +56,7 @@ class Tags(VectorTask):
     _temperature: float = PrivateAttr(1.0)
     _thresholds: list[float] = PrivateAttr(default_factory=list)
 
-    deciding: ClassVar[str] = "map"
+    primary_metric: ClassVar[str] = "map"
     meaning: ClassVar[Mapping[str, str]] = {
         "map": "how well each tag's pictures come first, mean over the tags",
         "f1_macro": "precision and recall in one, mean over the tags",
@@ -64,7 +64,7 @@ class Tags(VectorTask):
         "ece": "how far probability is from the share right; smaller is better",
     }
 
-    def read(self, said: Any, asked: Sequence[str] | None = None) -> Seen | None:
+    def read(self, said: Any, asked: Sequence[str] | None = None) -> BoxAnnotations | None:
         if isinstance(said, dict):
             return self._read_columns(said)
         if not isinstance(said, list | tuple | set):
@@ -77,40 +77,46 @@ class Tags(VectorTask):
             return None
         words = set(known) - set(self.none)
         if self.classes and (odd := sorted(words - set(self.classes))):
-            raise Misfit(
+            raise InvalidAnswer(
                 f'has the tag "{odd[0]}"', f"it is not among `classes`.{nearest(odd[0], self.classes)}"
             )
-        return Seen(frozenset(words), None if asked is None else frozenset(asked) | words)
+        return BoxAnnotations(frozenset(words), None if asked is None else frozenset(asked) | words)
 
-    def _read_columns(self, cells: Mapping[str, Any]) -> Seen | None:
+    def _read_columns(self, cells: Mapping[str, Any]) -> BoxAnnotations | None:
         answers = {tag: as_text(cell).lower() for tag, cell in cells.items() if not self.is_unknown(cell)}
         for tag, answer in answers.items():
             if answer not in YES | NO:
-                raise Misfit(f'{tag} is "{answer}"', "write yes or no, or leave the cell empty if unknown")
+                raise InvalidAnswer(
+                    f'{tag} is "{answer}"', "write yes or no, or leave the cell empty if unknown"
+                )
         if not answers:
             return None
-        return Seen(frozenset(tag for tag, answer in answers.items() if answer in YES), frozenset(answers))
+        return BoxAnnotations(
+            frozenset(tag for tag, answer in answers.items() if answer in YES), frozenset(answers)
+        )
 
-    def strata(self, answer: Seen) -> Iterable[str]:
+    def stratify_labels(self, answer: BoxAnnotations) -> Iterable[str]:
         return sorted(answer.present)
 
-    def unite(self, first: Seen, again: Seen) -> Seen:
+    def unite(self, first: BoxAnnotations, again: BoxAnnotations) -> BoxAnnotations:
         """A tag holds where either saw it; they contradict each other only where both looked for it."""
         for tag in sorted(first.present ^ again.present):
             if looked_for(tag, first.asked) and looked_for(tag, again.asked):
                 seen = tag in again.present
-                raise Misfit(f"has {quoted(tag)}, but not" if seen else f"has no {quoted(tag)}, but has it")
-        return Seen(first.present | again.present, either(first.asked, again.asked))
+                raise InvalidAnswer(
+                    f"has {quoted(tag)}, but not" if seen else f"has no {quoted(tag)}, but has it"
+                )
+        return BoxAnnotations(first.present | again.present, either(first.asked, again.asked))
 
-    def learn(self, answers: Sequence[Seen]) -> None:
+    def fit_target(self, answers: Sequence[BoxAnnotations]) -> None:
         if not answers:
-            raise DataError("the training part has no answer", where=self.name)
+            raise DataError("the training part has no answer", location=self.name)
         counts = Counter(tag for answer in answers for tag in answer.present)
         columns = [] if isinstance(self.from_, str) else list(dict.fromkeys(self.from_))
         self._classes = list(self.classes) or columns or sorted(counts)
         if not self._classes:
             raise DataError(
-                "the training part has no tag at all", where=self.name, cure="check the separator"
+                "the training part has no tag at all", location=self.name, hint="check the separator"
             )
         asked = Counter(tag for answer in answers for tag in answer.asked or ())
         asked_all = sum(answer.asked is None for answer in answers)
@@ -122,7 +128,7 @@ class Tags(VectorTask):
     def width(self) -> int:
         return len(self._classes)
 
-    def encode(self, answers: Sequence[Seen | None]) -> Target:
+    def encode(self, answers: Sequence[BoxAnnotations | None]) -> Target:
         index = {name: place for place, name in enumerate(self._classes)}
         present = np.zeros((len(answers), self.width), dtype=np.float32)
         known = np.zeros_like(present)
@@ -152,11 +158,11 @@ class Tags(VectorTask):
         """Calibrated probabilities, float64 [n, tags]."""
         return sigmoid(np.asarray(raw, dtype=np.float64) / self._temperature)
 
-    def constant(self, count: int) -> list[Prediction]:
+    def constant_baseline(self, count: int) -> list[Prediction]:
         # The temperature mends the network's confidence; the shares of the tags need no mending.
         return self.decode(self.constant_raw() * self._temperature) * count
 
-    def calibrate(self, raw: np.ndarray, answers: Sequence[Seen | None]) -> None:
+    def calibrate(self, raw: np.ndarray, answers: Sequence[BoxAnnotations | None]) -> None:
         target = self.encode(answers)
         present, known = target["present"].astype(np.float64), target["known"] > 0
         raw = np.asarray(raw, dtype=np.float64)
@@ -191,7 +197,9 @@ class Tags(VectorTask):
             for chosen, row in zip(applies.tolist(), chances.tolist(), strict=True)
         ]
 
-    def evidence(self, predictions: Sequence[Prediction], answers: Sequence[Seen]) -> Evidence:
+    def metric_state(
+        self, predictions: Sequence[Prediction], answers: Sequence[BoxAnnotations]
+    ) -> MetricState:
         shape = (len(predictions), self.width)
         rows = [[p["probabilities"][tag] for tag in self._classes] for p in predictions]
         chances = np.array(rows, dtype=np.float64).reshape(shape)
@@ -217,15 +225,15 @@ class Tags(VectorTask):
             "right": ((chances >= 0.5) == (present > 0)).astype(np.float64),
         }
 
-    def metrics(self, evidence: Evidence, weights: np.ndarray) -> dict[str, float]:
-        hits, chosen, present = (weights @ evidence[name] for name in ("hit", "chosen", "present"))
+    def metrics(self, metric_state: MetricState, weights: np.ndarray) -> dict[str, float]:
+        hits, chosen, present = (weights @ metric_state[name] for name in ("hit", "chosen", "present"))
         # A tag of which a resample has drawn nothing is not one that nobody ever said.
-        involved = (present > 0) | ((chosen > 0) & ~evidence["present"].any(axis=0))
-        counted = evidence["known"] * weights[:, None]
-        precisions = self._average_precisions(evidence, counted)
+        involved = (present > 0) | ((chosen > 0) & ~metric_state["present"].any(axis=0))
+        counted = metric_state["known"] * weights[:, None]
+        precisions = self._average_precisions(metric_state, counted)
         precisions = precisions[~np.isnan(precisions)]
         total = float(chosen.sum() + present.sum())
-        flat = [evidence[name].ravel() for name in ("sure", "place", "right")]
+        flat = [metric_state[name].ravel() for name in ("sure", "place", "right")]
         nothing = float("nan")
         return {
             "map": float(precisions.mean()) if len(precisions) else nothing,
@@ -234,21 +242,21 @@ class Tags(VectorTask):
             "ece": expected_calibration_error(flat[0], flat[1], flat[2], counted.ravel()),
         }
 
-    def _average_precisions(self, evidence: Evidence, counted: np.ndarray) -> np.ndarray:
-        columns = (evidence["order"].T, evidence["end"].T, evidence["present"].T, counted.T)
+    def _average_precisions(self, metric_state: MetricState, counted: np.ndarray) -> np.ndarray:
+        columns = (metric_state["order"].T, metric_state["end"].T, metric_state["present"].T, counted.T)
         return np.array([average_precision(*tag) for tag in zip(*columns, strict=True)])
 
-    def wrongness(self, evidence: Evidence) -> np.ndarray:
-        chance = np.where(evidence["present"] > 0, evidence["chances"], 1 - evidence["chances"])
-        loss = -np.log(np.maximum(chance, 1e-15)) * evidence["known"]
-        return np.asarray(loss.sum(axis=1) / np.maximum(evidence["known"].sum(axis=1), 1))
+    def sample_errors(self, metric_state: MetricState) -> np.ndarray:
+        chance = np.where(metric_state["present"] > 0, metric_state["chances"], 1 - metric_state["chances"])
+        loss = -np.log(np.maximum(chance, 1e-15)) * metric_state["known"]
+        return np.asarray(loss.sum(axis=1) / np.maximum(metric_state["known"].sum(axis=1), 1))
 
-    def details(self, evidence: Evidence) -> list[Detail]:
-        known, present = evidence["known"], evidence["present"]
-        hits, predicted, actual = (evidence[name].sum(axis=0) for name in ("hit", "chosen", "present"))
+    def details(self, metric_state: MetricState) -> list[Detail]:
+        known, present = metric_state["known"], metric_state["present"]
+        hits, predicted, actual = (metric_state[name].sum(axis=0) for name in ("hit", "chosen", "present"))
         with np.errstate(invalid="ignore", divide="ignore"):
             precision, recall = hits / predicted, hits / actual
-        ap = self._average_precisions(evidence, known)
+        ap = self._average_precisions(metric_state, known)
         columns = (
             known.sum(axis=0).astype(int),
             actual.astype(int),
@@ -258,7 +266,7 @@ class Tags(VectorTask):
             f1(hits, predicted, actual),
         )
         rows = zip(self._classes, *(column.tolist() for column in columns), self._thresholds, strict=True)
-        chances = evidence["chances"].ravel()
+        chances = metric_state["chances"].ravel()
         bins = mean_bins(chances, places(chances), present.ravel(), known.ravel())
         header = ("tag", "pictures", "with it", "AP", "precision", "recall", "F1", "threshold")
         return [
@@ -266,10 +274,10 @@ class Tags(VectorTask):
             Curve("Calibration", "probability", "share with the tag", bins[0], bins[1], diagonal=True),
         ]
 
-    def words(self, answer: Seen) -> str:
+    def format(self, answer: BoxAnnotations) -> str:
         return ", ".join(sorted(answer.present)) or "none"
 
-    def predicted_words(self, prediction: Prediction) -> str:
+    def format_prediction(self, prediction: Prediction) -> str:
         return ", ".join(prediction["values"]) or "none"
 
     def state(self) -> dict[str, Any]:

@@ -43,7 +43,9 @@ class Augment:
             kin = _kin(looked_for)
         view = self._view(x, generator, kin, mosaic=0.0 if rest else self.table.mosaic)
         # Asked while it is on the CPU: a GPU would have to be waited for.
-        still = bool(view.alone.all()) and torch.equal(view.motion, torch.eye(2, 3).expand(view.motion.shape))
+        still = bool(view.single_image.all()) and torch.equal(
+            view.motion, torch.eye(2, 3).expand(view.motion.shape)
+        )
         view = view.to(x.device)
         # Pictures that stay where they are do not even get a rounding error.
         x = x.contiguous(memory_format=torch.channels_last) if still else self._moved(x, view)
@@ -94,8 +96,8 @@ class Augment:
         motion = view.motion
         if view.tiles.shape[1] == 1:
             return self._sampled(x, motion)
-        four = torch.nonzero(~view.alone)[:, 0]
-        one = torch.nonzero(view.alone)[:, 0]
+        four = torch.nonzero(~view.single_image)[:, 0]
+        one = torch.nonzero(view.single_image)[:, 0]
         corners = [x[tiles] for tiles in view.tiles[four].T]
         plane = torch.cat([torch.cat(corners[:2], dim=3), torch.cat(corners[2:], dim=3)], dim=2)
         moved = torch.empty_like(x, memory_format=torch.channels_last)

@@ -19,7 +19,7 @@ class HasRows(Protocol):
     rows: np.ndarray
 
 
-class Remembered:
+class FeatureCache:
     """Features by the rows of the pictures they come from."""
 
     def __init__(self, rows: np.ndarray, features: np.ndarray) -> None:
@@ -55,4 +55,4 @@ def remembered(
         for batch in batches.in_order():
             found.append(network.features(batch.pictures).vector.float().cpu().numpy())
             screen.progress(sum(map(len, found)), len(rows), "features")
-    return Remembered(rows, np.concatenate(found))
+    return FeatureCache(rows, np.concatenate(found))

@@ -64,7 +64,7 @@ class Place:
     seconds: float = 0.0  # spent in the epoch that is under way
 
 
-def known_mean(loss: Tensor, known: Tensor) -> Tensor:
+def labelled_mean(loss: Tensor, known: Tensor) -> Tensor:
     """Mean over what was annotated; zero when this batch holds no such answer."""
     return (loss * known).sum() / known.sum().clamp(min=1e-12)
 
@@ -155,7 +155,7 @@ class Learner:
                 loss, known = task.loss(raw[name], targets[name])
             else:
                 loss, known = task.mixed_loss(raw[name], targets[name], mix)
-            found.append(known_mean(loss, known))
+            found.append(labelled_mean(loss, known))
             present.append(known.sum() > 0)
         return torch.stack(found) / self.units, torch.stack(present)
 
@@ -264,7 +264,7 @@ class Learner:
             f"the loss of {', '.join(bad)} became NaN or infinite" if bad else "the gradients became infinite"
         )
         raise DivergedError(
-            f"{what} in epoch {self.place.epoch + 1}, step {self.place.step + 1}", cure=CALMER
+            f"{what} in epoch {self.place.epoch + 1}, step {self.place.step + 1}", hint=CALMER
         )
 
     # Looking without learning.
@@ -281,7 +281,7 @@ class Learner:
         bad = [name for name, values in raw.items() if not np.isfinite(values).all()]
         if bad:
             what = f"the answers to {', '.join(bad)} became NaN or infinite"
-            raise DivergedError(f"{what} after epoch {self.place.epoch}", cure=CALMER)
+            raise DivergedError(f"{what} after epoch {self.place.epoch}", hint=CALMER)
         return raw
 
 
@@ -328,13 +328,13 @@ def _finish(learner: Learner, validation: Batches) -> Epoch:
 
 
 def mean_skill(
-    tasks: Mapping[str, Task], deciding: Mapping[str, float], constants: Mapping[str, float]
+    tasks: Mapping[str, Task], primary_metric: Mapping[str, float], constants: Mapping[str, float]
 ) -> float:
     """Mean over the tasks of the deciding metric, 0 for the constant answer and 1 for perfect; tasks without
     a validation answer do not count. How far a task wanders below its constant must not choose the epoch of
     all others: it loses ``LEAST`` at most.
     """
-    skills = [task.skill(deciding[name], constants[name]) for name, task in tasks.items()]
+    skills = [task.skill(primary_metric[name], constants[name]) for name, task in tasks.items()]
     finite = [
         skill if skill > 0 else LEAST * math.tanh(skill / LEAST) for skill in skills if np.isfinite(skill)
     ]

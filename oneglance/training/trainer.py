@@ -16,7 +16,7 @@ import torch
 from oneglance.atomic_files import finite, sweep, write_json
 from oneglance.balancer import build_balancer
 from oneglance.config import Config
-from oneglance.data.dataset import Part
+from oneglance.data.dataset import SplitData
 from oneglance.data.images.decoded_cache import cache_folder
 from oneglance.data.images.letterbox import Fit
 from oneglance.errors import ConfigError, DataError, DivergedError, RunError, StoppedError
@@ -25,11 +25,11 @@ from oneglance.nn.allocator import keep_freed_memory
 from oneglance.nn.device import environment, faster_precision, pick_device
 from oneglance.progress import Screen
 from oneglance.run_folder import ANEW, RunFolder
-from oneglance.task import Task, learn_all
+from oneglance.task import Task, fit_targets
 from oneglance.training.augment import Augment
 from oneglance.training.checkpoint_selection import Choice, resamples
 from oneglance.training.data_loader import Batches, PictureStore
-from oneglance.training.feature_cache import Remembered, remembered
+from oneglance.training.feature_cache import FeatureCache, remembered
 from oneglance.training.loop import Epoch, Learner, Moment, collect, learn, mean_skill
 from oneglance.training.source_sampler import Sampling
 from oneglance.training.tensorboard import tensorboard
@@ -47,8 +47,8 @@ class Session:
         config: Config,
         tasks: Mapping[str, Task],
         store: PictureStore,
-        training: Part,
-        validation: Part,
+        training: SplitData,
+        validation: SplitData,
         screen: Screen,
     ) -> None:
         """``store`` holds the pictures [n, h, w, 3] that the rows of both parts name."""
@@ -59,14 +59,14 @@ class Session:
         self.device = pick_device(config.training.device)
         keep_freed_memory()
         torch.manual_seed(config.training.seed)  # the heads' and a new backbone's first weights
-        if wrong := learn_all(tasks, training.answers):
+        if wrong := fit_targets(tasks, training.answers):
             raise DataError("\n".join(str(error) for error in wrong))
         self.answered = {
             name: [row for row, answer in enumerate(validation.answers(name)) if answer is not None]
             for name in tasks
         }
         self.constants = {
-            name: task_values(task, task.constant(len(rows)), validation.answers(name), rows)[0]
+            name: task_values(task, task.constant_baseline(len(rows)), validation.answers(name), rows)[0]
             for (name, task), rows in zip(tasks.items(), self.answered.values(), strict=True)
         }
         network = build_network(
@@ -85,14 +85,14 @@ class Session:
         self.choice, self.history = Choice(), list[dict[str, Any]]()
         self.resamples = resamples(len(validation.rows))
 
-    def _batches(self, part: Part, sampling: Sampling | None = None) -> Batches:
+    def _batches(self, part: SplitData, sampling: Sampling | None = None) -> Batches:
         targets = {name: task.encode(part.answers(name)) for name, task in self.tasks.items()}
         return Batches(self.store, part.rows, targets, self.config.training.batch, self.device, sampling)
 
     def _learner(self, network: Network) -> Learner:
         table = self.config.training
         balancer = build_balancer(table.balancer, table.balancer_options)
-        still = isinstance(self.store, Remembered)
+        still = isinstance(self.store, FeatureCache)
         augment = None if still else Augment(self.config.augment, network.mean)
         learner = Learner(network, self.tasks, balancer, augment, table, self.device)
         learner.measure_units(self.batches[0].targets)
@@ -118,7 +118,9 @@ class Session:
             self.learner.resume(state["learner"])
             self.choice = Choice(**state["choice"])
         except (LookupError, TypeError, ValueError, AttributeError, RuntimeError):
-            raise RunError("does not fit this run", where=str(self.folder / "resume.pt"), cure=ANEW) from None
+            raise RunError(
+                "does not fit this run", location=str(self.folder / "resume.pt"), hint=ANEW
+            ) from None
         # A run killed between its history and its checkpoint has a row too many: that epoch comes again.
         self.history = self.folder.history()[: self.learner.place.epoch]
         return True
@@ -162,7 +164,7 @@ class Session:
     def _judge(self, epoch: Epoch) -> dict[str, Any]:
         """Score the validation part, keep the weights if they are to be, and write the history."""
         scores, *others = self.scores(epoch.raw, self.resamples)
-        constants, deciding = self._deciding(self.constants), self._deciding(scores)
+        constants, primary_metric = self._deciding(self.constants), self._deciding(scores)
         skills = [mean_skill(self.tasks, self._deciding(each), constants) for each in (scores, *others)]
         told = {n: {k: finite(v) for k, v in found.items()} for n, found in scores.items()}
         kept = self.choice.judge(epoch.epoch, np.array(skills), told)
@@ -181,15 +183,17 @@ class Session:
         self.history.append(row)
         self.folder.record(self.history)
         brief = {
-            name: task.brief(deciding[name])
+            name: task.brief(primary_metric[name])
             for name, task in self.tasks.items()
-            if np.isfinite(deciding[name])
+            if np.isfinite(primary_metric[name])
         }
         self.screen.epoch(row, self.config.training.epochs, brief)
         return row
 
     def _deciding(self, scores: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-        return {name: scores[name].get(task.deciding, float("nan")) for name, task in self.tasks.items()}
+        return {
+            name: scores[name].get(task.primary_metric, float("nan")) for name, task in self.tasks.items()
+        }
 
     def scores(self, raw: Mapping[str, np.ndarray], weights: np.ndarray) -> list[dict[str, dict[str, float]]]:
         """Every metric of every task on the validation part, for each row of ``weights`` [k, pictures]."""
@@ -216,7 +220,7 @@ class Session:
         place = self.learner.place
         raise StoppedError(
             f"stopped in epoch {place.epoch + 1} after step {place.step}; nothing is lost",
-            cure=f"go on with: oneglance train {self.folder.path} --resume",
+            hint=f"go on with: oneglance train {self.folder.path} --resume",
         )
 
     def _diverged(self, error: DivergedError) -> DivergedError:
@@ -224,7 +228,7 @@ class Session:
         if self.choice.epoch:
             self._finish()
             kept = f"{self.folder.path} keeps the weights of epoch {self.choice.epoch}"
-        return DivergedError(f"{error.what}; {kept}", cure=error.cure)
+        return DivergedError(f"{error.what}; {kept}", hint=error.hint)
 
     def _finish(self) -> None:
         """Calibrate the kept weights on the validation part; from now on the run can be used."""
@@ -241,7 +245,7 @@ class Session:
     def _vectors(self, network: Network, rows: np.ndarray) -> np.ndarray:
         """Feature vectors of length 1 of at most ``FAMILIAR`` of ``rows``, evenly spread: float16 [n, d]."""
         chosen = rows[np.linspace(0, len(rows) - 1, min(FAMILIAR, len(rows))).astype(np.int64)]
-        kept = isinstance(self.store, Remembered)
+        kept = isinstance(self.store, FeatureCache)
 
         def look(seen: torch.Tensor) -> dict[str, torch.Tensor]:
             vectors = seen if kept else network.features(seen).vector
@@ -283,13 +287,13 @@ def _refuse_views(tasks: Mapping[str, Task]) -> None:
         if task.views > 1:
             raise ConfigError(
                 f"[tasks.{name}] compares changed views of a picture, and [backbone] freeze keeps only one",
-                cure="name a label with `like`, or set freeze = false",
+                hint="name a label with `like`, or set freeze = false",
             )
 
 
-def placed(part: Part, tasks: Mapping[str, Task], store: PictureStore, fit: Fit) -> Part:
+def placed(part: SplitData, tasks: Mapping[str, Task], store: PictureStore, fit: Fit) -> SplitData:
     """The part with its answers about the canvas; only those that have a place differ."""
-    moving = {name: task for name, task in tasks.items() if task.has_places}
+    moving = {name: task for name, task in tasks.items() if task.is_spatial}
     if not moving:
         return part
     records = []
@@ -297,9 +301,9 @@ def placed(part: Part, tasks: Mapping[str, Task], store: PictureStore, fit: Fit)
         answers = dict(record.answers)
         for name, task in moving.items():
             if answers.get(name) is not None:
-                answers[name] = task.place(answers[name], fit.place(width, height))
+                answers[name] = task.to_canvas(answers[name], fit.place(width, height))
         records.append(replace(record, answers=answers))
-    return Part(records, part.rows)
+    return SplitData(records, part.rows)
 
 
 def task_values(
@@ -315,8 +319,8 @@ def task_values(
     weights = np.ones((1, len(answers))) if weights is None else weights
     if not rows:
         return [{} for _ in weights]
-    evidence = task.evidence(predictions, [answers[row] for row in rows])
-    return [task.metrics(evidence, each) for each in weights[:, rows]]
+    metric_state = task.metric_state(predictions, [answers[row] for row in rows])
+    return [task.metrics(metric_state, each) for each in weights[:, rows]]
 
 
 @dataclass

@@ -197,14 +197,14 @@ def test_records_are_complete_and_come_again(name: str, source: Source) -> None:
     assert len(first) >= 2
     assert first == records(source)
     for record in first:
-        assert record.where
+        assert record.location
         assert record.image.name
         assert record.source == source.title
         assert record.split in {"", "train", "validation", "test"}
         assert all(type(field) is str for field in record.answers)
         assert None not in record.answers.values()
         assert "" not in record.answers.values()
-    assert len({record.where for record in first}) == len(first)
+    assert len({record.location for record in first}) == len(first)
 
 
 @every_format

@@ -15,11 +15,11 @@ import torch
 from oneglance.batch_transform import Mix, View
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.record import Box
-from oneglance.data.record import Seen as SeenBoxes
+from oneglance.data.record import BoxAnnotations as SeenBoxes
 from oneglance.nn.feature_shape import Level, Shape
 from oneglance.report_items import Curve, Grid, Matrix
 from oneglance.task import Task, build_tasks, kinds
-from oneglance.tasks.tags import Seen
+from oneglance.tasks.tags import BoxAnnotations
 from oneglance.training.augment import QUARTERS
 
 VECTOR = 12  # width of the features that heads see here
@@ -124,7 +124,7 @@ def learned(example: Example, count: int = 60, seed: int = 0) -> Learned:
     task = tasks["asked"]
     answers = [tasks[task.answered_by].read(said) for said in example.draw(count, seed)]
     answers[::10] = [None] * len(answers[::10])
-    task.learn([answer for answer in answers if answer is not None])
+    task.fit_target([answer for answer in answers if answer is not None])
     torch.manual_seed(seed)
     head = task.head(SHAPE).eval()
     with torch.no_grad():
@@ -170,7 +170,7 @@ def mean_loss(task: Task, raw: torch.Tensor, answers: list[Any]) -> torch.Tensor
 
 def known_evidence(at: Learned) -> dict[str, np.ndarray]:
     rows = [row for row, answer in enumerate(at.answers) if answer is not None]
-    return at.task.evidence(at.task.decode(at.raw[rows]), at.known)
+    return at.task.metric_state(at.task.decode(at.raw[rows]), at.known)
 
 
 def values(at: Learned) -> dict[str, float]:
@@ -259,7 +259,7 @@ def test_state_is_json_and_its_mirror_answers_the_same(example: Example) -> None
     again = new(example)
     again.restore(json.loads(json.dumps(at.task.state(), allow_nan=False)))
     assert again.decode(at.raw) == at.task.decode(at.raw)
-    assert again.constant(2) == at.task.constant(2)
+    assert again.constant_baseline(2) == at.task.constant_baseline(2)
     assert again.state() == at.task.state()
     same = again.encode(at.answers)
     assert all(np.array_equal(array, same[name]) for name, array in at.task.encode(at.answers).items())
@@ -271,8 +271,8 @@ def test_predictions_survive_json_in_any_order(example: Example) -> None:
     predictions = at.task.decode(at.raw[: len(at.known)])
     back = json.loads(json.dumps(predictions, allow_nan=False, sort_keys=True))
     one = np.ones(len(at.known))
-    expected = at.task.metrics(at.task.evidence(predictions, at.known), one)
-    assert at.task.metrics(at.task.evidence(back, at.known), one) == pytest.approx(expected, nan_ok=True)
+    expected = at.task.metrics(at.task.metric_state(predictions, at.known), one)
+    assert at.task.metrics(at.task.metric_state(back, at.known), one) == pytest.approx(expected, nan_ok=True)
 
 
 @every_example
@@ -285,15 +285,15 @@ def test_wild_outputs_give_finite_answers(example: Example) -> None:
     said = said_in_training(at, *features(len(at.answers))).detach().sign() * 1e4
     assert torch.isfinite(at.task.loss(said, target_of(at.task, at.answers))[0]).all()
     at = Learned(at.task, at.answers, wild)
-    assert math.isfinite(values(at)[at.task.deciding])
-    assert np.isfinite(at.task.wrongness(known_evidence(at))).all()
+    assert math.isfinite(values(at)[at.task.primary_metric])
+    assert np.isfinite(at.task.sample_errors(known_evidence(at))).all()
 
 
 @every_example
 def test_the_deciding_metric_is_among_the_metrics_and_comes_first(example: Example) -> None:
     at = learned(example)
     found = values(at)
-    assert next(iter(found)) == at.task.deciding
+    assert next(iter(found)) == at.task.primary_metric
     own = {metric for metric in found if "." not in metric}  # the others are those of an attribute
     assert own <= at.task.meaning.keys()
 
@@ -302,12 +302,12 @@ def test_the_deciding_metric_is_among_the_metrics_and_comes_first(example: Examp
 def test_skill_is_0_for_the_constant_and_1_for_the_truth(example: Example) -> None:
     at = learned(example)
     raw = torch.as_tensor(at.task.constant_raw()).repeat(len(at.answers), *[1] * (at.raw.ndim - 1))
-    evidence = at.task.evidence(at.task.constant(len(at.known)), at.known)
-    constant = at.task.metrics(evidence, np.ones(len(at.known)))[at.task.deciding]
+    metric_state = at.task.metric_state(at.task.constant_baseline(len(at.known)), at.known)
+    constant = at.task.metrics(metric_state, np.ones(len(at.known)))[at.task.primary_metric]
 
     def skill() -> float:
         found = values(Learned(at.task, at.answers, raw.detach().numpy()))
-        return at.task.skill(found[at.task.deciding], constant)
+        return at.task.skill(found[at.task.primary_metric], constant)
 
     assert skill() == pytest.approx(0)
     raw.requires_grad_()
@@ -332,7 +332,9 @@ def test_a_weight_is_a_number_of_copies(example: Example) -> None:
     weights = np.random.default_rng(1).integers(0, 4, size=len(at.known))
     rows = [row for row, answer in enumerate(at.answers) if answer is not None]
     copies = np.repeat(np.arange(len(at.known)), weights)
-    repeated = at.task.evidence(at.task.decode(at.raw[rows][copies]), [at.known[place] for place in copies])
+    repeated = at.task.metric_state(
+        at.task.decode(at.raw[rows][copies]), [at.known[place] for place in copies]
+    )
     weighted = at.task.metrics(known_evidence(at), weights.astype(np.float64))
     assert weighted == pytest.approx(at.task.metrics(repeated, np.ones(len(copies))), nan_ok=True)
 
@@ -350,21 +352,21 @@ def test_metrics_do_not_depend_on_the_order_of_the_pictures(example: Example) ->
 @every_example
 def test_one_picture_can_be_scored(example: Example) -> None:
     at = learned(example)
-    evidence = at.task.evidence(at.task.decode(at.raw[1:2]), at.answers[1:2])
-    assert at.task.deciding in at.task.metrics(evidence, np.ones(1))
-    assert at.task.wrongness(evidence).shape == (1,)
-    assert at.task.details(evidence) or type(at.task).details is Task.details
+    metric_state = at.task.metric_state(at.task.decode(at.raw[1:2]), at.answers[1:2])
+    assert at.task.primary_metric in at.task.metrics(metric_state, np.ones(1))
+    assert at.task.sample_errors(metric_state).shape == (1,)
+    assert at.task.details(metric_state) or type(at.task).details is Task.details
 
 
 @every_one_alone
 def test_wrongness_orders_the_pictures(example: Example) -> None:
     at = learned(example)
-    wrongness = at.task.wrongness(known_evidence(at))
-    assert wrongness.shape == (len(at.known),) and wrongness.dtype == np.float64
+    sample_errors = at.task.sample_errors(known_evidence(at))
+    assert sample_errors.shape == (len(at.known),) and sample_errors.dtype == np.float64
     rows = [row for row, answer in enumerate(at.answers) if answer is not None]
     one = [float(mean_loss(at.task, torch.as_tensor(at.raw[[row]]), [at.answers[row]])) for row in rows]
     # Of the two, the picture that the loss finds worst is also among the worst here.
-    assert wrongness[int(np.argmax(one))] >= np.quantile(wrongness, 0.8)
+    assert sample_errors[int(np.argmax(one))] >= np.quantile(sample_errors, 0.8)
 
 
 @every_example
@@ -382,9 +384,9 @@ def test_details_have_their_shapes(example: Example) -> None:
 @every_example
 def test_answers_have_words(example: Example) -> None:
     at = learned(example)
-    assert all(at.task.words(answer) for answer in at.known)
+    assert all(at.task.format(answer) for answer in at.known)
     at.task.calibrate(at.raw, at.answers)
-    assert all(at.task.predicted_words(prediction) for prediction in at.task.decode(at.raw))
+    assert all(at.task.format_prediction(prediction) for prediction in at.task.decode(at.raw))
     assert at.task.brief(0.5)
 
 
@@ -395,8 +397,8 @@ def test_read_gives_typed_answers() -> None:
     assert read["label"] == "dog"
     assert read["label, ordinal"] == "2"
     assert read["number"] == pytest.approx(bell(101)[1])
-    assert read["tags"] == Seen(frozenset({"red", "big"}))
-    assert read["tags, columns"] == Seen(frozenset({"big"}), frozenset({"red", "big"}))
+    assert read["tags"] == BoxAnnotations(frozenset({"red", "big"}))
+    assert read["tags, columns"] == BoxAnnotations(frozenset({"big"}), frozenset({"red", "big"}))
     assert read["boxes"] == BASKETS[1]
 
 
@@ -431,7 +433,7 @@ def test_a_mosaic_is_known_only_by_what_has_a_place(example: Example) -> None:
     vectors, maps = features(4)
     loss, known = at.task.loss(said_in_training(at, vectors, maps), moved)
     assert loss.isfinite().all()
-    assert (known[[1, 3]] > 0).any() == at.task.has_places
+    assert (known[[1, 3]] > 0).any() == at.task.is_spatial
 
 
 @every_example
@@ -451,9 +453,9 @@ def test_what_a_user_sees_can_be_written(example: Example) -> None:
     at.task.calibrate(at.raw, at.answers)
     placement = Fit(SHAPE.canvas).place(64, 30)
     for prediction in at.task.decode(at.raw):
-        shown = at.task.shown(at.task.place_back(prediction, placement))
+        shown = at.task.visible(at.task.to_image(prediction, placement))
         assert json.loads(json.dumps(shown, allow_nan=False)) == shown
-        assert at.task.predicted_words(shown)
+        assert at.task.format_prediction(shown)
 
 
 @every_one_asked

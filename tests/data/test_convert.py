@@ -20,7 +20,7 @@ from oneglance.cli import commands
 from oneglance.data.convert import convert
 from oneglance.data.images.references import FileImage
 from oneglance.data.merging.collect import gather
-from oneglance.data.record import Box, ImageRef, Record, Seen
+from oneglance.data.record import Box, BoxAnnotations, ImageRef, Record
 from oneglance.data.source import formats, open_source
 from oneglance.data.writer import targets
 from oneglance.errors import ConfigError, Problem, RunError
@@ -56,7 +56,7 @@ class Taken:
     def read(self, said: Any, asked: Any = None) -> Any:
         return said
 
-    def strata(self, answer: Any) -> tuple[str, ...]:
+    def stratify_labels(self, answer: Any) -> tuple[str, ...]:
         return ()
 
 
@@ -88,12 +88,12 @@ def a_box(draw: Any, says: set[str]) -> Box:
 
 
 @st.composite
-def a_set(draw: Any, says: set[str]) -> list[tuple[Seen | None, dict[str, Any], str]]:
+def a_set(draw: Any, says: set[str]) -> list[tuple[BoxAnnotations | None, dict[str, Any], str]]:
     """Boxes, fields and part of each picture."""
     parts = draw(st.sampled_from([("train", "validation", "test"), ("train",)]))
     asked = st.none() | (st.frozensets(st.sampled_from(CLASSES)) if "asked" in says else st.nothing())
     some = st.lists(a_box(says), max_size=3).map(tuple)
-    found = st.builds(Seen, some, asked) | (st.none() if "unknown" in says else st.nothing())
+    found = st.builds(BoxAnnotations, some, asked) | (st.none() if "unknown" in says else st.nothing())
     fields = st.dictionaries(st.sampled_from(["kind", "a note"]), words) if "fields" in says else st.just({})
     return draw(st.lists(st.tuples(found, fields, st.sampled_from(parts)), min_size=1, max_size=4))
 
@@ -114,8 +114,10 @@ def assert_same(first: Sequence[Record], again: Sequence[Record], to: str) -> No
         said, says = dict(old.answers), dict(new.answers)
         before, after = said.pop("objects", None), says.pop("objects", None)
         assert said | {"split": ""} == says | {"split": ""}  # each has its own words for the part
-        if before is None or before == Seen((), frozenset()):  # looked for nothing: as good as not at all
-            assert after in (None, Seen((), frozenset()))
+        if before is None or before == BoxAnnotations(
+            (), frozenset()
+        ):  # looked for nothing: as good as not at all
+            assert after in (None, BoxAnnotations((), frozenset()))
             continue
         assert after is not None
         assert (before.asked if before.asked is not None else every) == after.asked
@@ -160,7 +162,11 @@ def test_nothing_is_lost_that_the_format_can_say(
 
 
 def one(shelf: Path, *boxes: Box, asked: frozenset[str] | None = None, **fields: Any) -> list[Record]:
-    return [Record("a.csv:2", picture(shelf, 1), {"objects": Seen(boxes, asked), **fields}, split="train")]
+    return [
+        Record(
+            "a.csv:2", picture(shelf, 1), {"objects": BoxAnnotations(boxes, asked), **fields}, split="train"
+        )
+    ]
 
 
 def told(problems: Sequence[Problem]) -> list[str]:
@@ -296,12 +302,12 @@ def test_arrays_become_files(tmp_path: Path) -> None:
 
 
 def test_pictures_that_cannot_be_read_are_told(tmp_path: Path, shelf: Path) -> None:
-    gone = Record("r", FileImage(str(shelf / "gone.png"), "gone.png"), {"objects": Seen(())})
+    gone = Record("r", FileImage(str(shelf / "gone.png"), "gone.png"), {"objects": BoxAnnotations(())})
     (problem,) = convert([gone, *one(shelf, Box(1, 2, 30, 40, "cat"))], "coco", tmp_path / "out")
     assert str(problem).startswith("gone.png  cannot be read (No such file")
     (shelf / "bad.png").write_bytes(b"no picture")
-    bad = Record("r", FileImage(str(shelf / "bad.png"), "bad.png"), {"objects": Seen(())})
-    assert "bad.png" in {problem.where for problem in convert([bad], "yolo", tmp_path / "yolo")}
+    bad = Record("r", FileImage(str(shelf / "bad.png"), "bad.png"), {"objects": BoxAnnotations(())})
+    assert "bad.png" in {problem.location for problem in convert([bad], "yolo", tmp_path / "yolo")}
 
 
 def test_a_format_or_folder_that_will_not_do(tmp_path: Path, shelf: Path) -> None:

@@ -37,10 +37,10 @@ def by_hand(box: Tensor, cell: Tensor, score: Tensor, iou: Tensor) -> dict[int, 
             if held is None or (rows[row][3], wanted) > (rows[held][3], rows[held][0]):
                 owner[rows[row][1]] = row
     found = {}
-    for where, row in owner.items():
+    for location, row in owner.items():
         mates = [other for other in owner.values() if rows[other][0] == rows[row][0]]
         best = max(measure[mate] for mate in mates)
-        found[where] = rows[row][0], measure[row] / best * max(rows[mate][3] for mate in mates)
+        found[location] = rows[row][0], measure[row] / best * max(rows[mate][3] for mate in mates)
     return found
 
 

@@ -65,7 +65,7 @@ def compared(
     width: int,
     height: int,
     seed: int,
-    visible: float = 0.1,
+    kept_share: float = 0.1,
     **given: Any,
 ) -> int:
     """Augment painted pictures and compare every paint with its moved box; how many were there."""
@@ -73,7 +73,7 @@ def compared(
     pictures, view, _ = augment(
         painted(boxes, width, height), torch.Generator().manual_seed(seed), looked_for
     )
-    told = moved(target(torch.tensor(boxes).float()[:, None]), view, visible=visible, smallest=1)
+    told = moved(target(torch.tensor(boxes).float()[:, None]), view, kept_share=kept_share, smallest=1)
     seen = 0
     for picture, tiles in enumerate(view.tiles.tolist()):
         for place, tile in enumerate(tiles):
@@ -164,7 +164,7 @@ def still(count: int, tiles: Tensor | None = None) -> View:
 @some
 @given(targets())
 def test_where_nothing_moves_nothing_changes(told: dict[str, Tensor]) -> None:
-    found = moved(told, still(len(told["box"])), visible=0.1, smallest=1)
+    found = moved(told, still(len(told["box"])), kept_share=0.1, smallest=1)
     assert found.keys() == told.keys()
     for name, value in told.items():
         torch.testing.assert_close(found[name], value, atol=1e-4, rtol=0)
@@ -175,13 +175,13 @@ def test_where_nothing_moves_nothing_changes(told: dict[str, Tensor]) -> None:
 def test_two_flips_are_none(told: dict[str, Tensor], signs: tuple[int, int]) -> None:
     view = still(len(told["box"]))
     view = view._replace(motion=view.motion * torch.tensor(signs).view(2, 1))
-    once = moved(told, view, visible=0.1, smallest=0.5)
+    once = moved(told, view, kept_share=0.1, smallest=0.5)
     sides = torch.tensor([64.0, 48.0])
     low, high = told["box"][..., :2], told["box"][..., 2:]
     turned = torch.tensor(signs) < 0
     expected = [torch.where(turned, sides - high, low), torch.where(turned, sides - low, high)]
     torch.testing.assert_close(once["box"], torch.cat(expected, dim=-1), atol=1e-4, rtol=0)
-    twice = moved(once, view, visible=0.1, smallest=0.5)
+    twice = moved(once, view, kept_share=0.1, smallest=0.5)
     for name, value in told.items():
         torch.testing.assert_close(twice[name], value, atol=1e-4, rtol=0)
 
@@ -199,7 +199,7 @@ def test_in_a_mosaic_all_that_is_known_goes_along(told: dict[str, Tensor], seed:
         torch.tensor(QUARTERS),
         (64, 48),
     )
-    found = moved(told, view, visible=0, smallest=0)
+    found = moved(told, view, kept_share=0, smallest=0)
     most = told["label"].shape[1]
     for row, four in enumerate(tiles.tolist()):
         for name in ("label", "ignore", "ripe.index", "size.value"):
@@ -215,7 +215,7 @@ def test_a_picture_alone_among_mosaics_knows_what_it_knew() -> None:
     told = target(torch.tensor([[[8.0, 8, 40, 40]], [[0.0, 0, 10, 10]]]), known=torch.tensor([[1.0], [0.0]]))
     view = still(2, torch.tensor([[0, -1, -1, -1], [1, -1, -1, -1]]))
     view = view._replace(offset=torch.tensor(QUARTERS))
-    found = moved(told, view, visible=0.1, smallest=1)
+    found = moved(told, view, kept_share=0.1, smallest=1)
     assert found["known"].tolist() == [[1], [0]]
     assert found["label"].tolist() == [[0, -1, -1, -1]] * 2
     torch.testing.assert_close(found["box"][:, 0], told["box"][:, 0], atol=1e-4, rtol=0)
@@ -228,7 +228,7 @@ def test_what_has_nearly_left_is_gone(out: float, label: int) -> None:
     motion = view.motion.clone()
     motion[0, 0, 2] = 2 * (20 + 20 * out) / 64  # a box from 20 to 40 moves left by so many pixels
     found = moved(
-        target(torch.tensor([[[20.0, 10, 40, 30]]])), view._replace(motion=motion), visible=0.1, smallest=1
+        target(torch.tensor([[[20.0, 10, 40, 30]]])), view._replace(motion=motion), kept_share=0.1, smallest=1
     )
     assert found["label"].item() == label
     if label == 0:
@@ -239,7 +239,7 @@ def test_what_has_become_too_small_to_learn_is_not_taken_for_nothing() -> None:
     view = still(1)
     told = target(torch.tensor([[[20.0, 10, 22, 30], [20.0, 10, 24, 30], [0, 0, 0, 0]]]))
     told["label"][0, 2] = -1
-    found = moved(told, view._replace(motion=3 * view.motion), visible=0.1, smallest=1)
+    found = moved(told, view._replace(motion=3 * view.motion), kept_share=0.1, smallest=1)
     assert found["label"].tolist() == [[0, 0, -1]]
     assert found["ignore"].tolist() == [[True, False, False]]
     assert not told["ignore"].any()
@@ -251,7 +251,7 @@ def test_a_thin_rest_of_what_has_left_is_gone() -> None:
     motion = view.motion.clone()
     motion[0, 0, 2] = 2 * 21 / 64  # a box from 20 to 20.5 moves out to the left
     told = target(torch.tensor([[[20.0, 10, 20.5, 30]]]))
-    found = moved(told, view._replace(motion=motion), visible=0.1, smallest=1)
+    found = moved(told, view._replace(motion=motion), kept_share=0.1, smallest=1)
     assert found["label"].item() == -1
     assert not found["ignore"].item()
 
@@ -262,6 +262,6 @@ def test_no_box_anywhere() -> None:
     _, view, _ = augment(
         torch.zeros(2, 3, 16, 16, dtype=torch.uint8), torch.Generator(), torch.ones(2, 1) > 0
     )
-    found = moved(told, view, visible=0.1, smallest=1)
+    found = moved(told, view, kept_share=0.1, smallest=1)
     assert (found["label"] == -1).all()
     assert found["box"].isfinite().all()

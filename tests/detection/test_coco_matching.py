@@ -23,7 +23,7 @@ from oneglance.detection.coco_matching import (
     match,
     pairs,
     per_class,
-    wrongness,
+    sample_errors,
 )
 
 CLASSES = 2
@@ -202,7 +202,7 @@ def test_no_picture_at_all_gives_no_number():
     assert all(np.isnan(value) for value in average_precision(matched, np.ones(0)).values())
     assert pairs(matched).shape == (0, 3)
     assert best_threshold(matched) == 0.3
-    assert wrongness(matched, 0.5).shape == (0,)
+    assert sample_errors(matched, 0.5).shape == (0,)
 
 
 @settings(max_examples=60, deadline=None)
@@ -243,8 +243,8 @@ def test_what_is_shown_of_each_class_and_picture():
     ]
     drawn = Truth(square, np.array([0]), np.array([False]))
     matched = match(found, [drawn, drawn, nothing, nothing], np.ones((4, 2), dtype=bool))
-    assert wrongness(matched, 0.5) == pytest.approx([1 / 3, 1, 0, 1])
-    assert wrongness(matched, 0.1)[2] == 1
+    assert sample_errors(matched, 0.5) == pytest.approx([1 / 3, 1, 0, 1])
+    assert sample_errors(matched, 0.1)[2] == 1
     rows = per_class(matched, 0.5)
     assert rows[0] == pytest.approx((2, 51 / 101, 51 / 101, 1 / 3, 0.5))
     assert rows[1] == pytest.approx((0, *[np.nan] * 4), nan_ok=True)

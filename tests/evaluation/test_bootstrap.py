@@ -15,7 +15,7 @@ from oneglance.task import Task, build_tasks
 
 def label(answers: list[str]) -> Task:
     task = build_tasks({"kind": {"type": "label"}})["kind"]
-    task.learn(answers)
+    task.fit_target(answers)
     return task
 
 
@@ -87,7 +87,7 @@ def test_one_group_alone_has_no_interval(groups: list[str]) -> None:
 
 def test_what_is_undefined_is_none() -> None:
     task = build_tasks({"price": {"type": "number"}})["price"]
-    task.learn([1.0, 2.0, 3.0])
+    task.fit_target([1.0, 2.0, 3.0])
     found = score(task, task.decode(np.arange(3.0)[:, None]), [2.0, 2.0, 2.0], ["", "", ""])
     assert found["metrics"]["r2"] == {"value": None, "low": None, "high": None, "n": 3}
     assert found["metrics"]["coverage"]["value"] is None

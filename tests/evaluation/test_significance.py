@@ -32,7 +32,7 @@ chances = st.floats(0, 1)
 
 def task(kind: str = "number", **keys: Any) -> Task:
     found = build_tasks({"it": {"type": kind, **keys}})["it"]
-    found.learn([1.0, 2.0, 4.0] if kind == "number" else ["a", "b"])
+    found.fit_target([1.0, 2.0, 4.0] if kind == "number" else ["a", "b"])
     return found
 
 

@@ -17,7 +17,7 @@ from support.user import Shell, shell  # noqa: F401
 import oneglance
 from oneglance.data.images.decode import Limits
 from oneglance.data.images.references import FileImage
-from oneglance.data.record import Box, ImageRef, Seen
+from oneglance.data.record import Box, BoxAnnotations, ImageRef
 from oneglance.errors import RunError
 from oneglance.inference.annotated_images import illustrated
 from oneglance.inference.drawing import colour_of, drawing_name
@@ -155,7 +155,9 @@ def test_words_are_those_that_somebody_could_say(tmp_path: Path, monkeypatch: py
 
 def test_of_the_truth_only_what_counts_is_drawn() -> None:
     pear = Box(*CORNERS, "pear", {"ripe": "no"})
-    marks = tasks()["things"].marks(Seen((pear, Box(*CORNERS, ""), Box(*CORNERS, "apple", ignore=True))))
+    marks = tasks()["things"].overlays(
+        BoxAnnotations((pear, Box(*CORNERS, ""), Box(*CORNERS, "apple", ignore=True)))
+    )
     assert marks == [(CORNERS, "pear, no", 1), (CORNERS, "?", 2)]
 
 

@@ -26,7 +26,7 @@ import oneglance
 from oneglance.data.images.references import FileImage
 from oneglance.errors import ConfigError, RunError
 from oneglance.inference import export
-from oneglance.inference.engines import onnx
+from oneglance.inference.engines import onnx as engine_onnx
 from oneglance.inference.predictor import open_predictor
 from oneglance.progress import Screen
 from oneglance.run_folder import RunFolder
@@ -84,7 +84,7 @@ def test_a_mirrored_network_is_looked_at_in_the_same_way(tmp_path: Path) -> None
     network = toy.learner(tmp_path / "run", "backbone.mirror=true").average
     pictures = torch.from_numpy(toy.world()[0].pixels[:3]).permute(0, 3, 1, 2)
     with torch.inference_mode():
-        vectors, raw = network.look(pictures)
+        vectors, raw = network.forward_with_features(pictures)
         expected, plain = network(pictures), network.answer(network.features(pictures))
     assert len(vectors) == 3
     for name in raw:
@@ -115,10 +115,10 @@ def test_a_program_of_torch(made: Made, tmp_path: Path) -> None:
     assert all(value < 1e-3 for value in report["disagreement"].values())
     extra = {"oneglance.json": ""}
     module = torch.export.load(out, extra_files=extra).module()
-    contents = onnx.unpacked(extra["oneglance.json"], "model.pt2")
+    contents = engine_onnx.unpacked(extra["oneglance.json"], "model.pt2")
     canvases = np.random.default_rng(0).integers(0, 256, (5, 32, 40, 3), dtype=np.uint8)
     vectors, *raw = module(torch.from_numpy(canvases))
-    expected = open_predictor(made.run).look(canvases)
+    expected = open_predictor(made.run).forward(canvases)
     np.testing.assert_allclose(vectors.numpy(), expected.vectors, rtol=1e-3, atol=1e-4)
     for name, value in zip(contents.tasks, raw, strict=True):
         assert export.disagreement(expected.raw[name], value.numpy()) < 1e-3
@@ -130,7 +130,7 @@ class Busy:
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
 
-    def look(self, canvases: np.ndarray) -> Any:
+    def forward(self, canvases: np.ndarray) -> Any:
         time.sleep(self.seconds)
 
 
@@ -162,7 +162,7 @@ def test_a_file_that_would_answer_otherwise_is_not_written(
     made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def otherwise(exported: export.Exported, pictures: Tensor) -> tuple[Tensor, ...]:
-        vectors, raw = exported.network.look(pictures.permute(0, 3, 1, 2).float())
+        vectors, raw = exported.network.forward_with_features(pictures.permute(0, 3, 1, 2).float())
         return vectors, *{**raw, "covered": raw["covered"] + 0.1}.values()
 
     monkeypatch.setattr(export.Exported, "forward", otherwise)
@@ -203,7 +203,7 @@ def changed(made: Made, place: Path, text: str | None) -> Path:
     model = onnx.load(made.file)
     del model.metadata_props[:]
     if text is not None:
-        onnx.helper.set_model_props(model, {onnx.KEY: text})
+        onnx.helper.set_model_props(model, {engine_onnx.KEY: text})
     onnx.save(model, place)
     return place
 
@@ -217,7 +217,7 @@ def test_a_foreign_file_is_told(made: Made, tmp_path: Path) -> None:
 
 def kept(made: Made) -> dict[str, Any]:
     props = onnx.load(made.file).metadata_props
-    return json.loads(next(prop.value for prop in props if prop.key == onnx.KEY))
+    return json.loads(next(prop.value for prop in props if prop.key == engine_onnx.KEY))
 
 
 def without(found: dict[str, Any], *path: str) -> str:
@@ -236,7 +236,7 @@ def test_damaged_metadata_is_told(made: Made, tmp_path: Path) -> None:
     small = kept(made)
     small["config"]["backbone"]["size"] = 16
     fewer = kept(made)
-    fewer["novelty"]["sample"] = onnx.as_text(np.ones((3, 2), dtype=np.float16))
+    fewer["novelty"]["sample"] = engine_onnx.as_text(np.ones((3, 2), dtype=np.float16))
     foreign = kept(made)
     foreign["config"]["tasks"]["new"] = foreign["config"]["tasks"]["digit"]
     foreign["tasks"]["new"] = foreign["tasks"]["digit"]
@@ -282,7 +282,7 @@ def test_other_answers_disagree() -> None:
 
 @given(arrays.arrays(st.sampled_from([np.float16, np.float32]), arrays.array_shapes(max_dims=2)))
 def test_arrays_as_text(array: np.ndarray) -> None:
-    again = onnx.from_text(json.loads(json.dumps(onnx.as_text(array))))
+    again = engine_onnx.from_text(json.loads(json.dumps(engine_onnx.as_text(array))))
     assert again.dtype == array.dtype
     np.testing.assert_array_equal(again, array)
 
@@ -290,4 +290,4 @@ def test_arrays_as_text(array: np.ndarray) -> None:
 @pytest.mark.parametrize("dtype", ["object", "float64", "O", "V8"])
 def test_only_numbers_are_read(dtype: str) -> None:
     with pytest.raises(ValueError, match=dtype):
-        onnx.from_text({**onnx.as_text(np.ones(2, np.float32)), "dtype": dtype})
+        engine_onnx.from_text({**engine_onnx.as_text(np.ones(2, np.float32)), "dtype": dtype})

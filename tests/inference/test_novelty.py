@@ -118,7 +118,7 @@ def test_a_training_keeps_vectors_of_both_parts(tmp_path: Path, freeze: str) -> 
     assert [len(part) for part in kept] == [toy.TRAINING, toy.VALIDATION]
     predictor = open_predictor(session.folder.path, device="cpu")
     pixels, _ = toy.world()
-    looked = predictor.look(pixels.pixels[toy.TRAINING :])
+    looked = predictor.forward(pixels.pixels[toy.TRAINING :])
     np.testing.assert_allclose(novelty.unit(looked.vectors), kept[1], atol=2e-3)
 
 

@@ -18,10 +18,10 @@ from support.everything import Made, agree, made, refs  # noqa: F401
 from oneglance.data.images.decode import Limits
 from oneglance.data.images.decode_pool import decode
 from oneglance.errors import PictureError
-from oneglance.inference.engine import Engine, Looked
+from oneglance.inference.engine import Engine, EngineOutput
 from oneglance.inference.engines.onnx import open_file
 from oneglance.inference.engines.torch import TorchEngine
-from oneglance.inference.parallel_passes import Lanes, threads, threads_of_each
+from oneglance.inference.parallel_passes import ParallelPasses, threads, threads_of_each
 from oneglance.inference.predictor import Predictor, open_predictor
 from oneglance.run_folder import RunFolder
 
@@ -38,22 +38,22 @@ class Slow(Engine):
     def settle(self) -> None:
         self.settled.append(threading.get_ident())
 
-    def look(self, canvases: np.ndarray) -> Looked:
+    def forward(self, canvases: np.ndarray) -> EngineOutput:
         self.gate.wait(30)
         self.passes.append((threading.get_ident(), len(canvases)))
         first = canvases.reshape(len(canvases), 12)[:, :1].astype(np.float32)
-        return Looked(first, {"kind": -first})
+        return EngineOutput(first, {"kind": -first})
 
 
 def test_a_network_of_a_file_may_have_more_processors_to_itself(made: Made) -> None:
     engine, _ = open_file(made.file, "cpu", threads())
-    assert engine.alone(1) is engine
-    lone = engine.alone(threads() + 1)
+    assert engine.latency_mode(1) is engine
+    lone = engine.latency_mode(threads() + 1)
     assert lone.session is not engine.session
     assert lone.session.get_session_options().intra_op_num_threads == threads() + 1
     predictor = open_predictor(made.file)
-    alone = predictor.alone(threads() + 1)
-    assert alone is not predictor and alone.alone(threads() + 1) is alone
+    alone = predictor.latency_mode(threads() + 1)
+    assert alone is not predictor and alone.latency_mode(threads() + 1) is alone
     found = list(decode(refs(made, 5), predictor.fit, Limits()))
     names = ["a.png"] * len(found)
     agree(list(predictor.rows(names, found)), list(alone.rows(names, found)))
@@ -64,7 +64,7 @@ def test_each_lane_gets_its_part_and_nothing_changes_its_place(count: int) -> No
     engine = Slow(3, min(count, 3))
     canvases = np.arange(count * 12, dtype=np.uint8).reshape(count, 2, 2, 3)
     for _ in range(2):
-        looked = Lanes(engine).look(canvases)
+        looked = ParallelPasses(engine).forward(canvases)
         assert looked.vectors[:, 0].tolist() == canvases[:, 0, 0, 0].tolist()
         assert looked.raw["kind"].tolist() == (-looked.vectors).tolist()
     assert max(pictures for _, pictures in engine.passes) == -(-count // 3)
@@ -74,25 +74,25 @@ def test_each_lane_gets_its_part_and_nothing_changes_its_place(count: int) -> No
 
 def test_the_threads_stay() -> None:
     engine = Slow(2, 2)
-    lanes = Lanes(engine)
+    lanes = ParallelPasses(engine)
     for _ in range(5):
-        lanes.look(np.zeros((2, 2, 2, 3), np.uint8))
+        lanes.forward(np.zeros((2, 2, 2, 3), np.uint8))
     assert len(engine.settled) == 2
 
 
 def test_one_lane_is_no_other_thread() -> None:
     engine = Slow(1, 1)
-    Lanes(engine).look(np.zeros((5, 2, 2, 3), np.uint8))
+    ParallelPasses(engine).forward(np.zeros((5, 2, 2, 3), np.uint8))
     assert engine.passes == [(threading.get_ident(), 5)] and not engine.settled
 
 
 def test_a_fault_is_raised_here() -> None:
     class Faulty(Slow):
-        def look(self, canvases: np.ndarray) -> Looked:
+        def forward(self, canvases: np.ndarray) -> EngineOutput:
             raise MemoryError("too large")
 
     with pytest.raises(MemoryError, match="too large"):
-        Lanes(Faulty(2, 1)).look(np.zeros((5, 2, 2, 3), np.uint8))
+        ParallelPasses(Faulty(2, 1)).forward(np.zeros((5, 2, 2, 3), np.uint8))
 
 
 def seen_in_another_thread() -> int:
@@ -110,12 +110,12 @@ def test_torch_takes_its_share_of_the_processors_there_and_all_elsewhere(made: M
     taken: list[int] = []
 
     class Watched(TorchEngine):
-        def look(self, canvases: np.ndarray) -> Looked:
+        def forward(self, canvases: np.ndarray) -> EngineOutput:
             taken.append(torch.get_num_threads())
-            return super().look(canvases)
+            return super().forward(canvases)
 
     engine = Watched(network, torch.device("cpu"), lanes=2)
-    Lanes(engine).look(np.zeros((2, *open_predictor(made.run).fit.shape), np.uint8))
+    ParallelPasses(engine).forward(np.zeros((2, *open_predictor(made.run).fit.shape), np.uint8))
     assert taken == [threads_of_each(2)] * 2
     assert (torch.get_num_threads(), seen_in_another_thread()) == before
 

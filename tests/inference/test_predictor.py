@@ -144,7 +144,7 @@ def test_a_damaged_run_is_refused(home: Path, name: str) -> None:
     file.write_bytes(file.read_bytes()[:-20])
     with pytest.raises(RunError) as found:
         Predictor.open(RunFolder.open(home / "runs" / "a"))
-    assert name in found.value.where
+    assert name in found.value.location
 
 
 def test_weights_of_another_network_are_refused(home: Path) -> None:

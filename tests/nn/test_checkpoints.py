@@ -88,7 +88,7 @@ def test_what_does_not_fit_is_named_and_nothing_is_loaded(
     state, found = network(1).state_dict(), network(2)
     change(state)
     with pytest.raises(WeightsError) as caught:
-        fill(found, state, where="mine.pt")
+        fill(found, state, location="mine.pt")
     assert str(caught.value) == f"mine.pt: {message} these weights belong to another network"
     assert same(found, network(2))
 
@@ -198,6 +198,6 @@ def test_damage_is_an_error_of_ours_or_only_in_the_numbers(
     try:
         found = read_tensors(path)
     except WeightsError as error:
-        assert error.where == str(path)
+        assert error.location == str(path)
     else:
         assert all(isinstance(tensor, torch.Tensor) for tensor in found.values())

@@ -7,7 +7,7 @@ import time
 from concurrent.futures import Future
 from queue import SimpleQueue
 
-from oneglance.parallel.dispatcher import Task, Turns
+from oneglance.parallel.dispatcher import Dispatcher, Task
 
 
 def task(number: int) -> Task:
@@ -15,14 +15,14 @@ def task(number: int) -> Task:
 
 
 def test_tasks_keep_their_order() -> None:
-    turns = Turns(2)
+    turns = Dispatcher(2)
     for number in range(3):
         turns.put(task(number))
     assert [found.items for found in map(turns.get, [1, 0, 1]) if found] == [[0], [1], [2]]
 
 
 def test_of_those_who_are_free_the_first_is_asked() -> None:
-    turns = Turns(3)
+    turns = Dispatcher(3)
     begun: SimpleQueue[tuple[int, Task | None]] = SimpleQueue()
 
     def member(number: int) -> None:
@@ -39,7 +39,7 @@ def test_of_those_who_are_free_the_first_is_asked() -> None:
 
 
 def test_only_those_who_are_kept_get_tasks() -> None:
-    turns = Turns(3)
+    turns = Dispatcher(3)
     waits = threading.Thread(target=turns.get, args=[2])
     waits.start()
     while not turns._free and waits.is_alive():
@@ -53,7 +53,7 @@ def test_only_those_who_are_kept_get_tasks() -> None:
 
 
 def test_at_the_end_what_nobody_has_begun_is_cancelled_and_nobody_waits() -> None:
-    turns = Turns(2)
+    turns = Dispatcher(2)
     turns.put(one := task(1))
     turns.close()
     assert one.future.cancelled()

@@ -16,7 +16,7 @@ import pytest
 from support.strange_refs import Closed, Heavy, Numbered, ends, own_process, refuses, sleeps
 
 from oneglance.errors import DataError, RunError
-from oneglance.parallel.process_pool import Workers
+from oneglance.parallel.process_pool import ProcessPool
 
 
 def children() -> list[psutil.Process]:
@@ -35,30 +35,30 @@ def whole(item: float, what: str) -> str:
 
 
 def test_answers_keep_the_order_of_the_items_and_processes_end() -> None:
-    with Workers(abs, whole, count=2, chunk=3) as crew:
+    with ProcessPool(abs, whole, count=2, chunk=3) as crew:
         assert list(crew.map(range(-20, 0))) == list(range(20, 0, -1))
         assert len(children()) == 2
     assert children() == []
 
 
 def test_several_processes_work_and_none_of_them_is_this_one() -> None:
-    with Workers(own_process, whole, count=2, chunk=1) as crew:
+    with ProcessPool(own_process, whole, count=2, chunk=1) as crew:
         pids = set(crew.map(range(200)))
     assert len(pids) == 2 and os.getpid() not in pids
-    with Workers(own_process, whole, count=0) as crew:
+    with ProcessPool(own_process, whole, count=0) as crew:
         assert set(crew.map(range(3))) == {os.getpid()}
 
 
 def test_items_are_read_only_a_few_chunks_ahead() -> None:
     endless = itertools.count()
-    with Workers(abs, whole, count=2, chunk=4) as crew:
+    with ProcessPool(abs, whole, count=2, chunk=4) as crew:
         answers = crew.map(endless)
         assert [next(answers) for _ in range(50)] == list(range(50))
         assert next(endless) <= 50 + 4 * (3 * 2 + 1)
 
 
 def test_what_the_function_raises_is_raised_here() -> None:
-    with Workers(refuses, whole, count=1, chunk=2) as crew:
+    with ProcessPool(refuses, whole, count=1, chunk=2) as crew:
         assert list(crew.map([1, 2])) == [1, 2]
         with pytest.raises(OSError, match="No space left"):
             list(crew.map([1, 3]))
@@ -68,19 +68,19 @@ def test_what_the_function_raises_is_raised_here() -> None:
 
 
 def test_what_cannot_be_sent_is_an_error_and_not_a_crash() -> None:
-    with Workers(abs, whole, count=1, chunk=1) as crew:
+    with ProcessPool(abs, whole, count=1, chunk=1) as crew:
         with pytest.raises((AttributeError, TypeError, ValueError), match="pickle"):
             list(crew.map([lambda: None]))  # type: ignore[list-item]
         assert list(crew.map([-1])) == [1]
 
 
 def test_an_item_that_takes_too_long_is_named_and_the_others_are_answered() -> None:
-    with Workers(sleeps, whole, count=1, chunk=3, seconds=1) as crew:
+    with ProcessPool(sleeps, whole, count=1, chunk=3, seconds=1) as crew:
         assert list(crew.map([0.01, 60, 0.02])) == [0.01, "60 takes longer than 1 seconds to decode", 0.02]
 
 
 def test_closing_does_not_wait_for_what_is_under_way() -> None:
-    crew = Workers(sleeps, whole, count=2, chunk=1)
+    crew = ProcessPool(sleeps, whole, count=2, chunk=1)
     coming = [crew.submit([30]) for _ in range(4)]
     assert soon(lambda: len(children()) == 2)
     start = time.monotonic()
@@ -92,7 +92,7 @@ def test_closing_does_not_wait_for_what_is_under_way() -> None:
 
 
 def test_a_forgotten_crew_ends_its_processes() -> None:
-    answers = Workers(abs, whole, count=1, chunk=1).map(range(100))
+    answers = ProcessPool(abs, whole, count=1, chunk=1).map(range(100))
     next(answers)
     assert len(children()) == 1
     del answers
@@ -102,7 +102,7 @@ def test_a_forgotten_crew_ends_its_processes() -> None:
 
 def test_processes_that_do_not_start_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", str(Path(sys.executable).with_name("no-such-python")))
-    with Workers(abs, whole, count=1) as crew, pytest.raises(DataError, match="do not start"):
+    with ProcessPool(abs, whole, count=1) as crew, pytest.raises(DataError, match="do not start"):
         list(crew.map([1]))
 
 
@@ -166,7 +166,7 @@ def test_a_killed_script_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_job_is_opened_once_and_answers_chunks_together() -> None:
-    with Workers(Heavy(), whole, count=2, chunk=3, threads=5) as crew:
+    with ProcessPool(Heavy(), whole, count=2, chunk=3, threads=5) as crew:
         assert children() == []
         seen: list[int] = []
         opened = crew.start(seen.append)
@@ -179,18 +179,18 @@ def test_a_job_is_opened_once_and_answers_chunks_together() -> None:
 
 
 def test_what_comes_alone_is_done_by_the_first_process() -> None:
-    with Workers(Numbered(), whole, count=3, chunk=1) as crew:
+    with ProcessPool(Numbered(), whole, count=3, chunk=1) as crew:
         assert soon(lambda: len(crew._turns._free) == 3)
         for alone in (True, False, True):
             assert crew.submit([1], alone).result() == [(0, alone)]
             assert soon(lambda: len(crew._turns._free) == 3)
         assert {number for number, _ in crew.map(range(100))} == {0, 1, 2}
-    with Workers(Numbered(), whole, count=0) as crew:
+    with ProcessPool(Numbered(), whole, count=0) as crew:
         assert crew.submit([1], alone=True).result() == [(0, True)]
 
 
 def test_what_is_open_says_how_many_processes_are_wanted() -> None:
-    with Workers(Numbered(), whole, count=3, chunk=1) as crew:
+    with ProcessPool(Numbered(), whole, count=3, chunk=1) as crew:
         seen: list[int] = []
         crew.start(seen.append, wanted=lambda opened: 2)
         assert crew.count == 2 and seen == [0, 1, 2]
@@ -200,7 +200,7 @@ def test_what_is_open_says_how_many_processes_are_wanted() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not bound the memory of a process")
 def test_memory_is_bounded_beside_what_is_held_once_a_job_is_open() -> None:
-    with Workers(Heavy(), whole, count=1, chunk=1, memory=300_000_000) as crew:
+    with ProcessPool(Heavy(), whole, count=1, chunk=1, memory=300_000_000) as crew:
         assert list(crew.map([100, 900, 100])) == [
             f"{what} of 1 with 1" for what in ("100 MB", "too much", "100 MB")
         ]
@@ -208,7 +208,7 @@ def test_memory_is_bounded_beside_what_is_held_once_a_job_is_open() -> None:
 
 def test_what_opening_raises_is_raised_here() -> None:
     with (
-        Workers(Closed(), whole, count=2) as crew,
+        ProcessPool(Closed(), whole, count=2) as crew,
         pytest.raises(RunError, match=r"^a run: is not finished — go on with it$"),
     ):
         crew.start()
@@ -216,7 +216,7 @@ def test_what_opening_raises_is_raised_here() -> None:
 
 
 def test_no_item_is_blamed_for_a_process_that_died_before() -> None:
-    with Workers(ends, whole, count=1, chunk=1) as crew:
+    with ProcessPool(ends, whole, count=1, chunk=1) as crew:
         assert crew.submit([3]).result() == [3]
         (idle,) = children()
         idle.kill()
@@ -225,7 +225,7 @@ def test_no_item_is_blamed_for_a_process_that_died_before() -> None:
 
 
 def test_a_process_that_died_is_started_again_before_it_is_needed() -> None:
-    with Workers(ends, whole, count=1, chunk=1) as crew:
+    with ProcessPool(ends, whole, count=1, chunk=1) as crew:
         assert crew.submit([3]).result() == [3]
         (old,) = children()
         assert crew.submit([-1]).result() == ["-1 makes the decoder crash"]

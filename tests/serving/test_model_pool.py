@@ -16,13 +16,13 @@ import pytest
 from support.service import Painted, Strings, painted, picture, running
 
 from oneglance.errors import RunError
-from oneglance.inference.engine import Engine, Looked
+from oneglance.inference.engine import Engine, EngineOutput
 from oneglance.inference.parallel_passes import threads
 from oneglance.inference.predictor import Predictor, open_predictor
 from oneglance.serving.engine import Engine as Service
 from oneglance.serving.limits import Bounds
-from oneglance.serving.model_pool import MOST, MOST_ON_GPU, MOST_PROCESSES, Crew, Told
-from oneglance.serving.request_body import SentImage
+from oneglance.serving.model_pool import MOST, MOST_ON_GPU, MOST_PROCESSES, ModelPool, Told
+from oneglance.serving.request_body import UploadedImage
 
 psutil = pytest.importorskip("psutil")
 
@@ -30,11 +30,15 @@ RED = picture("red")
 
 
 def test_each_picture_is_told_in_its_place(tmp_path: Path) -> None:
-    crew = Crew(partial(painted, tmp_path), Bounds(), 1)
+    crew = ModelPool(partial(painted, tmp_path), Bounds(), 1)
     try:
         assert Strings(tmp_path).batches() == [MOST]  # so that later ones find their memory
         assert list(crew.contents.tasks) == ["kind", "style", "price", "objects"]
-        sent = [SentImage("a.png", RED), SentImage("b.png", RED[:60]), SentImage("c.png", picture("white"))]
+        sent = [
+            UploadedImage("a.png", RED),
+            UploadedImage("b.png", RED[:60]),
+            UploadedImage("c.png", picture("white")),
+        ]
         a, b, c = crew.answer(sent).result()
     finally:
         crew.close()
@@ -46,7 +50,7 @@ def test_each_picture_is_told_in_its_place(tmp_path: Path) -> None:
 
 
 def test_as_many_processes_as_are_of_use() -> None:
-    crew = Crew(painted, Bounds())
+    crew = ModelPool(painted, Bounds())
     crew.close()
     assert crew.count == min(threads(), MOST_PROCESSES)
 
@@ -64,7 +68,7 @@ def test_on_a_gpu_there_are_few_processes_unless_more_are_asked_for(
     monkeypatch: pytest.MonkeyPatch, opener: Callable[[], Predictor], asked: int, count: int
 ) -> None:
     monkeypatch.setattr("oneglance.serving.model_pool.threads", lambda: 3)
-    crew = Crew(opener, Bounds(), asked)
+    crew = ModelPool(opener, Bounds(), asked)
     try:
         assert crew.count == count == len(psutil.Process().children())
     finally:
@@ -73,7 +77,7 @@ def test_on_a_gpu_there_are_few_processes_unless_more_are_asked_for(
 
 def test_what_cannot_be_opened_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no such run folder"):
-        Crew(partial(open_predictor, tmp_path / "nothing"), Bounds(), 1)
+        ModelPool(partial(open_predictor, tmp_path / "nothing"), Bounds(), 1)
     assert psutil.Process().children() == []
 
 
@@ -96,13 +100,13 @@ class Patient(Engine):
     def __init__(self, seconds: float, alone: float, processors: int = 1) -> None:
         self.seconds, self._alone, self._processors = seconds, alone, processors
 
-    def look(self, canvases: np.ndarray) -> Looked:
+    def forward(self, canvases: np.ndarray) -> EngineOutput:
         time.sleep(self.seconds)
-        looked = Painted().look(canvases)
+        looked = Painted().forward(canvases)
         looked.raw["price"][:] = self._processors
         return looked
 
-    def alone(self, threads: int) -> Engine:
+    def latency_mode(self, threads: int) -> Engine:
         return Patient(self._alone, self._alone, threads)
 
 
@@ -116,13 +120,13 @@ def test_a_picture_that_comes_alone_has_all_processors_where_that_is_sooner(
     monkeypatch: pytest.MonkeyPatch, seconds: float, alone: float
 ) -> None:
     monkeypatch.setattr("oneglance.serving.model_pool.threads", lambda: 3)
-    crew = Crew(partial(patient, seconds, alone), Bounds(), 1)
+    crew = ModelPool(partial(patient, seconds, alone), Bounds(), 1)
     price = patient(0, 0).tasks["price"]
     few, all_of_them = (price.decode(np.float32([[n]]))[0]["value"] for n in (1, 3))
     assert abs(few - all_of_them) > 0.1
 
     def told(alone: bool) -> float:
-        [answer] = crew.answer([SentImage("a.png", RED)], alone).result()
+        [answer] = crew.answer([UploadedImage("a.png", RED)], alone).result()
         value: float = json.loads(answer.text)["answers"]["price"]["value"]
         return value
 
@@ -139,7 +143,7 @@ def test_it_is_alone_only_while_nothing_else_is_here_or_on_its_way() -> None:
     class Noted:
         count = 1
 
-        def answer(self, pictures: Sequence[SentImage], alone: bool) -> Future[list[Told]]:
+        def answer(self, pictures: Sequence[UploadedImage], alone: bool) -> Future[list[Told]]:
             seen.append((len(pictures), alone))
             future: Future[list[Told]] = Future()
             threading.Timer(0.05, future.set_result, [[Told("")] * len(pictures)]).start()
@@ -150,7 +154,7 @@ def test_it_is_alone_only_while_nothing_else_is_here_or_on_its_way() -> None:
 
     async def some() -> None:
         engine = Service(Noted(), Bounds(wait=0))
-        one = [SentImage("a.png", RED)]
+        one = [UploadedImage("a.png", RED)]
         await engine.answer(one)
         await asyncio.gather(engine.answer(one), engine.answer(one))
         with engine.arrival():

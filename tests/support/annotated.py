@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import Image
 
-from oneglance.data.record import Box, Record, Seen
+from oneglance.data.record import Box, BoxAnnotations, Record
 from oneglance.data.source import open_source
 from oneglance.errors import Problem
 
@@ -26,9 +26,9 @@ def read(path: Path, **keys: Any) -> tuple[list[Record], list[Problem]]:
     return [i for i in items if isinstance(i, Record)], [i for i in items if isinstance(i, Problem)]
 
 
-def seen(record: Record) -> Seen:
+def seen(record: Record) -> BoxAnnotations:
     found = record.answers["objects"]
-    assert isinstance(found, Seen)
+    assert isinstance(found, BoxAnnotations)
     return found
 
 

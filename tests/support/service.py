@@ -22,13 +22,13 @@ import numpy as np
 from PIL import Image
 
 from oneglance import config as configuration
-from oneglance.data.record import Box, Seen
-from oneglance.inference.engine import Engine, Looked
+from oneglance.data.record import Box, BoxAnnotations
+from oneglance.inference.engine import Engine, EngineOutput
 from oneglance.inference.novelty import Novelty
 from oneglance.inference.predictor import Predictor
 from oneglance.serving.app import Settings, build_app
 from oneglance.serving.http_server import listening, server
-from oneglance.serving.model_pool import Crew
+from oneglance.serving.model_pool import ModelPool
 from oneglance.task import build_tasks
 
 CONFIG = """
@@ -50,7 +50,7 @@ class Painted(Engine):
     def __init__(self, strings: Path | None = None) -> None:
         self.strings = Strings(strings) if strings else None
 
-    def look(self, canvases: np.ndarray) -> Looked:
+    def forward(self, canvases: np.ndarray) -> EngineOutput:
         if self.strings:
             self.strings.pulled(len(canvases))
         count = len(canvases)
@@ -64,7 +64,9 @@ class Painted(Engine):
             "objects": boxes,
         }
         # A picture is as familiar as it is dark.
-        return Looked(np.stack([1 - canvases[:, 16, 16, 1] / 255, canvases[:, 16, 16, 1] / 255], axis=1), raw)
+        return EngineOutput(
+            np.stack([1 - canvases[:, 16, 16, 1] / 255, canvases[:, 16, 16, 1] / 255], axis=1), raw
+        )
 
 
 class Strings:
@@ -101,11 +103,14 @@ def painted(strings: Path | None = None) -> Predictor:
     """A predictor with that engine."""
     config = configuration.parse(CONFIG, base=Path())
     tasks = build_tasks(config.tasks)
-    tasks["kind"].learn(["hat", "shirt", "<b>shoe</b>"])
-    tasks["style"].learn([tasks["style"].read(word) for word in ("striped|dotted", "dotted")])
-    tasks["price"].learn([1.0, 2.0, 3.0])
-    tasks["objects"].learn(
-        [Seen((Box(1, 1, 2, 2, name, {"colour": c}),)) for name, c in (("button", "red"), ("zip", "blue"))]
+    tasks["kind"].fit_target(["hat", "shirt", "<b>shoe</b>"])
+    tasks["style"].fit_target([tasks["style"].read(word) for word in ("striped|dotted", "dotted")])
+    tasks["price"].fit_target([1.0, 2.0, 3.0])
+    tasks["objects"].fit_target(
+        [
+            BoxAnnotations((Box(1, 1, 2, 2, name, {"colour": c}),))
+            for name, c in (("button", "red"), ("zip", "blue"))
+        ]
     )
     familiar = np.tile(np.float32([[1, 0]]), (500, 1))
     return Predictor(Painted(strings), tasks, config, Novelty.learned(familiar, familiar))
@@ -186,7 +191,7 @@ def running(
 ) -> Iterator[Running]:
     """A service on a free port of this machine."""
     with TemporaryDirectory() as folder, listening("127.0.0.1", 0) as door:
-        crew = Crew(opener or partial(painted, Path(folder)), settings.bounds, lanes)
+        crew = ModelPool(opener or partial(painted, Path(folder)), settings.bounds, lanes)
         service = server(build_app(crew, settings), settings.bounds)
         thread = threading.Thread(target=service.run, kwargs={"sockets": [door]}, daemon=True)
         thread.start()

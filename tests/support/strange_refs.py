@@ -138,7 +138,7 @@ class Closed(Job[int, int]):
     """Cannot be opened."""
 
     def open(self, number: int) -> None:
-        raise RunError("is not finished", where="a run", cure="go on with it")
+        raise RunError("is not finished", location="a run", hint="go on with it")
 
     def one(self, item: int) -> int:
         return item

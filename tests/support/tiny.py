@@ -10,7 +10,7 @@ from typing import Any
 from oneglance.data.merging.merge_answers import unite_same
 from oneglance.data.record import ImageRef, Record
 from oneglance.data.source import Found, Source
-from oneglance.errors import DataError, Misfit, Problem
+from oneglance.errors import DataError, InvalidAnswer, Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Word:
             return ",".join(f"{field}={value}" for field, value in said.items())
         return str(said) if asked is None else f"{said} of {'/'.join(asked)}"
 
-    def strata(self, answer: str) -> Iterable[str]:
+    def stratify_labels(self, answer: str) -> Iterable[str]:
         return (answer,)
 
     def unite(self, first: str, again: str) -> Any:
@@ -79,9 +79,9 @@ class Amount:
         try:
             return float(said)
         except ValueError:
-            raise Misfit(f'is "{said}"', "write a number such as 30") from None
+            raise InvalidAnswer(f'is "{said}"', "write a number such as 30") from None
 
-    def strata(self, answer: float) -> Iterable[str]:
+    def stratify_labels(self, answer: float) -> Iterable[str]:
         return ()
 
     def unite(self, first: float, again: float) -> Any:

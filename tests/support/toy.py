@@ -14,13 +14,13 @@ import pytest
 
 from oneglance import config as configuration
 from oneglance.config import Config
-from oneglance.data.dataset import Part
+from oneglance.data.dataset import SplitData
 from oneglance.data.record import ImageRef, Record
 from oneglance.errors import StoppedError
 from oneglance.progress import Screen
 from oneglance.run_folder import RunFolder
 from oneglance.task import build_tasks
-from oneglance.tasks.tags import Seen
+from oneglance.tasks.tags import BoxAnnotations
 from oneglance.training.loop import Learner
 from oneglance.training.trainer import Session
 
@@ -104,7 +104,7 @@ def world(count: int = TRAINING + VALIDATION, seed: int = 0) -> tuple[Pixels, li
             "kind": "bright" if red + green + blue > 384 else "dark",
             "verdict": "warm" if red > blue else "cold",
             "weight": blue / 10,
-            "style": Seen(frozenset(tag for tag, yes in tags.items() if yes)),
+            "style": BoxAnnotations(frozenset(tag for tag, yes in tags.items() if yes)),
         }
         for place, name in enumerate(list(answers)):
             if (row + place) % 5 == 0:
@@ -130,8 +130,8 @@ def go_on(folder: Path, screen: Screen | None = None) -> Session:
 def session(run: RunFolder, config: Config, screen: Screen | None = None) -> Session:
     store, records = world()
     rows = np.arange(len(records))
-    training = Part(records[:TRAINING], rows[:TRAINING])
-    validation = Part(records[TRAINING:], rows[TRAINING:])
+    training = SplitData(records[:TRAINING], rows[:TRAINING])
+    validation = SplitData(records[TRAINING:], rows[TRAINING:])
     return Session(run, config, build_tasks(config.tasks), store, training, validation, screen or Screen())
 
 

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from oneglance.batch_transform import Mix, View
 from oneglance.data.images.letterbox import Fit
-from oneglance.data.record import Box, Seen
-from oneglance.errors import ConfigError, DataError, Misfit
+from oneglance.data.record import Box, BoxAnnotations
+from oneglance.errors import ConfigError, DataError, InvalidAnswer
 from oneglance.nn.feature_shape import Level, Shape
 from oneglance.task import Task, build_tasks
 from oneglance.tasks.boxes import Boxes
@@ -43,8 +43,8 @@ def box(*corners: float, label: str = "apple", ignore: bool = False, **attribute
     return Box(x0, y0, x1, y1, label, attributes, ignore)
 
 
-def seen(*found: Box, asked: set[str] | None = None) -> Seen:
-    return Seen(found, None if asked is None else frozenset(asked))
+def seen(*found: Box, asked: set[str] | None = None) -> BoxAnnotations:
+    return BoxAnnotations(found, None if asked is None else frozenset(asked))
 
 
 BASKET = [
@@ -55,9 +55,9 @@ BASKET = [
 ]
 
 
-def learned(*, head: bool = True, answers: list[Seen] = BASKET, **table: Any) -> Boxes:
+def learned(*, head: bool = True, answers: list[BoxAnnotations] = BASKET, **table: Any) -> Boxes:
     task = boxes(**table)
-    task.learn(answers)
+    task.fit_target(answers)
     if head:
         made(task)
     return task
@@ -73,7 +73,7 @@ def maps(count: int, seed: int = 0) -> list[Tensor]:
     return [torch.randn(count, each.channels, each.height, each.width, generator=random) for each in LEVELS]
 
 
-def target(task: Task, answers: list[Seen | None]) -> dict[str, Tensor]:
+def target(task: Task, answers: list[BoxAnnotations | None]) -> dict[str, Tensor]:
     return {name: torch.as_tensor(value) for name, value in task.encode(answers).items()}
 
 
@@ -121,15 +121,15 @@ def test_a_backbone_without_maps_is_refused() -> None:
 
 
 def test_only_boxes_are_boxes() -> None:
-    with pytest.raises(Misfit):
+    with pytest.raises(InvalidAnswer):
         boxes().read("4 4 20 20")
 
 
 def test_a_class_that_is_not_declared() -> None:
     task = boxes(classes=["apple", "pear"])
-    with pytest.raises(Misfit) as caught:
+    with pytest.raises(InvalidAnswer) as caught:
         task.read(seen(box(0, 0, 1, 1, label="aple")))
-    assert 'class "aple"' in caught.value.what and 'Did you mean "apple"?' in caught.value.cure
+    assert 'class "aple"' in caught.value.what and 'Did you mean "apple"?' in caught.value.hint
     assert task.read(seen(box(0, 0, 1, 1, label=""))) is not None  # nobody said which
 
 
@@ -140,7 +140,7 @@ def test_attributes_are_read_by_their_tasks() -> None:
     found = boxes(**RICH).read(said)
     assert found is not None
     assert [dict(each.attributes) for each in found.boxes] == [{"ripe": "yes", "mass": 12.5}, {}, {}]
-    with pytest.raises(Misfit, match=r"has a box whose mass .*") as caught:
+    with pytest.raises(InvalidAnswer, match=r"has a box whose mass .*") as caught:
         boxes(**RICH).read(seen(box(0, 0, 9, 9, mass="heavy")))
     assert "heavy" in str(caught.value)
 
@@ -184,7 +184,7 @@ def test_every_box_may_be_one_of_the_same_things() -> None:
 def test_classes_come_from_the_training_part() -> None:
     task = learned(head=False)
     assert task.state()["classes"] == ["apple", "pear"]
-    assert list(task.strata(BASKET[0])) == ["apple", "pear"]
+    assert list(task.stratify_labels(BASKET[0])) == ["apple", "pear"]
     assert learned(head=False, classes=["pear", "fig", "apple"]).state()["classes"] == [
         "pear",
         "fig",
@@ -207,7 +207,7 @@ def test_classes_come_from_the_training_part() -> None:
         ),
     ],
 )
-def test_nothing_to_learn_from(answers: list[Seen], message: str) -> None:
+def test_nothing_to_learn_from(answers: list[BoxAnnotations], message: str) -> None:
     with pytest.raises(DataError, match=message):
         learned(answers=answers)
 
@@ -218,13 +218,13 @@ def test_an_attribute_that_cannot_be_learned_is_named() -> None:
 
 
 def test_the_constant_answer_is_the_mean_box_of_each_class() -> None:
-    found = learned(head=False, **RICH).constant(2)
+    found = learned(head=False, **RICH).constant_baseline(2)
     assert found[0] == found[1]
     apple, pear = sorted(found[0]["boxes"], key=lambda told: told["label"])
     assert apple["box"] == [6, 6, 22, 20] and pear["box"] == [10, 2, 21, 18]
     assert apple["confidence"] == pytest.approx(2 / 4) and pear["confidence"] == pytest.approx(2 / 3)
     assert apple["attributes"].keys() == {"ripe", "mass"}
-    rare = learned(head=False, classes=["apple", "fig"]).constant(1)[0]["boxes"]
+    rare = learned(head=False, classes=["apple", "fig"]).constant_baseline(1)[0]["boxes"]
     assert [told["confidence"] for told in rare if told["label"] == "fig"] == [0]
 
 
@@ -269,7 +269,7 @@ def test_encoding() -> None:
 
 
 @pytest.mark.parametrize("answers", [[], [None], [seen()], [None, seen()]])
-def test_no_box_anywhere_still_has_its_shape(answers: list[Seen | None]) -> None:
+def test_no_box_anywhere_still_has_its_shape(answers: list[BoxAnnotations | None]) -> None:
     found = learned(**RICH).encode(answers)
     assert found["box"].shape == (len(answers), 1, 4)
     assert (found["label"] == -1).all()
@@ -288,18 +288,18 @@ def test_places_lead_there_and_back(drawn: tuple[float, ...], width: int, height
     y0, y1 = sorted(side * height / 100 for side in drawn[2:])
     placement = Fit((64, 48), how).place(width, height)
     task = learned(head=False)
-    (there,) = task.place(seen(box(x0, y0, x1, y1, mass=3.0), asked={"apple"}), placement).boxes
+    (there,) = task.to_canvas(seen(box(x0, y0, x1, y1, mass=3.0), asked={"apple"}), placement).boxes
     assert there.attributes == {"mass": 3.0}
     told = {"boxes": [{"box": [there.x0, there.y0, there.x1, there.y1], "label": "apple", "confidence": 0.5}]}
-    (back,) = task.place_back(told, placement)["boxes"]
+    (back,) = task.to_image(told, placement)["boxes"]
     np.testing.assert_allclose(back["box"], [x0, y0, x1, y1], atol=1e-6 * max(width, height))
 
 
 def test_an_answer_beside_the_picture_is_cut() -> None:
     placement = Fit((64, 48), "letterbox").place(40, 40)
     told = {"boxes": [{"box": [-9.0, -9.0, 99.0, 99.0]}]}
-    assert learned(head=False).place_back(told, placement)["boxes"][0]["box"] == [0, 0, 40, 40]
-    assert learned(head=False).place_back({"boxes": []}, placement) == {"boxes": []}
+    assert learned(head=False).to_image(told, placement)["boxes"][0]["box"] == [0, 0, 40, 40]
+    assert learned(head=False).to_image({"boxes": []}, placement) == {"boxes": []}
 
 
 # The loss.
@@ -317,7 +317,7 @@ def test_an_unknown_picture_moves_nothing() -> None:
 
 @pytest.mark.parametrize("answers", [[seen()], [seen(box(3, 3, 4, 4))], [seen(box(0, 0, 32, 24))], BASKET])
 @pytest.mark.parametrize("table", [{}, RICH, {"classes": ["apple"]}])
-def test_no_batch_gives_nan(answers: list[Seen], table: dict[str, Any]) -> None:
+def test_no_batch_gives_nan(answers: list[BoxAnnotations], table: dict[str, Any]) -> None:
     if "classes" in table:
         answers = [seen(*(each for each in answer.boxes if each.label == "apple")) for answer in answers]
     task = learned(**table)
@@ -426,7 +426,7 @@ def test_attributes_are_told_of_each_box() -> None:
     assert first["attributes"]["ripe"] == task._attributes["ripe"].decode(raw[0, :1, 6:8])[0]
     assert second["attributes"]["ripe"] == task._attributes["ripe"].decode(raw[0, 1:, 6:8])[0]
     assert first["attributes"]["ripe"] != second["attributes"]["ripe"]
-    assert first["attributes"]["mass"].keys() == task._attributes["mass"].constant(1)[0].keys()
+    assert first["attributes"]["mass"].keys() == task._attributes["mass"].constant_baseline(1)[0].keys()
 
 
 @pytest.mark.parametrize("size", [1e4, 1e30])
@@ -442,12 +442,12 @@ def test_users_see_what_is_sure_enough() -> None:
     task = learned()
     rows = [((4, 4, 20, 20.123456), 0.9, 1e-6), ((22, 2, 30, 14), 1e-6, 0.05)]
     answers = task.decode(raw_of(*rows, task=task))
-    (told,) = task.shown(answers[0])["boxes"]
+    (told,) = task.visible(answers[0])["boxes"]
     assert told["label"] == "apple" and told["box"] == [4, 4, 20, 20.12]
     assert len(answers[0]["boxes"]) == 2
 
 
-def noisy(task: Boxes, seed: int = 0) -> tuple[np.ndarray, list[Seen | None]]:
+def noisy(task: Boxes, seed: int = 0) -> tuple[np.ndarray, list[BoxAnnotations | None]]:
     """Pictures with one apple each, found surely, and a wrong box that is less sure."""
     random = np.random.default_rng(seed)
     raws, answers = [], []
@@ -465,7 +465,7 @@ def test_the_threshold_divides_right_from_wrong() -> None:
     raw, answers = noisy(task)
     task.calibrate(raw, answers)
     assert 0.45 <= task.state()["threshold"] <= 0.6
-    assert all(len(task.shown(answer)["boxes"]) == 1 for answer in task.decode(raw))
+    assert all(len(task.visible(answer)["boxes"]) == 1 for answer in task.decode(raw))
 
 
 def test_attributes_are_calibrated_on_the_boxes_that_were_found() -> None:
@@ -505,11 +505,11 @@ def answer(*told: tuple[Box, float]) -> dict[str, Any]:
     }
 
 
-def scored(task: Boxes, predictions: list[dict[str, Any]], answers: list[Seen]) -> dict[str, float]:
-    return task.metrics(task.evidence(predictions, answers), np.ones(len(answers)))
+def scored(task: Boxes, predictions: list[dict[str, Any]], answers: list[BoxAnnotations]) -> dict[str, float]:
+    return task.metrics(task.metric_state(predictions, answers), np.ones(len(answers)))
 
 
-def perfect(answers: list[Seen]) -> list[dict[str, Any]]:
+def perfect(answers: list[BoxAnnotations]) -> list[dict[str, Any]]:
     return [answer(*((each, 0.9) for each in known.boxes)) for known in answers]
 
 
@@ -517,8 +517,8 @@ def test_perfect_boxes_have_perfect_scores() -> None:
     task = learned()
     found = scored(task, perfect(BASKET), BASKET)
     assert found == pytest.approx({"ap": 1, "ap50": 1, "ap75": 1, "ar100": 1})
-    assert next(iter(found)) == task.deciding and found.keys() == task.meaning.keys()
-    assert task.wrongness(task.evidence(perfect(BASKET), BASKET)).tolist() == [0] * 4
+    assert next(iter(found)) == task.primary_metric and found.keys() == task.meaning.keys()
+    assert task.sample_errors(task.metric_state(perfect(BASKET), BASKET)).tolist() == [0] * 4
     nothing = scored(task, [answer()] * 4, BASKET)
     assert nothing["ap"] == nothing["ar100"] == 0
 
@@ -554,21 +554,21 @@ def test_attributes_are_scored_on_the_boxes_that_were_found() -> None:
         answer((box(4, 4, 20, 20, ripe=yes, mass=heavy), 0.8)),  # wrong
         answer((box(5, 4, 20, 20, ripe=no, mass=heavy), 0.8), (box(22, 2, 30, 14, ripe=no, mass=heavy), 0.7)),
     ]
-    evidence = task.evidence(told, truth)
-    found = task.metrics(evidence, np.ones(3))
+    metric_state = task.metric_state(told, truth)
+    found = task.metrics(metric_state, np.ones(3))
     assert found["ripe.accuracy"] == pytest.approx(2 / 3)
-    assert np.isnan(found[f"mass.{task._attributes['mass'].deciding}"])  # nobody weighed
-    assert task.metrics(evidence, np.array([2.0, 1, 0]))["ripe.accuracy"] == pytest.approx(2 / 3)
-    none = task.metrics(evidence, np.array([0, 1.0, 0]))
+    assert np.isnan(found[f"mass.{task._attributes['mass'].primary_metric}"])  # nobody weighed
+    assert task.metrics(metric_state, np.array([2.0, 1, 0]))["ripe.accuracy"] == pytest.approx(2 / 3)
+    none = task.metrics(metric_state, np.array([0, 1.0, 0]))
     assert none["ripe.accuracy"] == 0
-    details = task.details(evidence)
+    details = task.details(metric_state)
     assert details[0].title.startswith("Per class")
     assert any(detail.title.startswith("ripe: ") for detail in details)
 
 
 def test_skill_is_0_for_the_constant_and_1_for_the_truth() -> None:
     task = learned()
-    constant = scored(task, task.constant(len(BASKET)), BASKET)["ap"]
+    constant = scored(task, task.constant_baseline(len(BASKET)), BASKET)["ap"]
     assert task.skill(constant, constant) == 0
     assert task.skill(scored(task, perfect(BASKET), BASKET)["ap"], constant) == pytest.approx(1)
 
@@ -581,7 +581,7 @@ def test_wrongness_puts_the_worst_first() -> None:
         answer(),
         answer(),
     ]
-    found = task.wrongness(task.evidence(told, BASKET))
+    found = task.sample_errors(task.metric_state(told, BASKET))
     assert found.tolist() == pytest.approx([1 / 3, 1, 0, 1])
 
 
@@ -590,7 +590,7 @@ def test_wrongness_puts_the_worst_first() -> None:
 
 def test_descent_leads_to_perfect_answers() -> None:
     task = learned(**RICH)
-    answers: list[Seen | None] = [*BASKET, None]
+    answers: list[BoxAnnotations | None] = [*BASKET, None]
     raw = torch.as_tensor(task.constant_raw()).repeat(5, 1, 1).requires_grad_()
     assert raw.shape == (5, CELLS, 4 + 2 + 2 + 1 + 4 * 6)
     descent = torch.optim.Adam([raw], lr=0.3)
@@ -604,7 +604,7 @@ def test_descent_leads_to_perfect_answers() -> None:
     assert found["ap50"] > 0.99 and found["ap"] > 0.9
     assert found["ripe.accuracy"] == 1
     task.calibrate(final, answers)
-    assert [task.predicted_words(task.shown(told)) for told in task.decode(final[:4])] == [
+    assert [task.format_prediction(task.visible(told)) for told in task.decode(final[:4])] == [
         "1 apple, 1 pear",
         "1 pear",
         "nothing",
@@ -617,12 +617,12 @@ def test_descent_leads_to_perfect_answers() -> None:
 
 def test_words() -> None:
     task = learned()
-    assert task.words(BASKET[0]) == "1 apple, 1 pear" and task.words(BASKET[2]) == "nothing"
+    assert task.format(BASKET[0]) == "1 apple, 1 pear" and task.format(BASKET[2]) == "nothing"
     assert (
-        task.words(seen(box(0, 0, 1, 1), box(0, 0, 1, 1), box(0, 0, 1, 1, label="", ignore=True)))
+        task.format(seen(box(0, 0, 1, 1), box(0, 0, 1, 1), box(0, 0, 1, 1, label="", ignore=True)))
         == "2 apple"
     )
-    assert task.words(seen(box(0, 0, 1, 1, label=""))) == "1 ?"
+    assert task.format(seen(box(0, 0, 1, 1, label=""))) == "1 ?"
 
 
 def test_marks_on_a_picture() -> None:
@@ -631,13 +631,13 @@ def test_marks_on_a_picture() -> None:
     drawn = seen(
         box(1, 2, 3, 4, label="pear", ripe="no"), box(0, 0, 9, 9, ignore=True), box(5, 5, 9, 9, label="")
     )
-    assert [(list(where), words, number) for where, words, number in task.marks(drawn)] == [
+    assert [(list(location), words, number) for location, words, number in task.overlays(drawn)] == [
         ([1, 2, 3, 4], "pear, no", 1),
         ([5, 5, 9, 9], "?", 2),
     ]
-    (told,) = task.predicted_marks({"boxes": task.constant(1)[0]["boxes"][:1]})
+    (told,) = task.predicted_overlays({"boxes": task.constant_baseline(1)[0]["boxes"][:1]})
     assert told[0] == [10, 2, 21, 18] and told[1].startswith("pear (67%), ") and told[2] == 1
-    assert task.detections(task.constant(1)[0]) == task.constant(1)[0]["boxes"]
+    assert task.detections(task.constant_baseline(1)[0]) == task.constant_baseline(1)[0]["boxes"]
 
 
 def test_what_was_learned_can_be_kept() -> None:
@@ -647,7 +647,7 @@ def test_what_was_learned_can_be_kept() -> None:
     again.restore(json.loads(json.dumps(task.state(), allow_nan=False)))
     assert again.state() == task.state()
     assert again.decode(raw) == task.decode(raw)
-    assert again.constant(1) == task.constant(1)
+    assert again.constant_baseline(1) == task.constant_baseline(1)
     np.testing.assert_array_equal(again.constant_raw(), task.constant_raw())
     assert made(again).state_dict().keys() == made(task).state_dict().keys()
 
@@ -656,5 +656,5 @@ def test_two_sources_say_the_same_of_one_box() -> None:
     task = boxes(**RICH)
     first, other = seen(box(0, 0, 9, 9, ripe="yes")), seen(box(0, 0, 9, 9, mass=5.0))
     assert dict(task.unite(first, other).boxes[0].attributes) == {"ripe": "yes", "mass": 5.0}
-    with pytest.raises(Misfit, match="ripe"):
+    with pytest.raises(InvalidAnswer, match="ripe"):
         task.unite(first, seen(box(0, 0, 9, 9, ripe="no")))

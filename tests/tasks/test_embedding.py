@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from oneglance.batch_transform import Mix, View
-from oneglance.errors import ConfigError, DataError, Misfit
+from oneglance.errors import ConfigError, DataError, InvalidAnswer
 from oneglance.nn.feature_shape import Shape
 from oneglance.task import Task, build_tasks
 from oneglance.tasks.embedding import Embedding
@@ -28,7 +28,7 @@ def built(**table: Any) -> Embedding:
 
 def learned(**table: Any) -> Embedding:
     task = built(like="kind", **table)
-    task.learn(LIKE)
+    task.fit_target(LIKE)
     return task
 
 
@@ -37,7 +37,7 @@ def key(task: Task, answers: list[Any]) -> dict[str, Tensor]:
 
 
 def scored(task: Task, vectors: np.ndarray, answers: list[str]) -> dict[str, float]:
-    return task.metrics(task.evidence(task.decode(vectors), answers), np.ones(len(answers)))
+    return task.metrics(task.metric_state(task.decode(vectors), answers), np.ones(len(answers)))
 
 
 # The configuration.
@@ -64,14 +64,14 @@ def test_it_learns_from_the_label_it_is_like_or_from_two_views() -> None:
 
 
 def test_nobody_is_asked_for_it() -> None:
-    with pytest.raises(Misfit):
+    with pytest.raises(InvalidAnswer):
         built().read("0.1 0.2")
 
 
 def test_two_classes_are_needed() -> None:
     with pytest.raises(DataError, match="near: needs pictures of two classes"):
-        built(like="kind").learn(["a", "a"])
-    built().learn([])  # without a label nothing is
+        built(like="kind").fit_target(["a", "a"])
+    built().fit_target([])  # without a label nothing is
 
 
 # Encoding and the loss.
@@ -168,10 +168,10 @@ def test_scores() -> None:
     assert right["recall_at_1"] == right["map_at_r"] == 1  # the one alone cannot be right and does not count
     wrong = scored(task, np.eye(4)[[0, 1, 0, 1, 2]], answers)
     assert wrong["recall_at_1"] == wrong["map_at_r"] == 0
-    evidence = task.evidence(task.decode(np.eye(4)[[0, 1, 0, 1, 2]]), answers)
-    assert task.wrongness(evidence).tolist() == [1, 1, 1, 1, 0]
-    assert np.isnan(task.metrics(evidence, np.array([0, 0, 0, 0, 1.0]))["recall_at_1"])
-    half = task.evidence(
+    metric_state = task.metric_state(task.decode(np.eye(4)[[0, 1, 0, 1, 2]]), answers)
+    assert task.sample_errors(metric_state).tolist() == [1, 1, 1, 1, 0]
+    assert np.isnan(task.metrics(metric_state, np.array([0, 0, 0, 0, 1.0]))["recall_at_1"])
+    half = task.metric_state(
         task.decode(np.eye(4)[[0, 0, 1, 2, 1]]), answers
     )  # one b is nearest to the one alone
     assert task.metrics(half, np.array([1.0, 0, 2, 0, 1]))["recall_at_1"] == pytest.approx(1 / 3)
@@ -179,8 +179,8 @@ def test_scores() -> None:
 
 def test_skill_of_the_constant_is_0() -> None:
     task = learned()
-    evidence = task.evidence(task.constant(len(LIKE)), LIKE)
-    value = task.metrics(evidence, np.ones(len(LIKE)))["recall_at_1"]
+    metric_state = task.metric_state(task.constant_baseline(len(LIKE)), LIKE)
+    value = task.metrics(metric_state, np.ones(len(LIKE)))["recall_at_1"]
     assert 0 <= value < 1 and task.skill(value, value) == 0
 
 
@@ -193,5 +193,5 @@ def test_what_was_learned_can_be_kept() -> None:
 
 def test_words() -> None:
     task = learned()
-    assert task.words("a") == "like a"
-    assert task.predicted_words(task.constant(1)[0]) == "4 numbers"
+    assert task.format("a") == "like a"
+    assert task.format_prediction(task.constant_baseline(1)[0]) == "4 numbers"

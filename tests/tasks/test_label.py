@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from oneglance.errors import ConfigError, DataError, Misfit
+from oneglance.errors import ConfigError, DataError, InvalidAnswer
 from oneglance.task import build_tasks
 from oneglance.tasks.label import Label
 
@@ -25,15 +25,15 @@ def label(**table: Any) -> Label:
 
 def learned(answers: list[str], **table: Any) -> Label:
     task = label(**table)
-    task.learn(answers)
+    task.fit_target(answers)
     return task
 
 
 def scored(
     task: Label, raw: np.ndarray, answers: list[str], weights: np.ndarray | None = None
 ) -> dict[str, float]:
-    evidence = task.evidence(task.decode(raw), answers)
-    return task.metrics(evidence, np.ones(len(answers)) if weights is None else weights)
+    metric_state = task.metric_state(task.decode(raw), answers)
+    return task.metrics(metric_state, np.ones(len(answers)) if weights is None else weights)
 
 
 def random_case(classes: int, count: int = 200, seed: int = 0) -> tuple[Label, np.ndarray, list[str]]:
@@ -70,15 +70,15 @@ def test_a_declared_word_is_unknown_in_whatever_type_the_source_has_it() -> None
 
 
 def test_a_class_outside_the_declared_ones_is_a_misfit_that_names_the_nearest() -> None:
-    with pytest.raises(Misfit, match='is "shrit"') as caught:
+    with pytest.raises(InvalidAnswer, match='is "shrit"') as caught:
         label(classes=["shirt", "hat"]).read("shrit")
-    assert caught.value.cure == 'it is not among `classes`. Did you mean "shirt"?'
+    assert caught.value.hint == 'it is not among `classes`. Did you mean "shirt"?'
 
 
 def test_several_values_are_a_misfit_that_names_tags() -> None:
-    with pytest.raises(Misfit, match="holds several values") as caught:
+    with pytest.raises(InvalidAnswer, match="holds several values") as caught:
         label().read(["a", "b"])
-    assert "tags" in caught.value.cure
+    assert "tags" in caught.value.hint
 
 
 # Learning.
@@ -124,14 +124,14 @@ def test_numbers_are_ordered_by_size_before_words() -> None:
 
 def test_declared_classes_keep_their_order_and_may_be_absent() -> None:
     task = learned(["low", "high"], classes=["low", "middle", "high"], ordinal=True)
-    assert list(task.constant(1)[0]["probabilities"]) == ["low", "middle", "high"]
+    assert list(task.constant_baseline(1)[0]["probabilities"]) == ["low", "middle", "high"]
     assert np.isfinite(task.constant_raw()).all()
 
 
 def test_learning_again_forgets_the_first_time() -> None:
     task = learned(["a", "b", "b", "b"], class_weights="balanced")
     before = task._weights
-    task.learn(["a", "b", "c", "c", "c", "c"])
+    task.fit_target(["a", "b", "c", "c", "c", "c"])
     assert len(task._weights) == 3
     assert task._weights[1] != before[1]
 
@@ -209,7 +209,9 @@ def test_ordinal_answers_stop_where_the_network_says_no_more() -> None:
 
 def test_the_ordinal_constant_is_the_shares() -> None:
     task = learned(["1"] * 9 + ["2"] * 29 + ["3"] * 59, ordinal=True)
-    assert list(task.constant(1)[0]["probabilities"].values()) == pytest.approx([0.1, 0.3, 0.6], abs=1e-6)
+    assert list(task.constant_baseline(1)[0]["probabilities"].values()) == pytest.approx(
+        [0.1, 0.3, 0.6], abs=1e-6
+    )
 
 
 # Calibration.
@@ -228,11 +230,11 @@ def test_the_temperature_mends_boasting() -> None:
 
 def test_the_constant_answer_is_not_bent_by_the_temperature() -> None:
     task = learned(["a"] * 59 + ["b"] * 39)
-    before = task.constant(1)
+    before = task.constant_baseline(1)
     task.calibrate(np.random.default_rng(0).normal(size=(40, 2)) * 9, ["a", "b"] * 20)
     assert task._temperature > 2
-    assert task.constant(1)[0]["probabilities"] == pytest.approx(before[0]["probabilities"])
-    assert task.constant(1)[0]["confidence"] == pytest.approx(0.6)
+    assert task.constant_baseline(1)[0]["probabilities"] == pytest.approx(before[0]["probabilities"])
+    assert task.constant_baseline(1)[0]["confidence"] == pytest.approx(0.6)
 
 
 def test_a_handful_of_answers_leaves_the_confidence_alone() -> None:
@@ -285,7 +287,7 @@ def test_f1_does_not_count_a_class_that_a_resample_leaves_out() -> None:
 
 def test_details_are_those_of_scikit_learn() -> None:
     task, raw, truth = random_case(5)
-    confusion, grid, _ = task.details(task.evidence(task.decode(raw), truth))
+    confusion, grid, _ = task.details(task.metric_state(task.decode(raw), truth))
     answers = [answer["value"] for answer in task.decode(raw)]
     assert (confusion.values == sk.confusion_matrix(truth, answers, labels=task._classes)).all()
     columns = sk.precision_recall_fscore_support(truth, answers, labels=task._classes)
@@ -299,12 +301,12 @@ def test_answers_name_their_confidence() -> None:
     assert answer["value"] == "a"
     assert answer["confidence"] == pytest.approx(0.9)
     assert answer["probabilities"] == pytest.approx({"a": 0.9, "b": 0.1})
-    assert task.predicted_words(answer) == "a (90%)"
+    assert task.format_prediction(answer) == "a (90%)"
 
 
 def test_a_faultless_validation_part_does_not_make_the_network_sure_for_ever() -> None:
     task = label()
-    task.learn(["a", "b"] * 20)
+    task.fit_target(["a", "b"] * 20)
     raw = np.array([[2.0, -2.0], [-2.0, 2.0]] * 20)
     task.calibrate(raw, ["a", "b"] * 20)
     confidence = task.decode(raw)[0]["confidence"]

@@ -11,7 +11,7 @@ import torch
 from scipy.stats import spearmanr
 from sklearn import metrics as sk
 
-from oneglance.errors import DataError, Misfit
+from oneglance.errors import DataError, InvalidAnswer
 from oneglance.task import build_tasks
 from oneglance.tasks.number import Number
 
@@ -28,15 +28,15 @@ def case(count: int = 400, seed: int = 0, **table: Any) -> tuple[Number, np.ndar
     scaled = random.normal(size=count)
     truth = np.exp(3 + scaled) if table.get("log") else 50 + 10 * scaled
     task = number(**table)
-    task.learn(list(truth))
+    task.fit_target(list(truth))
     return task, (scaled + 0.5 * random.normal(size=count))[:, None], list(truth)
 
 
 def scored(
     task: Number, raw: np.ndarray, truth: list[float], weights: np.ndarray | None = None
 ) -> dict[str, float]:
-    evidence = task.evidence(task.decode(raw), truth)
-    return task.metrics(evidence, np.ones(len(truth)) if weights is None else weights)
+    metric_state = task.metric_state(task.decode(raw), truth)
+    return task.metrics(metric_state, np.ones(len(truth)) if weights is None else weights)
 
 
 # Reading.
@@ -53,17 +53,17 @@ def test_a_cell_becomes_a_number(said: Any, read: float | None) -> None:
     "said", ["about 30", "30 EUR", "3,5", [1], "nan", "inf", -math.inf, 10**400, "1e300"]
 )
 def test_what_is_no_number_is_a_misfit_with_a_cure(said: Any) -> None:
-    with pytest.raises(Misfit, match='is "') as caught:
+    with pytest.raises(InvalidAnswer, match='is "') as caught:
         number().read(said)
-    assert caught.value.cure.startswith("write a ")
+    assert caught.value.hint.startswith("write a ")
 
 
 @pytest.mark.parametrize("said", ["0", -3])
 def test_a_logarithm_needs_more_than_0(said: Any) -> None:
     assert number().read(said) == float(said)
-    with pytest.raises(Misfit, match="is") as caught:
+    with pytest.raises(InvalidAnswer, match="is") as caught:
         number(log=True).read(said)
-    assert caught.value.cure == "log = true needs numbers above 0"
+    assert caught.value.hint == "log = true needs numbers above 0"
 
 
 # Learning.
@@ -73,14 +73,14 @@ def test_a_constant_number_is_told() -> None:
     with pytest.raises(
         DataError, match=r"price: every answer of the training part is 0\.1 — .*remove the task"
     ):
-        number().learn([0.1] * 7)
+        number().fit_target([0.1] * 7)
     with pytest.raises(DataError, match="no answer"):
-        number().learn([])
+        number().fit_target([])
 
 
 def test_large_numbers_close_together_are_not_constant() -> None:
     task = number()
-    task.learn([1e9, 1e9 + 1, 1e9 + 2])
+    task.fit_target([1e9, 1e9 + 1, 1e9 + 2])
     assert [answer["value"] for answer in task.decode(np.zeros((1, 1)))] == [1e9 + 1]
 
 
@@ -96,7 +96,7 @@ def test_what_is_encoded_decodes_to_itself(log: bool) -> None:
 
 def test_the_loss_is_hubers() -> None:
     task = number(bend=2.0)
-    task.learn([0.0, 10.0] * 10)  # median 5, spread 5
+    task.fit_target([0.0, 10.0] * 10)  # median 5, spread 5
     target = {name: torch.as_tensor(array) for name, array in task.encode([5.0, 5.0, None]).items()}
     found, known = task.loss(torch.tensor([[1.0], [-4.0], [9.0]]), target)
     assert found[:2].tolist() == pytest.approx([0.5, 2 * (4 - 1)])
@@ -105,8 +105,8 @@ def test_the_loss_is_hubers() -> None:
 
 def test_the_constant_is_the_median() -> None:
     task = number(log=True)
-    task.learn([1.0, 10.0, 1000.0])
-    assert task.constant(1)[0]["value"] == pytest.approx(10.0)
+    task.fit_target([1.0, 10.0, 1000.0])
+    assert task.constant_baseline(1)[0]["value"] == pytest.approx(10.0)
 
 
 # The interval.
@@ -126,7 +126,7 @@ def test_the_interval_holds_nine_of_ten_fresh_answers(log: bool) -> None:
 
 def test_the_interval_is_the_exact_order_statistic() -> None:
     task = number()
-    task.learn([-1.0, 1.0] * 10)  # median 0, spread 1
+    task.fit_target([-1.0, 1.0] * 10)  # median 0, spread 1
     task.calibrate(np.zeros((19, 1)), [float(error) for error in range(1, 20)])
     (answer,) = task.decode(np.zeros((1, 1)))
     assert (answer["low"], answer["high"]) == (-18.0, 18.0)  # the 18th of 19: ceil(20 * 0.9)
@@ -138,7 +138,7 @@ def test_too_few_validation_answers_give_no_interval() -> None:
     (answer,) = task.decode(raw[:1])
     assert answer["low"] is None and answer["high"] is None
     assert math.isnan(scored(task, raw, truth)["coverage"])
-    assert "[" not in task.predicted_words(answer)
+    assert "[" not in task.format_prediction(answer)
     task.calibrate(raw[:20], [*truth[:9], *[None] * 11])
     assert task.decode(raw[:1])[0]["low"] is not None
 
@@ -178,7 +178,7 @@ def test_one_truth_alone_leaves_r2_and_order_undefined() -> None:
 def test_words_carry_the_unit() -> None:
     task, raw, truth = case(unit="EUR")
     assert task.brief(3.14159) == "±3.14 EUR"
-    assert task.words(31.0) == "31 EUR"
+    assert task.format(31.0) == "31 EUR"
     task.calibrate(raw, list(truth))
-    assert "EUR [" in task.predicted_words(task.decode(raw)[0])
+    assert "EUR [" in task.format_prediction(task.decode(raw)[0])
     assert task.decode(raw)[0]["unit"] == "EUR"

@@ -9,9 +9,9 @@ import pytest
 import torch
 from sklearn import metrics as sk
 
-from oneglance.errors import DataError, Misfit
+from oneglance.errors import DataError, InvalidAnswer
 from oneglance.task import build_tasks
-from oneglance.tasks.tags import Seen, Tags, best_threshold
+from oneglance.tasks.tags import BoxAnnotations, Tags, best_threshold
 
 
 def tags(**table: Any) -> Tags:
@@ -20,35 +20,37 @@ def tags(**table: Any) -> Tags:
     return built
 
 
-def seen(*present: str, asked: tuple[str, ...] | None = None) -> Seen:
-    return Seen(frozenset(present), None if asked is None else frozenset(asked))
+def seen(*present: str, asked: tuple[str, ...] | None = None) -> BoxAnnotations:
+    return BoxAnnotations(frozenset(present), None if asked is None else frozenset(asked))
 
 
 NAMES = ("red", "big", "old")
 
 
-def case(count: int = 300, seed: int = 0, unknown: float = 0.3) -> tuple[Tags, np.ndarray, list[Seen]]:
+def case(
+    count: int = 300, seed: int = 0, unknown: float = 0.3
+) -> tuple[Tags, np.ndarray, list[BoxAnnotations]]:
     """(task, raw, answers): rare to frequent tags, of which some were not looked for."""
     random = np.random.default_rng(seed)
     present = random.random((count, 3)) < [0.1, 0.3, 0.6]
     asked = random.random((count, 3)) >= unknown
     answers = [
-        Seen(
+        BoxAnnotations(
             frozenset(name for name, yes, ask in zip(NAMES, row, known, strict=True) if yes and ask),
             frozenset(name for name, ask in zip(NAMES, known, strict=True) if ask),
         )
         for row, known in zip(present, asked, strict=True)
     ]
     task = tags(classes=list(NAMES))
-    task.learn(answers)
+    task.fit_target(answers)
     return task, 2.0 * present - 2 + random.normal(size=(count, 3)), answers
 
 
 def scored(
-    task: Tags, raw: np.ndarray, answers: list[Seen], weights: np.ndarray | None = None
+    task: Tags, raw: np.ndarray, answers: list[BoxAnnotations], weights: np.ndarray | None = None
 ) -> dict[str, float]:
-    evidence = task.evidence(task.decode(raw), answers)
-    return task.metrics(evidence, np.ones(len(answers)) if weights is None else weights)
+    metric_state = task.metric_state(task.decode(raw), answers)
+    return task.metrics(metric_state, np.ones(len(answers)) if weights is None else weights)
 
 
 # Reading.
@@ -73,7 +75,7 @@ def scored(
         ("?|red", seen("red")),
     ],
 )
-def test_a_cell_becomes_tags(said: Any, read: Seen | None) -> None:
+def test_a_cell_becomes_tags(said: Any, read: BoxAnnotations | None) -> None:
     assert tags(none=["none"], unknown=["?"]).read(said) == read
 
 
@@ -96,29 +98,29 @@ def test_columns_are_yes_no_or_unknown(yes: Any, no: Any) -> None:
 
 
 def test_a_column_that_says_neither_is_a_misfit() -> None:
-    with pytest.raises(Misfit, match='big is "perhaps"') as caught:
+    with pytest.raises(InvalidAnswer, match='big is "perhaps"') as caught:
         tags().read({"red": 1, "big": "perhaps"})
-    assert caught.value.cure == "write yes or no, or leave the cell empty if unknown"
+    assert caught.value.hint == "write yes or no, or leave the cell empty if unknown"
 
 
 def test_a_tag_outside_the_declared_ones_is_a_misfit_that_names_the_nearest() -> None:
-    with pytest.raises(Misfit, match='has the tag "stripd"') as caught:
+    with pytest.raises(InvalidAnswer, match='has the tag "stripd"') as caught:
         tags(classes=["striped", "plain"]).read("plain|stripd")
-    assert caught.value.cure == 'it is not among `classes`. Did you mean "striped"?'
+    assert caught.value.hint == 'it is not among `classes`. Did you mean "striped"?'
 
 
 # Learning.
 
 
 @pytest.mark.parametrize(("answers", "message"), [([], "no answer"), ([seen(), seen()], "no tag at all")])
-def test_what_cannot_be_learned_is_told(answers: list[Seen], message: str) -> None:
+def test_what_cannot_be_learned_is_told(answers: list[BoxAnnotations], message: str) -> None:
     with pytest.raises(DataError, match=message):
-        tags().learn(answers)
+        tags().fit_target(answers)
 
 
 def test_shares_count_only_those_who_looked() -> None:
     task = tags()
-    task.learn(
+    task.fit_target(
         [seen("a", asked=("a",))] * 4 + [seen("b", asked=("b",)), seen(asked=("b",))] * 2 + [seen("a", "b")]
     )
     assert task._shares == pytest.approx([6 / 7, 4 / 7])
@@ -126,14 +128,14 @@ def test_shares_count_only_those_who_looked() -> None:
 
 def test_columns_are_the_classes_in_their_order_even_if_none_applies() -> None:
     task = tags(**{"from": ["z", "a", "z"]})
-    task.learn([task.read({"z": "no", "a": "no"})])
+    task.fit_target([task.read({"z": "no", "a": "no"})])
     assert task._classes == ["z", "a"]
     assert np.isfinite(task.constant_raw()).all()
 
 
 def test_each_tag_is_yes_no_or_unknown() -> None:
     task = tags(classes=list(NAMES))
-    task.learn([seen("red")])
+    task.fit_target([seen("red")])
     target = task.encode([seen("red"), seen("red", asked=("red", "big")), seen("odd"), None])
     assert target["present"].tolist() == [[1, 0, 0], [1, 0, 0], [0, 0, 0], [0, 0, 0]]
     assert target["known"].tolist() == [[1, 1, 1], [1, 1, 0], [1, 1, 1], [0, 0, 0]]
@@ -141,7 +143,7 @@ def test_each_tag_is_yes_no_or_unknown() -> None:
 
 def test_a_tag_nobody_asked_for_has_no_gradient() -> None:
     task = tags(classes=list(NAMES))
-    task.learn([seen("red")])
+    task.fit_target([seen("red")])
     raw = torch.zeros(1, 3, requires_grad=True)
     target = {k: torch.as_tensor(v) for k, v in task.encode([seen("red", asked=("red", "old"))]).items()}
     loss, known = task.loss(raw, target)
@@ -153,7 +155,7 @@ def test_a_tag_nobody_asked_for_has_no_gradient() -> None:
 def test_balanced_weights_make_yes_and_no_count_the_same() -> None:
     task = tags(class_weights="balanced")
     answers = [seen("rare")] * 49 + [seen("other")] * 949
-    task.learn(answers)
+    task.fit_target(answers)
     target = {k: torch.as_tensor(v) for k, v in task.encode(answers).items()}
     loss = task.loss(torch.zeros(len(answers), 2), target)[0]
     yes = target["present"] > 0
@@ -190,10 +192,10 @@ def test_a_handful_of_positives_leaves_the_threshold_at_one_half() -> None:
 
 def test_the_constant_answer_is_not_bent_by_the_temperature() -> None:
     task, raw, answers = case()
-    before = task.constant(1)[0]["probabilities"]
+    before = task.constant_baseline(1)[0]["probabilities"]
     task.calibrate(9 * raw, list(answers))
     assert task._temperature > 2
-    assert task.constant(1)[0]["probabilities"] == pytest.approx(before)
+    assert task.constant_baseline(1)[0]["probabilities"] == pytest.approx(before)
 
 
 # Metrics.
@@ -219,7 +221,7 @@ def test_metrics_are_those_of_scikit_learn_on_what_is_known(weighted: bool) -> N
 
 def test_f1_does_not_count_a_tag_that_a_resample_leaves_out() -> None:
     task = tags(classes=["blue", "red"])
-    task.learn([seen("red"), seen("blue")])
+    task.fit_target([seen("red"), seen("blue")])
     raw = np.where([[1, 1], [1, 0], [0, 1]], 9.0, -9.0)
     answers = [seen("red"), seen("blue"), seen("red")]
     weights = np.array([1.0, 0, 1])
@@ -230,7 +232,7 @@ def test_f1_does_not_count_a_tag_that_a_resample_leaves_out() -> None:
 
 def test_a_tag_without_positives_does_not_count_in_map() -> None:
     task, raw, answers = case()
-    others = [Seen(answer.present - {"red"}, answer.asked) for answer in answers]
+    others = [BoxAnnotations(answer.present - {"red"}, answer.asked) for answer in answers]
     expected = scored(task, raw, answers)["map"] * 3
     red = sk.average_precision_score(
         [("red" in a.present) for a in answers if a.asked and "red" in a.asked],
@@ -242,7 +244,7 @@ def test_a_tag_without_positives_does_not_count_in_map() -> None:
 def test_the_table_of_tags_is_that_of_scikit_learn() -> None:
     task, raw, answers = case(unknown=0.0)
     task.calibrate(raw, list(answers))
-    grid, _ = task.details(task.evidence(task.decode(raw), answers))
+    grid, _ = task.details(task.metric_state(task.decode(raw), answers))
     present, chosen = task.encode(answers)["present"], task.chances(raw) >= np.array(task._thresholds)
     columns = sk.precision_recall_fscore_support(present, chosen)
     for tag, (row, *expected) in enumerate(zip(grid.rows, *columns, strict=True)):
@@ -255,7 +257,7 @@ def test_the_table_of_tags_is_that_of_scikit_learn() -> None:
 
 def test_words() -> None:
     task = case()[0]
-    assert task.words(seen("red", "big")) == "big, red"
-    assert task.words(seen()) == "none"
-    assert task.predicted_words(task.decode(np.full((1, 3), -9.0))[0]) == "none"
+    assert task.format(seen("red", "big")) == "big, red"
+    assert task.format(seen()) == "none"
+    assert task.format_prediction(task.decode(np.full((1, 3), -9.0))[0]) == "none"
     assert task.decode(np.array([[9.0, -9.0, 9.0]]))[0]["values"] == ["red", "old"]

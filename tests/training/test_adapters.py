@@ -15,7 +15,7 @@ from oneglance import config as configuration
 from oneglance.adapter import Adapter, Bottleneck
 from oneglance.backbone import Features, build_backbone
 from oneglance.config import BackboneTable
-from oneglance.data.record import Box, Seen
+from oneglance.data.record import Box, BoxAnnotations
 from oneglance.errors import ConfigError
 from oneglance.network import Network
 from oneglance.progress import Screen
@@ -33,8 +33,8 @@ def grey(count: int = 3) -> torch.Tensor:
 def boxed(name: str, size: int, private: dict[str, str]) -> Network:
     torch.manual_seed(0)
     tasks = build_tasks({"kind": {"type": "label"}, "things": {"type": "boxes", "levels": 1}})
-    tasks["kind"].learn(["a", "b"])
-    tasks["things"].learn([Seen((Box(2, 2, 12, 12, "apple"),))])
+    tasks["kind"].fit_target(["a", "b"])
+    tasks["things"].fit_target([BoxAnnotations((Box(2, 2, 12, 12, "apple"),))])
     options = {"width": 4, "depth": 2} if name == "small" else {}
     table = BackboneTable(name=name, weights="none", size=size, options=options)
     return Network(build_backbone(table, Path()), tasks, private=private).eval()

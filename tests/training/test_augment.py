@@ -31,7 +31,7 @@ def pictures(count: int = 8, size: int | tuple[int, int] = 24, seed: int = 0) ->
 def augmented(x: Tensor, seed: int = 0, *, rest: bool = False, **given: Any) -> tuple[Tensor, Mix | None]:
     augment = Augment(AugmentTable(**{**STILL, **given}), GREY)
     found, view, mix = augment(x, torch.Generator().manual_seed(seed), rest=rest)
-    assert view.tiles.tolist() == [[row] for row in range(len(x))] and view.alone.all()
+    assert view.tiles.tolist() == [[row] for row in range(len(x))] and view.single_image.all()
     assert view.canvas == (x.shape[3], x.shape[2])
     return found, mix
 
@@ -294,7 +294,7 @@ def test_where_no_answer_has_a_place_there_is_no_mosaic() -> None:
 def test_the_share_of_mosaics() -> None:
     x = pictures(400, 8)
     found, view = mosaic(x, mosaic=0.3)
-    alone = view.alone
+    alone = view.single_image
     assert 0.22 < (~alone).double().mean() < 0.38
     assert close(found[alone], x.float()[alone]).all()
     assert (view.tiles[alone, 1:] == -1).all()
@@ -304,7 +304,7 @@ def test_the_share_of_mosaics() -> None:
 def test_at_the_end_there_are_none() -> None:
     augment = Augment(AugmentTable(**STILL, mosaic=1), GREY)
     found, view, _ = augment(pictures(), torch.Generator(), torch.ones(8, 1) > 0, rest=True)
-    assert close(found, pictures().float()).all() and view.alone.all()
+    assert close(found, pictures().float()).all() and view.single_image.all()
 
 
 def test_only_pictures_with_the_same_questions_are_put_together() -> None:
@@ -312,10 +312,10 @@ def test_only_pictures_with_the_same_questions_are_put_together() -> None:
     looked_for = torch.tensor([[1, 0], [0, 0], [0, 1], [1, 0], [1, 1], [0, 0], [0, 1], [1, 0]] * 20) > 0
     augment = Augment(AugmentTable(**{**STILL, "mosaic": 1, "mixup": 1}), GREY)
     _, view, mix = augment(pictures(160, 8), torch.Generator().manual_seed(0), looked_for)
-    assert torch.equal(view.alone, ~looked_for.any(dim=1))
-    together = view.holds(looked_for)[~view.alone]
-    assert torch.equal(together, looked_for[~view.alone][:, None].expand(-1, 4, -1))
-    assert len(torch.unique(view.tiles[~view.alone], dim=0)) > 100
+    assert torch.equal(view.single_image, ~looked_for.any(dim=1))
+    together = view.holds(looked_for)[~view.single_image]
+    assert torch.equal(together, looked_for[~view.single_image][:, None].expand(-1, 4, -1))
+    assert len(torch.unique(view.tiles[~view.single_image], dim=0)) > 100
     assert mix is not None and torch.equal(looked_for[mix.partner], looked_for)
     assert torch.equal(mix.partner.sort().values, torch.arange(160))
 

@@ -99,11 +99,11 @@ def test_pictures_are_channels_last() -> None:
 
 
 def test_features_come_as_they_are() -> None:
-    class Remembered:
+    class FeatureCache:
         def gather(self, rows: np.ndarray) -> np.ndarray:
             return np.stack([rows, -rows], axis=1).astype(np.float32)
 
-    batch = next(batches(np.array([2, 5]), 2, Remembered()).in_order())
+    batch = next(batches(np.array([2, 5]), 2, FeatureCache()).in_order())
     assert batch.pictures.tolist() == [[2, -2], [5, -5]]
 
 

@@ -12,7 +12,7 @@ from support.toy import CONFIG, TRAINING, VALIDATION, Pixels, begin, train, worl
 from torch import Tensor
 
 from oneglance.progress import Screen
-from oneglance.training.feature_cache import Remembered, remembered
+from oneglance.training.feature_cache import FeatureCache, remembered
 from oneglance.training.trainer import Session
 
 FROZEN = ("backbone.freeze=true", "training.batch=7")
@@ -94,7 +94,7 @@ def test_without_freeze_the_store_stays_itself(tmp_path: Path) -> None:
 
 
 def test_rows_find_their_features() -> None:
-    store = Remembered(np.array([4, 9, 2]), np.array([[0.4], [0.9], [0.2]], dtype=np.float32))
+    store = FeatureCache(np.array([4, 9, 2]), np.array([[0.4], [0.9], [0.2]], dtype=np.float32))
     assert store.gather(np.array([2, 4, 2])).ravel().tolist() == pytest.approx([0.2, 0.4, 0.2])
 
 

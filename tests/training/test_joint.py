@@ -11,8 +11,8 @@ import torch
 from support.toy import Drawn, results
 
 from oneglance import config as configuration
-from oneglance.data.dataset import Part
-from oneglance.data.record import Box, Record, Seen
+from oneglance.data.dataset import SplitData
+from oneglance.data.record import Box, BoxAnnotations, Record
 from oneglance.errors import ConfigError
 from oneglance.progress import Screen
 from oneglance.run_folder import RunFolder
@@ -92,7 +92,7 @@ def squares() -> tuple[Squares, list[Record]]:
         answers: dict[str, Any] = {"kind": attributes["colour"], "verdict": attributes["colour"]}
         answers["look"] = answers["kind"]
         if row % 3:
-            answers["things"] = Seen((Box(*edges, label="square", attributes=attributes),))
+            answers["things"] = BoxAnnotations((Box(*edges, label="square", attributes=attributes),))
         records.append(Record(f"squares:{row}", Drawn(f"{row}.png"), answers))
     return Squares(pixels), records
 
@@ -102,7 +102,7 @@ def session(folder: Path, *overrides: str, anew: bool = True) -> Session:
     run = RunFolder.create(folder, config) if anew else RunFolder.open(folder)
     store, records = squares()
     rows = np.arange(len(records))
-    parts = Part(records[:TRAINING], rows[:TRAINING]), Part(records[TRAINING:], rows[TRAINING:])
+    parts = SplitData(records[:TRAINING], rows[:TRAINING]), SplitData(records[TRAINING:], rows[TRAINING:])
     return Session(run, config, build_tasks(config.tasks), store, *parts, Screen())
 
 
@@ -174,9 +174,9 @@ def test_boxes_are_found_in_the_end(tmp_path: Path) -> None:
 
 def test_a_class_that_was_not_looked_for_is_unknown() -> None:
     task = build_tasks({"things": {"type": "boxes"}})["things"]
-    looked = Seen((Box(0, 0, 9, 9, "square"),), frozenset({"square"}))
-    whole = Seen((Box(0, 0, 9, 9, "circle"),))
-    task.learn([looked, whole])
+    looked = BoxAnnotations((Box(0, 0, 9, 9, "square"),), frozenset({"square"}))
+    whole = BoxAnnotations((Box(0, 0, 9, 9, "circle"),))
+    task.fit_target([looked, whole])
     target = task.encode([looked, whole, None])
     assert target["known"].tolist() == [[0, 1], [1, 1], [0, 0]]
 
@@ -194,6 +194,6 @@ def test_kept_features_have_one_view_only(tmp_path: Path) -> None:
     tasks = build_tasks({name: table for name, table in config.tasks.items() if name in ("kind", "own")})
     store, records = squares()
     rows = np.arange(len(records))
-    parts = Part(records[:TRAINING], rows[:TRAINING]), Part(records[TRAINING:], rows[TRAINING:])
+    parts = SplitData(records[:TRAINING], rows[:TRAINING]), SplitData(records[TRAINING:], rows[TRAINING:])
     with pytest.raises(ConfigError, match=r"\[tasks.own\] compares changed views"):
         Session(RunFolder.create(tmp_path / "run", config), config, tasks, store, *parts, Screen())

@@ -17,7 +17,7 @@ from oneglance.balancers.equal import Equal
 from oneglance.batch_transform import Mix, View
 from oneglance.errors import DivergedError
 from oneglance.training.data_loader import Batch
-from oneglance.training.loop import Learner, known_mean, learn, mean_skill
+from oneglance.training.loop import Learner, labelled_mean, learn, mean_skill
 from oneglance.training.optimizer import rate_at
 from oneglance.training.trainer import Session
 
@@ -107,8 +107,8 @@ def test_the_loss_of_the_constant_answer_is_one(learner: Learner, batch: Batch) 
 
 def test_known_mean() -> None:
     loss, known = torch.tensor([1.0, 5.0, 3.0]), torch.tensor([1.0, 0.0, 1.0])
-    assert known_mean(loss, known) == 2
-    assert known_mean(loss, torch.zeros(3)) == 0
+    assert labelled_mean(loss, known) == 2
+    assert labelled_mean(loss, torch.zeros(3)) == 0
 
 
 def test_a_task_may_count_more(tmp_path: Path) -> None:

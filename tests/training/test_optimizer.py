@@ -34,7 +34,7 @@ _made: dict[str, Network] = {}
 def network(name: str) -> Network:
     if name not in _made:
         tasks = build_tasks({"amount": {"type": "number", "hidden": [4]}})
-        tasks["amount"].learn([1.0, 2.0])
+        tasks["amount"].fit_target([1.0, 2.0])
         _made[name] = Network(build_backbone(BackboneTable(size=32, **BACKBONES[name]), Path()), tasks)
     return _made[name]
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from oneglance.backbone import Features, build_backbone
 from oneglance.balancer import build_balancer, gram_matrix
 from oneglance.config import AugmentTable, BackboneTable, TrainingTable
-from oneglance.data.record import Box, Seen
+from oneglance.data.record import Box, BoxAnnotations
 from oneglance.network import Network
 from oneglance.task import build_tasks
 from oneglance.training.augment import Augment
@@ -78,7 +78,12 @@ BOXED = {"type": "boxes", "levels": 2, "width": 8, "depth": 1, "bins": 4}
 ANSWERS = {
     "kind": ["a", "b", "a", "b"],
     "amount": [1.0, 2.0, 3.0, None],
-    "things": [Seen((Box(4, 4, 20, 20, "apple"),)), Seen(()), None, Seen((Box(9, 2, 30, 18, "apple"),))],
+    "things": [
+        BoxAnnotations((Box(4, 4, 20, 20, "apple"),)),
+        BoxAnnotations(()),
+        None,
+        BoxAnnotations((Box(9, 2, 30, 18, "apple"),)),
+    ],
 }
 
 
@@ -87,7 +92,7 @@ def boxed(name: str, method: str) -> tuple[Learner, Tensor, dict[str, dict[str, 
     torch.manual_seed(0)
     tasks = build_tasks({"kind": {"type": "label"}, "amount": {"type": "number"}, "things": BOXED})
     for place, task in tasks.items():
-        task.learn([answer for answer in ANSWERS[place] if answer is not None])
+        task.fit_target([answer for answer in ANSWERS[place] if answer is not None])
     options = {"width": 4, "depth": 2} if name == "small" else {}
     table = BackboneTable(name=name, weights="none", size=SIDE, options=options)
     network = Network(build_backbone(table, Path()), tasks)

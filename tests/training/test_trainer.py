@@ -294,7 +294,7 @@ def test_a_rate_beyond_reason_is_an_error_with_a_cure(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("call", [1, 2, 3, 5])
 @pytest.mark.parametrize(
-    ("number", "what", "cure"),
+    ("number", "what", "hint"),
     [
         (errno.ENOSPC, "the disk is full", "free some space"),
         (errno.EROFS, "cannot be written: not allowed", "name another folder"),
@@ -302,7 +302,7 @@ def test_a_rate_beyond_reason_is_an_error_with_a_cure(tmp_path: Path) -> None:
     ids=["full", "read-only"],
 )
 def test_a_disk_that_takes_no_more(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int, number: int, what: str, cure: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int, number: int, what: str, hint: str
 ) -> None:
     session = begin(tmp_path / "run")
     calls, fsync = [], os.fsync
@@ -317,8 +317,8 @@ def test_a_disk_that_takes_no_more(
         patch.setattr(os, "fsync", refuse)
         with pytest.raises(RunError) as caught:
             session.run()
-    assert what in str(caught.value) and cure in str(caught.value)
-    assert str(tmp_path / "run") in caught.value.where
+    assert what in str(caught.value) and hint in str(caught.value)
+    assert str(tmp_path / "run") in caught.value.location
     assert hidden_files(tmp_path / "run") == []
     go_on(tmp_path / "run").run()  # once there is room again
     train(tmp_path / "whole")

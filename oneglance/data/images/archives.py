@@ -119,8 +119,8 @@ def _wrong(name: str, size: int) -> str:
 
 
 def _problem(path: Path, name: str, what: str) -> Problem:
-    where = plain(f"{path.name}/{name}")
-    return Problem(where, what, cure="left out", kind="archive member", fatal=False)
+    location = plain(f"{path.name}/{name}")
+    return Problem(location, what, hint="left out", kind="archive member", fatal=False)
 
 
 @contextmanager
@@ -128,9 +128,9 @@ def _sound(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise DataError("is not there", where=path.name) from None
+        raise DataError("is not there", location=path.name) from None
     except PermissionError:
-        raise DataError("may not be read", where=path.name) from None
+        raise DataError("may not be read", location=path.name) from None
     except (
         zipfile.BadZipFile,
         tarfile.TarError,
@@ -141,4 +141,4 @@ def _sound(path: Path) -> Iterator[None]:
         ValueError,
         NotImplementedError,
     ):
-        raise DataError("is damaged or no such archive", where=path.name, cure="pack it again") from None
+        raise DataError("is damaged or no such archive", location=path.name, hint="pack it again") from None

@@ -56,21 +56,21 @@ def canvas_of(ref: ImageRef, fit: Fit, limits: Limits) -> Canvas:
             image, (width, height) = _open(_load(ref), limits, fit)
             return Canvas(fit.canvas(image, (width, height)), width, height)
     except PictureError as error:
-        raise PictureError(error.what, where=ref.name, cure=error.cure) from None
+        raise PictureError(error.what, location=ref.name, hint=error.hint) from None
 
 
-def open_upright(loaded: bytes | np.ndarray, limits: Limits, hint: int = 0) -> Image.Image:
+def open_upright(loaded: bytes | np.ndarray, limits: Limits, least_side: int = 0) -> Image.Image:
     """The picture as a person sees it: turned by its EXIF tag, in RGB, transparent parts on white.
 
     ``loaded`` is an encoded file or a uint8 array [h, w], [h, w, 3] or [h, w, 4]. Of an animation, the
-    first frame. With a ``hint``, a JPEG may come back smaller (much faster), its longer side at least
-    ``hint`` pixels.
+    first frame. With a ``least_side``, a JPEG may come back smaller (much faster), its longer side at least
+    ``least_side`` pixels.
 
     Raises:
         PictureError: it cannot be decoded whole, or is larger than ``limits``.
     """
     with _plain_reasons():
-        return _open(loaded, limits, Fit(hint) if hint else None)[0]
+        return _open(loaded, limits, Fit(least_side) if least_side else None)[0]
 
 
 def _load(ref: ImageRef) -> bytes | np.ndarray:
@@ -128,7 +128,7 @@ def _from_array(array: np.ndarray, limits: Limits) -> Image.Image:
     fitting = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
     if kind != "uint8" or not fitting:
         raise PictureError(
-            f"is an array of {kind} {list(shape)}", cure="give uint8 [height, width] or [height, width, 3]"
+            f"is an array of {kind} {list(shape)}", hint="give uint8 [height, width] or [height, width, 3]"
         )
     _checked((shape[1], shape[0]), limits)
     return Image.fromarray(np.ascontiguousarray(array[..., 0] if shape[2:] == (1,) else array))
@@ -261,7 +261,7 @@ def _speaks_of_the_end(error: Exception) -> bool:
 
 
 def _too_large(said: str, allowed: str, unit: str) -> PictureError:
-    return PictureError(f"is {said}, more than the {allowed} {unit} allowed", cure=f"raise [pictures] {unit}")
+    return PictureError(f"is {said}, more than the {allowed} {unit} allowed", hint=f"raise [pictures] {unit}")
 
 
 _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"II*\0", b"MM\0*", b"BM")
@@ -271,5 +271,5 @@ def _unknown(loaded: bytes) -> PictureError:
     if not loaded:
         return PictureError("is empty")
     if loaded[4:8] == b"ftyp" and loaded[8:12] in (b"heic", b"heix", b"mif1", b"msf1"):
-        return PictureError("is a HEIC picture, which cannot be opened", cure="save it as JPEG")
+        return PictureError("is a HEIC picture, which cannot be opened", hint="save it as JPEG")
     return PictureError("is damaged" if loaded.startswith(_BEGINNINGS) else "is not a picture")

@@ -12,7 +12,7 @@ from oneglance.data.images.letterbox import Fit
 from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError
 from oneglance.parallel.cpus import processors
-from oneglance.parallel.process_pool import Workers
+from oneglance.parallel.process_pool import ProcessPool
 
 FEW = 64  # so many pictures are decoded before the processes would have started
 
@@ -28,7 +28,7 @@ def decode(
     refs = iter(refs)
     first = list(islice(refs, few))
     count = processes(workers) if len(first) == few else 0
-    with Workers(Decode(fit, limits), crashed, count, chunk_of(fit), memory(limits)) as crew:
+    with ProcessPool(Decode(fit, limits), crashed, count, chunk_of(fit), memory(limits)) as crew:
         yield from crew.map(chain(first, refs))
 
 
@@ -48,7 +48,7 @@ class Decode:
 
 def crashed(ref: ImageRef, what: str) -> PictureError:
     """The answer for a picture whose process died; ``what`` says how."""
-    return PictureError(what, where=ref.name)
+    return PictureError(what, location=ref.name)
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ from oneglance.data.images.decoded_stream import Stream
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.record import ImageRef
 from oneglance.errors import DataError, PictureError, Problem
-from oneglance.parallel.process_pool import Workers
+from oneglance.parallel.process_pool import ProcessPool
 
 VERSION = 2  # of the file and of how pictures are decoded: a new number forgets all caches
 DAY = 86_400  # seconds after which an unfinished file is a leftover
@@ -66,7 +66,7 @@ def open_canvases(
         problem = Problem(
             str(folder),
             f"cannot be written ({error.strerror}), so pictures are decoded again each time",
-            cure="name another folder in [cache] folder",
+            hint="name another folder in [cache] folder",
             fatal=False,
         )
         return Stream(refs, fit, limits, table.workers, problem).survey(progress)
@@ -123,7 +123,7 @@ class Canvases:
             _write(path, refs, fit, limits, workers, progress)
             if (found := cls._read(path, refs, fit)) is not None:
                 return found
-        raise DataError("does not keep its files", where=str(folder), cure="name another [cache] folder")
+        raise DataError("does not keep its files", location=str(folder), hint="name another [cache] folder")
 
     @classmethod
     def _read(cls, path: Path, refs: Sequence[ImageRef], fit: Fit) -> Canvases | None:
@@ -138,8 +138,8 @@ class Canvases:
             if (end["version"], end["pictures"], end["canvas"]) != (VERSION, count, [fit.width, fit.height]):
                 return None
             failures = {
-                int(row): PictureError(what, where=refs[row].name, cure=cure)
-                for row, what, cure in end["failures"]
+                int(row): PictureError(what, location=refs[row].name, hint=hint)
+                for row, what, hint in end["failures"]
             }
             shape = (count, *fit.shape)
             pixels = np.memmap(path, np.uint8, "r", shape=shape) if count else np.zeros(shape, np.uint8)
@@ -202,10 +202,10 @@ def _write(
         _allocate(unfinished, _bytes_of(count, fit))
         job = DecodeInto(Decode(fit, limits), unfinished)
         beside = processes(workers) if count >= FEW else 0
-        with Workers(job, crashed_row, beside, chunk_of(fit), memory(limits)) as crew:
+        with ProcessPool(job, crashed_row, beside, chunk_of(fit), memory(limits)) as crew:
             for row, answer in enumerate(crew.map(enumerate(refs))):
                 if isinstance(answer, PictureError):
-                    failures.append((row, answer.what, answer.cure))
+                    failures.append((row, answer.what, answer.hint))
                 else:
                     sizes[row] = answer
                 if progress and ((row + 1) % 64 == 0 or row + 1 == count):
@@ -258,8 +258,8 @@ def _explained(error: OSError, folder: Path, needed: int) -> DataError:
         with suppress(OSError):
             free = shutil.disk_usage(folder).free
             what = f"has {free / 1e9:.2f} GB free, but the decoded pictures need {needed / 1e9:.2f} GB"
-    cure = "name another [cache] folder, or decode each time with [cache] gigabytes = 0"
-    return DataError(what, where=str(folder), cure=cure)
+    hint = "name another [cache] folder, or decode each time with [cache] gigabytes = 0"
+    return DataError(what, location=str(folder), hint=hint)
 
 
 # ---- room

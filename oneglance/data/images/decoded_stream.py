@@ -13,7 +13,7 @@ from oneglance.data.images.decode_pool import FEW, Decode, chunk_of, crashed, me
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError, Problem
-from oneglance.parallel.process_pool import Workers
+from oneglance.parallel.process_pool import ProcessPool
 
 AHEAD_BYTES = 256_000_000  # of canvases decoded before they are asked for
 AHEAD_BATCHES = 8
@@ -41,7 +41,7 @@ class Stream:
         self._refs, self._fit = refs, fit
         self._sizes = np.zeros((len(refs), 2), np.int32)
         count = processes(workers) if len(refs) >= FEW else 0
-        self._crew = Workers(Decode(fit, limits), crashed, count, chunk_of(fit), memory(limits))
+        self._crew = ProcessPool(Decode(fit, limits), crashed, count, chunk_of(fit), memory(limits))
         self._announced: Iterator[np.ndarray] = iter(())
         self._ahead: deque[tuple[np.ndarray, Coming]] = deque()
 

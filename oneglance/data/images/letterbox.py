@@ -13,7 +13,7 @@ from oneglance.config import Config
 
 FloatArray = NDArray[np.float64]
 
-RIM = (124, 116, 104)  # the grey around a letterboxed picture: the mean colour of ImageNet
+PADDING = (124, 116, 104)  # the grey around a letterboxed picture: the mean colour of ImageNet
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Placement:
         boxes = np.asarray(boxes, np.float64)
         return boxes * self._scales() + self._offsets()
 
-    def to_picture(self, boxes: FloatArray) -> FloatArray:
+    def to_image(self, boxes: FloatArray) -> FloatArray:
         """The inverse of ``to_canvas``."""
         boxes = np.asarray(boxes, np.float64)
         return (boxes - self._offsets()) / self._scales()
@@ -113,7 +113,7 @@ class Fit:
         # A gap of 3 lets Pillow average whole blocks first: far faster on large pictures, no visible change.
         seen = image.resize((x1 - x0, y1 - y0), Image.Resampling.BILINEAR, box=box, reducing_gap=3.0)
         canvas = np.empty(self.shape, np.uint8)
-        canvas[:] = RIM
+        canvas[:] = PADDING
         canvas[y0:y1, x0:x1] = np.asarray(seen)
         return canvas
 

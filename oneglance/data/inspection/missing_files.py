@@ -86,7 +86,9 @@ def _missing(
 
 def _lost(record: Record, hint: str) -> Problem:
     what = f"the picture {quoted(record.image.name)} is not there"
-    return Problem(record.where, what, f"{hint}; the row is left out", kind="picture not there", fatal=False)
+    return Problem(
+        record.location, what, f"{hint}; the row is left out", kind="picture not there", fatal=False
+    )
 
 
 def _loosely(name: str) -> str:

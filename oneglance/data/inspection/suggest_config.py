@@ -16,7 +16,7 @@ import numpy as np
 from oneglance.data.inspection.column_profile import Column, columns
 from oneglance.data.inspection.column_rules import RULES, Guess, nothing
 from oneglance.data.parsing.quoting import plain, quoted
-from oneglance.data.record import Record, Seen
+from oneglance.data.record import BoxAnnotations, Record
 from oneglance.errors import ConfigError, DataError, nearest
 
 BOX_FIELDS = {"xmin", "ymin", "xmax", "ymax"}
@@ -78,7 +78,7 @@ def guess(records: Sequence[Record]) -> list[Guess]:
             guesses.append(nothing(column, f"says the same as {quoted(same)} in every row"))
         elif len(boxes) == len(BOX_FIELDS) and column.field in boxes:
             guesses.append(nothing(column, 'is an edge of a box: read with format = "boxes_table"'))
-        elif any(isinstance(value, Seen) for value in column.values):
+        elif any(isinstance(value, BoxAnnotations) for value in column.values):
             guesses.append(_boxes(column, records))
         else:
             guesses.append(next(found for rule in RULES if (found := rule(column)) is not None))
@@ -90,7 +90,7 @@ def _boxes(column: Column, records: Sequence[Record]) -> Guess:
     boxes = [
         (record, box)
         for record in records
-        if isinstance(seen := record.answers.get(column.field), Seen)
+        if isinstance(seen := record.answers.get(column.field), BoxAnnotations)
         for box in seen.boxes
         if not box.ignore
     ]
@@ -98,7 +98,7 @@ def _boxes(column: Column, records: Sequence[Record]) -> Guess:
     if not counts:
         return nothing(column, "its boxes have no class" if boxes else "holds no box")
     lines = [f"{len(boxes):,} boxes in {column.coverage}: {_words(counts)}"]
-    guesses = guess([Record(record.where, record.image, box.attributes) for record, box in boxes])
+    guesses = guess([Record(record.location, record.image, box.attributes) for record, box in boxes])
     attributes = {}
     for name, found in _named([one for one in guesses if one.type]):
         attributes[name] = _asked(name, found)
@@ -160,14 +160,14 @@ def toml(
         DataError: nothing can be asked, or a name cannot be written.
     """
     if recipe not in RECIPES:
-        raise ConfigError(f"there is no recipe {quoted(recipe)}.{nearest(recipe, RECIPES)}", where="init")
+        raise ConfigError(f"there is no recipe {quoted(recipe)}.{nearest(recipe, RECIPES)}", location="init")
     tables, by_type = RECIPES[recipe]
     lines = ["# Written by oneglance init. Correct what it guessed wrong, then run: oneglance check", ""]
     lines += [*_source(guesses, source), "", *_split(records), ""]
     tasks = [found for found in guesses if found.type]
     if not tasks:
-        cure = "name a table of answers, or sort the pictures into a folder per class"
-        raise DataError("nothing there looks like an answer", where=str(source.get("path", "")), cure=cure)
+        hint = "name a table of answers, or sort the pictures into a folder per class"
+        raise DataError("nothing there looks like an answer", location=str(source.get("path", "")), hint=hint)
     for name, found in _named(tasks):
         lines += [*map(_comment, found.reason.split("\n")), f"[tasks.{_key(name)}]"]
         lines += [*_keys({**_asked(name, found), **by_type.get(found.type, {})}), ""]
@@ -238,7 +238,7 @@ def _value(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(_value, value))}]"
     if isinstance(value, str) and value.encode("utf-8", "ignore").decode() != value:
-        raise DataError(f"the name {quoted(value)} cannot be written as text", cure="rename it")
+        raise DataError(f"the name {quoted(value)} cannot be written as text", hint="rename it")
     # JSON writes all of these as TOML does, but for one character that TOML wants escaped.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 

@@ -12,7 +12,7 @@ from oneglance.data.merging.merge_records import Merge
 from oneglance.data.parsing.quoting import plain, quoted
 from oneglance.data.record import Record
 from oneglance.data.source import Source
-from oneglance.errors import DataError, Misfit, Problem, nearest
+from oneglance.errors import DataError, InvalidAnswer, Problem, nearest
 
 CACHE_LIMIT = 20_000  # read answers kept per source and question: classes repeat, free numbers do not
 LONGEST_CACHED = 64  # characters
@@ -37,17 +37,17 @@ class Question(Protocol):
         ``{field: value}`` where several fields are declared.
 
         Raises:
-            Misfit: it cannot be such an answer.
+            InvalidAnswer: it cannot be such an answer.
         """
 
-    def strata(self, answer: Any) -> Iterable[str]:
+    def stratify_labels(self, answer: Any) -> Iterable[str]:
         """The classes that ``answer`` counts for; none for a number."""
 
     def unite(self, first: Any, again: Any) -> Any:
         """What two answers about the same picture say together.
 
         Raises:
-            Misfit: they contradict each other; see ``data.union.Unite``.
+            InvalidAnswer: they contradict each other; see ``data.union.Unite``.
         """
 
 
@@ -120,7 +120,7 @@ class _Asked:
         """The typed answer, None where nobody knew.
 
         Raises:
-            Misfit: it cannot be such an answer.
+            InvalidAnswer: it cannot be such an answer.
         """
         answer = self.question.read(value, self.classes)
         if type(value) is str and len(value) <= LONGEST_CACHED and len(self.known) < CACHE_LIMIT:
@@ -151,7 +151,7 @@ def _records(source: Source, problems: list[Problem]) -> Iterator[Record]:
             else:
                 yield item
     except DataError as error:
-        problems.extend(error.problems or [Problem(error.where or source.title, error.what, error.cure)])
+        problems.extend(error.problems or [Problem(error.location or source.title, error.what, error.hint)])
 
 
 def _answers(record: Record, asked: Sequence[_Asked], problems: list[Problem]) -> dict[str, Any]:
@@ -166,9 +166,9 @@ def _answers(record: Record, asked: Sequence[_Asked], problems: list[Problem]) -
         else:
             try:
                 answer = question.answer(value)
-            except Misfit as misfit:
+            except InvalidAnswer as misfit:
                 what = plain(f"{name} {misfit.what}")
-                problems.append(Problem(record.where, what, misfit.cure, kind=f"misfit: {name}"))
+                problems.append(Problem(record.location, what, misfit.hint, kind=f"misfit: {name}"))
                 continue
         if answer is not None:
             answers[name] = answer
@@ -211,14 +211,14 @@ def _unanswered(
             yield Problem(
                 question.name,
                 "all answers are missing",
-                cure="give some, or take the task out",
+                hint="give some, or take the task out",
                 kind="no answers",
             )
         else:
             names = " or ".join(quoted(name) for name in sorted(fields))
             what = f"no source holds anything in the field {names}.{_hint(sorted(fields)[0], seen)}"
-            cure = "name the field with `from`" if seen else "give a source of answers, or take the task out"
-            yield Problem(question.name, what, cure, kind="no field")
+            hint = "name the field with `from`" if seen else "give a source of answers, or take the task out"
+            yield Problem(question.name, what, hint, kind="no field")
 
 
 def _hint(name: str, seen: set[str]) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from oneglance.data.parsing.quoting import quoted
-from oneglance.data.record import Box, Seen
-from oneglance.errors import Misfit
+from oneglance.data.record import Box, BoxAnnotations
+from oneglance.errors import InvalidAnswer
 
 CLOSE = 1.0  # pixels that an edge of the same box may differ: some formats count from 1, others round
 
@@ -22,15 +22,15 @@ Unite = Callable[[str, Any, Any], Any]
 """(name, first answer, answer again) -> the answer of both.
 
 Raises:
-    Misfit: they contradict each other. ``what`` is a sentence about the second that goes on with "in" and the
-        place of the first.
+    InvalidAnswer: they contradict each other. ``what`` is a sentence about the second that goes on with "in" and
+        where the first stands.
 """
 
 
 def unite_same(name: str, first: Any, again: Any) -> Any:
     """Of answers that hold one thing only: both must be equal. See ``Unite``."""
     if first != again:
-        raise Misfit(f"is {quoted(str(again))}, but {quoted(str(first))}")
+        raise InvalidAnswer(f"is {quoted(str(again))}, but {quoted(str(first))}")
     return first
 
 
@@ -44,7 +44,7 @@ def either(first: Classes, again: Classes) -> Classes:
     return None if first is None or again is None else first | again
 
 
-def unite_seen(first: Seen, again: Seen, attribute: Unite = unite_same) -> Seen:
+def unite_seen(first: BoxAnnotations, again: BoxAnnotations, attribute: Unite = unite_same) -> BoxAnnotations:
     """The boxes that either saw, of the classes that either looked for. A box of both counts once, with the
     attributes of both.
 
@@ -54,7 +54,7 @@ def unite_seen(first: Seen, again: Seen, attribute: Unite = unite_same) -> Seen:
         attribute: unites two answers about one box, by the attribute's name.
 
     Raises:
-        Misfit: see ``Unite``.
+        InvalidAnswer: see ``Unite``.
     """
     pairs = _pairs(first.boxes, again.boxes)
     new = [box for place, box in enumerate(again.boxes) if place not in pairs]
@@ -63,11 +63,11 @@ def unite_seen(first: Seen, again: Seen, attribute: Unite = unite_same) -> Seen:
     for alone, asked in ((new, first.asked), (old, again.asked)):
         for box in alone:
             if not box.ignore and looked_for(box.label, asked):
-                raise Misfit(_difference(box.label, first, again))
+                raise InvalidAnswer(_difference(box.label, first, again))
     boxes = list(first.boxes)
     for place, same in pairs.items():
         boxes[same] = _united(boxes[same], again.boxes[place], attribute)
-    return Seen((*boxes, *new), either(first.asked, again.asked))
+    return BoxAnnotations((*boxes, *new), either(first.asked, again.asked))
 
 
 def _pairs(first: Sequence[Box], again: Sequence[Box]) -> dict[int, int]:
@@ -101,14 +101,14 @@ def _united(first: Box, again: Box, attribute: Unite) -> Box:
     for name, value in again.attributes.items():
         try:
             said[name] = attribute(name, said[name], value) if name in said else value
-        except Misfit as misfit:
+        except InvalidAnswer as misfit:
             whose = f"has a box of {quoted(first.label)}" if first.label else "has a box"
-            raise Misfit(f"{whose} whose {name} {misfit.what}", misfit.cure) from None
+            raise InvalidAnswer(f"{whose} whose {name} {misfit.what}", misfit.hint) from None
     # Who could tell the thing apart knows more than who could not.
     return replace(first, attributes=said, ignore=first.ignore and again.ignore)
 
 
-def _difference(label: str, first: Seen, again: Seen) -> str:
+def _difference(label: str, first: BoxAnnotations, again: BoxAnnotations) -> str:
     """See ``Unite``."""
     counts = [sum(box.label == label and not box.ignore for box in seen.boxes) for seen in (first, again)]
     of_class = f" of {quoted(label)}" if label else " without a class"

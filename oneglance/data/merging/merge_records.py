@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 from oneglance.data.merging.merge_answers import Unite, unite_same
 from oneglance.data.parsing.quoting import quoted
 from oneglance.data.record import ImageRef, Record
-from oneglance.errors import Misfit, Problem
+from oneglance.errors import InvalidAnswer, Problem
 
 LONGEST_PLACES = 100  # characters of the places that a contradiction names
 
@@ -60,7 +60,7 @@ class Merge:
     def add(self, record: Record, answers: Mapping[str, Any]) -> None:
         """One more mention of a picture; ``answers`` replace those of ``record``, which are by field."""
         image, group = record.image, record.group and intern(record.group)  # groups come again and again
-        new = Record(record.where, image, answers, group, record.split, record.source)
+        new = Record(record.location, image, answers, group, record.split, record.source)
         place = self._place.setdefault(image, len(self.records))
         if place == len(self.records):
             self.records.append(new)
@@ -89,18 +89,18 @@ class Merge:
     ) -> Any:
         """What holds of two answers to the same question; the first holds if they contradict each other."""
         if said is None:
-            self._said_by[place, name] = again.where
+            self._said_by[place, name] = again.location
             return says
         if said == says:
             return said
-        others = self._said_by.get((place, name), first.where)
+        others = self._said_by.get((place, name), first.location)
         try:
             known = unite(name, said, says)
-        except Misfit as misfit:
+        except InvalidAnswer as misfit:
             what = f"{name} {misfit.what} in {others} for the same picture {quoted(again.image.name)}"
-            cure = misfit.cure or "correct one of the two, or empty it"
-            self.problems.append(Problem(again.where, what, cure, kind=f"contradiction: {name}"))
+            hint = misfit.hint or "correct one of the two, or empty it"
+            self.problems.append(Problem(again.location, what, hint, kind=f"contradiction: {name}"))
             return said
         if known != said and len(others) < LONGEST_PLACES:
-            self._said_by[place, name] = f"{others} or {again.where}"
+            self._said_by[place, name] = f"{others} or {again.location}"
         return known

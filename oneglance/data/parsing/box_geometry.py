@@ -10,7 +10,7 @@ from typing import Any
 from oneglance.data.images.header import Header
 from oneglance.data.parsing.problem_counter import Tally
 from oneglance.data.parsing.quoting import quoted
-from oneglance.data.record import Box, Seen
+from oneglance.data.record import Box, BoxAnnotations
 from oneglance.errors import Problem
 
 NOTHING: Mapping[str, Any] = {}  # one for all boxes without attributes; never changed
@@ -24,7 +24,7 @@ Size = tuple[float, float]  # width, height
 class Drawn:
     """A box as a file has it."""
 
-    where: str
+    location: str
     corners: Corners  # left, top, right, bottom edge in pixels; NaN where the file holds no number
     label: str
     attributes: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
@@ -80,12 +80,12 @@ class Boxes:
 
     def seen(
         self,
-        where: str,
+        location: str,
         head: Header | None,
         size: Size | None,
         drawn: Sequence[Drawn],
         asked: frozenset[str] | None = None,
-    ) -> tuple[Seen | None, list[Problem]]:
+    ) -> tuple[BoxAnnotations | None, list[Problem]]:
         """What somebody saw in one picture.
 
         Args:
@@ -100,7 +100,7 @@ class Boxes:
         """
         if size is not None and not (0 < size[0] < math.inf and 0 < size[1] < math.inf):
             size = None
-        place = self._place(where, head, size, drawn) if drawn else _Place(None)
+        place = self._place(location, head, size, drawn) if drawn else _Place(None)
         if isinstance(place, Problem):
             return None, [place]
         boxes, problems = [], []
@@ -110,10 +110,10 @@ class Boxes:
                 problems.append(found)
             else:
                 boxes.append(found)
-        return Seen(tuple(boxes), asked), problems
+        return BoxAnnotations(tuple(boxes), asked), problems
 
     def _place(
-        self, where: str, head: Header | None, size: Size | None, drawn: Sequence[Drawn]
+        self, location: str, head: Header | None, size: Size | None, drawn: Sequence[Drawn]
     ) -> _Place | Problem:
         """How to come from pixels as drawn to pixels of the upright picture."""
         if head is None:
@@ -123,11 +123,11 @@ class Boxes:
             turned = None
         elif size == stored != upright or (size is None and _fits(drawn, stored) > _fits(drawn, upright)):
             what = "was drawn on as it lies in the file, and its EXIF tag turns it: its boxes are turned, too"
-            self.told.note("boxes drawn lying", where, what, "look at some")
+            self.told.note("boxes drawn lying", location, what, "look at some")
             turned = head
         else:
             what = "is turned by its EXIF tag, and nothing says whether its boxes were drawn on it upright"
-            self.told.note("boxes on a turned picture", where, what, "they are taken so; look at some")
+            self.told.note("boxes on a turned picture", location, what, "they are taken so; look at some")
             turned = None
         drawn_on = stored if turned else upright
         if size is None or size == drawn_on:
@@ -135,11 +135,11 @@ class Boxes:
         if abs(size[0] * drawn_on[1] - size[1] * drawn_on[0]) <= max(*size, *drawn_on):  # a pixel of rounding
             said, true = _times(size), _times(drawn_on)
             what = f"was drawn on at {said} pixels and has {true}: its boxes are scaled"
-            self.told.note("boxes scaled", where, what)
+            self.told.note("boxes scaled", location, what)
             return _Place(upright, turned, (drawn_on[0] / size[0], drawn_on[1] / size[1]))
         what = f"was drawn on at {_times(size)} pixels, but the picture has {_times(drawn_on)}"
-        cure = "give the picture that was drawn on; its boxes are left out"
-        return Problem(where, what, cure, kind="size of the picture", fatal=False)
+        hint = "give the picture that was drawn on; its boxes are left out"
+        return Problem(location, what, hint, kind="size of the picture", fatal=False)
 
     def _box(self, drawn: Drawn, place: _Place) -> Box | Problem:
         x0, y0, x1, y1 = drawn.corners
@@ -156,7 +156,7 @@ class Boxes:
         beyond = max(-x0, -y0, x1 - width, y1 - height)
         if beyond > ROUNDING:
             what = f"{_a_box(drawn)} reaches {beyond:.0f} pixels beyond the picture and is cut at its edge"
-            self.told.note("box beyond the edge", drawn.where, what)
+            self.told.note("box beyond the edge", drawn.location, what)
         if beyond > 0:
             x0, y0, x1, y1 = max(x0, 0.0), max(y0, 0.0), min(x1, float(width)), min(y1, float(height))
         return Box(x0, y0, x1, y1, drawn.label, drawn.attributes, drawn.ignore)
@@ -185,8 +185,8 @@ def _fits(drawn: Iterable[Drawn], size: Size) -> bool:
 
 
 def _useless(drawn: Drawn, what: str, kind: str = "") -> Problem:
-    cure = "correct or remove it; the box is left out"
-    return Problem(drawn.where, f"{_a_box(drawn)} {what}", cure, kind=kind or f"box {what}", fatal=False)
+    hint = "correct or remove it; the box is left out"
+    return Problem(drawn.location, f"{_a_box(drawn)} {what}", hint, kind=kind or f"box {what}", fatal=False)
 
 
 def _a_box(drawn: Drawn) -> str:

@@ -72,7 +72,7 @@ class Delimited(Rows):
         header = next((row for _, row in self._read()), [])
         if isinstance(header, Problem):
             raise DataError(
-                header.what, where=header.where, cure='close it, or write "" for one inside a cell'
+                header.what, location=header.location, hint='close it, or write "" for one inside a cell'
             )
         self._header = [name.strip() for name in header]
         self.columns = [name for name in self._header if name]  # a column without a name is left out
@@ -82,13 +82,13 @@ class Delimited(Rows):
         again = sorted({name for name in self.columns if self.columns.count(name) > 1})
         if again:
             what = f"two columns are called {' and '.join(map(quoted, again))}"
-            raise DataError(what, where=self.title, cure="give each column its own name")
+            raise DataError(what, location=self.title, hint="give each column its own name")
         if not self.columns:
             what = "has no column names in its first row" if self._header else "is empty"
-            raise DataError(what, where=self.title, cure="write a first row such as: image,kind")
+            raise DataError(what, location=self.title, hint="write a first row such as: image,kind")
         if any(map(is_picture, self.columns)):
             what = f"has no column names: its first row is {quoted(self._delimiter.join(self._header))}"
-            raise DataError(what, where=self.title, cure="add a first row such as: image,kind")
+            raise DataError(what, location=self.title, hint="add a first row such as: image,kind")
 
     def _read(self) -> Iterator[tuple[int, list[str] | Problem]]:
         """The rows that are not empty, the header among them, each with the line where it begins."""
@@ -106,14 +106,17 @@ class Delimited(Rows):
                 start = reader.line_num + 1
 
     def _misquoted(self, start: int, end: int) -> Problem:
-        where, cure = f"{self.title}:{start}", 'close the quotation mark, or write "" for one inside a cell'
+        location, hint = (
+            f"{self.title}:{start}",
+            'close the quotation mark, or write "" for one inside a cell',
+        )
         if end > start:  # the rows in between are lost
             return Problem(
-                where, f"has a quotation mark that is still open in line {end}", cure, kind="quotes"
+                location, f"has a quotation mark that is still open in line {end}", hint, kind="quotes"
             )
         longest = csv.field_size_limit()
         what = f"has a quotation mark in the wrong place, or a cell of over {longest:,} characters"
-        return Problem(where, what, f"{cure}; the row is left out", kind="quotes", fatal=False)
+        return Problem(location, what, f"{hint}; the row is left out", kind="quotes", fatal=False)
 
     def sample(self, column: str) -> list[str]:
         place = self._header.index(column)
@@ -128,21 +131,21 @@ class Delimited(Rows):
         kept = Repeated()
         get, add = kept.get, kept.add
         for line, row in islice(self._read(), 1, None):
-            where = f"{title}:{line}"
+            location = f"{title}:{line}"
             if isinstance(row, Problem):
                 yield row
                 continue
             if len(row) > width and any(map(str.strip, row[width:])):
                 what = f"has {len(row)} cells, but there are {width} columns"
-                cure = "put a cell that holds the separator between quotation marks; the row is left out"
-                yield Problem(where, what, cure, kind="too many cells", fatal=False)
+                hint = "put a cell that holds the separator between quotation marks; the row is left out"
+                yield Problem(location, what, hint, kind="too many cells", fatal=False)
                 continue
             name = row.pop(place).strip() if len(row) > place else ""
             answers = {field: cell for field, raw in zip(fields, row) if (cell := get(raw) or add(raw))}  # noqa: B905
             if unnamed:
                 answers.pop("", None)
             if name or answers:
-                yield where, name, answers
+                yield location, name, answers
 
 
 class JsonLines(Rows):
@@ -154,15 +157,15 @@ class JsonLines(Rows):
         self._first = [row for _, row in islice(self._read(), SAMPLE) if not isinstance(row, Problem)]
         self.columns = list(dict.fromkeys(name for row in self._first for name in row))
         if not self.columns:
-            raise DataError("holds no rows", where=title, cure='write one {"image": "a.jpg", …} per line')
+            raise DataError("holds no rows", location=title, hint='write one {"image": "a.jpg", …} per line')
 
     def _read(self) -> Iterator[tuple[str, dict[str, Any] | Problem]]:
         for number, line in enumerate(lines(self.path, self._encoding), 1):
             if line and not line.isspace():
-                where = f"{self.title}:{number}"
-                yield where, self._row(line, where)
+                location = f"{self.title}:{number}"
+                yield location, self._row(line, location)
 
-    def _row(self, line: str, where: str) -> dict[str, Any] | Problem:
+    def _row(self, line: str, location: str) -> dict[str, Any] | Problem:
         try:
             row = json.loads(line)
             if "\\u" in line:  # half a character may be written so, but no text may hold it
@@ -172,20 +175,20 @@ class JsonLines(Rows):
         if isinstance(row, dict):
             return row
         what = f"is no JSON object: {plain(line.strip(), 40)}"
-        cure = 'write {"column": value, …} in one line; the row is left out'
-        return Problem(where, what, cure, kind="JSON", fatal=False)
+        hint = 'write {"column": value, …} in one line; the row is left out'
+        return Problem(location, what, hint, kind="JSON", fatal=False)
 
     def sample(self, column: str) -> list[str]:
         return texts(row.get(column) for row in self._first)
 
     def rows(self, column: str) -> Iterator[Row | Problem]:
         kept = Repeated()
-        for where, row in self._read():
+        for location, row in self._read():
             if isinstance(row, Problem):
                 yield row
                 continue
             name = row.pop(column, None)
-            yield where, str(name).strip() if name is not None else None, known(row.items(), kept)
+            yield location, str(name).strip() if name is not None else None, known(row.items(), kept)
 
 
 def texts(values: Iterable[Any]) -> list[str]:

@@ -30,7 +30,7 @@ def finder(images: Path | None, beside: Path, sample: Sequence[str]) -> Find:
         if is_archive(images):
             return _InArchive(images)
         if not images.is_dir():
-            raise DataError("images is neither a folder nor a zip or tar", where=str(images))
+            raise DataError("images is neither a folder nor a zip or tar", location=str(images))
         return _InFolder(images)
     here, there = _InFolder(beside.parent), _InFolder(beside.parent / "images")
     return there if any(map(there.holds, sample)) and not any(map(here.holds, sample)) else here
@@ -61,7 +61,7 @@ class _InFolder:
         self._root = os.path.realpath(root)
         self._folders: dict[str, str | None] = {}  # as written -> real one with its last separator
 
-    def __call__(self, name: str, where: str) -> ImageRef | Problem:
+    def __call__(self, name: str, location: str) -> ImageRef | Problem:
         plain = name.replace("\\", "/") if "\\" in name else name
         folder, slash, file = plain.rpartition("/")
         folder += slash
@@ -70,7 +70,7 @@ class _InFolder:
         except KeyError:
             real = self._resolve(folder)
         if real is None or file in ("", ".", ".."):
-            return self._misnamed(name, where)
+            return self._misnamed(name, location)
         return FileImage(real + file, name if name.isprintable() else shown(name))
 
     def holds(self, name: str) -> bool:
@@ -92,12 +92,12 @@ class _InFolder:
             self._folders[folder] = real
         return real
 
-    def _misnamed(self, name: str, where: str) -> Problem:
+    def _misnamed(self, name: str, location: str) -> Problem:
         what = f"{quoted(name)} " + (
             "is a web address" if "://" in name else "is no file in the pictures' folder"
         )
-        cure = "write a path that stays inside it, or a whole path; the row is left out"
-        return Problem(where, what, cure, kind="picture name", fatal=False)
+        hint = "write a path that stays inside it, or a whole path; the row is left out"
+        return Problem(location, what, hint, kind="picture name", fatal=False)
 
 
 class _InArchive:
@@ -110,10 +110,10 @@ class _InArchive:
         tops = {member.member.partition("/")[0] for member in found}
         self._top = f"{tops.pop()}/" if len(tops) == 1 else ""
 
-    def __call__(self, name: str, where: str) -> ImageRef | Problem:
+    def __call__(self, name: str, location: str) -> ImageRef | Problem:
         plain = name.replace("\\", "/").removeprefix("./")
         member = self._members.get(plain) or self._members.get(self._top + plain)
         if member is not None:
             return member
         what = f"{quoted(name)} is not in {self._title}"
-        return Problem(where, what, "the row is left out", kind="picture not there", fatal=False)
+        return Problem(location, what, "the row is left out", kind="picture not there", fatal=False)

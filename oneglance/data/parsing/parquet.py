@@ -41,10 +41,10 @@ class Parquet(Rows):
         again = sorted({name for name in self.columns if self.columns.count(name) > 1})
         if again:
             what = f"two columns are called {' and '.join(map(quoted, again))}"
-            raise DataError(what, where=title, cure="give each column its own name")
+            raise DataError(what, location=title, hint="give each column its own name")
         # A row takes at least some bits; a file that claims more rows would keep us for ever.
         if self._file.metadata.num_rows > 8 * path.stat().st_size:
-            raise DataError("claims to hold more rows than it can", where=title)
+            raise DataError("claims to hold more rows than it can", location=title)
 
     @contextmanager
     def _sound(self) -> Iterator[None]:
@@ -52,7 +52,7 @@ class Parquet(Rows):
             yield
         except (pa.ArrowException, OSError, ValueError):
             raise DataError(
-                "is damaged or no Parquet file", where=self.title, cure="write it again"
+                "is damaged or no Parquet file", location=self.title, hint="write it again"
             ) from None
 
     def looks_like_pictures(self, column: str) -> bool:

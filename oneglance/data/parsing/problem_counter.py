@@ -18,12 +18,12 @@ class Tally:
         self._first: dict[str, Problem] = {}
         self._count: dict[str, int] = {}
 
-    def note(self, kind: str, where: str, what: str, cure: str = "") -> None:
+    def note(self, kind: str, location: str, what: str, hint: str = "") -> None:
         """One more of ``kind``; only the first is kept in full."""
         if kind not in self._first:
             if len(self._first) >= MOST_KINDS:
                 return
-            self._first[kind] = Problem(plain(where, 200), what, cure, kind=kind, fatal=False)
+            self._first[kind] = Problem(plain(location, 200), what, hint, kind=kind, fatal=False)
         self._count[kind] = self._count.get(kind, 0) + 1
 
     def problems(self) -> Iterator[Problem]:

@@ -53,21 +53,21 @@ class _Mark:
     """Where the items of the next list, tuple or dict begin on the stack."""
 
 
-def loads(data: bytes, where: str) -> Any:
+def loads(data: bytes, location: str) -> Any:
     """The value in a pickle of protocol 0 to 5. Python 2's text is read as Latin-1; keys are text or bytes.
 
     Raises:
         DataError: it is damaged, too large, or asks for anything but plain values.
     """
     if len(data) > LARGEST:
-        raise DataError(f"is larger than {LARGEST:,} bytes", where=where)
+        raise DataError(f"is larger than {LARGEST:,} bytes", location=location)
     try:
         return _Machine().run(data)
     except _Refused as refused:
         what = f"is a pickle that asks for more than plain values: {plain(str(refused))}"
-        raise DataError(what, where=where, cure="use the original file of the data set") from None
+        raise DataError(what, location=location, hint="use the original file of the data set") from None
     except (ValueError, IndexError, KeyError, TypeError, OverflowError):
-        raise DataError("is damaged or no pickle", where=where, cure="use the original file") from None
+        raise DataError("is damaged or no pickle", location=location, hint="use the original file") from None
 
 
 class _Machine:

@@ -38,30 +38,30 @@ class PartLists:
                 if line.strip():
                     self._add(key_of(line.strip()), part, f"{file.name}:{number}")
 
-    def _add(self, key: str, part: str, where: str) -> None:
-        said, first = self._parts.setdefault(key, (part, where))
+    def _add(self, key: str, part: str, location: str) -> None:
+        said, first = self._parts.setdefault(key, (part, location))
         self._unasked[key] = None
         if said != part and not first.startswith("trainval"):
             what = f"{quoted(key)} is in {part}, but in {said} by {first}"
-            self._twice.append(Problem(where, what, "take it out of one of the lists", kind="two parts"))
+            self._twice.append(Problem(location, what, "take it out of one of the lists", kind="two parts"))
         elif said != part:
-            self._parts[key] = (part, where)
+            self._parts[key] = (part, location)
 
-    def part(self, key: str, where: str) -> str:
+    def part(self, key: str, location: str) -> str:
         """The part of a picture; "" where no list names it. Names may stand with and without folders."""
         for name in dict.fromkeys((key, key.rpartition("/")[2])):
             if name in self._parts:
                 self._unasked.pop(name, None)
                 return self._parts[name][0]
         if self._parts:
-            self._told.note("on no list", where, "is on no list of a part", "its part is drawn")
+            self._told.note("on no list", location, "is on no list of a part", "its part is drawn")
         return ""
 
     def others(self) -> Iterator[tuple[str, str, str]]:
         """Key, place and part of every name that was not asked for."""
         for key in self._unasked:
-            part, where = self._parts[key]
-            yield key, where, part
+            part, location = self._parts[key]
+            yield key, location, part
 
     def problems(self) -> Iterator[Problem]:
         yield from self._twice

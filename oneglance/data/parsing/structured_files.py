@@ -53,9 +53,9 @@ def read_json(path: Path, lighten: Callable[[dict[str, Any]], Any] | None = None
     except json.JSONDecodeError as error:
         cut = error.doc[error.pos :].strip() == "" or error.doc.rstrip()[-1:] not in ("}", "]")
         what = "is cut short" if cut else "is no JSON here"
-        raise DataError(what, where=f"{path.name}:{error.lineno}", cure=AGAIN) from None
+        raise DataError(what, location=f"{path.name}:{error.lineno}", hint=AGAIN) from None
     except (ValueError, RecursionError):
-        raise DataError("is no JSON that can be read", where=path.name, cure=AGAIN) from None
+        raise DataError("is no JSON that can be read", location=path.name, hint=AGAIN) from None
     return found
 
 
@@ -70,10 +70,10 @@ def read_yaml(path: Path) -> Any:
         # The safe loader would make False of a class called "no", and 8 of "010"; this one is as safe.
         return yaml.load(raw, Loader=yaml.BaseLoader)
     except yaml.MarkedYAMLError as error:
-        where = f"{path.name}:{error.problem_mark.line + 1}" if error.problem_mark else path.name
-        raise DataError("is no YAML here", where=where, cure="correct it") from None
+        location = f"{path.name}:{error.problem_mark.line + 1}" if error.problem_mark else path.name
+        raise DataError("is no YAML here", location=location, hint="correct it") from None
     except (yaml.YAMLError, ValueError, RecursionError):
-        raise DataError("is no YAML that can be read", where=path.name, cure="correct it") from None
+        raise DataError("is no YAML that can be read", location=path.name, hint="correct it") from None
 
 
 def children(path: Path, root: str) -> Iterator[Element]:
@@ -113,9 +113,11 @@ class _Tree:
             self._parser.Parse(piece, last)
         except expat.ExpatError as error:
             what = "is cut short" if last else "is no XML here"
-            raise DataError(what, where=f"{self._title}:{error.lineno}", cure=AGAIN) from None
+            raise DataError(what, location=f"{self._title}:{error.lineno}", hint=AGAIN) from None
         except (ValueError, LookupError):
-            raise DataError("is in no known encoding", where=self._title, cure="save it as UTF-8") from None
+            raise DataError(
+                "is in no known encoding", location=self._title, hint="save it as UTF-8"
+            ) from None
 
     def taken(self) -> list[Element]:
         done, self._done = self._done, []
@@ -123,16 +125,16 @@ class _Tree:
 
     def _refuse(self, *_: Any) -> None:
         what = "declares a document type (<!DOCTYPE), which is refused: such files can be made to do harm"
-        raise DataError(what, where=self._title, cure="take the declaration out")
+        raise DataError(what, location=self._title, hint="take the declaration out")
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         if not self._depth and tag != self._root:
             what = f"begins with <{tag[:40]}> where <{self._root}> should be"
-            raise DataError(what, where=self._title, cure="name its format")
+            raise DataError(what, location=self._title, hint="name its format")
         self._depth += 1
         self._count += 1
         if self._depth > DEEPEST or self._count > MOST_ELEMENTS:
-            raise DataError("holds more elements inside one another than are read", where=self._title)
+            raise DataError("holds more elements inside one another than are read", location=self._title)
         if self._depth > 1:
             self._builder.start(tag, attributes)
 
@@ -152,7 +154,7 @@ class _Tree:
 def _content(path: Path, most: int) -> bytes:
     with _readable(path):
         if path.stat().st_size > most:
-            raise DataError(f"is larger than {most:,} bytes", where=path.name)
+            raise DataError(f"is larger than {most:,} bytes", location=path.name)
         return path.read_bytes()
     raise AssertionError  # for the type checker: the block above returns or raises
 
@@ -162,4 +164,4 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror or error})", where=path.name) from None
+        raise DataError(f"cannot be read ({error.strerror or error})", location=path.name) from None

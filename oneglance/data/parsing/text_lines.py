@@ -25,20 +25,20 @@ def lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
                 if "\0" in line:
                     raise DataError(
                         "holds a NUL character, which no text has",
-                        where=f"{path.name}:{number}",
-                        cure='save the file as text, or give `encoding` (perhaps "utf-16")',
+                        location=f"{path.name}:{number}",
+                        hint='save the file as text, or give `encoding` (perhaps "utf-16")',
                     )
                 if len(line) == LONGEST_LINE:
                     raise DataError(
                         f"is a line of more than {LONGEST_LINE:,} characters",
-                        where=f"{path.name}:{number}",
-                        cure="save the file with one row per line",
+                        location=f"{path.name}:{number}",
+                        hint="save the file with one row per line",
                     )
                 yield line
     except UnicodeError:
         raise _not_text(path, encoding) from None
     except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", where=path.name) from None
+        raise DataError(f"cannot be read ({error.strerror})", location=path.name) from None
 
 
 def _decoder(encoding: str) -> str:
@@ -47,17 +47,17 @@ def _decoder(encoding: str) -> str:
     except (LookupError, ValueError):
         found = None
     if found is None or not found._is_text_encoding:
-        raise DataError(f'encoding = "{encoding}" is no known one', cure='write "utf-8" or "cp1252"')
+        raise DataError(f'encoding = "{encoding}" is no known one', hint='write "utf-8" or "cp1252"')
     return "utf-8-sig" if found.name == "utf-8" else found.name
 
 
 def _not_text(path: Path, encoding: str) -> DataError:
     """Where exactly it went wrong; looked for only now, since text is almost always right."""
-    what, cure = f"is not {encoding} text", 'give its `encoding`, such as encoding = "cp1252"'
+    what, hint = f"is not {encoding} text", 'give its `encoding`, such as encoding = "cp1252"'
     with path.open("rb") as file:
         start = file.read(4)
         if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            return DataError(what, where=path.name, cure='write encoding = "utf-16"')
+            return DataError(what, location=path.name, hint='write encoding = "utf-16"')
         file.seek(0)
         for number, line in enumerate(iter(partial(file.readline, LONGEST_LINE), b""), 1):
             try:
@@ -66,9 +66,9 @@ def _not_text(path: Path, encoding: str) -> DataError:
                 byte = line[error.start]
                 return DataError(
                     f"{what}: byte {error.start + 1} of the line is {byte:#04x}",
-                    where=f"{path.name}:{number}",
-                    cure=cure,
+                    location=f"{path.name}:{number}",
+                    hint=hint,
                 )
             except UnicodeError:
                 break
-    return DataError(what, where=path.name, cure=cure)
+    return DataError(what, location=path.name, hint=hint)

@@ -39,7 +39,7 @@ def said_in(file: Path, title: str) -> dict[str, Any]:
         return _darknet(file)
     said = read_yaml(file)
     if not isinstance(said, dict):
-        raise DataError("holds no keys", where=title, cure="write names, train and val into it")
+        raise DataError("holds no keys", location=title, hint="write names, train and val into it")
     return said
 
 
@@ -57,7 +57,7 @@ def names_in(said: dict[str, Any], title: str) -> list[str]:
     elif names is None and str(said.get("nc", "")).isdecimal():
         names = [str(place) for place in range(min(int(said["nc"]), MOST_CLASSES))]
     if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
-        raise DataError("has no names of classes", where=title, cure="write names: [cat, dog]")
+        raise DataError("has no names of classes", location=title, hint="write names: [cat, dog]")
     return [name.strip() for name in names]
 
 

@@ -74,25 +74,27 @@ class BoxesTable(Source):
             if isinstance(row, Problem):
                 yield row
                 continue
-            where, name, cells = row
+            location, name, cells = row
             if not isinstance(name, str) or not name:
-                cure = "the row is left out"
-                yield Problem(where, f"{layout.image} is empty", cure, kind="no picture named", fatal=False)
+                hint = "the row is left out"
+                yield Problem(
+                    location, f"{layout.image} is empty", hint, kind="no picture named", fatal=False
+                )
                 continue
-            picture = pictures.setdefault(name, _Picture(where))
-            yield from picture.add(where, cells, layout)
+            picture = pictures.setdefault(name, _Picture(location))
+            yield from picture.add(location, cells, layout)
         every = frozenset(box.label for picture in pictures.values() for box in picture.boxes if box.label)
         yield from self._shares(pictures)
         boxes = Boxes()
         for name, picture in pictures.items():
-            image = find(name, picture.where)
+            image = find(name, picture.location)
             if isinstance(image, Problem):
                 yield image
                 continue
-            seen, wrong = boxes.seen(picture.where, header(image), picture.size, picture.boxes, every)
+            seen, wrong = boxes.seen(picture.location, header(image), picture.size, picture.boxes, every)
             yield from wrong
             answers = picture.fields if seen is None else {**picture.fields, "objects": seen}
-            yield picture.where, image, answers
+            yield picture.location, image, answers
         yield from boxes.told.problems()
 
     def _layout(self, table: Delimited) -> _Layout:
@@ -100,13 +102,13 @@ class BoxesTable(Source):
         for column in filter(None, (self.image, self.label)):
             if column not in table.columns:
                 what = f"has no column {quoted(column)}.{nearest(column, table.columns)}"
-                raise DataError(what, where=table.title)
+                raise DataError(what, location=table.title)
         image = self.image or _first(columns, IMAGE_COLUMNS)
         four, sized = _four(columns)
         if not image or not four:
             lacks = "the four numbers of a box" if image else "the pictures' names"
             what = f"has no columns for {lacks}. Its columns: {plain(', '.join(table.columns), 300)}"
-            raise DataError(what, where=table.title, cure="write image,label,xmin,ymin,xmax,ymax")
+            raise DataError(what, location=table.title, hint="write image,label,xmin,ymin,xmax,ymax")
         label = self.label or _first(columns, LABELS)
         ignore = _first(columns, IGNORE)
         size = () if sized else tuple(columns[name] for name in ("width", "height") if name in columns)
@@ -139,18 +141,18 @@ class _Layout:
 
 @dataclass
 class _Picture:
-    where: str
+    location: str
     boxes: list[Drawn] = field(default_factory=list)
     fields: dict[str, Any] = field(default_factory=dict)
     size: Size | None = None
 
-    def add(self, where: str, cells: Mapping[str, str], layout: _Layout) -> Iterator[Problem]:
+    def add(self, location: str, cells: Mapping[str, str], layout: _Layout) -> Iterator[Problem]:
         """One row."""
         for column in layout.whole:
             value = cells.get(column)
             if value is not None and self.fields.setdefault(column, value) != value:
-                what = f"{column} is {quoted(value)}, but {quoted(self.fields[column])} in {self.where}"
-                yield Problem(where, what, "correct one of the two", kind=f"contradiction: {column}")
+                what = f"{column} is {quoted(value)}, but {quoted(self.fields[column])} in {self.location}"
+                yield Problem(location, what, "correct one of the two", kind=f"contradiction: {column}")
         if layout.size and self.size is None:
             self.size = number(cells.get(layout.size[0])), number(cells.get(layout.size[1]))
         label, taken = cells.get(layout.label, ""), layout.taken
@@ -161,7 +163,7 @@ class _Picture:
         if layout.sized:
             x1, y1 = x0 + x1, y0 + y1
         ignore = cells.get(layout.ignore, "").lower() in YES
-        self.boxes.append(Drawn(where, (x0, y0, x1, y1), label, attributes or NOTHING, ignore))
+        self.boxes.append(Drawn(location, (x0, y0, x1, y1), label, attributes or NOTHING, ignore))
 
 
 def _lower(columns: Sequence[str]) -> dict[str, str]:

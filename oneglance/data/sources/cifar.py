@@ -55,7 +55,7 @@ class Cifar(Source):
         places = _places(self.path)
         if len(places) != 1:
             what = "holds several versions of CIFAR" if places else "is not CIFAR as it is downloaded"
-            raise DataError(what, where=self.title, cure="name one folder or .tar.gz file")
+            raise DataError(what, location=self.title, hint="name one folder or .tar.gz file")
         ((place, layout),) = places
         files = _files(place)
         names = {field: _class_names(layout, files, *at) for field, at in layout.names.items()}
@@ -77,7 +77,7 @@ class Cifar(Source):
                 what = (
                     f"has no {field}" if numbers is None else f"has a {field} outside 0 to {len(words) - 1}"
                 )
-                raise DataError(what, where=file.name, cure=AGAIN)
+                raise DataError(what, location=file.name, hint=AGAIN)
         for index, classes in enumerate(zip(*(labels[field] for field in names), strict=True)):
             answers = {field: names[field][number] for field, number in zip(names, classes, strict=True)}
             answers.setdefault("label", answers.get("fine_label", ""))
@@ -117,7 +117,7 @@ class Stored:
         try:
             return self.ref.load()
         except OSError as error:
-            raise DataError(f"cannot be read ({error.strerror})", where=self.name, cure=AGAIN) from None
+            raise DataError(f"cannot be read ({error.strerror})", location=self.name, hint=AGAIN) from None
 
 
 def _places(path: Path) -> list[tuple[Path, Layout]]:
@@ -169,42 +169,44 @@ def _class_names(layout: Layout, files: Mapping[str, Stored], file: str, key: st
     return layout.words(files[file].content(), key, files[file].name)
 
 
-def _python_batch(content: bytes, where: str) -> Batch:
-    said = _python_dict(content, where)
+def _python_batch(content: bytes, location: str) -> Batch:
+    said = _python_dict(content, location)
     pixels = said.get("data")
     if not isinstance(pixels, np.ndarray) or pixels.ndim != 2 or pixels.shape[1] != WIDTH:
-        raise DataError("holds no pictures of 32 x 32", where=where, cure=AGAIN)
+        raise DataError("holds no pictures of 32 x 32", location=location, hint=AGAIN)
     count = len(pixels)
     fields = {"labels": "label", "fine_labels": "fine_label", "coarse_labels": "coarse_label"}
     labels = {field: said[key] for key, field in fields.items() if key in said}
     for numbers in labels.values():
         if type(numbers) is not list or len(numbers) != count or any(type(n) is not int for n in numbers):
-            raise DataError(f"has not one label for each of its {count:,} pictures", where=where, cure=AGAIN)
+            raise DataError(
+                f"has not one label for each of its {count:,} pictures", location=location, hint=AGAIN
+            )
     return Batch(_upright(pixels), labels)
 
 
-def _python_names(content: bytes, key: str, where: str) -> list[str]:
-    names = _python_dict(content, where).get(key)
+def _python_names(content: bytes, key: str, location: str) -> list[str]:
+    names = _python_dict(content, location).get(key)
     if type(names) is not list:
-        raise DataError(f"holds no {key}", where=where, cure=AGAIN)
+        raise DataError(f"holds no {key}", location=location, hint=AGAIN)
     return [name.decode("latin-1") if isinstance(name, bytes) else str(name) for name in names]
 
 
-def _python_dict(content: bytes, where: str) -> dict[str, Any]:
-    said = restricted_pickle.loads(content, where)
+def _python_dict(content: bytes, location: str) -> dict[str, Any]:
+    said = restricted_pickle.loads(content, location)
     if not isinstance(said, dict):
-        raise DataError("holds no table of values", where=where, cure=AGAIN)
+        raise DataError("holds no table of values", location=location, hint=AGAIN)
     return {key.decode("latin-1") if isinstance(key, bytes) else key: value for key, value in said.items()}
 
 
 def _binary_batch(fields: tuple[str, ...]) -> Callable[[bytes, str], Batch]:
     """Rows of one byte per field and then the picture."""
 
-    def read(content: bytes, where: str) -> Batch:
+    def read(content: bytes, location: str) -> Batch:
         width = len(fields) + WIDTH
         if len(content) % width:
             raise DataError(
-                f"is not a whole number of pictures ({width:,} bytes each)", where=where, cure=AGAIN
+                f"is not a whole number of pictures ({width:,} bytes each)", location=location, hint=AGAIN
             )
         rows = np.frombuffer(content, np.uint8).reshape(-1, width)
         labels = {field: rows[:, place].tolist() for place, field in enumerate(fields)}
@@ -213,7 +215,7 @@ def _binary_batch(fields: tuple[str, ...]) -> Callable[[bytes, str], Batch]:
     return read
 
 
-def _binary_names(content: bytes, key: str, where: str) -> list[str]:
+def _binary_names(content: bytes, key: str, location: str) -> list[str]:
     return content.decode("latin-1").split()
 
 

@@ -71,25 +71,25 @@ class Coco(Source):
         find = find_nearby(self.images, path, sample, _folders(path))
         boxes = Boxes()
         for picture in file.pictures:
-            image = find(picture.name, picture.where)
+            image = find(picture.name, picture.location)
             if isinstance(image, Problem):
                 yield image
                 continue
             answers: dict[str, Any] = {**picture.fields, **same}
             asked = file.asked(picture)
             if asked is not None:
-                seen, wrong = boxes.seen(picture.where, header(image), picture.size, picture.boxes, asked)
+                seen, wrong = boxes.seen(picture.location, header(image), picture.size, picture.boxes, asked)
                 yield from wrong
                 if seen is not None:
                     answers["objects"] = seen
-            yield picture.where, image, answers
+            yield picture.location, image, answers
         yield from file.told.problems()
         yield from boxes.told.problems()
 
 
 @dataclass
 class _Picture:
-    where: str
+    location: str
     name: str
     size: tuple[float, float]
     fields: dict[str, Any]
@@ -103,8 +103,8 @@ class _File:
 
     def __init__(self, said: Any, title: str) -> None:
         if not isinstance(said, dict) or not isinstance(said.get("images"), list):
-            cure = "give the instances file" if isinstance(said, list) else "export it as COCO"
-            raise DataError('is no COCO file: it has no list "images"', where=title, cure=cure)
+            hint = "give the instances file" if isinstance(said, list) else "export it as COCO"
+            raise DataError('is no COCO file: it has no list "images"', location=title, hint=hint)
         self._title = title
         self.problems: list[Problem] = []
         self.told = Tally()
@@ -115,7 +115,7 @@ class _File:
         marks = said.get("annotations")
         if marks is not None and not isinstance(marks, list):
             what = "is of a version that is not read: annotations is no list"
-            raise DataError(what, where=title, cure="export it as COCO")
+            raise DataError(what, location=title, hint="export it as COCO")
         for mark in marks or ():
             self._annotation(mark)
         # Whether anybody looked for boxes at all.
@@ -134,8 +134,8 @@ class _File:
         partial = {self._names[key] for key in picture.partial if key in self._names}
         return found - partial if partial else found  # mostly one object for all
 
-    def _refuse(self, where: str, what: str, kind: str) -> None:
-        self.problems.append(Problem(where, what, "it is left out", kind=kind, fatal=False))
+    def _refuse(self, location: str, what: str, kind: str) -> None:
+        self.problems.append(Problem(location, what, "it is left out", kind=kind, fatal=False))
 
     def _categories(self, said: Any) -> dict[Any, str]:
         names: dict[Any, str] = {}
@@ -154,27 +154,27 @@ class _File:
         found: dict[Any, _Picture] = {}
         for place, entry in enumerate(said):
             key, name = _key(entry, "id"), _file_name(entry)
-            where = f"{self._title}: image {place if key is None else plain(str(key))}"
+            location = f"{self._title}: image {place if key is None else plain(str(key))}"
             if key is None or not name:
-                self._refuse(where, "has no id or no file_name", "picture without a name")
+                self._refuse(location, "has no id or no file_name", "picture without a name")
             elif key in found:
-                self._refuse(where, f"is there twice, again for {quoted(name)}", "picture id twice")
+                self._refuse(location, f"is there twice, again for {quoted(name)}", "picture id twice")
             else:
                 size = number(entry.get("width")), number(entry.get("height"))
                 negative, partial = entry.get("neg_category_ids"), entry.get("not_exhaustive_category_ids")
                 found[key] = _Picture(
-                    where, name, size, self._fields(entry, where), _keys(negative), _keys(partial) or []
+                    location, name, size, self._fields(entry, location), _keys(negative), _keys(partial) or []
                 )
         return found
 
-    def _fields(self, entry: Mapping[str, Any], where: str) -> dict[str, Any]:
-        fields = self._plain(entry, OF_A_PICTURE, where)
+    def _fields(self, entry: Mapping[str, Any], location: str) -> dict[str, Any]:
+        fields = self._plain(entry, OF_A_PICTURE, location)
         extra = entry.get("extra")
         if isinstance(extra, dict) and isinstance(extra.get("user_tags"), list):
             fields["tags"] = [str(tag) for tag in extra["user_tags"]]
         return fields
 
-    def _plain(self, said: Mapping[str, Any], known: frozenset[str], where: str) -> dict[str, Any]:
+    def _plain(self, said: Mapping[str, Any], known: frozenset[str], location: str) -> dict[str, Any]:
         """What ``said`` holds beside the ``known`` keys, of words, numbers and lists of them."""
         found = {}
         for key, value in said.items():
@@ -184,58 +184,62 @@ class _File:
                 found[key] = value
             else:
                 what = f"{quoted(key)} is neither a word nor a number, nor a list of them, and is not used"
-                self.told.note(f"nested {key}", where, what)
+                self.told.note(f"nested {key}", location, what)
         return found
 
     def _annotation(self, mark: Any) -> None:
         key = _key(mark, "id") if isinstance(mark, dict) else None
-        where = f"{self._title}: annotation {'without id' if key is None else plain(str(key))}"
+        location = f"{self._title}: annotation {'without id' if key is None else plain(str(key))}"
         if not isinstance(mark, dict):
-            self._refuse(where, "is no object", "annotation")
+            self._refuse(location, "is no object", "annotation")
             return
         picture, category = self._pictures.get(_key(mark, "image_id")), _key(mark, "category_id")
         if picture is None:
             self._refuse(
-                where,
+                location,
                 f"is of an image {plain(str(mark.get('image_id')))} that is not there",
                 "image id unknown",
             )
         elif category is not None and category not in self._names:
-            self._refuse(where, f"is of a category {plain(str(category))} without name", "category unknown")
+            self._refuse(
+                location, f"is of a category {plain(str(category))} without name", "category unknown"
+            )
         else:
-            self._mark(mark, picture, self._names.get(category, ""), where)
+            self._mark(mark, picture, self._names.get(category, ""), location)
 
-    def _mark(self, mark: Mapping[str, Any], picture: _Picture, label: str, where: str) -> None:
-        corners = self._corners(mark, where)
+    def _mark(self, mark: Mapping[str, Any], picture: _Picture, label: str, location: str) -> None:
+        corners = self._corners(mark, location)
         if corners is not None:
             if mark.get("keypoints"):
-                self.told.note("key points", where, "has key points, which are not used: only its box is")
-            attributes = self._plain(mark, OF_A_BOX, where) if mark.keys() - OF_A_BOX else {}
+                self.told.note("key points", location, "has key points, which are not used: only its box is")
+            attributes = self._plain(mark, OF_A_BOX, location) if mark.keys() - OF_A_BOX else {}
             own = mark.get("attributes")
             if isinstance(own, dict):
-                attributes |= self._plain(own, frozenset(), where)
+                attributes |= self._plain(own, frozenset(), location)
             ignore = bool(number(mark.get("iscrowd", 0)) > 0 or number(mark.get("ignore", 0)) > 0)
-            picture.boxes.append(Drawn(where, corners, label, attributes or NOTHING, ignore))
+            picture.boxes.append(Drawn(location, corners, label, attributes or NOTHING, ignore))
         elif label and not mark.keys() & {"caption", "segmentation", "keypoints", "segments_info"}:
             tags = picture.fields.setdefault("tags", [])
             if type(tags) is not list:
-                self.told.note("tags", where, "is a tag of a picture whose tags are no list, and is not used")
+                self.told.note(
+                    "tags", location, "is a tag of a picture whose tags are no list, and is not used"
+                )
             elif label not in tags:
                 tags.append(label)
         else:
-            self.told.note("annotation without a box", where, "has no box and is not used")
+            self.told.note("annotation without a box", location, "has no box and is not used")
 
-    def _corners(self, mark: Mapping[str, Any], where: str) -> Corners | None:
+    def _corners(self, mark: Mapping[str, Any], location: str) -> Corners | None:
         box, outline = mark.get("bbox"), mark.get("segmentation")
         if isinstance(box, list) and box:
             x, y, width, height = map(number, box) if len(box) == 4 else (float("nan"),) * 4
             return x, y, x + width, y + height
         if isinstance(outline, list) and outline:
-            self.told.note("polygons", where, "is a polygon without a box: its bounds are taken")
+            self.told.note("polygons", location, "is a polygon without a box: its bounds are taken")
             values = [number(value) for piece in outline if isinstance(piece, list) for value in piece]
             return bounds(zip(values[::2], values[1::2], strict=False))
         if isinstance(outline, dict) and (found := mask_bounds(outline)):
-            self.told.note("masks", where, "is a mask without a box: its bounds are taken")
+            self.told.note("masks", location, "is a mask without a box: its bounds are taken")
             return found
         return None
 

@@ -52,27 +52,27 @@ class Cvat(Source):
         for place, child in enumerate(children(path, "annotations")):
             if child.tag == "version" and not (child.text or "").strip().startswith("1."):
                 what = f"is of version {quoted(child.text or '')}; 1.0 and 1.1 are read"
-                raise DataError(what, where=title, cure='export it as "CVAT for images 1.1"')
+                raise DataError(what, location=title, hint='export it as "CVAT for images 1.1"')
             if child.tag == "meta":
                 classes = _classes(child)
             elif child.tag == "track":
                 what = "is the track of a video, and is not used"
                 boxes.told.note("track", f"{title}: track {place}", what, 'export it "for images"')
             elif child.tag == "image":
-                where = f"{title}: image {plain(child.get('id', str(place)))}"
-                image = find(child.get("name", ""), where)
+                location = f"{title}: image {plain(child.get('id', str(place)))}"
+                image = find(child.get("name", ""), location)
                 if isinstance(image, Problem):
                     yield image
                     continue
                 answers = ({self.split: part} if part else {}) | self._fields(child)
                 if classes is None or classes:
-                    drawn = list(_drawn(child, where, boxes))
+                    drawn = list(_drawn(child, location, boxes))
                     size = number(child.get("width")), number(child.get("height"))
-                    seen, wrong = boxes.seen(where, header(image), size, drawn, classes)
+                    seen, wrong = boxes.seen(location, header(image), size, drawn, classes)
                     yield from wrong
                     if seen is not None:
                         answers["objects"] = seen
-                yield where, image, answers
+                yield location, image, answers
         yield from boxes.told.problems()
 
     def _fields(self, image: Element) -> dict[str, Any]:
@@ -106,11 +106,11 @@ def _classes(meta: Element) -> frozenset[str] | None:
     return frozenset(name for name, kind in names if name and kind != "tag") if names else None
 
 
-def _drawn(image: Element, where: str, boxes: Boxes) -> Iterator[Drawn]:
+def _drawn(image: Element, location: str, boxes: Boxes) -> Iterator[Drawn]:
     for place, shape in enumerate(image, 1):
         if shape.tag == "tag":
             continue
-        at = f"{where}, shape {place}"
+        at = f"{location}, shape {place}"
         if shape.tag not in SHAPES:
             boxes.told.note(shape.tag, at, f"is no box but {quoted(shape.tag)}, and is not used")
             continue

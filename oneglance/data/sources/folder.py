@@ -35,10 +35,10 @@ class Folder(Source):
         tree = _Disk(self.path, self.title) if self.path.is_dir() else _Packed(self.path)
         has_parts, strangers = _parts(tree) if self.split else (False, [])
         for name in strangers:
-            where = plain(f"{self.title}/{name}" if name else self.title)
+            location = plain(f"{self.title}/{name}" if name else self.title)
             what = "holds pictures beside the folders of train and other parts, so they belong to no part"
-            cure = 'move them away, or set split = "" if these are classes'
-            yield Problem(where, what, cure, kind="no part")
+            hint = 'move them away, or set split = "" if these are classes'
+            yield Problem(location, what, hint, kind="no part")
         for item in tree:
             if isinstance(item, Problem):
                 yield item

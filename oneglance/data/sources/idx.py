@@ -47,14 +47,16 @@ class Idx(Source):
     def found(self) -> Iterator[Found | Problem]:
         files = _image_files(self.path)
         if not files:
-            raise DataError("holds no idx files of images", where=self.title)
+            raise DataError("holds no idx files of images", location=self.title)
         sets = sorted({(file.parent, _words(file)[0]) for file in files})
         if len(sets) > 1:
             found = " and ".join(
                 quoted(f"{folder.parent.name}/{folder.name}/{head}".rstrip("/-_."))
                 for folder, head in sets[:2]
             )
-            raise DataError(f"holds several sets: {found}", where=self.title, cure="name one file or folder")
+            raise DataError(
+                f"holds several sets: {found}", location=self.title, hint="name one file or folder"
+            )
         names = self._class_names(files[0].parent)
         for file in files:
             yield from self._pictures(file, names)
@@ -64,18 +66,18 @@ class Idx(Source):
         same = {self.split: part} if part and self.split else {}
         count, labels = _shape(file, (3, 4))[0], _labels(file)
         if labels is None:
-            cure = "put the file of labels there, or use the pictures without"
-            yield Problem(file.name, "has no labels beside it", cure, kind="no labels", fatal=False)
+            hint = "put the file of labels there, or use the pictures without"
+            yield Problem(file.name, "has no labels beside it", hint, kind="no labels", fatal=False)
             labels = np.zeros(count, np.uint8)
             answers: list[dict[str, str]] = [same]
         else:
             answers = [{"label": word, **same} for word in names or map(str, range(256))]
         if len(labels) != count:
             what = f"has {count:,} pictures, but {len(labels):,} labels lie beside it"
-            raise DataError(what, where=file.name, cure="download both files again")
+            raise DataError(what, location=file.name, hint="download both files again")
         if count and labels.max() >= len(answers):
             what = f"has the label {labels.max()}, but there are names for 0 to {len(answers) - 1}"
-            raise DataError(what, where=file.name, cure="name every class in `classes`")
+            raise DataError(what, location=file.name, hint="name every class in `classes`")
         path = str(file)
         for index, label in enumerate(labels.tolist()):
             image = IdxImage(path, index)
@@ -153,17 +155,17 @@ def _shape(file: Path, ranks: tuple[int, ...]) -> tuple[int, ...]:
         with _open(file) as opened:
             zero, kind, rank = struct.unpack(">HBB", opened.read(4))
             if (zero, kind) != (0, 8) or rank not in ranks:
-                raise DataError("is no idx file of bytes in the sizes expected", where=file.name)
+                raise DataError("is no idx file of bytes in the sizes expected", location=file.name)
             shape = struct.unpack(f">{rank}I", opened.read(4 * rank))
         declared, there = _size(shape), _length(file)
     if 0 in shape[1:] or (rank == 4 and shape[3] != 3) or declared > LARGEST:
         sizes = " x ".join(map(str, shape))
-        raise DataError(f"declares impossible sizes: {sizes}", where=file.name, cure="download it again")
+        raise DataError(f"declares impossible sizes: {sizes}", location=file.name, hint="download it again")
     if there != declared % (1 << 32 if _packed(file) else sys.maxsize):
         what = f"should be {declared:,} bytes long by its head, but is " + (
             "not" if _packed(file) else f"{there:,}"
         )
-        raise DataError(what, where=file.name, cure="download it again")
+        raise DataError(what, location=file.name, hint="download it again")
     return shape
 
 
@@ -212,6 +214,6 @@ def _whole(file: Path) -> Iterator[None]:
     try:
         yield
     except (EOFError, zlib.error, struct.error):
-        raise DataError("is cut short or damaged", where=file.name, cure="download it again") from None
+        raise DataError("is cut short or damaged", location=file.name, hint="download it again") from None
     except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror or 'damaged'})", where=file.name) from None
+        raise DataError(f"cannot be read ({error.strerror or 'damaged'})", location=file.name) from None

@@ -54,7 +54,7 @@ class LabelStudio(Source):
         said = read_json(self.path)
         if not isinstance(said, list):
             raise DataError(
-                "is no list of tasks", where=self.title, cure='export it from Label Studio as "JSON"'
+                "is no list of tasks", location=self.title, hint='export it from Label Studio as "JSON"'
             )
         boxes = Boxes()
         tasks: list[_Task] = []
@@ -68,7 +68,7 @@ class LabelStudio(Source):
         every = frozenset(label for task in tasks for region in task.regions for label in region.labels)
         find = find_nearby(self.images, self.path, [task.picture for task in tasks[:SAMPLE]])
         for task in tasks:
-            image = find(task.picture, task.where)
+            image = find(task.picture, task.location)
             if isinstance(image, Problem):
                 yield image
                 continue
@@ -77,11 +77,11 @@ class LabelStudio(Source):
                 head = header(image)
                 size = task.size or (head.upright if head else (math.nan, math.nan))
                 drawn = [one for region in task.regions for one in region.drawn(size)]
-                seen, wrong = boxes.seen(task.where, head, task.size, drawn, every)
+                seen, wrong = boxes.seen(task.location, head, task.size, drawn, every)
                 yield from wrong
                 if seen is not None:
                     answers["objects"] = seen
-            yield task.where, image, answers
+            yield task.location, image, answers
         yield from boxes.told.problems()
 
 
@@ -89,7 +89,7 @@ class LabelStudio(Source):
 class _Region:
     """What an annotation says of one place; numbers in per cent of the picture's sides."""
 
-    where: str
+    location: str
     shape: str
     value: Mapping[str, Any]
     labels: list[str]
@@ -100,12 +100,12 @@ class _Region:
         across, down = size[0] / 100, size[1] / 100
         for label in self.labels or [""]:
             corners = OUTLINES[self.shape](self.value, across, down)
-            yield Drawn(self.where, corners, label, self.attributes or NOTHING)
+            yield Drawn(self.location, corners, label, self.attributes or NOTHING)
 
 
 @dataclass
 class _Task:
-    where: str
+    location: str
     picture: str
     fields: dict[str, Any]
     annotated: bool = False
@@ -123,39 +123,41 @@ def _whole(said: list[Any], title: str, boxes: Boxes) -> Iterator[Any]:
         key = entry.get("id")
         if isinstance(key, int | str):
             if key in seen:
-                where = f"{title}: task {plain(str(key))}"
-                boxes.told.note("several annotations", where, "has several annotations: the first is taken")
+                location = f"{title}: task {plain(str(key))}"
+                boxes.told.note(
+                    "several annotations", location, "has several annotations: the first is taken"
+                )
                 continue
             seen.add(key)
         yield unfolded(entry)
 
 
-def _task(entry: Any, where: str, key: str, boxes: Boxes) -> _Task | Problem:
+def _task(entry: Any, location: str, key: str, boxes: Boxes) -> _Task | Problem:
     data = entry.get("data") if isinstance(entry, dict) else None
     if not isinstance(data, dict):
-        return _left_out(where, "is no task: it has no data")
+        return _left_out(location, "is no task: it has no data")
     if isinstance(entry.get("id"), int | str):
-        where = f"{where.rpartition(' ')[0]} {plain(str(entry['id']))}"
+        location = f"{location.rpartition(' ')[0]} {plain(str(entry['id']))}"
     pictures = [key] if key else [name for name, value in data.items() if is_picture(_name(value))]
     if len(pictures) != 1 or not _name(data.get(pictures[0])):
         keys = plain(", ".join(map(str, data)), 200)
         what = f"has {'several pictures' if len(pictures) > 1 else 'no picture'} in its data ({keys})"
-        return _left_out(where, what, "" if key else 'name its key: image = "…"; ')
+        return _left_out(location, what, "" if key else 'name its key: image = "…"; ')
     (picture,) = pictures
     rest = {name: value for name, value in data.items() if name != picture and _scalar(value) is not None}
-    task = _Task(where, _name(data[picture]), rest)
+    task = _Task(location, _name(data[picture]), rest)
     done = entry.get("annotations", entry.get("completions"))
     valid = [one for one in done if _counts(one)] if isinstance(done, list) else []
     if valid:
         task.annotated = True
         _annotation(valid[0]["result"], task, boxes)
     if len(valid) > 1:
-        boxes.told.note("several annotations", where, "has several annotations: the first is taken")
+        boxes.told.note("several annotations", location, "has several annotations: the first is taken")
     return task
 
 
-def _left_out(where: str, what: str, cure: str = "") -> Problem:
-    return Problem(where, what, f"{cure}the task is left out", kind="task", fatal=False)
+def _left_out(location: str, what: str, hint: str = "") -> Problem:
+    return Problem(location, what, f"{hint}the task is left out", kind="task", fatal=False)
 
 
 def _counts(annotation: Any) -> bool:
@@ -171,28 +173,28 @@ def _annotation(results: list[Any], task: _Task, boxes: Boxes) -> None:
     regions: dict[str, _Region] = {}
     others: list[tuple[str, str, dict[str, Any]]] = []
     for place, result in enumerate(results, 1):
-        where = f"{task.where}, result {place}"
+        location = f"{task.location}, result {place}"
         if not isinstance(result, dict) or not isinstance(result.get("value"), dict):
-            boxes.told.note("result", where, "has no value and is not used")
+            boxes.told.note("result", location, "has no value and is not used")
             continue
         kind = str(result.get("type", ""))
         shape = kind.removesuffix("labels") or ("rectangle" if "width" in result["value"] else "")
         if shape not in OUTLINES:
-            others.append((where, kind, result))
+            others.append((location, kind, result))
             continue
         if number(result.get("image_rotation", 0)):
-            others.append((where, "region of a picture turned by hand", result))
+            others.append((location, "region of a picture turned by hand", result))
             continue
-        _note_bounds(shape, result["value"], where, boxes)
+        _note_bounds(shape, result["value"], location, boxes)
         labels = _texts(result["value"].get(kind))
         key = str(result.get("id", f"without {place}"))
         task.size = task.size or _size(result)
         if key in regions:
             regions[key].labels += labels
         else:
-            regions[key] = _Region(where, shape, result["value"], labels)
+            regions[key] = _Region(location, shape, result["value"], labels)
     unread = {str(result.get("id")) for _, kind, result in others if kind not in ANSWERS} - regions.keys()
-    for where, kind, result in others:
+    for location, kind, result in others:
         key = str(result.get("id"))
         region = regions.get(key)
         if kind == "labels" and region is not None:
@@ -203,15 +205,15 @@ def _annotation(results: list[Any], task: _Task, boxes: Boxes) -> None:
                 fields = task.fields if region is None else region.attributes
                 fields[str(result.get("from_name") or kind)] = answer
         else:
-            boxes.told.note(f"result {kind}", where, f"is of the kind {quoted(kind)}, and is not used")
+            boxes.told.note(f"result {kind}", location, f"is of the kind {quoted(kind)}, and is not used")
     task.regions = list(regions.values())
 
 
-def _note_bounds(shape: str, value: Mapping[str, Any], where: str, boxes: Boxes) -> None:
+def _note_bounds(shape: str, value: Mapping[str, Any], location: str, boxes: Boxes) -> None:
     turned = number(value.get("rotation", 0)) != 0
     if shape != "rectangle" or turned:
         kind = "turned rectangle" if shape == "rectangle" else shape
-        boxes.told.note(kind, where, f"is no upright box but a {kind}: its bounds are taken")
+        boxes.told.note(kind, location, f"is no upright box but a {kind}: its bounds are taken")
 
 
 def _size(result: Mapping[str, Any]) -> Size | None:

@@ -33,9 +33,9 @@ class Listing(Source):
             return
         find = finder(self.images, self.path, [name for _, name in islice(self._names(), SAMPLE)])
         for number, name in self._names():
-            where = f"{self.title}:{number}"
-            image = find(name, where)
-            yield image if isinstance(image, Problem) else (where, image, {})
+            location = f"{self.title}:{number}"
+            image = find(name, location)
+            yield image if isinstance(image, Problem) else (location, image, {})
 
     def _names(self) -> Iterator[tuple[int, str]]:
         """The lines that name a picture, each with its number."""

@@ -62,17 +62,21 @@ class Table(Source):
             if isinstance(row, Problem):
                 yield row
                 continue
-            where, picture, answers = row
+            location, picture, answers = row
             if not picture:
                 yield Problem(
-                    where, f"{column} is empty", "the row is left out", kind="no picture named", fatal=False
+                    location,
+                    f"{column} is empty",
+                    "the row is left out",
+                    kind="no picture named",
+                    fatal=False,
                 )
                 continue
-            image = find(picture, where) if isinstance(picture, str) else picture
+            image = find(picture, location) if isinstance(picture, str) else picture
             yield (
                 image
                 if isinstance(image, Problem)
-                else (where, image, {**answers, **same} if same else answers)
+                else (location, image, {**answers, **same} if same else answers)
             )
 
     def _open(self, path: Path, title: str) -> Rows:
@@ -80,8 +84,8 @@ class Table(Source):
         if reader is None:
             raise DataError(
                 f"is no table by its ending {quoted(path.suffix)}",
-                where=title,
-                cure=f"known: {', '.join(READERS)}",
+                location=title,
+                hint=f"known: {', '.join(READERS)}",
             )
         return reader(self, path, title)
 
@@ -89,7 +93,7 @@ class Table(Source):
         if self.image:
             if self.image not in table.columns:
                 what = f"has no column {quoted(self.image)}.{nearest(self.image, table.columns)}"
-                raise DataError(what, where=table.title)
+                raise DataError(what, location=table.title)
             return self.image
         usual = {name.lower(): name for name in reversed(table.columns)}
         for name in IMAGE_COLUMNS:
@@ -100,8 +104,8 @@ class Table(Source):
             what = (
                 "several columns look like pictures" if found else "no column looks like the pictures' names"
             )
-            cure = f'name one: image = "…". Its columns: {plain(", ".join(found or table.columns), 300)}'
-            raise DataError(what, where=table.title, cure=cure)
+            hint = f'name one: image = "…". Its columns: {plain(", ".join(found or table.columns), 300)}'
+            raise DataError(what, location=table.title, hint=hint)
         return found[0]
 
 

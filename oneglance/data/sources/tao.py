@@ -36,9 +36,9 @@ class Tao(Source):
                 if isinstance(row, Problem):
                     yield row
                     continue
-                where, name, answers = row
-                image = find(str(name), where)
-                yield image if isinstance(image, Problem) else (where, image, {**answers, **same})
+                location, name, answers = row
+                image = find(str(name), location)
+                yield image if isinstance(image, Problem) else (location, image, {**answers, **same})
 
 
 def _tables(folder: Path) -> list[Path]:

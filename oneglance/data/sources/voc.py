@@ -58,7 +58,7 @@ class Voc(Source):
         places = _places(self.path)
         if not places:
             raise DataError(
-                "holds no XML files of boxes", where=self.title, cure="name the folder above them"
+                "holds no XML files of boxes", location=self.title, hint="name the folder above them"
             )
         boxes, lists = Boxes(), PartLists(self.path)
         books = [_Book(folder, part, self) for folder, part in places]
@@ -69,10 +69,10 @@ class Voc(Source):
         every = frozenset(thing.label for page in pages for thing in page.things if thing.label)
         for book in books:
             for page in book.pages:
-                part = book.part or lists.part(page.key, page.where)
+                part = book.part or lists.part(page.key, page.location)
                 yield from self._picture(page, book, part, boxes, first, every)
-            for key, where, part in lists.others() if not book.part else ():
-                yield from self._unannotated(key, where, part, book, boxes)
+            for key, location, part in lists.others() if not book.part else ():
+                yield from self._unannotated(key, location, part, book, boxes)
         yield from lists.problems()
         yield from boxes.told.problems()
 
@@ -84,7 +84,9 @@ class Voc(Source):
                 x0, y0, x1, y1 = thing.corners
                 if x0 < x1 and y0 < y1 and 0 <= min(x0, y0) < 1:
                     what = "has a coordinate that is 0, so pixels are counted from 0 in all files here"
-                    boxes.told.note("pixels from 0", thing.where, what, "if VOC's 1 holds: first_pixel = 1")
+                    boxes.told.note(
+                        "pixels from 0", thing.location, what, "if VOC's 1 holds: first_pixel = 1"
+                    )
                     return 0
         return 1
 
@@ -94,43 +96,43 @@ class Voc(Source):
         name = book.picture(page.key, page.filename)
         if page.filename and key_of(page.filename.rpartition("/")[2]) != page.key.rpartition("/")[2]:
             what = f"names another picture in it, {quoted(page.filename)}"
-            boxes.told.note("filename", page.where, what, f"{quoted(name)} is taken")
-        image = book.find(name, page.where)
+            boxes.told.note("filename", page.location, what, f"{quoted(name)} is taken")
+        image = book.find(name, page.location)
         if isinstance(image, Problem):
             yield image
             return
-        for where, what in page.remarks:
-            boxes.told.note(what, where, what)
+        for location, what in page.remarks:
+            boxes.told.note(what, location, what)
         answers: dict[str, Any] = {self.split: part} if part and self.split else {}
         drawn = [thing.drawn(first) for thing in page.things]
-        seen, wrong = boxes.seen(page.where, header(image), page.size, drawn, every)
+        seen, wrong = boxes.seen(page.location, header(image), page.size, drawn, every)
         yield from wrong
         if seen is not None:
             answers["objects"] = seen
-        yield page.where, image, answers
+        yield page.location, image, answers
 
     def _unannotated(
-        self, key: str, where: str, part: str, book: _Book, boxes: Boxes
+        self, key: str, location: str, part: str, book: _Book, boxes: Boxes
     ) -> Iterator[Found | Problem]:
         """A picture on a list that has no readable XML file."""
         name = book.picture(key, "")
         if not name:
             what = f"names {quoted(key)}, of which there is neither a picture nor an XML file"
-            yield Problem(where, what, "it is left out", kind="picture not there", fatal=False)
+            yield Problem(location, what, "it is left out", kind="picture not there", fatal=False)
             return
-        image = book.find(name, where)
+        image = book.find(name, location)
         if isinstance(image, Problem):
             yield image
             return
-        boxes.told.note("no annotation", where, f"names {quoted(key)}, whose boxes nobody has told")
-        yield where, image, {self.split: part} if self.split else {}
+        boxes.told.note("no annotation", location, f"names {quoted(key)}, whose boxes nobody has told")
+        yield location, image, {self.split: part} if self.split else {}
 
 
 @dataclass(frozen=True, slots=True)
 class _Thing:
     """An object as its file has it."""
 
-    where: str
+    location: str
     label: str
     corners: Corners  # xmin, ymin, xmax, ymax
     attributes: dict[str, str]
@@ -140,14 +142,14 @@ class _Thing:
         x0, y0, x1, y1 = self.corners
         if x0 < x1 and y0 < y1:
             x0, y0 = x0 - first, y0 - first
-        return Drawn(self.where, (x0, y0, x1, y1), self.label, self.attributes or NOTHING, self.difficult)
+        return Drawn(self.location, (x0, y0, x1, y1), self.label, self.attributes or NOTHING, self.difficult)
 
 
 @dataclass
 class _Page:
     """One XML file."""
 
-    where: str
+    location: str
     key: str  # its path from the folder of the annotations, without the ending
     filename: str = ""
     size: tuple[float, float] | None = None
@@ -171,12 +173,12 @@ class _Book:
         for name in names:
             self._names.setdefault(key_of(name), []).append(name)
         for name in files_below(folder, _is_xml):
-            where = f"{said.title}/{(folder / name).relative_to(said.path).as_posix()}"
+            location = f"{said.title}/{(folder / name).relative_to(said.path).as_posix()}"
             try:
-                self.pages.append(_page(folder / name, _Page(where, name[: -len(".xml")])))
+                self.pages.append(_page(folder / name, _Page(location, name[: -len(".xml")])))
             except DataError as error:
                 what = f"{error.what}: the boxes of its picture are unknown"
-                self.problems.append(Problem(where, what, error.cure, kind="annotation file", fatal=False))
+                self.problems.append(Problem(location, what, error.hint, kind="annotation file", fatal=False))
 
     def picture(self, key: str, filename: str) -> str:
         """The name of the picture: the one called like the XML file, else the one that stands in it."""
@@ -202,17 +204,17 @@ def _page(file: Path, page: _Page) -> _Page:
 
 
 def _read_object(found: Element, page: _Page) -> None:
-    where = f"{page.where}: object {len(page.things) + len(page.remarks) + 1}"
+    location = f"{page.location}: object {len(page.things) + len(page.remarks) + 1}"
     corners = _corners(found)
     if corners is None:
-        page.remarks.append((where, "has no box and is not used"))
+        page.remarks.append((location, "has no box and is not used"))
         return
     if found.find("bndbox") is None:
-        page.remarks.append((where, "is no upright box: its bounds are taken"))
+        page.remarks.append((location, "is no upright box: its bounds are taken"))
     if found.find("part") is not None:
-        page.remarks.append((where, "has parts, which are not used"))
+        page.remarks.append((location, "has parts, which are not used"))
     difficult = number(found.findtext("difficult", "0").strip()) > 0
-    page.things.append(_Thing(where, _text(found.find("name")), corners, _attributes(found), difficult))
+    page.things.append(_Thing(location, _text(found.find("name")), corners, _attributes(found), difficult))
 
 
 def _corners(found: Element) -> Corners | None:

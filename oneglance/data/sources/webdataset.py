@@ -47,7 +47,7 @@ class Webdataset(Source):
     def found(self) -> Iterator[Found | Problem]:
         files = [self.path] if self.path.is_file() else _shards(self.path, self.shards)
         if not files:
-            raise DataError(f"holds no shards called {quoted(self.shards)}", where=self.title)
+            raise DataError(f"holds no shards called {quoted(self.shards)}", location=self.title)
         parts = {file: re.split(r"[^a-z]", file.name.lower(), maxsplit=1)[0] for file in files}
         said = self.split and self.path.is_dir() and all(part in SPLIT_NAMES for part in parts.values())
         told = Tally()
@@ -65,14 +65,16 @@ class Webdataset(Source):
         yield from told.problems()
 
 
-def _example(where: str, example: Example, same: Mapping[str, str], told: Tally) -> Iterator[Found | Problem]:
+def _example(
+    location: str, example: Example, same: Mapping[str, str], told: Tally
+) -> Iterator[Found | Problem]:
     pictures = [member for member in example if is_picture(member.member)]
     if not pictures:
         ending = _ending(example[0])
-        told.note("no picture", where, f"holds no picture but {quoted(ending)}, and is not used")
+        told.note("no picture", location, f"holds no picture but {quoted(ending)}, and is not used")
         return
     if len(pictures) > 1:
-        told.note("several pictures", where, "holds several pictures: the first is taken")
+        told.note("several pictures", location, "holds several pictures: the first is taken")
     answers: dict[str, Any] = {}
     for member in example:
         ending = _ending(member)
@@ -80,14 +82,14 @@ def _example(where: str, example: Example, same: Mapping[str, str], told: Tally)
             continue
         last = ending.rpartition(".")[2]
         if last != "json" and last not in WORDS:
-            told.note(f"ending {ending}", where, f"holds {quoted(ending)}, which is not read")
+            told.note(f"ending {ending}", location, f"holds {quoted(ending)}, which is not read")
             continue
         try:
             answers |= _read(member, ending)
         except (OSError, ValueError, RecursionError) as error:
             what = "cannot be read" if isinstance(error, OSError) else f"is no {last} that can be read"
             yield Problem(plain(member.name), what, "it is left out", kind="file of an example", fatal=False)
-    yield where, pictures[0], {**answers, **same}
+    yield location, pictures[0], {**answers, **same}
 
 
 def _read(member: MemberImage, ending: str) -> dict[str, Any]:

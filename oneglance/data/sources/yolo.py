@@ -22,7 +22,7 @@ from oneglance.data.record import ImageRef
 from oneglance.data.source import Found, Source
 from oneglance.errors import DataError, Problem
 
-PARTS = dict.fromkeys(("train", "val", "test")).keys()
+SPLITS = dict.fromkeys(("train", "val", "test")).keys()
 MOST_SHARE = 2  # a box may reach beyond its picture, but not by as much again
 ENDINGS = (".yaml", ".yml", DARKNET)
 
@@ -56,7 +56,7 @@ class Yolo(Source):
         file = file_of(self.path)
         if file is None:
             what = "holds neither data.yaml nor classes.txt"
-            raise DataError(what, where=self.title, cure="name the file with the names of the classes")
+            raise DataError(what, location=self.title, hint="name the file with the names of the classes")
         said = said_in(file, self.title)
         names = names_in(said, self.title)
         root = self._root(said, file.parent)
@@ -82,8 +82,8 @@ class Yolo(Source):
             yield image.name, image, answers
         if pictures and not labels.files:
             what = f"has no text file of boxes for any of its {pictures:,} pictures"
-            cure = "put them into a folder labels beside the folder images"
-            yield Problem(self.title, what, cure, kind="no labels")
+            hint = "put them into a folder labels beside the folder images"
+            yield Problem(self.title, what, hint, kind="no labels")
         else:
             yield from labels.missing.problems()
         yield from boxes.told.problems()
@@ -105,7 +105,7 @@ class Yolo(Source):
         """Every picture with its part, each once."""
         seen: set[ImageRef] = set()
         missing: list[Problem] = []
-        for part in PARTS:
+        for part in SPLITS:
             written = said.get(part)
             for entry in written if isinstance(written, list) else [written]:
                 if not isinstance(entry, str) or not entry:
@@ -128,8 +128,8 @@ class Yolo(Source):
             folder = root / "images"
             if not folder.is_dir():
                 what = missing[0].what if missing else "names no pictures that are there"
-                raise DataError(what, where=self.title, cure="correct its path, train and val")
-            if PARTS & said.keys():
+                raise DataError(what, location=self.title, hint="correct its path, train and val")
+            if SPLITS & said.keys():
                 boxes.told.note("no parts", self.title, "names no part that is there: all of images is taken")
             for image in _folder(folder, root):
                 yield image, ""
@@ -181,38 +181,38 @@ class _Labels:
                         drawn.append(found)
         except DataError as error:
             what = f"{error.what}: the boxes of its picture are unknown"
-            self._problems.append(Problem(error.where, what, error.cure, kind="label file", fatal=False))
+            self._problems.append(Problem(error.location, what, error.hint, kind="label file", fatal=False))
             return None
         return drawn
 
-    def _line(self, words: list[str], where: str, head: Header) -> Drawn | Problem:
+    def _line(self, words: list[str], location: str, head: Header) -> Drawn | Problem:
         values = [number(word) for word in words]
         if any(map(math.isnan, values)) or len(values) < 5:
             return _useless(
-                where, f"is {quoted(' '.join(words))}, not a class and four numbers", "line of no box"
+                location, f"is {quoted(' '.join(words))}, not a class and four numbers", "line of no box"
             )
         place = int(values[0])
         if place != values[0] or not 0 <= place < len(self._names):
             what = f"is of class {plain(words[0])}, but there are names for 0 to {len(self._names) - 1}"
-            return _useless(where, what, "class without name")
+            return _useless(location, what, "class without name")
         if max(map(abs, values[1:5])) > MOST_SHARE:
             what = f"is {quoted(' '.join(words))}: no shares of the picture's sides, from 0 to 1, but pixels"
-            return _useless(where, what, "pixels")
-        corners = self._corners(values[1:], where)
+            return _useless(location, what, "pixels")
+        corners = self._corners(values[1:], location)
         if corners is None:
             what = f"holds {len(values)} numbers, neither a box (5) nor a polygon (7, 9, …)"
-            return _useless(where, what, "line of no box")
+            return _useless(location, what, "line of no box")
         width, height = head.upright
         x0, y0, x1, y1 = corners
-        return Drawn(where, (x0 * width, y0 * height, x1 * width, y1 * height), self._names[place])
+        return Drawn(location, (x0 * width, y0 * height, x1 * width, y1 * height), self._names[place])
 
-    def _corners(self, values: list[float], where: str) -> Corners | None:
+    def _corners(self, values: list[float], location: str) -> Corners | None:
         if len(values) == 4 or self._key_points:
             x, y, width, height = values[:4]
             return x - width / 2, y - height / 2, x + width / 2, y + height / 2
         if len(values) < 6 or len(values) % 2:
             return None
-        self._boxes.told.note("polygons", where, "is a polygon: its bounds are taken")
+        self._boxes.told.note("polygons", location, "is a polygon: its bounds are taken")
         return bounds(zip(values[::2], values[1::2], strict=True))
 
 
@@ -222,8 +222,8 @@ def _is_set(file: Path) -> bool:
     return ending in ENDINGS and file.is_file() and (ending != DARKNET or b"names" in beginning(file))
 
 
-def _useless(where: str, what: str, kind: str) -> Problem:
-    return Problem(where, what, "the line is left out", kind=kind, fatal=False)
+def _useless(location: str, what: str, kind: str) -> Problem:
+    return Problem(location, what, "the line is left out", kind=kind, fatal=False)
 
 
 def _folder(folder: Path, root: Path) -> Iterator[FileImage]:

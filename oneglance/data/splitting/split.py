@@ -16,11 +16,11 @@ from oneglance.data.record import Record
 from oneglance.data.splitting.stratify import TRAIN, Spread, drawn
 from oneglance.errors import DataError
 
-PARTS = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
-class Parts:
+class SplitIndices:
     """Row indices, int64 and ascending; every record is in exactly one part."""
 
     train: np.ndarray
@@ -30,13 +30,13 @@ class Parts:
     def names(self) -> list[str]:
         """The part of every record, in the order of the records."""
         names = [""] * (len(self.train) + len(self.validation) + len(self.test))
-        for name in PARTS:
+        for name in SPLITS:
             for row in getattr(self, name).tolist():
                 names[row] = name
         return names
 
 
-def strata(records: Sequence[Record], questions: Sequence[Question]) -> list[tuple[str, ...]]:
+def stratify_labels(records: Sequence[Record], questions: Sequence[Question]) -> list[tuple[str, ...]]:
     """Per record the classes that its answers count for, such as ``('kind "hat"', 'style "striped"')``.
 
     Equal tuples are one object.
@@ -66,9 +66,9 @@ def strata(records: Sequence[Record], questions: Sequence[Question]) -> list[tup
 def split(
     records: Sequence[Record],
     table: SplitTable,
-    strata: Sequence[Sequence[str]] | None = None,
+    stratify_labels: Sequence[Sequence[str]] | None = None,
     same: Sequence[bytes | None] | None = None,
-) -> Parts:
+) -> SplitIndices:
     """Part the records by group, the same way for the same ``table.seed``.
 
     What a record says of its own part holds, with one exception: a part that no record names is drawn
@@ -79,7 +79,7 @@ def split(
     Args:
         records: at least two.
         table: the shares of all that is drawn, and the seed.
-        strata: per record the classes that should be spread evenly; see ``strata()``.
+        strata: per record the classes that should be spread evenly; see ``stratify_labels()``.
         same: per record the digest of its content; equal pictures belong together like a group.
 
     Raises:
@@ -88,17 +88,17 @@ def split(
     units = _units(records, same)
     said, choice = _choice(records, units)
     part = np.where(said >= 0, said, TRAIN)  # holds where the records of a unit have no common choice
-    spread = Spread.over(strata if strata is not None else [()] * len(records))
+    spread = Spread.over(stratify_labels if stratify_labels is not None else [()] * len(records))
     random = np.random.default_rng(table.seed)
     for bits in np.unique(choice[choice > 0]).tolist():
         rows = np.flatnonzero(choice == bits)
         part[rows] = drawn(units[rows], _shares(bits, table), spread.of(rows), random)
     _refuse_empty(part, units, table)
-    return Parts(*(np.flatnonzero(part == code) for code in range(3)))
+    return SplitIndices(*(np.flatnonzero(part == code) for code in range(3)))
 
 
 def _classes(question: Question, answer: Any) -> tuple[str, ...]:
-    return tuple(f"{question.name} {quoted(name, 200)}" for name in question.strata(answer))
+    return tuple(f"{question.name} {quoted(name, 200)}" for name in question.stratify_labels(answer))
 
 
 def _units(records: Sequence[Record], same: Sequence[bytes | None] | None) -> np.ndarray:
@@ -121,16 +121,16 @@ def _choice(records: Sequence[Record], units: np.ndarray) -> tuple[np.ndarray, n
     """
     codes: dict[tuple[str, str], int] = {}
     code = np.array([codes.setdefault((r.source, r.split), len(codes)) for r in records], dtype=np.int64)
-    unnamed = _bits(part for part in PARTS if all(part != named for _, named in codes))
+    unnamed = _bits(part for part in SPLITS if all(part != named for _, named in codes))
     told, open_to = [], []
     for source, part in codes:
-        told.append(PARTS.index(part) if part else -1)
+        told.append(SPLITS.index(part) if part else -1)
         if not part:
-            open_to.append(_bits(p for p in PARTS if p == "train" or (source, p) not in codes))
+            open_to.append(_bits(p for p in SPLITS if p == "train" or (source, p) not in codes))
         else:
             open_to.append(_bits([part]) | (unnamed if part == "train" else 0))
     said, may = (np.array(values, dtype=np.int64)[code] for values in (told, open_to))
-    bound, free = np.full((2, units.max(initial=-1) + 1), _bits(PARTS))
+    bound, free = np.full((2, units.max(initial=-1) + 1), _bits(SPLITS))
     np.bitwise_and.at(bound, units[said >= 0], may[said >= 0])
     np.bitwise_and.at(free, units[said < 0], may[said < 0])
     # Where somebody of the unit has a place that cannot be chosen, that is the place of all.
@@ -139,7 +139,7 @@ def _choice(records: Sequence[Record], units: np.ndarray) -> tuple[np.ndarray, n
 
 
 def _bits(parts: Iterable[str]) -> int:
-    return sum(1 << PARTS.index(part) for part in parts)
+    return sum(1 << SPLITS.index(part) for part in parts)
 
 
 def _shares(bits: int, table: SplitTable) -> np.ndarray:
@@ -150,12 +150,12 @@ def _shares(bits: int, table: SplitTable) -> np.ndarray:
     shares = here * [0, table.validation, table.test]
     shares[TRAIN] = 1 - shares.sum()
     if shares[TRAIN] <= 0:
-        raise DataError("test and validation together leave nothing to train on", where="[split]")
+        raise DataError("test and validation together leave nothing to train on", location="[split]")
     return shares
 
 
 def _refuse_empty(part: np.ndarray, units: np.ndarray, table: SplitTable) -> None:
-    empty = [name for code, name in enumerate(PARTS) if not (part == code).any()]
+    empty = [name for code, name in enumerate(SPLITS) if not (part == code).any()]
     if table.test == 0:
         empty = [name for name in empty if name != "test"]
     if not empty:
@@ -164,9 +164,9 @@ def _refuse_empty(part: np.ndarray, units: np.ndarray, table: SplitTable) -> Non
     have = f"{len(part):,} pictures" + (
         f" in {groups:,} group{'s' * (groups > 1)}" if groups < len(part) else ""
     )
-    cure = "add pictures" if groups == len(part) else "add pictures of other groups"
+    hint = "add pictures" if groups == len(part) else "add pictures of other groups"
     raise DataError(
         f"no picture is left for {' and '.join(empty)}: there are {have}",
-        where="[split]",
-        cure=cure + (", or set test = 0" if empty == ["test"] else ""),
+        location="[split]",
+        hint=hint + (", or set test = 0" if empty == ["test"] else ""),
     )

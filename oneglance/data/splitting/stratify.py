@@ -25,10 +25,10 @@ class Spread:
     classes: int
 
     @classmethod
-    def over(cls, strata: Sequence[Sequence[str]]) -> Spread:
+    def over(cls, stratify_labels: Sequence[Sequence[str]]) -> Spread:
         kinds: dict[tuple[str, ...], int] = {}
         names: dict[str, int] = {}
-        kind = np.array([kinds.setdefault(tuple(row), len(kinds)) for row in strata], dtype=np.int64)
+        kind = np.array([kinds.setdefault(tuple(row), len(kinds)) for row in stratify_labels], dtype=np.int64)
         # Not a set: its order, and with it the last digit of a sum, would differ from run to run.
         pairs = [(k, names.setdefault(c, len(names))) for row, k in kinds.items() for c in dict.fromkeys(row)]
         return cls(kind, np.array(pairs, dtype=np.int64).reshape(-1, 2), len(names))

@@ -42,7 +42,7 @@ class CocoWriter(Writer):
             image |= {"width": item.size[0], "height": item.size[1]}
         for name, value in item.fields.items():
             if name in OWN or not is_plain(value):
-                self.cannot_say(f"the field {quoted(name)}", item.where)
+                self.cannot_say(f"the field {quoted(name)}", item.location)
             else:
                 image[name] = value
         images.append(image | self._asked(item))
@@ -78,7 +78,7 @@ class CocoWriter(Writer):
         }
         attributes = {name: value for name, value in box.attributes.items() if is_plain(value)}
         for name in box.attributes.keys() - attributes.keys():
-            self.cannot_say(f"the attribute {quoted(name)}", item.where)
+            self.cannot_say(f"the attribute {quoted(name)}", item.location)
         return {**said, "attributes": attributes} if attributes else said
 
     def finish(self) -> None:

@@ -51,7 +51,7 @@ class TableWriter(Writer):
         cells = {}
         for name, value in said.items():
             if name.strip() != name or not name or name.lower() in taken or not is_plain(value):
-                self.cannot_say(f"the {kind} {quoted(name)}", item.where)
+                self.cannot_say(f"the {kind} {quoted(name)}", item.location)
             else:
                 cells[name] = in_a_cell(value)
         return cells

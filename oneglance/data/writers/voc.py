@@ -33,7 +33,7 @@ class VocWriter(Writer):
         self.without_asked(item)
         if item.seen is None and (item.image != item.name or not item.part):
             what = "a picture elsewhere" if item.part else "a picture of no part"
-            self.cannot_say(f"{what} whose boxes nobody looked for", item.where)
+            self.cannot_say(f"{what} whose boxes nobody looked for", item.location)
             return
         if item.part:
             self._lists.setdefault(item.part, []).append(item.stem)
@@ -56,7 +56,7 @@ class VocWriter(Writer):
         if not self.labelled(box, item) or not self._sayable("the class", box.label, item):
             return
         if box.x1 - box.x0 <= 1 or box.y1 - box.y0 <= 1:
-            self.cannot_say("a box of one pixel or less", item.where)
+            self.cannot_say("a box of one pixel or less", item.location)
             return
         found = SubElement(page, "object")
         _add(found, "name", box.label)
@@ -80,12 +80,12 @@ class VocWriter(Writer):
         what = f"the attribute {quoted(name)}"
         if isinstance(value, str | int | float):
             return self._sayable(what, name + str(value), item)
-        self.cannot_say(what, item.where)
+        self.cannot_say(what, item.location)
         return False
 
     def _sayable(self, what: str, text: str, item: Item) -> bool:
         if NO_XML.search(text):
-            self.cannot_say(f"{what} with a control character", item.where)
+            self.cannot_say(f"{what} with a control character", item.location)
             return False
         return True
 

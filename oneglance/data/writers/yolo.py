@@ -33,21 +33,21 @@ class YoloWriter(Writer):
         self.without_fields(item)
         self.without_asked(item)
         if not item.part:
-            self.cannot_say("a picture of no part", item.where, "it goes to train")
+            self.cannot_say("a picture of no part", item.location, "it goes to train")
         self._parts.add(VAL[item.part or "train"])
         boxes = item.seen.boxes if item.seen else ()
         if item.seen is None:
             effect = "it reads as if there were none"
-            self.cannot_say("a picture whose boxes nobody looked for", item.where, effect)
+            self.cannot_say("a picture whose boxes nobody looked for", item.location, effect)
         file = self.out / "labels" / VAL[item.part or "train"] / f"{item.stem}.txt"
         make_folder(file.parent)
         write_text(file, "".join(self._line(box, item) for box in boxes if self._sayable(box, item)))
 
     def _sayable(self, box: Box, item: Item) -> bool:
         for name in box.attributes:
-            self.cannot_say(f"the attribute {quoted(name)}", item.where)
+            self.cannot_say(f"the attribute {quoted(name)}", item.location)
         if box.ignore:
-            self.cannot_say("a region to ignore", item.where)
+            self.cannot_say("a region to ignore", item.location)
         return self.labelled(box, item) and not box.ignore
 
     def _line(self, box: Box, item: Item) -> str:

@@ -52,7 +52,7 @@ def baselines(
     known = {
         name: Known(task, experiment.train.answers(name), experiment.validation.answers(name))
         for name, task in experiment.tasks.items()
-        if not task.has_places and task.views == 1
+        if not task.is_spatial and task.views == 1
     }
     for done, (family, name, view, fit) in enumerate(ways, 1):
         screen.progress(done, len(ways), f"baselines: {name}")
@@ -68,7 +68,7 @@ def baselines(
 
 def _with_places(experiment: ExperimentData, screen: Screen) -> Iterator[Baseline]:
     for name, task in experiment.tasks.items():
-        if not task.has_places:
+        if not task.is_spatial:
             continue
         screen.progress(1, 1, f"baselines: {WINDOWS}")
         began = time.perf_counter()
@@ -207,4 +207,6 @@ def _known_skill(baseline: Baseline) -> float:
 
 def never(experiment: ExperimentData, task: Task) -> list[Any]:
     """The constant answer about each picture of the test part."""
-    return [task.place_back(task.constant(1)[0], place) for place in experiment.placements(experiment.test)]
+    return [
+        task.to_image(task.constant_baseline(1)[0], place) for place in experiment.placements(experiment.test)
+    ]

@@ -23,7 +23,7 @@ MANY = 20_000  # training pictures that clusters are found in, at most
 
 def single_classes(task: Task, answers: Sequence[Any | None]) -> list[str] | None:
     """The class of every answer, "" where nobody looked; None for a task that has not one class each."""
-    found = [() if answer is None else tuple(task.strata(answer)) for answer in answers]
+    found = [() if answer is None else tuple(task.stratify_labels(answer)) for answer in answers]
     whole = all(
         len(classes) == 1 for classes, answer in zip(found, answers, strict=True) if answer is not None
     )

@@ -26,8 +26,8 @@ from oneglance.nn.feature_shape import Shape
 from oneglance.task import Prediction, Task
 from oneglance.training.checkpoint_selection import Choice, resamples
 from oneglance.training.data_loader import Batches
-from oneglance.training.feature_cache import Remembered
-from oneglance.training.loop import Learner, known_mean, learn
+from oneglance.training.feature_cache import FeatureCache
+from oneglance.training.loop import Learner, labelled_mean, learn
 from oneglance.training.trainer import task_values
 
 STEPS, EPOCHS = 800, 60  # of a head, at most
@@ -87,8 +87,8 @@ def _skills(known: Known, task: Task, raw: np.ndarray, weights: np.ndarray) -> n
     if not rows:
         return np.full(len(weights), np.nan)
     found = task_values(task, task.decode(raw[rows]), known.validation, rows, weights)
-    never = task_values(task, task.constant(len(rows)), known.validation, rows)[0]
-    return np.array([task.skill(each[task.deciding], never[task.deciding]) for each in found])
+    never = task_values(task, task.constant_baseline(len(rows)), known.validation, rows)[0]
+    return np.array([task.skill(each[task.primary_metric], never[task.primary_metric]) for each in found])
 
 
 # By the task's own head.
@@ -104,7 +104,7 @@ def head(known: Known, rows: Rows, hidden: Sequence[int] = (), seed: int = 0) ->
     places = np.split(np.arange(sum(counts)), np.cumsum(counts)[:-1])
     chosen = np.array([answer is not None for answer in known.train])
     places[0] = places[0][chosen] if chosen.any() and task.answered_by else places[0]
-    store = Remembered(np.arange(sum(counts)), rows.whole)
+    store = FeatureCache(np.arange(sum(counts)), rows.whole)
     said = [*known.train, *known.validation, *([None] * counts[2])]
     batch, width = min(256, max(16, len(places[0]) // 8)), rows.train.shape[1]
     cpu = torch.device("cpu")
@@ -178,7 +178,7 @@ def boosted(known: Known, rows: Rows, seed: int = 0) -> Fitted:
 def _mean_loss(task: Task, raw: np.ndarray, target: Mapping[str, Tensor]) -> tuple[float, np.ndarray]:
     """(mean loss, its gradient [n, width]) of ``raw`` [n, width]."""
     x = torch.tensor(raw, dtype=torch.float32, requires_grad=True)
-    loss = known_mean(*task.loss(x, target))
+    loss = labelled_mean(*task.loss(x, target))
     loss.backward()  # type: ignore[no-untyped-call]
     assert x.grad is not None
     return float(loss.detach()), x.grad.double().numpy()

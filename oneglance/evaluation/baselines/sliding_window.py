@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from oneglance.data.dataset import Part
+from oneglance.data.dataset import SplitData
 from oneglance.data.images.letterbox import Fit
 from oneglance.detection.box_ops import iou, suppress
 from oneglance.evaluation.baselines.estimators import Fitted, Known, finished
@@ -58,7 +58,7 @@ def sliding(experiment: ExperimentData, task: Task) -> Fitted | None:
     fitted = finished(Known(task, [], validation.answers(task.name)), task, *raws)
     places = experiment.placements(test)
     fitted.predictions = [
-        fitted.task.place_back(told, place) for told, place in zip(fitted.predictions, places, strict=True)
+        fitted.task.to_image(told, place) for told, place in zip(fitted.predictions, places, strict=True)
     ]
     return fitted
 
@@ -122,7 +122,7 @@ class Detector:
         return self.windows.logits(maps, label, line[0]) + np.float32(line[1])
 
     @torch.inference_mode()
-    def raw(self, experiment: ExperimentData, part: Part, usual: np.ndarray) -> np.ndarray:
+    def raw(self, experiment: ExperimentData, part: SplitData, usual: np.ndarray) -> np.ndarray:
         """As the task's head gives it, the surest windows that are left by suppression: float32
         [n, FOUND, columns]; ``usual`` [columns] is what stands there of anything else.
         """

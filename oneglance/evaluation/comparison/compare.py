@@ -33,12 +33,12 @@ from oneglance.evaluation.comparison.variants import Answers
 from oneglance.evaluation.reports.comparison import write_page
 from oneglance.progress import Screen
 from oneglance.run_folder import RunFolder
-from oneglance.task import Prediction, Task, learn_all
+from oneglance.task import Prediction, Task, fit_targets
 
 TRAINED = ("joint", "single", "single_same_size")  # words of --only that train networks
 USUAL = ("joint", "single", *FAMILIES, "constant")  # what is done without --only
 WORDS = (*USUAL, "single_same_size")
-LITMUS = "rlw"  # random weights: a balancer that is no better than these does not help
+CONTROL = "rlw"  # random weights: a balancer that is no better than these does not help
 SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 Draws = dict[str, np.ndarray]  # [seeds, 1 + resamples] by task
@@ -89,15 +89,15 @@ def plan(
         ConfigError: a word that means nothing.
     """
     if seeds < 1:
-        raise ConfigError(f"{seeds} seeds are none", where="--seeds", cure="write 1 or more; 5 is good")
+        raise ConfigError(f"{seeds} seeds are none", location="--seeds", hint="write 1 or more; 5 is good")
     for word in only:
         if word not in WORDS:
-            raise ConfigError(f'has no "{word}".{nearest(word, WORDS)}', where="--only")
+            raise ConfigError(f'has no "{word}".{nearest(word, WORDS)}', location="--only")
     for name in balancers:
         balancer.build_balancer(name, {})
     wanted = list(dict.fromkeys(balancers))
-    if wanted and LITMUS in balancer.names() and LITMUS not in wanted:
-        wanted.append(LITMUS)
+    if wanted and CONTROL in balancer.names() and CONTROL not in wanted:
+        wanted.append(CONTROL)
     found = Plan(
         seeds,
         tuple(only) or USUAL,
@@ -106,7 +106,7 @@ def plan(
         tuple(tuple(group) for group in groups),
     )
     if groups and not found.both:
-        raise ConfigError("need joint and single networks", where="--groups", cure="add both to --only")
+        raise ConfigError("need joint and single networks", location="--groups", hint="add both to --only")
     return found
 
 
@@ -118,7 +118,7 @@ def seconds(written: str) -> float:
     """
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh])\s*", written)
     if found is None or not float(found[1]):
-        raise ConfigError(f'is "{written}"', where="--budget", cure="write a time such as 90s, 30m or 2h")
+        raise ConfigError(f'is "{written}"', location="--budget", hint="write a time such as 90s, 30m or 2h")
     return float(found[1]) * SECONDS[found[2]]
 
 
@@ -146,7 +146,7 @@ class Comparison:
 
     def __init__(self, experiment: ExperimentData, out: Path, wanted: Plan, screen: Screen) -> None:
         self.experiment, self.out, self.plan, self.screen = experiment, out, wanted, screen
-        if wrong := learn_all(experiment.tasks, experiment.train.answers):
+        if wrong := fit_targets(experiment.tasks, experiment.train.answers):
             raise DataError("\n".join(map(str, wrong)))
         self.groups = [record.group for record in experiment.test.records]
         self.answers = {name: experiment.test.answers(name) for name in experiment.tasks}
@@ -324,7 +324,7 @@ class Comparison:
     def _task(self, name: str, task: Task, equal: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         found: dict[str, Any] = {
             "type": task.type,
-            "metric": task.deciding,
+            "metric": task.primary_metric,
             "best": task.best,
             "unit": getattr(task, "unit", ""),
         }
@@ -352,15 +352,15 @@ class Comparison:
     def _balancers(self) -> dict[str, Any]:
         """Of each, its scores and whether it beats random weights beyond noise."""
         found: dict[str, Any] = {}
-        litmus = self.arms.get(f"balancer {LITMUS}")
+        litmus = self.arms.get(f"balancer {CONTROL}")
         for name in self.plan.balancers:
             arm = self.arms.get(f"balancer {name}")
             if arm is None:
                 continue
             entry: dict[str, Any] = {"tasks": {n: self._score(n, drawn) for n, drawn in arm.draws.items()}}
-            if litmus is not None and name != LITMUS:
+            if litmus is not None and name != CONTROL:
                 change, helps = significance.beats(self.experiment.tasks, arm.draws, litmus.draws)
-                entry |= {"error_change": vars(change), "against": LITMUS, "helps": helps}
+                entry |= {"error_change": vars(change), "against": CONTROL, "helps": helps}
             found[name] = entry
         return found
 
@@ -388,7 +388,7 @@ class Comparison:
             notes.append("one seed: the intervals tell how pictures vary, not how trainings do")
         elif trained and seeds < 5:
             notes.append(f"{seeds} seeds: intervals are wide, as few seeds tell little; 5 are good")
-        if self.plan.balancers and LITMUS not in balancer.names():
+        if self.plan.balancers and CONTROL not in balancer.names():
             notes.append("no litmus test of the balancers: there are no random weights to compare with")
         if "single_same_size" in self.plan.only and self.smaller is None:
             notes.append(self._no_smaller())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from oneglance.config import Config
-from oneglance.data.dataset import Dataset, Part, load_dataset
+from oneglance.data.dataset import Dataset, SplitData, load_dataset
 from oneglance.data.images.decode import Limits
 from oneglance.data.images.decoded_cache import open_canvases
 from oneglance.data.images.letterbox import Fit, Placement
@@ -24,9 +24,9 @@ class ExperimentData:
     dataset: Dataset
     store: PictureStore
     unreadable: int
-    train: Part
-    validation: Part
-    test: Part
+    train: SplitData
+    validation: SplitData
+    test: SplitData
 
     @classmethod
     def load(cls, config: Config, screen: Screen) -> ExperimentData:
@@ -39,7 +39,7 @@ class ExperimentData:
         dataset = load_dataset(config, list(tasks.values()), screen.progress)
         for line in summary(dataset.problems):
             screen.say(line)
-        parts = dataset.parts
+        parts = dataset.splits
         rows = [*parts.train.tolist(), *parts.validation.tolist(), *parts.test.tolist()]
         store = open_canvases(
             [dataset.records[row].image for row in rows],
@@ -57,14 +57,14 @@ class ExperimentData:
             "validation": len(parts.train),
             "test": len(parts.train) + len(parts.validation),
         }
-        chosen = {name: dataset.part(name, start, store.failures) for name, start in starts.items()}
+        chosen = {name: dataset.split(name, start, store.failures) for name, start in starts.items()}
         return cls(config, tasks, dataset, store, len(store.failures), **chosen)
 
-    def placements(self, part: Part) -> list[Placement]:
+    def placements(self, part: SplitData) -> list[Placement]:
         """How each picture of a part lies on its canvas."""
         fit = Fit.declared(self.config)
         return [fit.place(width, height) for width, height in self.store.sizes(part.rows).tolist()]
 
-    def steps(self, part: Part) -> int:
+    def steps(self, part: SplitData) -> int:
         """Of one epoch."""
         return max(1, -(-len(part.rows) // self.config.training.batch))

@@ -295,7 +295,7 @@ def look(config: Config, runs: Path, seeds: int, losers: Sequence[str]) -> Known
         [run.history() for run in joint],
         sum(long) / len(long),
         {
-            name: own_part(network, places=tasks[name].has_places)
+            name: own_part(network, places=tasks[name].is_spatial)
             for name in losers
             if name not in config.training.private_stage
         },

@@ -15,7 +15,7 @@ import numpy as np
 from oneglance import config as configuration
 from oneglance.atomic_files import write_json
 from oneglance.config import BackboneTable, Config
-from oneglance.data.dataset import Part
+from oneglance.data.dataset import SplitData
 from oneglance.errors import DivergedError, RunError, StoppedError
 from oneglance.evaluation.comparison.experiment_data import ExperimentData
 from oneglance.evaluation.comparison.peak_memory import peak_memory
@@ -72,7 +72,7 @@ def variant(
             f"backbone.options={inline(backbone.options)}",
         ]
     overrides = (*config.overrides, *changes)
-    return configuration.parse(config.text, base=config.base, where=config.file, overrides=overrides)
+    return configuration.parse(config.text, base=config.base, location=config.file, overrides=overrides)
 
 
 def without_others(config: Config, names: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -114,11 +114,11 @@ def inline(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def answered(part: Part, tasks: Sequence[str]) -> Part:
+def answered(part: SplitData, tasks: Sequence[str]) -> SplitData:
     """The pictures with an answer to one of ``tasks``; all of them where they need none."""
     told = zip(*(part.answers(task) for task in tasks), strict=True)
     rows = [row for row, answers in enumerate(told) if any(answer is not None for answer in answers)]
-    return Part([part.records[row] for row in rows], part.rows[rows]) if rows else part
+    return SplitData([part.records[row] for row in rows], part.rows[rows]) if rows else part
 
 
 def epochs_alone(experiment: ExperimentData, epochs: int, tasks: Sequence[str]) -> int:
@@ -161,7 +161,9 @@ def trained(
             session.resume()
             session.run()
     except StoppedError as error:
-        raise StoppedError(error.what, where=path.name, cure="the same command goes on from here") from None
+        raise StoppedError(
+            error.what, location=path.name, hint="the same command goes on from here"
+        ) from None
     except DivergedError as error:
         if not folder.finished:
             raise
@@ -201,8 +203,8 @@ def _folder(experiment: ExperimentData, path: Path, config: Config) -> RunFolder
     if not same:
         raise RunError(
             "was trained with another configuration or other data",
-            where=str(path),
-            cure="compare anew with another --out",
+            location=str(path),
+            hint="compare anew with another --out",
         )
     return folder
 
@@ -247,7 +249,7 @@ def ask(experiment: ExperimentData, run: RunFolder, screen: Screen) -> Answers:
     return Answers(dict(predictor.tasks), told, seconds(run), peak_mb(run), parameters, ms)
 
 
-def chunks(store: PictureStore, part: Part) -> Iterator[tuple[int, np.ndarray]]:
+def chunks(store: PictureStore, part: SplitData) -> Iterator[tuple[int, np.ndarray]]:
     """(place of the first, uint8 canvases [k, h, w, 3]) of a part, a few at a time."""
     for start in range(0, len(part.rows), BATCH):
         yield start, store.gather(part.rows[start : start + BATCH])

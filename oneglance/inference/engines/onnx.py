@@ -15,7 +15,7 @@ import numpy as np
 from oneglance import __version__
 from oneglance.config import Config, read_table
 from oneglance.errors import ConfigError, RunError
-from oneglance.inference.engine import Engine, Looked
+from oneglance.inference.engine import Engine, EngineOutput
 from oneglance.inference.novelty import Novelty
 from oneglance.inference.parallel_passes import threads, threads_of_each
 from oneglance.task import Task, build_tasks
@@ -54,12 +54,12 @@ class OnnxEngine(Engine):
         self.on_gpu = session.get_providers()[0] != CPU
         self.outputs = [VECTORS, *map(output_name, tasks)]
 
-    def look(self, canvases: np.ndarray) -> Looked:
+    def forward(self, canvases: np.ndarray) -> EngineOutput:
         """See ``Engine``."""
         vectors, *raw = self.session.run(self.outputs, {INPUT: np.ascontiguousarray(canvases)})
-        return Looked(vectors, dict(zip(self.tasks, raw, strict=True)))
+        return EngineOutput(vectors, dict(zip(self.tasks, raw, strict=True)))
 
-    def alone(self, threads: int) -> OnnxEngine:
+    def latency_mode(self, threads: int) -> OnnxEngine:
         """See ``Engine``. How many threads a pass takes is a matter of the session."""
         own = self.session.get_session_options().intra_op_num_threads
         if self._anew is None or self.on_gpu or threads <= own:
@@ -78,20 +78,22 @@ def open_file(path: Path, device: str = "auto", lanes: int = 0) -> tuple[OnnxEng
         ConfigError: no such device here.
     """
     if not path.is_file():
-        raise RunError("there is no such file", where=str(path), cure=ANEW)
+        raise RunError("there is no such file", location=str(path), hint=ANEW)
     lanes = lanes or lanes_for(device)
-    anew = partial(open_session, str(path), device, where=str(path))
+    anew = partial(open_session, str(path), device, location=str(path))
     session = anew(threads_of_each(lanes))
     text = session.get_modelmeta().custom_metadata_map.get(KEY)
     if text is None:
         raise RunError(
-            "was not written by oneglance: it does not say what its answers mean", where=str(path), cure=ANEW
+            "was not written by oneglance: it does not say what its answers mean",
+            location=str(path),
+            hint=ANEW,
         )
     with _whole(path):
         contents = unpacked(text, str(path))
         engine = OnnxEngine(session, list(contents.tasks), lanes, anew)
         width, height = contents.config.backbone.canvas
-        looked = engine.look(np.zeros((1, height, width, 3), dtype=np.uint8))
+        looked = engine.forward(np.zeros((1, height, width, 3), dtype=np.uint8))
         for name, task in contents.tasks.items():
             task.decode(looked.raw[name])
         if contents.novelty is not None:
@@ -108,7 +110,7 @@ def lanes_for(device: str) -> int:
     return threads() if providers(device)[0] == CPU else 1
 
 
-def open_session(model: str | bytes, device: str, threads: int, *, where: str) -> Any:
+def open_session(model: str | bytes, device: str, threads: int, *, location: str) -> Any:
     """A session for a file, or for what would be in it, whose passes take so many threads.
 
     Raises:
@@ -127,7 +129,7 @@ def open_session(model: str | bytes, device: str, threads: int, *, where: str) -
     try:
         return onnxruntime.InferenceSession(model, options, providers=engines)
     except Exception:  # its errors have no common class
-        raise RunError("is damaged, or newer than ONNX Runtime here", where=where, cure=ANEW) from None
+        raise RunError("is damaged, or newer than ONNX Runtime here", location=location, hint=ANEW) from None
 
 
 def providers(device: str) -> list[str]:
@@ -155,7 +157,9 @@ def _whole(path: Path) -> Iterator[None]:
     try:
         yield
     except Exception:  # a foreign file may fail anywhere, in ONNX Runtime too
-        raise RunError("is damaged, or of another version of oneglance", where=str(path), cure=ANEW) from None
+        raise RunError(
+            "is damaged, or of another version of oneglance", location=str(path), hint=ANEW
+        ) from None
 
 
 # What stands in the metadata.
@@ -176,11 +180,11 @@ def packed(config: Config, tasks: Mapping[str, Task], novelty: Novelty | None) -
     )
 
 
-def unpacked(text: str, where: str) -> Contents:
+def unpacked(text: str, location: str) -> Contents:
     """The mirror of ``packed``."""
     found = json.loads(text)
-    config: Config = read_table(Config, {"sources": [{}], **found["config"]}, where=where)
-    tasks = build_tasks(config.tasks, where)
+    config: Config = read_table(Config, {"sources": [{}], **found["config"]}, location=location)
+    tasks = build_tasks(config.tasks, location)
     for name, task in tasks.items():
         task.restore(found["tasks"][name])
     kept = found["novelty"]

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from oneglance.config import Config
 from oneglance.data.images.decoded_cache import cache_folder
-from oneglance.inference.engine import Engine, Looked
-from oneglance.inference.parallel_passes import Lanes, threads, threads_of_each
+from oneglance.inference.engine import Engine, EngineOutput
+from oneglance.inference.parallel_passes import ParallelPasses, threads, threads_of_each
 from oneglance.network import Network
 from oneglance.nn.allocator import keep_freed_memory
 from oneglance.nn.device import faster_precision, pick_device, precise
@@ -43,21 +43,21 @@ class TorchEngine(Engine):
             ConfigError: no such device here.
         """
         keep_freed_memory()
-        where = pick_device(device)
-        network = network.to(where).eval()
+        location = pick_device(device)
+        network = network.to(location).eval()
         wanted = precision or config.training.precision
         if wanted == "auto":
             width, height = config.backbone.canvas
             example = np.zeros((BATCH, height, width, 3), np.uint8)
-            in_each = {name: Lanes(cls(network, where, name, lanes)) for name in ("fp32", "bf16")}
+            in_each = {name: ParallelPasses(cls(network, location, name, lanes)) for name in ("fp32", "bf16")}
             wanted = faster_precision(
-                lambda name: in_each[name].look(example),
-                where,
+                lambda name: in_each[name].forward(example),
+                location,
                 key=f"predict in {in_each['fp32'].engine.lanes} lanes | "
                 f"{config.backbone.name} {config.backbone.options} {config.backbone.size}",
                 memory=cache_folder(config.cache) / "precision.json",
             )
-        return cls(network, where, wanted, lanes)
+        return cls(network, location, wanted, lanes)
 
     def settle(self) -> None:
         """See ``Engine``. How many threads torch takes is a setting of each thread, and of those yet to come:
@@ -70,12 +70,12 @@ class TorchEngine(Engine):
         after.join()
 
     @torch.inference_mode()
-    def look(self, canvases: np.ndarray) -> Looked:
+    def forward(self, canvases: np.ndarray) -> EngineOutput:
         """See ``Engine``."""
         pictures = torch.from_numpy(canvases).permute(0, 3, 1, 2).to(self.device)
         with precise(self.precision, self.device):
-            vectors, raw = self.network.look(pictures)
-        return Looked(plain(vectors), {name: plain(value) for name, value in raw.items()})
+            vectors, raw = self.network.forward_with_features(pictures)
+        return EngineOutput(plain(vectors), {name: plain(value) for name, value in raw.items()})
 
 
 def plain(values: Tensor) -> np.ndarray:

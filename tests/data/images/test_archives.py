@@ -129,7 +129,7 @@ def test_a_damaged_archive_is_told(tmp_path: Path, name: str, write: Writer) -> 
         there["b.png"].load()
     with pytest.raises(DataError, match="is damaged or no such archive") as error:
         list(members(path))
-    assert error.value.where == name
+    assert error.value.location == name
     path.write_bytes(b"no archive at all")
     with pytest.raises(DataError, match="damaged"):
         list(members(path))

@@ -16,7 +16,7 @@ from PIL import Image, ImageFile
 from support.strange_refs import Broken, Drawn, Missing
 
 from oneglance.data.images.decode import Limits, canvas_of, open_upright
-from oneglance.data.images.letterbox import RIM, Fit, Placement
+from oneglance.data.images.letterbox import PADDING, Fit, Placement
 from oneglance.errors import PictureError
 
 LIMITS = Limits()
@@ -102,7 +102,7 @@ def test_the_orientations_of_a_real_picture_agree(shared: Path) -> None:
 
 
 def test_a_hint_makes_a_jpeg_smaller_but_not_too_small() -> None:
-    image = open_upright(stored(6, "JPEG", side=1200), LIMITS, hint=100)
+    image = open_upright(stored(6, "JPEG", side=1200), LIMITS, least_side=100)
     assert 100 <= max(image.size) < 300
     assert image.width > image.height
     assert open_upright(stored(6, "JPEG", side=1200), LIMITS).size == (1200, 800)
@@ -225,7 +225,7 @@ def test_limits_are_checked_before_decoding() -> None:
     with pytest.raises(PictureError) as caught:
         open_upright(header_of_png(30000, 30000), LIMITS)
     assert caught.value.what == "is 30000×30000 pixels, more than the 200 megapixels allowed"
-    assert caught.value.cure == "raise [pictures] megapixels"
+    assert caught.value.hint == "raise [pictures] megapixels"
     with pytest.raises(PictureError, match="is 3 megabytes, more than the 2 megabytes allowed"):
         open_upright(bytes(3_000_000), Limits(megabytes=2))
     with pytest.raises(PictureError, match="megapixels"):
@@ -297,7 +297,7 @@ def test_a_ref_that_fails_is_named() -> None:
     ):
         with pytest.raises(PictureError, match=reason) as caught:
             canvas_of(ref, Fit(16), LIMITS)
-        assert caught.value.where == ref.name
+        assert caught.value.location == ref.name
 
 
 # ---- arrays
@@ -340,7 +340,7 @@ def test_a_picture_of_the_right_size_is_not_touched() -> None:
 def test_letterbox_has_a_grey_rim_and_crop_has_none() -> None:
     white = Image.new("RGB", (200, 100), (255, 255, 255))
     letterboxed = Fit(64).canvas(white)
-    assert (letterboxed[:16] == RIM).all() and (letterboxed[48:] == RIM).all()
+    assert (letterboxed[:16] == PADDING).all() and (letterboxed[48:] == PADDING).all()
     assert (letterboxed[16:48] == 255).all()
     assert (Fit(64, "crop").canvas(white) == 255).all()
 
@@ -349,7 +349,7 @@ def test_a_rectangle_is_width_by_height() -> None:
     white = Image.new("RGB", (200, 100), (255, 255, 255))
     assert (Fit((64, 32)).canvas(white) == np.full((32, 64, 3), 255)).all()
     beside = Fit((128, 32)).canvas(white)  # as high as the canvas, so it leaves room left and right
-    assert (beside[:, :32] == RIM).all() and (beside[:, 96:] == RIM).all()
+    assert (beside[:, :32] == PADDING).all() and (beside[:, 96:] == PADDING).all()
     assert (beside[:, 32:96] == 255).all()
     two = np.repeat(np.array([[[9, 9, 9]], [[200, 200, 200]]], np.uint8), 100, axis=0).repeat(100, axis=1)
     middle = Fit((50, 20), "crop").canvas(Image.fromarray(two))  # 100 x 200: only its middle rows fit
@@ -403,7 +403,7 @@ def test_placement(fit: Fit, width: int, height: int) -> None:
 def test_boxes_go_to_the_canvas_and_back(fit: Fit, width: int, height: int, boxes: list[tuple]) -> None:
     there = np.array(boxes, np.float32).reshape(-1, 4)
     place = fit.place(width, height)
-    back = place.to_picture(place.to_canvas(there))
+    back = place.to_image(place.to_canvas(there))
     assert back.shape == there.shape
     assert np.allclose(back, there, atol=1e-6 * max(width, height, 1000))
 

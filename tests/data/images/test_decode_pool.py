@@ -15,7 +15,7 @@ from oneglance.data.images.letterbox import Fit
 from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError
 from oneglance.parallel.cpus import processors
-from oneglance.parallel.process_pool import Workers
+from oneglance.parallel.process_pool import ProcessPool
 
 FIT, LIMITS = Fit(16), Limits()
 
@@ -107,7 +107,7 @@ def test_hostile_files_cost_only_themselves(shared: Path) -> None:
     hostile = [HostileFile(path) for path in sorted((shared / "data/own_pictures/hostile").iterdir())]
     assert len(hostile) == 20
     refs: list[ImageRef] = [ref for pair in zip(hostile, map(Drawn, range(20)), strict=True) for ref in pair]
-    with Workers(Decode(FIT, LIMITS), crashed, 2, chunk_of(FIT), 2_000_000_000, seconds=10) as crew:
+    with ProcessPool(Decode(FIT, LIMITS), crashed, 2, chunk_of(FIT), 2_000_000_000, seconds=10) as crew:
         found = list(crew.map(refs))
     assert colours(found[1::2]) == list(range(20))
     assert all(isinstance(item, Canvas | PictureError) for item in found)

@@ -1,4 +1,4 @@
-"""What is wrong with the data as a whole is told with its place and its cure, and often enough is enough."""
+"""What is wrong with the data as a whole is told with its location and a hint, and often enough is enough."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from oneglance.data.inspection import checks
 from oneglance.data.inspection.checks import check, summary, without_unreadable
 from oneglance.data.inspection.missing_files import absent, missing_pictures
 from oneglance.data.record import Record
-from oneglance.data.splitting.split import PARTS, Parts
+from oneglance.data.splitting.split import SPLITS, SplitIndices
 from oneglance.errors import PictureError, Problem
 
 QUESTIONS = [word("kind")]
 
 
-def parts(names: Sequence[str]) -> Parts:
-    return Parts(*(np.flatnonzero([name == part for name in names]) for part in PARTS))
+def parts(names: Sequence[str]) -> SplitIndices:
+    return SplitIndices(*(np.flatnonzero([name == part for name in names]) for part in SPLITS))
 
 
 def kinds(words: str, **keys: Any) -> list[Record]:
@@ -53,7 +53,7 @@ def test_good_data_have_no_problem(tmp_path: Path) -> None:
     good = kinds("abababab")
     digests = [b"%d" % n for n in range(8)]
     names = ["train"] * 4 + ["validation"] * 2 + ["test"] * 2
-    assert check(good, QUESTIONS, parts=parts(names), digests=digests) == []
+    assert check(good, QUESTIONS, splits=parts(names), digests=digests) == []
 
 
 def test_every_check_is_run() -> None:
@@ -93,7 +93,7 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     there, (first, second) = missing_pictures(records)
     assert there == records[:2]
     assert 'a.csv:4  the picture "b/3.jpg" is not there — its folder is not there either' in str(first)
-    assert second.where == "a.csv:5"
+    assert second.location == "a.csv:5"
 
 
 def test_pictures_without_rows_are_counted_with_one_example(tmp_path: Path) -> None:
@@ -139,19 +139,19 @@ def test_unreadable_pictures_are_named_with_row_reason_and_count() -> None:
 
 def test_a_class_with_one_picture_is_told() -> None:
     problems = check(kinds("aabbc"), QUESTIONS)
-    assert [problem.where for problem in problems] == ['kind "c"']
+    assert [problem.location for problem in problems] == ['kind "c"']
     assert problems[0].kind == "rare class"
     assert not problems[0].fatal
 
 
 def test_a_class_that_is_absent_from_a_part_is_told() -> None:
     names = ["train", "train", "train", "validation", "test", "validation", "validation"]
-    problems = check(kinds("aababba"), QUESTIONS, parts=parts(names))
+    problems = check(kinds("aababba"), QUESTIONS, splits=parts(names))
     assert of_kind(problems, "class not scored") == [
         'kind "a"  is in no picture of test (4 in all) — it is not scored there; add pictures of it'
     ]
     names = ["train", "train", "validation", "validation", "test", "test", "train"]
-    problems = check(kinds("aababba", group="g"), QUESTIONS, parts=parts(names))
+    problems = check(kinds("aababba", group="g"), QUESTIONS, splits=parts(names))
     assert of_kind(problems, "class never learned") == [
         'kind "b"  is in no picture of train (3 in all) — it cannot be learned; add pictures of other groups'
     ]
@@ -159,16 +159,16 @@ def test_a_class_that_is_absent_from_a_part_is_told() -> None:
 
 
 def test_a_class_is_not_missed_in_a_part_that_does_not_exist() -> None:
-    problems = check(kinds("abab"), QUESTIONS, parts=parts(["train", "train", "validation", "validation"]))
+    problems = check(kinds("abab"), QUESTIONS, splits=parts(["train", "train", "validation", "validation"]))
     assert problems == []
 
 
 def test_a_task_without_answers_to_learn_from_stops_everything() -> None:
     names = ["train", "train", "validation", "test", "test"]
-    problems = check(kinds("..aba"), QUESTIONS, parts=parts(names))
+    problems = check(kinds("..aba"), QUESTIONS, splits=parts(names))
     told = [p for p in problems if p.kind == "task absent"]
     assert [(p.what, p.fatal) for p in told] == [("has no answer in the train part", True)]
-    problems = check(kinds("ab..."), QUESTIONS, parts=parts(names))
+    problems = check(kinds("ab..."), QUESTIONS, splits=parts(names))
     told = [p for p in problems if p.kind == "task absent"]
     assert [(p.what, p.fatal) for p in told] == [
         ("has no answer in the validation part", False),
@@ -177,20 +177,22 @@ def test_a_task_without_answers_to_learn_from_stops_everything() -> None:
 
 
 def test_classes_that_are_at_hand_are_not_asked_for_again() -> None:
-    assert [p.where for p in check(kinds("abab"), [], classes=[("one",), ("two",), ("two",), ()])] == ["one"]
+    assert [p.location for p in check(kinds("abab"), [], classes=[("one",), ("two",), ("two",), ()])] == [
+        "one"
+    ]
 
 
 def test_a_constant_is_nothing_to_learn_whatever_its_type() -> None:
     records = [row(n, str(n), kind="a", price=3.0) for n in range(4)]
     problems = check(records, [word("kind"), amount("price")])
-    assert [p.where for p in problems if p.kind == "constant"] == ["kind", "price"]
+    assert [p.location for p in problems if p.kind == "constant"] == ["kind", "price"]
     assert not any(problem.fatal for problem in problems)
 
 
 def test_a_group_in_two_parts_is_told() -> None:
     records = kinds("abab", group="g1") + kinds("abab")
     names = ["train", "test", "train", "test"] * 2
-    assert of_kind(check(records, QUESTIONS, parts=parts(names)), "divided group") == [
+    assert of_kind(check(records, QUESTIONS, splits=parts(names)), "divided group") == [
         'group "g1"  is in train and test — scores look better than they are: '
         "correct the split that the data give"
     ]
@@ -200,7 +202,7 @@ def test_identical_pictures_in_two_parts_are_counted_with_one_example() -> None:
     records = kinds("abababab")
     names = ["train", "train", "train", "train", "validation", "validation", "test", "test"]
     digests = [b"a", b"b", b"a", None, b"c", None, b"a", b"b"]
-    assert of_kind(check(records, QUESTIONS, parts=parts(names), digests=digests), "identical pictures") == [
+    assert of_kind(check(records, QUESTIONS, splits=parts(names), digests=digests), "identical pictures") == [
         "train and test  share 2 identical pictures (p2 = p8, …) — "
         "scores look better than they are: take the copies out of one of the two"
     ]
@@ -221,7 +223,7 @@ def test_problems_of_one_kind_are_told_together_the_fatal_first() -> None:
 
 
 def test_of_unreadable_pictures_some_are_named_and_all_counted() -> None:
-    failures = [PictureError("is cut short", where=f"{n}.jpg") for n in range(5)]
+    failures = [PictureError("is cut short", location=f"{n}.jpg") for n in range(5)]
     assert without_unreadable(failures, 1200) == [
         "0.jpg  is cut short — left out",
         "    and 4 more: 1.jpg is cut short; 2.jpg is cut short; …",

@@ -17,7 +17,7 @@ from oneglance.config import load, parse
 from oneglance.data.images.references import FileImage
 from oneglance.data.inspection.column_rules import Guess
 from oneglance.data.inspection.suggest_config import RECIPES, guess, toml
-from oneglance.data.record import Box, Record, Seen
+from oneglance.data.record import Box, BoxAnnotations, Record
 from oneglance.data.source import open_source
 from oneglance.errors import ConfigError, DataError
 from oneglance.task import build_tasks
@@ -223,7 +223,7 @@ def with_boxes(*pictures: Sequence[Box], **fields: Sequence[Any]) -> list[Record
     """A record per picture, with its boxes in the field ``objects``."""
     others = [dict(zip(fields, values, strict=True)) for values in zip(*fields.values(), strict=True)]
     return [
-        Record(f"a.json:{n}", Ref(str(n)), {**said, "objects": Seen(tuple(boxes))})
+        Record(f"a.json:{n}", Ref(str(n)), {**said, "objects": BoxAnnotations(tuple(boxes))})
         for n, (boxes, said) in enumerate(zip(pictures, others or [{}] * len(pictures), strict=True))
     ]
 

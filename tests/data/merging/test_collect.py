@@ -78,7 +78,7 @@ def test_a_misfit_says_where_what_and_the_cure() -> None:
 
 def test_a_repeated_misfit_is_told_every_time() -> None:
     found = read(*(row(n, str(n), kind="hat", price="dear") for n in range(5)), row(9, "b", price="1"))
-    assert [p.where for p in found.problems] == [f"a.csv:{n}" for n in range(5)]
+    assert [p.location for p in found.problems] == [f"a.csv:{n}" for n in range(5)]
 
 
 def test_control_characters_of_the_data_do_not_reach_the_terminal() -> None:
@@ -130,7 +130,7 @@ def test_a_renamed_field_that_is_not_there_is_a_problem_although_another_source_
 
 def test_a_picture_named_twice_is_one_record() -> None:
     one = Said(items=[row(2, "a", kind="hat")])
-    two = Said(items=[replace(row(9, "a", price="3", split="test"), where="b.csv:9", group="g")])
+    two = Said(items=[replace(row(9, "a", price="3", split="test"), location="b.csv:9", group="g")])
     (record,) = gather([one, two], [word("kind"), amount("price")]).records
     assert record == Record("a.csv:2", Ref("a"), {"kind": "hat", "price": 3.0}, "g", "test", "a.csv")
 
@@ -220,7 +220,11 @@ def test_groups_that_share_a_picture_become_one() -> None:
 
 def test_problems_of_sources_are_kept_and_a_broken_source_does_not_hide_the_next() -> None:
     broken = Said(
-        items=[row(2, "a", kind="hat"), Problem("a.csv:3", "odd"), DataError("is cut short", where="a.csv")]
+        items=[
+            row(2, "a", kind="hat"),
+            Problem("a.csv:3", "odd"),
+            DataError("is cut short", location="a.csv"),
+        ]
     )
     found = gather([broken, Said(items=[row(2, "b", kind="cap")])], [word("kind")])
     assert told(found) == ["a.csv:3  odd", "a.csv  is cut short"]
@@ -262,7 +266,7 @@ def test_nothing_is_lost_and_nothing_is_invented(rows: list[tuple[int, str]]) ->
         contradictions = [
             p
             for p in found.problems
-            if p.where in [f"a.csv:{n}" for n, r in enumerate(rows) if str(r[0]) == record.image.name]
+            if p.location in [f"a.csv:{n}" for n, r in enumerate(rows) if str(r[0]) == record.image.name]
         ]
         assert len(contradictions) == sum(kind != said[0] for kind in said)
 

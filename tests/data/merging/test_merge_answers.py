@@ -11,17 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oneglance.data.merging.merge_answers import CLOSE, unite_seen
-from oneglance.data.record import Box, Seen
-from oneglance.errors import Misfit
+from oneglance.data.record import Box, BoxAnnotations
+from oneglance.errors import InvalidAnswer
 
 CLASSES = ("cat", "dog", "cow")
 CAT, CAT_2 = Box(0, 0, 10, 10, "cat"), Box(20, 0, 30, 10, "cat")
 DOG = Box(0, 0, 10, 10, "dog")
 
 
-def seen(*boxes: Box, asked: str | None = None) -> Seen:
+def seen(*boxes: Box, asked: str | None = None) -> BoxAnnotations:
     """``asked`` are classes between spaces; None: all."""
-    return Seen(boxes, None if asked is None else frozenset(asked.split()))
+    return BoxAnnotations(boxes, None if asked is None else frozenset(asked.split()))
 
 
 def test_sources_that_looked_for_different_classes_are_joined() -> None:
@@ -36,14 +36,14 @@ def test_a_box_of_both_counts_once() -> None:
 
 def test_two_equal_boxes_of_one_source_stay_two() -> None:
     assert unite_seen(seen(CAT, CAT), seen(CAT, CAT)) == seen(CAT, CAT)
-    with pytest.raises(Misfit, match=r'has 1 box of "cat", but 2$'):
+    with pytest.raises(InvalidAnswer, match=r'has 1 box of "cat", but 2$'):
         unite_seen(seen(CAT, CAT), seen(CAT))
 
 
 def test_formats_round_and_count_from_one() -> None:
     moved = Box(0.4, CLOSE, 10, 10 - CLOSE, "cat")
     assert unite_seen(seen(CAT), seen(moved)) == seen(CAT)
-    with pytest.raises(Misfit, match=r'has other boxes of "cat" than$'):
+    with pytest.raises(InvalidAnswer, match=r'has other boxes of "cat" than$'):
         unite_seen(seen(CAT), seen(replace(moved, y0=CLOSE + 0.1)))
 
 
@@ -62,8 +62,10 @@ def test_a_near_box_takes_no_equal_one() -> None:
         (seen(Box(0, 0, 1, 1, "")), seen(), "has 0 boxes without a class, but 1"),
     ],
 )
-def test_who_looked_for_the_same_class_contradicts(first: Seen, again: Seen, what: str) -> None:
-    with pytest.raises(Misfit) as told:
+def test_who_looked_for_the_same_class_contradicts(
+    first: BoxAnnotations, again: BoxAnnotations, what: str
+) -> None:
+    with pytest.raises(InvalidAnswer) as told:
         unite_seen(first, again)
     assert told.value.what == what
 
@@ -73,7 +75,7 @@ def test_a_box_seen_by_the_way_is_kept_where_nobody_looked_for_its_class() -> No
     first, again = seen(CAT, asked="dog"), seen(CAT_2, asked="cow")
     assert unite_seen(first, again) == seen(CAT, CAT_2, asked="dog cow")
     assert unite_seen(first, seen(CAT, CAT_2, asked="cat")) == seen(CAT, CAT_2, asked="cat dog")
-    with pytest.raises(Misfit, match='has 0 boxes of "cat", but 1'):
+    with pytest.raises(InvalidAnswer, match='has 0 boxes of "cat", but 1'):
         unite_seen(first, seen(asked="cat"))
 
 
@@ -88,7 +90,7 @@ def test_a_box_has_the_attributes_of_both() -> None:
     red, old = replace(CAT, attributes={"colour": "red"}), replace(CAT, attributes={"age": 9})
     (box,) = unite_seen(seen(red), seen(old)).boxes
     assert box.attributes == {"colour": "red", "age": 9}
-    with pytest.raises(Misfit) as told:
+    with pytest.raises(InvalidAnswer) as told:
         unite_seen(seen(red), seen(replace(CAT, attributes={"colour": "blue"})))
     assert told.value.what == 'has a box of "cat" whose colour is "blue", but "red"'
 
@@ -115,8 +117,8 @@ def test_parts_of_one_truth_are_united_to_it(
 ) -> None:
     truth = [Box(x, y, x + 5, y + 5, label) for x, y, label in sorted(things)]
 
-    def known(asked: frozenset[str] | None) -> Seen:
-        return Seen(tuple(box for box in truth if asked is None or box.label in asked), asked)
+    def known(asked: frozenset[str] | None) -> BoxAnnotations:
+        return BoxAnnotations(tuple(box for box in truth if asked is None or box.label in asked), asked)
 
     every = None if one is None or two is None else one | two
     for both in (unite_seen(known(one), known(two)), unite_seen(known(two), known(one))):
@@ -128,5 +130,5 @@ def test_parts_of_one_truth_are_united_to_it(
 def test_many_boxes_take_little_time() -> None:
     many = tuple(Box(n, 0, n + 5, 5, "cell") for n in range(2000))
     start = time.process_time()
-    assert unite_seen(Seen(many), Seen(many[::-1])) == Seen(many)
+    assert unite_seen(BoxAnnotations(many), BoxAnnotations(many[::-1])) == BoxAnnotations(many)
     assert time.process_time() - start < 2

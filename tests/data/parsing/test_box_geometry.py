@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from oneglance.data.images.header import Header
 from oneglance.data.parsing.box_geometry import Boxes, Drawn, bounds, number, rotated
-from oneglance.data.record import Box, Seen
+from oneglance.data.record import Box, BoxAnnotations
 
 numbers = st.floats() | st.floats(-5, 120) | st.integers(-5, 120).map(float)
 sizes = st.none() | st.tuples(numbers, numbers) | st.sampled_from([(100.0, 80.0), (80.0, 100.0), (50, 40)])
@@ -70,12 +70,15 @@ def test_what_happens_often_is_told_once() -> None:
     for n in range(3):
         boxes.seen("a", Header(100, 80), None, [Drawn(f"row {n}", (90, 10, 150, 20), "cat")])
     (problem,) = boxes.told.problems()
-    assert problem.where == "row 0"
+    assert problem.location == "row 0"
     assert problem.what.startswith('the box "cat" reaches 50 pixels beyond the picture')
     assert problem.what.endswith("(3 times, here first)")
 
 
 def test_looked_and_found_nothing_needs_no_picture() -> None:
-    assert Boxes().seen("a", None, (3, 4), [], frozenset({"cat"})) == (Seen((), frozenset({"cat"})), [])
+    assert Boxes().seen("a", None, (3, 4), [], frozenset({"cat"})) == (
+        BoxAnnotations((), frozenset({"cat"})),
+        [],
+    )
     seen, problems = Boxes().seen("a", None, None, [Drawn("a", (-3, 1, 500, 4), "")])
-    assert (seen, problems) == (Seen((Box(0, 1, 500, 4, ""),)), [])
+    assert (seen, problems) == (BoxAnnotations((Box(0, 1, 500, 4, ""),)), [])

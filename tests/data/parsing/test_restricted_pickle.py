@@ -183,7 +183,7 @@ def test_garbage_is_one_message(data: bytes) -> None:
     try:
         restricted_pickle.loads(data, "a")
     except DataError as error:
-        assert error.where == "a"
+        assert error.location == "a"
 
 
 def test_depth_and_repetition_are_no_bombs() -> None:

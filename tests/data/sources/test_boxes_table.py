@@ -10,7 +10,7 @@ import pytest
 from support.annotated import boxes, corners, draw, kinds, read, seen
 
 from oneglance.data.merging.collect import gather
-from oneglance.data.record import Box, Seen
+from oneglance.data.record import Box, BoxAnnotations
 from oneglance.data.source import open_source
 from oneglance.errors import DataError
 
@@ -28,11 +28,11 @@ def test_a_row_is_a_box_and_a_bare_name_is_none_found(tmp_path: Path) -> None:
     rows = ("a.png,cat,10,20,40,60,red", "b.png,,,,,,", "a.png,dog,0,0,100.0,8e1,", "a.png,,1,2,3,4,")
     (a, b), problems = read(write(tmp_path, *rows, head=f"{HEAD},colour"))
     assert problems == []
-    assert (a.where, b.where) == ("boxes.csv:2", "boxes.csv:3")
+    assert (a.location, b.location) == ("boxes.csv:2", "boxes.csv:3")
     every = frozenset({"cat", "dog"})
     found = (Box(10, 20, 40, 60, "cat", {"colour": "red"}), Box(0, 0, 100, 80, "dog"), Box(1, 2, 3, 4, ""))
-    assert seen(a) == Seen(found, every)
-    assert seen(b) == Seen((), every)
+    assert seen(a) == BoxAnnotations(found, every)
+    assert seen(b) == BoxAnnotations((), every)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_two_parts_for_one_picture_are_fatal(tmp_path: Path) -> None:
 def test_rows_that_cannot_be_used_are_told(tmp_path: Path, row: str, kind: str) -> None:
     records, problems = read(write(tmp_path, "a.png,dog,5,5,30,30", row))
     assert kinds(problems) == [kind]
-    assert problems[0].where == "boxes.csv:3"
+    assert problems[0].location == "boxes.csv:3"
     assert [len(boxes(record)) for record in records] == [1]
 
 
@@ -143,7 +143,7 @@ class AsSaid:
     def read(self, said: Any, asked: Any = None) -> Any:
         return said
 
-    def strata(self, answer: Any) -> tuple[str, ...]:
+    def stratify_labels(self, answer: Any) -> tuple[str, ...]:
         return ()
 
 
@@ -155,7 +155,7 @@ def test_labels_and_boxes_of_the_same_picture_are_one_record(tmp_path: Path) -> 
     assert found.problems == []
     assert [record.answers for record in found.records] == [
         {"kind": "hat"},
-        {"kind": "shirt", "objects": Seen((Box(10, 20, 40, 60, "cat"),), frozenset({"cat"}))},
+        {"kind": "shirt", "objects": BoxAnnotations((Box(10, 20, 40, 60, "cat"),), frozenset({"cat"}))},
     ]
 
 

@@ -155,8 +155,10 @@ def test_names_of_places(tmp_path: Path) -> None:
     folder = python_10(tmp_path / "data" / "cifar-10-batches-py")
     packed(folder)  # as torchvision leaves both
     records, _ = read(folder.parent)
-    assert records[COUNT].where == records[COUNT].image.name == "data_batch_2:1"
-    assert read(packed(folder))[0][0].where == "cifar-10-batches-py.tar.gz/cifar-10-batches-py/data_batch_1:1"
+    assert records[COUNT].location == records[COUNT].image.name == "data_batch_2:1"
+    assert (
+        read(packed(folder))[0][0].location == "cifar-10-batches-py.tar.gz/cifar-10-batches-py/data_batch_1:1"
+    )
     python_100(tmp_path / "data" / "cifar-100-python")
     assert only_error(folder.parent).startswith("data: holds several versions of CIFAR — name one")
 

@@ -11,7 +11,7 @@ import pytest
 from support.annotated import boxes, corners, draw, kinds, read, seen
 
 from oneglance.data.inspection.checks import summary
-from oneglance.data.record import Box, Seen
+from oneglance.data.record import Box, BoxAnnotations
 from oneglance.errors import DataError
 
 CATEGORIES = [{"id": 1, "name": "cat"}, {"id": 7, "name": "dog"}]
@@ -35,9 +35,9 @@ def test_boxes_with_all_that_is_said_of_them(tmp_path: Path) -> None:
     crowd = mark(id=2, category_id=7, iscrowd=1, bbox=[0.5, 0, 10.25, 80])
     told = mark(attributes={"colour": "red", "legs": 4, "note": "", "of": {"a": 1}}, occluded=True)
     ((record,), problems) = read(write(tmp_path, annotations=[told, crowd]))
-    assert record.where == "instances.json: image 5"
+    assert record.location == "instances.json: image 5"
     assert record.answers == {
-        "objects": Seen(
+        "objects": BoxAnnotations(
             (
                 Box(10, 20, 40, 60, "cat", {"colour": "red", "legs": 4, "occluded": True}),
                 Box(0.5, 0, 10.75, 80, "dog", {}, ignore=True),
@@ -113,7 +113,7 @@ def test_bounds_of_polygons_are_told_once(tmp_path: Path) -> None:
 
 def test_looked_and_found_nothing_differs_from_nobody_looked(tmp_path: Path) -> None:
     ((record,), _) = read(write(tmp_path, annotations=[]))
-    assert seen(record) == Seen((), EVERY)
+    assert seen(record) == BoxAnnotations((), EVERY)
     ((record,), problems) = read(write(tmp_path))
     assert record.answers == {}
     assert problems == []
@@ -205,9 +205,9 @@ def test_the_size_tells_how_a_turned_picture_was_drawn_on(tmp_path: Path) -> Non
     records, problems = read(write(tmp_path, images=images, annotations=marks))
     found = {name: record.answers.get("objects") for name, record in zip(names, records, strict=True)}
     asked = frozenset({"cat", "dog"})
-    assert found["lying"] == Seen((Box(20, 10, 60, 40, "cat"),), asked)
-    assert found["upright"] == found["unsaid"] == Seen((Box(10, 20, 40, 60, "cat"),), asked)
-    assert found["resized"] == Seen((Box(5, 10, 20, 30, "cat"),), asked)
+    assert found["lying"] == BoxAnnotations((Box(20, 10, 60, 40, "cat"),), asked)
+    assert found["upright"] == found["unsaid"] == BoxAnnotations((Box(10, 20, 40, 60, "cat"),), asked)
+    assert found["resized"] == BoxAnnotations((Box(5, 10, 20, 30, "cat"),), asked)
     assert found["strange"] is None
     told = ["boxes drawn lying", "boxes on a turned picture", "boxes scaled", "size of the picture"]
     assert kinds(problems) == told

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.annotated import boxes, corners, draw, kinds, read, seen
 
-from oneglance.data.record import Box, Seen
+from oneglance.data.record import Box, BoxAnnotations
 from oneglance.data.source import open_source
 from oneglance.errors import DataError
 
@@ -38,9 +38,9 @@ def test_boxes_keep_their_attributes(tmp_path: Path) -> None:
     ((record,), problems) = read(write(tmp_path, BOX + more))
     assert problems == []
     assert open_source({"path": "annotations.xml"}, tmp_path).format == "cvat"
-    assert record.where == "annotations.xml: image 3"
+    assert record.location == "annotations.xml: image 3"
     assert record.image.load()
-    assert seen(record) == Seen(
+    assert seen(record) == BoxAnnotations(
         (
             Box(10, 20, 40, 60, "cat", {"occluded": "0"}),
             Box(1.5, 2.25, 30, 40, "dog", {"colour": "red", "occluded": "1"}),
@@ -59,7 +59,7 @@ def test_tags_and_their_attributes_are_fields(tmp_path: Path) -> None:
     assert record.answers == {
         "tags": ["person", "outdoors"],
         "person.age": "old",
-        "objects": Seen((), frozenset({"cat", "dog"})),
+        "objects": BoxAnnotations((), frozenset({"cat", "dog"})),
     }
 
 
@@ -127,7 +127,7 @@ def test_a_folder_holds_its_files(tmp_path: Path) -> None:
     write(base, "").rename(base / "val.xml")
     assert open_source({"path": "set"}, tmp_path).format == "cvat"
     records, problems = read(base)
-    assert [(record.where, record.split, len(boxes(record))) for record in records] == [
+    assert [(record.location, record.split, len(boxes(record))) for record in records] == [
         ("set/train.xml: image 3", "train", 1),
         ("set/val.xml: image 3", "validation", 0),
     ]

@@ -57,8 +57,8 @@ def seen(path: Path, **keys: Any) -> list[tuple[str, dict[str, Any], str]]:
     """(name below the root, answers, split); nothing may be wrong."""
     records, problems = read(path, **keys)
     assert problems == []
-    assert all(record.where == record.image.name for record in records)
-    return [(r.where.removeprefix(f"{path.name}/"), dict(r.answers), r.split) for r in records]
+    assert all(record.location == record.image.name for record in records)
+    return [(r.location.removeprefix(f"{path.name}/"), dict(r.answers), r.split) for r in records]
 
 
 @everywhere
@@ -124,7 +124,7 @@ def test_pictures_beside_the_parts_are_fatal(tmp_path: Path, make: Maker) -> Non
     path = make(tmp_path, "train/cat/a.jpg", "test/cat/b.jpg", "extra/cat/c.jpg", "d.jpg")
     records, problems = read(path)
     assert [record.split for record in records] == ["", "", "test", "train"]
-    assert [problem.where for problem in problems] == [path.name, f"{path.name}/extra"]
+    assert [problem.location for problem in problems] == [path.name, f"{path.name}/extra"]
     assert all("they belong to no part" in problem.what and problem.fatal for problem in problems)
     assert read(path, split="")[1] == []
 
@@ -191,7 +191,11 @@ def test_links_are_followed_once_and_never_upwards(tmp_path: Path) -> None:
     except OSError:
         pytest.skip("links are not allowed here")
     records, problems = read(root)
-    assert [record.where for record in records] == ["photos/gone.jpg", "photos/cat/a.jpg", "photos/dog/b.jpg"]
+    assert [record.location for record in records] == [
+        "photos/gone.jpg",
+        "photos/cat/a.jpg",
+        "photos/dog/b.jpg",
+    ]
     assert records[2].image.stamp()[0] == str(other.resolve() / "b.jpg")
     assert problems == []
 
@@ -201,7 +205,7 @@ def test_names_that_are_no_text(tmp_path: Path) -> None:
     root = on_disk(tmp_path, "cat\udcff/a\udcfe.jpg")
     ((record,), problems) = read(root)
     assert problems == []
-    assert record.where == record.image.name == r"photos/cat\udcff/a\udcfe.jpg"
+    assert record.location == record.image.name == r"photos/cat\udcff/a\udcfe.jpg"
     assert record.answers["folder"] == r"cat\udcff"
     assert record.image.load()
 
@@ -219,7 +223,7 @@ def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path) -> None:
 def test_order_does_not_depend_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = [f"{c}/{n}.jpg" for c in "ba" for n in (10, 9, 1)]
     root = on_disk(tmp_path, *names)
-    plain = [record.where for record in read(root)[0]]
+    plain = [record.location for record in read(root)[0]]
     assert plain == [f"photos/{name}" for name in sorted(names)]
 
 

@@ -56,7 +56,7 @@ def test_mnist_as_it_comes(tmp_path: Path, end: str, below: str) -> None:
     assert problems == []
     assert [record.split for record in records] == ["test"] * 3 + ["train"] * 5
     assert [record.answers["label"] for record in records] == list("01201234")
-    assert records[3].where == records[3].image.name == f"train-images{end}:1"
+    assert records[3].location == records[3].image.name == f"train-images{end}:1"
     for index, record in enumerate(records[3:]):
         np.testing.assert_array_equal(record.image.load(), pictures(5, 4, 5)[index])
         assert type(record.image.load()) is np.ndarray
@@ -68,7 +68,7 @@ def test_packed_and_unpacked_beside_each_other_are_read_once(tmp_path: Path) -> 
     mnist(tmp_path / "raw", "-idx3-ubyte")
     records, _ = read(tmp_path / "raw")
     assert len(records) == 8
-    assert records[0].where == "t10k-images-idx3-ubyte:1"
+    assert records[0].location == "t10k-images-idx3-ubyte:1"
 
 
 def test_colour_and_a_single_file_without_labels(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from support.annotated import boxes, corners, draw, kinds, read, seen
 
-from oneglance.data.record import Box, Seen
+from oneglance.data.record import Box, BoxAnnotations
 from oneglance.data.source import open_source
 from oneglance.errors import DataError
 
@@ -46,8 +46,8 @@ def write(folder: Path, *tasks: Any) -> Path:
 def test_per_cent_become_pixels(tmp_path: Path) -> None:
     ((record,), problems) = read(write(tmp_path, task(region())))
     assert problems == []
-    assert record.where == "tasks.json: task 7"
-    assert seen(record) == Seen((Box(10, 20, 40, 60, "cat"),), frozenset({"cat"}))
+    assert record.location == "tasks.json: task 7"
+    assert seen(record) == BoxAnnotations((Box(10, 20, 40, 60, "cat"),), frozenset({"cat"}))
 
 
 def test_answers_about_the_picture_are_fields(tmp_path: Path) -> None:
@@ -137,7 +137,10 @@ def test_looked_and_found_nothing_differs_from_nobody_looked(tmp_path: Path) -> 
         draw(tmp_path / f"{name}.png")
     tasks = (task(region()), task(id=8, image="b.png"), task(id=9, image="c.png", annotations=[]))
     records, problems = read(write(tmp_path, *tasks))
-    assert [record.answers.get("objects") for record in records[1:]] == [Seen((), frozenset({"cat"})), None]
+    assert [record.answers.get("objects") for record in records[1:]] == [
+        BoxAnnotations((), frozenset({"cat"})),
+        None,
+    ]
     assert problems == []
     ((record,), _) = read(write(tmp_path, task(answer("choices", "kind", choices=["hat"]))))
     assert record.answers == {"kind": "hat"}
@@ -233,7 +236,7 @@ def test_the_short_form_says_the_same(tmp_path: Path) -> None:
     path = write(tmp_path, entry, short(kind="hat"))
     assert open_source({"path": path.name}, tmp_path).format == "label_studio"
     ((record,), problems) = read(path)
-    assert record.where == "tasks.json: task 7"
+    assert record.location == "tasks.json: task 7"
     assert record.answers == {
         "seller": "s1",
         "kind": "shirt",
@@ -243,7 +246,9 @@ def test_the_short_form_says_the_same(tmp_path: Path) -> None:
         "stars": 4,
         "crop": "plant/corn",
         "note": ["old", "worn"],
-        "objects": Seen((Box(10, 20, 40, 60, "cat"), Box(10, 20, 40, 60, "dog")), frozenset({"cat", "dog"})),
+        "objects": BoxAnnotations(
+            (Box(10, 20, 40, 60, "cat"), Box(10, 20, 40, 60, "dog")), frozenset({"cat", "dog"})
+        ),
     }
     assert kinds(problems) == ["polygon", "result brushlabels", "several annotations"]
 

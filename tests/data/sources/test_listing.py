@@ -30,13 +30,13 @@ def test_a_path_per_line(tmp_path: Path) -> None:
     path = write(tmp_path, "\ufeff# my pictures\r\na.jpg\r\n\r\n  sub\\b # 1.jpg  \r\n../c.jpg\r\n/d/e.jpg")
     records, problems = read(path)
     root = tmp_path.resolve()
-    assert [(record.where, record.image) for record in records] == [
+    assert [(record.location, record.image) for record in records] == [
         ("list.txt:2", FileImage(str(root / "a.jpg"), "")),
         ("list.txt:4", FileImage(str(root / "sub" / "b # 1.jpg"), "")),
         ("list.txt:6", FileImage(str(Path("/d/e.jpg").resolve()), "")),
     ]
     assert all(record.answers == {} for record in records)
-    assert [problem.where for problem in problems] == ["list.txt:5"]
+    assert [problem.location for problem in problems] == ["list.txt:5"]
 
 
 def test_names_start_in_images_or_an_archive(tmp_path: Path) -> None:
@@ -63,4 +63,4 @@ def test_one_picture(tmp_path: Path) -> None:
     (tmp_path / "a.JPG").write_bytes(b"A")
     ((record,), problems) = read(tmp_path / "a.JPG")
     assert problems == []
-    assert (record.where, record.image.name, record.image.load()) == ("a.JPG", "a.JPG", b"A")
+    assert (record.location, record.image.name, record.image.load()) == ("a.JPG", "a.JPG", b"A")

@@ -58,7 +58,7 @@ def test_what_supervision_writes(tmp_path: Path, format: str, given: str) -> Non
 
 # datumaro
 
-PARTS = {"a": "train", "b": "train", "c": "val"}
+SPLITS = {"a": "train", "b": "train", "c": "val"}
 
 
 def unified(folder: Path, tagged: bool = False) -> Any:
@@ -81,7 +81,7 @@ def unified(folder: Path, tagged: bool = False) -> Any:
         if tagged:
             marks = [tool.Label(label=CLASSES.index(label)) for label, _ in things]
         media = tool.Image.from_file(path=str(folder / name))
-        items.append(tool.DatasetItem(id=stem, subset=PARTS[stem], media=media, annotations=marks))
+        items.append(tool.DatasetItem(id=stem, subset=SPLITS[stem], media=media, annotations=marks))
     return tool.Dataset.from_iterable(items, categories=CLASSES)
 
 

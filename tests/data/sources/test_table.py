@@ -74,7 +74,7 @@ def test_a_row_is_a_record(tmp_path: Path) -> None:
 def test_where_is_the_line_even_after_empty_and_long_ones(tmp_path: Path) -> None:
     write(tmp_path, 'image,note\r\n\r\na.jpg,"two\r\nlines"\r\n,,\r\nb.jpg,x\r\n')
     records, problems = read(tmp_path)
-    assert [record.where for record in records] == ["labels.csv:3", "labels.csv:6"]
+    assert [record.location for record in records] == ["labels.csv:3", "labels.csv:6"]
     assert records[0].answers == {"note": "two\r\nlines"}
     assert problems == []
 
@@ -164,7 +164,7 @@ def test_a_row_with_too_many_cells_is_left_out(tmp_path: Path) -> None:
 def test_a_misplaced_quotation_mark_costs_one_row(tmp_path: Path) -> None:
     write(tmp_path, 'image,note\na.jpg,"5" wide"\nb.jpg,fine\n')
     records, problems = read(tmp_path)
-    assert [record.where for record in records] == ["labels.csv:3"]
+    assert [record.location for record in records] == ["labels.csv:3"]
     assert str(problems[0]).startswith("labels.csv:2  has a quotation mark in the wrong place")
     assert not problems[0].fatal
 
@@ -172,7 +172,7 @@ def test_a_misplaced_quotation_mark_costs_one_row(tmp_path: Path) -> None:
 def test_an_open_quotation_mark_is_fatal(tmp_path: Path) -> None:
     write(tmp_path, 'image,note\na.jpg,x\nb.jpg,"open\nc.jpg,x\nd.jpg,x\n')
     records, problems = read(tmp_path)
-    assert [record.where for record in records] == ["labels.csv:2"]
+    assert [record.location for record in records] == ["labels.csv:2"]
     assert str(problems[0]).startswith(
         "labels.csv:3  has a quotation mark that is still open in line 5 — close"
     )
@@ -182,7 +182,7 @@ def test_an_open_quotation_mark_is_fatal(tmp_path: Path) -> None:
 def test_an_endless_cell_and_an_endless_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, f"image,note\na.jpg,{'x' * 140_000}\nb.jpg,y\n")
     records, problems = read(tmp_path)
-    assert [record.where for record in records] == ["labels.csv:3"]
+    assert [record.location for record in records] == ["labels.csv:3"]
     assert "a cell of over 131,072 characters" in str(problems[0])
     monkeypatch.setattr(text_lines, "LONGEST_LINE", 1000)
     assert only_error(tmp_path).startswith("labels.csv:2: is a line of more than 1,000 characters")
@@ -286,7 +286,7 @@ def test_a_name_may_not_leave_the_folder_but_may_be_absolute(tmp_path: Path) -> 
     assert [record.image for record in records] == [
         FileImage(str(path), "") for path in (outside.resolve(), root / "b.jpg", root / "sub" / "c.jpg")
     ]
-    assert [problem.where for problem in problems] == [f"labels.csv:{line}" for line in range(2, 8)]
+    assert [problem.location for problem in problems] == [f"labels.csv:{line}" for line in range(2, 8)]
     assert all("is no file in the pictures' folder" in problem.what for problem in problems[:5])
     assert "is a web address" in problems[5].what
     assert not any(problem.fatal for problem in problems)
@@ -328,7 +328,7 @@ def test_strange_split_words_are_told_once_each_and_are_fatal(tmp_path: Path) ->
     assert str(problems[0]).startswith(
         'labels.csv:3  split is "hold out" (2 times, here first) — write train,'
     )
-    assert [problem.where for problem in problems] == ["labels.csv:3", "labels.csv:4"]
+    assert [problem.location for problem in problems] == ["labels.csv:3", "labels.csv:4"]
     assert all(problem.fatal for problem in problems)
     write(tmp_path, "image,split\n" + "\n".join(f"{n}.jpg,word {n}" for n in range(1000)))
     problems = read(tmp_path)[1]
@@ -366,7 +366,7 @@ def test_json_lines_keep_their_types(tmp_path: Path) -> None:
     write(tmp_path, "\ufeff" + "\n\n".join(map(json.dumps, rows)), "a.jsonl")
     records, problems = read(tmp_path, "a.jsonl")
     assert problems == []
-    assert [record.where for record in records] == ["a.jsonl:1", "a.jsonl:3"]
+    assert [record.location for record in records] == ["a.jsonl:1", "a.jsonl:3"]
     said = {"n": 1, "f": 0.5, "yes": True, "no": False, "tags": ["x", "y"], "t": "word", "zero": 0}
     assert records[0].answers == said
     assert type(records[0].answers["yes"]) is bool
@@ -388,7 +388,7 @@ def test_broken_json_lines_are_named_and_left_out(tmp_path: Path) -> None:
     write(tmp_path, "\n".join(lines), "a.ndjson")
     records, problems = read(tmp_path, "a.ndjson")
     assert [record.image.name for record in records] == ["a.jpg", "7"]
-    assert [problem.where for problem in problems] == [f"a.ndjson:{line}" for line in (2, 3, 4, 6, 7, 8)]
+    assert [problem.location for problem in problems] == [f"a.ndjson:{line}" for line in (2, 3, 4, 6, 7, 8)]
     assert str(problems[0]).startswith("a.ndjson:2  is no JSON object: {broken — write")
     assert len(str(problems[2])) < 200
     assert not any(problem.fatal for problem in problems)
@@ -414,7 +414,7 @@ def test_parquet_with_pictures_inside(tmp_path: Path) -> None:
     assert [record.image.load() for record in records] == [bytes([n]) for n in range(5)]
     assert [record.answers for record in records] == [{"label": "x"}, {}, {"label": "y"}, {}, {"label": "x"}]
     assert records[4].image == ParquetImage(str(tmp_path.resolve() / "a.parquet"), 2, 0, "picture", 5)
-    assert records[4].where == records[4].image.name == "a.parquet:5"
+    assert records[4].location == records[4].image.name == "a.parquet:5"
 
 
 def test_parquet_with_nothing_but_pictures(tmp_path: Path) -> None:
@@ -471,7 +471,7 @@ def test_a_damaged_parquet_file_is_one_message(tmp_path: Path) -> None:
 
 def parts(folder: Path) -> Iterator[tuple[str, str]]:
     for record in read(folder.parent, folder.name)[0]:
-        yield record.where, record.split
+        yield record.location, record.split
 
 
 def test_a_folder_of_tables_is_split_by_their_names(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ def write(folder: Path) -> Path:
 def test_a_folder_has_its_parts(tmp_path: Path) -> None:
     records, problems = read(write(tmp_path / "set"))
     assert problems == []
-    assert [(record.where, record.split, record.answers) for record in records] == [
+    assert [(record.location, record.split, record.answers) for record in records] == [
         ("set/train.csv:2", "train", {"color": "Blue", "type": "1", "size": "Big", "split": "train"}),
         ("set/train.csv:3", "train", {"color": "Red", "size": "Small", "split": "train"}),
         ("set/val.csv:2", "validation", {"color": "Red", "type": "0", "size": "Small", "split": "val"}),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from support.annotated import boxes, corners, draw, kinds, read, seen
 
-from oneglance.data.record import Box, Seen
+from oneglance.data.record import Box, BoxAnnotations
 from oneglance.errors import Problem
 
 
@@ -34,9 +34,9 @@ def test_a_box_includes_its_last_pixel(tmp_path: Path) -> None:
     hard = thing("dog", (1, 1, 100, 80), "<pose>Left</pose><difficult>1</difficult>")
     ((record,), problems) = read(write(tmp_path / "set", thing(more=more), hard))
     assert problems == []
-    assert record.where == "set/Annotations/a.xml"
+    assert record.location == "set/Annotations/a.xml"
     assert record.answers == {
-        "objects": Seen(
+        "objects": BoxAnnotations(
             (
                 Box(10, 20, 40, 60, "cat", {"truncated": "1", "occluded": "0"}),
                 Box(0, 0, 100, 80, "dog", {"pose": "Left"}, ignore=True),
@@ -52,7 +52,7 @@ def test_a_zero_anywhere_means_that_all_count_from_zero(tmp_path: Path) -> None:
     (a, b), (problem,) = read(base)
     assert (corners(a), corners(b)) == ([(11, 21, 40, 60)], [(0, 3, 100, 80)])
     assert "counted from 0 in all files" in problem.what
-    assert problem.where == "set/Annotations/b.xml: object 1"
+    assert problem.location == "set/Annotations/b.xml: object 1"
     (a, b), problems = read(base, first_pixel=1)
     assert (corners(a), corners(b)) == ([(10, 20, 40, 60)], [(0, 2, 100, 80)])
     assert problems == []
@@ -145,7 +145,7 @@ def test_folders_per_part(tmp_path: Path) -> None:
         for file in ("JPEGImages/a.png", "Annotations/a.xml"):
             (tmp_path / "set" / part / file).rename(tmp_path / "set" / part / Path(file).name)
     records, problems = read(tmp_path / "set")
-    assert [(r.where, r.split) for r in records] == [
+    assert [(r.location, r.split) for r in records] == [
         ("set/train/a.xml", "train"),
         ("set/valid/a.xml", "validation"),
     ]
@@ -187,7 +187,7 @@ def test_a_damaged_file_costs_only_its_own_boxes(tmp_path: Path, content: bytes,
     (record,), (problem,) = read(base)
     assert len(boxes(record)) == 1
     assert not problem.fatal
-    assert problem.where == "set/Annotations/b.xml"
+    assert problem.location == "set/Annotations/b.xml"
     assert message in problem.what
 
 

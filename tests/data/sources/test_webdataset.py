@@ -39,7 +39,7 @@ def test_files_of_one_key_are_one_picture(tmp_path: Path, name: str, mode: str) 
     two = {"sub/0001.png": picture(), "sub/0001.caption.txt": b"a hat", "sub/0001.txt": b""}
     records, problems = read(write(tmp_path / name, {**ONE, **two}, mode))
     assert problems == []
-    assert [(record.where, record.answers) for record in records] == [
+    assert [(record.location, record.answers) for record in records] == [
         (f"{name}/0001", {"cls": "3", "kind": "hat", "price": 2.5}),
         (f"{name}/sub/0001", {"caption.txt": "a hat"}),
     ]
@@ -78,7 +78,7 @@ def test_what_is_not_read_is_told(tmp_path: Path) -> None:
         "f.npy": b"1",
     }
     records, problems = read(write(tmp_path / "shard.tar", files), format="webdataset")
-    assert [record.where[-1] for record in records] == ["a", "b", "d", "e", "f"]
+    assert [record.location[-1] for record in records] == ["a", "b", "d", "e", "f"]
     assert [record.answers for record in records] == [{}, {}, {}, {"json": [1, 2]}, {}]
     told = ["ending npy", *["file of an example"] * 3, "no picture", "several pictures"]
     assert kinds(problems) == told

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from support.annotated import boxes, corners, draw, kinds, read, seen
 
-from oneglance.data.record import Box, Seen
+from oneglance.data.record import Box, BoxAnnotations
 from oneglance.data.source import open_source
 from oneglance.errors import DataError
 
@@ -27,7 +27,7 @@ def write(folder: Path, labels: str | None = "0 0.25 0.5 0.3 0.5\n", yaml: str =
 def test_shares_become_pixels(tmp_path: Path) -> None:
     ((record,), problems) = read(write(tmp_path, "0 0.25 0.5 0.3 0.5\n\n1 0.5 0.5 1 1\r\n"))
     assert problems == []
-    assert (record.where, record.split) == ("images/a.png", "train")
+    assert (record.location, record.split) == ("images/a.png", "train")
     cat, dog = boxes(record)
     assert (cat.x0, cat.y0, cat.x1, cat.y1) == pytest.approx((10, 20, 40, 60))
     assert dog == Box(0, 0, 100, 80, "dog")
@@ -40,7 +40,7 @@ def test_a_picture_without_a_file_is_background(tmp_path: Path) -> None:
     write(tmp_path, "", name="c")
     records, (problem,) = read(write(tmp_path))
     assert [len(boxes(record)) for record in records] == [1, 0, 0, 0]
-    assert {seen(record) for record in records[1:]} == {Seen((), EVERY)}
+    assert {seen(record) for record in records[1:]} == {BoxAnnotations((), EVERY)}
     assert kinds([problem]) == ["no text file"]
     assert str(problem).startswith("images/b.png  has no text file labels/b.txt")
     assert "2 times" in problem.what
@@ -135,7 +135,7 @@ def test_no_file_at_all_is_an_error(tmp_path: Path) -> None:
 def test_lines_that_cannot_be_used_are_told(tmp_path: Path, line: str, kind: str) -> None:
     ((record,), (problem,)) = read(write(tmp_path, f"1 0.5 0.5 0.5 0.5\n{line}\n"))
     assert kinds([problem]) == [kind]
-    assert problem.where == "labels/a.txt:2"
+    assert problem.location == "labels/a.txt:2"
     assert [box.label for box in boxes(record)] == (
         ["dog", "cat"] if "left out" not in str(problem) else ["dog"]
     )

@@ -13,7 +13,7 @@ from support.tiny import amount, row, word
 
 from oneglance.config import SplitTable
 from oneglance.data.record import Record
-from oneglance.data.splitting.split import PARTS, Parts, split, strata
+from oneglance.data.splitting.split import SPLITS, SplitIndices, split, stratify_labels
 from oneglance.errors import DataError
 
 
@@ -26,8 +26,8 @@ def alone(count: int) -> list[Record]:
     return rows(*[("", "")] * count)
 
 
-def parted(parts: Parts) -> dict[str, list[int]]:
-    return {name: getattr(parts, name).tolist() for name in PARTS}
+def parted(parts: SplitIndices) -> dict[str, list[int]]:
+    return {name: getattr(parts, name).tolist() for name in SPLITS}
 
 
 def test_shares_are_those_of_the_table() -> None:
@@ -42,7 +42,7 @@ def test_shares_are_those_of_the_table() -> None:
 def test_names_tell_the_part_of_each_record_in_order() -> None:
     parts = split(alone(50), SplitTable())
     names = parts.names()
-    assert {name: [n for n, found in enumerate(names) if found == name] for name in PARTS} == parted(parts)
+    assert {name: [n for n, found in enumerate(names) if found == name] for name in SPLITS} == parted(parts)
 
 
 def test_the_same_seed_gives_the_same_parts_and_another_seed_others() -> None:
@@ -84,7 +84,7 @@ def test_train_is_not_touched_where_somebody_names_all_parts() -> None:
 
 
 def test_a_source_without_parts_is_drawn_into_all_beside_one_that_has_them() -> None:
-    given_ = rows(*[("", part) for part in PARTS for _ in range(5)])
+    given_ = rows(*[("", part) for part in SPLITS for _ in range(5)])
     free = [replace(r, source="b.csv") for r in alone(100)]
     names = split(given_ + free, SplitTable()).names()
     assert Counter(names[15:]) == {"train": 70, "validation": 10, "test": 20}
@@ -124,7 +124,7 @@ def test_rare_classes_reach_all_parts() -> None:
     for seed in range(3):
         names = split(alone(400), SplitTable(seed=seed), classes).names()
         found = Counter(zip(classes, names, strict=True))
-        assert all(found[(f"rare{c}",), part] for c in range(10) for part in PARTS)
+        assert all(found[(f"rare{c}",), part] for c in range(10) for part in SPLITS)
 
 
 def test_classes_are_spread_evenly_over_groups_of_uneven_size() -> None:
@@ -134,7 +134,7 @@ def test_classes_are_spread_evenly_over_groups_of_uneven_size() -> None:
     classes = [("yes",) if int(group[1:]) % 3 == 0 else ("no",) for group, _ in places]
     parts = split(rows(*places), SplitTable(), classes)
     share = np.array([row == ("yes",) for row in classes])
-    for name, wanted in zip(PARTS, (0.7, 0.1, 0.2), strict=True):
+    for name, wanted in zip(SPLITS, (0.7, 0.1, 0.2), strict=True):
         found = getattr(parts, name)
         assert len(found) / len(places) == pytest.approx(wanted, abs=0.03)
         assert share[found].mean() == pytest.approx(share.mean(), abs=0.1)
@@ -177,12 +177,12 @@ def test_shares_that_leave_nothing_to_train_on_are_refused() -> None:
 
 def test_strata_are_the_classes_of_each_task() -> None:
     records = [row(2, "a", kind="hat", price=3.0), row(3, "b"), row(4, "c", kind="hat")]
-    found = strata(records, [word("kind"), amount("price")])
+    found = stratify_labels(records, [word("kind"), amount("price")])
     assert found == [('kind "hat"',), (), ('kind "hat"',)]
     assert found[0] is found[2]
 
 
-def assert_whole_groups(records: list[Record], parts: Parts) -> None:
+def assert_whole_groups(records: list[Record], parts: SplitIndices) -> None:
     names = parts.names()
     places = {(r.group, name) for r, name in zip(records, names, strict=True) if r.group}
     assert len(places) == len({group for group, _ in places})
@@ -218,7 +218,9 @@ def test_every_record_is_in_one_part_and_groups_stay_whole(
 
 @settings(deadline=None, max_examples=40)
 @given(
-    st.lists(st.tuples(st.sampled_from(["", *"abc"]), st.sampled_from(["", *PARTS])), min_size=1, max_size=30)
+    st.lists(
+        st.tuples(st.sampled_from(["", *"abc"]), st.sampled_from(["", *SPLITS])), min_size=1, max_size=30
+    )
 )
 def test_nobody_leaves_a_part_that_it_names_but_train_for_one_that_nobody_names(
     said: list[tuple[str, str]],

@@ -20,7 +20,7 @@ from oneglance.evaluation.baselines.clustering import clusters, matched, single_
 from oneglance.evaluation.baselines.estimators import Fitted, Known, best_answers, boosted, head, nearest
 from oneglance.evaluation.baselines.image_features import Rows, standardised
 from oneglance.task import Task, build_tasks
-from oneglance.tasks.tags import Seen
+from oneglance.tasks.tags import BoxAnnotations
 
 COUNTS = (120, 60, 60)
 
@@ -39,7 +39,9 @@ def rows() -> Rows:
 ANSWERS: dict[str, Callable[[np.ndarray], Any]] = {
     "label": lambda row: "abc"[int(np.argmax([row[0], row[1], -row[0] - row[1]]))],
     "number": lambda row: 20 + 5 * float(row[0]) - 3 * float(row[1]),
-    "tags": lambda row: Seen(frozenset(t for t, yes in (("x", row[0] > 0), ("y", row[1] > 0)) if yes)),
+    "tags": lambda row: BoxAnnotations(
+        frozenset(t for t, yes in (("x", row[0] > 0), ("y", row[1] > 0)) if yes)
+    ),
 }
 
 
@@ -51,7 +53,7 @@ def known(kind: str, missing: int = 5) -> tuple[Known, list[Any]]:
         for part in (seen.train, seen.validation, seen.test)
     )
     task = build(kind)
-    task.learn([answer for answer in train if answer is not None])
+    task.fit_target([answer for answer in train if answer is not None])
     return Known(task, train, validation), test
 
 
@@ -59,9 +61,9 @@ def skill(fitted: Fitted, answers: list[Any]) -> float:
     """On the test part: 0 is the constant, 1 is perfect."""
     task, chosen = fitted.task, [row for row, answer in enumerate(answers) if answer is not None]
     truth, once = [answers[row] for row in chosen], np.ones(len(chosen))
-    said = task.metrics(task.evidence([fitted.predictions[row] for row in chosen], truth), once)
-    never = task.metrics(task.evidence(task.constant(len(chosen)), truth), once)
-    return task.skill(said[task.deciding], never[task.deciding])
+    said = task.metrics(task.metric_state([fitted.predictions[row] for row in chosen], truth), once)
+    never = task.metrics(task.metric_state(task.constant_baseline(len(chosen)), truth), once)
+    return task.skill(said[task.primary_metric], never[task.primary_metric])
 
 
 @pytest.mark.parametrize("way", [head, boosted, nearest])
@@ -79,7 +81,7 @@ def test_a_perceptron_sees_what_no_line_can() -> None:
     answers = [["in", "out"][int(abs(row[0]) > 0.7)] for row in seen.whole]
     train, validation, test = np.split(np.array(answers), np.cumsum(COUNTS)[:-1])
     task = build("label", smoothing=0)
-    task.learn(train.tolist())
+    task.fit_target(train.tolist())
     said = Known(task, train.tolist(), validation.tolist())
     line, curve = head(said, seen), head(said, seen, [64])
     assert skill(curve, test.tolist()) > skill(line, test.tolist()) + 0.3
@@ -91,7 +93,7 @@ def test_a_picture_unlike_all_others_gets_no_wild_answer(hidden: list[int]) -> N
     answers = [float(np.exp(row[0] - row[1])) for row in seen.whole]
     train, validation, _ = (part.tolist() for part in np.split(np.array(answers), np.cumsum(COUNTS)[:-1]))
     task = build("number", log=True)
-    task.learn(train)
+    task.fit_target(train)
     far = Rows(seen.train, seen.validation, 10 * np.sign(seen.test))
     fitted = head(Known(task, train, validation), far, hidden)
     assert max(answer["value"] for answer in fitted.predictions) < 2 * max(train)
@@ -111,7 +113,7 @@ def test_the_task_that_was_given_stays_as_it_was() -> None:
 )
 def test_the_best_answer_to_neighbours(kind: str, answers: list[Any], expected: Any) -> None:
     task = build(kind, **({"smoothing": 0} if kind == "label" else {}))
-    task.learn(answers)
+    task.fit_target(answers)
     raw = best_answers(task, answers, np.array([[0, 1, 2, 5]]))
     found = task.decode(raw)[0]["value"]
     assert found == (expected if kind == "label" else pytest.approx(expected, abs=1.5))

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oneglance import config as configuration
-from oneglance.data.record import Box, Seen
+from oneglance.data.record import Box, BoxAnnotations
 from oneglance.data.synthetic import write_scenes
 from oneglance.detection.box_ops import iou
 from oneglance.evaluation.baselines import sliding_window as sliding_file
@@ -22,7 +22,7 @@ from oneglance.evaluation.baselines.sliding_window import Detector, sliding
 from oneglance.evaluation.baselines.window_grid import MANY, Windows
 from oneglance.evaluation.comparison.experiment_data import ExperimentData
 from oneglance.progress import Screen
-from oneglance.task import build_tasks, learn_all
+from oneglance.task import build_tasks, fit_targets
 
 CPU = torch.device("cpu")
 CONFIG = """
@@ -50,7 +50,7 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> ExperimentData:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ONEGLANCE_CACHE", str(tmp_path_factory.mktemp("cache")))
         found = ExperimentData.load(config, Screen())
-    assert not learn_all(found.tasks, found.train.answers)
+    assert not fit_targets(found.tasks, found.train.answers)
     return found
 
 
@@ -64,12 +64,12 @@ def fitted(experiment: ExperimentData) -> Fitted:
 def average_precision(experiment: ExperimentData, predictions: list[Any]) -> float:
     task, answers = experiment.tasks["things"], experiment.test.answers("things")
     rows = [row for row, answer in enumerate(answers) if answer is not None]
-    evidence = task.evidence([predictions[row] for row in rows], [answers[row] for row in rows])
-    return task.metrics(evidence, np.ones(len(rows)))["ap50"]
+    metric_state = task.metric_state([predictions[row] for row in rows], [answers[row] for row in rows])
+    return task.metrics(metric_state, np.ones(len(rows)))["ap50"]
 
 
 def test_it_finds_things_that_the_constant_does_not(experiment: ExperimentData, fitted: Fitted) -> None:
-    never = experiment.tasks["things"].constant(len(experiment.test.rows))
+    never = experiment.tasks["things"].constant_baseline(len(experiment.test.rows))
     assert average_precision(experiment, fitted.predictions) > average_precision(experiment, never) + 0.3
     assert fitted.skill > 0.1, "on the validation part, in which it chose its threshold"
 
@@ -78,7 +78,7 @@ def test_it_answers_as_a_network_does(experiment: ExperimentData, fitted: Fitted
     told = fitted.predictions
     assert len(told) == len(experiment.test.rows) and json.dumps(told)
     assert len({json.dumps(answer) for answer in told}) == len(told)
-    usual = experiment.tasks["things"].constant(1)[0]["boxes"][0]["attributes"]["colour"]
+    usual = experiment.tasks["things"].constant_baseline(1)[0]["boxes"][0]["attributes"]["colour"]
     for boxes in (answer["boxes"] for answer in told):
         assert len(boxes) <= sliding_file.FOUND
         corners = np.array([box["box"] for box in boxes])
@@ -119,16 +119,16 @@ def test_where_no_box_can_be_learned_there_is_none(
 # What is learned from.
 
 
-def detector(answers: list[Seen | None]) -> tuple[Detector, dict[str, np.ndarray]]:
+def detector(answers: list[BoxAnnotations | None]) -> tuple[Detector, dict[str, np.ndarray]]:
     task = build_tasks({"it": {"type": "boxes", "classes": ["a", "b"]}})["it"]
-    task.learn([answer for answer in answers if answer is not None])
+    task.fit_target([answer for answer in answers if answer is not None])
     target = task.encode(answers)
     return Detector(target, (40, 60), CPU), target
 
 
 def test_windows_of_a_thing_and_of_something_else() -> None:
     thing = Box(10, 10, 30, 30, "a")
-    found, target = detector([Seen((thing, Box(35, 5, 55, 25, "a", ignore=True)))])
+    found, target = detector([BoxAnnotations((thing, Box(35, 5, 55, 25, "a", ignore=True)))])
     best, other = found._parted(target, 0, 0)
     corners = found.windows.corners[0]
     overlap = iou(corners, target["box"][0])
@@ -140,7 +140,7 @@ def test_windows_of_a_thing_and_of_something_else() -> None:
 
 def test_not_asked_is_not_no() -> None:
     thing = Box(10, 10, 30, 30, "a")
-    found, target = detector([Seen((thing,)), Seen((thing,), frozenset("a")), None])
+    found, target = detector([BoxAnnotations((thing,)), BoxAnnotations((thing,), frozenset("a")), None])
     assert len(found._parted(target, 0, 1)[1])
     assert len(found._parted(target, 1, 0)[1]) and not len(found._parted(target, 1, 1)[1])
     assert not any(len(rows) for label in (0, 1) for rows in found._parted(target, 2, label))

@@ -210,7 +210,7 @@ def test_baselines_alone_take_no_training(drawn: Path, tmp_path: Path, shell: Sh
     assert "trained" not in said.out
 
 
-@pytest.mark.skipif(compare.LITMUS not in balancer.names(), reason="there are no random weights yet")
+@pytest.mark.skipif(compare.CONTROL not in balancer.names(), reason="there are no random weights yet")
 def test_a_balancer_stands_beside_random_weights(drawn: Path, tmp_path: Path) -> None:
     heard = Heard()
     found = ask(drawn, tmp_path, heard, only=["joint", "constant"], balancers=["equal"], seeds=1)
@@ -473,7 +473,7 @@ def test_a_stopped_comparison_says_how_to_go_on(
     drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stop(self: Any) -> None:
-        raise StoppedError("stopped in epoch 1 after step 1; nothing is lost", cure="another command")
+        raise StoppedError("stopped in epoch 1 after step 1; nothing is lost", hint="another command")
 
     monkeypatch.setattr("oneglance.training.trainer.Session.run", stop)
     with pytest.raises(StoppedError, match=r"joint-0: stopped .* — the same command goes on from here"):

@@ -46,7 +46,7 @@ EVEN = dict.fromkeys(TASKS, 1.0)
 
 
 def parsed(*overrides: str) -> configuration.Config:
-    return configuration.parse(TEXT, base=Path(), where="shop.toml", overrides=overrides)
+    return configuration.parse(TEXT, base=Path(), location="shop.toml", overrides=overrides)
 
 
 def compared(steps: tuple[str, ...] = (), time: tuple[str, ...] = (), epochs: int = 10) -> dict[str, Any]:
