@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "oneglance"
 # `oneglance` alone is what `from oneglance import ...` gives: the public names.
 LAYERS = [
     ["errors", "nn"],  # nn itself is empty: its files lie at the heights where they are needed
-    ["atomic_files", "batch_transform", "config", "progress", "report_items"],
+    ["atomic_files", "batch_transform", "config", "progress", "report_items", "result"],
     ["nn.allocator", "nn.feature_shape"],
     ["parallel"],
     ["data"],
@@ -31,6 +31,7 @@ LAYERS = [
     ["run_folder"],
     ["training", "inference"],
     ["evaluation"],
+    ["results"],
     ["run_lookup", "terminal"],
     ["api"],
     ["demonstration"],

@@ -22,8 +22,8 @@ Unite = Callable[[str, Any, Any], Any]
 """(name, first answer, answer again) -> the answer of both.
 
 Raises:
-    InvalidAnswer: they contradict each other. ``what`` is a sentence about the second that goes on with "in" and
-        where the first stands.
+    InvalidAnswer: they contradict each other. ``what`` is a sentence about the second that goes on with "in"
+        and where the first stands.
 """
 
 

@@ -1,0 +1,206 @@
+"""What a verb gives back: plain JSON values that also look well at a prompt and in a notebook.
+
+A member of ``results/`` says two things of itself: ``headline()``, one line, and ``rows()``, the table below
+it. All else follows from these: the text of a prompt, the table of a notebook and the frame of pandas.
+
+Result       a JSON object: everything a dict can be asked, read only
+ResultList   a JSON list: everything a list can be asked, read only
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+
+from oneglance.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+T = TypeVar("T")
+Row = dict[str, Any]  # the value of each column; a column that is missing in a row is empty there
+
+SHOWN = 20  # rows of a table that are shown; of more, the first and the last
+LONGEST = 60  # characters of a cell at a prompt
+
+# In a notebook: the page's own colours, light or dark, and names that touch nothing else of the page.
+STYLE = """<style>
+.oneglance { overflow-x: auto; }
+.oneglance table { border-collapse: collapse; margin: .3em 0; }
+.oneglance th, .oneglance td { padding: .15em .7em; text-align: left; vertical-align: top; }
+.oneglance th { border-bottom: 1px solid; font-weight: 600; }
+.oneglance .number { text-align: right; font-variant-numeric: tabular-nums; }
+</style>"""
+
+
+class Displayed(ABC):
+    """What a result shows of itself."""
+
+    @abstractmethod
+    def headline(self) -> str:
+        """What it is, in one line of plain text."""
+
+    @abstractmethod
+    def rows(self) -> list[Row]:
+        """Its table, a row for each thing that a person compares. Values are numbers, text, truth values or
+        None."""
+
+    def to_frame(self) -> DataFrame:
+        """``rows()`` as a frame of pandas, with the columns in their order.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+        """
+        try:
+            from pandas import DataFrame
+        except ModuleNotFoundError as error:
+            if error.name != "pandas":
+                raise
+            raise MissingExtraError("to_frame needs the package pandas", hint="pip install pandas") from None
+        rows = self.rows()
+        return DataFrame(rows, columns=columns(rows))
+
+    def __repr__(self) -> str:
+        return "\n".join([self.headline(), *text_table(self.rows())])
+
+    def _repr_html_(self) -> str:
+        """For notebooks: complete in itself, without script, and no request to another host."""
+        return framed(f"<p>{html.escape(self.headline())}</p>{html_table(self.rows())}")
+
+
+class Result(Displayed, Mapping[str, Any]):
+    """A JSON object. It is read like a dict and equals one; ``to_dict()`` is one, for ``json.dumps``."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = dict(values)
+
+    def __getitem__(self, key: str) -> Any:
+        return self._values[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON that the verb prints with ``--json``: dicts, lists and plain values of its own, which may
+        be changed."""
+        return deepcopy(self._values)
+
+
+class ResultList(Displayed, Sequence[T], Generic[T]):
+    """A JSON list. It is read like a list and equals one; a slice of it is one of the same class."""
+
+    def __init__(self, items: Sequence[T]) -> None:
+        self._items = list(items)
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> ResultList[T]: ...
+    def __getitem__(self, index: int | slice) -> T | ResultList[T]:
+        if isinstance(index, slice):
+            return type(self)(self._items[index])
+        return self._items[index]
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, list | ResultList):
+            return NotImplemented
+        return self._items == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def to_dict(self) -> list[dict[str, Any]]:
+        """The JSON that the verb prints with ``--json``: a list of dicts of its own, which may be changed."""
+        return [deepcopy(_plain(item)) for item in self._items]
+
+
+def _plain(item: Any) -> dict[str, Any]:
+    found: dict[str, Any] = item.to_dict() if hasattr(item, "to_dict") else dict(item)
+    return found
+
+
+# Tables.
+
+
+def columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The columns of all rows, in the order in which they are first seen."""
+    return list(dict.fromkeys(column for row in rows for column in row))
+
+
+def cell(value: Any) -> str:
+    """A value as a person reads it: a number with three decimals, nothing for None and NaN."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        small = value != 0 and abs(value) < 0.0005
+        return f"{value:.2g}" if small else f"{value:.3f}" if abs(value) < 1000 else f"{value:,.0f}"
+    return str(value)
+
+
+def text_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Lines of a table in which numbers stand right; none without rows."""
+    if not rows:
+        return []
+    names = columns(rows)
+    whole = [[_line(cell(row.get(name))) for name in names] for row in rows]
+    cells = [names, *_ends(whole, ["…"] * len(names))]
+    widths = [max(len(line[place]) for line in cells) for place in range(len(names))]
+    right = [_is_number(rows, name) for name in names]
+    return [
+        "  ".join(
+            text.rjust(width) if number else text.ljust(width)
+            for text, width, number in zip(line, widths, right, strict=True)
+        ).rstrip()
+        for line in cells
+    ]
+
+
+def html_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The same for a notebook, escaped; nothing without rows."""
+    if not rows:
+        return ""
+    names = columns(rows)
+    kinds = [' class="number"' if _is_number(rows, name) else "" for name in names]
+    head = "".join(f"<th{kind}>{html.escape(name)}</th>" for name, kind in zip(names, kinds, strict=True))
+    whole = [[html.escape(cell(row.get(name))) for name in names] for row in rows]
+    body = "".join(
+        "<tr>" + "".join(f"<td{kind}>{text}</td>" for text, kind in zip(line, kinds, strict=True)) + "</tr>"
+        for line in _ends(whole, ["…"] * len(names))
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def framed(content: str) -> str:
+    """HTML of a notebook's cell around ``content``, which is HTML already."""
+    return f'{STYLE}<div class="oneglance">{content}</div>'
+
+
+def _line(text: str) -> str:
+    """One line, cut where it is long."""
+    text = " ".join(text.split())
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def _ends(rows: Sequence[T], gap: T) -> list[T]:
+    """The first and the last where there are many."""
+    if len(rows) <= SHOWN:
+        return list(rows)
+    return [*rows[: SHOWN // 2], gap, *rows[-(SHOWN // 2) :]]
+
+
+def _is_number(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
+    values = [row[name] for row in rows if row.get(name) is not None]
+    return bool(values) and all(isinstance(value, int | float) for value in values)

@@ -1,0 +1,1 @@
+"""What each verb gives back, a file for each kind of result."""
