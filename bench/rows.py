@@ -22,6 +22,7 @@ import time
 from pathlib import Path
 
 BUDGET_SECONDS, BUDGET_GB = 20, 1.5
+STEPS = ("collect", "look", "split", "check")
 PER_FOLDER = 1000  # links to one file; some file systems allow no more
 
 TASKS = {
@@ -69,7 +70,7 @@ def read_and_check(path: Path) -> dict[str, float]:
     from oneglance.config import SplitTable
     from oneglance.data.inspection.checks import check
     from oneglance.data.inspection.missing_files import missing_pictures
-    from oneglance.data.merging.collect import gather
+    from oneglance.data.merging.collect import collect
     from oneglance.data.source import open_source
     from oneglance.data.splitting.split import split, stratify_labels
     from oneglance.task import build_tasks
@@ -77,21 +78,21 @@ def read_and_check(path: Path) -> dict[str, float]:
     times, cpu = [time.perf_counter()], time.process_time()
     tasks = list(build_tasks(TASKS).values())
     source = open_source({"path": str(path), "images": str(path.parent), "group": "seller"}, path.parent)
-    gathered = gather([source], tasks)
+    collected = collect([source], tasks)
     times.append(time.perf_counter())
-    records, missing = missing_pictures(gathered.records)
+    records, missing = missing_pictures(collected.records)
     times.append(time.perf_counter())
     classes = stratify_labels(records, tasks)
-    parts = split(records, SplitTable(), classes)
+    splits = split(records, SplitTable(), classes)
     times.append(time.perf_counter())
-    wrong = check(records, tasks, parts=parts, classes=classes)
+    wrong = check(records, tasks, splits=splits, classes=classes)
     times.append(time.perf_counter())
-    problems = [*gathered.problems, *missing, *wrong]
+    problems = [*collected.problems, *missing, *wrong]
     if problems:
         raise SystemExit(f"{len(problems):,} problems, such as {problems[0]}")
-    steps = dict(zip(("gather", "look", "split", "check"), map(float.__sub__, times[1:], times), strict=True))
+    steps = dict(zip(STEPS, map(float.__sub__, times[1:], times), strict=True))
     return {
-        "rows": len(gathered.records),
+        "rows": len(collected.records),
         "seconds": times[-1] - times[0],
         "cpu_seconds": time.process_time() - cpu,  # far less than the seconds: others used the machine too
         "peak_gb": peak_bytes() / 1e9,
@@ -129,7 +130,7 @@ def main() -> None:
         write_table(folder / "labels.csv", given.rows)
         command = [sys.executable, __file__, "--read", str(folder / "labels.csv")]
         found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    print("seconds:", {step: round(found[step], 2) for step in ("gather", "look", "split", "check")})
+    print("seconds:", {step: round(found[step], 2) for step in STEPS})
     print(f"{found['rows']:,} rows in {found['seconds']:.1f} s and {found['peak_gb']:.2f} GB")
     print(
         json.dumps(

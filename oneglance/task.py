@@ -20,7 +20,7 @@ from pydantic import Field, PrivateAttr
 
 from oneglance import tasks
 from oneglance.config import Table, read_table
-from oneglance.data.merging.merge_answers import unite_same
+from oneglance.data.merging.merge_answers import merge_same
 from oneglance.errors import ConfigError, DataError, nearest
 from oneglance.report_items import Detail
 
@@ -88,13 +88,13 @@ class Task(Table, ABC):
     # What people said.
 
     @abstractmethod
-    def read(self, said: Any, asked: Sequence[str] | None = None) -> Any:
+    def read(self, raw_value: Any, queried: Sequence[str] | None = None) -> Any:
         """The typed answer, or None for a word that means unknown.
 
         Args:
-            said: what the source holds: text of a cell, a list, a number; ``{field: said}`` where the task
-                names several fields.
-            asked: the classes that this source's people looked for; None: all.
+            raw_value: what the source holds: text of a cell, a list, a number; ``{field: raw value}`` where
+                the task names several fields.
+            queried: the classes that the annotators of this source looked for; None: all.
 
         Raises:
             InvalidAnswer: it cannot be such an answer; with a hint.
@@ -104,13 +104,13 @@ class Task(Table, ABC):
         """The classes that ``answer`` counts for, where the task has classes."""
         return ()
 
-    def unite(self, first: Any, again: Any) -> Any:
-        """What two sources say together of the same picture. Equal answers are not asked about.
+    def merge(self, first: Any, second: Any) -> Any:
+        """One answer of two that sources give for the same picture; called only where they differ.
 
         Raises:
-            InvalidAnswer: they contradict each other; see ``data.union.Unite``.
+            InvalidAnswer: they contradict each other; see ``data.merging.merge_answers.MergeAnswers``.
         """
-        return unite_same(self.name, first, again)
+        return merge_same(self.name, first, second)
 
     @abstractmethod
     def fit_target(self, answers: Sequence[Any]) -> None:

@@ -590,4 +590,4 @@ def test_tags_of_three_states_stay_three(tmp_path: Path) -> None:
     for name, cell in said.items():
         answer = next(found for image, found in words.items() if image.endswith(name))
         assert ("striped" in answer.present) == (cell == "yes")
-        assert (answer.asked is None or "striped" in answer.asked) == (cell != "")
+        assert (answer.queried is None or "striped" in answer.queried) == (cell != "")

@@ -14,8 +14,8 @@ from PIL import Image
 from oneglance.atomic_files import make_folder, write_bytes
 from oneglance.data.images.header import header
 from oneglance.data.images.references import FileImage, is_picture
-from oneglance.data.merging.merge_answers import unite_same, unite_seen
-from oneglance.data.merging.merge_records import Merge
+from oneglance.data.merging.merge_answers import merge_boxes, merge_same
+from oneglance.data.merging.merge_records import RecordMerger
 from oneglance.data.parsing.quoting import plain
 from oneglance.data.record import SPLIT_NAMES, BoxAnnotations, ImageRef, Record
 from oneglance.data.source import formats
@@ -98,16 +98,16 @@ def joined(records: Iterable[Record]) -> tuple[list[Record], list[Problem]]:
     """Every picture once, with all that was said of it by field, and a Problem for each contradiction."""
     found: list[Record] = []
     problems: list[Problem] = []
-    merge = Merge(found, problems, _united)
+    merger = RecordMerger(found, problems, _merge)
     for record in records:
-        merge.add(record, _without_part(record).answers)
+        merger.add(record, _without_part(record).answers)
     return found, problems
 
 
-def _united(name: str, first: Any, again: Any) -> Any:
-    if isinstance(first, BoxAnnotations) and isinstance(again, BoxAnnotations):
-        return unite_seen(first, again)
-    return unite_same(name, first, again)
+def _merge(name: str, first: Any, second: Any) -> Any:
+    if isinstance(first, BoxAnnotations) and isinstance(second, BoxAnnotations):
+        return merge_boxes(first, second)
+    return merge_same(name, first, second)
 
 
 def _without_part(record: Record) -> Record:
@@ -124,7 +124,7 @@ def _labels(records: Sequence[Record]) -> list[str]:
         seen = _boxes(record)[1]
         if seen is not None:
             found.update(box.label for box in seen.boxes)
-            found |= seen.asked or frozenset()
+            found |= seen.queried or frozenset()
     return sorted(found - {""})
 
 

@@ -13,7 +13,7 @@ from oneglance.data.images.content_hash import digests
 from oneglance.data.images.decoded_cache import cache_folder
 from oneglance.data.inspection.checks import check, summary
 from oneglance.data.inspection.missing_files import missing_pictures
-from oneglance.data.merging.collect import Question, gather
+from oneglance.data.merging.collect import Question, collect
 from oneglance.data.record import Record
 from oneglance.data.source import Source, open_source
 from oneglance.data.splitting.split import SplitIndices, split, stratify_labels
@@ -95,9 +95,9 @@ def load_dataset(
         ConfigError: a source that cannot be opened.
     """
     asked = [question for question in questions if question.answered_by == question.name]
-    gathered = gather(open_sources(config), asked)
-    problems = list(gathered.problems)
-    records, lost = missing_pictures(_answered(gathered.records, questions))
+    collected = collect(open_sources(config), asked)
+    problems = list(collected.problems)
+    records, lost = missing_pictures(_answered(collected.records, questions))
     problems += lost
     same: list[bytes | None] = digests([r.image for r in records], cache_folder(config.cache), progress)
     if strict:

@@ -88,4 +88,4 @@ class BoxAnnotations:
     """Everything of some classes that somebody saw in one picture; no box: looked and found nothing."""
 
     boxes: tuple[Box, ...]
-    asked: frozenset[str] | None = None  # the classes looked for; None: all that the source knows
+    queried: frozenset[str] | None = None  # the classes looked for; None: all that the source knows

@@ -73,7 +73,7 @@ class Writer(ABC):
 
     def without_asked(self, item: Item) -> None:
         """For a format that cannot say which classes somebody looked for."""
-        if item.seen and item.seen.asked is not None and item.seen.asked != self._every:
+        if item.seen and item.seen.queried is not None and item.seen.queried != self._every:
             effect = "it reads as if all classes had been looked for"
             self.cannot_say("that only some classes were looked for", item.location, effect)
 

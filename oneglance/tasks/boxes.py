@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field, PrivateAttr
 
 from oneglance.batch_transform import Mix, View
-from oneglance.data.merging.merge_answers import unite_seen
+from oneglance.data.merging.merge_answers import merge_boxes
 from oneglance.data.record import Box, BoxAnnotations
 from oneglance.detection import coco_matching
 from oneglance.detection.box_ops import suppress
@@ -75,19 +75,19 @@ class Boxes(Task):
 
     # What people said.
 
-    def read(self, said: Any, asked: Sequence[str] | None = None) -> BoxAnnotations | None:
-        if not isinstance(said, BoxAnnotations):
+    def read(self, raw_value: Any, queried: Sequence[str] | None = None) -> BoxAnnotations | None:
+        if not isinstance(raw_value, BoxAnnotations):
             raise InvalidAnswer("holds no boxes", "name the field that holds them with `from`")
         found = []
-        for box in said.boxes:
+        for box in raw_value.boxes:
             if self.classes and not self.single and box.label and box.label not in self.classes:
                 hint = f"it is not among `classes`.{nearest(box.label, self.classes)}"
                 raise InvalidAnswer(f'has a box of class "{box.label}"', hint)
             label = self.single or box.label
             found.append(replace(box, label=label, attributes=self._read_attributes(box)))
-        looked = None if self.single else said.asked
-        if asked is not None and not self.single:
-            looked = frozenset(asked) if looked is None else looked & frozenset(asked)
+        looked = None if self.single else raw_value.queried
+        if queried is not None and not self.single:
+            looked = frozenset(queried) if looked is None else looked & frozenset(queried)
         return BoxAnnotations(tuple(found), looked)
 
     def _read_attributes(self, box: Box) -> dict[str, Any]:
@@ -108,8 +108,8 @@ class Boxes(Task):
     def stratify_labels(self, answer: BoxAnnotations) -> Iterable[str]:
         return sorted({box.label for box in answer.boxes if box.label})
 
-    def unite(self, first: BoxAnnotations, again: BoxAnnotations) -> BoxAnnotations:
-        return unite_seen(first, again, lambda name, *both: self._attributes[name].unite(*both))
+    def merge(self, first: BoxAnnotations, second: BoxAnnotations) -> BoxAnnotations:
+        return merge_boxes(first, second, lambda name, *both: self._attributes[name].merge(*both))
 
     def fit_target(self, answers: Sequence[BoxAnnotations]) -> None:
         boxes = [box for answer in answers for box in answer.boxes if not box.ignore]
@@ -124,10 +124,10 @@ class Boxes(Task):
             )
         self._usual = []
         for name in self._classes:
-            asked = sum(answer.asked is None or name in answer.asked for answer in answers)
+            queried = sum(answer.queried is None or name in answer.queried for answer in answers)
             corners = [(box.x0, box.y0, box.x1, box.y1) for box in boxes if box.label == name]
             mean = np.mean(corners, axis=0).tolist() if corners else [0.0] * 4
-            self._usual.append([*mean, len(corners) / max(asked, 1)])
+            self._usual.append([*mean, len(corners) / max(queried, 1)])
         for name, task in self._attributes.items():
             known = [box.attributes[name] for box in boxes if name in box.attributes]
             try:
@@ -138,7 +138,7 @@ class Boxes(Task):
                 ) from None
 
     def to_canvas(self, answer: BoxAnnotations, placement: Placement) -> BoxAnnotations:
-        return BoxAnnotations(tuple(_placed(box, placement) for box in answer.boxes), answer.asked)
+        return BoxAnnotations(tuple(_placed(box, placement) for box in answer.boxes), answer.queried)
 
     def encode(self, answers: Sequence[BoxAnnotations | None]) -> Target:
         count = len(answers)
@@ -154,8 +154,8 @@ class Boxes(Task):
         for row, (answer, boxes) in enumerate(zip(answers, kept, strict=True)):
             if answer is None:
                 continue
-            asked = self._classes if answer.asked is None else answer.asked
-            target["known"][row, [index[name] for name in asked if name in index]] = 1
+            queried = self._classes if answer.queried is None else answer.queried
+            target["known"][row, [index[name] for name in queried if name in index]] = 1
             for place, box in enumerate(boxes):
                 target["box"][row, place] = box.x0, box.y0, box.x1, box.y1
                 target["label"][row, place] = index.get(box.label, len(index))
@@ -338,11 +338,11 @@ class Boxes(Task):
         self, told: Sequence[coco_matching.Found], answers: Sequence[BoxAnnotations]
     ) -> coco_matching.Matched:
         index = {name: place for place, name in enumerate(self._classes)}
-        asked = np.ones((len(answers), len(index)), dtype=bool)
+        queried = np.ones((len(answers), len(index)), dtype=bool)
         truths = []
         for row, answer in enumerate(answers):
-            if answer.asked is not None:
-                asked[row] = [name in answer.asked for name in self._classes]
+            if answer.queried is not None:
+                queried[row] = [name in answer.queried for name in self._classes]
             boxes = answer.boxes
             truths.append(
                 coco_matching.Truth(
@@ -352,7 +352,7 @@ class Boxes(Task):
                     np.array([not b.label or (b.ignore and b.label in index) for b in boxes], dtype=bool),
                 )
             )
-        return coco_matching.match(told, truths, asked)
+        return coco_matching.match(told, truths, queried)
 
     def metric_state(
         self, predictions: Sequence[Prediction], answers: Sequence[BoxAnnotations]

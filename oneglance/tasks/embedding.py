@@ -60,7 +60,7 @@ class Embedding(Task):
         if self.method == "proxy" and not self.like:
             raise ConfigError(f'[{section}] method = "proxy" needs `like`', location=location)
 
-    def read(self, said: Any, asked: Sequence[str] | None = None) -> str:
+    def read(self, raw_value: Any, queried: Sequence[str] | None = None) -> str:
         raise InvalidAnswer("is asked of no one", "take its column out")
 
     def fit_target(self, answers: Sequence[str]) -> None:

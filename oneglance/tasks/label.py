@@ -48,12 +48,12 @@ class Label(VectorTask):
         "top5_accuracy": "share with the truth among the five likeliest",
     }
 
-    def read(self, said: Any, asked: Sequence[str] | None = None) -> str | None:
-        if self.is_unknown(said):
+    def read(self, raw_value: Any, queried: Sequence[str] | None = None) -> str | None:
+        if self.is_unknown(raw_value):
             return None
-        if isinstance(said, list | tuple | dict | set):
+        if isinstance(raw_value, list | tuple | dict | set):
             raise InvalidAnswer("holds several values", "write one class, or make it a task of type tags")
-        word = intern(as_text(said))
+        word = intern(as_text(raw_value))
         if self.classes and word not in self.classes:
             raise InvalidAnswer(f'is "{word}"', f"it is not among `classes`.{nearest(word, self.classes)}")
         return word

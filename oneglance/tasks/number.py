@@ -50,19 +50,21 @@ class Number(VectorTask):
         "coverage": "share of truths inside the interval, made to be 0.9",
     }
 
-    def read(self, said: Any, asked: Sequence[str] | None = None) -> float | None:
-        if self.is_unknown(said):
+    def read(self, raw_value: Any, queried: Sequence[str] | None = None) -> float | None:
+        if self.is_unknown(raw_value):
             return None
         try:
-            value = float(said)
+            value = float(raw_value)
         except (TypeError, ValueError, OverflowError):
             raise InvalidAnswer(
-                f'is "{said}"', "write a number such as 30, or leave the cell empty if unknown"
+                f'is "{raw_value}"', "write a number such as 30, or leave the cell empty if unknown"
             ) from None
         if not abs(value) < LARGEST:
-            raise InvalidAnswer(f'is "{said}"', "write a finite number, or leave the cell empty if unknown")
+            raise InvalidAnswer(
+                f'is "{raw_value}"', "write a finite number, or leave the cell empty if unknown"
+            )
         if self.log and value <= 0:
-            raise InvalidAnswer(f'is "{said}"', "log = true needs numbers above 0")
+            raise InvalidAnswer(f'is "{raw_value}"', "log = true needs numbers above 0")
         return value
 
     def fit_target(self, answers: Sequence[float]) -> None:

@@ -36,7 +36,7 @@ class BoxAnnotations(NamedTuple):
     """What somebody saw: the tags that apply, and those looked for (None: all there are)."""
 
     present: frozenset[str]
-    asked: frozenset[str] | None = None
+    queried: frozenset[str] | None = None
 
 
 class Tags(VectorTask):
@@ -64,23 +64,23 @@ class Tags(VectorTask):
         "ece": "how far probability is from the share right; smaller is better",
     }
 
-    def read(self, said: Any, asked: Sequence[str] | None = None) -> BoxAnnotations | None:
-        if isinstance(said, dict):
-            return self._read_columns(said)
-        if not isinstance(said, list | tuple | set):
-            if self.is_unknown(said):
+    def read(self, raw_value: Any, queried: Sequence[str] | None = None) -> BoxAnnotations | None:
+        if isinstance(raw_value, dict):
+            return self._read_columns(raw_value)
+        if not isinstance(raw_value, list | tuple | set):
+            if self.is_unknown(raw_value):
                 return None
-            text = as_text(said)
-            said = [] if text in self.none else text.split(self.separator)
-        known = [intern(as_text(word)) for word in said if not self.is_unknown(word)]
-        if said and not known:
+            text = as_text(raw_value)
+            raw_value = [] if text in self.none else text.split(self.separator)
+        known = [intern(as_text(word)) for word in raw_value if not self.is_unknown(word)]
+        if raw_value and not known:
             return None
         words = set(known) - set(self.none)
         if self.classes and (odd := sorted(words - set(self.classes))):
             raise InvalidAnswer(
                 f'has the tag "{odd[0]}"', f"it is not among `classes`.{nearest(odd[0], self.classes)}"
             )
-        return BoxAnnotations(frozenset(words), None if asked is None else frozenset(asked) | words)
+        return BoxAnnotations(frozenset(words), None if queried is None else frozenset(queried) | words)
 
     def _read_columns(self, cells: Mapping[str, Any]) -> BoxAnnotations | None:
         answers = {tag: as_text(cell).lower() for tag, cell in cells.items() if not self.is_unknown(cell)}
@@ -98,15 +98,15 @@ class Tags(VectorTask):
     def stratify_labels(self, answer: BoxAnnotations) -> Iterable[str]:
         return sorted(answer.present)
 
-    def unite(self, first: BoxAnnotations, again: BoxAnnotations) -> BoxAnnotations:
+    def merge(self, first: BoxAnnotations, second: BoxAnnotations) -> BoxAnnotations:
         """A tag holds where either saw it; they contradict each other only where both looked for it."""
-        for tag in sorted(first.present ^ again.present):
-            if looked_for(tag, first.asked) and looked_for(tag, again.asked):
-                seen = tag in again.present
+        for tag in sorted(first.present ^ second.present):
+            if looked_for(tag, first.queried) and looked_for(tag, second.queried):
+                seen = tag in second.present
                 raise InvalidAnswer(
                     f"has {quoted(tag)}, but not" if seen else f"has no {quoted(tag)}, but has it"
                 )
-        return BoxAnnotations(first.present | again.present, either(first.asked, again.asked))
+        return BoxAnnotations(first.present | second.present, either(first.queried, second.queried))
 
     def fit_target(self, answers: Sequence[BoxAnnotations]) -> None:
         if not answers:
@@ -118,10 +118,10 @@ class Tags(VectorTask):
             raise DataError(
                 "the training part has no tag at all", location=self.name, hint="check the separator"
             )
-        asked = Counter(tag for answer in answers for tag in answer.asked or ())
-        asked_all = sum(answer.asked is None for answer in answers)
+        queried = Counter(tag for answer in answers for tag in answer.queried or ())
+        queried_all = sum(answer.queried is None for answer in answers)
         # One more of each, so that a tag that all or none have still has a finite logit.
-        self._shares = [(counts[tag] + 1) / (asked_all + asked[tag] + 2) for tag in self._classes]
+        self._shares = [(counts[tag] + 1) / (queried_all + queried[tag] + 2) for tag in self._classes]
         self._thresholds = [0.5] * len(self._classes)
 
     @property
@@ -136,8 +136,10 @@ class Tags(VectorTask):
             if answer is None:
                 continue
             present[row, [index[tag] for tag in answer.present if tag in index]] = 1
-            asked = slice(None) if answer.asked is None else [index[t] for t in answer.asked if t in index]
-            known[row, asked] = 1
+            queried = (
+                slice(None) if answer.queried is None else [index[t] for t in answer.queried if t in index]
+            )
+            known[row, queried] = 1
         return {"present": present, "known": known}
 
     def loss(self, raw: Tensor, target: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:

@@ -462,4 +462,4 @@ def test_what_a_user_sees_can_be_written(example: Example) -> None:
 def test_two_equal_answers_are_one(example: Example) -> None:
     at = learned(example)
     for answer in at.known[:10]:
-        assert at.task.unite(answer, answer) == answer
+        assert at.task.merge(answer, answer) == answer

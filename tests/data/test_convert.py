@@ -19,7 +19,7 @@ import oneglance
 from oneglance.cli import commands
 from oneglance.data.convert import convert
 from oneglance.data.images.references import FileImage
-from oneglance.data.merging.collect import gather
+from oneglance.data.merging.collect import collect
 from oneglance.data.record import Box, BoxAnnotations, ImageRef, Record
 from oneglance.data.source import formats, open_source
 from oneglance.data.writer import targets
@@ -44,7 +44,7 @@ def read_back(out: Path, to: str) -> list[Record]:
     told = [item for item in items if isinstance(item, Problem) and item.kind != "no annotation"]
     assert [str(item) for item in told] == []
     fields = {field for item in items if isinstance(item, Record) for field in item.answers} - {"split"}
-    return sorted(gather(sources, [Taken(field) for field in sorted(fields)]).records, key=by_name)
+    return sorted(collect(sources, [Taken(field) for field in sorted(fields)]).records, key=by_name)
 
 
 class Taken:
@@ -53,8 +53,8 @@ class Taken:
     def __init__(self, name: str) -> None:
         self.name, self.fields = name, (name,)
 
-    def read(self, said: Any, asked: Any = None) -> Any:
-        return said
+    def read(self, raw_value: Any, queried: Any = None) -> Any:
+        return raw_value
 
     def stratify_labels(self, answer: Any) -> tuple[str, ...]:
         return ()
@@ -91,9 +91,9 @@ def a_box(draw: Any, says: set[str]) -> Box:
 def a_set(draw: Any, says: set[str]) -> list[tuple[BoxAnnotations | None, dict[str, Any], str]]:
     """Boxes, fields and part of each picture."""
     parts = draw(st.sampled_from([("train", "validation", "test"), ("train",)]))
-    asked = st.none() | (st.frozensets(st.sampled_from(CLASSES)) if "asked" in says else st.nothing())
+    queried = st.none() | (st.frozensets(st.sampled_from(CLASSES)) if "asked" in says else st.nothing())
     some = st.lists(a_box(says), max_size=3).map(tuple)
-    found = st.builds(BoxAnnotations, some, asked) | (st.none() if "unknown" in says else st.nothing())
+    found = st.builds(BoxAnnotations, some, queried) | (st.none() if "unknown" in says else st.nothing())
     fields = st.dictionaries(st.sampled_from(["kind", "a note"]), words) if "fields" in says else st.just({})
     return draw(st.lists(st.tuples(found, fields, st.sampled_from(parts)), min_size=1, max_size=4))
 
@@ -102,7 +102,7 @@ def told_of(records: Sequence[Record]) -> frozenset[str]:
     """All that is looked for anywhere, which is what None means."""
     seen = [found for record in records if (found := record.answers.get("objects")) is not None]
     labels = {box.label for found in seen for box in found.boxes if box.label}
-    return frozenset(labels | {name for found in seen for name in found.asked or ()})
+    return frozenset(labels | {name for found in seen for name in found.queried or ()})
 
 
 def assert_same(first: Sequence[Record], again: Sequence[Record], to: str) -> None:
@@ -120,7 +120,7 @@ def assert_same(first: Sequence[Record], again: Sequence[Record], to: str) -> No
             assert after in (None, BoxAnnotations((), frozenset()))
             continue
         assert after is not None
-        assert (before.asked if before.asked is not None else every) == after.asked
+        assert (before.queried if before.queried is not None else every) == after.queried
         assert len(before.boxes) == len(after.boxes)
         for one, two in zip(before.boxes, after.boxes, strict=True):
             assert (one.label, one.attributes, one.ignore) == (two.label, two.attributes, two.ignore)
@@ -161,10 +161,10 @@ def test_nothing_is_lost_that_the_format_can_say(
     assert all(str(record.image.stamp()[0]).startswith(str(out)) == inside for record in again)
 
 
-def one(shelf: Path, *boxes: Box, asked: frozenset[str] | None = None, **fields: Any) -> list[Record]:
+def one(shelf: Path, *boxes: Box, queried: frozenset[str] | None = None, **fields: Any) -> list[Record]:
     return [
         Record(
-            "a.csv:2", picture(shelf, 1), {"objects": BoxAnnotations(boxes, asked), **fields}, split="train"
+            "a.csv:2", picture(shelf, 1), {"objects": BoxAnnotations(boxes, queried), **fields}, split="train"
         )
     ]
 
@@ -214,7 +214,7 @@ RICH = (
 def test_what_a_format_cannot_say_is_told_once(
     tmp_path: Path, shelf: Path, to: str, silent: list[str]
 ) -> None:
-    records = one(shelf, *RICH, asked=frozenset({"cat"}), kind="hat", nested={"a": 1})
+    records = one(shelf, *RICH, queried=frozenset({"cat"}), kind="hat", nested={"a": 1})
     found = told(convert(records, to, tmp_path / "out"))
     cannot = " cannot be said in this format"
     expected = [

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from oneglance.data.merging.merge_answers import unite_same
+from oneglance.data.merging.merge_answers import merge_same
 from oneglance.data.record import ImageRef, Record
 from oneglance.data.source import Found, Source
 from oneglance.errors import DataError, InvalidAnswer, Problem
@@ -54,18 +54,18 @@ class Word:
     fields: tuple[str, ...]
     unknown: str = "?"
 
-    def read(self, said: Any, asked: Sequence[str] | None = None) -> Any:
-        if said == self.unknown:
+    def read(self, raw_value: Any, queried: Sequence[str] | None = None) -> Any:
+        if raw_value == self.unknown:
             return None
-        if isinstance(said, dict):
-            return ",".join(f"{field}={value}" for field, value in said.items())
-        return str(said) if asked is None else f"{said} of {'/'.join(asked)}"
+        if isinstance(raw_value, dict):
+            return ",".join(f"{field}={value}" for field, value in raw_value.items())
+        return str(raw_value) if queried is None else f"{raw_value} of {'/'.join(queried)}"
 
     def stratify_labels(self, answer: str) -> Iterable[str]:
         return (answer,)
 
-    def unite(self, first: str, again: str) -> Any:
-        return unite_same(self.name, first, again)
+    def merge(self, first: str, second: str) -> Any:
+        return merge_same(self.name, first, second)
 
 
 @dataclass(frozen=True)
@@ -75,17 +75,17 @@ class Amount:
     name: str
     fields: tuple[str, ...]
 
-    def read(self, said: Any, asked: Sequence[str] | None = None) -> float:
+    def read(self, raw_value: Any, queried: Sequence[str] | None = None) -> float:
         try:
-            return float(said)
+            return float(raw_value)
         except ValueError:
-            raise InvalidAnswer(f'is "{said}"', "write a number such as 30") from None
+            raise InvalidAnswer(f'is "{raw_value}"', "write a number such as 30") from None
 
     def stratify_labels(self, answer: float) -> Iterable[str]:
         return ()
 
-    def unite(self, first: float, again: float) -> Any:
-        return unite_same(self.name, first, again)
+    def merge(self, first: float, second: float) -> Any:
+        return merge_same(self.name, first, second)
 
 
 def word(name: str) -> Word:

@@ -43,15 +43,15 @@ def box(*corners: float, label: str = "apple", ignore: bool = False, **attribute
     return Box(x0, y0, x1, y1, label, attributes, ignore)
 
 
-def seen(*found: Box, asked: set[str] | None = None) -> BoxAnnotations:
-    return BoxAnnotations(found, None if asked is None else frozenset(asked))
+def seen(*found: Box, queried: set[str] | None = None) -> BoxAnnotations:
+    return BoxAnnotations(found, None if queried is None else frozenset(queried))
 
 
 BASKET = [
     seen(box(4, 4, 20, 20, ripe="yes", mass=100.0), box(18, 2, 30, 14, label="pear")),
     seen(box(2, 2, 12, 22, label="pear", ripe="no", mass=50.0)),
     seen(),
-    seen(box(8, 8, 24, 20, mass=80.0), asked={"apple"}),
+    seen(box(8, 8, 24, 20, mass=80.0), queried={"apple"}),
 ]
 
 
@@ -163,15 +163,15 @@ def test_an_attribute_may_have_another_field() -> None:
 def test_who_drew_a_box_need_not_have_looked_for_all_of_its_class(
     picture: set[str] | None, source: list[str] | None, expected: set[str] | None
 ) -> None:
-    found = boxes().read(seen(box(0, 0, 1, 1), box(0, 0, 1, 1, label=""), asked=picture), source)
-    assert found is not None and found.asked == expected
+    found = boxes().read(seen(box(0, 0, 1, 1), box(0, 0, 1, 1, label=""), queried=picture), source)
+    assert found is not None and found.queried == expected
 
 
 def test_every_box_may_be_one_of_the_same_things() -> None:
     """What the data call it can be asked as an attribute."""
     task = boxes(single="fruit", attributes={"kind": {"type": "label", "from": "label"}})
-    found = task.read(seen(box(0, 0, 9, 9), box(0, 0, 9, 9, label=""), asked={"apple"}))
-    assert found is not None and found.asked is None
+    found = task.read(seen(box(0, 0, 9, 9), box(0, 0, 9, 9, label=""), queried={"apple"}))
+    assert found is not None and found.queried is None
     assert [(each.label, dict(each.attributes)) for each in found.boxes] == [
         ("fruit", {"kind": "apple"}),
         ("fruit", {}),
@@ -236,7 +236,7 @@ def test_encoding() -> None:
     answers = [
         seen(box(4, 4, 20, 20, ripe="yes"), box(-5, -5, 8, 30, label="pear", mass=70.0)),
         None,
-        seen(asked=set()),
+        seen(queried=set()),
         seen(
             box(0, 0, 9, 9, ignore=True),
             box(1, 1, 9, 9, label=""),
@@ -244,7 +244,7 @@ def test_encoding() -> None:
             box(3, 3, 4, 4),  # one pixel
             box(5, 5, 5.5, 9),  # thinner than one: there, but not to be learned
             box(40, 2, 50, 9),  # off the canvas
-            asked={"apple", "never seen"},
+            queried={"apple", "never seen"},
         ),
     ]
     found = task.encode(answers)
@@ -288,7 +288,7 @@ def test_places_lead_there_and_back(drawn: tuple[float, ...], width: int, height
     y0, y1 = sorted(side * height / 100 for side in drawn[2:])
     placement = Fit((64, 48), how).place(width, height)
     task = learned(head=False)
-    (there,) = task.to_canvas(seen(box(x0, y0, x1, y1, mass=3.0), asked={"apple"}), placement).boxes
+    (there,) = task.to_canvas(seen(box(x0, y0, x1, y1, mass=3.0), queried={"apple"}), placement).boxes
     assert there.attributes == {"mass": 3.0}
     told = {"boxes": [{"box": [there.x0, there.y0, there.x1, there.y1], "label": "apple", "confidence": 0.5}]}
     (back,) = task.to_image(told, placement)["boxes"]
@@ -339,7 +339,7 @@ def test_attributes_learn_where_they_are_known_only() -> None:
 
 def test_a_class_that_nobody_looked_for_is_not_denied() -> None:
     task = learned()
-    found = slope(task, training_raw(task, 1), target(task, [seen(box(4, 4, 20, 20), asked={"apple"})]))
+    found = slope(task, training_raw(task, 1), target(task, [seen(box(4, 4, 20, 20), queried={"apple"})]))
     assert found[..., 4].count_nonzero() == CELLS and found[..., 5].count_nonzero() == 0
 
 
@@ -350,7 +350,7 @@ def test_a_mixed_picture_shows_the_things_of_both() -> None:
     both = [
         seen(*BASKET[0].boxes, *BASKET[1].boxes),
         seen(*BASKET[1].boxes, *BASKET[0].boxes),
-        seen(*BASKET[3].boxes, asked={"apple"}),
+        seen(*BASKET[3].boxes, queried={"apple"}),
     ]
     loss, known = task.mixed_loss(raw, told, Mix(torch.tensor([1, 0, 2]), 0.6))
     expected, known_of_both = task.loss(raw, target(task, both))
@@ -533,8 +533,8 @@ def test_an_overlap_of_two_thirds() -> None:
 def test_what_nobody_looked_for_is_neither_right_nor_wrong() -> None:
     task = learned()
     told = [answer((box(4, 4, 20, 20), 0.9), (box(1, 1, 9, 9, label="pear"), 0.99))]
-    assert scored(task, told, [seen(box(4, 4, 20, 20), asked={"apple"})])["ap"] == pytest.approx(1)
-    assert np.isnan(scored(task, told, [seen(asked=set())])["ap"])
+    assert scored(task, told, [seen(box(4, 4, 20, 20), queried={"apple"})])["ap"] == pytest.approx(1)
+    assert np.isnan(scored(task, told, [seen(queried=set())])["ap"])
     crowd = [seen(box(4, 4, 20, 20), box(0, 0, 10, 10, label="pear", ignore=True))]
     assert scored(task, told, crowd)["ap"] == pytest.approx(1)
 
@@ -655,6 +655,6 @@ def test_what_was_learned_can_be_kept() -> None:
 def test_two_sources_say_the_same_of_one_box() -> None:
     task = boxes(**RICH)
     first, other = seen(box(0, 0, 9, 9, ripe="yes")), seen(box(0, 0, 9, 9, mass=5.0))
-    assert dict(task.unite(first, other).boxes[0].attributes) == {"ripe": "yes", "mass": 5.0}
+    assert dict(task.merge(first, other).boxes[0].attributes) == {"ripe": "yes", "mass": 5.0}
     with pytest.raises(InvalidAnswer, match="ripe"):
-        task.unite(first, seen(box(0, 0, 9, 9, ripe="no")))
+        task.merge(first, seen(box(0, 0, 9, 9, ripe="no")))

@@ -20,8 +20,8 @@ def tags(**table: Any) -> Tags:
     return built
 
 
-def seen(*present: str, asked: tuple[str, ...] | None = None) -> BoxAnnotations:
-    return BoxAnnotations(frozenset(present), None if asked is None else frozenset(asked))
+def seen(*present: str, queried: tuple[str, ...] | None = None) -> BoxAnnotations:
+    return BoxAnnotations(frozenset(present), None if queried is None else frozenset(queried))
 
 
 NAMES = ("red", "big", "old")
@@ -33,13 +33,13 @@ def case(
     """(task, raw, answers): rare to frequent tags, of which some were not looked for."""
     random = np.random.default_rng(seed)
     present = random.random((count, 3)) < [0.1, 0.3, 0.6]
-    asked = random.random((count, 3)) >= unknown
+    queried = random.random((count, 3)) >= unknown
     answers = [
         BoxAnnotations(
             frozenset(name for name, yes, ask in zip(NAMES, row, known, strict=True) if yes and ask),
             frozenset(name for name, ask in zip(NAMES, known, strict=True) if ask),
         )
-        for row, known in zip(present, asked, strict=True)
+        for row, known in zip(present, queried, strict=True)
     ]
     task = tags(classes=list(NAMES))
     task.fit_target(answers)
@@ -85,16 +85,16 @@ def test_the_separator_is_declared() -> None:
 
 def test_only_what_was_looked_for_is_known() -> None:
     """A source may annotate some classes only; what it names beside them it has looked for, too."""
-    assert tags().read("red", asked=["red", "big"]) == seen("red", asked=("red", "big"))
-    assert tags().read("old", asked=["red"]) == seen("old", asked=("red", "old"))
-    assert tags().read([], asked=["red"]) == seen(asked=("red",))
+    assert tags().read("red", queried=["red", "big"]) == seen("red", queried=("red", "big"))
+    assert tags().read("old", queried=["red"]) == seen("old", queried=("red", "old"))
+    assert tags().read([], queried=["red"]) == seen(queried=("red",))
 
 
 @pytest.mark.parametrize("yes", ["yes", "Yes", "1", 1, 1.0, True, "t", "x"])
 @pytest.mark.parametrize("no", ["no", "FALSE", "0", 0, 0.0, False, -1, "-1"])
 def test_columns_are_yes_no_or_unknown(yes: Any, no: Any) -> None:
     task = tags(**{"from": ["red", "big", "old"]})
-    assert task.read({"red": yes, "big": no, "old": ""}) == seen("red", asked=("red", "big"))
+    assert task.read({"red": yes, "big": no, "old": ""}) == seen("red", queried=("red", "big"))
 
 
 def test_a_column_that_says_neither_is_a_misfit() -> None:
@@ -121,7 +121,9 @@ def test_what_cannot_be_learned_is_told(answers: list[BoxAnnotations], message: 
 def test_shares_count_only_those_who_looked() -> None:
     task = tags()
     task.fit_target(
-        [seen("a", asked=("a",))] * 4 + [seen("b", asked=("b",)), seen(asked=("b",))] * 2 + [seen("a", "b")]
+        [seen("a", queried=("a",))] * 4
+        + [seen("b", queried=("b",)), seen(queried=("b",))] * 2
+        + [seen("a", "b")]
     )
     assert task._shares == pytest.approx([6 / 7, 4 / 7])
 
@@ -136,7 +138,7 @@ def test_columns_are_the_classes_in_their_order_even_if_none_applies() -> None:
 def test_each_tag_is_yes_no_or_unknown() -> None:
     task = tags(classes=list(NAMES))
     task.fit_target([seen("red")])
-    target = task.encode([seen("red"), seen("red", asked=("red", "big")), seen("odd"), None])
+    target = task.encode([seen("red"), seen("red", queried=("red", "big")), seen("odd"), None])
     assert target["present"].tolist() == [[1, 0, 0], [1, 0, 0], [0, 0, 0], [0, 0, 0]]
     assert target["known"].tolist() == [[1, 1, 1], [1, 1, 0], [1, 1, 1], [0, 0, 0]]
 
@@ -145,7 +147,7 @@ def test_a_tag_nobody_asked_for_has_no_gradient() -> None:
     task = tags(classes=list(NAMES))
     task.fit_target([seen("red")])
     raw = torch.zeros(1, 3, requires_grad=True)
-    target = {k: torch.as_tensor(v) for k, v in task.encode([seen("red", asked=("red", "old"))]).items()}
+    target = {k: torch.as_tensor(v) for k, v in task.encode([seen("red", queried=("red", "old"))]).items()}
     loss, known = task.loss(raw, target)
     (loss * known).sum().backward()
     assert raw.grad is not None
@@ -232,11 +234,11 @@ def test_f1_does_not_count_a_tag_that_a_resample_leaves_out() -> None:
 
 def test_a_tag_without_positives_does_not_count_in_map() -> None:
     task, raw, answers = case()
-    others = [BoxAnnotations(answer.present - {"red"}, answer.asked) for answer in answers]
+    others = [BoxAnnotations(answer.present - {"red"}, answer.queried) for answer in answers]
     expected = scored(task, raw, answers)["map"] * 3
     red = sk.average_precision_score(
-        [("red" in a.present) for a in answers if a.asked and "red" in a.asked],
-        [p[0] for p, a in zip(task.chances(raw), answers, strict=True) if a.asked and "red" in a.asked],
+        [("red" in a.present) for a in answers if a.queried and "red" in a.queried],
+        [p[0] for p, a in zip(task.chances(raw), answers, strict=True) if a.queried and "red" in a.queried],
     )
     assert scored(task, raw, others)["map"] == pytest.approx((expected - red) / 2)
 

@@ -1,1 +1,1 @@
-"""What several sources say together of one picture."""
+"""The answers of all sources, brought together: one record per picture."""

@@ -1,4 +1,4 @@
-"""From what sources say, by field, to what is known of each picture, by task."""
+"""From the raw values of sources, by field, to one record per picture with typed answers, by task."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from oneglance.data.merging.merge_records import Merge
+from oneglance.data.merging.merge_records import RecordMerger
 from oneglance.data.parsing.quoting import plain, quoted
 from oneglance.data.record import Record
 from oneglance.data.source import Source
 from oneglance.errors import DataError, InvalidAnswer, Problem, nearest
 
-CACHE_LIMIT = 20_000  # read answers kept per source and question: classes repeat, free numbers do not
+CACHE_LIMIT = 20_000  # typed answers kept per source and question: classes repeat, free numbers do not
 LONGEST_CACHED = 64  # characters
 
 
 class Question(Protocol):
-    """What this layer needs to know of a task."""
+    """What this layer needs to know of a task; ``task.Task`` is one."""
 
     @property
     def name(self) -> str: ...
@@ -30,11 +30,14 @@ class Question(Protocol):
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """Where its answer stands in a source."""
+        """The fields of a source that hold its answer."""
 
-    def read(self, said: Any, asked: Sequence[str] | None = None) -> Any:
-        """The typed answer; None for a word that means unknown. ``said`` is the one value, or
-        ``{field: value}`` where several fields are declared.
+    def read(self, raw_value: Any, queried: Sequence[str] | None = None) -> Any:
+        """The typed answer; None for a word that means unknown.
+
+        Args:
+            raw_value: the one value, or ``{field: value}`` where several fields are declared.
+            queried: the classes that the annotators of this source looked for; None: all.
 
         Raises:
             InvalidAnswer: it cannot be such an answer.
@@ -43,17 +46,17 @@ class Question(Protocol):
     def stratify_labels(self, answer: Any) -> Iterable[str]:
         """The classes that ``answer`` counts for; none for a number."""
 
-    def unite(self, first: Any, again: Any) -> Any:
-        """What two answers about the same picture say together.
+    def merge(self, first: Any, second: Any) -> Any:
+        """One answer of two about the same picture.
 
         Raises:
-            InvalidAnswer: they contradict each other; see ``data.union.Unite``.
+            InvalidAnswer: they contradict each other; see ``merge_answers.MergeAnswers``.
         """
 
 
 @dataclass
-class Gathered:
-    """One record per picture, its answers typed and by task name, and all that was wrong.
+class Collected:
+    """One record per picture, its answers typed and by task name, and everything that is wrong.
 
     Equal answers may be one object: they are not to be changed.
     """
@@ -62,35 +65,37 @@ class Gathered:
     problems: list[Problem] = field(default_factory=list)
 
 
-def gather(sources: Sequence[Source], questions: Sequence[Question]) -> Gathered:
+def collect(sources: Sequence[Source], questions: Sequence[Question]) -> Collected:
     """Every picture of all sources once, with the answers of all of them.
 
-    A picture that is named twice is one record, with all that was said of it. Groups that share a picture
-    become one group; groups of two sources with the same name are the same group. Nothing is raised for
-    what the data say wrong: ``problems`` holds it.
+    A picture that is mentioned twice is one record, with the answers of both mentions. Groups that share a
+    picture become one group; groups of two sources with the same name are the same group. Mistakes in the
+    data raise nothing: ``problems`` holds them.
     """
-    gathered = Gathered()
-    problems = gathered.problems
+    collected = Collected()
+    problems = collected.problems
     by_name = {question.name: question for question in questions}
-    merge = Merge(gathered.records, problems, lambda name, first, again: by_name[name].unite(first, again))
-    seen: set[str] = set()  # fields of any source
-    with _no_collection():
+    merger = RecordMerger(
+        collected.records, problems, lambda name, first, second: by_name[name].merge(first, second)
+    )
+    all_fields: set[str] = set()  # of any source
+    with _garbage_collection_off():
         for source in sources:
             problems += _wrong_names(source, questions)
-            asked = [_asked(source, question) for question in questions if _annotates(source, question)]
-            here: set[str] = set()
+            readers = [_reader(source, question) for question in questions if _annotates(source, question)]
+            fields: set[str] = set()
             for record in _records(source, problems):
-                here.update(record.answers)
-                merge.add(record, _answers(record, asked, problems))
-            problems += _wrong_columns(source, here)
-            seen |= here
-        merge.join_groups()
-    problems += _unanswered(sources, questions, gathered.records, seen)
-    return gathered
+                fields.update(record.answers)
+                merger.add(record, _answers(record, readers, problems))
+            problems += _wrong_columns(source, fields)
+            all_fields |= fields
+        merger.join_groups()
+    problems += _unanswered(sources, questions, collected.records, all_fields)
+    return collected
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def _garbage_collection_off() -> Iterator[None]:
     # A million records hold no cycles, yet Python would search them for cycles again and again.
     was_on = gc.isenabled()
     gc.disable()
@@ -102,36 +107,37 @@ def _no_collection() -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """One question put to one source."""
+class _AnswerReader:
+    """Reads the answers to one question from the records of one source."""
 
     name: str
     field: str | None  # None: several
     fields: tuple[str, ...]
     question: Question
-    classes: Sequence[str] | None  # what this source's people looked for
-    known: dict[str, Any]  # short text -> what was read from it; only text: 1, 1.0 and True would be one key
+    queried: Sequence[str] | None  # the classes that the annotators of this source looked for
+    cache: dict[str, Any]  # short text -> its typed answer; only text: 1, 1.0 and True would be one key
 
-    def several(self, said: Mapping[str, Any]) -> dict[str, Any] | None:
-        """What stands in several fields; None where nobody looked."""
-        return {name: said[name] for name in self.fields if said.get(name) is not None} or None
+    def several(self, raw_values: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The raw values of several fields; None where all are missing."""
+        return {name: raw_values[name] for name in self.fields if raw_values.get(name) is not None} or None
 
-    def answer(self, value: Any) -> Any:
-        """The typed answer, None where nobody knew.
+    def answer(self, raw_value: Any) -> Any:
+        """The typed answer, None where it is unknown.
 
         Raises:
             InvalidAnswer: it cannot be such an answer.
         """
-        answer = self.question.read(value, self.classes)
-        if type(value) is str and len(value) <= LONGEST_CACHED and len(self.known) < CACHE_LIMIT:
-            self.known[value] = answer
+        answer = self.question.read(raw_value, self.queried)
+        if type(raw_value) is str and len(raw_value) <= LONGEST_CACHED and len(self.cache) < CACHE_LIMIT:
+            self.cache[raw_value] = answer
         return answer
 
 
-def _asked(source: Source, question: Question) -> _Asked:
+def _reader(source: Source, question: Question) -> _AnswerReader:
     fields = _listed(source.columns.get(question.name)) or question.fields
-    classes = source.annotates[question.name] if isinstance(source.annotates, dict) else None
-    return _Asked(question.name, fields[0] if len(fields) == 1 else None, fields, question, classes, {})
+    queried = source.annotates[question.name] if isinstance(source.annotates, dict) else None
+    field_ = fields[0] if len(fields) == 1 else None
+    return _AnswerReader(question.name, field_, fields, question, queried, {})
 
 
 def _annotates(source: Source, question: Question) -> bool:
@@ -143,7 +149,7 @@ def _listed(fields: str | list[str] | None) -> tuple[str, ...]:
 
 
 def _records(source: Source, problems: list[Problem]) -> Iterator[Record]:
-    """The records of a source; what it could not use goes to ``problems``."""
+    """The records of a source; its problems are added to ``problems``."""
     try:
         for item in source.read():
             if isinstance(item, Problem):
@@ -154,21 +160,22 @@ def _records(source: Source, problems: list[Problem]) -> Iterator[Record]:
         problems.extend(error.problems or [Problem(error.location or source.title, error.what, error.hint)])
 
 
-def _answers(record: Record, asked: Sequence[_Asked], problems: list[Problem]) -> dict[str, Any]:
-    said, answers = record.answers, {}
-    for question in asked:
-        name, field_, known = question.name, question.field, question.known
-        value = question.several(said) if field_ is None else said.get(field_)
-        if value is None:
+def _answers(record: Record, readers: Sequence[_AnswerReader], problems: list[Problem]) -> dict[str, Any]:
+    raw_values, answers = record.answers, {}
+    for reader in readers:
+        name, field_, cache = reader.name, reader.field, reader.cache
+        raw_value = reader.several(raw_values) if field_ is None else raw_values.get(field_)
+        if raw_value is None:
             continue
-        if type(value) is str and value in known:
-            answer = known[value]
+        if type(raw_value) is str and raw_value in cache:
+            answer = cache[raw_value]
         else:
             try:
-                answer = question.answer(value)
-            except InvalidAnswer as misfit:
-                what = plain(f"{name} {misfit.what}")
-                problems.append(Problem(record.location, what, misfit.hint, kind=f"misfit: {name}"))
+                answer = reader.answer(raw_value)
+            except InvalidAnswer as invalid:
+                what = plain(f"{name} {invalid.what}")
+                # "misfit" is what ``check --json`` calls it: other programs read the kind.
+                problems.append(Problem(record.location, what, invalid.hint, kind=f"misfit: {name}"))
                 continue
         if answer is not None:
             answers[name] = answer
@@ -185,18 +192,18 @@ def _wrong_names(source: Source, questions: Sequence[Question]) -> Iterator[Prob
 
 
 def _wrong_columns(source: Source, fields: set[str]) -> Iterator[Problem]:
-    for name, written in source.columns.items():
-        for field_ in _listed(written):
+    for name, columns in source.columns.items():
+        for field_ in _listed(columns):
             if field_ not in fields:
                 what = f"columns.{name} names the field {quoted(field_)}, which holds nothing here."
                 yield Problem(source.title, what + nearest(field_, fields), kind="wrong name")
 
 
 def _unanswered(
-    sources: Sequence[Source], questions: Sequence[Question], records: Sequence[Record], seen: set[str]
+    sources: Sequence[Source], questions: Sequence[Question], records: Sequence[Record], all_fields: set[str]
 ) -> Iterator[Problem]:
     if not records:
-        return  # which is told already
+        return  # a problem of its own already
     answered: set[str] = set()
     for record in records:
         if len(answered) == len(questions):
@@ -207,7 +214,7 @@ def _unanswered(
         fields = renamed | set(question.fields)
         if question.name in answered or not sources:
             continue
-        if fields & seen:
+        if fields & all_fields:
             yield Problem(
                 question.name,
                 "all answers are missing",
@@ -216,13 +223,17 @@ def _unanswered(
             )
         else:
             names = " or ".join(quoted(name) for name in sorted(fields))
-            what = f"no source holds anything in the field {names}.{_hint(sorted(fields)[0], seen)}"
-            hint = "name the field with `from`" if seen else "give a source of answers, or take the task out"
+            what = f"no source holds anything in the field {names}.{_hint(sorted(fields)[0], all_fields)}"
+            hint = (
+                "name the field with `from`"
+                if all_fields
+                else "give a source of answers, or take the task out"
+            )
             yield Problem(question.name, what, hint, kind="no field")
 
 
-def _hint(name: str, seen: set[str]) -> str:
-    """The nearest field and all that there are."""
-    close = nearest(name, seen)
-    there = f" Known: {plain(', '.join(sorted(seen)), 400)}." if seen else " There are no fields at all."
-    return close + there if "Did you mean" in close else there
+def _hint(name: str, fields: set[str]) -> str:
+    """The nearest field and the list of all."""
+    close = nearest(name, fields)
+    listed = f" Known: {plain(', '.join(sorted(fields)), 400)}." if fields else " There are no fields at all."
+    return close + listed if "Did you mean" in close else listed

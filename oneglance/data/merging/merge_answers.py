@@ -1,4 +1,4 @@
-"""What two sources know together of one picture."""
+"""Two answers about the same picture become one, or contradict each other."""
 
 from __future__ import annotations
 
@@ -15,79 +15,83 @@ from oneglance.errors import InvalidAnswer
 
 CLOSE = 1.0  # pixels that an edge of the same box may differ: some formats count from 1, others round
 
-Classes = frozenset[str] | None
-"""Those that somebody looked for; None: all there are."""
+QueriedClasses = frozenset[str] | None
+"""The classes that an annotator looked for; None: all there are."""
 
-Unite = Callable[[str, Any, Any], Any]
-"""(name, first answer, answer again) -> the answer of both.
+MergeAnswers = Callable[[str, Any, Any], Any]
+"""(name of the task, first answer, second answer) -> the answer of both.
 
 Raises:
-    InvalidAnswer: they contradict each other. ``what`` is a sentence about the second that goes on with "in"
-        and where the first stands.
+    InvalidAnswer: they contradict each other. ``what`` is a sentence about the second answer; the caller goes
+        on with "in" and the location of the first.
 """
 
 
-def unite_same(name: str, first: Any, again: Any) -> Any:
-    """Of answers that hold one thing only: both must be equal. See ``Unite``."""
-    if first != again:
-        raise InvalidAnswer(f"is {quoted(str(again))}, but {quoted(str(first))}")
+def merge_same(name: str, first: Any, second: Any) -> Any:
+    """For answers that hold one value: both must be equal. A ``MergeAnswers``."""
+    if first != second:
+        raise InvalidAnswer(f"is {quoted(str(second))}, but {quoted(str(first))}")
     return first
 
 
-def looked_for(label: str, asked: Classes) -> bool:
-    """Whether ``label`` is among ``asked``."""
-    return asked is None or label in asked
+def looked_for(label: str, queried: QueriedClasses) -> bool:
+    """Whether ``label`` is among the queried classes."""
+    return queried is None or label in queried
 
 
-def either(first: Classes, again: Classes) -> Classes:
-    """What at least one of two looked for."""
-    return None if first is None or again is None else first | again
+def either(first: QueriedClasses, second: QueriedClasses) -> QueriedClasses:
+    """The classes that at least one of two annotators looked for."""
+    return None if first is None or second is None else first | second
 
 
-def unite_seen(first: BoxAnnotations, again: BoxAnnotations, attribute: Unite = unite_same) -> BoxAnnotations:
-    """The boxes that either saw, of the classes that either looked for. A box of both counts once, with the
-    attributes of both.
+def merge_boxes(
+    first: BoxAnnotations, second: BoxAnnotations, merge_attribute: MergeAnswers = merge_same
+) -> BoxAnnotations:
+    """The boxes of both annotations, and the classes that either looked for. A box that both have counts
+    once, with the attributes of both.
 
-    A box contradicts one who looked for its class and has no such box. A region to ignore contradicts nobody.
+    A box contradicts an annotation that looked for its class and has no such box. A region to ignore
+    contradicts nothing.
 
     Args:
-        attribute: unites two answers about one box, by the attribute's name.
+        merge_attribute: merges two values of one attribute of one box; its first argument is the attribute's
+            name.
 
     Raises:
-        InvalidAnswer: see ``Unite``.
+        InvalidAnswer: see ``MergeAnswers``.
     """
-    pairs = _pairs(first.boxes, again.boxes)
-    new = [box for place, box in enumerate(again.boxes) if place not in pairs]
-    met = set(pairs.values())
-    old = [box for place, box in enumerate(first.boxes) if place not in met]
-    for alone, asked in ((new, first.asked), (old, again.asked)):
-        for box in alone:
-            if not box.ignore and looked_for(box.label, asked):
-                raise InvalidAnswer(_difference(box.label, first, again))
+    pairs = _match(first.boxes, second.boxes)
+    only_second = [box for index, box in enumerate(second.boxes) if index not in pairs]
+    paired = set(pairs.values())
+    only_first = [box for index, box in enumerate(first.boxes) if index not in paired]
+    for unpaired, queried_by_other in ((only_second, first.queried), (only_first, second.queried)):
+        for box in unpaired:
+            if not box.ignore and looked_for(box.label, queried_by_other):
+                raise InvalidAnswer(_difference(box.label, first, second))
     boxes = list(first.boxes)
-    for place, same in pairs.items():
-        boxes[same] = _united(boxes[same], again.boxes[place], attribute)
-    return BoxAnnotations((*boxes, *new), either(first.asked, again.asked))
+    for index, same in pairs.items():
+        boxes[same] = _merge_box(boxes[same], second.boxes[index], merge_attribute)
+    return BoxAnnotations((*boxes, *only_second), either(first.queried, second.queried))
 
 
-def _pairs(first: Sequence[Box], again: Sequence[Box]) -> dict[int, int]:
-    """Place in ``again`` -> place in ``first`` of the same box, each used once: the nearest of its class."""
+def _match(first: Sequence[Box], second: Sequence[Box]) -> dict[int, int]:
+    """Index in ``second`` -> index in ``first`` of the same box, each used once: the nearest of its class."""
     by_class: dict[str, list[int]] = defaultdict(list)
-    for place, box in enumerate(first):
-        by_class[box.label].append(place)
+    for index, box in enumerate(first):
+        by_class[box.label].append(index)
     corners = {
-        label: np.array([_corners(first[place]) for place in places], dtype=np.float64)
-        for label, places in by_class.items()
+        label: np.array([_corners(first[index]) for index in indices], dtype=np.float64)
+        for label, indices in by_class.items()
     }
     pairs: dict[int, int] = {}
     for limit in (0.0, CLOSE):  # an equal box is not lost to one that is only near
-        for place, box in enumerate(again):
-            if place in pairs or box.label not in corners:
+        for index, box in enumerate(second):
+            if index in pairs or box.label not in corners:
                 continue
-            off = np.abs(corners[box.label] - _corners(box)).max(axis=1)
-            nearest = int(off.argmin())
-            if off[nearest] <= limit:
-                pairs[place] = by_class[box.label][nearest]
+            distances = np.abs(corners[box.label] - _corners(box)).max(axis=1)
+            nearest = int(distances.argmin())
+            if distances[nearest] <= limit:
+                pairs[index] = by_class[box.label][nearest]
                 corners[box.label][nearest] = np.inf
     return pairs
 
@@ -96,21 +100,21 @@ def _corners(box: Box) -> tuple[float, float, float, float]:
     return box.x0, box.y0, box.x1, box.y1
 
 
-def _united(first: Box, again: Box, attribute: Unite) -> Box:
-    said = dict(first.attributes)
-    for name, value in again.attributes.items():
+def _merge_box(first: Box, second: Box, merge_attribute: MergeAnswers) -> Box:
+    attributes = dict(first.attributes)
+    for name, value in second.attributes.items():
         try:
-            said[name] = attribute(name, said[name], value) if name in said else value
-        except InvalidAnswer as misfit:
+            attributes[name] = merge_attribute(name, attributes[name], value) if name in attributes else value
+        except InvalidAnswer as invalid:
             whose = f"has a box of {quoted(first.label)}" if first.label else "has a box"
-            raise InvalidAnswer(f"{whose} whose {name} {misfit.what}", misfit.hint) from None
+            raise InvalidAnswer(f"{whose} whose {name} {invalid.what}", invalid.hint) from None
     # Who could tell the thing apart knows more than who could not.
-    return replace(first, attributes=said, ignore=first.ignore and again.ignore)
+    return replace(first, attributes=attributes, ignore=first.ignore and second.ignore)
 
 
-def _difference(label: str, first: BoxAnnotations, again: BoxAnnotations) -> str:
-    """See ``Unite``."""
-    counts = [sum(box.label == label and not box.ignore for box in seen.boxes) for seen in (first, again)]
+def _difference(label: str, first: BoxAnnotations, second: BoxAnnotations) -> str:
+    """The sentence of a contradiction: see ``MergeAnswers``."""
+    counts = [sum(box.label == label and not box.ignore for box in both.boxes) for both in (first, second)]
     of_class = f" of {quoted(label)}" if label else " without a class"
     if counts[0] == counts[1]:
         return f"has other boxes{of_class} than"

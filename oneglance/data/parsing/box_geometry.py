@@ -84,7 +84,7 @@ class Boxes:
         head: Header | None,
         size: Size | None,
         drawn: Sequence[Drawn],
-        asked: frozenset[str] | None = None,
+        queried: frozenset[str] | None = None,
     ) -> tuple[BoxAnnotations | None, list[Problem]]:
         """What somebody saw in one picture.
 
@@ -110,7 +110,7 @@ class Boxes:
                 problems.append(found)
             else:
                 boxes.append(found)
-        return BoxAnnotations(tuple(boxes), asked), problems
+        return BoxAnnotations(tuple(boxes), queried), problems
 
     def _place(
         self, location: str, head: Header | None, size: Size | None, drawn: Sequence[Drawn]

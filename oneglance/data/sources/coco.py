@@ -76,9 +76,11 @@ class Coco(Source):
                 yield image
                 continue
             answers: dict[str, Any] = {**picture.fields, **same}
-            asked = file.asked(picture)
-            if asked is not None:
-                seen, wrong = boxes.seen(picture.location, header(image), picture.size, picture.boxes, asked)
+            queried = file.queried(picture)
+            if queried is not None:
+                seen, wrong = boxes.seen(
+                    picture.location, header(image), picture.size, picture.boxes, queried
+                )
                 yield from wrong
                 if seen is not None:
                     answers["objects"] = seen
@@ -121,7 +123,7 @@ class _File:
         # Whether anybody looked for boxes at all.
         self._looked = marks is not None and (not marks or any(picture.boxes for picture in self.pictures))
 
-    def asked(self, picture: _Picture) -> frozenset[str] | None:
+    def queried(self, picture: _Picture) -> frozenset[str] | None:
         """The classes looked for in one picture; None where nobody looked for any."""
         if not self._looked:
             return None

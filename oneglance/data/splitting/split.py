@@ -10,7 +10,7 @@ import numpy as np
 
 from oneglance.config import SplitTable
 from oneglance.data.merging.collect import CACHE_LIMIT, Question
-from oneglance.data.merging.merge_records import Joined
+from oneglance.data.merging.merge_records import DisjointSets
 from oneglance.data.parsing.quoting import quoted
 from oneglance.data.record import Record
 from oneglance.data.splitting.stratify import TRAIN, Spread, drawn
@@ -106,7 +106,7 @@ def _units(records: Sequence[Record], same: Sequence[bytes | None] | None) -> np
     codes: dict[str, int] = {}
     # A record without a group is a unit of its own, with a number below 0.
     units = [codes.setdefault(r.group, len(codes)) if r.group else -1 - row for row, r in enumerate(records)]
-    joined: Joined[int] = Joined()
+    joined: DisjointSets[int] = DisjointSets()
     first: dict[bytes, int] = {}
     for row, digest in enumerate(same or ()):
         if digest is not None and (other := first.setdefault(digest, row)) != row:

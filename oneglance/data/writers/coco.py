@@ -57,12 +57,12 @@ class CocoWriter(Writer):
         """Numbers of classes that are surely not there, and of those of which not all are boxed."""
         if item.seen is None:
             return {"neg_category_ids": []}
-        if item.seen.asked in (None, self._every):
+        if item.seen.queried in (None, self._every):
             return {}
-        asked, there = item.seen.asked or frozenset(), {box.label for box in item.seen.boxes if box.label}
+        queried, there = item.seen.queried or frozenset(), {box.label for box in item.seen.boxes if box.label}
         return {
-            "neg_category_ids": sorted(self._ids[label] for label in asked - there),
-            "not_exhaustive_category_ids": sorted(self._ids[label] for label in there - asked),
+            "neg_category_ids": sorted(self._ids[label] for label in queried - there),
+            "not_exhaustive_category_ids": sorted(self._ids[label] for label in there - queried),
         }
 
     def _box(self, box: Box, image: int, item: Item) -> dict[str, Any]:

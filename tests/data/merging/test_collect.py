@@ -12,23 +12,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.tiny import Ref, Said, Word, amount, row, word
 
-from oneglance.data.merging.collect import Gathered, gather
-from oneglance.data.merging.merge_records import Joined
+from oneglance.data.merging.collect import Collected, collect
+from oneglance.data.merging.merge_records import DisjointSets
 from oneglance.data.record import Record
 from oneglance.errors import DataError, Problem
 from oneglance.task import Task, build_tasks
 
 
-def read(*items: Any, questions: Any = None, **keys: Any) -> Gathered:
-    return gather([Said(items=list(items), **keys)], questions or [word("kind"), amount("price")])
+def read(*items: Any, questions: Any = None, **keys: Any) -> Collected:
+    return collect([Said(items=list(items), **keys)], questions or [word("kind"), amount("price")])
 
 
-def told(gathered: Gathered) -> list[str]:
-    return [str(problem) for problem in gathered.problems]
+def told(collected: Collected) -> list[str]:
+    return [str(problem) for problem in collected.problems]
 
 
 def test_answers_are_typed_and_named_by_task() -> None:
-    found = gather(
+    found = collect(
         [Said(items=[row(2, "a", category="hat", price="3")])], [Word("kind", ("category",)), amount("price")]
     )
     assert [r.answers for r in found.records] == [{"kind": "hat", "price": 3.0}]
@@ -46,7 +46,7 @@ def test_a_source_answers_only_what_it_annotates() -> None:
     rows = [row(2, "a", kind="hat", price="1")]
     one = Said(items=rows, annotates=["price"])
     two = Said(items=[row(2, "b", kind="cap", price="2")])
-    found = gather([one, two], [word("kind"), amount("price")])
+    found = collect([one, two], [word("kind"), amount("price")])
     assert [r.answers for r in found.records] == [{"price": 1.0}, {"kind": "cap", "price": 2.0}]
 
 
@@ -58,14 +58,14 @@ def test_the_classes_looked_for_reach_the_task() -> None:
 def test_columns_rename_fields_per_source() -> None:
     one = Said(items=[row(2, "a", category="hat")], columns={"kind": "category"})
     two = Said(items=[row(2, "b", kind="cap")])
-    found = gather([one, two], [word("kind")])
+    found = collect([one, two], [word("kind")])
     assert [r.answers["kind"] for r in found.records] == ["hat", "cap"]
     assert not found.problems
 
 
 def test_several_fields_of_one_question_come_together() -> None:
     question = Word("style", ("striped", "plain"))
-    found = gather([Said(items=[row(2, "a", striped="1"), row(3, "b", other="1")])], [question])
+    found = collect([Said(items=[row(2, "a", striped="1"), row(3, "b", other="1")])], [question])
     assert [r.answers for r in found.records] == [{"style": "striped=1"}, {}]
 
 
@@ -121,7 +121,7 @@ def test_where_no_picture_was_read_no_field_is_missed() -> None:
 
 def test_a_renamed_field_that_is_not_there_is_a_problem_although_another_source_has_it() -> None:
     one = Said(items=[row(2, "a", kind="hat")], columns={"kind": "knid"})
-    found = gather([one, Said(items=[row(2, "b", kind="cap", knid="x")])], [word("kind")])
+    found = collect([one, Said(items=[row(2, "b", kind="cap", knid="x")])], [word("kind")])
     assert (
         'columns.kind names the field "knid", which holds nothing here. Did you mean "kind"?'
         in told(found)[0]
@@ -131,7 +131,7 @@ def test_a_renamed_field_that_is_not_there_is_a_problem_although_another_source_
 def test_a_picture_named_twice_is_one_record() -> None:
     one = Said(items=[row(2, "a", kind="hat")])
     two = Said(items=[replace(row(9, "a", price="3", split="test"), location="b.csv:9", group="g")])
-    (record,) = gather([one, two], [word("kind"), amount("price")]).records
+    (record,) = collect([one, two], [word("kind"), amount("price")]).records
     assert record == Record("a.csv:2", Ref("a"), {"kind": "hat", "price": 3.0}, "g", "test", "a.csv")
 
 
@@ -161,7 +161,7 @@ def test_sources_that_looked_for_different_tags_are_joined() -> None:
     """Not asked is not "no": that the first has no "red" says nothing where nobody looked for it."""
     one = Said(items=[row(2, "a", style="old|big")], annotates={"style": ["old", "big"]})
     two = Said(items=[row(9, "a", style="red")], annotates={"style": ["red", "blue"]})
-    found = gather([one, two], tags())
+    found = collect([one, two], tags())
     assert not found.problems
     (record,) = found.records
     assert record.answers["style"] == ({"old", "big", "red"}, {"old", "big", "red", "blue"})
@@ -171,7 +171,7 @@ def test_a_source_that_looked_for_all_tags_knows_those_of_the_other() -> None:
     every, some = row(2, "a", style="old|red"), row(9, "a", style="red")
     one, two = Said(items=[every]), Said(items=[some], annotates={"style": ["red"]})
     for sources in ([one, two], [two, one]):
-        found = gather(sources, tags())
+        found = collect(sources, tags())
         assert not found.problems
         assert found.records[0].answers["style"] == ({"old", "red"}, None)
 
@@ -186,23 +186,23 @@ def test_a_source_that_looked_for_all_tags_knows_those_of_the_other() -> None:
 def test_tags_contradict_only_where_both_looked(first: str, again: str, what: str) -> None:
     one = Said(items=[row(2, "a", style=first)], annotates={"style": ["old", "red"]})
     two = Said(items=[row(9, "a", style=again)])
-    (problem,) = gather([one, two], tags()).problems
+    (problem,) = collect([one, two], tags()).problems
     assert str(problem) == f"a.csv:9  {what} — correct one of the two, or empty it"
     assert problem.fatal
 
 
 def test_columns_of_tags_may_lie_in_several_tables() -> None:
     rows = row(2, "a", old="1", red="0"), row(9, "a", red="no", big="1")
-    (record,) = gather([Said(items=list(rows))], tags(**{"from": ["old", "red", "big"]})).records
+    (record,) = collect([Said(items=list(rows))], tags(**{"from": ["old", "red", "big"]})).records
     assert record.answers["style"] == ({"old", "big"}, {"old", "red", "big"})
 
 
 def test_a_contradiction_names_all_who_said_it() -> None:
     rows = [row(2, "a", old="1"), row(3, "a", red="1"), row(4, "a", old="0")]
-    (problem,) = gather([Said(items=rows)], tags(**{"from": ["old", "red"]})).problems
+    (problem,) = collect([Said(items=rows)], tags(**{"from": ["old", "red"]})).problems
     assert 'style has no "old", but has it in a.csv:2 or a.csv:3 for the same picture' in problem.what
     named = [row(n, "a", **{f"t{n}": "1"}) for n in range(200)] + [row(900, "a", t7="0")]
-    (problem,) = gather([Said(items=named)], tags(**{"from": [f"t{n}" for n in range(200)]})).problems
+    (problem,) = collect([Said(items=named)], tags(**{"from": [f"t{n}" for n in range(200)]})).problems
     assert len(problem.what) < 300
 
 
@@ -226,7 +226,7 @@ def test_problems_of_sources_are_kept_and_a_broken_source_does_not_hide_the_next
             DataError("is cut short", location="a.csv"),
         ]
     )
-    found = gather([broken, Said(items=[row(2, "b", kind="cap")])], [word("kind")])
+    found = collect([broken, Said(items=[row(2, "b", kind="cap")])], [word("kind")])
     assert told(found) == ["a.csv:3  odd", "a.csv  is cut short"]
     assert len(found.records) == 2
 
@@ -237,13 +237,13 @@ def test_garbage_collection_is_as_before_even_after_an_error() -> None:
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        gather([Breaks()], [])
+        collect([Breaks()], [])
     assert gc.isenabled()
 
 
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12))))
 def test_joined_sets_are_what_a_graph_says(pairs: list[tuple[int, int]]) -> None:
-    joined: Joined[int] = Joined()
+    joined: DisjointSets[int] = DisjointSets()
     expected = {n: {n} for n in range(13)}
     for one, two in pairs:
         joined.join(one, two)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from support.annotated import boxes, corners, draw, kinds, read, seen
 
-from oneglance.data.merging.collect import gather
+from oneglance.data.merging.collect import collect
 from oneglance.data.record import Box, BoxAnnotations
 from oneglance.data.source import open_source
 from oneglance.errors import DataError
@@ -140,8 +140,8 @@ class AsSaid:
     def fields(self) -> tuple[str, ...]:
         return (self.name,)
 
-    def read(self, said: Any, asked: Any = None) -> Any:
-        return said
+    def read(self, raw_value: Any, queried: Any = None) -> Any:
+        return raw_value
 
     def stratify_labels(self, answer: Any) -> tuple[str, ...]:
         return ()
@@ -151,7 +151,7 @@ def test_labels_and_boxes_of_the_same_picture_are_one_record(tmp_path: Path) -> 
     write(tmp_path, "a.png,cat,10,20,40,60")
     (tmp_path / "labels.csv").write_text("image,kind\nb.png,hat\n./a.png,shirt\n")
     sources = [open_source({"path": name}, tmp_path) for name in ("labels.csv", "boxes.csv")]
-    found = gather(sources, [AsSaid("kind"), AsSaid("objects")])
+    found = collect(sources, [AsSaid("kind"), AsSaid("objects")])
     assert found.problems == []
     assert [record.answers for record in found.records] == [
         {"kind": "hat"},
@@ -172,6 +172,6 @@ def test_real_sets(shared: Path, name: str, pictures: int, count: int, told: int
         open_source({"path": str(shared / "data" / name / file)}, shared)
         for file in ("boxes.csv", tables[name])
     ]
-    joined = gather(sources, [AsSaid("objects"), AsSaid({"food": "view", "pcb": "tags"}[name])])
+    joined = collect(sources, [AsSaid("objects"), AsSaid({"food": "view", "pcb": "tags"}[name])])
     assert len(joined.records) == pictures
     assert all(len(record.answers) == 2 for record in joined.records)

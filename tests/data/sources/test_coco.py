@@ -143,7 +143,7 @@ def test_lvis_says_what_was_looked_for(tmp_path: Path) -> None:
     (lvis, unseen), problems = read(path)
     assert lvis.image.name == "val2017/b.png"
     assert lvis.image.load()
-    assert seen(lvis).asked == {"cat", "dog"}
+    assert seen(lvis).queried == {"cat", "dog"}
     assert [box.label for box in boxes(lvis)] == ["cat", "cow"]
     assert unseen.answers == {}
     assert problems == []
@@ -204,10 +204,10 @@ def test_the_size_tells_how_a_turned_picture_was_drawn_on(tmp_path: Path) -> Non
     marks = [mark(image_id=number) for number in range(len(names))]
     records, problems = read(write(tmp_path, images=images, annotations=marks))
     found = {name: record.answers.get("objects") for name, record in zip(names, records, strict=True)}
-    asked = frozenset({"cat", "dog"})
-    assert found["lying"] == BoxAnnotations((Box(20, 10, 60, 40, "cat"),), asked)
-    assert found["upright"] == found["unsaid"] == BoxAnnotations((Box(10, 20, 40, 60, "cat"),), asked)
-    assert found["resized"] == BoxAnnotations((Box(5, 10, 20, 30, "cat"),), asked)
+    queried = frozenset({"cat", "dog"})
+    assert found["lying"] == BoxAnnotations((Box(20, 10, 60, 40, "cat"),), queried)
+    assert found["upright"] == found["unsaid"] == BoxAnnotations((Box(10, 20, 40, 60, "cat"),), queried)
+    assert found["resized"] == BoxAnnotations((Box(5, 10, 20, 30, "cat"),), queried)
     assert found["strange"] is None
     told = ["boxes drawn lying", "boxes on a turned picture", "boxes scaled", "size of the picture"]
     assert kinds(problems) == told

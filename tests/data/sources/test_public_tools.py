@@ -50,7 +50,7 @@ class Written(NamedTuple):
     images: str  # where the pictures lie
     options: dict[str, Any]
     told: tuple[str, ...] = ()  # problems
-    asked: frozenset[str] | None = EVERY
+    queried: frozenset[str] | None = EVERY
 
 
 GLOBOX = {
@@ -58,7 +58,7 @@ GLOBOX = {
     "voc": Written("save_pascal_voc", "Annotations", "", "JPEGImages", {}, told=("pixels from 0",)),
     "yolo": Written("save_yolo_v5", "labels", "data.yaml", "images", {"label_to_id": {"cat": 0, "dog": 1}}),
     # It leaves out the list of labels, so nobody says which were looked for.
-    "cvat": Written("save_cvat", "annotations.xml", "annotations.xml", "", {}, asked=None),
+    "cvat": Written("save_cvat", "annotations.xml", "annotations.xml", "", {}, queried=None),
 }
 
 
@@ -84,7 +84,7 @@ def test_what_globox_writes(tmp_path: Path, format: str) -> None:
     records, problems = read(folder / how.read)
     assert kinds(problems) == [*how.told]
     assert found(records) == THINGS
-    assert {seen(record).asked for record in records} == {how.asked}
+    assert {seen(record).queried for record in records} == {how.queried}
 
 
 def test_what_pascal_voc_writer_writes(tmp_path: Path) -> None:

@@ -220,4 +220,4 @@ def test_real_sets(shared: Path, name: str, pictures: int, count: int) -> None:
     )
     assert kinds(problems) == ["box has no area"] * (2 if name == "bccd" else 0)
     assert {type(problem) for problem in problems} <= {Problem}
-    assert all(seen(record).asked for record in records)
+    assert all(seen(record).queried for record in records)

@@ -31,7 +31,7 @@ def test_shares_become_pixels(tmp_path: Path) -> None:
     cat, dog = boxes(record)
     assert (cat.x0, cat.y0, cat.x1, cat.y1) == pytest.approx((10, 20, 40, 60))
     assert dog == Box(0, 0, 100, 80, "dog")
-    assert seen(record).asked == EVERY
+    assert seen(record).queried == EVERY
 
 
 def test_a_picture_without_a_file_is_background(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_names_may_stand_in_a_list(tmp_path: Path) -> None:
     (tmp_path / "set" / "classes.txt").write_text("cat\n dog \r\n\n")
     ((record,), problems) = read(tmp_path / "set")
     assert (record.split, [box.label for box in boxes(record)]) == ("", ["cat"])
-    assert seen(record).asked == EVERY
+    assert seen(record).queried == EVERY
     assert problems == []
 
 
@@ -90,7 +90,7 @@ def test_darknet_says_it_in_files(tmp_path: Path, given: str) -> None:
         ("validation", ["dog"]),
         ("validation", []),
     ]
-    assert {seen(record).asked for record in records} == {EVERY}
+    assert {seen(record).queried for record in records} == {EVERY}
     (base / "obj.data").write_text(said.replace("data/obj.names", "../secret.names"))
     (tmp_path / "secret.names").write_text("cat\n")
     with pytest.raises(DataError, match="has no names of classes"):
@@ -174,7 +174,7 @@ def test_a_file_that_is_no_text_leaves_its_boxes_unknown(tmp_path: Path) -> None
 )
 def test_names_are_text_as_written(tmp_path: Path, names: str, found: set[str]) -> None:
     ((record,), _) = read(write(tmp_path, yaml=f"train: images\n{names}\n"))
-    assert seen(record).asked == found
+    assert seen(record).queried == found
 
 
 @pytest.mark.parametrize(
@@ -278,7 +278,7 @@ def test_real_pictures(shared: Path) -> None:
     records, problems = read(shared / "data" / "coco64" / "names.yaml")
     assert len(records) == 64
     assert sum(len(boxes(record)) for record in records) == 440
-    assert len(seen(records[0]).asked or ()) == 80
+    assert len(seen(records[0]).queried or ()) == 80
     assert kinds(problems) == ["no parts", "part not there", "part not there"]
     unread: Any = [record for record in records if "objects" not in record.answers]
     assert unread == []
