@@ -110,9 +110,9 @@ SCRIPT = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
 print("top level")
-from oneglance.parallel.process_pool import Workers
+from oneglance.parallel.process_pool import ProcessPool
 from support.strange_refs import sleeps
-crew = Workers(sleeps, print, count=2, chunk=1)
+crew = ProcessPool(sleeps, print, count=2, chunk=1)
 for answer in crew.map([0.01] * 4 + [float(sys.argv[1])] * 1000):
     print("answer", flush=True)
 """  # as people write scripts: no guard around what runs
