@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test check format
+.PHONY: setup demo test quick check format
 setup: .venv/installed
 
 .venv/installed: pyproject.toml constraints.txt
@@ -17,6 +17,10 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest --numprocesses 2
+
+# What people run between edits: nothing is trained and nothing is served.
+quick: setup
+	$(BIN)/python -m pytest --numprocesses 2 --quick -m "not slow" --ignore tests/serving
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -20,6 +22,26 @@ def shared() -> Path:
     if not (place / "data").is_dir():
         pytest.skip(f"no real pictures at {place}: set ONEGLANCE_SHARED")
     return place
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="skip what trains a network")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_training(request: pytest.FixtureRequest) -> Iterator[None]:
+    """With ``--quick``, a test ends as skipped where it begins to train, itself or in one of its fixtures."""
+    if not request.config.getoption("--quick"):
+        yield
+        return
+    from oneglance.training.loop import Learner
+
+    def skip(*_: object) -> NoReturn:
+        pytest.skip("trains a network: left out with --quick")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Learner, "update", skip)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -79,7 +79,9 @@ def test_a_thread_trains_without_signals(tmp_path: Path) -> None:
         except BaseException as error:
             failed.append(error)
 
-    thread = threading.Thread(target=run)
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
     thread.join(60)
-    assert failed == [] and (tmp_path / "run" / "tasks.json").exists()
+    for error in failed:
+        raise error
+    assert (tmp_path / "run" / "tasks.json").exists()
