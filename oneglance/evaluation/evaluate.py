@@ -66,6 +66,7 @@ def evaluate_run(run: RunFolder, split: str, out: Path, screen: Screen) -> dict[
         run.history(),
         wrong,
         title=run.path.resolve().name,
+        limits=predictor.limits,
         weights={name: task.weight for name, task in tasks.items()},
         answers={name: sum(r.answers.get(name) is not None for r in learned) for name in tasks},
     )

@@ -17,6 +17,7 @@ from support.boxed import boxed, trained_boxes  # noqa: F401
 from support.user import TASKS, Shell, files, home, shell, trained  # noqa: F401
 
 import oneglance
+from oneglance.data.images.decode import Limits
 from oneglance.errors import ConfigError, DataError, RunError
 from oneglance.progress import Screen
 
@@ -123,6 +124,17 @@ def test_unknown_answers_are_not_scored(home: Path) -> None:
     task = evaluate()["tasks"]["digit"]
     assert task["answered"] < before
     assert task["metrics"]["accuracy"]["n"] == task["answered"]
+
+
+def test_pictures_as_large_as_the_configuration_allows_are_shown(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limits of [pictures] hold for the pictures of the page too, not those that hold without it."""
+    monkeypatch.setattr(Limits.__init__, "__defaults__", (1e-5, 1e-5))  # every picture is larger
+    evaluate()
+    page = (home / "runs/a/report.html").read_text(encoding="utf-8")
+    assert "data:image/jpeg;base64," in page
+    assert "cannot be read" not in page
 
 
 def test_a_class_that_nobody_taught_is_a_wrong_answer(home: Path) -> None:

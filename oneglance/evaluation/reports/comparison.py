@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from oneglance.atomic_files import write_text
 from oneglance.evaluation.comparison.recommendations import CALLED as REMEDIES
 from oneglance.evaluation.comparison.variants import AGAINST, NETWORKS
-from oneglance.evaluation.reports.evaluation import Bar, ScoreRow, environment, figure
+from oneglance.evaluation.reports.evaluation import Bar, ScoreRow
+from oneglance.evaluation.reports.pages import environment, figure, percent, signed, write_html
 from oneglance.evaluation.reports.svg_plots import Plot, plot
 
 ARMS = (*NETWORKS, "classical", "constant")
@@ -81,20 +81,24 @@ def write_page(path: Path, found: Mapping[str, Any], *, title: str) -> None:
     Raises:
         RunError: the place cannot be written.
     """
-    tasks = found["tasks"]
-    pages = environment()
-    pages.filters["percent"] = percent
-    page = pages.get_template("compare.html.j2")
-    text = page.render(
-        title=title,
-        found=found,
-        fair=[_fair(found, key) for key in FAIR if key in found["summary"]],
-        tasks=[_part(name, entry) for name, entry in tasks.items()],
-        remedies=REMEDIES,
-        cost={called(arm): entry for arm, entry in found["cost"].items()},
-        quality=quality(found),
+    write_html(path, page_of(found, title))
+
+
+def page_of(found: Mapping[str, Any], title: str) -> str:
+    """The page as HTML."""
+    return (
+        environment()
+        .get_template("compare.html.j2")
+        .render(
+            title=title,
+            found=found,
+            fair=[_fair(found, key) for key in FAIR if key in found["summary"]],
+            tasks=[_part(name, entry) for name, entry in found["tasks"].items()],
+            remedies=REMEDIES,
+            cost={called(arm): entry for arm, entry in found["cost"].items()},
+            quality=quality(found),
+        )
     )
-    write_text(path, text.encode("utf-8", "replace").decode("utf-8"))
 
 
 def _fair(found: Mapping[str, Any], key: str) -> FairPart:
@@ -133,19 +137,6 @@ def _difference(
         max(places),
         places[0],
     )
-
-
-def signed(value: float | None, like: float | None = None) -> str:
-    """With its sign, and a minus that is one."""
-    if value is None:
-        return "–"
-    text = figure(abs(value), like=like)
-    return ("−" if value < 0 else "+") + text
-
-
-def percent(value: float | None, decimals: int = 0) -> str:
-    """A share as a signed number of per cent."""
-    return "–" if value is None else f"{'−' if value < 0 else '+'}{abs(100 * value):.{decimals}f} %"
 
 
 def _part(name: str, entry: Mapping[str, Any]) -> TaskPart:

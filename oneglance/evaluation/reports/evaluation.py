@@ -1,27 +1,26 @@
-"""report.html: one page with everything that ``evaluate`` found. It loads nothing from anywhere and runs no
-script; names and values of the data are escaped.
+"""report.html: one page with every score of ``evaluate``. It loads nothing from anywhere and runs no script;
+names and values of the data are escaped.
 """
 
 from __future__ import annotations
 
 import base64
 import io
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 from PIL import Image
 
-from oneglance.atomic_files import write_text
 from oneglance.data.images.decode import Limits, canvas_of
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError
-from oneglance.evaluation.reports.svg_plots import HeatMap, Plot, curve, heat_map, mistakes, plot, short
+from oneglance.evaluation.reports import learning_curves
+from oneglance.evaluation.reports.pages import LONGEST, environment, figure, write_html
+from oneglance.evaluation.reports.svg_plots import HeatMap, Plot, curve, heat_map, mistakes, short
 from oneglance.evaluation.reports.task_interaction import together
 from oneglance.inference.drawing import SMALLEST, Mark, draw
 from oneglance.report_items import Curve, Detail, Grid, Matrix
@@ -31,7 +30,6 @@ SHOWN = 24  # pictures per task
 FIT = Fit(192)  # of a thumbnail, pixels: sharp on a screen of twice the density
 DRAWN = Fit(SMALLEST)  # of one with boxes on it
 ROWS = 400  # of a table of details
-LONGEST = 120  # of a name or an answer, letters
 
 
 @dataclass(frozen=True)
@@ -102,8 +100,7 @@ def write_page(
     wrong: Mapping[str, Sequence[Wrong]],
     *,
     title: str,
-    data: str = "",
-    limits: Limits | None = None,
+    limits: Limits,
     weights: Mapping[str, float] | None = None,
     answers: Mapping[str, int] | None = None,
 ) -> None:
@@ -116,43 +113,46 @@ def write_page(
         history: the rows of history.jsonl; may be empty.
         wrong: of each task, the worst answers first; at most 24 are shown.
         title: how the run is called.
-        data: what it was trained on, in a few words.
-        limits: of pictures; default: those of ``Limits``.
+        limits: of the pictures that are shown.
         weights: of the tasks' losses; default: 1 each.
         answers: how many training pictures have an answer to each task, if that is known.
 
     Raises:
         RunError: the place cannot be written.
     """
+    thumbnails = {
+        name: [_thumbnail(one, limits) for one in wrong.get(name, ())[:SHOWN]] for name in report["tasks"]
+    }
+    write_html(path, page_of(report, details, history, thumbnails, title, weights or {}, answers or {}))
+
+
+def page_of(
+    report: Mapping[str, Any],
+    details: Mapping[str, Sequence[Detail]],
+    history: Sequence[Mapping[str, Any]],
+    thumbnails: Mapping[str, list[Thumbnail]],
+    title: str,
+    weights: Mapping[str, float],
+    answers: Mapping[str, int],
+) -> str:
+    """The page as HTML. Of a report alone, without the rest, it shows the scores with their intervals."""
     tasks = [
-        _part(name, entry, details.get(name, ()), history, wrong.get(name, ()), limits or Limits())
+        _part(name, entry, details.get(name, ()), history, thumbnails.get(name, []))
         for name, entry in report["tasks"].items()
     ]
-    page = environment().get_template("report.html.j2")
-    losses = _curves(history, "loss", "Loss", "relative to the constant answer", include=(0.0,))
-    text = page.render(
-        title=title,
-        data=data,
-        report=report,
-        tasks=tasks,
-        most_rows=ROWS,
-        learning=[drawn for drawn in (_skill(history), losses) if drawn],
-        together=together(history, weights or {}, answers or {}),
+    learning = (learning_curves.skill(history), learning_curves.losses(history))
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            title=title,
+            report=report,
+            tasks=tasks,
+            most_rows=ROWS,
+            learning=[drawn for drawn in learning if drawn],
+            together=together(history, weights, answers),
+        )
     )
-    # A file name that is not UTF-8 cannot be written as it is; the page shows a mark in its place.
-    write_text(path, text.encode("utf-8", "replace").decode("utf-8"))
-
-
-def environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("oneglance.evaluation.reports", "page"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters["figure"] = figure
-    return environment
 
 
 def _part(
@@ -160,8 +160,7 @@ def _part(
     entry: Mapping[str, Any],
     details: Sequence[Detail],
     history: Sequence[Mapping[str, Any]],
-    wrong: Sequence[Wrong],
-    limits: Limits,
+    thumbnails: list[Thumbnail],
 ) -> TaskPart:
     metrics, constant = entry["metrics"], entry["constant"]
     meaning = task_class(entry["type"]).meaning if entry["type"] in kinds() else {}
@@ -176,10 +175,14 @@ def _part(
             _row(metric, meaning.get(metric, ""), found, constant.get(metric))
             for metric, found in metrics.items()
         ],
-        plots=[drawn for drawn in (_validation(history, name, next(iter(metrics), "")), *curves) if drawn],
+        plots=[
+            drawn
+            for drawn in (learning_curves.validation(history, name, next(iter(metrics), "")), *curves)
+            if drawn
+        ],
         maps=[(matrix, heat_map(matrix), mistakes(matrix)) for matrix in matrices],
         grids=[detail for detail in details if isinstance(detail, Grid)],
-        wrong=[_thumbnail(one, limits) for one in wrong[:SHOWN]],
+        wrong=thumbnails,
     )
 
 
@@ -214,43 +217,6 @@ def _bar(value: float | None, low: float | None, high: float | None, constant: f
         return 100 * (number - start) / length
 
     return Bar(place(low), place(high), place(value), None if constant is None else place(constant))
-
-
-def figure(value: Any, like: float | None = None) -> str:
-    """A number with as many digits as a person reads, or as ``like`` has; other values as they are."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return "–"
-    if not isinstance(value, float):
-        return f"{value:,}" if isinstance(value, int) else short(str(value), LONGEST)
-    size = abs(value if like is None else like)
-    if size != 0 and (size < 0.0005 or size >= 1e9):
-        return f"{value:.2g}"
-    return f"{value:,.{3 if size < 10 else 2 if size < 100 else 1 if size < 1000 else 0}f}"
-
-
-# Learning.
-
-
-def _curves(
-    history: Sequence[Mapping[str, Any]], key: str, title: str, label: str, include: Sequence[float]
-) -> Plot | None:
-    """One line per task of a column of the history."""
-    names = list(dict.fromkeys(name for row in history for name in row.get(key) or {}))
-    epochs = [row["epoch"] for row in history]
-    series = [(name, epochs, [(row.get(key) or {}).get(name) for row in history]) for name in names]
-    return plot(title, ("epoch", label), series, include=include, least_step=1)
-
-
-def _skill(history: Sequence[Mapping[str, Any]]) -> Plot | None:
-    series = [("", [row["epoch"] for row in history], [row.get("skill") for row in history])]
-    label = "0: the constant answer, 1: perfect"
-    return plot("Skill on the validation part", ("epoch", label), series, include=(0.0, 1.0), least_step=1)
-
-
-def _validation(history: Sequence[Mapping[str, Any]], task: str, metric: str) -> Plot | None:
-    found = [((row.get("validation") or {}).get(task) or {}).get(metric) for row in history]
-    series = [("", [row["epoch"] for row in history], found)]
-    return plot(f"Learning: {metric} on the validation part", ("epoch", metric), series, least_step=1)
 
 
 # Pictures.

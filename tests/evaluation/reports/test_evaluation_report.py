@@ -15,9 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from oneglance.data.images.decode import Limits
 from oneglance.data.record import ImageRef
 from oneglance.errors import RunError
-from oneglance.evaluation.reports.evaluation import ROWS, SHOWN, Wrong, figure, write_page
+from oneglance.evaluation.reports.evaluation import ROWS, SHOWN, Wrong, write_page
+from oneglance.evaluation.reports.pages import figure
 from oneglance.report_items import Curve, Detail, Grid, Matrix
 
 EVIL = '<script>alert("x")</script>&"\''
@@ -126,7 +128,7 @@ def page(
         history() if rows is None else rows,
         wrong or {},
         title=title,
-        data="shop.csv",
+        limits=Limits(),
         answers=answers,
     )
     assert [place.name for place in folder.iterdir()] == ["report.html"]
@@ -151,7 +153,6 @@ def test_it_says_what_was_scored(tmp_path: Path) -> None:
     found = page(tmp_path, unreadable=2)
     for words in (
         "clothing-2",
-        "shop.csv",
         "1,412 pictures of the test part",
         "2 more could not be read",
         "2031-02-03",
@@ -283,7 +284,7 @@ def test_file_names_that_are_not_utf_8_do_not_stop_it(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     report = {"oneglance": "0.1.0", "split": "test", "pictures": 0, "tasks": {}}
     with pytest.raises(RunError, match=r"report\.html"):
-        write_page(tmp_path / "nowhere" / "report.html", report, {}, [], {}, title="x")
+        write_page(tmp_path / "nowhere" / "report.html", report, {}, [], {}, title="x", limits=Limits())
 
 
 def joint_history(task: str, other: str, cosine: float = -0.25) -> list[dict[str, Any]]:
