@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from oneglance.evaluation.comparison import wording
+
 WIDEST = 10_000  # characters of a line where there is no terminal
 
 
 def show_report(report: dict[str, Any], folder: Path) -> None:
-    """What ``evaluate`` found, beside the answer that never looks."""
+    """What ``evaluate`` found, beside the constant baseline."""
     table = Table(box=None, pad_edge=False)
     for column in ("task", "metric", "value", "95 % interval", "constant", "n"):
         table.add_column(column, justify="left" if column in ("task", "metric") else "right")
@@ -40,20 +42,15 @@ def show_report(report: dict[str, Any], folder: Path) -> None:
 
 def show_comparison(found: dict[str, Any]) -> None:
     """What ``compare`` found: a line per task."""
-    from oneglance.evaluation.comparison.recommendations import (
-        sentences,  # imports torch, as the comparison has
-    )
-    from oneglance.evaluation.reports.comparison import ARMS, FAIR
-
-    arms = [arm for arm in ARMS if any(arm in task for task in found["tasks"].values())]
+    variants = [name for name in wording.VARIANTS if any(name in task for task in found["tasks"].values())]
     table = Table(box=None, pad_edge=False)
-    columns = [arm.replace("_", " ") for arm in arms]
-    for column in ("task", "metric", *columns, *(FAIR[key].column for key in found["summary"])):
+    columns = [name.replace("_", " ") for name in variants]
+    for column in ("task", "metric", *columns, *(wording.PAIRINGS[key].column for key in found["summary"])):
         table.add_column(column, justify="right" if column in columns else "left")
     for name, task in found["tasks"].items():
-        scores = [between(task.get(arm)) for arm in arms]
-        told = [verdict(task if key == "equal_steps" else task[key]) for key in found["summary"]]
-        table.add_row(name, f"{task['metric']} {task['unit']}".rstrip(), *scores, *told)
+        scores = [between(task.get(variant)) for variant in variants]
+        verdicts = [verdict(wording.difference(task, key)) for key in found["summary"]]
+        table.add_row(name, wording.metric(task), *scores, *verdicts)
     console = paper()
     console.print(table)
     if found["cost"]:
@@ -62,12 +59,14 @@ def show_comparison(found: dict[str, Any]) -> None:
         change = summary["mean_error_change"]
         worse = ", ".join(summary["worse"]) or "none"
         mean = "" if change is None else f"mean change of the error {100 * change:+.1f} %, "
-        console.print(f"{FAIR[key].words}: {mean}significantly worse: {worse}", soft_wrap=True)
+        console.print(
+            f"{wording.PAIRINGS[key].condition}: {mean}significantly worse: {worse}", soft_wrap=True
+        )
     for name, entry in found["balancers"].items():
         if "helps" in entry:
             says = "helps" if entry["helps"] else "does not help: no better than random weights beyond noise"
             console.print(f"{name} {says}", soft_wrap=True)
-    for line in (*sentences(found["advice"]), *found["notes"]):
+    for line in (*wording.sentences(found["advice"]), *found["notes"]):
         console.print(line, soft_wrap=True)
 
 
@@ -120,16 +119,16 @@ def show_tuning(found: dict[str, Any]) -> None:
 
 
 def costs(found: dict[str, Any]) -> Table:
-    """What each arm took: of all single networks together."""
+    """What each variant took: of all single networks together."""
     table = Table(box=None, pad_edge=False)
     keys = {"seconds": "seconds of training", "peak_mb": "MB at most", "parameters": "parameters"}
     columns = {**keys, "ms_per_picture": "ms per picture"}
     for column in ("", *columns.values()):
         table.add_column(column, justify="right" if column else "left")
-    for arm, cost in found.items():
+    for variant, cost in found.items():
         values = (cost[key] for key in columns)
         table.add_row(
-            arm.replace("_", " "),
+            variant.replace("_", " "),
             *(
                 "" if value is None else f"{value:,.4g}" if value < 100 else f"{value:,.0f}"
                 for value in values
@@ -146,7 +145,7 @@ def between(score: dict[str, Any] | None) -> str:
     return shown(score["value"]) + half
 
 
-def verdict(entry: dict[str, Any]) -> str:
+def verdict(entry: Mapping[str, Any]) -> str:
     """A difference and what it amounts to."""
     value = entry["difference"]["value"]
     if value is None:

@@ -134,7 +134,7 @@ def compare(config: Config, out: Path, wanted: Plan, screen: Screen) -> dict[str
     comparison.train()
     comparison.try_baselines()
     found = comparison.told()
-    found["advice"] = recommendations.advise(found, config, out / "runs")
+    found["advice"] = recommendations.recommend(found, config, out / "runs")
     write_json(out / "compare.json", found)
     write_page(out / "compare.html", found, title=out.resolve().name)
     screen.close()

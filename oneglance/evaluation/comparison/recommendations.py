@@ -1,14 +1,14 @@
 """What to do for a task that learned worse among others than alone: one remedy, why this one, what it costs.
 
 The rules are in ``remedy``, in their order. They go by what a comparison measured and by what its joint
-trainings saw of the gradients; that a remedy mends is told by nothing but another comparison.
+trainings saw of the gradients; whether a remedy helps, only another comparison can tell.
 """
 
 from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,21 +27,14 @@ from oneglance.network import Network, parts_of
 from oneglance.run_folder import RunFolder
 from oneglance.task import build_tasks
 
-CONFLICT = -0.1  # mean cosine to another task from which on they disturb each other, if beyond noise
-SMALL = 0.5  # of an even share of the gradient: a task with less is hardly heard
-SEEDS = 3  # of the search for weights that is advised
-
-CALLED = {
-    "longer training": "longer training",
-    "private_stage": "a part of the network of its own",
-    "weight": "other weights",
-    "grouping": "a network apart",
-}
+CONFLICT = -0.1  # mean cosine to another task from which on they conflict, if beyond noise
+SMALL = 0.5  # of an even share of the gradient: a task with less has little influence
+SEEDS = 3  # of the search for weights that is recommended
 A_PART = {"stage": "a last stage of its own", "adapter": "an adapter"}
 
 
 @dataclass(frozen=True)
-class Own:
+class OwnPart:
     """A part of the network that a task could have for itself."""
 
     kind: str  # "stage" or "adapter", as [training] private_stage calls it
@@ -50,19 +43,19 @@ class Own:
 
 
 @dataclass(frozen=True)
-class Known:
+class Observations:
     """What there is beside the numbers of compare.json."""
 
     config: Config
     weights: Mapping[str, float]  # of the losses
     histories: Sequence[History]  # of the joint trainings
     long: float  # mean epochs of the joint trainings that had the time of all single networks; 0: none
-    own: Mapping[str, Own]  # by task, unless it has one already
+    own: Mapping[str, OwnPart]  # by task, unless it has one already
     out: Path = Path()  # where the comparison is kept
 
 
 @dataclass(frozen=True)
-class Advice:
+class Recommendation:
     """A remedy for one task."""
 
     task: str
@@ -77,7 +70,7 @@ class Advice:
     verb: tuple[str, ...] = ("train",)  # the command, without the configuration
 
 
-def advise(found: Mapping[str, Any], config: Config, runs: Path) -> list[dict[str, Any]]:
+def recommend(comparison: Mapping[str, Any], config: Config, runs: Path) -> list[dict[str, Any]]:
     """For every task with the verdict "worse", at equal steps or at equal total time, ``{"task", "remedy",
     "command", "cost", "why"}``; nothing where none is, or where joint and single were not both trained.
 
@@ -85,28 +78,30 @@ def advise(found: Mapping[str, Any], config: Config, runs: Path) -> list[dict[st
         found: what compare.json holds.
         runs: the folder of the trainings.
     """
-    losers = worse(found)
-    return advice(found, look(config, runs, int(found["seeds"]), losers)) if losers else []
+    losers = losing_tasks(comparison)
+    return (
+        recommendations(comparison, observe(config, runs, int(comparison["seeds"]), losers)) if losers else []
+    )
 
 
-def worse(found: Mapping[str, Any]) -> list[str]:
+def losing_tasks(comparison: Mapping[str, Any]) -> list[str]:
     """The tasks that lost against their single network."""
-    summary = found["summary"]
+    summary = comparison["summary"]
     if not {"equal_steps", "equal_time"} <= set(summary):
         return []
     lost = {*summary["equal_steps"]["worse"], *summary["equal_time"]["worse"]}
-    return [name for name in found["tasks"] if name in lost]
+    return [name for name in comparison["tasks"] if name in lost]
 
 
-def advice(found: Mapping[str, Any], known: Known) -> list[dict[str, Any]]:
-    """The same from numbers alone."""
-    chosen = [remedy(name, found, known) for name in worse(found)]
+def recommendations(comparison: Mapping[str, Any], observed: Observations) -> list[dict[str, Any]]:
+    """The same from what was observed."""
+    chosen = [remedy(name, comparison, observed) for name in losing_tasks(comparison)]
     parts = {one.task: one.part for one in chosen if one.part}
     return [
         {
             "task": one.task,
             "remedy": one.remedy,
-            "command": command(one, known.config, parts),
+            "command": command(one, observed.config, parts),
             "cost": {
                 "seconds": round(one.seconds, 1),
                 "parameters": one.parameters,
@@ -119,38 +114,29 @@ def advice(found: Mapping[str, Any], known: Known) -> list[dict[str, Any]]:
     ]
 
 
-def sentences(advised: Iterable[Mapping[str, Any]]) -> list[str]:
-    """One for each task, as a terminal shows them."""
-    return [
-        f"{one['task']} learned worse than alone; try {CALLED[one['remedy']]}. Why: {one['why']}. "
-        f"Cost: {one['cost']['words']}. {one['command']}"
-        for one in advised
-    ]
-
-
 # The rules.
 
 
-def remedy(name: str, found: Mapping[str, Any], known: Known) -> Advice:
+def remedy(name: str, comparison: Mapping[str, Any], observed: Observations) -> Recommendation:
     """Longer training, where that alone mended it; else something of its own, where its gradient is against
-    another task's; else a weight, where its gradient is hardly heard; else a network apart.
+    another task's; else a weight, where its gradient has little influence; else a network apart.
     """
-    entry = found["tasks"][name]
-    longer = known.long / max(1, found["epochs"])
+    entry = comparison["tasks"][name]
+    longer = observed.long / max(1, comparison["epochs"])
     if entry["equal_time"]["verdict"] != "worse" and longer > 1:
-        return _longer(name, found, known, longer)
-    against = _conflict(name, known)
-    if against and name in known.own:
-        return _private(name, found, known.own[name], *against)
-    share = gradient_conflicts.late_share(known.histories, known.weights, name)
-    if share is not None and share < SMALL / len(found["tasks"]):
-        return _weight(name, found, known, share)
-    return _apart(name, found, known)
+        return _longer(name, comparison, observed, longer)
+    against = _conflict(name, observed)
+    if against and name in observed.own:
+        return _private(name, comparison, observed.own[name], *against)
+    share = gradient_conflicts.late_share(observed.histories, observed.weights, name)
+    if share is not None and share < SMALL / len(comparison["tasks"]):
+        return _weight(name, comparison, observed, share)
+    return _separate_network(name, comparison, observed)
 
 
-def _conflict(name: str, known: Known) -> tuple[str, float] | None:
+def _conflict(name: str, observed: Observations) -> tuple[str, float] | None:
     """The task whose gradient is most against that of ``name``, if it is so strongly and beyond noise."""
-    cosines = gradient_conflicts.pooled(known.histories)
+    cosines = gradient_conflicts.pooled(observed.histories)
     worst = cosines.worst(name) if cosines and name in cosines.names else None
     if cosines is None or worst is None or worst[1] > CONFLICT:
         return None
@@ -160,13 +146,15 @@ def _conflict(name: str, known: Known) -> tuple[str, float] | None:
     return worst if worst[1] + task_grouping.NOISE * error < 0 else None
 
 
-def _longer(name: str, found: Mapping[str, Any], known: Known, longer: float) -> Advice:
-    table, joint = known.config.training, found["cost"]["joint"]
+def _longer(
+    name: str, comparison: Mapping[str, Any], observed: Observations, longer: float
+) -> Recommendation:
+    table, joint = observed.config.training, comparison["cost"]["joint"]
     epochs = max(table.epochs + 1, round(table.epochs * longer))
     times = epochs / table.epochs
-    whole = joint["seconds"] * table.epochs / max(1, found["epochs"])  # a budget may have shortened it
-    seconds = whole * (times - 1)
-    return Advice(
+    total = joint["seconds"] * table.epochs / max(1, comparison["epochs"])  # a budget may have shortened it
+    seconds = total * (times - 1)
+    return Recommendation(
         name,
         "longer training",
         "trained for as many seconds as the single networks together, it is not worse than alone",
@@ -178,11 +166,13 @@ def _longer(name: str, found: Mapping[str, Any], known: Known, longer: float) ->
     )
 
 
-def _private(name: str, found: Mapping[str, Any], own: Own, other: str, cosine: float) -> Advice:
-    joint = found["cost"]["joint"]
+def _private(
+    name: str, comparison: Mapping[str, Any], own: OwnPart, other: str, cosine: float
+) -> Recommendation:
+    joint = comparison["cost"]["joint"]
     seconds, ms = (own.operations * joint[key] for key in ("seconds", "ms_per_picture"))
     more = _share(own.parameters / joint["parameters"])
-    return Advice(
+    return Recommendation(
         name,
         "private_stage",
         f"its gradient goes against that of {other} (mean cosine −{abs(cosine):.2f} in the last third)",
@@ -195,16 +185,16 @@ def _private(name: str, found: Mapping[str, Any], own: Own, other: str, cosine: 
     )
 
 
-def _weight(name: str, found: Mapping[str, Any], known: Known, share: float) -> Advice:
-    one = found["cost"]["joint"]["seconds"] / max(1, found["epochs"])
+def _weight(name: str, comparison: Mapping[str, Any], observed: Observations, share: float) -> Recommendation:
+    one = comparison["cost"]["joint"]["seconds"] / max(1, comparison["epochs"])
     seconds = (
-        SEEDS * one * loss_weight_search.cost(loss_weight_search.CANDIDATES, known.config.training.epochs)
+        SEEDS * one * loss_weight_search.cost(loss_weight_search.CANDIDATES, observed.config.training.epochs)
     )
-    return Advice(
+    return Recommendation(
         name,
         "weight",
         f"it has {_share(share)} of the gradient at the shared features; "
-        f"an even share is {_share(1 / len(found['tasks']))}",
+        f"an even share is {_share(1 / len(comparison['tasks']))}",
         seconds,
         0,
         0.0,
@@ -213,24 +203,22 @@ def _weight(name: str, found: Mapping[str, Any], known: Known, share: float) -> 
     )
 
 
-def _apart(name: str, found: Mapping[str, Any], known: Known) -> Advice:
+def _separate_network(name: str, comparison: Mapping[str, Any], observed: Observations) -> Recommendation:
     """Two networks: parted as the gradients speak for, if they do; else the task alone."""
-    cosines, joint = gradient_conflicts.pooled(known.histories), found["cost"]["joint"]
+    cosines, joint = gradient_conflicts.pooled(observed.histories), comparison["cost"]["joint"]
     options = task_grouping.propose(cosines)["groupings"] if cosines else []
-    parted = next(
-        (option for option in options if option["networks"] == 2 and task_grouping.sure(option)), None
-    )
-    if parted:
-        groups = parted["groups"]
+    two = next((option for option in options if option["networks"] == 2 and task_grouping.sure(option)), None)
+    if two:
+        groups = two["groups"]
         why = f"the gradients speak for two networks: {task_grouping.words(groups)}"
     else:
-        groups = [[task for task in found["tasks"] if task != name], [name]]
+        groups = [[task for task in comparison["tasks"] if task != name], [name]]
         why = "neither a conflict of gradients nor a small share of them explains it: it may be best alone"
     # A budget has shortened the trainings that are there: others than these cannot be added to them.
-    out = known.out.with_name(f"{known.out.name}-parted") if found["budget"] else known.out
+    out = observed.out.with_name(f"{observed.out.name}-parted") if comparison["budget"] else observed.out
     try_it = ["--groups", ",".join("+".join(group) for group in groups)]
-    try_it += ["--seeds", str(found["seeds"]), "--out", relative(Path.cwd(), out)]
-    return Advice(
+    try_it += ["--seeds", str(comparison["seeds"]), "--out", relative(Path.cwd(), out)]
+    return Recommendation(
         name,
         "grouping",
         why,
@@ -239,16 +227,16 @@ def _apart(name: str, found: Mapping[str, Any], known: Known) -> Advice:
         joint["ms_per_picture"],
         f"two networks take twice the time to train ({_time(joint['seconds'])} more) and to answer, "
         f"and {joint['parameters']:,} more parameters",
-        epochs=found["epochs"] if found["budget"] else 0,
+        epochs=comparison["epochs"] if comparison["budget"] else 0,
         # Of two tasks, both are alone then, which has been compared.
-        verb=("compare", *try_it) if len(found["tasks"]) > 2 else ("group",),
+        verb=("compare", *try_it) if len(comparison["tasks"]) > 2 else ("group",),
     )
 
 
 # Commands and figures.
 
 
-def command(one: Advice, config: Config, parts: dict[str, str]) -> str:
+def command(one: Recommendation, config: Config, parts: dict[str, str]) -> str:
     """What to type here, with the settings that this comparison had. Tasks that are each to have a part of
     their own (``parts``, by task) get it in one training.
     """
@@ -258,8 +246,8 @@ def command(one: Advice, config: Config, parts: dict[str, str]) -> str:
         key = "training.epochs="
         changes = [change for change in changes if not change.startswith(key)] + [f"{key}{one.epochs}"]
     if one.part:
-        whole = parts_of(config.training.private_stage) | parts
-        value = list(whole) if set(whole.values()) == {"stage"} else whole
+        total = parts_of(config.training.private_stage) | parts
+        value = list(total) if set(total.values()) == {"stage"} else total
         changes.append(f"training.private_stage={variants.inline(value)}")
     words = ["oneglance", verb, relative(Path.cwd(), config.base / config.file), *options]
     return shlex.join([*words, *(word for change in changes for word in ("--set", change))])
@@ -278,7 +266,7 @@ def _time(seconds: float) -> str:
 # What the trainings left behind.
 
 
-def look(config: Config, runs: Path, seeds: int, losers: Sequence[str]) -> Known:
+def observe(config: Config, runs: Path, seeds: int, losers: Sequence[str]) -> Observations:
     """Of the trainings in ``runs``, for the tasks that lost.
 
     Raises:
@@ -289,7 +277,7 @@ def look(config: Config, runs: Path, seeds: int, losers: Sequence[str]) -> Known
     tasks = build_tasks(config.tasks, config.file)
     then = joint[0].config()
     network = joint[0].network(then, joint[0].tasks(then))
-    return Known(
+    return Observations(
         config,
         {name: task.weight for name, task in tasks.items()},
         [run.history() for run in joint],
@@ -304,7 +292,7 @@ def look(config: Config, runs: Path, seeds: int, losers: Sequence[str]) -> Known
 
 
 @torch.no_grad()
-def own_part(network: Network, *, places: bool) -> Own:
+def own_part(network: Network, *, places: bool) -> OwnPart:
     """The last stage of the backbone, or where that cannot be parted, an adapter; counted, not timed."""
     backbone, kind = network.backbone, "stage"
     try:
@@ -314,7 +302,7 @@ def own_part(network: Network, *, places: bool) -> Own:
     width, height = backbone.shape.canvas
     wanted, backbone.gives_below = backbone.gives_below, backbone.gives_below or kind == "stage"
     try:
-        with FlopCounterMode(display=False) as whole:
+        with FlopCounterMode(display=False) as total:
             features = network.eval().features(torch.zeros(1, 3, height, width))
             network.answer(features)
         with FlopCounterMode(display=False) as own:
@@ -322,4 +310,4 @@ def own_part(network: Network, *, places: bool) -> Own:
     finally:
         backbone.gives_below = wanted
     parameters = sum(parameter.numel() for parameter in part.parameters())
-    return Own(kind, parameters, own.get_total_flops() / max(1, whole.get_total_flops()))
+    return OwnPart(kind, parameters, own.get_total_flops() / max(1, total.get_total_flops()))

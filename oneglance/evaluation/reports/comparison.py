@@ -5,39 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from oneglance.evaluation.comparison.recommendations import CALLED as REMEDIES
-from oneglance.evaluation.comparison.variants import AGAINST, NETWORKS
+from oneglance.evaluation.comparison import wording
+from oneglance.evaluation.comparison.variants import AGAINST
 from oneglance.evaluation.reports.evaluation import Bar, ScoreRow
 from oneglance.evaluation.reports.pages import environment, figure, percent, signed, write_html
 from oneglance.evaluation.reports.svg_plots import Plot, plot
-
-ARMS = (*NETWORKS, "classical", "constant")
-CALLED = {
-    "joint_long": "joint, as long as all singles",
-    "parted": "parted, together as long as all singles",
-    "single": "single networks",
-    "single_same_size": "single networks, together as large as joint",
-}
-
-
-class Called(NamedTuple):
-    """A fair way to compare, as a person reads it."""
-
-    title: str  # on the page
-    column: str  # the head of one in a terminal
-    words: str  # in a sentence
-
-
-FAIR = {
-    "equal_steps": Called("Joint − single, at equal steps", "joint − single", "at equal steps"),
-    "equal_time": Called("Joint − single, at equal total time", "at equal time", "at equal total time"),
-    "equal_time_parted": Called(
-        "Parted − single, at equal total time", "parted − single", "parted, at equal total time"
-    ),
-    "equal_size": Called("Joint − single, at equal total size", "at equal size", "at equal total size"),
-}
 
 
 @dataclass(frozen=True)
@@ -56,7 +30,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class FairPart:
+class PairingPart:
     """One fair way to compare, over all tasks."""
 
     title: str
@@ -92,26 +66,21 @@ def page_of(found: Mapping[str, Any], title: str) -> str:
         .render(
             title=title,
             found=found,
-            fair=[_fair(found, key) for key in FAIR if key in found["summary"]],
+            pairings=[_pairing(found, key) for key in wording.PAIRINGS if key in found["summary"]],
             tasks=[_part(name, entry) for name, entry in found["tasks"].items()],
-            remedies=REMEDIES,
-            cost={called(arm): entry for arm, entry in found["cost"].items()},
+            remedies=wording.REMEDIES,
+            cost={wording.title(variant): entry for variant, entry in found["cost"].items()},
             quality=quality(found),
         )
     )
 
 
-def _fair(found: Mapping[str, Any], key: str) -> FairPart:
-    return FairPart(FAIR[key].title, _differences(found["tasks"], key), found["summary"][key])
-
-
-def called(arm: str) -> str:
-    """An arm as a person reads it."""
-    return CALLED.get(arm, arm)
+def _pairing(found: Mapping[str, Any], key: str) -> PairingPart:
+    return PairingPart(wording.PAIRINGS[key].title, _differences(found["tasks"], key), found["summary"][key])
 
 
 def _differences(tasks: Mapping[str, Any], key: str) -> list[Difference]:
-    chosen = {name: entry if key == "equal_steps" else entry[key] for name, entry in tasks.items()}
+    chosen = {name: wording.difference(entry, key) for name, entry in tasks.items()}
     single = AGAINST[key][1]
     return [
         _difference(name, tasks[name], entry, tasks[name][single]["value"]) for name, entry in chosen.items()
@@ -128,7 +97,7 @@ def _difference(
     places = [50 + 50 * number / reach for number in known] or [50.0]
     return Difference(
         name,
-        f"{task['metric']} {task['unit']}".rstrip(),
+        wording.metric(task),
         signed(value),
         "no interval" if low is None else f"{signed(low, like=value)} to {signed(high, like=value)}",
         percent(entry["error_change"]),
@@ -140,18 +109,18 @@ def _difference(
 
 
 def _part(name: str, entry: Mapping[str, Any]) -> TaskPart:
-    scores = {called(arm): entry[arm] for arm in ARMS if arm in entry}
+    scores = {wording.title(variant): entry[variant] for variant in wording.VARIANTS if variant in entry}
     scores |= entry["baselines"]
     ends = [s[key] for s in scores.values() for key in ("value", "low", "high") if s[key] is not None]
     start, stop = (min(ends), max(ends)) if ends else (0.0, 1.0)
     constant = entry.get("constant", {}).get("value")
-    rows = [_row(arm, score, constant, start, stop) for arm, score in scores.items()]
-    return TaskPart(
-        name, entry["type"], f"{entry['metric']} {entry['unit']}".rstrip(), rows, entry["clusters"]
-    )
+    rows = [_row(variant, score, constant, start, stop) for variant, score in scores.items()]
+    return TaskPart(name, entry["type"], wording.metric(entry), rows, entry["clusters"])
 
 
-def _row(arm: str, score: Mapping[str, Any], constant: float | None, start: float, stop: float) -> ScoreRow:
+def _row(
+    variant: str, score: Mapping[str, Any], constant: float | None, start: float, stop: float
+) -> ScoreRow:
     value, low, high = score["value"], score["low"], score["high"]
     length = stop - start or 1.0
 
@@ -163,7 +132,7 @@ def _row(arm: str, score: Mapping[str, Any], constant: float | None, start: floa
         ends = (value, value) if low is None else (low, high)
         bar = Bar(place(ends[0]), place(ends[1]), place(value), None if constant is None else place(constant))
     return ScoreRow(
-        metric=arm,
+        metric=variant,
         meaning="",
         value=figure(value),
         half="" if low is None else f"± {figure((high - low) / 2, like=value)}",
@@ -175,12 +144,12 @@ def _row(arm: str, score: Mapping[str, Any], constant: float | None, start: floa
 
 
 def quality(found: Mapping[str, Any]) -> Plot | None:
-    """Seconds of training against the mean skill over the tasks; None without a constant answer."""
+    """Seconds of training against the mean skill over the tasks; None without a constant baseline."""
     tasks = list(found["tasks"].values())
     points = []
-    for arm, cost in found["cost"].items():
-        skills = [_skill(entry, arm) for entry in tasks]
-        points.append((called(arm), cost["seconds"], _mean(skills)))
+    for variant, cost in found["cost"].items():
+        skills = [_skill(entry, variant) for entry in tasks]
+        points.append((wording.title(variant), cost["seconds"], _mean(skills)))
     classical = [_skill(entry, "classical") for entry in tasks]
     spent = sum(
         s["seconds"] for entry in tasks for way, s in entry["baselines"].items() if "classical" in way
@@ -191,8 +160,8 @@ def quality(found: Mapping[str, Any]) -> Plot | None:
     return plot("Cost against quality", labels, series, joined=False, include=(0.0,)) if series else None
 
 
-def _skill(entry: Mapping[str, Any], arm: str) -> float | None:
-    value, constant = (entry.get(key, {}).get("value") for key in (arm, "constant"))
+def _skill(entry: Mapping[str, Any], variant: str) -> float | None:
+    value, constant = (entry.get(key, {}).get("value") for key in (variant, "constant"))
     if value is None or constant is None or entry["best"] == constant:
         return None
     return float((value - constant) / (entry["best"] - constant))

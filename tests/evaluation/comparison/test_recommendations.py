@@ -14,14 +14,14 @@ from support.toy import learner
 
 from oneglance import config as configuration
 from oneglance.evaluation.comparison.recommendations import (
-    Known,
-    Own,
-    advice,
-    advise,
+    Observations,
+    OwnPart,
+    losing_tasks,
     own_part,
-    sentences,
-    worse,
+    recommend,
+    recommendations,
 )
+from oneglance.evaluation.comparison.wording import sentences
 from oneglance.evaluation.reports.comparison import write_page
 from oneglance.network import Network
 
@@ -58,7 +58,7 @@ def compared(steps: tuple[str, ...] = (), time: tuple[str, ...] = (), epochs: in
             "error_change": 0.1,
             "verdict": "worse" if name in steps else "no difference",
         }
-        told = {**entry, "verdict": "worse" if name in time else "no difference"}
+        timed = {**entry, "verdict": "worse" if name in time else "no difference"}
         score = {"value": 0.8, "low": 0.7, "high": 0.9, "n": 50, "seeds": 2}
         tasks[name] = {
             "type": "label",
@@ -67,7 +67,7 @@ def compared(steps: tuple[str, ...] = (), time: tuple[str, ...] = (), epochs: in
             "unit": "",
             **dict.fromkeys(("joint", "joint_long", "single"), score),
             **entry,
-            "equal_time": told,
+            "equal_time": timed,
             "baselines": {},
             "clusters": {},
         }
@@ -100,13 +100,13 @@ def history(norms: dict[str, float] = EVEN, jitter: float = 0.0, **cosines: floa
     return rows
 
 
-def known(config: configuration.Config | None = None, **changes: Any) -> Known:
-    own = dict.fromkeys(TASKS, Own("stage", 250_000, 0.14))
-    return replace(Known(config or parsed(), EVEN, [history()], 30.0, own), **changes)
+def observed(config: configuration.Config | None = None, **changes: Any) -> Observations:
+    own = dict.fromkeys(TASKS, OwnPart("stage", 250_000, 0.14))
+    return replace(Observations(config or parsed(), EVEN, [history()], 30.0, own), **changes)
 
 
-def one(found: dict[str, Any], told: Known) -> dict[str, Any]:
-    (chosen,) = advice(found, told)
+def one(found: dict[str, Any], observations: Observations) -> dict[str, Any]:
+    (chosen,) = recommendations(found, observations)
     return chosen
 
 
@@ -116,18 +116,18 @@ LOST = compared(("price",), ("price",))
 
 def test_with_nothing_worse_there_is_nothing_to_do(tmp_path: Path) -> None:
     found = compared()
-    assert advice(found, known()) == [] == advise(found, parsed(), tmp_path / "gone")
+    assert recommendations(found, observed()) == [] == recommend(found, parsed(), tmp_path / "gone")
     assert sentences([]) == []
 
 
 def test_without_both_there_is_no_advice(tmp_path: Path) -> None:
     found = {**compared(("price",)), "summary": {}}
-    assert worse(found) == [] == advise(found, parsed(), tmp_path / "gone")
+    assert losing_tasks(found) == [] == recommend(found, parsed(), tmp_path / "gone")
 
 
 def test_longer_training_where_the_time_of_all_mended_it() -> None:
     """Even where gradients conflict: what was measured comes before what is supposed."""
-    chosen = one(compared(("price",)), known(histories=[history(**AGAINST)]))
+    chosen = one(compared(("price",)), observed(histories=[history(**AGAINST)]))
     assert chosen["remedy"] == "longer training" and chosen["task"] == "price"
     assert chosen["command"] == "oneglance train shop.toml --set training.epochs=30"
     assert chosen["cost"]["seconds"] == 200 and chosen["cost"]["parameters"] == 0
@@ -135,18 +135,18 @@ def test_longer_training_where_the_time_of_all_mended_it() -> None:
 
 
 def test_a_budget_shortened_the_comparison_but_not_the_training_advised() -> None:
-    chosen = one(compared(("price",), epochs=5), known(long=15.0))
+    chosen = one(compared(("price",), epochs=5), observed(long=15.0))
     assert "training.epochs=30" in chosen["command"]
     assert chosen["cost"]["seconds"] == 400  # ten epochs take 200 s, thirty 600
 
 
 @pytest.mark.parametrize("long", [0.0, 8.0])
 def test_longer_is_not_advised_where_it_would_be_shorter(long: float) -> None:
-    assert one(compared(("price",)), known(long=long))["remedy"] != "longer training"
+    assert one(compared(("price",)), observed(long=long))["remedy"] != "longer training"
 
 
 def test_a_stage_of_its_own_where_gradients_conflict() -> None:
-    chosen = one(LOST, known(histories=[history(**AGAINST), history(kind_price=-0.2)]))
+    chosen = one(LOST, observed(histories=[history(**AGAINST), history(kind_price=-0.2)]))
     assert chosen["remedy"] == "private_stage" and "kind (mean cosine −0.25" in chosen["why"]
     assert shlex.split(chosen["command"])[3:] == ["--set", 'training.private_stage=["price"]']
     cost = chosen["cost"]
@@ -155,8 +155,8 @@ def test_a_stage_of_its_own_where_gradients_conflict() -> None:
 
 
 def test_a_backbone_that_cannot_be_parted_gets_an_adapter() -> None:
-    told = known(histories=[history(**AGAINST)], own={"price": Own("adapter", 9, 0.001)})
-    command = one(LOST, told)["command"]
+    observations = observed(histories=[history(**AGAINST)], own={"price": OwnPart("adapter", 9, 0.001)})
+    command = one(LOST, observations)["command"]
     (setting,) = shlex.split(command)[4:]
     assert parsed(setting).training.private_stage == {"price": "adapter"}
 
@@ -164,7 +164,7 @@ def test_a_backbone_that_cannot_be_parted_gets_an_adapter() -> None:
 def test_tasks_that_each_need_a_stage_get_it_in_one_training() -> None:
     config = parsed('training.private_stage={style="adapter"}')
     found = compared(("kind", "price"), ("kind", "price"))
-    both = advice(found, known(config, histories=[history(**AGAINST)]))
+    both = recommendations(found, observed(config, histories=[history(**AGAINST)]))
     assert [entry["remedy"] for entry in both] == ["private_stage", "private_stage"]
     assert both[0]["command"] == both[1]["command"]
     overrides = shlex.split(both[0]["command"])[4::2]
@@ -177,24 +177,24 @@ def test_tasks_that_each_need_a_stage_get_it_in_one_training() -> None:
     ("cosines", "jitter"), [({"kind_price": -0.05}, 0.0), ({"kind_price": -0.15}, 0.3)], ids=["weak", "noise"]
 )
 def test_what_is_no_conflict_beyond_noise_is_none(cosines: dict[str, float], jitter: float) -> None:
-    told = known(histories=[history(jitter=jitter, **cosines)])
-    assert one(LOST, told)["remedy"] not in ("private_stage", "longer training")
+    observations = observed(histories=[history(jitter=jitter, **cosines)])
+    assert one(LOST, observations)["remedy"] not in ("private_stage", "longer training")
 
 
 def test_a_weight_where_it_is_hardly_heard() -> None:
-    chosen = one(LOST, known(histories=[history({"kind": 5.0, "price": 1.0, "style": 5.0})]))
+    chosen = one(LOST, observed(histories=[history({"kind": 5.0, "price": 1.0, "style": 5.0})]))
     assert chosen["remedy"] == "weight" and "9 % of the gradient" in chosen["why"]
     assert chosen["command"] == "oneglance tune shop.toml --seeds 3"
     assert chosen["cost"]["seconds"] > 300 and chosen["cost"]["parameters"] == 0
 
 
 def test_a_weight_that_it_already_has_counts() -> None:
-    told = known(histories=[history({"kind": 5.0, "price": 1.0, "style": 5.0})])
-    assert one(LOST, replace(told, weights={**EVEN, "price": 9.0}))["remedy"] == "grouping"
+    observations = observed(histories=[history({"kind": 5.0, "price": 1.0, "style": 5.0})])
+    assert one(LOST, replace(observations, weights={**EVEN, "price": 9.0}))["remedy"] == "grouping"
 
 
 def test_else_a_network_apart() -> None:
-    chosen = one(LOST, known())
+    chosen = one(LOST, observed())
     assert chosen["remedy"] == "grouping" and "alone" in chosen["why"]
     assert chosen["command"] == "oneglance compare shop.toml --groups kind+style,price --seeds 2 --out ."
     assert chosen["cost"]["seconds"] == 100 and chosen["cost"]["parameters"] == 1_000_000
@@ -203,23 +203,28 @@ def test_else_a_network_apart() -> None:
 def test_a_parting_after_a_budget_is_a_comparison_of_its_own() -> None:
     """With other epochs than those of the configuration, the folder of the first would refuse it."""
     found = {**compared(("price",), ("price",), epochs=5), "budget": 60.0}
-    command = one(found, known(out=Path("compare/shop")))["command"]
+    command = one(found, observed(out=Path("compare/shop")))["command"]
     assert command.endswith("--out compare/shop-parted --set training.epochs=5")
 
 
 def test_a_network_apart_as_the_gradients_speak_for() -> None:
-    told = known(histories=[history(kind_price=-0.3, price_style=-0.3)], own={})  # it has a stage already
-    chosen = one(LOST, told)
+    observations = observed(
+        histories=[history(kind_price=-0.3, price_style=-0.3)], own={}
+    )  # with a stage of its own
+    chosen = one(LOST, observations)
     assert chosen["remedy"] == "grouping" and "kind + style | price" in chosen["why"]
     assert "--groups kind+style,price" in chosen["command"]
 
 
 def test_without_a_look_at_gradients_there_is_still_an_answer() -> None:
-    assert one(LOST, known(histories=[[]]))["remedy"] == "grouping"
+    assert one(LOST, observed(histories=[[]]))["remedy"] == "grouping"
 
 
 def test_the_sentences_and_the_page_say_it(tmp_path: Path) -> None:
-    found: dict[str, Any] = {**LOST, "advice": advice(LOST, known(histories=[history(**AGAINST)]))}
+    found: dict[str, Any] = {
+        **LOST,
+        "advice": recommendations(LOST, observed(histories=[history(**AGAINST)])),
+    }
     (line,) = sentences(found["advice"])
     assert line.startswith("price learned worse than alone; try a part of the network of its own")
     assert line.endswith(found["advice"][0]["command"])

@@ -1,0 +1,67 @@
+"""What a person reads of a comparison, in the terminal, on the page and in a notebook. Needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+# Keys of compare.json in the order in which they are shown.
+VARIANTS = ("joint", "joint_long", "parted", "single", "single_same_size", "classical", "constant")
+TITLES = {
+    "joint_long": "joint, as long as all singles",
+    "parted": "several networks, together as long as all singles",
+    "single": "single networks",
+    "single_same_size": "single networks, together as large as joint",
+}
+REMEDIES = {
+    "longer training": "longer training",
+    "private_stage": "a part of the network of its own",
+    "weight": "other weights",
+    "grouping": "a network apart",
+}
+
+
+class Pairing(NamedTuple):
+    """A fair way to compare joint with single networks."""
+
+    title: str  # on the page
+    column: str  # its head in a table
+    condition: str  # in a sentence
+
+
+PAIRINGS = {
+    "equal_steps": Pairing("Joint − single, at equal steps", "joint − single", "at equal steps"),
+    "equal_time": Pairing("Joint − single, at equal total time", "at equal time", "at equal total time"),
+    "equal_time_parted": Pairing(
+        "Several networks − single, at equal total time",
+        "parted − single",
+        "several networks, at equal total time",
+    ),
+    "equal_size": Pairing("Joint − single, at equal total size", "at equal size", "at equal total size"),
+}
+
+
+def title(variant: str) -> str:
+    """A variant as a person reads it."""
+    return TITLES.get(variant, variant)
+
+
+def metric(task: Mapping[str, Any]) -> str:
+    """The primary metric of a task in compare.json, with its unit: ``mae EUR``."""
+    return f"{task['metric']} {task['unit']}".rstrip()
+
+
+def difference(task: Mapping[str, Any], pairing: str) -> Mapping[str, Any]:
+    """``{"difference", "error_change", "verdict"}`` of a task in compare.json. Those at equal steps stand in
+    the task itself, as they are the first that were there.
+    """
+    return task if pairing == "equal_steps" else task[pairing]
+
+
+def sentences(recommendations: Iterable[Mapping[str, Any]]) -> list[str]:
+    """One for each task that learned worse than alone."""
+    return [
+        f"{one['task']} learned worse than alone; try {REMEDIES[one['remedy']]}. Why: {one['why']}. "
+        f"Cost: {one['cost']['words']}. {one['command']}"
+        for one in recommendations
+    ]
