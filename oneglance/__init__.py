@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Backbone": "backbone",
+    "Balancer": "balancer",
+    "Config": "config",
     "ConfigError": "errors",
     "DataError": "errors",
     "OneglanceError": "errors",
     "Problem": "errors",
     "Run": "api",
     "RunError": "errors",
+    "Source": "data.source",
+    "Task": "task",
     "check": "api",
     "compare": "api",
     "convert": "api",
@@ -32,12 +37,17 @@ _HOMES = {
 }  # loaded when first asked for: importing oneglance takes no time
 
 __all__ = [
+    "Backbone",
+    "Balancer",
+    "Config",
     "ConfigError",
     "DataError",
     "OneglanceError",
     "Problem",
     "Run",
     "RunError",
+    "Source",
+    "Task",
     "check",
     "compare",
     "convert",
@@ -71,10 +81,15 @@ if TYPE_CHECKING:
         train,
         tune,
     )
+    from oneglance.backbone import Backbone
+    from oneglance.balancer import Balancer
+    from oneglance.config import Config
     from oneglance.data.inspection.checks import summary
+    from oneglance.data.source import Source
     from oneglance.demonstration import demo
     from oneglance.errors import ConfigError, DataError, OneglanceError, Problem, RunError
     from oneglance.serving.serve import serve
+    from oneglance.task import Task
 
 
 def __getattr__(name: str) -> Any:

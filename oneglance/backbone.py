@@ -1,26 +1,24 @@
 """The contract of a backbone: pictures become features.
 
-One file of ``backbones/`` is one kind, with a ``build`` and a ``narrower`` as described here; a name that is
-no such file is a timm model.
+One file of ``backbones/`` is one kind; a name that is none, of nobody's package either, is a timm model.
 """
 
 from __future__ import annotations
 
-import pkgutil
 from abc import abstractmethod
 from collections.abc import Iterator
-from importlib import import_module
+from dataclasses import replace
 from math import log2
 from pathlib import Path
-from types import ModuleType
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 
-from oneglance import backbones
-from oneglance.config import BackboneTable
+from oneglance.config import BackboneTable, Table, read_table
 from oneglance.errors import ConfigError
+from oneglance.members import MemberKind, find_member, is_class_name, member_names
+from oneglance.nn.checkpoints import load_file
 from oneglance.nn.feature_shape import Level, Shape
 
 
@@ -33,7 +31,13 @@ class Features(NamedTuple):
 
 
 class Backbone(nn.Module):
-    """Pictures [n, 3, h, w], normalised by ``mean`` and ``std``, to Features."""
+    """Pictures [n, 3, h, w], normalised by ``mean`` and ``std``, to Features.
+
+    A member whose constructor takes (its options, width, height) and sets ``shape``, most simply with
+    ``measure(self, width, height)`` as its last line, needs no ``build`` of its own.
+    """
+
+    options: ClassVar[type[Table]] = Table  # the keys of [backbone.options]; at first none
 
     shape: Shape
     mean: tuple[float, float, float]  # of the channels, in 0 to 1
@@ -41,6 +45,34 @@ class Backbone(nn.Module):
     pretrained: bool  # whether it starts from weights that already know something
     gives_maps: bool = True  # off where no task wants them: some backbones are then a little faster
     gives_below: bool = False  # on where a branch wants it
+
+    @classmethod
+    def build(cls, table: BackboneTable, base: Path, *, load_weights: bool = True) -> Self:
+        """What [backbone] declares; see ``build_backbone``."""
+        network = cls(cls.read_options(table), *table.canvas)
+        if load_weights and table.weights not in ("", "none"):
+            load_file(network, (base / Path(table.weights).expanduser()).resolve())
+            network.pretrained = True
+        return network
+
+    @classmethod
+    def narrower(cls, table: BackboneTable, share: float) -> BackboneTable | None:
+        """The table of a backbone of the same kind with about ``share`` (0 to 1) of the parameters, and that
+        starts from as much knowledge; None where there is none such.
+
+        Raises:
+            ConfigError: an unknown name or option.
+        """
+        return None
+
+    @classmethod
+    def read_options(cls, table: BackboneTable) -> Any:
+        """[backbone.options] as ``cls.options``.
+
+        Raises:
+            ConfigError: an unknown key or an impossible value.
+        """
+        return read_table(cls.options, table.options, location="oneglance.toml", section="backbone.options")
 
     @abstractmethod
     def forward(self, pictures: Tensor) -> Features:
@@ -69,9 +101,30 @@ class Backbone(nn.Module):
         """
 
 
+KIND: MemberKind[Backbone] = MemberKind(
+    Backbone,  # type: ignore[type-abstract]
+    folder="oneglance.backbones",
+    key="name",
+    group="oneglance.backbones",
+    hidden=frozenset({"timm"}),  # it makes all others
+)
+TIMM: MemberKind[Backbone] = replace(KIND, hidden=frozenset())
+
+
 def names() -> list[str]:
-    """Our own backbones, in alphabetical order."""
-    return sorted(m.name for m in pkgutil.iter_modules(backbones.__path__) if m.name != "timm")
+    """The backbones that are no timm models, in alphabetical order."""
+    return member_names(KIND)
+
+
+def backbone_class(name: str) -> type[Backbone]:
+    """``small`` -> ``backbones/small.py`` -> ``class Small``; see ``members``. Other names are timm's.
+
+    Raises:
+        ConfigError: a class of another package that cannot be had.
+    """
+    if name in names() or is_class_name(name):
+        return find_member(KIND, name, section="[backbone]")
+    return find_member(TIMM, "timm")
 
 
 def build_backbone(table: BackboneTable, base: Path, *, load_weights: bool = True) -> Backbone:
@@ -83,24 +136,12 @@ def build_backbone(table: BackboneTable, base: Path, *, load_weights: bool = Tru
         ConfigError: an unknown name or option.
         WeightsError: weights that are not there or do not fit.
     """
-    built: Backbone = _member(table).build(table, base, load_weights=load_weights)
-    return built
+    return backbone_class(table.name).build(table, base, load_weights=load_weights)
 
 
 def narrower(table: BackboneTable, share: float) -> BackboneTable | None:
-    """The table of a backbone of the same kind with about ``share`` (0 to 1) of the parameters, and that
-    starts from as much knowledge; None where there is none such.
-
-    Raises:
-        ConfigError: an unknown name or option.
-    """
-    found: BackboneTable | None = _member(table).narrower(table, share)
-    return found
-
-
-def _member(table: BackboneTable) -> ModuleType:
-    kind = table.name if table.name in names() else "timm"
-    return import_module(f"{backbones.__name__}.{kind}")
+    """See ``Backbone.narrower``."""
+    return backbone_class(table.name).narrower(table, share)
 
 
 @torch.inference_mode()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from importlib import import_module
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -13,9 +11,8 @@ import torch
 from pydantic import PrivateAttr
 from torch import Tensor
 
-from oneglance import balancers
 from oneglance.config import Table, read_table
-from oneglance.errors import ConfigError, nearest
+from oneglance.members import MemberKind, find_member, member_names
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -141,21 +138,26 @@ def factor(gram: Array) -> Array:
     return np.sqrt(values.clip(min=0))[:, None] * vectors.T
 
 
+KIND: MemberKind[Balancer] = MemberKind(
+    Balancer,  # type: ignore[type-abstract]
+    folder="oneglance.balancers",
+    key="balancer",
+    group="oneglance.balancers",
+)
+
+
 def names() -> list[str]:
     """The names of all methods, in alphabetical order."""
-    return sorted(module.name for module in pkgutil.iter_modules(balancers.__path__))
+    return member_names(KIND)
 
 
 def build_balancer(name: str, options: Mapping[str, Any]) -> Balancer:
-    """``log_sum`` -> ``balancers/log_sum.py`` -> ``class LogSum``.
+    """``log_sum`` -> ``balancers/log_sum.py`` -> ``class LogSum``; see ``members``.
 
     Raises:
         ConfigError: an unknown name or option.
     """
-    if name not in names():
-        raise ConfigError(f'[training] has no balancer "{name}".{nearest(name, names())}')
-    module = import_module(f"{balancers.__name__}.{name}")
-    method: type[Balancer] = getattr(module, name.title().replace("_", ""))
+    method = find_member(KIND, name, section="[training]")
     built: Balancer = read_table(
         method, options, location="oneglance.toml", section="training.balancer_options"
     )

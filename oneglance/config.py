@@ -58,7 +58,7 @@ Size = Annotated[  # told apart by hand, so that a message speaks of what the us
 class BackboneTable(Table):
     """[backbone]: the network that looks."""
 
-    name: str = "small"  # a file of backbones/, else a timm model
+    name: str = "small"  # a file of backbones/, an entry point or "package.module:Class", else a timm model
     weights: str = ""  # "pretrained", "none" or a file; default: pretrained for timm models
     options: dict[str, Any] = {}  # passed to the backbone's maker, timm.create_model for timm models
     size: Size = 64  # of the canvas in pixels: the side of a square, or [width, height]
@@ -108,7 +108,7 @@ class TrainingTable(Table):
     ema: float = Field(0.998, ge=0, lt=1)  # decay of the averaged weights per step; 0: off
     patience: int = Field(0, ge=0)  # epochs without a better validation score before stopping; 0: never
     source_temperature: float = Field(1.0, ge=1)  # above 1: small sources come more often than once an epoch
-    balancer: str = "equal"  # a file of balancers/
+    balancer: str = "equal"  # a file of balancers/, an entry point or "package.module:Class"
     balancer_options: dict[str, Any] = {}
     # Tasks that get the backbone's last stage for themselves, or by name a "stage" or an "adapter".
     private_stage: list[str] | dict[str, Literal["stage", "adapter"]] = []

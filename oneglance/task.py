@@ -8,20 +8,18 @@ type it is. Torch ends at the raw output: all after it is NumPy, the same for to
 
 from __future__ import annotations
 
-import pkgutil
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import Field, PrivateAttr
 
-from oneglance import tasks
 from oneglance.config import Table, read_table
 from oneglance.data.merging.merge_answers import merge_same
 from oneglance.errors import ConfigError, DataError, nearest
+from oneglance.members import MemberKind, find_member, member_names
 from oneglance.report_items import Detail
 
 if TYPE_CHECKING:
@@ -44,7 +42,7 @@ MetricState = dict[str, Any]
 class Task(Table, ABC):
     """One [tasks.NAME] table. The fields are its keys; a member adds those that only its type needs."""
 
-    type: str  # a file of tasks/
+    type: str  # a file of tasks/, an entry point or "package.module:Class"
     from_: str | list[str] = Field("", alias="from")  # the column, field or folder level; default: the name
     unknown: list[str] = []  # words of the data that mean "nobody knows", besides an empty cell
     weight: float = Field(1.0, gt=0)  # of this task's loss among the others
@@ -258,15 +256,26 @@ class Task(Table, ABC):
         """The mirror of state()."""
 
 
+KIND: MemberKind[Task] = MemberKind(
+    Task,  # type: ignore[type-abstract]
+    folder="oneglance.tasks",
+    key="type",
+    group="oneglance.tasks",
+)
+
+
 def kinds() -> list[str]:
     """The names of all types, in alphabetical order."""
-    return sorted(module.name for module in pkgutil.iter_modules(tasks.__path__))
+    return member_names(KIND)
 
 
-def task_class(kind: str) -> type[Task]:
-    """``tags`` -> ``tasks/tags.py`` -> ``class Tags``."""
-    found: type[Task] = getattr(import_module(f"{tasks.__name__}.{kind}"), kind.title())
-    return found
+def task_class(kind: str, *, section: str = "", location: str = "") -> type[Task]:
+    """``tags`` -> ``tasks/tags.py`` -> ``class Tags``; see ``members``.
+
+    Raises:
+        ConfigError: no such type; the message begins with ``location`` and ``section``.
+    """
+    return find_member(KIND, kind, section=section, location=location)
 
 
 def build_tasks(
@@ -283,12 +292,9 @@ def build_tasks(
         if "type" not in table:
             wrong.append(f'{location}: [{section}.{name}] needs the key "type".{nearest("", kinds())}')
             continue
-        kind = str(table["type"])
-        if kind not in kinds():
-            wrong.append(f'{location}: [{section}.{name}] has no type "{kind}".{nearest(kind, kinds())}')
-            continue
         try:
-            built[name] = read_table(task_class(kind), table, location=location, section=f"{section}.{name}")
+            member = task_class(str(table["type"]), section=f"[{section}.{name}]", location=location)
+            built[name] = read_table(member, table, location=location, section=f"{section}.{name}")
         except ConfigError as error:
             wrong.append(str(error))
             continue

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from pydantic.fields import FieldInfo
 from oneglance import backbone, balancer, config
 from oneglance.config import Config, Table
 from oneglance.data.source import Source, format_class, formats
+from oneglance.members import find_member
 from oneglance.task import Task, build_tasks, kinds, task_class
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,12 +48,10 @@ def sections() -> Iterator[tuple[str, dict[str, FieldInfo]]]:
     for name in kinds():
         yield f'type = "{name}"', fields(task_class(name), Task)
     for name in backbone.names():
-        options = getattr(import_module(f"oneglance.backbones.{name}"), "Options", None)
-        if options is not None:
-            yield f"[backbone.options] of {name}", fields(options)
+        if own := fields(backbone.backbone_class(name).options):
+            yield f"[backbone.options] of {name}", own
     for name in balancer.names():
-        module = import_module(f"oneglance.balancers.{name}")
-        if own := fields(getattr(module, name.title().replace("_", ""))):
+        if own := fields(find_member(balancer.KIND, name)):
             yield f'balancer = "{name}"', own
 
 

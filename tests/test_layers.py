@@ -17,11 +17,12 @@ PACKAGE = Path(__file__).resolve().parent.parent / "oneglance"
 # `oneglance` alone is what `from oneglance import ...` gives: the public names.
 LAYERS = [
     ["errors", "nn"],  # nn itself is empty: its files lie at the heights where they are needed
-    ["atomic_files", "batch_transform", "config", "progress", "report_items", "result"],
+    ["atomic_files", "batch_transform", "config", "members", "progress", "report_items", "result"],
     ["nn.allocator", "nn.feature_shape"],
     ["parallel"],
     ["data"],
-    ["backbone", "balancer", "metrics", "nn.checkpoints", "nn.device", "nn.mlp"],
+    ["balancer", "metrics", "nn.checkpoints", "nn.device", "nn.mlp"],
+    ["backbone"],
     ["adapter", "nn.projection"],
     ["task"],
     ["vector_task"],

@@ -25,6 +25,11 @@ def test_no_verb_is_lost() -> None:
     assert {*WORDS, "OneglanceError", "Run", "__version__"} - {*NAMES, "__version__"} == set()
 
 
+def test_contracts_are_public() -> None:
+    """Who writes a member of their own needs no other import."""
+    assert {"Backbone", "Balancer", "Config", "Source", "Task"} <= set(NAMES)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_name_is_there_and_explained(name: str) -> None:
     thing = getattr(oneglance, name)

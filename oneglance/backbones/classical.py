@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from oneglance.backbone import Backbone, Features, measure
-from oneglance.config import BackboneTable, Table, read_table
+from oneglance.config import BackboneTable
 from oneglance.errors import ConfigError
 
 CELLS = 8  # of the histograms of gradients, along the shorter side
@@ -43,6 +44,13 @@ class Classical(Backbone):
         self.register_buffer("grey", torch.tensor(GREY).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("pattern", uniform_patterns(), persistent=False)
         self.shape = measure(self, width, height)
+
+    @classmethod
+    def build(cls, table: BackboneTable, base: Path, *, load_weights: bool = True) -> Self:
+        if table.weights not in ("", "none", "pretrained"):
+            raise ConfigError("[backbone] classical has no weights", hint="take the key `weights` out")
+        cls.read_options(table)  # there are none
+        return cls(*table.canvas)
 
     def forward(self, pictures: Tensor) -> Features:
         pictures = pictures.float().clamp(0, 1).contiguous()
@@ -111,15 +119,3 @@ def uniform_patterns() -> Tensor:
     plain = [sum(ring[place] != ring[place - 1] for place in range(8)) <= 2 for ring in bits]
     number, last = torch.tensor(plain).cumsum(0) - 1, sum(plain)
     return torch.where(torch.tensor(plain), number, last)
-
-
-def narrower(table: BackboneTable, share: float) -> None:
-    """See ``backbone.narrower``: what has no parameters cannot have fewer."""
-
-
-def build(table: BackboneTable, base: Path, *, load_weights: bool) -> Classical:
-    """See ``backbone.build_backbone``."""
-    if table.weights not in ("", "none", "pretrained"):
-        raise ConfigError("[backbone] classical has no weights", hint="take the key `weights` out")
-    read_table(Table, table.options, location="oneglance.toml", section="backbone.options")  # there are none
-    return Classical(*table.canvas)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from pathlib import Path
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from oneglance.backbone import Backbone, Features, measure
-from oneglance.config import BackboneTable, Table, read_table
-from oneglance.nn.checkpoints import load_file
+from oneglance.config import BackboneTable, Table
 
 PATCH = 2  # pixels: the side of what the first layer sees
 SMALLEST_VARIANCE = 5e-4  # added to that of each direction before it is made 1
@@ -51,6 +49,7 @@ class Small(Backbone):
     many. Its vector also holds the means of the last map and of those before it.
     """
 
+    options = Options
     mean = (0.485, 0.456, 0.406)
     std = (0.229, 0.224, 0.225)
     pretrained = False
@@ -76,6 +75,16 @@ class Small(Backbone):
             outputs = 4 * options.width
         self.parts = nn.ModuleList(parts)
         self.shape = measure(self, width, height)
+
+    @classmethod
+    def narrower(cls, table: BackboneTable, share: float) -> BackboneTable | None:
+        """Parameters go with the square of the width."""
+        if table.weights not in ("", "none"):
+            return None
+        width = round(cls.read_options(table).width * share**0.5)
+        if width < 4:  # the least that its options allow
+            return None
+        return table.model_copy(update={"options": {**table.options, "width": width}})
 
     def prepare(self, pictures: Tensor) -> None:
         """The first layer's filters become the principal directions of small patches, each scaled to
@@ -124,28 +133,3 @@ class Branch(nn.Module):
 def pooled(x: Tensor) -> Tensor:
     """[n, c, h, w] to [n, 2c]: how much there is of each feature, and the most of it in one place."""
     return torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))], dim=1)
-
-
-def build(table: BackboneTable, base: Path, *, load_weights: bool) -> Small:
-    """See ``backbone.build_backbone``."""
-    options: Options = read_table(
-        Options, table.options, location="oneglance.toml", section="backbone.options"
-    )
-    network = Small(options, *table.canvas)
-    if load_weights and table.weights not in ("", "none"):
-        load_file(network, (base / Path(table.weights).expanduser()).resolve())
-        network.pretrained = True
-    return network
-
-
-def narrower(table: BackboneTable, share: float) -> BackboneTable | None:
-    """See ``backbone.narrower``: parameters go with the square of the width."""
-    if table.weights not in ("", "none"):
-        return None
-    options: Options = read_table(
-        Options, table.options, location="oneglance.toml", section="backbone.options"
-    )
-    width = round(options.width * share**0.5)
-    if width < 4:  # the least that its options allow
-        return None
-    return table.model_copy(update={"options": {**table.options, "width": width}})

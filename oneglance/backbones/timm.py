@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from math import log
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -49,6 +49,63 @@ class Timm(Backbone):
         self.mean, self.std = tuple(config["mean"]), tuple(config["std"])
         self.kept = _last_of_each_size(model, width, height)  # places among the model's own intermediate maps
         self.shape = measure(self, width, height)
+
+    @classmethod
+    def build(cls, table: BackboneTable, base: Path, *, load_weights: bool = True) -> Self:
+        import timm
+
+        wanted = table.weights or "pretrained"
+        tag = "." in table.name  # resnet18.a1_in1k: one of several sets of weights
+        if not timm.is_model(table.name) or (tag and table.name not in timm.list_pretrained()):
+            known = [*(timm.list_pretrained() if tag else timm.list_models()), *names()]
+            raise ConfigError(f'[backbone] has no name "{table.name}".{nearest(table.name, known)}')
+        if ours := sorted(OURS & table.options.keys()):
+            raise ConfigError(f'[backbone.options] has no key "{ours[0]}": oneglance sets it itself')
+        network = cls._create(table, pretrained=load_weights and wanted == "pretrained")
+        if load_weights and wanted not in ("pretrained", "none"):
+            path = (base / Path(wanted).expanduser()).resolve()
+            load_file(network.model, path, ignore=_classifier(network.model))
+        network.pretrained = wanted != "none"
+        return network
+
+    @classmethod
+    def narrower(cls, table: BackboneTable, share: float) -> BackboneTable | None:
+        """That model of the same family, by name, whose size is nearest."""
+        import timm
+
+        wanted = table.weights or "pretrained"
+        if wanted not in ("pretrained", "none") or not timm.is_model(table.name):
+            return None
+        kin = [
+            name
+            for name in timm.list_models(pretrained=wanted == "pretrained")
+            if _family(name) == _family(table.name)
+        ]
+        stems = sorted({name.partition(".")[0] for name in kin})
+        sizes = {stem: size for stem in stems if (size := _parameters(table, stem))}
+        goal = share * _parameters(table, table.name)
+        best = min(sizes, key=lambda stem: abs(log(sizes[stem] / goal)), default="") if goal else ""
+        if not best or not 1 / NEAR <= sizes[best] / goal <= NEAR:
+            return None
+        return table.model_copy(update={"name": best})
+
+    @classmethod
+    def _create(cls, table: BackboneTable, *, pretrained: bool) -> Self:
+        # timm, the hub's client and its HTTP library each have errors of their own, for options that do not
+        # fit as for weights that are not reachable.
+        try:
+            with _quiet_hub():
+                return cls(_model(table, pretrained=pretrained), *table.canvas)
+        except Exception as error:
+            if not pretrained:
+                raise _misfit(table, str(error)) from None
+        cls._create(table, pretrained=False)  # tells if it is not for the weights
+        raise WeightsError(
+            f"the pretrained weights of {table.name} are neither on this machine nor reachable",
+            location="[backbone]",
+            hint="go online once so that they are kept, or name a file with weights = "
+            '"weights.safetensors", or train from scratch with weights = "none"',
+        )
 
     def forward(self, pictures: Tensor) -> Features:
         if not self.gives_below:
@@ -160,46 +217,6 @@ def _last_of_each_size(model: Any, width: int, height: int) -> list[int]:
     return [place for place, side in enumerate(sides) if side not in sides[place + 1 :]]
 
 
-def build(table: BackboneTable, base: Path, *, load_weights: bool) -> Timm:
-    """See ``backbone.build_backbone``."""
-    import timm
-
-    wanted = table.weights or "pretrained"
-    tag = "." in table.name  # resnet18.a1_in1k: one of several sets of weights
-    if not timm.is_model(table.name) or (tag and table.name not in timm.list_pretrained()):
-        known = [*(timm.list_pretrained() if tag else timm.list_models()), *names()]
-        raise ConfigError(f'[backbone] has no name "{table.name}".{nearest(table.name, known)}')
-    if ours := sorted(OURS & table.options.keys()):
-        raise ConfigError(f'[backbone.options] has no key "{ours[0]}": oneglance sets it itself')
-    network = _create(table, pretrained=load_weights and wanted == "pretrained")
-    if load_weights and wanted not in ("pretrained", "none"):
-        path = (base / Path(wanted).expanduser()).resolve()
-        load_file(network.model, path, ignore=_classifier(network.model))
-    network.pretrained = wanted != "none"
-    return network
-
-
-def narrower(table: BackboneTable, share: float) -> BackboneTable | None:
-    """See ``backbone.narrower``: that model of the same family, by name, whose size is nearest."""
-    import timm
-
-    wanted = table.weights or "pretrained"
-    if wanted not in ("pretrained", "none") or not timm.is_model(table.name):
-        return None
-    kin = [
-        name
-        for name in timm.list_models(pretrained=wanted == "pretrained")
-        if _family(name) == _family(table.name)
-    ]
-    stems = sorted({name.partition(".")[0] for name in kin})
-    sizes = {stem: size for stem in stems if (size := _parameters(table, stem))}
-    goal = share * _parameters(table, table.name)
-    best = min(sizes, key=lambda stem: abs(log(sizes[stem] / goal)), default="") if goal else ""
-    if not best or not 1 / NEAR <= sizes[best] / goal <= NEAR:
-        return None
-    return table.model_copy(update={"name": best})
-
-
 def _family(name: str) -> str:
     """``mobilenetv2_*`` of mobilenetv2_100, ``vit_*_patch16_224`` of vit_tiny_patch16_224."""
     stem = name.partition(".")[0]
@@ -215,24 +232,6 @@ def _parameters(table: BackboneTable, name: str) -> int:
     except Exception:  # each model says in its own way that options or size do not fit
         return 0
     return sum(parameter.numel() for parameter in model.parameters())
-
-
-def _create(table: BackboneTable, *, pretrained: bool) -> Timm:
-    # timm, the hub's client and its HTTP library each have errors of their own, for options that do not
-    # fit as for weights that are not reachable.
-    try:
-        with _quiet_hub():
-            return Timm(_model(table, pretrained=pretrained), *table.canvas)
-    except Exception as error:
-        if not pretrained:
-            raise _misfit(table, str(error)) from None
-    _create(table, pretrained=False)  # tells if it is not for the weights
-    raise WeightsError(
-        f"the pretrained weights of {table.name} are neither on this machine nor reachable",
-        location="[backbone]",
-        hint="go online once so that they are kept, or name a file with weights = "
-        '"weights.safetensors", or train from scratch with weights = "none"',
-    )
 
 
 def _model(table: BackboneTable, *, pretrained: bool) -> Any:

@@ -21,6 +21,7 @@ from oneglance.data.record import SPLIT_NAMES, BoxAnnotations, ImageRef, Record
 from oneglance.data.source import formats
 from oneglance.data.writer import Item, Writer, targets, writer_class
 from oneglance.errors import ConfigError, Problem, RunError, nearest
+from oneglance.members import is_class_name
 
 # What a file begins with, for pictures whose names do not tell.
 BEGINNINGS = {
@@ -90,7 +91,7 @@ def refuse_format(name: str) -> None:
     Raises:
         ConfigError: there is no such format.
     """
-    if name and name not in formats():
+    if name and not is_class_name(name) and name not in formats():
         raise ConfigError(f'no format "{name}" can be read.{nearest(name, formats())}')
 
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import Field
 
 from oneglance.config import Table, read_table
-from oneglance.data import sources
 from oneglance.data.parsing.quoting import quoted
 from oneglance.data.record import SPLIT_NAMES, ImageRef, Record
 from oneglance.errors import ConfigError, Problem, nearest
+from oneglance.members import MemberKind, find_member, member_names
 
 Found = tuple[str, ImageRef, Mapping[str, Any]]  # where, image, answers by field
 
@@ -25,7 +23,7 @@ STRANGE_WORDS = 20  # unknown words of a split column that are told apart
 class Source(Table, ABC):
     """One [[sources]] table. The fields are its keys; a member adds those that only its format needs."""
 
-    format: str = ""  # a file of data/sources/; default: found by looking
+    format: str = ""  # a file of data/sources/, an entry point or "package.module:Class"; default: by looking
     path: Path  # a folder or a file; absolute once opened
     images: Path | None = None  # where relative picture names start; default: beside the file
     group: str = ""  # the field whose equal values never part at the split
@@ -109,20 +107,41 @@ class _SplitWords:
             yield Problem(first, what, hint, kind="split word")
 
 
+KIND: MemberKind[Source] = MemberKind(
+    Source,  # type: ignore[type-abstract]
+    folder="oneglance.data.sources",
+    key="format",
+    group="oneglance.sources",
+)
+
+
 def formats() -> list[str]:
     """The names of all formats, in alphabetical order."""
-    return sorted(module.name for module in pkgutil.iter_modules(sources.__path__))
+    return member_names(KIND)
 
 
-def format_class(name: str) -> type[Source]:
-    """``table`` -> ``sources/table.py`` -> ``class Table...``: the only Source that the file defines."""
-    module = import_module(f"{sources.__name__}.{name}")
-    (found,) = [
-        thing
-        for thing in vars(module).values()
-        if isinstance(thing, type) and issubclass(thing, Source) and thing.__module__ == module.__name__
-    ]
-    return found
+def format_class(name: str, *, location: str = "") -> type[Source]:
+    """``boxes_table`` -> ``sources/boxes_table.py`` -> ``class BoxesTable``; see ``members``.
+
+    Raises:
+        ConfigError: no such format.
+    """
+    return find_member(KIND, name, section="[[sources]]", location=location)
+
+
+def _recognising(path: Path) -> list[str]:
+    """The formats that ``path`` looks like, the likeliest first. An extension that cannot be used is not
+    asked: it concerns those who name it.
+    """
+    recognising: list[tuple[int, str]] = []
+    for name in formats():
+        try:
+            member = format_class(name)
+        except ConfigError:
+            continue
+        if member.recognises(path):
+            recognising.append((-member.rank, name))
+    return [name for _, name in sorted(recognising)]
 
 
 def open_source(table: Mapping[str, Any], base: Path, location: str = "oneglance.toml") -> Source:
@@ -140,20 +159,17 @@ def open_source(table: Mapping[str, Any], base: Path, location: str = "oneglance
     path: Path = table["path"]
     if not path.exists():
         raise ConfigError(f"[[sources]] path {path} does not exist", location=location)
-    named = table.get("format", "")
-    if named and named not in formats():
-        raise ConfigError(
-            f'[[sources]] has no format "{named}".{nearest(named, formats())}', location=location
-        )
-    candidates = [named] if named else [name for name in formats() if format_class(name).recognises(path)]
-    if not candidates:
+    name = str(table.get("format", "")) or next(iter(_recognising(path)), "")
+    if not name:
         raise ConfigError(
             f"[[sources]] nothing known reads {path}",
             location=location,
             hint=f"name its format: {', '.join(formats())}",
         )
-    best = max(candidates, key=lambda name: format_class(name).rank)
     source: Source = read_table(
-        format_class(best), {**table, "format": best}, location=location, section="[sources]"
+        format_class(name, location=location),
+        {**table, "format": name},
+        location=location,
+        section="[sources]",
     )
     return source

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
-from oneglance.data import writers
 from oneglance.data.parsing.problem_counter import Tally
 from oneglance.data.parsing.quoting import quoted
 from oneglance.data.record import Box, BoxAnnotations
+from oneglance.members import MemberKind, find_member, member_names
 
 VAL = {"train": "train", "validation": "val", "test": "test"}  # how most formats call the parts
 
@@ -84,15 +82,26 @@ class Writer(ABC):
         return bool(box.label)
 
 
+KIND: MemberKind[Writer] = MemberKind(
+    Writer,  # type: ignore[type-abstract]
+    folder="oneglance.data.writers",
+    key="format",
+    suffix="Writer",
+)
+
+
 def targets() -> list[str]:
     """The names of the formats that can be written, in alphabetical order."""
-    return sorted(module.name for module in pkgutil.iter_modules(writers.__path__))
+    return member_names(KIND)
 
 
 def writer_class(name: str) -> type[Writer]:
-    """``coco`` -> ``writers/coco.py`` -> ``class CocoWriter``."""
-    found: type[Writer] = getattr(import_module(f"{writers.__name__}.{name}"), f"{name.title()}Writer")
-    return found
+    """``coco`` -> ``writers/coco.py`` -> ``class CocoWriter``.
+
+    Raises:
+        ConfigError: no such format.
+    """
+    return find_member(KIND, name)
 
 
 def is_plain(value: Any) -> bool:

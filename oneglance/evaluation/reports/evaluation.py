@@ -17,14 +17,14 @@ from PIL import Image
 from oneglance.data.images.decode import Limits, canvas_of
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.record import ImageRef
-from oneglance.errors import PictureError
+from oneglance.errors import ConfigError, PictureError
 from oneglance.evaluation.reports import learning_curves
 from oneglance.evaluation.reports.pages import LONGEST, environment, figure, write_html
 from oneglance.evaluation.reports.svg_plots import HeatMap, Plot, curve, heat_map, mistakes, short
 from oneglance.evaluation.reports.task_interaction import together
 from oneglance.inference.drawing import SMALLEST, Mark, draw
 from oneglance.report_items import Curve, Detail, Grid, Matrix
-from oneglance.task import kinds, task_class
+from oneglance.task import task_class
 
 SHOWN = 24  # pictures per task
 FIT = Fit(192)  # of a thumbnail, pixels: sharp on a screen of twice the density
@@ -163,7 +163,7 @@ def _part(
     thumbnails: list[Thumbnail],
 ) -> TaskPart:
     metrics, constant = entry["metrics"], entry["constant"]
-    meaning = task_class(entry["type"]).meaning if entry["type"] in kinds() else {}
+    meaning = _meaning(entry["type"])
     matrices = [detail for detail in details if isinstance(detail, Matrix)]
     curves = [curve(detail) for detail in details if isinstance(detail, Curve)]
     return TaskPart(
@@ -184,6 +184,14 @@ def _part(
         grids=[detail for detail in details if isinstance(detail, Grid)],
         wrong=thumbnails,
     )
+
+
+def _meaning(kind: str) -> Mapping[str, str]:
+    """What the metrics of a type of task say; nothing for a type that is not installed here."""
+    try:
+        return task_class(kind).meaning
+    except ConfigError:
+        return {}
 
 
 # Scores.
