@@ -24,7 +24,7 @@ from loop import endless, our_step, timed
 
 from oneglance.balancers.equal import Equal
 from oneglance.config import AugmentTable, BackboneTable, TrainingTable
-from oneglance.data.images.letterbox import Fit
+from oneglance.data.images.letterbox import Fit, Placement
 from oneglance.data.record import Box, BoxAnnotations
 from oneglance.detection import coco_matching
 from oneglance.inference.engines.torch import TorchEngine
@@ -79,6 +79,11 @@ def learner_of(
     return learner, batches, tasks
 
 
+def answers(predictor: Predictor, canvases: np.ndarray, placements: list[Placement]) -> object:
+    """A batch to its answers."""
+    return predictor.decode(predictor.forward(canvases).raw, placements)
+
+
 def costs(device: torch.device, steps: int, rounds: int) -> dict[str, float]:
     """Training and prediction with a label and boxes over a label alone."""
     training, predicting = [], []
@@ -87,7 +92,7 @@ def costs(device: torch.device, steps: int, rounds: int) -> dict[str, float]:
         learner, batches, tasks = learner_of(names, 12, device)
         training.append(partial(our_step, learner, endless(batches)))
         predictor = Predictor(TorchEngine(learner.average, device, "fp32"), tasks, None)  # type: ignore[arg-type]
-        predicting.append(partial(predictor.answers, Noise.pixels[:BATCH], lying))
+        predicting.append(partial(answers, predictor, Noise.pixels[:BATCH], lying))
     found = {}
     for what, (one, both) in (("training", training), ("prediction", predicting)):
         turns = [(timed(one, steps), timed(both, steps)) for _ in range(rounds + 1)][1:]

@@ -71,7 +71,7 @@ def main() -> None:
 
         def forward() -> None:
             for _ in range(-(-len(refs) // BATCH)):
-                predictor.raw(canvases)
+                predictor.forward(canvases)
 
         def whole() -> None:
             for _ in predictor.predict(refs):

@@ -134,8 +134,8 @@ def main() -> None:
 
 
 def opener_of(run: str, size: int = 128) -> Callable[[], Predictor]:
-    """What opens it, here with as many lanes as there are processors, in a process of the service with one;
-    "": a network of usual size that has learned nothing, in torch.
+    """What opens it, here with a pass on each processor, in a process of the service with one pass; "": a
+    network of usual size that has learned nothing, in torch.
     """
     return (
         partial(open_predictor, run, device="cpu")
@@ -174,10 +174,10 @@ def forward(predictor: Any, batch: int) -> float:
     """Pictures per second in batches of that size."""
     canvases = np.zeros((batch, *predictor.fit.shape), np.uint8)
     placements = [predictor.fit.place(400, 533)] * batch
-    predictor.answers(canvases, placements)
+    predictor.decode(predictor.forward(canvases).raw, placements)
     began, count = time.perf_counter(), 0
     while time.perf_counter() - began < 2:
-        predictor.answers(canvases, placements)
+        predictor.decode(predictor.forward(canvases).raw, placements)
         count += batch
     return count / (time.perf_counter() - began)
 

@@ -22,7 +22,7 @@ from loop import BATCH, SETTINGS, endless, our_step, timed
 
 from oneglance.balancers.equal import Equal
 from oneglance.config import AugmentTable, BackboneTable, TrainingTable
-from oneglance.data.images.letterbox import Fit
+from oneglance.data.images.letterbox import Fit, Placement
 from oneglance.inference.engines.torch import TorchEngine
 from oneglance.inference.predictor import Predictor
 from oneglance.network import build_network
@@ -68,6 +68,11 @@ def built(names: list[str]) -> tuple[dict[str, Task], dict[str, list[Any]]]:
     return tasks, answers
 
 
+def answered(predictor: Predictor, canvases: np.ndarray, placements: list[Placement]) -> object:
+    """A batch to its answers."""
+    return predictor.decode(predictor.forward(canvases).raw, placements)
+
+
 def measure(table: BackboneTable, steps: int, rounds: int) -> dict[str, float]:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     store = Noise(*table.canvas)
@@ -84,7 +89,7 @@ def measure(table: BackboneTable, steps: int, rounds: int) -> dict[str, float]:
         learner.measure_units(batches.targets)
         training.append(partial(our_step, learner, endless(batches)))
         predictor = Predictor(TorchEngine(learner.average, device, "fp32"), tasks, None)  # type: ignore[arg-type]
-        predicting.append(partial(predictor.answers, store.pixels[:BATCH], lying))
+        predicting.append(partial(answered, predictor, store.pixels[:BATCH], lying))
     ratios = {}
     for what, (one, five) in (("training", training), ("prediction", predicting)):
         turns = [(timed(one, steps), timed(five, steps)) for _ in range(rounds + 1)][1:]

@@ -13,6 +13,7 @@ _HOMES = {
     "Config": "config",
     "ConfigError": "errors",
     "DataError": "errors",
+    "Model": "model",
     "OneglanceError": "errors",
     "Problem": "errors",
     "Run": "api",
@@ -28,6 +29,7 @@ _HOMES = {
     "get": "api",
     "group": "api",
     "init": "api",
+    "load": "model",
     "predict": "api",
     "runs": "api",
     "serve": "serving.serve",
@@ -42,6 +44,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "DataError",
+    "Model",
     "OneglanceError",
     "Problem",
     "Run",
@@ -57,6 +60,7 @@ __all__ = [
     "get",
     "group",
     "init",
+    "load",
     "predict",
     "runs",
     "serve",
@@ -88,6 +92,7 @@ if TYPE_CHECKING:
     from oneglance.data.source import Source
     from oneglance.demonstration import demo
     from oneglance.errors import ConfigError, DataError, OneglanceError, Problem, RunError
+    from oneglance.model import Model, load
     from oneglance.serving.serve import serve
     from oneglance.task import Task
 

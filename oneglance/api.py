@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from oneglance import config as configuration
 from oneglance.atomic_files import write_text
 from oneglance.config import Config
 from oneglance.data.dataset import SplitData, load_dataset, refuse
 from oneglance.data.image_inputs import Paths, read, relative, start_of_names
-from oneglance.data.image_inputs import pictures as pictures_of
 from oneglance.data.images.decode import Limits
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.inspection.checks import summary, without_unreadable
 from oneglance.data.record import Record
 from oneglance.errors import ConfigError, DataError, Problem, needs_extra
+from oneglance.model import Model, Picture, load
 from oneglance.progress import Screen
+from oneglance.results.answers import Answers
 from oneglance.task import build_tasks, fit_targets
 from oneglance.terminal import default_screen
-
-if TYPE_CHECKING:
-    from oneglance.inference.predictor import Predictor
 
 
 class Run:
@@ -36,13 +36,35 @@ class Run:
 
             self.folder = RunFolder.open(path)
         self.path = self.folder.path
+        self._models: dict[tuple[str, float | None], Model] = {}
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
 
-    def predict(self, pictures: Paths, **settings: Any) -> list[dict[str, Any]]:
-        """See ``predict``."""
-        return predict(self.path, pictures, **settings)
+    def model(self, *, device: str = "auto", false_alarm: float | None = None) -> Model:
+        """The network, loaded when it is first needed, and kept; see ``load``."""
+        settings = device, false_alarm
+        if settings not in self._models:
+            self._models[settings] = load(self.path, device=device, false_alarm=false_alarm)
+        return self._models[settings]
+
+    def predict(
+        self,
+        pictures: Picture | Iterable[Picture],
+        *,
+        out: str | Path | None = None,
+        draw: str | Path | None = None,
+        device: str = "auto",
+        false_alarm: float | None = None,
+        screen: Screen | None = None,
+    ) -> Answers:
+        """See ``Model.predict``; the network stays loaded."""
+        model = self.model(device=device, false_alarm=false_alarm)
+        return model.predict(pictures, out=out, draw=draw, screen=screen)
+
+    def embed(self, pictures: Picture | Iterable[Picture], *, screen: Screen | None = None) -> np.ndarray:
+        """See ``Model.embed``."""
+        return self.model().embed(pictures, screen=screen)
 
     def evaluate(self, **settings: Any) -> dict[str, Any]:
         """See ``evaluate``."""
@@ -307,66 +329,37 @@ def tune(
 
 def predict(
     run: str | Path,
-    pictures: Paths,
+    pictures: Picture | Iterable[Picture],
     *,
     out: str | Path | None = None,
     draw: str | Path | None = None,
     device: str = "auto",
     false_alarm: float | None = None,
     screen: Screen | None = None,
-) -> list[dict[str, Any]]:
-    """Answer for every picture.
+) -> Answers:
+    """Answer for every picture. To ask more than once, load the network once: ``oneglance.load``.
 
     Args:
         run: a finished run folder, or an .onnx file that ``export`` wrote, which needs no torch.
-        pictures: files, folders, archives, glob patterns, or tables that name pictures.
+        pictures: files, folders, archives, glob patterns, or tables that name pictures; also pictures in
+            memory: bytes, uint8 arrays [h, w, 3] or [h, w], Pillow pictures.
         out: a .jsonl, .csv, .parquet or .json (COCO) file to write; the list is then empty, so that memory
             does not grow.
         draw: a folder that gets every picture with the answers drawn on it.
         false_alarm: share of familiar pictures that may be called unknown; default: 0.01.
 
     Returns:
-        One object per picture, in order: ``{"image", "width", "height", "unfamiliar", "answers"}``, with
-        ``"unknown": True`` where so few familiar pictures are as unlike the training pictures, or
-        ``{"image", "error"}`` for a picture that cannot be read.
+        One answer per picture, in order: a mapping ``{"image", "width", "height", "unfamiliar", "answers"}``,
+        with ``"unknown": True`` where so few familiar pictures are as unlike the training pictures, or
+        ``{"image", "error"}`` for a picture that cannot be read. ``to_dict()`` gives plain lists and dicts.
+
+    Raises:
+        OneglanceError: with location, what and hint.
     """
-    from oneglance.inference.prediction_files import write_answers
-
-    rows, predictor = stream(run, pictures, draw=draw, device=device, false_alarm=false_alarm, screen=screen)
+    model = load(run, device=device, false_alarm=false_alarm)
     if out is None:
-        return list(rows)
-    write_answers(rows, Path(out), predictor.example(), predictor.tasks)
-    return []
-
-
-def stream(
-    run: str | Path,
-    pictures: Paths,
-    *,
-    draw: str | Path | None = None,
-    device: str = "auto",
-    false_alarm: float | None = None,
-    screen: Screen | None = None,
-) -> tuple[Iterator[dict[str, Any]], Predictor]:
-    """The answers one by one, and who gives them. See ``predict``."""
-    from oneglance.inference.annotated_images import illustrated
-    from oneglance.inference.predictor import open_predictor
-
-    screen = screen or default_screen()
-    with needs_extra("train", "predict from a run folder"):
-        predictor = open_predictor(run, device=device, false_alarm=false_alarm)
-    refs = pictures_of(pictures, screen)
-    rows = predictor.predict(refs)
-    if draw is not None:
-        rows = illustrated(rows, refs, predictor.tasks, Path(draw), predictor.limits)
-
-    def told() -> Iterator[dict[str, Any]]:
-        for done, row in enumerate(rows, 1):
-            screen.progress(done, len(refs), "predicting")
-            yield row
-        screen.close()
-
-    return told(), predictor
+        return Answers(list(model.stream(pictures, draw=draw, screen=screen)))
+    return model.predict(pictures, out=out, draw=draw, screen=screen)
 
 
 def export(

@@ -364,7 +364,7 @@ def test_predict_gives_one_object_per_picture(home: Path) -> None:
     assert [tuple(row["answers"]) for row in rows] == [TASKS, TASKS]
     (alone,) = run.predict(names[0], screen=SILENT)
     assert alone["answers"]["digit"]["value"] == rows[0]["answers"]["digit"]["value"]
-    assert json.loads(json.dumps(rows, allow_nan=False)) == rows
+    assert json.loads(json.dumps(rows.to_dict(), allow_nan=False)) == rows
 
 
 def test_predict_tells_how_far_it_is(home: Path) -> None:

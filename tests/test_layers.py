@@ -34,6 +34,7 @@ LAYERS = [
     ["evaluation"],
     ["results"],
     ["run_lookup", "terminal"],
+    ["model"],
     ["api"],
     ["demonstration"],
     ["oneglance"],

@@ -5,14 +5,17 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 import oneglance
 from oneglance.errors import OneglanceError, Problem, StoppedError
+
+if TYPE_CHECKING:
+    from oneglance.results.answers import Answer
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -317,25 +320,25 @@ def predict(
     as_json: Annotated[bool, typer.Option("--json", help="lines of JSON here, as without --out")] = False,
 ) -> None:
     """Answer for every picture."""
-    from oneglance.api import stream
     from oneglance.inference.prediction_files import line, write_answers
+    from oneglance.model import load
 
-    rows, predictor = stream(run, pictures, draw=draw, device=device, false_alarm=false_alarm)
+    model = load(run, device=device, false_alarm=false_alarm)
     failed = 0
 
-    def counted() -> Any:
+    def counted() -> Iterator[Answer]:
         nonlocal failed
-        for row in rows:
-            if "error" in row:
+        for answer in model.stream(pictures, draw=draw):
+            if answer.error:
                 failed += 1
-                typer.echo(f"{row['image']}  {row['error']}", err=True)
-            yield row
+                typer.echo(f"{answer.image}  {answer.error}", err=True)
+            yield answer
 
     if out is not None:
-        write_answers(counted(), out, predictor.example(), predictor.tasks)
+        write_answers(counted(), out, model.predictor.example(), model.tasks)
     else:
-        for row in counted():
-            typer.echo(line(row))
+        for answer in counted():
+            typer.echo(line(answer))
     if failed:
         raise typer.Exit(3)
 

@@ -63,7 +63,8 @@ class DenseHead(nn.Module):
         self.lateral = nn.ModuleList(Conv(level.channels, width, 1) for level in levels)
         self.smooth = nn.ModuleList(Conv(width, width) for _ in levels)
         self.what = nn.ModuleList(nn.Sequential(*(Conv(width, width) for _ in range(depth))) for _ in levels)
-        self.location = nn.ModuleList(
+        # Its name is part of the keys of weights.safetensors: run folders must stay readable.
+        self.where = nn.ModuleList(
             nn.Sequential(*(Conv(width, width) for _ in range(depth))) for _ in levels
         )
         self.label = nn.ModuleList(nn.Conv2d(width, self.classes, 1) for _ in levels)
@@ -84,7 +85,7 @@ class DenseHead(nn.Module):
             looked = self.what[place](seen)
             what.append(looked)
             labels.append(_rows(self.label[place](looked)))
-            sides.append(_rows(self.side[place](self.location[place](seen))))
+            sides.append(_rows(self.side[place](self.where[place](seen))))
         label, side = torch.cat(labels, dim=1).float(), torch.cat(sides, dim=1).float()
         # What is there at all, and how much of it: the sum of what each point says of each class.
         most = torch.stack([looked.amax(dim=(2, 3)) for looked in what]).amax(dim=0)

@@ -108,7 +108,7 @@ class Asked:
 
 def _ask(predictor: Predictor, chosen: Sequence[Record], screen: Screen) -> Asked:
     asked, fit = Asked(), predictor.fit
-    rows = predictor.predict((record.image for record in chosen), whole=True)
+    rows = predictor.predict((record.image for record in chosen), complete=True)
     for done, (record, row) in enumerate(zip(chosen, rows, strict=True), 1):
         screen.progress(done, len(chosen), "scoring")
         if "error" in row:

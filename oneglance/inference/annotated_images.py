@@ -6,13 +6,51 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from oneglance.data.images.decode import Limits, open_upright
 from oneglance.data.record import ImageRef
 from oneglance.inference.drawing import LARGEST, draw, write_drawing
 from oneglance.task import Task
 
 
-def illustrated(
+def annotated(
+    row: Mapping[str, Any],
+    ref: ImageRef,
+    tasks: Mapping[str, Task],
+    limits: Limits,
+    *,
+    largest: int = LARGEST,
+    lines: bool = True,
+) -> Image.Image:
+    """The picture of one row that ``Predictor.predict`` gave, with its answers drawn on it.
+
+    Args:
+        largest: pixels of the longer side.
+        lines: also write what is answered of the picture as a whole.
+
+    Raises:
+        PictureError: the picture cannot be decoded any more.
+        OSError: it cannot be read any more.
+    """
+    picture = open_upright(ref.load(), limits, least_side=largest)
+    if max(picture.size) > largest:
+        picture.thumbnail((largest, largest))
+    across, down = picture.width / row["width"], picture.height / row["height"]  # it may come smaller
+    overlays, texts = [], []
+    for name, answer in row["answers"].items():
+        task = tasks[name]
+        overlays += [
+            ([x0 * across, y0 * down, x1 * across, y1 * down], caption, number)
+            for (x0, y0, x1, y1), caption, number in task.predicted_overlays(answer)
+        ]
+        # The numbers of an embedding, which nobody answers by itself, are not for reading.
+        if task.answered_by == name and not task.is_spatial:
+            texts.append(f"{name}: {task.format_prediction(answer)}")
+    return draw(picture, overlays, texts if lines else ())
+
+
+def write_annotated(
     rows: Iterable[dict[str, Any]],
     refs: Sequence[ImageRef],
     tasks: Mapping[str, Task],
@@ -27,17 +65,5 @@ def illustrated(
     """
     for row, ref in zip(rows, refs, strict=True):
         if "answers" in row:
-            picture = open_upright(ref.load(), limits, least_side=LARGEST)
-            across, down = picture.width / row["width"], picture.height / row["height"]  # it may come smaller
-            marks, lines = [], []
-            for name, answer in row["answers"].items():
-                task = tasks[name]
-                marks += [
-                    ([x0 * across, y0 * down, x1 * across, y1 * down], caption, number)
-                    for (x0, y0, x1, y1), caption, number in task.predicted_overlays(answer)
-                ]
-                # The numbers of an embedding, which nobody answers by itself, are not for reading.
-                if task.answered_by == name and not task.is_spatial:
-                    lines.append(f"{name}: {task.format_prediction(answer)}")
-            write_drawing(draw(picture, marks, lines), folder, ref.name)
+            write_drawing(annotated(row, ref, tasks, limits), folder, ref.name)
         yield row

@@ -24,14 +24,14 @@ class EngineOutput(NamedTuple):
 
 
 class Engine(Protocol):
-    """A network that can be asked, wherever it runs. Several threads may ask at once."""
+    """A network that is ready to run, wherever it runs. Several threads may call it at once."""
 
-    lanes: int = 1  # passes that run side by side sooner than one after the other; see ``lanes.py``
+    passes: int = 1  # forward passes in parallel that are faster than one after the other
 
     on_gpu: bool = False  # or on another device with a memory of its own
 
-    def settle(self) -> None:
-        """Called first in every thread of a lane."""
+    def prepare_thread(self) -> None:
+        """Called first in every thread that makes passes in parallel with others."""
         return
 
     def forward(self, canvases: np.ndarray) -> EngineOutput:

@@ -32,10 +32,10 @@ from oneglance.inference.engines.onnx import (
     KEY,
     VECTORS,
     OnnxEngine,
-    lanes_for,
     open_session,
     output_name,
     packed,
+    passes_for,
 )
 from oneglance.inference.engines.torch import TorchEngine, plain
 from oneglance.inference.novelty import Novelty
@@ -218,9 +218,9 @@ def as_onnx(
         del node.metadata_props[:]  # where our own code lies on this machine
 
     def engine() -> Engine:
-        lanes = lanes_for("cpu")
-        session = open_session(model.SerializeToString(), "cpu", threads_of_each(lanes), location=location)
-        return OnnxEngine(session, list(ours.tasks), lanes)
+        passes = passes_for("cpu")
+        session = open_session(model.SerializeToString(), "cpu", threads_of_each(passes), location=location)
+        return OnnxEngine(session, list(ours.tasks), passes)
 
     whole = None
     if precision == "int8":
@@ -366,7 +366,7 @@ def scores(ours: Predictor, raw: Mapping[str, np.ndarray], pictures: Pictures) -
     """The deciding metric of each task on the pictures whose answer is known: ``{"metric", "n", "run"}``."""
     if not pictures.records:
         return {}
-    predictions = ours.decoded(raw, pictures.placements)
+    predictions = ours.decode(raw, pictures.placements)
     found = {}
     for name, task in ours.tasks.items():
         known = [row for row, record in enumerate(pictures.records) if record.answers.get(name) is not None]

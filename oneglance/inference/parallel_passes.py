@@ -1,4 +1,4 @@
-"""Passes side by side.
+"""Forward passes in parallel.
 
 On a CPU, passes at the same time, each on a processor of its own, are done sooner than the same pictures in
 one pass on all processors: the layers of a network are short, and after each of them the threads of a pass
@@ -23,18 +23,18 @@ Result = TypeVar("Result")
 
 
 def threads() -> int:
-    """As many as torch would take: the processors we may use, or fewer where the user said so."""
-    said = os.environ.get("OMP_NUM_THREADS", "")
-    return min(processors(), max(1, int(said))) if said.isdigit() else processors()
+    """As many as torch would take: the processors we may use, or fewer where the user set a limit."""
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    return min(processors(), max(1, int(limit))) if limit.isdigit() else processors()
 
 
-def threads_of_each(lanes: int) -> int:
-    """How many threads a pass may take where ``lanes`` of them run side by side."""
-    return max(1, threads() // lanes)
+def threads_of_each(passes: int) -> int:
+    """How many threads a pass may take where ``passes`` of them run in parallel."""
+    return max(1, threads() // passes)
 
 
 class ParallelPasses:
-    """Takes pictures through an engine on all its lanes."""
+    """Takes pictures through an engine in as many parallel passes as it wants."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -44,15 +44,17 @@ class ParallelPasses:
         return EngineOutput.joined(list(self.map(self.engine.forward, canvases)))
 
     def map(self, work: Callable[..., Result], *columns: Sequence[Any] | np.ndarray) -> Iterator[Result]:
-        """``work`` on each lane's part of ``columns`` of equal length, at least one part, in order."""
+        """``work`` on each pass's share of ``columns`` of equal length, at least one share, in order."""
         count = len(columns[0])
-        parts = min(self.engine.lanes, max(1, count))
-        edges = [count * part // parts for part in range(parts + 1)]
+        shares = min(self.engine.passes, max(1, count))
+        edges = [count * share // shares for share in range(shares + 1)]
         cut = [[column[start:end] for start, end in pairwise(edges)] for column in columns]
-        return map(work, *cut) if self.engine.lanes == 1 else self._pool.map(work, *cut)
+        if shares == 1:  # nothing runs beside it: this thread may take all processors
+            return map(work, *cut)
+        return self._pool.map(work, *cut)
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(
-            self.engine.lanes, thread_name_prefix="pass", initializer=self.engine.settle
+            self.engine.passes, thread_name_prefix="pass", initializer=self.engine.prepare_thread
         )

@@ -52,9 +52,9 @@ def write_answers(
         write(rows, file, example, tasks)
 
 
-def line(said: Any) -> str:
-    """One answer as a line of JSON."""
-    return json.dumps(said, ensure_ascii=False, allow_nan=False)
+def line(row: Mapping[str, Any]) -> str:
+    """One row as a line of JSON."""
+    return json.dumps(row, ensure_ascii=False, allow_nan=False, default=dict)
 
 
 def columns(example: Mapping[str, Prediction]) -> dict[str, type]:
@@ -167,7 +167,7 @@ def _coco(
     categories = [
         {"id": number, "name": label, "supercategory": name} for (name, label), number in numbers.items()
     ]
-    file.write(f',\n"categories": {line(categories)}}}\n'.encode())
+    file.write(f',\n"categories": {json.dumps(categories, ensure_ascii=False)}}}\n'.encode())
 
 
 def _append(file: IO[bytes], item: Mapping[str, Any], *, first: bool) -> None:

@@ -1,7 +1,14 @@
-"""From a run folder or an .onnx file to answers: open upright, canvas, one look, decode."""
+"""From decoded pictures to answers, whatever engine runs the network.
+
+``forward``   canvases to features and raw outputs: the network alone
+``decode``    raw outputs to answers about the upright pictures
+``answer``    decoded pictures to rows as ``oneglance predict`` writes them
+``predict``   references to pictures, any number of them, to such rows
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from itertools import chain, islice
@@ -25,6 +32,7 @@ if TYPE_CHECKING:
     from oneglance.run_folder import RunFolder
 
 BATCH = 64  # pictures per forward pass
+TRIALS = 7  # passes by which two engines are compared; the fastest counts
 
 
 def open_predictor(
@@ -33,32 +41,32 @@ def open_predictor(
     device: str = "auto",
     precision: str = "",
     false_alarm: float | None = None,
-    lanes: int = 0,
+    passes: int = 0,
 ) -> Predictor:
     """The predictor of a finished run folder, or of an .onnx file, which needs no torch.
 
     Args:
         precision: of a run folder: ``fp32`` or ``bf16``; default: the configuration's.
         false_alarm: share of familiar pictures that may be called unknown.
-        lanes: passes side by side, each with its part of the processors; 0: one per processor.
+        passes: forward passes in parallel, each with its share of the processors; 0: one per processor.
 
     Raises:
         RunError: it is neither, not finished, or damaged.
-        ConfigError: no such device here, or a share of false alarms that cannot be told.
+        ConfigError: no such device here, or a share of false alarms too small for the validation part.
     """
     if Path(path).suffix.lower() == ".onnx" and not Path(path).is_dir():
         from oneglance.inference.engines.onnx import open_file
 
-        engine, contents = open_file(Path(path), device, lanes)
+        engine, contents = open_file(Path(path), device, passes)
         return Predictor(engine, contents.tasks, contents.config, contents.novelty, false_alarm)
     from oneglance.run_folder import RunFolder
 
     run = RunFolder.open(path)
-    return Predictor.open(run, device=device, precision=precision, false_alarm=false_alarm, lanes=lanes)
+    return Predictor.open(run, device=device, precision=precision, false_alarm=false_alarm, passes=passes)
 
 
 class Predictor:
-    """A network that answers, whatever engine runs it."""
+    """A network with all that turns its outputs into answers."""
 
     def __init__(
         self,
@@ -68,13 +76,13 @@ class Predictor:
         novelty: Novelty | None = None,
         false_alarm: float | None = None,
     ) -> None:
-        """Without ``novelty`` nothing is told of unfamiliar pictures.
+        """Without ``novelty``, rows do not say how unfamiliar a picture is.
 
         Raises:
-            ConfigError: ``novelty`` cannot tell this share of false alarms.
+            ConfigError: ``novelty`` cannot keep to this share of false alarms.
         """
         self.engine, self.tasks, self.config, self.novelty = engine, tasks, config, novelty
-        self._lanes = ParallelPasses(engine)
+        self._passes = ParallelPasses(engine)
         self.false_alarm = FALSE_ALARM if false_alarm is None else false_alarm
         if novelty is not None and false_alarm is not None:
             novelty.refuse(false_alarm)
@@ -87,19 +95,19 @@ class Predictor:
         device: str = "auto",
         precision: str = "",
         false_alarm: float | None = None,
-        lanes: int = 0,
+        passes: int = 0,
     ) -> Predictor:
         """See ``open_predictor``."""
         from oneglance.inference.engines.torch import TorchEngine
 
         config = run.config()
         tasks = run.tasks(config)
-        engine = TorchEngine.ready(run.network(config, tasks), config, device, precision, lanes)
+        engine = TorchEngine.ready(run.network(config, tasks), config, device, precision, passes)
         return cls(engine, tasks, config, novelty_of(run), false_alarm)
 
     @property
     def network(self) -> Any:
-        """The network itself, where the engine has one that can be looked into."""
+        """The torch module, where the engine has one."""
         return self.engine.network  # type: ignore[attr-defined]
 
     @property
@@ -119,43 +127,101 @@ class Predictor:
         engine = self.engine.latency_mode(threads)
         if engine is self.engine:
             return self
-        found = copy(self)
-        found.engine, found._lanes = engine, ParallelPasses(engine)
-        return found
+        other = copy(self)
+        other.engine, other._passes = engine, ParallelPasses(engine)
+        return other
+
+    def for_single_images(self, threads: int) -> Predictor:
+        """This one or its latency mode, whichever answers one picture sooner here. It is measured, for
+        threads of a pass also wait for each other.
+        """
+        other = self.latency_mode(threads)
+        if other is self:
+            return self
+        blank = Canvas(np.zeros(self.fit.shape, np.uint8), 1, 1)
+
+        def seconds(predictor: Predictor) -> float:
+            began = time.perf_counter()
+            list(predictor.answer([""], [blank]))
+            return time.perf_counter() - began
+
+        return min((self, other), key=lambda each: min(seconds(each) for _ in range(TRIALS)))
 
     def forward(self, canvases: np.ndarray) -> EngineOutput:
-        """uint8 [n, h, w, 3] to feature vectors and the raw output of every task."""
-        return self._lanes.forward(canvases)
+        """uint8 [n, h, w, 3] to the feature vectors and the raw output of every task."""
+        return self._passes.forward(canvases)
 
-    def raw(self, canvases: np.ndarray) -> dict[str, np.ndarray]:
-        """uint8 [n, h, w, 3] to the raw output of every task, float32 [n, ...]."""
-        return self.forward(canvases).raw
-
-    def answers(self, canvases: np.ndarray, placements: Sequence[Placement]) -> list[dict[str, Prediction]]:
-        """uint8 [n, h, w, 3] and how each picture lies on its canvas to n answers by task."""
-
-        def work(canvases: np.ndarray, placements: Sequence[Placement]) -> list[dict[str, Prediction]]:
-            return self.decoded(self.engine.forward(canvases).raw, placements)
-
-        return list(chain.from_iterable(self._lanes.map(work, canvases, placements)))
-
-    def decoded(
+    def decode(
         self, raw: Mapping[str, np.ndarray], placements: Sequence[Placement]
     ) -> list[dict[str, Prediction]]:
-        """The same from the raw output of every task."""
+        """The raw output of every task, and how each picture lies on its canvas, to n answers by task, with
+        all that metrics need.
+        """
         rows = {name: task.decode(raw[name]) for name, task in self.tasks.items()}
         return [
             {name: task.to_image(rows[name][row], placement) for name, task in self.tasks.items()}
             for row, placement in enumerate(placements)
         ]
 
-    def shown(self, answers: Mapping[str, Prediction]) -> dict[str, Prediction]:
-        """What a user sees of the answers to one picture."""
-        return {name: task.visible(answers[name]) for name, task in self.tasks.items()}
+    def answer(
+        self, names: Sequence[str], decoded: Sequence[Canvas | PictureError], *, complete: bool = False
+    ) -> Iterator[dict[str, Any]]:
+        """One row per picture, as ``predict`` gives it, in one batch.
 
-    def familiarity(self, vectors: np.ndarray) -> list[dict[str, Any]]:
-        """What is told of how unfamiliar each of n pictures is: ``{"unfamiliar": 0.03}``, and
-        ``"unknown": True`` beside it where so few familiar ones lie as far; nothing where nobody measured.
+        Args:
+            complete: with all that metrics need, more than a user sees.
+        """
+        canvases = [item for item in decoded if isinstance(item, Canvas)]
+        rows: Iterator[dict[str, Any]] = iter(())
+        if canvases:
+            rows = chain.from_iterable(self._passes.map(self._answer_canvases, canvases))
+        for name, item in zip(names, decoded, strict=True):
+            if isinstance(item, PictureError):
+                yield {"image": name, "error": item.what}
+                continue
+            row = {"image": name, "width": item.width, "height": item.height, **next(rows)}
+            if not complete:
+                row["answers"] = {name: self.tasks[name].visible(a) for name, a in row["answers"].items()}
+            yield row
+
+    def predict(self, refs: Iterable[ImageRef], *, complete: bool = False) -> Iterator[dict[str, Any]]:
+        """One row per picture, in order: ``{"image", "width", "height", "unfamiliar", "answers"}``, or
+        ``{"image", "error"}`` for one that cannot be read.
+
+        Memory does not grow with the number of pictures.
+
+        Args:
+            complete: with all that metrics need, more than a user sees.
+        """
+        names: list[str] = []
+
+        def noted() -> Iterator[ImageRef]:
+            for ref in refs:
+                names.append(ref.name)
+                yield ref
+
+        decoded = decode(noted(), self.fit, self.limits, self.config.cache.workers)
+        while batch := list(islice(decoded, BATCH)):
+            yield from self.answer(names[: len(batch)], batch, complete=complete)
+            del names[: len(batch)]
+
+    def example(self) -> dict[str, Prediction]:
+        """Values of every kind that a row may hold beside the picture's own, for the columns of a table."""
+        own: dict[str, Prediction] = {}
+        if self.novelty is not None:
+            own = {"unfamiliar": {"value": 0.0}, "unknown": {"value": True}}
+        return {**own, **{name: task.constant_baseline(1)[0] for name, task in self.tasks.items()}}
+
+    def _answer_canvases(self, canvases: Sequence[Canvas]) -> list[dict[str, Any]]:
+        """How unfamiliar each picture is and the answers to it: at least one, in one pass, in this thread."""
+        output = self.engine.forward(np.stack([canvas.pixels for canvas in canvases]))
+        placements = [self.fit.place(canvas.width, canvas.height) for canvas in canvases]
+        pairs = zip(self._familiarity(output.vectors), self.decode(output.raw, placements), strict=True)
+        return [{**familiar, "answers": answers} for familiar, answers in pairs]
+
+    def _familiarity(self, vectors: np.ndarray) -> list[dict[str, Any]]:
+        """``{"unfamiliar": 0.03}`` for each of n pictures, with ``"unknown": True`` where so few familiar
+        ones lie as far; nothing where nobody measured.
         """
         if self.novelty is None:
             return [{} for _ in vectors]
@@ -165,57 +231,6 @@ class Predictor:
             {"unfamiliar": round(share, 4), **({"unknown": True} if far else {})}
             for share, far in zip(shares.tolist(), unknown.tolist(), strict=True)
         ]
-
-    def told(self, canvases: Sequence[Canvas]) -> list[dict[str, Any]]:
-        """How unfamiliar each picture is and the answers to it, with all that scores need: at least one
-        picture, in one pass, in this thread.
-        """
-        looked = self.engine.forward(np.stack([canvas.pixels for canvas in canvases]))
-        places = [self.fit.place(canvas.width, canvas.height) for canvas in canvases]
-        pairs = zip(self.familiarity(looked.vectors), self.decoded(looked.raw, places), strict=True)
-        return [{**familiar, "answers": answers} for familiar, answers in pairs]
-
-    def rows(self, names: Sequence[str], found: Sequence[Canvas | PictureError]) -> Iterator[dict[str, Any]]:
-        """One object per picture as ``predict`` gives it, with all that scores need in its answers."""
-        canvases = [item for item in found if isinstance(item, Canvas)]
-        told: Iterator[dict[str, Any]] = iter(())
-        if canvases:
-            told = chain.from_iterable(self._lanes.map(self.told, canvases))
-        for name, item in zip(names, found, strict=True):
-            if isinstance(item, Canvas):
-                yield {"image": name, "width": item.width, "height": item.height, **next(told)}
-            else:
-                yield {"image": name, "error": item.what}
-
-    def predict(self, refs: Iterable[ImageRef], *, whole: bool = False) -> Iterator[dict[str, Any]]:
-        """One object per picture, in order; a picture that cannot be read has an ``error`` in its place.
-
-        Memory does not grow with the number of pictures.
-
-        Args:
-            whole: with all that scores need, more than a user sees.
-        """
-        names: list[str] = []
-
-        def noted() -> Iterator[ImageRef]:
-            for ref in refs:
-                names.append(ref.name)
-                yield ref
-
-        found = decode(noted(), self.fit, self.limits, self.config.cache.workers)
-        while chunk := list(islice(found, BATCH)):
-            for row in self.rows(names[: len(chunk)], chunk):
-                if not whole and "answers" in row:
-                    row["answers"] = self.shown(row["answers"])
-                yield row
-            del names[: len(chunk)]
-
-    def example(self) -> dict[str, Prediction]:
-        """Values of every kind that a row may hold beside the picture's own, for the columns of a table."""
-        own: dict[str, Prediction] = {}
-        if self.novelty is not None:
-            own = {"unfamiliar": {"value": 0.0}, "unknown": {"value": True}}
-        return {**own, **{name: task.constant_baseline(1)[0] for name, task in self.tasks.items()}}
 
 
 def novelty_of(run: RunFolder) -> Novelty | None:

@@ -8,7 +8,6 @@ Python's lock.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple
@@ -29,7 +28,6 @@ from oneglance.serving.limits import Bounds
 from oneglance.task import Task
 
 MOST = 16  # pictures of a forward pass
-TRIES = 7  # the fastest counts
 MOST_PROCESSES = 8  # each holds a network and what runs it, some hundred megabytes
 MOST_ON_GPU = 2  # there it comes on top of that; one decodes while the other answers
 
@@ -57,7 +55,7 @@ class Answering(Job[ImageRef, Told]):
     does = "hold the network"
     hint = "start fewer: --lanes 1"
     predictor: Predictor
-    lone: Predictor  # for a picture that comes alone
+    single: Predictor  # for a picture that comes alone
     decode: Decode
 
     def __init__(self, opener: Callable[[], Predictor], limits: Limits, processors: int) -> None:
@@ -66,7 +64,7 @@ class Answering(Job[ImageRef, Told]):
     def open(self, number: int) -> Contents:
         """Open the network, and take a full pass: the memory that it needs is then not refused later."""
         keep_freed_memory()
-        self.predictor = self.lone = self._opener()
+        self.predictor = self.single = self._opener()
         own = self.predictor.limits
         limits = Limits(
             min(own.megapixels, self._limits.megapixels), min(own.megabytes, self._limits.megabytes)
@@ -75,7 +73,7 @@ class Answering(Job[ImageRef, Told]):
         blank = Canvas(np.zeros(self.predictor.fit.shape, np.uint8), 1, 1)
         self.together([("", blank)] * MOST, alone=False)
         if number == 0:
-            self.lone = self._sooner(self.predictor.latency_mode(self._processors), blank)
+            self.single = self.predictor.for_single_images(self._processors)
         return Contents(self.predictor.config, self.predictor.tasks, self.predictor.engine.on_gpu)
 
     def one(self, picture: ImageRef) -> tuple[str, Canvas | PictureError]:
@@ -85,26 +83,13 @@ class Answering(Job[ImageRef, Told]):
     def together(self, found: Sequence[tuple[str, Canvas | PictureError]], alone: bool) -> list[Told]:
         """The answers, in one forward pass."""
         names, items = zip(*found, strict=True)
-        predictor = self.lone if alone else self.predictor
-        return [self._told(row) for row in predictor.rows(names, items)]
-
-    def _sooner(self, other: Predictor, blank: Canvas) -> Predictor:
-        """Whichever answers one picture sooner here: threads of a pass also wait for each other."""
-
-        def seconds(predictor: Predictor) -> float:
-            began = time.perf_counter()
-            predictor.told([blank])
-            return time.perf_counter() - began
-
-        if other is self.predictor:
-            return other
-        return min((self.predictor, other), key=lambda each: min(seconds(each) for _ in range(TRIES)))
+        predictor = self.single if alone else self.predictor
+        return [self._told(row) for row in predictor.answer(names, items)]
 
     def _told(self, row: Mapping[str, Any]) -> Told:
         if "error" in row:
             return Told(as_json(row), row["error"])
-        shown = {**row, "answers": self.predictor.shown(row["answers"])}
-        return Told(as_json(shown), "", row.get("unknown", False), (row["width"], row["height"]))
+        return Told(as_json(row), "", row.get("unknown", False), (row["width"], row["height"]))
 
 
 class ModelPool:

@@ -66,7 +66,7 @@ def serve(
         bounds=Bounds(wait=wait / 1000),
         corrections=Path(corrections) if corrections else None,
     )
-    opener = partial(open_predictor, place, device=device, lanes=1)
+    opener = partial(open_predictor, place, device=device, passes=1)
     keep_freed_memory()
     with listening(host, port) as door, ExitStack() as ends:
         with needs_extra("train", "serving a run folder"):

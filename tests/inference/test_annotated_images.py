@@ -19,7 +19,7 @@ from oneglance.data.images.decode import Limits
 from oneglance.data.images.references import FileImage
 from oneglance.data.record import Box, BoxAnnotations, ImageRef
 from oneglance.errors import RunError
-from oneglance.inference.annotated_images import illustrated
+from oneglance.inference.annotated_images import write_annotated
 from oneglance.inference.drawing import colour_of, drawing_name
 from oneglance.progress import Screen
 from oneglance.task import Task, build_tasks
@@ -67,7 +67,7 @@ def stored(folder: Path, orientation: int = 1, scale: int = 1) -> FileImage:
 
 
 def drawn(folder: Path, rows: list[dict[str, Any]], refs: list[ImageRef]) -> list[dict[str, Any]]:
-    return list(illustrated(rows, refs, tasks(), folder, Limits()))
+    return list(write_annotated(rows, refs, tasks(), folder, Limits()))
 
 
 def drawing_of(folder: Path, name: str) -> np.ndarray:
@@ -125,7 +125,7 @@ def test_rows_are_handed_on_as_they_are_and_when_they_come(tmp_path: Path) -> No
             given.append(one)
             yield one
 
-    found = illustrated(coming(), refs, tasks(), tmp_path / "out", Limits())
+    found = write_annotated(coming(), refs, tasks(), tmp_path / "out", Limits())
     assert given == []
     for count, one in enumerate(rows, 1):
         assert next(found) is one

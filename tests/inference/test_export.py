@@ -56,7 +56,7 @@ def test_the_file_answers_as_the_run_does(made: Made) -> None:
     assert sum("unfamiliar" in row for row in told) == len(wanted) - 1
     agree(told, list(file.predict(wanted)))
     agree(told[0], next(file.predict(wanted[:1])))
-    whole = [next(p.predict(wanted, whole=True))["answers"]["things"]["boxes"] for p in (run, file)]
+    whole = [next(p.predict(wanted, complete=True))["answers"]["things"]["boxes"] for p in (run, file)]
     assert len(whole[0]) > 1
     agree_on_boxes(*whole)
     assert (file.fit, file.limits) == (run.fit, run.limits)

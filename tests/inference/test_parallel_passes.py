@@ -1,4 +1,4 @@
-"""Passes side by side."""
+"""Forward passes in parallel."""
 
 # ruff: noqa: F811 - a fixture is imported, and then the name of an argument
 
@@ -6,9 +6,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -22,25 +20,25 @@ from oneglance.inference.engine import Engine, EngineOutput
 from oneglance.inference.engines.onnx import open_file
 from oneglance.inference.engines.torch import TorchEngine
 from oneglance.inference.parallel_passes import ParallelPasses, threads, threads_of_each
-from oneglance.inference.predictor import Predictor, open_predictor
+from oneglance.inference.predictor import open_predictor
 from oneglance.run_folder import RunFolder
 
 
 class Slow(Engine):
     """Tells each picture's first number; goes on only once ``together`` passes are under way."""
 
-    def __init__(self, lanes: int, together: int) -> None:
-        self.lanes = lanes
+    def __init__(self, passes: int, together: int) -> None:
+        self.passes = passes
         self.gate = threading.Barrier(together)
-        self.settled: list[int] = []
-        self.passes: list[tuple[int, int]] = []  # thread, pictures
+        self.prepared: list[int] = []
+        self.calls: list[tuple[int, int]] = []  # thread, pictures
 
-    def settle(self) -> None:
-        self.settled.append(threading.get_ident())
+    def prepare_thread(self) -> None:
+        self.prepared.append(threading.get_ident())
 
     def forward(self, canvases: np.ndarray) -> EngineOutput:
         self.gate.wait(30)
-        self.passes.append((threading.get_ident(), len(canvases)))
+        self.calls.append((threading.get_ident(), len(canvases)))
         first = canvases.reshape(len(canvases), 12)[:, :1].astype(np.float32)
         return EngineOutput(first, {"kind": -first})
 
@@ -48,42 +46,43 @@ class Slow(Engine):
 def test_a_network_of_a_file_may_have_more_processors_to_itself(made: Made) -> None:
     engine, _ = open_file(made.file, "cpu", threads())
     assert engine.latency_mode(1) is engine
-    lone = engine.latency_mode(threads() + 1)
-    assert lone.session is not engine.session
-    assert lone.session.get_session_options().intra_op_num_threads == threads() + 1
+    single = engine.latency_mode(threads() + 1)
+    assert single.session is not engine.session
+    assert single.session.get_session_options().intra_op_num_threads == threads() + 1
     predictor = open_predictor(made.file)
     alone = predictor.latency_mode(threads() + 1)
     assert alone is not predictor and alone.latency_mode(threads() + 1) is alone
     found = list(decode(refs(made, 5), predictor.fit, Limits()))
     names = ["a.png"] * len(found)
-    agree(list(predictor.rows(names, found)), list(alone.rows(names, found)))
+    agree(list(predictor.answer(names, found)), list(alone.answer(names, found)))
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 64])
-def test_each_lane_gets_its_part_and_nothing_changes_its_place(count: int) -> None:
+def test_each_pass_gets_its_share_and_nothing_changes_its_order(count: int) -> None:
     engine = Slow(3, min(count, 3))
     canvases = np.arange(count * 12, dtype=np.uint8).reshape(count, 2, 2, 3)
     for _ in range(2):
         looked = ParallelPasses(engine).forward(canvases)
         assert looked.vectors[:, 0].tolist() == canvases[:, 0, 0, 0].tolist()
         assert looked.raw["kind"].tolist() == (-looked.vectors).tolist()
-    assert max(pictures for _, pictures in engine.passes) == -(-count // 3)
-    assert {thread for thread, _ in engine.passes} <= set(engine.settled)
-    assert threading.get_ident() not in engine.settled
+    assert max(pictures for _, pictures in engine.calls) == -(-count // 3)
+    own = {threading.get_ident()}
+    assert {thread for thread, _ in engine.calls} <= (set(engine.prepared) if count > 1 else own)
+    assert own.isdisjoint(engine.prepared)
 
 
 def test_the_threads_stay() -> None:
     engine = Slow(2, 2)
-    lanes = ParallelPasses(engine)
+    passes = ParallelPasses(engine)
     for _ in range(5):
-        lanes.forward(np.zeros((2, 2, 2, 3), np.uint8))
-    assert len(engine.settled) == 2
+        passes.forward(np.zeros((2, 2, 2, 3), np.uint8))
+    assert len(engine.prepared) == 2
 
 
-def test_one_lane_is_no_other_thread() -> None:
+def test_one_pass_is_no_other_thread() -> None:
     engine = Slow(1, 1)
     ParallelPasses(engine).forward(np.zeros((5, 2, 2, 3), np.uint8))
-    assert engine.passes == [(threading.get_ident(), 5)] and not engine.settled
+    assert engine.calls == [(threading.get_ident(), 5)] and not engine.prepared
 
 
 def test_a_fault_is_raised_here() -> None:
@@ -114,7 +113,7 @@ def test_torch_takes_its_share_of_the_processors_there_and_all_elsewhere(made: M
             taken.append(torch.get_num_threads())
             return super().forward(canvases)
 
-    engine = Watched(network, torch.device("cpu"), lanes=2)
+    engine = Watched(network, torch.device("cpu"), passes=2)
     ParallelPasses(engine).forward(np.zeros((2, *open_predictor(made.run).fit.shape), np.uint8))
     assert taken == [threads_of_each(2)] * 2
     assert (torch.get_num_threads(), seen_in_another_thread()) == before
@@ -135,44 +134,42 @@ def test_the_faster_precision_of_prediction_has_a_key_of_its_own(
     )
     network = run.network(config, run.tasks(config))
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    engine = TorchEngine.ready(network, config, "cpu", lanes=2)
+    engine = TorchEngine.ready(network, config, "cpu", passes=2)
     ((key, chosen),) = json.loads((tmp_path / "precision.json").read_text()).items()
-    assert "| predict in 2 lanes | small " in key and chosen == engine.precision
+    assert "| predict in 2 passes | small " in key and chosen == engine.precision
     assert not network.training
     for name, tensor in network.state_dict().items():
         assert torch.equal(tensor, before[name])
 
 
-@pytest.mark.parametrize("lanes", [1, 2, 5])
-def test_lanes_say_the_same(made: Made, lanes: int) -> None:
+@pytest.mark.parametrize("passes", [1, 2, 5])
+def test_parallel_passes_give_the_same(made: Made, passes: int) -> None:
     canvases = np.random.default_rng(0).integers(0, 256, (7, *open_predictor(made.run).fit.shape), np.uint8)
     for place in (made.run, made.file):
         usual = open_predictor(place, device="cpu", precision="fp32" if place == made.run else "")
-        ours = open_predictor(place, device="cpu", precision="fp32" if place == made.run else "", lanes=lanes)
-        assert usual.engine.lanes == threads() and ours.engine.lanes == lanes
-        for name, raw in usual.raw(canvases).items():
-            np.testing.assert_allclose(ours.raw(canvases)[name], raw, rtol=1e-3, atol=1e-4)
+        ours = open_predictor(
+            place, device="cpu", precision="fp32" if place == made.run else "", passes=passes
+        )
+        assert usual.engine.passes == threads() and ours.engine.passes == passes
+        for name, raw in usual.forward(canvases).raw.items():
+            np.testing.assert_allclose(ours.forward(canvases).raw[name], raw, rtol=1e-3, atol=1e-4)
 
 
 def test_each_picture_gets_its_own_row(made: Made) -> None:
-    """Decoding too is done in the lanes; one that cannot be read takes no part in it."""
+    """Answers are decoded in the passes too; a picture that cannot be read takes no part in it."""
     found = [*decode(refs(made, 7), open_predictor(made.file).fit, Limits())]
     found.insert(3, PictureError("is torn"))
     names = [str(number) for number in range(8)]
-    one, two = (open_predictor(made.file, lanes=lanes) for lanes in (1, 2))
-    alone = [next(one.rows([name], [item])) for name, item in zip(names, found, strict=True)]
+    one, two = (open_predictor(made.file, passes=passes) for passes in (1, 2))
+    alone = [next(one.answer([name], [item])) for name, item in zip(names, found, strict=True)]
     assert alone[3] == {"image": "3", "error": "is torn"}
-    agree(as_shown(two, two.rows(names, found)), as_shown(one, alone))
+    agree(list(two.answer(names, found)), alone)
 
 
-def as_shown(predictor: Predictor, rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{**row, "answers": predictor.shown(row["answers"])} if "answers" in row else row for row in rows]
-
-
-@pytest.mark.parametrize("lanes", [1, 2])
-def test_a_session_takes_its_share_of_the_processors(made: Made, lanes: int) -> None:
-    engine, _ = open_file(made.file, "cpu", lanes)
-    assert engine.session.get_session_options().intra_op_num_threads == threads_of_each(lanes)
+@pytest.mark.parametrize("passes", [1, 2])
+def test_a_session_takes_its_share_of_the_processors(made: Made, passes: int) -> None:
+    engine, _ = open_file(made.file, "cpu", passes)
+    assert engine.session.get_session_options().intra_op_num_threads == threads_of_each(passes)
 
 
 @pytest.mark.parametrize(("said", "each"), [("8", 1), ("1", 1), ("", 1)])

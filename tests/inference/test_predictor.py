@@ -115,13 +115,13 @@ def test_pictures_are_taken_as_they_are_needed(trained: Path, predictor: Predict
 def test_answers_are_those_of_the_network(trained: Path, predictor: Predictor) -> None:
     canvas = np.zeros((2, 32, 32, 3), np.uint8)
     canvas[1, 8:24] = 200
-    raw = predictor.raw(canvas)
+    raw = predictor.forward(canvas).raw
     assert {name: value.dtype for name, value in raw.items()} == dict.fromkeys(TASKS, np.float32)
     with torch.inference_mode():
         expected = predictor.network.eval()(torch.from_numpy(canvas).permute(0, 3, 1, 2))
     for name in TASKS:
         np.testing.assert_allclose(raw[name], expected[name].numpy(), rtol=1e-4, atol=1e-5)
-    answers = predictor.answers(canvas, [predictor.fit.place(32, 32)] * 2)
+    answers = predictor.decode(raw, [predictor.fit.place(32, 32)] * 2)
     assert [tuple(answer) for answer in answers] == [TASKS, TASKS]
 
 

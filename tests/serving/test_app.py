@@ -238,7 +238,7 @@ def test_it_says_what_predict_says(trained: Path, tmp_path: Path, file: str) -> 
         place = tmp_path / "model.onnx"
     pictures = sorted((trained / "scenes" / "images").iterdir())[:5]
     said = oneglance.predict(place, pictures, device="cpu", screen=Screen())
-    with running(opener=partial(open_predictor, place, device="cpu", lanes=1)) as service:
+    with running(opener=partial(open_predictor, place, device="cpu", passes=1)) as service:
         served = service.predict(*((str(path), path.read_bytes()) for path in pictures)).json["pictures"]
     assert [row.pop("image") for row in served]
     assert [row.pop("image") for row in said]

@@ -116,7 +116,7 @@ def painted(strings: Path | None = None) -> Predictor:
     return Predictor(Painted(strings), tasks, config, Novelty.learned(familiar, familiar))
 
 
-def opened(path: Path, *, device: str, lanes: int) -> Predictor:
+def opened(path: Path, *, device: str, passes: int) -> Predictor:
     """In place of ``open_predictor``."""
     return painted()
 

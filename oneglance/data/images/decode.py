@@ -73,10 +73,23 @@ def open_upright(loaded: bytes | np.ndarray, limits: Limits, least_side: int = 0
         return _open(loaded, limits, Fit(least_side) if least_side else None)[0]
 
 
+def pixels_of(image: Image.Image) -> np.ndarray:
+    """A picture that Pillow has opened as a person sees it: uint8 [h, w, 3], RGB.
+
+    Raises:
+        PictureError: its file cannot be decoded whole.
+    """
+    with _plain_reasons(), _our_pillow():
+        image.load()
+        turn = _TURNS.get(_orientation(image))
+        rgb = _in_rgb(image)
+        return np.asarray(rgb if turn is None else rgb.transpose(turn))
+
+
 def _load(ref: ImageRef) -> bytes | np.ndarray:
     try:
         return ref.load()
-    except MemoryError:
+    except (MemoryError, PictureError):
         raise
     except OSError as error:
         raise PictureError(f"cannot be read ({error.strerror or error})") from None

@@ -238,7 +238,8 @@ def ask(experiment: ExperimentData, run: RunFolder, screen: Screen) -> Answers:
     told: dict[str, list[Prediction]] = {name: [] for name in predictor.tasks}
     places = experiment.placements(experiment.test)
     for start, canvases in chunks(experiment.store, experiment.test):
-        answers = predictor.answers(canvases, places[start : start + len(canvases)])
+        raw = predictor.forward(canvases).raw
+        answers = predictor.decode(raw, places[start : start + len(canvases)])
         for name, found in told.items():
             found += [answer[name] for answer in answers]
         screen.progress(start + len(canvases), len(experiment.test.rows), f"scoring {run.path.name}")
@@ -260,6 +261,6 @@ def _ms(predictor: Predictor, canvases: np.ndarray) -> float:
     fastest = float("inf")
     for _ in range(TIMED):
         began = time.perf_counter()
-        predictor.raw(canvases)
+        predictor.forward(canvases)
         fastest = min(fastest, time.perf_counter() - began)
     return 1000 * fastest / len(canvases)

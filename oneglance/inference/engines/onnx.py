@@ -24,7 +24,7 @@ INPUT = "pictures"  # uint8 [n, h, w, 3]
 VECTORS = "shared features"  # with a space: no name of a value inside the network has one
 KEY = "oneglance"  # of the metadata: JSON
 CPU = "CPUExecutionProvider"
-ANEW = "write it anew with: oneglance export RUN"
+EXPORT_AGAIN = "write it anew with: oneglance export RUN"
 
 
 def output_name(task: str) -> str:
@@ -44,13 +44,13 @@ class OnnxEngine(Engine):
     """A session of ONNX Runtime.
 
     Args:
-        anew: opens another session, for so many threads; None: that cannot be done.
+        reopen: opens another session, for so many threads; None: that cannot be done.
     """
 
     def __init__(
-        self, session: Any, tasks: Sequence[str], lanes: int = 1, anew: Callable[[int], Any] | None = None
+        self, session: Any, tasks: Sequence[str], passes: int = 1, reopen: Callable[[int], Any] | None = None
     ) -> None:
-        self.session, self.tasks, self.lanes, self._anew = session, list(tasks), lanes, anew
+        self.session, self.tasks, self.passes, self._reopen = session, list(tasks), passes, reopen
         self.on_gpu = session.get_providers()[0] != CPU
         self.outputs = [VECTORS, *map(output_name, tasks)]
 
@@ -62,47 +62,47 @@ class OnnxEngine(Engine):
     def latency_mode(self, threads: int) -> OnnxEngine:
         """See ``Engine``. How many threads a pass takes is a matter of the session."""
         own = self.session.get_session_options().intra_op_num_threads
-        if self._anew is None or self.on_gpu or threads <= own:
+        if self._reopen is None or self.on_gpu or threads <= own:
             return self
-        return OnnxEngine(self._anew(threads), self.tasks)
+        return OnnxEngine(self._reopen(threads), self.tasks)
 
 
-def open_file(path: Path, device: str = "auto", lanes: int = 0) -> tuple[OnnxEngine, Contents]:
+def open_file(path: Path, device: str = "auto", passes: int = 0) -> tuple[OnnxEngine, Contents]:
     """The network of an .onnx file that ``export`` wrote, and what it holds beside it.
 
     Args:
-        lanes: passes side by side; 0: as many as are of use.
+        passes: forward passes in parallel; 0: as many as are of use.
 
     Raises:
         RunError: there is no such file, it is damaged, or somebody else wrote it.
         ConfigError: no such device here.
     """
     if not path.is_file():
-        raise RunError("there is no such file", location=str(path), hint=ANEW)
-    lanes = lanes or lanes_for(device)
-    anew = partial(open_session, str(path), device, location=str(path))
-    session = anew(threads_of_each(lanes))
+        raise RunError("there is no such file", location=str(path), hint=EXPORT_AGAIN)
+    passes = passes or passes_for(device)
+    reopen = partial(open_session, str(path), device, location=str(path))
+    session = reopen(threads_of_each(passes))
     text = session.get_modelmeta().custom_metadata_map.get(KEY)
     if text is None:
         raise RunError(
             "was not written by oneglance: it does not say what its answers mean",
             location=str(path),
-            hint=ANEW,
+            hint=EXPORT_AGAIN,
         )
     with _whole(path):
         contents = unpacked(text, str(path))
-        engine = OnnxEngine(session, list(contents.tasks), lanes, anew)
+        engine = OnnxEngine(session, list(contents.tasks), passes, reopen)
         width, height = contents.config.backbone.canvas
-        looked = engine.forward(np.zeros((1, height, width, 3), dtype=np.uint8))
+        output = engine.forward(np.zeros((1, height, width, 3), dtype=np.uint8))
         for name, task in contents.tasks.items():
-            task.decode(looked.raw[name])
+            task.decode(output.raw[name])
         if contents.novelty is not None:
-            contents.novelty.distances(looked.vectors)
+            contents.novelty.distances(output.vectors)
     return engine, contents
 
 
-def lanes_for(device: str) -> int:
-    """How many passes of a session are of use side by side: one per processor, or one on a GPU.
+def passes_for(device: str) -> int:
+    """How many passes of a session are of use in parallel: one per processor, or one on a GPU.
 
     Raises:
         ConfigError: no such device here.
@@ -129,7 +129,9 @@ def open_session(model: str | bytes, device: str, threads: int, *, location: str
     try:
         return onnxruntime.InferenceSession(model, options, providers=engines)
     except Exception:  # its errors have no common class
-        raise RunError("is damaged, or newer than ONNX Runtime here", location=location, hint=ANEW) from None
+        raise RunError(
+            "is damaged, or newer than ONNX Runtime here", location=location, hint=EXPORT_AGAIN
+        ) from None
 
 
 def providers(device: str) -> list[str]:
@@ -141,14 +143,14 @@ def providers(device: str) -> list[str]:
     import onnxruntime
 
     gpu = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
-    known = {"cpu": [CPU]}
+    available = {"cpu": [CPU]}
     if gpu:
-        known["cuda"] = known["auto"] = ["CUDAExecutionProvider", CPU]
-    known.setdefault("auto", known["cpu"])
-    if device not in known:
-        here = ", ".join(sorted(known.keys() - {"auto"}))
+        available["cuda"] = available["auto"] = ["CUDAExecutionProvider", CPU]
+    available.setdefault("auto", available["cpu"])
+    if device not in available:
+        here = ", ".join(sorted(available.keys() - {"auto"}))
         raise ConfigError(f'the device is "{device}", which ONNX Runtime here does not have. Here: {here}.')
-    return known[device]
+    return available[device]
 
 
 @contextmanager
@@ -158,7 +160,7 @@ def _whole(path: Path) -> Iterator[None]:
         yield
     except Exception:  # a foreign file may fail anywhere, in ONNX Runtime too
         raise RunError(
-            "is damaged, or of another version of oneglance", location=str(path), hint=ANEW
+            "is damaged, or of another version of oneglance", location=str(path), hint=EXPORT_AGAIN
         ) from None
 
 
@@ -166,7 +168,7 @@ def _whole(path: Path) -> Iterator[None]:
 
 
 def packed(config: Config, tasks: Mapping[str, Task], novelty: Novelty | None) -> str:
-    """What answers need, as JSON. Where the data lie, and all else that says who and where, is left out."""
+    """What answers need, as JSON. Paths of the data, and all else that says who and where, are left out."""
     backbone = {"name": config.backbone.name, "size": config.backbone.size, "mirror": config.backbone.mirror}
     return json.dumps(
         {
@@ -182,13 +184,13 @@ def packed(config: Config, tasks: Mapping[str, Task], novelty: Novelty | None) -
 
 def unpacked(text: str, location: str) -> Contents:
     """The mirror of ``packed``."""
-    found = json.loads(text)
-    config: Config = read_table(Config, {"sources": [{}], **found["config"]}, location=location)
+    content = json.loads(text)
+    config: Config = read_table(Config, {"sources": [{}], **content["config"]}, location=location)
     tasks = build_tasks(config.tasks, location)
     for name, task in tasks.items():
-        task.restore(found["tasks"][name])
-    kept = found["novelty"]
-    novelty = Novelty.restored({name: from_text(a) for name, a in kept.items()}) if kept else None
+        task.restore(content["tasks"][name])
+    arrays = content["novelty"]
+    novelty = Novelty.restored({name: from_text(a) for name, a in arrays.items()}) if arrays else None
     return Contents(config, tasks, novelty)
 
 
@@ -199,13 +201,13 @@ def as_text(array: np.ndarray) -> dict[str, Any]:
     return {"dtype": array.dtype.name, "shape": list(array.shape), "data": data}
 
 
-def from_text(kept: Mapping[str, Any]) -> np.ndarray:
+def from_text(encoded: Mapping[str, Any]) -> np.ndarray:
     """The mirror of ``as_text``.
 
     Raises:
         ValueError: it is no array of small numbers.
     """
-    if kept["dtype"] not in ("float16", "float32"):
-        raise ValueError(kept["dtype"])
-    data = base64.b64decode(kept["data"], validate=True)
-    return np.frombuffer(data, dtype=np.dtype(kept["dtype"]).newbyteorder("<")).reshape(kept["shape"])
+    if encoded["dtype"] not in ("float16", "float32"):
+        raise ValueError(encoded["dtype"])
+    data = base64.b64decode(encoded["data"], validate=True)
+    return np.frombuffer(data, dtype=np.dtype(encoded["dtype"]).newbyteorder("<")).reshape(encoded["shape"])

@@ -23,19 +23,19 @@ class TorchEngine(Engine):
     """The network itself, on a device and in a precision.
 
     Args:
-        lanes: passes side by side; 0: one per processor, or one on a GPU.
+        passes: forward passes in parallel; 0: one per processor, or one on a GPU.
     """
 
     def __init__(
-        self, network: Network, device: torch.device, precision: str = "fp32", lanes: int = 0
+        self, network: Network, device: torch.device, precision: str = "fp32", passes: int = 0
     ) -> None:
         self.network, self.device, self.precision = network, device, precision
         self.on_gpu = device.type != "cpu"
-        self.lanes = lanes or (threads() if device.type == "cpu" else 1)
+        self.passes = passes or (threads() if device.type == "cpu" else 1)
 
     @classmethod
     def ready(
-        cls, network: Network, config: Config, device: str = "auto", precision: str = "", lanes: int = 0
+        cls, network: Network, config: Config, device: str = "auto", precision: str = "", passes: int = 0
     ) -> TorchEngine:
         """On the device, in the precision named; where none is, in the configuration's.
 
@@ -49,22 +49,24 @@ class TorchEngine(Engine):
         if wanted == "auto":
             width, height = config.backbone.canvas
             example = np.zeros((BATCH, height, width, 3), np.uint8)
-            in_each = {name: ParallelPasses(cls(network, location, name, lanes)) for name in ("fp32", "bf16")}
+            in_each = {
+                name: ParallelPasses(cls(network, location, name, passes)) for name in ("fp32", "bf16")
+            }
             wanted = faster_precision(
                 lambda name: in_each[name].forward(example),
                 location,
-                key=f"predict in {in_each['fp32'].engine.lanes} lanes | "
+                key=f"predict in {in_each['fp32'].engine.passes} passes | "
                 f"{config.backbone.name} {config.backbone.options} {config.backbone.size}",
                 memory=cache_folder(config.cache) / "precision.json",
             )
-        return cls(network, location, wanted, lanes)
+        return cls(network, location, wanted, passes)
 
-    def settle(self) -> None:
+    def prepare_thread(self) -> None:
         """See ``Engine``. How many threads torch takes is a setting of each thread, and of those yet to come:
         the latter stays as it was.
         """
         usual = torch.get_num_threads()
-        torch.set_num_threads(threads_of_each(self.lanes))
+        torch.set_num_threads(threads_of_each(self.passes))
         after = threading.Thread(target=torch.set_num_threads, args=[usual])
         after.start()
         after.join()
