@@ -64,9 +64,7 @@ class DenseHead(nn.Module):
         self.smooth = nn.ModuleList(Conv(width, width) for _ in levels)
         self.what = nn.ModuleList(nn.Sequential(*(Conv(width, width) for _ in range(depth))) for _ in levels)
         # Its name is part of the keys of weights.safetensors: run folders must stay readable.
-        self.where = nn.ModuleList(
-            nn.Sequential(*(Conv(width, width) for _ in range(depth))) for _ in levels
-        )
+        self.where = nn.ModuleList(nn.Sequential(*(Conv(width, width) for _ in range(depth))) for _ in levels)
         self.label = nn.ModuleList(nn.Conv2d(width, self.classes, 1) for _ in levels)
         self.side = nn.ModuleList(nn.Conv2d(width, 4 * bins, 1) for _ in levels)
         self.attributes = nn.ModuleDict({f"{name} head": head for name, head in attributes.items()})
