@@ -34,35 +34,35 @@ class Layout:
     """One of the forms in which the data sets come."""
 
     folder: str  # its usual name
-    parts: Mapping[str, str]  # file -> split
+    splits: Mapping[str, str]  # file -> split
     names: Mapping[str, tuple[str, str]]  # field -> the file of its class names, the key in that file
     batch: Callable[[bytes, str], Batch]
-    words: Callable[[bytes, str, str], list[str]]  # (content, key, where) -> class names
+    class_names: Callable[[bytes, str, str], list[str]]  # (content, key, location) -> class names
 
 
 class Cifar(Source):
     """A folder or ``.tar.gz`` of CIFAR. CIFAR-10 has the field ``label``; CIFAR-100 has ``fine_label``,
-    the same again as ``label``, and ``coarse_label``. Answers are class names; the parts train and test.
+    the same again as ``label``, and ``coarse_label``. Answers are class names; the splits are train and test.
     """
 
     rank: ClassVar[int] = 10  # its folder is also a folder
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        return bool(_places(path))
+        return bool(_locations(path))
 
     def found(self) -> Iterator[Found | Problem]:
-        places = _places(self.path)
-        if len(places) != 1:
-            what = "holds several versions of CIFAR" if places else "is not CIFAR as it is downloaded"
+        locations = _locations(self.path)
+        if len(locations) != 1:
+            what = "holds several versions of CIFAR" if locations else "is not CIFAR as it is downloaded"
             raise DataError(what, location=self.title, hint="name one folder or .tar.gz file")
-        ((place, layout),) = places
-        files = _files(place)
+        ((location, layout),) = locations
+        files = _files(location)
         names = {field: _class_names(layout, files, *at) for field, at in layout.names.items()}
-        for file, part in layout.parts.items():
+        for file, split in layout.splits.items():
             if file in files:
                 yield from self._pictures(
-                    files[file], layout, names, {self.split: part} if self.split else {}
+                    files[file], layout, names, {self.split: split} if self.split else {}
                 )
             else:
                 yield Problem(f"{self.title}/{file}", "is missing", AGAIN, kind="missing batch", fatal=False)
@@ -71,15 +71,17 @@ class Cifar(Source):
         self, file: Stored, layout: Layout, names: Mapping[str, list[str]], same: Mapping[str, str]
     ) -> Iterator[Found]:
         labels = layout.batch(file.content(), file.name).labels
-        for field, words in names.items():
+        for field, classes in names.items():
             numbers = labels.get(field)
-            if numbers is None or (numbers and not 0 <= min(numbers) <= max(numbers) < len(words)):
+            if numbers is None or (numbers and not 0 <= min(numbers) <= max(numbers) < len(classes)):
                 what = (
-                    f"has no {field}" if numbers is None else f"has a {field} outside 0 to {len(words) - 1}"
+                    f"has no {field}" if numbers is None else f"has a {field} outside 0 to {len(classes) - 1}"
                 )
                 raise DataError(what, location=file.name, hint=AGAIN)
-        for index, classes in enumerate(zip(*(labels[field] for field in names), strict=True)):
-            answers = {field: names[field][number] for field, number in zip(names, classes, strict=True)}
+        for index, numbers_of_picture in enumerate(zip(*(labels[field] for field in names), strict=True)):
+            answers = {
+                field: names[field][number] for field, number in zip(names, numbers_of_picture, strict=True)
+            }
             answers.setdefault("label", answers.get("fine_label", ""))
             image = CifarImage(file.path, index, file.member)
             yield image.name, image, {**answers, **same}
@@ -92,7 +94,7 @@ class CifarImage(ArrayImage):
     @classmethod
     def pixels(cls, path: Path, member: str) -> np.ndarray:
         name = member.rpartition("/")[2] or path.name
-        layout = next(layout for layout in LAYOUTS if name in layout.parts)
+        layout = next(layout for layout in LAYOUTS if name in layout.splits)
         try:
             return layout.batch(_files(path if member else path.parent)[name].content(), name).pixels
         except DataError as error:
@@ -120,8 +122,8 @@ class Stored:
             raise DataError(f"cannot be read ({error.strerror})", location=self.name, hint=AGAIN) from None
 
 
-def _places(path: Path) -> list[tuple[Path, Layout]]:
-    """Where the files lie: ``path`` itself, or the usual folder in it. Several if that is not clear."""
+def _locations(path: Path) -> list[tuple[Path, Layout]]:
+    """The folder or archive with the files: ``path`` itself, or the usual folder in it; several if unclear."""
     if path.is_file():
         return [(path, layout) for layout in LAYOUTS if _first_folder(path) == layout.folder]
     here = [(path, layout) for layout in LAYOUTS if _fits(path, layout)]
@@ -131,7 +133,7 @@ def _places(path: Path) -> list[tuple[Path, Layout]]:
 
 def _fits(folder: Path, layout: Layout) -> bool:
     """Whether at least half of the files are there; those that are not will be named."""
-    wanted = {*layout.parts, *(file for file, _ in layout.names.values())}
+    wanted = {*layout.splits, *(file for file, _ in layout.names.values())}
     return 2 * sum((folder / name).is_file() for name in wanted) >= len(wanted)
 
 
@@ -140,49 +142,49 @@ def _first_folder(path: Path) -> str:
     if not is_archive(path) or path.suffix.lower() == ".zip":
         return ""
     try:
-        with closing(members(path)) as found:  # a generator: no more than this is read
-            first = next((member for member in found if isinstance(member, MemberImage)), None)
+        with closing(members(path)) as inside:  # a generator: no more than this is read
+            first = next((member for member in inside if isinstance(member, MemberImage)), None)
     except DataError:
         return ""
     return first.member.partition("/")[0] if first else ""
 
 
-def _files(place: Path) -> dict[str, Stored]:
-    if place.is_dir():
-        files = (file for file in place.iterdir() if file.is_file())
+def _files(location: Path) -> dict[str, Stored]:
+    if location.is_dir():
+        files = (file for file in location.iterdir() if file.is_file())
         return {file.name: Stored(FileImage(str(file), file.name), str(file), "") for file in files}
-    size, modified = place.stat().st_size, place.stat().st_mtime_ns
-    return _packed_files(place, size, modified)
+    size, modified = location.stat().st_size, location.stat().st_mtime_ns
+    return _packed_files(location, size, modified)
 
 
 @lru_cache(maxsize=2)
-def _packed_files(place: Path, size: int, modified: int) -> dict[str, Stored]:
+def _packed_files(archive: Path, size: int, modified: int) -> dict[str, Stored]:
     # Kept, since looking through a packed tar unpacks all of it.
-    found = [member for member in members(place) if isinstance(member, MemberImage)]
-    return {ref.member.rpartition("/")[2]: Stored(ref, str(place), ref.member) for ref in found}
+    refs = [member for member in members(archive) if isinstance(member, MemberImage)]
+    return {ref.member.rpartition("/")[2]: Stored(ref, str(archive), ref.member) for ref in refs}
 
 
 def _class_names(layout: Layout, files: Mapping[str, Stored], file: str, key: str) -> list[str]:
     """The names, or numbers as text where their file is not there."""
     if file not in files:
         return [str(number) for number in range(256)]
-    return layout.words(files[file].content(), key, files[file].name)
+    return layout.class_names(files[file].content(), key, files[file].name)
 
 
 def _python_batch(content: bytes, location: str) -> Batch:
-    said = _python_dict(content, location)
-    pixels = said.get("data")
+    values = _python_dict(content, location)
+    pixels = values.get("data")
     if not isinstance(pixels, np.ndarray) or pixels.ndim != 2 or pixels.shape[1] != WIDTH:
         raise DataError("holds no pictures of 32 x 32", location=location, hint=AGAIN)
     count = len(pixels)
     fields = {"labels": "label", "fine_labels": "fine_label", "coarse_labels": "coarse_label"}
-    labels = {field: said[key] for key, field in fields.items() if key in said}
+    labels = {field: values[key] for key, field in fields.items() if key in values}
     for numbers in labels.values():
         if type(numbers) is not list or len(numbers) != count or any(type(n) is not int for n in numbers):
             raise DataError(
                 f"has not one label for each of its {count:,} pictures", location=location, hint=AGAIN
             )
-    return Batch(_upright(pixels), labels)
+    return Batch(_upright(np.asarray(pixels)), labels)
 
 
 def _python_names(content: bytes, key: str, location: str) -> list[str]:
@@ -193,10 +195,10 @@ def _python_names(content: bytes, key: str, location: str) -> list[str]:
 
 
 def _python_dict(content: bytes, location: str) -> dict[str, Any]:
-    said = restricted_pickle.loads(content, location)
-    if not isinstance(said, dict):
+    values = restricted_pickle.loads(content, location)
+    if not isinstance(values, dict):
         raise DataError("holds no table of values", location=location, hint=AGAIN)
-    return {key.decode("latin-1") if isinstance(key, bytes) else key: value for key, value in said.items()}
+    return {key.decode("latin-1") if isinstance(key, bytes) else key: value for key, value in values.items()}
 
 
 def _binary_batch(fields: tuple[str, ...]) -> Callable[[bytes, str], Batch]:
@@ -209,7 +211,7 @@ def _binary_batch(fields: tuple[str, ...]) -> Callable[[bytes, str], Batch]:
                 f"is not a whole number of pictures ({width:,} bytes each)", location=location, hint=AGAIN
             )
         rows = np.frombuffer(content, np.uint8).reshape(-1, width)
-        labels = {field: rows[:, place].tolist() for place, field in enumerate(fields)}
+        labels = {field: rows[:, index].tolist() for index, field in enumerate(fields)}
         return Batch(_upright(rows[:, len(fields) :]), labels)
 
     return read
