@@ -123,7 +123,7 @@ class Stored:
 
 
 def _locations(path: Path) -> list[tuple[Path, Layout]]:
-    """The folder or archive with the files: ``path``, or the usual folder in it; several if that is unclear."""
+    """The folder or archive of the files: ``path``, or the usual folder in it; several if it is unclear."""
     if path.is_file():
         return [(path, layout) for layout in LAYOUTS if _first_folder(path) == layout.folder]
     here = [(path, layout) for layout in LAYOUTS if _fits(path, layout)]
