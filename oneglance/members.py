@@ -163,11 +163,10 @@ def _outside(kind: MemberKind[T], name: str) -> type[T]:
 
 def _may_be_imported(module: str) -> bool:
     top = module.partition(".")[0]
-    if top == "oneglance":  # its own members have plain names; its other modules are programs, in part
-        return False
     if module in sys.modules:
         return True
-    if module.endswith(".__main__"):  # a program, which starts when it is imported
+    # A program starts when it is imported; members of ours have plain names.
+    if module.endswith(".__main__") or top == "oneglance":
         return False
     if top in re.split(r"[,\s]+", os.environ.get(ALLOWED, "")):
         return True

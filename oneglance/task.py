@@ -134,12 +134,12 @@ class Task(Table, ABC):
         features [n, k], raw output [n, ...]); its ``own`` is k.
         """
 
-    def looked_for(self, target: Mapping[str, Tensor]) -> Tensor:
+    def queried_mask(self, target: Mapping[str, Tensor]) -> Tensor:
         """bool [n, k]: which things that have a place somebody looked for in each picture."""
         some = next(iter(target.values()))
         return some.new_zeros((len(some), 0)).bool()
 
-    def move(self, target: Mapping[str, Tensor], view: View) -> dict[str, Tensor]:
+    def transform_target(self, target: Mapping[str, Tensor], view: View) -> dict[str, Tensor]:
         """The target of the pictures that ``view`` shows. An answer about a whole picture holds of every
         picture that shows nothing else; of several at once it is unknown.
         """

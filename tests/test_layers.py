@@ -31,7 +31,7 @@ LAYERS = [
     ["network"],
     ["run_folder"],
     ["training", "inference"],
-    ["evaluation"],
+    ["evaluation", "testing"],
     ["results"],
     ["run_lookup", "terminal"],
     ["model"],

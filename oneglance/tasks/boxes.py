@@ -210,10 +210,10 @@ class Boxes(Task):
         per_picture = np.array([usual[4] for usual in self._usual], dtype=np.float32)
         return np.clip(3 * per_picture / points, 1e-3, 0.2)
 
-    def looked_for(self, target: Mapping[str, Tensor]) -> Tensor:
+    def queried_mask(self, target: Mapping[str, Tensor]) -> Tensor:
         return target["known"] > 0
 
-    def move(self, target: Mapping[str, Tensor], view: View) -> dict[str, Tensor]:
+    def transform_target(self, target: Mapping[str, Tensor], view: View) -> dict[str, Tensor]:
         from oneglance.detection.box_transforms import moved
 
         return moved(target, view, kept_share=VISIBLE, smallest=SMALLEST)

@@ -87,7 +87,7 @@ class Embedding(Task):
             proxies=len(self._classes) if self.method == "proxy" else 0,
         )
 
-    def move(self, target: Mapping[str, Tensor], view: View) -> dict[str, Tensor]:
+    def transform_target(self, target: Mapping[str, Tensor], view: View) -> dict[str, Tensor]:
         import torch
 
         return {"key": torch.where(view.single_image, target["key"], -1)}

@@ -32,7 +32,7 @@ YES = {"1", "1.0", "true", "yes", "y", "t", "x"}
 NO = {"0", "0.0", "false", "no", "n", "f", "-1", "-1.0"}  # -1 as in CelebA
 
 
-class BoxAnnotations(NamedTuple):
+class TagAnnotations(NamedTuple):
     """What somebody saw: the tags that apply, and those looked for (None: all there are)."""
 
     present: frozenset[str]
@@ -64,7 +64,7 @@ class Tags(VectorTask):
         "ece": "how far probability is from the share right; smaller is better",
     }
 
-    def read(self, raw_value: Any, queried: Sequence[str] | None = None) -> BoxAnnotations | None:
+    def read(self, raw_value: Any, queried: Sequence[str] | None = None) -> TagAnnotations | None:
         if isinstance(raw_value, dict):
             return self._read_columns(raw_value)
         if not isinstance(raw_value, list | tuple | set):
@@ -80,9 +80,9 @@ class Tags(VectorTask):
             raise InvalidAnswer(
                 f'has the tag "{odd[0]}"', f"it is not among `classes`.{nearest(odd[0], self.classes)}"
             )
-        return BoxAnnotations(frozenset(words), None if queried is None else frozenset(queried) | words)
+        return TagAnnotations(frozenset(words), None if queried is None else frozenset(queried) | words)
 
-    def _read_columns(self, cells: Mapping[str, Any]) -> BoxAnnotations | None:
+    def _read_columns(self, cells: Mapping[str, Any]) -> TagAnnotations | None:
         answers = {tag: as_text(cell).lower() for tag, cell in cells.items() if not self.is_unknown(cell)}
         for tag, answer in answers.items():
             if answer not in YES | NO:
@@ -91,14 +91,14 @@ class Tags(VectorTask):
                 )
         if not answers:
             return None
-        return BoxAnnotations(
+        return TagAnnotations(
             frozenset(tag for tag, answer in answers.items() if answer in YES), frozenset(answers)
         )
 
-    def stratify_labels(self, answer: BoxAnnotations) -> Iterable[str]:
+    def stratify_labels(self, answer: TagAnnotations) -> Iterable[str]:
         return sorted(answer.present)
 
-    def merge(self, first: BoxAnnotations, second: BoxAnnotations) -> BoxAnnotations:
+    def merge(self, first: TagAnnotations, second: TagAnnotations) -> TagAnnotations:
         """A tag holds where either saw it; they contradict each other only where both looked for it."""
         for tag in sorted(first.present ^ second.present):
             if looked_for(tag, first.queried) and looked_for(tag, second.queried):
@@ -106,9 +106,9 @@ class Tags(VectorTask):
                 raise InvalidAnswer(
                     f"has {quoted(tag)}, but not" if seen else f"has no {quoted(tag)}, but has it"
                 )
-        return BoxAnnotations(first.present | second.present, either(first.queried, second.queried))
+        return TagAnnotations(first.present | second.present, either(first.queried, second.queried))
 
-    def fit_target(self, answers: Sequence[BoxAnnotations]) -> None:
+    def fit_target(self, answers: Sequence[TagAnnotations]) -> None:
         if not answers:
             raise DataError("the training part has no answer", location=self.name)
         counts = Counter(tag for answer in answers for tag in answer.present)
@@ -128,7 +128,7 @@ class Tags(VectorTask):
     def width(self) -> int:
         return len(self._classes)
 
-    def encode(self, answers: Sequence[BoxAnnotations | None]) -> Target:
+    def encode(self, answers: Sequence[TagAnnotations | None]) -> Target:
         index = {name: place for place, name in enumerate(self._classes)}
         present = np.zeros((len(answers), self.width), dtype=np.float32)
         known = np.zeros_like(present)
@@ -164,7 +164,7 @@ class Tags(VectorTask):
         # The temperature mends the network's confidence; the shares of the tags need no mending.
         return self.decode(self.constant_raw() * self._temperature) * count
 
-    def calibrate(self, raw: np.ndarray, answers: Sequence[BoxAnnotations | None]) -> None:
+    def calibrate(self, raw: np.ndarray, answers: Sequence[TagAnnotations | None]) -> None:
         target = self.encode(answers)
         present, known = target["present"].astype(np.float64), target["known"] > 0
         raw = np.asarray(raw, dtype=np.float64)
@@ -200,7 +200,7 @@ class Tags(VectorTask):
         ]
 
     def metric_state(
-        self, predictions: Sequence[Prediction], answers: Sequence[BoxAnnotations]
+        self, predictions: Sequence[Prediction], answers: Sequence[TagAnnotations]
     ) -> MetricState:
         shape = (len(predictions), self.width)
         rows = [[p["probabilities"][tag] for tag in self._classes] for p in predictions]
@@ -276,7 +276,7 @@ class Tags(VectorTask):
             Curve("Calibration", "probability", "share with the tag", bins[0], bins[1], diagonal=True),
         ]
 
-    def format(self, answer: BoxAnnotations) -> str:
+    def format(self, answer: TagAnnotations) -> str:
         return ", ".join(sorted(answer.present)) or "none"
 
     def format_prediction(self, prediction: Prediction) -> str:

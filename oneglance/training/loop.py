@@ -176,9 +176,9 @@ class Learner:
             generator = torch.Generator().manual_seed(drawn)
             rest = place.updates >= steps_in_all * (1 - self.augment.table.rest)
             pictures, targets = self._views(pictures, targets)
-            looked_for = [task.looked_for(targets[name]) for name, task in self.tasks.items()]
-            pictures, view, mix = self.augment(pictures, generator, torch.cat(looked_for, dim=1), rest=rest)
-            targets = {name: task.move(targets[name], view) for name, task in self.tasks.items()}
+            queried = [task.queried_mask(targets[name]) for name, task in self.tasks.items()]
+            pictures, view, mix = self.augment(pictures, generator, torch.cat(queried, dim=1), rest=rest)
+            targets = {name: task.transform_target(targets[name], view) for name, task in self.tasks.items()}
         losses, present = self.backward(pictures, targets, mix, drawn)
         if not bool(torch.isfinite(losses.sum())):
             self._diverged(losses)

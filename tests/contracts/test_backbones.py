@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,12 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 
-from oneglance.backbone import Backbone, Features, build_backbone, names, narrower
+from oneglance.backbone import Backbone, build_backbone, names, narrower
 from oneglance.config import BackboneTable
 from oneglance.errors import ConfigError, WeightsError
 from oneglance.nn.checkpoints import read_tensors
+from oneglance.testing.backbones import BackboneExample, checks_of
+from oneglance.testing.promises import sentence
 
 TIMM: Mapping[str, dict[str, Any]] = {
     "resnet18": {},
@@ -29,13 +31,19 @@ TIMM: Mapping[str, dict[str, Any]] = {
 SIZES = (28, 32, 64, 96)
 UNTRAINED = {"classical"}  # they measure, and have no weights
 LEARNING = [name for name in names() if name not in UNTRAINED]
-every_one = pytest.mark.parametrize(
-    ("name", "size"), [(name, size) for name in [*names(), *TIMM] for size in SIZES]
-)
-every_one_that_learns = pytest.mark.parametrize(
-    ("name", "size"), [(name, size) for name in [*LEARNING, *TIMM] for size in SIZES]
-)
-_made: dict[tuple[str, int], Backbone] = {}
+
+
+def example(name: str, size: int) -> BackboneExample:
+    learns = name not in UNTRAINED
+    return BackboneExample(
+        name, dict(TIMM.get(name, {})), size, learns=learns, has_maps=learns, stages_hold_all=name in names()
+    )
+
+
+EXAMPLES = {(name, size): example(name, size) for name in [*names(), *TIMM] for size in SIZES}
+PROMISES = [
+    (*key, check) for key, made_ in EXAMPLES.items() for check in checks_of(made_, first=key[1] == 32)
+]
 
 
 def made(name: str, size: int, **rest: Any) -> Backbone:
@@ -44,60 +52,9 @@ def made(name: str, size: int, **rest: Any) -> Backbone:
     return build_backbone(table, Path(rest.get("base", ".")))
 
 
-def backbone(name: str, size: int) -> Backbone:
-    if (name, size) not in _made:
-        torch.manual_seed(0)
-        _made[name, size] = made(name, size)
-    return _made[name, size]
-
-
-def pictures(count: int, size: int) -> torch.Tensor:
-    drawn = torch.randn(count, 3, size, size, generator=torch.Generator().manual_seed(1))
-    return drawn.contiguous(memory_format=torch.channels_last)
-
-
 def test_no_backbone_is_lost() -> None:
     assert set(names()) >= {"small"}
     assert "timm" not in names()  # it makes all others
-
-
-@every_one
-def test_features_have_their_shape(name: str, size: int) -> None:
-    found = backbone(name, size)
-    for training in (True, False):
-        features = Features(*found.train(training)(pictures(3, size)))
-        assert features.vector.shape == (3, found.shape.vector)
-        assert features.vector.isfinite().all()
-        for finer, coarser in zip(features.maps, features.maps[1:], strict=False):
-            assert finer.shape[-1] >= coarser.shape[-1]
-        assert all(len(part) == 3 and part.isfinite().all() for part in features.maps)
-
-
-@pytest.mark.parametrize("name", [*names(), *TIMM])
-@pytest.mark.parametrize(("width", "height"), [(96, 32), (32, 64), (64, 28)])
-def test_a_canvas_may_be_a_rectangle(name: str, width: int, height: int) -> None:
-    table = BackboneTable(name=name, size=(width, height), options=TIMM.get(name, {}), weights="none")
-    found = build_backbone(table, Path()).eval()
-    assert found.shape.canvas == (width, height)
-    with torch.inference_mode():
-        features = found(torch.zeros(2, 3, height, width))
-    assert features.vector.shape == (2, found.shape.vector)
-    assert len(features.maps) == len(found.shape.maps)
-    for level, given in zip(found.shape.maps, features.maps, strict=True):
-        assert given.shape[2:] == (level.height, level.width)
-        assert (level.width > level.height) == (width > height)
-        assert abs(level.stride * level.height - height) <= level.stride
-        assert abs(level.stride * level.width - width) <= level.stride
-
-
-@every_one
-def test_its_maps_cover_the_canvas(name: str, size: int) -> None:
-    """Up to one place, which convolutions without a rim may lose."""
-    levels = backbone(name, size).shape.maps
-    for level in levels:
-        assert abs(level.stride * level.height - size) <= level.stride
-    strides = [level.stride for level in levels]
-    assert strides == sorted(set(strides))  # one map of each
 
 
 def test_patches_need_not_be_powers_of_two() -> None:
@@ -107,18 +64,6 @@ def test_patches_need_not_be_powers_of_two() -> None:
         name="vit_small_patch14_dinov2", size=(56, 28), options={"depth": 1}, weights="none"
     )
     assert [level[1:] for level in build_backbone(table, Path()).shape.maps] == [(2, 4, 14)]
-
-
-@pytest.mark.parametrize("name", [*LEARNING, *TIMM])
-def test_without_maps_the_vector_is_the_same(name: str) -> None:
-    found, x = backbone(name, 32).eval(), pictures(2, 32)
-    with torch.inference_mode():
-        whole = found(x)
-        found.gives_maps = False
-        alone = found(x)
-        found.gives_maps = True
-    assert len(whole.maps) == len(found.shape.maps) > 0
-    torch.testing.assert_close(alone.vector, whole.vector)
 
 
 def test_the_first_layer_of_small_whitens_what_it_has_seen() -> None:
@@ -136,48 +81,6 @@ def test_the_first_layer_of_small_whitens_what_it_has_seen() -> None:
     torch.testing.assert_close(spread, torch.eye(half), atol=0.05, rtol=0)
 
 
-@every_one
-def test_a_single_picture_and_what_it_looks_like_beside_others(name: str, size: int) -> None:
-    """Predictions do not depend on the company of a picture."""
-    found = backbone(name, size).eval()
-    batch = pictures(4, size)
-    with torch.inference_mode():
-        together, alone = found(batch).vector, found(batch[2:3]).vector
-    torch.testing.assert_close(alone, together[2:3], atol=1e-4, rtol=1e-3)
-    assert not torch.allclose(together[0], together[1], atol=1e-6)
-
-
-@every_one_that_learns
-def test_stages_share_no_parameter(name: str, size: int) -> None:
-    found = backbone(name, size)
-    held = [id(parameter) for stage in found.stages() for parameter in stage.parameters()]
-    everything = {id(parameter) for parameter in found.parameters()}
-    assert len(held) == len(set(held)) and set(held) <= everything
-    assert len(set(held)) >= 0.9 * len(everything)
-    if name in names():
-        assert set(held) == everything
-    assert sum(bool(list(stage.parameters())) for stage in found.stages()) >= 3
-
-
-@every_one_that_learns
-def test_it_starts_in_training_mode_and_learns(name: str, size: int) -> None:
-    found = made(name, size) if size == SIZES[0] else backbone(name, size).train()
-    assert found.training
-    found.zero_grad()
-    found(pictures(2, size)).vector.square().mean().backward()
-    learning = {key: p for key, p in found.named_parameters() if p.requires_grad}
-    assert [key for key, parameter in learning.items() if parameter.grad is None] == []
-    assert len(learning) >= 0.5 * len(list(found.parameters()))
-
-
-@every_one
-def test_its_pixels_have_a_mean_and_a_spread(name: str, size: int) -> None:
-    found = backbone(name, size)
-    assert len(found.mean) == len(found.std) == 3
-    assert all(0 <= mean <= 1 for mean in found.mean) and all(0 < std <= 1 for std in found.std)
-    assert found.pretrained is (name in UNTRAINED)  # or made so here
-
-
 @pytest.mark.parametrize("name", UNTRAINED)
 def test_what_only_measures_has_no_weights(name: str) -> None:
     found = made(name, 32)
@@ -186,30 +89,22 @@ def test_what_only_measures_has_no_weights(name: str) -> None:
         made(name, 32, weights="mine.safetensors")
 
 
-@pytest.mark.parametrize("name", [*LEARNING, "resnet18"])
-def test_the_seed_decides_its_first_weights(name: str) -> None:
-    def first(seed: int) -> torch.Tensor:
-        torch.manual_seed(seed)
-        return next(made(name, 32).parameters()).detach()
+@pytest.mark.parametrize(
+    ("name", "size", "check"),
+    PROMISES,
+    ids=[f"{sentence(check)}-{name}-{size}" for name, size, check in PROMISES],
+)
+def test_it_keeps_the_contract(name: str, size: int, check: Callable[[BackboneExample], None]) -> None:
+    check(EXAMPLES[name, size])
 
-    assert torch.equal(first(3), first(3)) and not torch.equal(first(3), first(4))
+
+@pytest.mark.parametrize("name", [*LEARNING, *TIMM])
+def test_it_has_several_stages_to_learn_at_several_rates(name: str) -> None:
+    stages = EXAMPLES[name, 32].network.stages()
+    assert sum(bool(list(stage.parameters())) for stage in stages) >= 3
 
 
 # Smaller ones.
-
-
-def parameters(table: BackboneTable) -> int:
-    return sum(parameter.numel() for parameter in build_backbone(table, Path()).parameters())
-
-
-@pytest.mark.parametrize("name", [*names(), *TIMM])
-@pytest.mark.parametrize("share", [0.2, 0.5])
-def test_a_narrower_one_has_about_that_share_of_the_parameters(name: str, share: float) -> None:
-    table = BackboneTable(name=name, size=32, options=TIMM.get(name, {}), weights="none")
-    found = narrower(table, share)
-    if found is not None:  # it need not be
-        assert share / 1.5 <= parameters(found) / parameters(table) <= share * 1.5
-        assert (found.size, found.weights) == (table.size, table.weights)
 
 
 @pytest.mark.parametrize(
@@ -252,12 +147,6 @@ def test_small_is_not_narrower_than_it_can_be() -> None:
 def test_an_unknown_name_names_the_nearest(name: str, like: str) -> None:
     with pytest.raises(ConfigError, match=rf'\[backbone\] has no name "{name}"\. Did you mean "{like}"\?'):
         made(name, 32)
-
-
-@pytest.mark.parametrize("name", [*names(), *TIMM])
-def test_an_unknown_option_is_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match=r'\[backbone\.options\] has no key "depht"'):
-        made(name, 32, options={"depht": 3})
 
 
 @pytest.mark.parametrize(
@@ -395,14 +284,6 @@ def test_small_takes_weights_from_a_file(tmp_path: Path) -> None:
         table.model_copy(update={"weights": "gone.safetensors"}), tmp_path, load_weights=False
     )
     assert isinstance(untouched, Backbone)
-
-
-@pytest.mark.parametrize("name", [*LEARNING, "resnet18"])
-def test_weights_of_another_network_are_refused(tmp_path: Path, name: str) -> None:
-    save_file({"strange.weight": torch.zeros(3)}, tmp_path / "other.safetensors")
-    table = BackboneTable(name=name, size=32, weights="other.safetensors")
-    with pytest.raises(WeightsError, match=r"other\.safetensors: lacks .* — these weights belong to another"):
-        build_backbone(table, tmp_path)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

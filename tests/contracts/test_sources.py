@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import pickle
-import random
 import struct
 import tarfile
 from collections.abc import Callable
@@ -15,9 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from oneglance.data.record import Record
-from oneglance.data.source import Source, format_class, formats, open_source
-from oneglance.errors import ConfigError, DataError, Problem
+from oneglance.data.source import format_class, formats, open_source
+from oneglance.testing.promises import sentence
+from oneglance.testing.sources import EVERY_SOURCE, SourceExample
 
 
 def draw(path: Path, colour: int) -> None:
@@ -149,128 +147,22 @@ SAMPLES: dict[str, Callable[[Path], Path]] = {
 every_format = pytest.mark.parametrize("name", formats())
 
 
-@pytest.fixture
-def path(name: str, tmp_path: Path) -> Path:
-    if name not in SAMPLES:
-        pytest.fail(f"sources/{name}.py has no sample here: add one to SAMPLES")
-    return SAMPLES[name](tmp_path)
-
-
-@pytest.fixture
-def source(path: Path) -> Source:
-    return open_source({"path": path.name}, path.parent)
-
-
-def records(source: Source) -> list[Record]:
-    found = list(source.read())
-    assert [item for item in found if isinstance(item, Problem) and item.fatal] == []
-    return [item for item in found if isinstance(item, Record)]
-
-
 def test_no_format_is_lost() -> None:
     assert set(SAMPLES) <= set(formats())
 
 
+@pytest.mark.parametrize("check", EVERY_SOURCE, ids=sentence)
 @every_format
-def test_it_is_found_by_looking(name: str, source: Source, path: Path) -> None:
+def test_it_keeps_the_contract(name: str, check: Callable[[SourceExample], None]) -> None:
+    if name not in SAMPLES:
+        pytest.fail(f"sources/{name}.py has no sample here: add one to SAMPLES")
+    check(SourceExample(name, SAMPLES[name]))
+
+
+@every_format
+def test_it_is_found_by_looking(name: str, tmp_path: Path) -> None:
+    path = SAMPLES[name](tmp_path)
+    source = open_source({"path": path.name}, path.parent)
     assert source.format == name
     assert type(source) is format_class(name)
     assert source.path == path.resolve()
-
-
-@every_format
-def test_nobody_else_claims_it_with_equal_right(name: str, path: Path) -> None:
-    claims = {other: format_class(other).rank for other in formats() if format_class(other).recognises(path)}
-    assert [other for other, rank in claims.items() if rank >= claims[name]] == [name]
-
-
-@every_format
-def test_it_does_not_claim_what_it_cannot_know(name: str, tmp_path: Path) -> None:
-    (tmp_path / "strange.xyz").write_bytes(b"\0\1\2")
-    for path in ("strange.xyz", "nowhere", "nowhere.zip"):
-        assert not format_class(name).recognises(tmp_path / path)
-
-
-@every_format
-def test_records_are_complete_and_come_again(name: str, source: Source) -> None:
-    first = records(source)
-    assert len(first) >= 2
-    assert first == records(source)
-    for record in first:
-        assert record.location
-        assert record.image.name
-        assert record.source == source.title
-        assert record.split in {"", "train", "validation", "test"}
-        assert all(type(field) is str for field in record.answers)
-        assert None not in record.answers.values()
-        assert "" not in record.answers.values()
-    assert len({record.location for record in first}) == len(first)
-
-
-@every_format
-def test_pictures_load_and_have_stamps(name: str, source: Source) -> None:
-    for record in records(source):
-        loaded = record.image.load()
-        if isinstance(loaded, bytes):
-            Image.open(io.BytesIO(loaded)).load()
-        else:
-            assert loaded.dtype == np.uint8
-            assert loaded.ndim == 2 or loaded.shape[2:] == (3,)
-    stamps = [record.image.stamp() for record in records(source)]
-    assert len(set(stamps)) == len(stamps)
-
-
-@every_format
-def test_refs_travel_and_are_keys(name: str, source: Source) -> None:
-    refs = [record.image for record in records(source)]
-    again = pickle.loads(pickle.dumps(refs))
-    assert again == refs
-    assert len({*refs, *again}) == len(refs)
-    assert not any(hasattr(ref, "__dict__") for ref in refs)  # there may be a million
-    for ref, other in zip(refs, again, strict=True):
-        np.testing.assert_array_equal(ref.load(), other.load())
-
-
-@every_format
-def test_the_title_is_what_messages_say(name: str, path: Path) -> None:
-    source = open_source({"path": path.name, "name": "shop"}, path.parent)
-    assert {record.source for record in records(source)} == {"shop"}
-
-
-@every_format
-def test_a_picture_that_went_away_is_an_oserror(name: str, source: Source) -> None:
-    refs = [record.image for record in records(source)]
-    for file in {str(ref.stamp()[0]) for ref in refs}:
-        Path(file).unlink()
-    for ref in refs:
-        for ask in (ref.load, ref.stamp):
-            with pytest.raises(FileNotFoundError):
-                ask()
-
-
-@every_format
-def test_unknown_keys_are_refused(name: str, path: Path) -> None:
-    with pytest.raises(ConfigError, match='has no key "imagse"'):
-        open_source({"path": path.name, "imagse": "x"}, path.parent)
-
-
-@every_format
-def test_a_damaged_file_is_told_and_never_more(name: str, path: Path) -> None:
-    """Bytes lost, changed and repeated anywhere: what is read is a record, a Problem or a DataError."""
-    chance = random.Random(0)
-    files = [file for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file()]
-    texts = [file for file in files if file.suffix != ".png"]
-    for _ in range(60 if texts else 0):
-        file = chance.choice(texts)
-        whole = file.read_bytes()
-        start = chance.randrange(len(whole) + 1)
-        end = min(len(whole), start + chance.choice((1, 2, 8, 10_000)))
-        middle = chance.choice((b"", b"\xff", b"\0", b"[", b"<", b'"', b"9" * 400, whole[start:end] * 2))
-        file.write_bytes(whole[:start] + middle + whole[end:])
-        try:
-            for item in open_source({"path": path.name, "format": name}, path.parent).read():
-                assert isinstance(item, Record | Problem)
-                str(item)
-        except DataError as error:
-            assert str(error)
-        file.write_bytes(whole)

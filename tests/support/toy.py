@@ -20,7 +20,7 @@ from oneglance.errors import StoppedError
 from oneglance.progress import Screen
 from oneglance.run_folder import RunFolder
 from oneglance.task import build_tasks
-from oneglance.tasks.tags import BoxAnnotations
+from oneglance.tasks.tags import TagAnnotations
 from oneglance.training.loop import Learner
 from oneglance.training.trainer import Session
 
@@ -104,7 +104,7 @@ def world(count: int = TRAINING + VALIDATION, seed: int = 0) -> tuple[Pixels, li
             "kind": "bright" if red + green + blue > 384 else "dark",
             "verdict": "warm" if red > blue else "cold",
             "weight": blue / 10,
-            "style": BoxAnnotations(frozenset(tag for tag, yes in tags.items() if yes)),
+            "style": TagAnnotations(frozenset(tag for tag, yes in tags.items() if yes)),
         }
         for place, name in enumerate(list(answers)):
             if (row + place) % 5 == 0:

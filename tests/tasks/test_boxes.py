@@ -371,11 +371,11 @@ def test_moving_takes_all_along() -> None:
     view = View(
         torch.eye(2, 3).expand(4, 2, 3), torch.arange(4)[:, None], torch.ones(4), torch.zeros(1, 2), CANVAS
     )
-    still = task.move(told, view)
+    still = task.transform_target(told, view)
     assert still.keys() == told.keys()
     for name, value in told.items():
         torch.testing.assert_close(still[name], value)
-    mirrored = task.move(told, view._replace(motion=view.motion * torch.tensor([[-1.0], [1.0]])))
+    mirrored = task.transform_target(told, view._replace(motion=view.motion * torch.tensor([[-1.0], [1.0]])))
     assert mirrored["box"][0, 0].tolist() == pytest.approx([12, 4, 28, 20])
 
 

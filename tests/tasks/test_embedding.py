@@ -134,7 +134,7 @@ def test_of_several_pictures_at_once_nothing_is_known() -> None:
     task = learned()
     tiles = torch.tensor([[0, -1, -1, -1], [3, 0, 2, 1]])
     view = View(torch.eye(2, 3).expand(2, 2, 3), tiles, torch.tensor([1, 0.5]), torch.zeros(4, 2), (8, 8))
-    assert task.move(key(task, ["a", "b"]), view)["key"].tolist() == [0, -1]
+    assert task.transform_target(key(task, ["a", "b"]), view)["key"].tolist() == [0, -1]
 
 
 def test_a_mixed_picture_counts_by_its_share() -> None:

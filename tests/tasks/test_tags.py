@@ -11,7 +11,7 @@ from sklearn import metrics as sk
 
 from oneglance.errors import DataError, InvalidAnswer
 from oneglance.task import build_tasks
-from oneglance.tasks.tags import BoxAnnotations, Tags, best_threshold
+from oneglance.tasks.tags import TagAnnotations, Tags, best_threshold
 
 
 def tags(**table: Any) -> Tags:
@@ -20,8 +20,8 @@ def tags(**table: Any) -> Tags:
     return built
 
 
-def seen(*present: str, queried: tuple[str, ...] | None = None) -> BoxAnnotations:
-    return BoxAnnotations(frozenset(present), None if queried is None else frozenset(queried))
+def seen(*present: str, queried: tuple[str, ...] | None = None) -> TagAnnotations:
+    return TagAnnotations(frozenset(present), None if queried is None else frozenset(queried))
 
 
 NAMES = ("red", "big", "old")
@@ -29,13 +29,13 @@ NAMES = ("red", "big", "old")
 
 def case(
     count: int = 300, seed: int = 0, unknown: float = 0.3
-) -> tuple[Tags, np.ndarray, list[BoxAnnotations]]:
+) -> tuple[Tags, np.ndarray, list[TagAnnotations]]:
     """(task, raw, answers): rare to frequent tags, of which some were not looked for."""
     random = np.random.default_rng(seed)
     present = random.random((count, 3)) < [0.1, 0.3, 0.6]
     queried = random.random((count, 3)) >= unknown
     answers = [
-        BoxAnnotations(
+        TagAnnotations(
             frozenset(name for name, yes, ask in zip(NAMES, row, known, strict=True) if yes and ask),
             frozenset(name for name, ask in zip(NAMES, known, strict=True) if ask),
         )
@@ -47,7 +47,7 @@ def case(
 
 
 def scored(
-    task: Tags, raw: np.ndarray, answers: list[BoxAnnotations], weights: np.ndarray | None = None
+    task: Tags, raw: np.ndarray, answers: list[TagAnnotations], weights: np.ndarray | None = None
 ) -> dict[str, float]:
     metric_state = task.metric_state(task.decode(raw), answers)
     return task.metrics(metric_state, np.ones(len(answers)) if weights is None else weights)
@@ -75,7 +75,7 @@ def scored(
         ("?|red", seen("red")),
     ],
 )
-def test_a_cell_becomes_tags(said: Any, read: BoxAnnotations | None) -> None:
+def test_a_cell_becomes_tags(said: Any, read: TagAnnotations | None) -> None:
     assert tags(none=["none"], unknown=["?"]).read(said) == read
 
 
@@ -113,7 +113,7 @@ def test_a_tag_outside_the_declared_ones_is_a_misfit_that_names_the_nearest() ->
 
 
 @pytest.mark.parametrize(("answers", "message"), [([], "no answer"), ([seen(), seen()], "no tag at all")])
-def test_what_cannot_be_learned_is_told(answers: list[BoxAnnotations], message: str) -> None:
+def test_what_cannot_be_learned_is_told(answers: list[TagAnnotations], message: str) -> None:
     with pytest.raises(DataError, match=message):
         tags().fit_target(answers)
 
@@ -234,7 +234,7 @@ def test_f1_does_not_count_a_tag_that_a_resample_leaves_out() -> None:
 
 def test_a_tag_without_positives_does_not_count_in_map() -> None:
     task, raw, answers = case()
-    others = [BoxAnnotations(answer.present - {"red"}, answer.queried) for answer in answers]
+    others = [TagAnnotations(answer.present - {"red"}, answer.queried) for answer in answers]
     expected = scored(task, raw, answers)["map"] * 3
     red = sk.average_precision_score(
         [("red" in a.present) for a in answers if a.queried and "red" in a.queried],

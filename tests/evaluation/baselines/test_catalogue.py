@@ -20,7 +20,7 @@ from oneglance.evaluation.baselines.clustering import clusters, matched, single_
 from oneglance.evaluation.baselines.estimators import Fitted, Known, best_answers, boosted, head, nearest
 from oneglance.evaluation.baselines.image_features import Rows, standardised
 from oneglance.task import Task, build_tasks
-from oneglance.tasks.tags import BoxAnnotations
+from oneglance.tasks.tags import TagAnnotations
 
 COUNTS = (120, 60, 60)
 
@@ -39,7 +39,7 @@ def rows() -> Rows:
 ANSWERS: dict[str, Callable[[np.ndarray], Any]] = {
     "label": lambda row: "abc"[int(np.argmax([row[0], row[1], -row[0] - row[1]]))],
     "number": lambda row: 20 + 5 * float(row[0]) - 3 * float(row[1]),
-    "tags": lambda row: BoxAnnotations(
+    "tags": lambda row: TagAnnotations(
         frozenset(t for t, yes in (("x", row[0] > 0), ("y", row[1] > 0)) if yes)
     ),
 }
