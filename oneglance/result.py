@@ -14,6 +14,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from oneglance.errors import MissingExtraError
@@ -34,7 +35,30 @@ STYLE = """<style>
 .oneglance th, .oneglance td { padding: .15em .7em; text-align: left; vertical-align: top; }
 .oneglance th { border-bottom: 1px solid; font-weight: 600; }
 .oneglance .number { text-align: right; font-variant-numeric: tabular-nums; }
-</style>"""
+</style>
+"""
+
+
+@dataclass(frozen=True)
+class Score:
+    """A metric, with its 95 % interval over ``n`` pictures; over ``seeds`` trainings where there are several.
+    None where it is not defined.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    seeds: int = 1
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Score:
+        """As it stands in a JSON output; keys beside it are left out."""
+        return cls(values["value"], values["low"], values["high"], values["n"], values.get("seeds", 1))
+
+    def __str__(self) -> str:
+        interval = "" if self.low is None else f" ({cell(self.low)} to {cell(self.high)})"
+        return f"{cell(self.value) or 'not defined'}{interval}, n = {self.n:,}"
 
 
 class Displayed(ABC):
@@ -47,7 +71,12 @@ class Displayed(ABC):
     @abstractmethod
     def rows(self) -> list[Row]:
         """Its table, a row for each thing that a person compares. Values are numbers, text, truth values or
-        None."""
+        None.
+        """
+
+    def shown_rows(self) -> list[Row]:
+        """Those of ``rows()`` and their columns that a prompt has room for."""
+        return self.rows()
 
     def to_frame(self) -> DataFrame:
         """``rows()`` as a frame of pandas, with the columns in their order.
@@ -65,11 +94,17 @@ class Displayed(ABC):
         return DataFrame(rows, columns=columns(rows))
 
     def __repr__(self) -> str:
-        return "\n".join([self.headline(), *text_table(self.rows())])
+        return "\n".join([self.headline(), *text_table(self.shown_rows())])
+
+    def page(self) -> str:
+        """A whole HTML document that a notebook shows in place of the table; "" where there is none."""
+        return ""
 
     def _repr_html_(self) -> str:
         """For notebooks: complete in itself, without script, and no request to another host."""
-        return framed(f"<p>{html.escape(self.headline())}</p>{html_table(self.rows())}")
+        if page := self.page():
+            return embedded(page)
+        return framed(f"<p>{html.escape(self.headline())}</p>{html_table(self.shown_rows())}")
 
 
 class Result(Displayed, Mapping[str, Any]):
@@ -89,7 +124,8 @@ class Result(Displayed, Mapping[str, Any]):
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON that the verb prints with ``--json``: dicts, lists and plain values of its own, which may
-        be changed."""
+        be changed.
+        """
         return deepcopy(self._values)
 
 
@@ -186,6 +222,14 @@ def html_table(rows: Sequence[Mapping[str, Any]]) -> str:
 def framed(content: str) -> str:
     """HTML of a notebook's cell around ``content``, which is HTML already."""
     return f'{STYLE}<div class="oneglance">{content}</div>'
+
+
+def embedded(page: str) -> str:
+    """HTML of a notebook's cell that shows a whole document; it may neither run a script nor leave its
+    frame.
+    """
+    frame = 'sandbox width="100%" height="640" style="border: 0; border-radius: 8px"'
+    return f'<iframe srcdoc="{html.escape(page)}" {frame}></iframe>'
 
 
 def _line(text: str) -> str:

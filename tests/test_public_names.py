@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+from pathlib import Path
 
 import pytest
 
@@ -48,3 +50,16 @@ def test_verbs_are_typed_functions(name: str) -> None:
     signature = inspect.signature(verb)
     assert signature.return_annotation is not inspect.Signature.empty
     assert all(p.annotation is not inspect.Parameter.empty for p in signature.parameters.values())
+
+
+def test_the_stub_gives_types_to_the_same_names_from_the_same_modules() -> None:
+    stub = ast.parse((Path(oneglance.__file__).parent / "__init__.pyi").read_text(encoding="utf-8"))
+    found = [node for node in stub.body if isinstance(node, ast.ImportFrom)]
+    assert all(alias.asname == alias.name for node in found for alias in node.names), "not exported"
+    typed = {alias.name: node.module for node in found for alias in node.names}
+    assert typed == {name: f"oneglance.{module}" for name, module in oneglance._MODULE_OF.items()}
+
+
+def test_names_that_are_not_there_are_an_error() -> None:
+    with pytest.raises(AttributeError, match="'oneglance' has no attribute 'trane'"):
+        oneglance.trane

@@ -1,0 +1,43 @@
+"""Types of the public names; ``__init__.py`` says where they are loaded from."""
+
+from oneglance.api import Run as Run
+from oneglance.api import check as check
+from oneglance.api import compare as compare
+from oneglance.api import convert as convert
+from oneglance.api import evaluate as evaluate
+from oneglance.api import export as export
+from oneglance.api import get as get
+from oneglance.api import group as group
+from oneglance.api import init as init
+from oneglance.api import predict as predict
+from oneglance.api import runs as runs
+from oneglance.api import train as train
+from oneglance.api import tune as tune
+from oneglance.backbone import Backbone as Backbone
+from oneglance.balancer import Balancer as Balancer
+from oneglance.config import Config as Config
+from oneglance.data.inspection.checks import summary as summary
+from oneglance.data.source import Source as Source
+from oneglance.demonstration import demo as demo
+from oneglance.errors import ConfigError as ConfigError
+from oneglance.errors import DataError as DataError
+from oneglance.errors import OneglanceError as OneglanceError
+from oneglance.errors import Problem as Problem
+from oneglance.errors import RunError as RunError
+from oneglance.model import Model as Model
+from oneglance.model import load as load
+from oneglance.result import Score as Score
+from oneglance.results.answers import Answer as Answer
+from oneglance.results.answers import Answers as Answers
+from oneglance.results.comparison import Comparison as Comparison
+from oneglance.results.exported import Exported as Exported
+from oneglance.results.grouping import Grouping as Grouping
+from oneglance.results.history import History as History
+from oneglance.results.problems import Problems as Problems
+from oneglance.results.report import Report as Report
+from oneglance.results.runs import Runs as Runs
+from oneglance.results.tuning import Tuning as Tuning
+from oneglance.serving.serve import serve as serve
+from oneglance.task import Task as Task
+
+__version__: str
