@@ -23,6 +23,14 @@ from oneglance.errors import ConfigError, DataError, Problem, needs_extra
 from oneglance.model import Model, Picture, load
 from oneglance.progress import Screen
 from oneglance.results.answers import Answers
+from oneglance.results.comparison import Comparison
+from oneglance.results.exported import Exported
+from oneglance.results.grouping import Grouping
+from oneglance.results.history import History
+from oneglance.results.problems import Problems
+from oneglance.results.report import Report
+from oneglance.results.runs import Runs
+from oneglance.results.tuning import Tuning
 from oneglance.task import build_tasks, fit_targets
 from oneglance.terminal import default_screen
 
@@ -66,22 +74,31 @@ class Run:
         """See ``Model.embed``."""
         return self.model().embed(pictures, screen=screen)
 
-    def evaluate(self, **settings: Any) -> dict[str, Any]:
+    def evaluate(
+        self, *, split: str = "test", out: str | Path | None = None, screen: Screen | None = None
+    ) -> Report:
         """See ``evaluate``."""
-        return evaluate(self.path, **settings)
+        return evaluate(self.path, split=split, out=out, screen=screen)
 
-    def export(self, **settings: Any) -> dict[str, Any]:
+    def export(
+        self,
+        *,
+        out: str | Path | None = None,
+        format: str = "onnx",
+        precision: str = "fp32",
+        screen: Screen | None = None,
+    ) -> Exported:
         """See ``export``."""
-        return export(self.path, **settings)
+        return export(self.path, out=out, format=format, precision=precision, screen=screen)
 
-    def history(self) -> list[dict[str, Any]]:
-        """A row per epoch: losses, validation metrics, rate, seconds."""
-        return self.folder.history()
+    def history(self) -> History:
+        """A row per epoch: losses, validation metrics, learning rate, seconds."""
+        return History(self.folder.history(), self.path)
 
 
 def check(
     config: str | Path, *, set: Sequence[str] = (), pictures: bool = True, screen: Screen | None = None
-) -> list[Problem]:
+) -> Problems:
     """Look at the whole data set and tell every problem at once.
 
     Args:
@@ -115,7 +132,7 @@ def check(
                     Problem(found.location, found.what, "left out", kind="unreadable", fatal=False)
                 )
     screen.close()
-    return problems
+    return Problems(problems)
 
 
 def train(
@@ -181,7 +198,7 @@ def train(
 
 def evaluate(
     run: str | Path, *, split: str = "test", out: str | Path | None = None, screen: Screen | None = None
-) -> dict[str, Any]:
+) -> Report:
     """Score a finished run on pictures it has not learned from, and write report.json and report.html.
 
     Args:
@@ -197,7 +214,8 @@ def evaluate(
         from oneglance.run_folder import RunFolder
 
     folder = RunFolder.open(run)
-    return evaluate_run(folder, split, Path(out) if out else folder.path, screen or default_screen())
+    place = Path(out) if out else folder.path
+    return Report(evaluate_run(folder, split, place, screen or default_screen()), place)
 
 
 def compare(
@@ -211,7 +229,7 @@ def compare(
     balancers: Sequence[str] = (),
     groups: Sequence[Sequence[str]] = (),
     screen: Screen | None = None,
-) -> dict[str, Any]:
+) -> Comparison:
     """Did learning together help? Write compare.json and compare.html.
 
     One network for all tasks is compared with one network per task, with classical methods and with the
@@ -244,7 +262,7 @@ def compare(
     place = Path(out) if out else Path("compare") / run_name(Path(config))
     _refuse_early(declared, load_weights=True)
     with closing(screen or default_screen()) as screen:
-        return comparison.compare(declared, place, wanted, screen)
+        return Comparison(comparison.compare(declared, place, wanted, screen), place)
 
 
 def group(
@@ -253,7 +271,7 @@ def group(
     set: Sequence[str] = (),
     out: str | Path | None = None,
     screen: Screen | None = None,
-) -> dict[str, Any]:
+) -> Grouping:
     """Which tasks should share a network, by the cosines between their gradients in one joint training.
 
     Args:
@@ -277,12 +295,13 @@ def group(
 
     given = Path(config)
     if given.is_dir():
-        return task_grouping.of_run(RunFolder.open(given))
+        return Grouping(task_grouping.of_run(RunFolder.open(given)))
     declared = configuration.load(given, set)
     place = Path(out) if out else Path("group") / run_name(given)
     _refuse_early(declared, load_weights=True)
     with closing(screen or default_screen()) as screen:
-        return task_grouping.of_run(task_grouping.joint_run(declared, place, Path("runs"), screen))
+        run = task_grouping.joint_run(declared, place, Path("runs"), screen)
+        return Grouping(task_grouping.of_run(run))
 
 
 def tune(
@@ -293,7 +312,7 @@ def tune(
     seeds: int = 1,
     budget: str = "",
     screen: Screen | None = None,
-) -> dict[str, Any]:
+) -> Tuning:
     """Search the weights of the tasks' losses by successive halving, and write tune.json.
 
     The validation part decides, by the mean skill over tasks. What was trained before in ``out`` is gone on
@@ -324,7 +343,7 @@ def tune(
     place = Path(out) if out else Path("tune") / run_name(Path(config))
     _refuse_early(declared, load_weights=True)
     with closing(screen or default_screen()) as screen:
-        return loss_weight_search.tune(declared, place, seeds, time, screen)
+        return Tuning(loss_weight_search.tune(declared, place, seeds, time, screen))
 
 
 def predict(
@@ -369,7 +388,7 @@ def export(
     format: str = "onnx",
     precision: str = "fp32",
     screen: Screen | None = None,
-) -> dict[str, Any]:
+) -> Exported:
     """Write a finished run as one file that gives the same answers, and compare them on validation pictures.
 
     Args:
@@ -396,7 +415,7 @@ def export(
         from oneglance.run_folder import RunFolder
 
     place = Path(out) if out else None
-    return export_run(RunFolder.open(run), place, format, precision, screen or default_screen())
+    return Exported(export_run(RunFolder.open(run), place, format, precision, screen or default_screen()))
 
 
 def init(
@@ -448,7 +467,7 @@ def convert(
     images: str | Path | None = None,
     copy: bool = True,
     screen: Screen | None = None,
-) -> list[Problem]:
+) -> Problems:
     """Write a data set in another format, so that reading it gives the same again.
 
     Args:
@@ -485,7 +504,7 @@ def convert(
     problems += contradictions
     refuse(problems)
     with closing(screen):
-        return problems + conversion.convert(records, to, place, copy, screen.progress)
+        return Problems([*problems, *conversion.convert(records, to, place, copy, screen.progress)])
 
 
 def get(name: str, folder: str | Path = "data", *, screen: Screen | None = None) -> Path:
@@ -503,13 +522,13 @@ def get(name: str, folder: str | Path = "data", *, screen: Screen | None = None)
     return download(name, Path(folder), screen or default_screen())
 
 
-def runs(folder: str | Path = "runs") -> list[dict[str, Any]]:
+def runs(folder: str | Path = "runs") -> Runs:
     """What is known of each run folder in ``folder``: name, tasks, best epoch, validation scores, seconds."""
     with needs_extra("train", "runs"):
         from oneglance.run_folder import runs_in
         from oneglance.run_lookup import listed
 
-    return [listed(run) for run in runs_in(Path(folder))]
+    return Runs([listed(run) for run in runs_in(Path(folder))])
 
 
 def _refuse_early(config: Config, *, load_weights: bool) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from oneglance.api import Run, check, predict, train
 from oneglance.atomic_files import make_folder, write_text
-from oneglance.data.inspection.checks import summary
 from oneglance.errors import ConfigError, needs_extra
 from oneglance.progress import Screen
 from oneglance.terminal import default_screen
@@ -30,7 +29,7 @@ def demo(folder: str | Path = "demo", *, screen: Screen | None = None) -> Run:
     screen.say("drawing pictures, with a few answers left out on purpose")
     write_scenes(data)
     write_text(config, DEMO)
-    for line in summary(check(config, screen=screen)):
+    for line in check(config, screen=screen).summary():
         screen.say(line)
     run = train(config, out=new_run(Path("demo"), None, place / "runs"), screen=screen)
     run.evaluate(screen=screen)

@@ -62,4 +62,4 @@ def test_the_stub_gives_types_to_the_same_names_from_the_same_modules() -> None:
 
 def test_names_that_are_not_there_are_an_error() -> None:
     with pytest.raises(AttributeError, match="'oneglance' has no attribute 'trane'"):
-        oneglance.trane
+        oneglance.trane  # noqa: B018

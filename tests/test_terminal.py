@@ -8,7 +8,7 @@ import sys
 import pytest
 from rich.console import Console
 
-from oneglance.cli.tables import shown, times
+from oneglance.cli.tables import times
 from oneglance.terminal import Terminal, _left, default_screen
 
 ROW = {"epoch": 2, "seconds": 41.3}
@@ -138,7 +138,6 @@ def test_a_program_without_a_console_is_silent(monkeypatch: pytest.MonkeyPatch) 
     assert not isinstance(default_screen(), Terminal)
 
 
-def test_numbers_in_tables() -> None:
-    assert [shown(value) for value in (None, 0.12345, 3.0, 12345.6)] == ["", "0.123", "3.000", "12,346"]
+def test_how_often_a_split_was_read() -> None:
     assert times(1) == "read for the first time"
     assert times(3).startswith("read 3 times")

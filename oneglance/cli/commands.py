@@ -137,9 +137,9 @@ def convert(
     """Write a data set in another format."""
     problems = oneglance.convert(source, to, out, format=format, images=images, copy=copy)
     if as_json:
-        print_json({"out": str(out), "problems": [problem.to_dict() for problem in problems]})
+        print_json({"out": str(out), "problems": problems.to_dict()})
     else:
-        for line in oneglance.summary(problems):
+        for line in problems.summary():
             tell(line)
         tell(f"wrote {out}")
     leave_if_unread(problems)
@@ -167,12 +167,12 @@ def check(
     """Tell every problem in the data at once."""
     problems = oneglance.check(config, set=set, pictures=pictures)
     if as_json:
-        print_json([problem.to_dict() for problem in problems])
+        print_json(problems.to_dict())
     else:
-        for line in oneglance.summary(problems):
+        for line in problems.summary():
             tell(line)
         tell({0: "no problems", 1: "1 problem"}.get(len(problems), f"{len(problems):,} problems"))
-    if any(problem.fatal for problem in problems):
+    if problems.fatal:
         raise typer.Exit(1)
     leave_if_unread(problems)
 
@@ -188,7 +188,7 @@ def train(
     """Train one network for all tasks."""
     run = oneglance.train(config, set=set, out=out, resume=resume)
     if as_json:
-        print_json({"run": str(run.path), "history": run.history()})
+        print_json({"run": str(run.path), "history": run.history().to_dict()})
     else:
         tell(f"now run: oneglance evaluate {run.path}")
     if run.folder.unreadable():
@@ -205,7 +205,7 @@ def evaluate(
     """Score a run on the untouched test part."""
     report = oneglance.evaluate(run, split=split, out=out)
     if as_json:
-        print_json(report)
+        print_json(report.to_dict())
     else:
         from oneglance.cli.tables import show_report
 
@@ -244,7 +244,7 @@ def compare(
         groups=[listed(group, "+") for group in listed(groups)],
     )
     if as_json:
-        print_json(found)
+        print_json(found.to_dict())
     else:
         from oneglance.cli.tables import show_comparison
 
@@ -265,7 +265,7 @@ def group(
     """Propose which tasks should share a network."""
     found = oneglance.group(config, set=set, out=out)
     if as_json:
-        print_json(found)
+        print_json(found.to_dict())
     else:
         from oneglance.cli.tables import show_grouping
 
@@ -288,7 +288,7 @@ def tune(
     """Search the weights of the tasks."""
     found = oneglance.tune(config, set=set, out=out, seeds=seeds, budget=budget)
     if as_json:
-        print_json(found)
+        print_json(found.to_dict())
     else:
         from oneglance.cli.tables import show_tuning
 
@@ -356,17 +356,11 @@ def export(
     """Write a run as one file that gives the same answers."""
     report = oneglance.export(run, out=out, format=format, precision=precision)
     if as_json:
-        print_json(report)
+        print_json(report.to_dict())
     else:
-        from oneglance.cli.tables import shown
+        from oneglance.cli.tables import show_exported
 
-        pictures = f"{report['pictures']} {'drawn' if report['drawn'] else 'validation'} pictures"
-        tell(f"wrote {report['file']}: {report['bytes'] / 1e6:.1f} MB, compared with the run on {pictures}")
-        for name, differs in report["disagreement"].items():
-            tell(f"{name}: raw answers differ by at most {differs:.1g} of the largest")
-        for name, score in report["scores"].items():
-            pair = f"{shown(score['run'])} in the run, {shown(score['file'])} in the file"
-            tell(f"{name}: {score['metric']} {pair}")
+        show_exported(report)
 
 
 @app.command()
@@ -377,7 +371,7 @@ def runs(
     """List and compare run folders."""
     found = oneglance.runs(folder)
     if as_json:
-        print_json(found)
+        print_json(found.to_dict())
     else:
         from oneglance.cli.tables import show_runs
 

@@ -244,7 +244,7 @@ def test_evaluate_shows_a_table(home: Path, shell: Shell) -> None:
     assert head.split() == ["task", "metric", "value", "95", "%", "interval", "constant", "n"]
     assert [line.split()[0] for line in lines if not line.startswith(" ")][: len(TASKS)] == list(TASKS)
     assert lines[-1] == f"look at {Path('runs/a/report.html')}"
-    assert "pictures of the test part, read for the first time" in lines[-2]
+    assert "pictures of the test split, read for the first time" in lines[-2]
     assert "read 2 times" in shell("evaluate", "runs/a").out
 
 
@@ -260,7 +260,7 @@ def test_runs_are_listed(home: Path, shell: Shell) -> None:
     head, row, note = said.out.splitlines()
     assert head.split() == ["run", "state", "epochs", "best", "skill", *TASKS, "minutes"]
     assert row.split()[:3] == ["a", "finished", "2"]
-    assert note == "scores are of the validation part, at the epoch that is kept"
+    assert note == "scores are of the validation split, at the epoch that is kept"
     found = json.loads(shell("runs", "--json").out)
     assert [run["run"] for run in found] == ["a"]
     assert shell("runs", "nowhere") == Said(0, "no runs in nowhere\n", "")
