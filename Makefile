@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test quick check format
+.PHONY: setup demo test quick check format docs
 setup: .venv/installed
 
 .venv/installed: pyproject.toml constraints.txt
@@ -29,5 +29,3 @@ check: setup
 	$(BIN)/python -m pytest tests/test_layers.py tests/test_public_names.py
 
 format: setup
-	$(BIN)/ruff format .
-	$(BIN)/ruff check --fix .

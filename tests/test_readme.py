@@ -21,7 +21,7 @@ from oneglance.cli.commands import app
 from oneglance.task import build_tasks
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 EXAMPLES = sorted((ROOT / "examples").glob("*.toml"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 GROUP: Any = typer.main.get_command(app)
@@ -33,7 +33,7 @@ def blocks(language: str) -> Iterator[Any]:
         text = page.read_text(encoding="utf-8")
         for found in re.finditer(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
             line = text[: found.start()].count("\n") + 1
-            yield pytest.param(found[1], id=f"{page.name}:{line}")
+            yield pytest.param(found[1], id=f"{page.relative_to(ROOT)}:{line}")
 
 
 def commands() -> Iterator[Any]:
@@ -125,7 +125,7 @@ def test_json_is_valid(text: str) -> None:
 
 
 LINKS = [
-    pytest.param(page, link, id=f"{page.name} {link}")
+    pytest.param(page, link, id=f"{page.relative_to(ROOT)} {link}")
     for page in PAGES
     for link in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text(encoding="utf-8"))
 ]
