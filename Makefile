@@ -29,3 +29,15 @@ check: setup
 	$(BIN)/python -m pytest tests/test_layers.py tests/test_public_names.py
 
 format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.venv/docs-installed: .venv/installed
+	@echo "installing what builds the site: a minute, once"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group docs
+	@touch .venv/docs-installed
+
+docs: .venv/docs-installed
+	$(BIN)/python docs/generate
+	$(BIN)/python -W ignore -m mkdocs build --strict --quiet
+	@echo "built site/: open site/index.html, or python3 -m http.server --directory site for the search"

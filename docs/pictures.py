@@ -1,7 +1,7 @@
 """The pictures of the pages, from drawn scenes: python docs/pictures.py FOLDER
 
-FOLDER keeps the scenes, a run and a comparison, so that a second call only takes the pictures again. It takes some ten
-minutes on two cores. Needs Playwright and a Chromium (on Debian: apt-get install chromium).
+FOLDER keeps the scenes, a run and a comparison, so that a second call only takes the pictures again. It takes
+some ten minutes on two cores. Needs Playwright and a Chromium (on Debian: apt-get install chromium).
 """
 
 from __future__ import annotations
@@ -92,7 +92,9 @@ def main(folder: Path) -> None:
     run = trained(folder)
     compared = folder / "compare"
     (folder / "compare.toml").write_text(COMPARED, encoding="utf-8")
-    og.compare(folder / "compare.toml", out=compared, seeds=3, only=["joint", "single", "classical", "constant"])
+    og.compare(
+        folder / "compare.toml", out=compared, seeds=3, only=["joint", "single", "classical", "constant"]
+    )
     some = examples(folder, run)
     drawn(some, run, folder / "drawn")
     with browser() as chromium:

@@ -29,13 +29,13 @@ class SplitTable(Table):
 
     test: float = Field(0.2, ge=0, lt=1)  # share of the pictures kept for `evaluate`
     validation: float = Field(0.1, gt=0, lt=1)  # share that stops, chooses and calibrates
-    seed: int = Field(0, ge=0, lt=2**32)
+    seed: int = Field(0, ge=0, lt=2**32)  # another seed draws another split
 
 
 class PicturesTable(Table):
     """[pictures]: how a picture enters the network."""
 
-    fit: Literal["letterbox", "crop"] = "letterbox"  # the whole picture with a rim, or what fills the canvas
+    fit: Literal["letterbox", "crop"] = "letterbox"  # the whole with padding, or what fills the canvas
     megapixels: float = Field(200, gt=0)  # larger pictures are refused: a guard against bombs
     megabytes: float = Field(200, gt=0)  # the same for the file
 
@@ -43,8 +43,9 @@ class PicturesTable(Table):
 class CacheTable(Table):
     """[cache]: decoded pictures in one memory-mapped file."""
 
-    folder: str = ""  # default: the user's cache folder, or ONEGLANCE_CACHE
-    gigabytes: float = Field(20, ge=0)  # all caches together; a set that is larger streams from its files
+    folder: str = ""  # where it lies; default: `$ONEGLANCE_CACHE`, else the user's cache folder
+    # Limit of all caches together, the oldest go first; a set that is larger streams from its files
+    gigabytes: float = Field(20, ge=0)
     workers: int = Field(0, ge=0)  # decoding processes; 0: one per core
 
 
@@ -58,12 +59,22 @@ Size = Annotated[  # told apart by hand, so that a message speaks of what the us
 class BackboneTable(Table):
     """[backbone]: the network that looks."""
 
-    name: str = "small"  # a file of backbones/, an entry point or "package.module:Class", else a timm model
-    weights: str = ""  # "pretrained", "none" or a file; default: pretrained for timm models
-    options: dict[str, Any] = {}  # passed to the backbone's maker, timm.create_model for timm models
-    size: Size = 64  # of the canvas in pixels: the side of a square, or [width, height]
-    mirror: bool = False  # answers are the mean over a picture and its mirror image; takes twice as long
-    freeze: bool = False  # only the heads learn, on features computed once
+    # `"small"`, `"classical"`, any model of timm such as `"mobilenetv4_conv_small"`, or one of another
+    # package: an entry point, or `"package.module:Class"`
+    name: str = "small"
+    # `"pretrained"` (from the hub, kept afterwards), `"none"`, or a file:
+    # `"weights/mobilenetv2_100.safetensors"`; default: pretrained for timm models, none for others
+    weights: str = ""
+    options: dict[str, Any] = {}  # passed on to the backbone; for timm models to `timm.create_model`
+    # Pixels of the canvas: the side of a square, or `[width, height]`. More shows finer things and takes
+    # longer
+    size: Size = 64
+    # Answers are the mean over the picture and its mirror image, boxes aside: a little better, and predicting
+    # takes twice as long
+    mirror: bool = False
+    # Only the heads learn, on features that are computed once: fast, and good for few pictures. No
+    # augmentation then
+    freeze: bool = False
 
     @property
     def canvas(self) -> tuple[int, int]:
@@ -77,17 +88,20 @@ Zoom = Annotated[float, Field(gt=0)]
 class AugmentTable(Table):
     """[augment]: what happens to whole batches of training pictures, on the training device."""
 
-    flip: bool = True  # left and right may change places
-    flip_vertical: bool = False
+    # Left and right change places half of the time; `false` where sides matter: digits, text, maps
+    flip: bool = True
+    flip_vertical: bool = False  # the same for top and bottom: pictures from above, microscopes
     shift: float = Field(0.1, ge=0, le=0.5)  # up to this share of the side, in whole pixels
     scale: tuple[Zoom, Zoom] = (0.8, 1.25)  # zoom, drawn evenly on a log scale
-    rotate: float = Field(0, ge=0, le=180)  # degrees, either way
+    rotate: float = Field(0, ge=0, le=180)  # by up to so many degrees, either way
     colour: float = Field(0.2, ge=0, le=1)  # brightness, contrast and saturation by up to this share
     erase: float = Field(0, ge=0, le=1)  # probability of blanking a rectangle
-    mixup: float = Field(0, ge=0)  # alpha of the Beta distribution; 0: off
-    mosaic: float = Field(0.5, ge=0, le=1)  # share of pictures made of four, where a task asks for boxes
-    border: Literal["grey", "reflection"] = "grey"  # what comes in from outside the picture
-    rest: float = Field(0.1, ge=0, le=1)  # the last share of steps: no mosaic, mixup, erasing
+    mixup: float = Field(0, ge=0)  # two pictures laid over each other: alpha of the Beta distribution; 0: off
+    # Share of pictures that are put together from four, where a task asks for boxes. They are then half as
+    # wide: `0` where what you look for is small
+    mosaic: float = Field(0.5, ge=0, le=1)
+    border: Literal["grey", "reflection"] = "grey"  # what comes in from outside
+    rest: float = Field(0.1, ge=0, le=1)  # the last share of the steps does without mosaic, mixup and erasing
 
 
 class TrainingTable(Table):

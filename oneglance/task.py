@@ -42,9 +42,13 @@ MetricState = dict[str, Any]
 class Task(Table, ABC):
     """One [tasks.NAME] table. The fields are its keys; a member adds those that only its type needs."""
 
-    type: str  # a file of tasks/, an entry point or "package.module:Class"
-    from_: str | list[str] = Field("", alias="from")  # the column, field or folder level; default: the name
-    unknown: list[str] = []  # words of the data that mean "nobody knows", besides an empty cell
+    # One of the types below, or one of another package: an entry point, or `"package.module:Class"`
+    type: str
+    # The field that holds the answer; a list for tags with one yes/no column each; default: the name of the
+    # task
+    from_: str | list[str] = Field("", alias="from")
+    # Words of the data that mean "nobody knows", besides an empty cell: `["?", "n/a"]`
+    unknown: list[str] = []
     weight: float = Field(1.0, gt=0)  # of this task's loss among the others
     uses: list[str] = []  # other tasks whose own features this one's head sees beside the shared ones
 

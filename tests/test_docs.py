@@ -90,7 +90,11 @@ def test_a_default_in_words_is_one_that_is_worked_out() -> None:
         by_name = {field.alias or name: field for name, field in model.model_fields.items()}
         for key in keys:
             default = by_name[key.name].get_default(call_default_factory=True)
-            if not key.default.startswith("`") and key.default != "needed" and default not in (None, "", [], {}):
+            if (
+                not key.default.startswith("`")
+                and key.default != "needed"
+                and default not in (None, "", [], {})
+            ):
                 wrong.append(f"{heading} {key.name}")
     assert wrong == []
 

@@ -1,4 +1,4 @@
-"""The site that `make docs` builds: complete, up to date, and read without asking another host for anything."""
+"""The site that `make docs` builds: complete, and read without asking another host for anything."""
 
 from __future__ import annotations
 

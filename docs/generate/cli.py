@@ -11,8 +11,8 @@ from oneglance.cli.commands import app
 HEAD = """\
 # Command line
 
-Every command is also a [Python function](python.md) of the same name. This page is made from the commands themselves;
-`oneglance COMMAND --help` says the same.
+Every command is also a [Python function](python.md) of the same name. This page is made from the commands
+themselves; `oneglance COMMAND --help` says the same.
 
 | exit code | meaning |
 |---|---|
@@ -27,7 +27,16 @@ Every command is also a [Python function](python.md) of the same name. This page
 def page() -> str:
     lines = [HEAD]
     for name, command in sorted(commands().items()):
-        lines += [f"## `oneglance {name}`", "", command.help.strip(), "", "```text", usage(name, command), "```", ""]
+        lines += [
+            f"## `oneglance {name}`",
+            "",
+            command.help.strip(),
+            "",
+            "```text",
+            usage(name, command),
+            "```",
+            "",
+        ]
         lines += table("argument", [one for one in command.params if one.param_type_name == "argument"])
         lines += table("option", [one for one in command.params if one.param_type_name == "option"])
     return "\n".join(lines).rstrip() + "\n"
@@ -72,7 +81,7 @@ def default(parameter: Any) -> str:
     if parameter.param_type_name == "option" and parameter.is_flag:
         flag = (parameter.opts if value else parameter.secondary_opts) or [""]
         return f"`{flag[0]}`" if flag[0] else "off"
-    if value in (None, "", []) or not isinstance(value, str | int | float) and not str(value):
+    if value in (None, "", []) or (not isinstance(value, str | int | float) and not str(value)):
         return ""
     return f"`{value}`"
 

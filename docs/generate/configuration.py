@@ -52,7 +52,7 @@ def sections() -> dict[str, tuple[type[BaseModel], list[Key]]]:
 
 
 def tables() -> dict[str, tuple[type[BaseModel], type[BaseModel]]]:
-    """Heading of a table that every configuration may have -> its class, and the one whose keys it leaves out."""
+    """Heading of a table that every file may have -> its class, and the one whose keys are left out."""
     found: dict[str, tuple[type[BaseModel], type[BaseModel]]] = {
         f"[{name}]": (field.annotation, BaseModel)
         for name, field in Config.model_fields.items()
@@ -67,7 +67,9 @@ def members() -> dict[str, tuple[type[BaseModel], type[BaseModel]]]:
         **{f'format = "{name}"': (format_class(name), Source) for name in formats()},
         **{f'type = "{name}"': (task_class(name), Task) for name in kinds()},
         **dict(backbone_options()),
-        **{f'balancer = "{name}"': (find_member(balancer.KIND, name), BaseModel) for name in balancer.names()},
+        **{
+            f'balancer = "{name}"': (find_member(balancer.KIND, name), BaseModel) for name in balancer.names()
+        },
     }
 
 
@@ -92,7 +94,9 @@ def other_members(kind: str, mentioned: set[str]) -> list[str]:
     """Sections, out of docstrings, of members such as ``format`` that the template has no heading for."""
     lines: list[str] = []
     for name, (model, own) in sections().items():
-        member = name.startswith(f"{kind} = ") or (kind == "backbone" and name.startswith("[backbone.options]"))
+        member = name.startswith(f"{kind} = ") or (
+            kind == "backbone" and name.startswith("[backbone.options]")
+        )
         if not member or name in mentioned or (kind == "balancer" and not own):
             continue
         word = name.replace('"', "")

@@ -1,7 +1,6 @@
 """The keys of a table of oneglance.toml: type, default and meaning, from the fields of its class.
 
-The meaning is the comment beside the field, or the lines of comment just above it; what follows ``; default:``
-explains a default that is worked out.
+The meaning is the comment beside the field, or just above it; what follows ``; default:`` explains a default that is worked out.
 """
 
 from __future__ import annotations
@@ -85,7 +84,14 @@ def toml(value: Any) -> str:
 
 # Types.
 
-PLAIN = {bool: "`true` or `false`", int: "whole number", float: "number", str: "text", Path: "path", Any: "any"}
+PLAIN = {
+    bool: "`true` or `false`",
+    int: "whole number",
+    float: "number",
+    str: "text",
+    Path: "path",
+    Any: "any",
+}
 
 
 def type_words(kind: Any, limits: Any = ()) -> str:
@@ -105,7 +111,9 @@ def type_words(kind: Any, limits: Any = ()) -> str:
         words = "[" + ", ".join(type_words(one) for one in arguments) + "]"
     elif origin is dict:
         inner = arguments[1]
-        words = "table" if inner is Any or get_origin(inner) is dict else f"table of {plural(type_words(inner))}"
+        words = (
+            "table" if inner is Any or get_origin(inner) is dict else f"table of {plural(type_words(inner))}"
+        )
     else:
         raise TypeError(f"no words for the type {kind!r}")
     bounds = limit_words(limits)

@@ -1,4 +1,4 @@
-"""examples.md: what lies in examples/, each file with the comment at its top, its command and its measured figures."""
+"""examples.md: each file of examples/ with the comment at its top, its command and its measured figures."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ RESULTS = ROOT / "docs" / "results.md"
 HEAD = """\
 # Examples
 
-Whole configurations of the folder `examples/`, with what came out of them. The comment at the top of each file says
-where its pictures come from and how to get them; the tables are those of the [results](results.md), with their
-settings there.
+Whole configurations of the folder `examples/`, with what came out of them. The comment at the top of each file
+says where its pictures come from and how to get them; the tables are those of the [results](results.md), with
+their settings there.
 """
 
 

@@ -23,7 +23,9 @@ class Cagrad(Balancer):
     """
 
     needs_gram = True
-    c: float = Field(0.5, ge=0, lt=1)  # radius of the ball; 0: as `equal`
+    c: float = Field(
+        0.5, ge=0, lt=1
+    )  # how far from the mean gradient, as a share of its length; 0: as `equal`
 
     def share(self, step: Step) -> Array:
         gram = step.gram / step.gram.diagonal().mean()

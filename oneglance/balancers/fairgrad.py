@@ -21,7 +21,9 @@ class Fairgrad(Balancer):
     """
 
     needs_gram = True
-    alpha: float = Field(1.0, ge=0.1, le=10)  # 1: Nash; near 0: the most gain in all; large: the same for all
+    alpha: float = Field(
+        1.0, ge=0.1, le=10
+    )  # 1: Nash's bargain; near 0: the most gain in all; large: the same for all
 
     def share(self, step: Step) -> Array:
         gram = step.gram / step.gram.diagonal().mean()

@@ -22,8 +22,8 @@ class Famo(Balancer):
     sign, so that it does not add up.
     """
 
-    rate: float = Field(0.025, gt=0, le=1)  # of learning the logits
-    decay: float = Field(0.001, ge=0, le=1)  # pulls the logits to 0
+    rate: float = Field(0.025, gt=0, le=1)  # learning rate of the weights
+    decay: float = Field(0.001, ge=0, le=1)  # pulls the weights to those of `log_sum`
 
     def share(self, step: Step) -> Array:
         logits = self.recall("logits", np.zeros(step.tasks))

@@ -21,7 +21,7 @@ class Gradnorm(Balancer):
 
     needs_gram = True
     alpha: float = Field(1.5, ge=0, le=10)  # how strongly a task that is behind is pulled
-    rate: float = Field(0.025, gt=0, le=1)  # of learning the weights
+    rate: float = Field(0.025, gt=0, le=1)  # learning rate of the weights
 
     def share(self, step: Step) -> Array:
         weights = self.recall("weights", np.ones(step.tasks))

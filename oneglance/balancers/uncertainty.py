@@ -16,7 +16,7 @@ class Uncertainty(Balancer):
     exp(-s) / 2 are told with sum 1. The s of an absent task stays.
     """
 
-    rate: float = Field(0.02, gt=0, le=1)  # of learning the variances
+    rate: float = Field(0.02, gt=0, le=1)  # learning rate of the variances
 
     def share(self, step: Step) -> Array:
         variances = self.recall("log variances", np.zeros(step.tasks))

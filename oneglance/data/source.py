@@ -23,13 +23,23 @@ STRANGE_WORDS = 20  # unknown words of a split column that are told apart
 class Source(Table, ABC):
     """One [[sources]] table. The fields are its keys; a member adds those that only its format needs."""
 
-    format: str = ""  # a file of data/sources/, an entry point or "package.module:Class"; default: by looking
-    path: Path  # a folder or a file; absolute once opened
-    images: Path | None = None  # where relative picture names start; default: beside the file
-    group: str = ""  # the field whose equal values never part at the split
-    split: str = "split"  # the field that says train, validation or test, where there is one
-    annotates: list[str] | dict[str, list[str]] | None = None  # tasks people looked for; default: all
-    columns: dict[str, str | list[str]] = Field(default_factory=dict)  # task -> field, in this source
+    # One of the formats below, or one of another package: an entry point, or `"package.module:Class"`;
+    # default: found by looking
+    format: str = ""
+    path: Path  # a folder or a file
+    # Where relative picture names start: a folder, a zip or a tar; default: beside the file, or `images`
+    # there
+    images: Path | None = None
+    # The field whose equal values never part at the split: all views of one item, all pictures of one patient
+    group: str = ""
+    # The field that says train, validation or test, where there is one; it wins over `[split]`. `""`: that
+    # field, or folders named train, val and test, mean something else
+    split: str = "split"
+    # The tasks that this source's people looked for: `["kind", "style"]`. All others are unknown here, not
+    # "no". A table also names the classes looked for: `{ style = ["striped", "plain"] }`; default: all
+    annotates: list[str] | dict[str, list[str]] | None = None
+    # Task and field, for a source that calls it something else: `{ kind = "category" }`
+    columns: dict[str, str | list[str]] = Field(default_factory=dict)
     name: str = ""  # how messages call this source; default: the name of its path
 
     rank: ClassVar[int] = 0  # of several formats that recognise a path, the highest wins

@@ -38,17 +38,25 @@ class Boxes(Task):
     A dense detector without anchors: see ``detection/``. Attributes are ordinary tasks, asked of each box.
     """
 
-    attributes: dict[str, dict[str, Any]] = {}  # name -> a [tasks] table of type label, tags or number
-    classes: ClassNames = []  # default: those of the training part, sorted
-    single: str = ""  # every box is one of these; what the data call it is the field "label" of attributes
+    # What is asked of each box: `attributes.colour = { type = "label" }`; labels, tags and numbers, with all
+    # their keys
+    attributes: dict[str, dict[str, Any]] = {}
+    # The classes allowed; another one in the data is then a problem; default: those of the training part,
+    # sorted
+    classes: ClassNames = []
+    # One name for every box: things are found whatever they are, and what the data call them can be asked as
+    # an attribute with `from = "label"`
+    single: str = ""
     levels: int = Field(
         3, ge=1, le=5
-    )  # maps that are looked at, from the coarsest; one more for small things
+    )  # maps of the backbone that are looked at, from the coarsest; one more finds smaller things
     width: int = Field(48, ge=8)  # channels of the detector
     depth: int = Field(1, ge=1, le=6)  # convolutions of each of its towers
-    bins: int = Field(16, ge=4, le=64)  # how far a side may be from a point, in strides of its map
-    overlap: float = Field(0.6, gt=0, le=1)  # IoU from which of two boxes of one class only the surer stays
-    most: int = Field(100, ge=1, le=CANDIDATES)  # boxes told per picture
+    bins: int = Field(
+        16, ge=4, le=64
+    )  # how far a side may be from the point that answers, in strides of its map
+    overlap: float = Field(0.6, gt=0, le=1)  # IoU from which only the surer of two boxes stays
+    most: int = Field(100, ge=1, le=CANDIDATES)  # boxes per picture
 
     _attributes: dict[str, VectorTask] = PrivateAttr(default_factory=dict)
     _classes: list[str] = PrivateAttr(default_factory=list)

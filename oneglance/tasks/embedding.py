@@ -27,12 +27,14 @@ class Embedding(Task):
     picture is then looked at twice while training.
     """
 
-    like: str = ""  # a task of type label
+    # The label whose equal answers make pictures alike. Without it, two changed views of one picture are
+    # alike, and there is no score
+    like: str = ""
     size: int = Field(64, ge=2, le=4096)  # numbers in the vector
-    method: Literal["contrastive", "proxy"] = "contrastive"  # proxy: one learned vector per class of `like`
+    method: Literal["contrastive", "proxy"] = "contrastive"  # `"proxy"`: one vector per class of `like`
     temperature: float = Field(0.1, gt=0)  # smaller: the nearest wrong pictures matter more
-    hidden: list[int] = []  # widths of the hidden layers of its head
-    dropout: float = Field(0.0, ge=0, lt=1)
+    hidden: list[int] = []  # widths of the hidden layers of its head; none: a linear head
+    dropout: float = Field(0.0, ge=0, lt=1)  # before each linear layer of the head
 
     _classes: list[str] = PrivateAttr(default_factory=list)
 

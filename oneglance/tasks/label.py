@@ -28,10 +28,13 @@ class Label(VectorTask):
     2021, arXiv 2111.08851); the loss stays the negative log likelihood of the class.
     """
 
-    classes: ClassNames = []  # default: those of the training part, sorted
-    ordinal: bool = False  # the classes have an order: the one of `classes`, or that of numbers
+    # The classes allowed, in their order; another word in the data is then a problem; default: those of the
+    # training part, sorted
+    classes: ClassNames = []
+    # The classes have an order, that of `classes` or of numbers: grades, sizes, stages
+    ordinal: bool = False
     smoothing: float = Field(0.1, ge=0, lt=1)  # share of the target spread over all classes
-    # balanced: every class counts the same in sum, however rare; a table: this much each, 1 where unnamed
+    # `"balanced"`: every class counts the same in sum, however rare. A table: this much each, 1 where unnamed
     class_weights: Literal["none", "balanced"] | dict[str, Annotated[float, Field(gt=0)]] = "none"
 
     _classes: list[str] = PrivateAttr(default_factory=list)

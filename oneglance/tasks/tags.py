@@ -46,10 +46,13 @@ class Tags(VectorTask):
     all; an empty cell of one is unknown for that tag alone).
     """
 
-    separator: str = Field("|", min_length=1)
-    none: list[str] = []  # words that mean "looked and found nothing"; an empty list says so by itself
-    classes: ClassNames = []  # default: those of the training part, sorted
-    class_weights: Literal["none", "balanced"] = "none"  # balanced: yes and no of each tag count the same
+    separator: str = Field("|", min_length=1)  # between the tags of a cell
+    # Words that mean "looked and found nothing", such as `["none"]`; a list that is empty says so by itself,
+    # an empty cell means that nobody looked
+    none: list[str] = []
+    # The tags allowed; another one in the data is then a problem; default: those of the training part, sorted
+    classes: ClassNames = []
+    class_weights: Literal["none", "balanced"] = "none"  # `"balanced"`: yes and no of each tag count the same
 
     _classes: list[str] = PrivateAttr(default_factory=list)
     _shares: list[float] = PrivateAttr(default_factory=list)

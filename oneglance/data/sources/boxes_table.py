@@ -48,8 +48,8 @@ class BoxesTable(Source):
     """
 
     image: str = ""  # the column of the picture; default: a usual name
-    label: str = ""  # the column of the class; default: a usual name
-    encoding: str = "utf-8"  # of the file; Excel's older ones are "cp1252"
+    label: str = ""  # the column of the class; default: a usual name: `label`, `name`, `class` …
+    encoding: str = "utf-8"  # of the file; older ones from Excel are `"cp1252"`
     delimiter: str = Field("", max_length=1)  # between the cells; default: , ; | or tab, by the first row
 
     rank: ClassVar[int] = 8  # it is also a table

@@ -35,8 +35,9 @@ class Idx(Source):
     Three dimensions are grey pictures; a fourth of size 3 is colour.
     """
 
-    classes: list[str] | str = ""  # names by number, or a file with one per line beside the images;
-    # default: classes.txt if it is there
+    # Names of the classes by number, or a file with one per line; default: `classes.txt` beside the images,
+    # else the numbers
+    classes: list[str] | str = ""
 
     rank: ClassVar[int] = 10  # its folder is also a folder
 

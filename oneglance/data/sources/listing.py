@@ -21,7 +21,7 @@ class Listing(Source):
     ``images`` there, as in a table.
     """
 
-    encoding: str = "utf-8"
+    encoding: str = "utf-8"  # of the file
 
     @classmethod
     def recognises(cls, path: Path) -> bool:

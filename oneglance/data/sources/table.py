@@ -38,7 +38,7 @@ class Table(Source):
     """
 
     image: str = ""  # the column of the picture; default: a usual name, or the one that looks like it
-    encoding: str = "utf-8"  # of a text file; Excel's older ones are "cp1252"
+    encoding: str = "utf-8"  # of a text file; older ones from Excel are `"cp1252"`
     delimiter: str = Field("", max_length=1)  # between the cells; default: , ; | or tab, by the first row
 
     rank: ClassVar[int] = 5  # a folder of tables is also a folder

@@ -46,7 +46,8 @@ class Voc(Source):
     begins and ends in one pixel has no area: tools write such for a click without a drag.
     """
 
-    first_pixel: Literal[0, 1] | None = None  # default: 0 where any coordinate is 0, else 1
+    # Whether pixels are counted from 1, as VOC says, or from 0; default: 1, or 0 where any coordinate is 0
+    first_pixel: Literal[0, 1] | None = None
 
     rank: ClassVar[int] = 10  # its folder is also a folder
 

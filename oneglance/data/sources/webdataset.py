@@ -35,7 +35,7 @@ class Webdataset(Source):
     field of that name. Where all shards' names begin with a part (``train-0000.tar``), it is the split.
     """
 
-    shards: str = "*.tar*"  # of a folder: the pattern of their names
+    shards: str = "*.tar*"  # of a folder: the pattern of the shards' names
 
     rank: ClassVar[int] = 6  # an archive is also a folder
 
