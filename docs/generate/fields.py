@@ -1,6 +1,7 @@
 """The keys of a table of oneglance.toml: type, default and meaning, from the fields of its class.
 
-The meaning is the comment beside the field, or just above it; what follows ``; default:`` explains a default that is worked out.
+The meaning is the comment beside the field, or just above it; what follows ``; default:`` explains
+a default that is worked out.
 """
 
 from __future__ import annotations

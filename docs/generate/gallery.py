@@ -14,9 +14,9 @@ RESULTS = ROOT / "docs" / "results.md"
 HEAD = """\
 # Examples
 
-Whole configurations of the folder `examples/`, with what came out of them. The comment at the top of each file
-says where its pictures come from and how to get them; the tables are those of the [results](results.md), with
-their settings there.
+Whole configurations of the folder `examples/`, with what came out of them. The comment at the top of each
+file says where its pictures come from and how to get them; the tables are those of the [results](results.md),
+with their settings there.
 """
 
 
