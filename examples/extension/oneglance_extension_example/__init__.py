@@ -1,0 +1,1 @@
+"""One member of each kind for oneglance, in a package of their own."""
