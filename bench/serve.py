@@ -45,6 +45,7 @@ from oneglance.data.images.decode_pool import decode
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.images.references import FileImage
 from oneglance.inference.export import Exported, as_onnx, drawn, quiet
+from oneglance.inference.novelty import Novelty
 from oneglance.inference.predictor import Predictor, open_predictor
 from oneglance.nn.allocator import keep_freed_memory
 from oneglance.parallel.cpus import processors
@@ -144,14 +145,14 @@ def opener_of(run: str, size: int = 128) -> Callable[[], Predictor]:
     )
 
 
-def fresh(engine: str, place: Path, size: int = 128) -> str:
+def fresh(engine: str, place: Path, size: int = 128, novelty: Novelty | None = None) -> str:
     """That network as a file of the engine."""
     if engine == "torch":
         return ""
     ours = untrained(torch.device("cpu"), "fp32", size)
     with quiet():
         made = as_onnx(Exported(ours.network, half=False), ours, drawn(ours).canvases, "fp32", "untrained")
-    (place / "untrained.onnx").write_bytes(made.content(None))
+    (place / "untrained.onnx").write_bytes(made.content(novelty))
     return str(place / "untrained.onnx")
 
 

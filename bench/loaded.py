@@ -1,0 +1,131 @@
+"""What a network that stays loaded adds to one picture.
+
+``predict`` with one picture, from the second call on, over the bare pass of the network plus the decoding of
+the picture. The bare pass is what anybody would write: the torch module in inference mode, and a session of
+ONNX Runtime with its default settings. All take turns in one process, and the median of each counts.
+
+    python bench/loaded.py [--run RUN_OR_ONNX ...] [--calls 60] [--rounds 5]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from predict import untrained
+from serve import fresh
+
+import oneglance
+from oneglance.data.images.decode import canvas_of
+from oneglance.data.images.references import FileImage
+from oneglance.data.synthetic import scenes
+from oneglance.inference.engines.onnx import INPUT
+from oneglance.inference.engines.torch import TorchEngine
+from oneglance.inference.novelty import Novelty
+from oneglance.model import Model
+from oneglance.nn.allocator import keep_freed_memory
+from oneglance.progress import Screen
+
+SIDE = 224  # pixels of the picture, and of the canvas of a network that has learned nothing
+WANTED = 1.2
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument(
+        "--run", nargs="*", default=[], help="run folders or .onnx files; default: an untrained MobileNetV2"
+    )
+    options.add_argument("--calls", type=int, default=60, help="of each in a round")
+    options.add_argument("--rounds", type=int, default=5)
+    given = options.parse_args()
+    keep_freed_memory()
+    with tempfile.TemporaryDirectory() as place:
+        picture = written(Path(place) / "picture.jpg")
+        models = [oneglance.load(path, device="cpu") for path in given.run] or both(Path(place))
+        rows = {}
+        for model in models:
+            name = type(model.predictor.engine).__name__ if not given.run else model.name
+            rows[name] = measured(model, picture, given.calls, given.rounds)
+            print(name, json.dumps(rows[name]))
+    print(json.dumps({"bench": "loaded", "wanted": WANTED, "models": rows}))
+
+
+def both(place: Path) -> list[Model]:
+    """A network of usual size in torch and in a file, with a sample that says what is unfamiliar."""
+    predictor = untrained(torch.device("cpu"), "fp32", SIDE)
+    width = predictor.forward(np.zeros((1, *predictor.fit.shape), np.uint8)).vectors.shape[1]
+    vectors = np.random.default_rng(0).normal(size=(2000, width))
+    predictor.novelty = Novelty.learned(vectors, vectors[:500])
+    return [Model(predictor), oneglance.load(fresh("onnx", place, SIDE, predictor.novelty), device="cpu")]
+
+
+def measured(model: Model, picture: Path, calls: int, rounds: int) -> dict[str, float]:
+    """Milliseconds of each, and the ratio, all in turns."""
+    predictor = model.predictor
+    ref = FileImage(str(picture), picture.name)
+    canvas = canvas_of(ref, predictor.fit, predictor.limits).pixels[None]
+    silent, bare = Screen(), bare_pass(model, canvas)
+    works: dict[str, Callable[[], Any]] = {
+        "decode": lambda: canvas_of(ref, predictor.fit, predictor.limits),
+        "pass": bare,
+        "predict": lambda: model.predict(picture, screen=silent),
+        "predict_bytes": lambda: model.predict(picture.read_bytes(), screen=silent),
+    }
+    model.predict(picture, screen=silent)  # the first call
+    ratios, in_bytes, times = [], [], []
+    for _ in range(rounds):
+        took: dict[str, list[float]] = {name: [] for name in works}
+        for _ in range(calls):
+            for name, work in works.items():
+                began = time.perf_counter()
+                work()
+                took[name].append(1000 * (time.perf_counter() - began))
+        row = {name: statistics.median(values) for name, values in took.items()}
+        times.append(row)
+        ratios.append(row["predict"] / (row["pass"] + row["decode"]))
+        in_bytes.append(row["predict_bytes"] / (row["pass"] + row["decode"]))
+    milliseconds = {name: round(statistics.median(row[name] for row in times), 3) for name in works}
+    return {
+        **milliseconds,
+        "ratio": round(statistics.median(ratios), 3),
+        "ratio_of_bytes": round(statistics.median(in_bytes), 3),
+    }
+
+
+def bare_pass(model: Model, canvas: np.ndarray) -> Callable[[], Any]:
+    engine = model.predictor.engine
+    if isinstance(engine, TorchEngine):
+        pictures = torch.from_numpy(canvas).permute(0, 3, 1, 2)
+
+        def in_torch() -> Any:
+            with torch.inference_mode():
+                return engine.network(pictures)
+
+        return in_torch
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(model.name, providers=["CPUExecutionProvider"])
+    return lambda: session.run(None, {INPUT: canvas})
+
+
+def written(path: Path) -> Path:
+    """A drawn JPEG file of 224×224 pixels."""
+    from PIL import Image
+
+    (scene,) = scenes(count=1, seed=0, size=SIDE)
+    Image.fromarray(scene.pixels).resize((SIDE, SIDE)).save(path, quality=90)
+    return path
+
+
+if __name__ == "__main__":
+    main()
