@@ -47,11 +47,12 @@ from oneglance.data.images.references import FileImage
 from oneglance.inference.export import Exported, as_onnx, drawn, quiet
 from oneglance.inference.novelty import Novelty
 from oneglance.inference.predictor import Predictor, open_predictor
+from oneglance.model import Model
 from oneglance.nn.allocator import keep_freed_memory
 from oneglance.parallel.cpus import processors
 from oneglance.serving.app import Settings, build_app
-from oneglance.serving.http_server import listening, server
-from oneglance.serving.model_pool import ModelPool
+from oneglance.serving.http_server import open_socket, server
+from oneglance.serving.model_pool import ModelPool, open_model
 
 CLIENTS = (1, 8, 64)
 FULL = (16, 64)  # pictures of a batch: whichever is faster is what the machine can do
@@ -69,19 +70,20 @@ def main() -> None:
     options.add_argument("--soak", type=int, default=10_000, help="requests between the looks at memory")
     given = options.parse_args()
     keep_freed_memory()  # as a run that is opened does
-    with tempfile.TemporaryDirectory() as place, listening("127.0.0.1", 0) as door:
+    with tempfile.TemporaryDirectory() as place, open_socket("127.0.0.1", 0) as listener:
         folder = str(Path(place) / "pictures")
         Path(folder).mkdir()
         refs = written(Path(folder), 200)
-        opener = opener_of(given.run or fresh(given.engine, Path(place), given.size), given.size)
-        predictor, settings = opener(), Settings()
+        file = fresh(given.engine, Path(place), given.size)
+        opener = opener_of(given.run or file, given.size)
+        predictor, settings = every_processor(given.run or file, given.size), Settings()
         lone = predictor.latency_mode(processors())
         service = server(build_app(ModelPool(opener, settings.bounds), settings), settings.bounds)
-        thread = threading.Thread(target=service.run, kwargs={"sockets": [door]}, daemon=True)
+        thread = threading.Thread(target=service.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         while not service.started:
             time.sleep(0.05)
-        port = door.getsockname()[1]
+        port = listener.getsockname()[1]
         load(port, folder, 8, given.seconds)  # the first batches are slower
         turns: list[dict[int, dict[str, float]]] = []
         for _ in range(given.rounds):
@@ -134,15 +136,23 @@ def main() -> None:
     print(json.dumps(result))
 
 
-def opener_of(run: str, size: int = 128) -> Callable[[], Predictor]:
-    """What opens it, here with a pass on each processor, in a process of the service with one pass; "": a
-    network of usual size that has learned nothing, in torch.
+def opener_of(run: str, size: int = 128) -> Callable[[], Model]:
+    """What opens it in a process of the service; "": a network of usual size that has learned nothing, in
+    torch.
     """
-    return (
-        partial(open_predictor, run, device="cpu")
-        if run
-        else partial(untrained, torch.device("cpu"), "fp32", size)
-    )
+    return partial(open_model, Path(run), device="cpu") if run else partial(opened_untrained, size)
+
+
+def opened_untrained(size: int) -> Model:
+    """That network, with one pass at a time."""
+    predictor = untrained(torch.device("cpu"), "fp32", size)
+    predictor.engine.passes = 1
+    return Model(predictor)
+
+
+def every_processor(run: str, size: int) -> Predictor:
+    """The same with a pass on each processor: what the machine can do."""
+    return open_predictor(run, device="cpu") if run else untrained(torch.device("cpu"), "fp32", size)
 
 
 def fresh(engine: str, place: Path, size: int = 128, novelty: Novelty | None = None) -> str:
@@ -190,11 +200,11 @@ def load(
     of processor time per picture of the clients, of the service, and of the processes that answer.
     """
     here = psutil.Process()
-    crew = here.children(recursive=True)
+    pool = here.children(recursive=True)
     words = [sys.executable, __file__, str(port), folder, str(clients), str(seconds), str(requests)]
-    before = spent([here]), spent(crew)
+    before = spent([here]), spent(pool)
     done = subprocess.run(words, capture_output=True, text=True, check=True)
-    after = spent([here]), spent(crew)
+    after = spent([here]), spent(pool)
     took, failed, lasted, own = json.loads(done.stdout)
     p50, p99 = np.percentile(took, [50, 99]).tolist()
     service, answering = (1000 * (end - start) / len(took) for start, end in zip(before, after, strict=True))

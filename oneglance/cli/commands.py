@@ -392,7 +392,7 @@ def serve(
     wait: Annotated[
         float, typer.Option(min=0, max=1000, help="milliseconds that a picture waits for others")
     ] = 5,
-    lanes: Annotated[
+    processes: Annotated[
         int, typer.Option(min=0, help="processes that answer; 0: one per processor, at most 8, or 2 on a GPU")
     ] = 0,
     device: Device = "auto",
@@ -405,7 +405,7 @@ def serve(
         corrections=corrections,
         api_key=api_key,
         wait=wait,
-        lanes=lanes,
+        processes=processes,
         device=device,
     )
 

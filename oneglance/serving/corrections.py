@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from oneglance.atomic_files import make_folder, write_bytes, write_text
+from oneglance.data.images.memory_image import EncodedImage
 from oneglance.data.images.references import PICTURE_ENDINGS
 from oneglance.data.parsing.text_lines import lines
 from oneglance.data.record import Box, BoxAnnotations
 from oneglance.data.writer import in_a_cell
 from oneglance.errors import ConfigError, InvalidAnswer, RunError, nearest
 from oneglance.serving.limits import Refused
-from oneglance.serving.request_body import UploadedImage
 from oneglance.task import Task
 
 EDGES = ("xmin", "ymin", "xmax", "ymax")
@@ -47,7 +47,7 @@ class Corrections:
         self._lock = threading.Lock()
         make_folder(self.pictures)
 
-    def keep(self, picture: UploadedImage, width: int, height: int, answers: Mapping[str, Any]) -> str:
+    def keep(self, picture: EncodedImage, width: int, height: int, answers: Mapping[str, Any]) -> str:
         """Keep a picture of that size and what was said of it; what was said of it before by the same tasks
         is replaced. An answer looks like the one that ``/predict`` gives: ``{"value": "hat"}``,
         ``{"values": [...]}``, ``{"boxes": [{"box": [...], "label": ...}]}``.
@@ -84,7 +84,7 @@ class Corrections:
                 self._replace(self.path.with_name(f"{self.path.stem}-{task_name}.csv"), name, rows)
         return name
 
-    def _file(self, picture: UploadedImage) -> str:
+    def _file(self, picture: EncodedImage) -> str:
         ending = Path(picture.name).suffix.lower()
         return hashlib.sha256(picture.data).hexdigest()[:20] + (
             ending if ending in PICTURE_ENDINGS else ".jpg"

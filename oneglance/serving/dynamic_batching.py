@@ -1,113 +1,177 @@
-"""Pictures of many requests share forward passes."""
+"""Pictures of many requests share forward passes.
+
+A picture waits in one queue, here, until a process is free. Only a batch that is ready for the process that
+is free next waits beyond it: else that process would stand idle until this thread has noticed.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import Generic, Protocol, TypeVar
+
+from oneglance.serving.limits import Bounds, busy
+
+SPEED_OVER = 10.0  # seconds over which the speed is measured
+BATCH = 16  # pictures of a forward pass
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
+ItemIn = TypeVar("ItemIn", contravariant=True)
 
 
-class Batcher(Generic[Item, Answer]):
-    """Hands up to ``most`` items at once to ``answer``, which is under way ``passes`` times at most.
+class Pool(Protocol[ItemIn, Answer]):
+    """The processes that answer; see ``ModelPool``."""
 
-    Where another pass may begin, the first item waits at most ``wait`` seconds for others, and only until it
-    has its share of all that are here or on their way, as ``coming()`` says: a single client waits for
-    nobody. Whoever changes ``coming()`` calls ``look()``.
+    @property
+    def count(self) -> int:
+        """How many processes there are."""
+        ...
+
+    def answer(self, items: Sequence[ItemIn], alone: bool, /) -> Future[list[Answer]]:
+        """The answers to one batch. ``alone``: there is nothing else to do."""
+        ...
+
+    def close(self) -> None:
+        """End the processes at once."""
+        ...
+
+
+class DynamicBatcher(Generic[Item, Answer]):
+    """Hands up to ``most`` pictures at once to the processes.
+
+    Where another pass may begin, the first picture waits at most ``bounds.wait`` seconds for others, and only
+    until it has its share of all that are here or on their way: a single client waits for nobody. Made inside
+    a running event loop.
     """
 
-    def __init__(
-        self,
-        answer: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]],
-        passes: int,
-        most: int,
-        wait: float,
-        coming: Callable[[], int],
-    ) -> None:
-        self.batches = self.items = 0
-        self._answer, self._at_once, self._most = answer, passes, most
-        self._wait, self._coming = wait, coming
-        self._items: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
-        self._passes: dict[asyncio.Task[None], int] = {}  # under way, and how many items each holds
-        self._patience: asyncio.TimerHandle | None = None  # while the first item waits for others
+    def __init__(self, pool: Pool[Item, Answer], bounds: Bounds, most: int = BATCH) -> None:
+        self.inside = 0  # pictures that were admitted and are not answered yet
+        self.batches = self.pictures = 0  # so far
+        self._pool, self._bounds, self._most = pool, bounds, most
+        self._at_once = pool.count + 1
+        self._loop = asyncio.get_running_loop()
+        self._queue: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
+        self._passes: dict[asyncio.Future[list[Answer]], list[asyncio.Future[Answer]]] = {}  # under way
+        self._arriving = 0  # requests whose pictures are not here yet
+        self._next: asyncio.Handle | None = None  # while it is due to look whether a pass can begin
+        self._patience: asyncio.TimerHandle | None = None  # while the first picture waits for others
         self._waited = False
+        self._since, self._answered = time.monotonic(), 0
 
     @property
     def waiting(self) -> int:
-        """Items that nobody has taken yet."""
-        return len(self._items)
+        """Pictures that no pass has taken yet."""
+        return len(self._queue)
 
-    async def ask(self, items: Sequence[Item]) -> list[Answer]:
-        """The answers, in order. What ``answer`` raises is raised here, for every item of its batch."""
-        loop = asyncio.get_running_loop()
-        asked: list[tuple[Item, asyncio.Future[Answer]]] = [(item, loop.create_future()) for item in items]
-        self._items.extend(asked)
-        self.look()
-        return await asyncio.gather(*(future for _, future in asked))
+    @contextmanager
+    def arriving(self) -> Iterator[None]:
+        """While a request is being read, a batch waits a moment for its pictures."""
+        self._arriving += 1
+        try:
+            yield
+        finally:
+            self._arriving -= 1
+            self._look_soon()
 
-    def look(self) -> None:
-        """Begin what may begin; called when anything has changed that it depends on."""
-        while self._items and len(self._passes) < self._at_once:
-            if not self._waited and self._coming() and len(self._items) < self._share():
-                if self._patience is None:
-                    self._patience = asyncio.get_running_loop().call_later(self._wait, self._wait_no_more)
-                return
-            self._begin()
+    async def answer(self, pictures: Sequence[Item]) -> list[Answer]:
+        """The answers, in order. What a pass raises is raised here, for every picture of its batch.
+
+        Raises:
+            Refused: too many pictures are inside already.
+        """
+        if self.inside + len(pictures) > max(self._bounds.waiting, len(pictures)):
+            raise busy(f"{self.inside:,} pictures are waiting already", self.inside / self.speed())
+        self.inside += len(pictures)
+        try:
+            futures: list[asyncio.Future[Answer]] = [self._loop.create_future() for _ in pictures]
+            self._queue.extend(zip(pictures, futures, strict=True))
+            self._look_soon()
+            answers = await asyncio.gather(*futures)
+        finally:
+            self.inside -= len(pictures)
+        self._answered += len(answers)
+        return answers
+
+    def speed(self) -> float:
+        """Pictures per second of late, at least one."""
+        seconds = time.monotonic() - self._since
+        speed = self._answered / max(seconds, 1)
+        if seconds > SPEED_OVER:
+            self._since, self._answered = time.monotonic() - 1, int(speed)
+        return max(1.0, speed)
 
     async def close(self) -> None:
-        """Stop; whoever still waits is told so by a CancelledError."""
-        self._forget()
-        for _, future in self._items:
+        """Stop, and end the processes; whoever still waits gets a CancelledError."""
+        self._stop_waiting()
+        for _, future in self._queue:
             future.cancel()
-        self._items.clear()
-        for task in self._passes:
-            task.cancel()
-        await asyncio.gather(*self._passes, return_exceptions=True)
+        self._queue.clear()
+        passes = list(self._passes)
+        for each in passes:
+            each.cancel()
+        await asyncio.gather(*passes, return_exceptions=True)
+        self._pool.close()
 
-    def _begin(self) -> None:
-        self._forget()
-        taken = [self._items.popleft() for _ in range(min(self._share(), len(self._items)))]
-        # Who was given up in the meantime is not asked for.
-        if batch := [(item, future) for item, future in taken if not future.done()]:
-            task = asyncio.create_task(self._answer_all(batch))
-            self._passes[task] = len(batch)
-            task.add_done_callback(self._done)
+    def _look_soon(self) -> None:
+        """Once all that comes in this moment is here."""
+        if self._next is None:
+            self._next = self._loop.call_soon(self._begin_passes)
+
+    def _begin_passes(self) -> None:
+        """Begin what may begin; called when anything has changed that it depends on."""
+        self._next = None
+        while self._queue and len(self._passes) < self._at_once:
+            if not self._waited and self._arriving and len(self._queue) < self._share():
+                if self._patience is None:
+                    self._patience = self._loop.call_later(self._bounds.wait, self._wait_no_longer)
+                return
+            self._begin_pass()
 
     def _share(self) -> int:
-        """How many items a pass should take."""
-        inside = len(self._items) + self._coming() + sum(self._passes.values())
-        return min(self._most, math.ceil(inside / self._at_once))
+        """How many pictures a pass should take."""
+        under_way = sum(map(len, self._passes.values()))
+        here = len(self._queue) + self._arriving + under_way
+        return min(self._most, math.ceil(here / self._at_once))
 
-    def _wait_no_more(self) -> None:
-        self._forget()
+    def _begin_pass(self) -> None:
+        self._stop_waiting()
+        taken = [self._queue.popleft() for _ in range(min(self._share(), len(self._queue)))]
+        taken = [(item, future) for item, future in taken if not future.done()]  # else its client has left
+        if not taken:
+            return
+        alone = self.inside == len(taken) and not self._arriving
+        answers = asyncio.wrap_future(self._pool.answer([item for item, _ in taken], alone))
+        self._passes[answers] = [future for _, future in taken]
+        answers.add_done_callback(self._end_pass)
+        self.batches, self.pictures = self.batches + 1, self.pictures + len(taken)
+
+    def _end_pass(self, answers: asyncio.Future[list[Answer]]) -> None:
+        futures = self._passes.pop(answers)
+        error = None if answers.cancelled() else answers.exception()
+        for number, future in enumerate(futures):
+            if future.done():  # its client has left
+                continue
+            if answers.cancelled():
+                future.cancel()
+            elif error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(answers.result()[number])
+        self._begin_passes()
+
+    def _wait_no_longer(self) -> None:
+        self._stop_waiting()
         self._waited = True
-        self.look()
+        self._begin_passes()
 
-    def _forget(self) -> None:
+    def _stop_waiting(self) -> None:
         self._waited = False
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        del self._passes[task]
-        self.look()
-
-    async def _answer_all(self, batch: list[tuple[Item, asyncio.Future[Answer]]]) -> None:
-        self.batches, self.items = self.batches + 1, self.items + len(batch)
-        try:
-            answers = await self._answer([item for item, _ in batch])
-            for (_, future), answer in zip(batch, answers, strict=True):
-                if not future.done():
-                    future.set_result(answer)
-        except Exception as error:
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(error)
-        finally:
-            for _, future in batch:
-                future.cancel()  # those without an answer: the service is stopping

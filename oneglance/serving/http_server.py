@@ -1,4 +1,4 @@
-"""Opening the doors: address, patience with slow clients, logs, and a graceful end."""
+"""The HTTP server: its socket, time limits for slow clients, its log, and a graceful end."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from oneglance.serving.limits import Bounds
 from oneglance.serving.middleware import LOOPBACK
 
 HEAD = 65_536  # bytes of the head of a request
-FAREWELL = 20  # seconds for requests under way when the service is asked to stop
+GRACE = 20  # seconds for requests under way when the service is asked to stop
 
 
 def server(app: Any, bounds: Bounds) -> uvicorn.Server:
     """The HTTP server of an application. Its ``run`` takes an open socket."""
-    logging.getLogger("uvicorn.access").disabled = True  # it would write down whatever is asked
+    logging.getLogger("uvicorn.access").disabled = True  # it would log whatever is asked
     return uvicorn.Server(
         uvicorn.Config(
             app,
-            http=patient(bounds.head_seconds),
+            http=time_limited_protocol(bounds.head_seconds),
             ws="none",
             lifespan="on",
             log_config=None,
@@ -38,12 +38,12 @@ def server(app: Any, bounds: Bounds) -> uvicorn.Server:
             proxy_headers=False,
             limit_concurrency=bounds.connections,
             timeout_keep_alive=30,
-            timeout_graceful_shutdown=FAREWELL,
+            timeout_graceful_shutdown=GRACE,
         )
     )
 
 
-def until_stopped(running: uvicorn.Server, door: socket.socket) -> None:
+def until_stopped(running: uvicorn.Server, listener: socket.socket) -> None:
     """Serve until Ctrl-C or SIGTERM, and then answer what is under way.
 
     Raises:
@@ -51,7 +51,7 @@ def until_stopped(running: uvicorn.Server, door: socket.socket) -> None:
     """
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        running.run(sockets=[door])
+        running.run(sockets=[listener])
     except KeyboardInterrupt:  # raised when all is done
         pass
     finally:
@@ -70,48 +70,52 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def listening(host: str, port: int) -> socket.socket:
+def open_socket(host: str, port: int) -> socket.socket:
     """An open socket.
 
     Raises:
         OneglanceError: the address cannot be used.
     """
-    door = None
+    listener = None
     try:
         family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        door = socket.socket(family, kind, proto)
+        listener = socket.socket(family, kind, proto)
         if sys.platform != "win32":  # there it would let two services share a port
-            door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        door.bind(address)
-        door.listen(512)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(512)
     except (OSError, OverflowError) as error:
-        if door is not None:
-            door.close()
+        if listener is not None:
+            listener.close()
         reason = error.strerror if isinstance(error, OSError) else "no such port"
         raise OneglanceError(
             f"cannot be listened at ({reason})",
             location=f"{host}:{port}",
             hint="name another with --port or --host",
         ) from None
-    return door
+    return listener
 
 
-def patient(seconds: float) -> type[asyncio.Protocol]:
+def time_limited_protocol(seconds: float) -> type[asyncio.Protocol]:
     """uvicorn's protocol, which by itself waits for ever for the head of a request and for whoever reads
-    slowly, with an end to its patience.
+    slowly, with an end to it.
+
+    uvicorn has no setting for either. What is used of it here is not public (``cycle``, ``loop``,
+    ``transport``, ``send_400_response``), so pyproject.toml names the versions that are known to have it, and
+    tests/serving/test_http_server.py fails when one of them is gone.
     """
 
-    class Patient(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
+    class TimeLimitedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         _late: asyncio.TimerHandle | None = None
         _head = 0  # bytes of a head that is not whole yet
-        _deaf = False  # it was refused
+        _refused = False  # nothing more is read
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
             self._expect()
 
         def data_received(self, data: bytes) -> None:
-            if self._deaf:
+            if self._refused:
                 return
             super().data_received(data)
             if self.cycle is not None and not self.cycle.response_complete:
@@ -150,15 +154,15 @@ def patient(seconds: float) -> type[asyncio.Protocol]:
         def _refuse(self, status: int, what: str) -> None:
             """Answer by hand and close; a moment later, or what is still coming would lose the answer."""
             self._forget()
-            if self._deaf or self.transport.is_closing():
+            if self._refused or self.transport.is_closing():
                 return
-            self._deaf = True
+            self._refused = True
             body = json.dumps({"error": what}).encode()
             head = f"HTTP/1.1 {status} Refused\r\ncontent-type: application/json\r\nconnection: close\r\n"
             self.transport.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
             self.loop.call_later(1, self.transport.close)
 
-    return Patient
+    return TimeLimitedProtocol
 
 
 class JsonLines(logging.Formatter):
@@ -170,7 +174,7 @@ class JsonLines(logging.Formatter):
             + f".{int(record.msecs):03}Z",
             "level": record.levelname.lower(),
             "event": record.getMessage(),
-            **getattr(record, "told", {}),
+            **getattr(record, "fields", {}),
         }
         if record.exc_info:
             line["fault"] = self.formatException(record.exc_info)

@@ -1,4 +1,4 @@
-"""What the service lets itself be asked: sizes, counts, times. All else is refused in plain words."""
+"""What a request may cost: sizes, counts, times. All else is refused in plain words."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Bounds:
     wait: float = 0.005  # seconds that a picture waits for others to share its forward pass
 
 
-class Refused(OneglanceError):  # noqa: N818 - not a fault of ours: what a client is told
-    """A request that is not answered. ``status`` is HTTP's, ``retry`` seconds after which to try again."""
+class Refused(OneglanceError):  # noqa: N818 - not a fault of ours: what a client reads
+    """A request that is refused. ``status`` is that of HTTP, ``retry`` seconds after which to try again."""
 
     def __init__(self, status: int, what: str, hint: str = "", *, location: str = "", retry: int = 0) -> None:
         super().__init__(what, location=location, hint=hint)
@@ -37,7 +37,7 @@ def busy(what: str, retry: float = 1) -> Refused:
     return Refused(503, what, "try again later", retry=max(1, round(retry)))
 
 
-class Room:
+class ByteBudget:
     """Bytes that all requests together may hold."""
 
     def __init__(self, most: float) -> None:
@@ -46,7 +46,7 @@ class Room:
     def take(self, size: int) -> None:
         """
         Raises:
-            Refused: the room is full.
+            Refused: the budget is spent.
         """
         if self.used + size > self.most:
             raise busy("the service holds as many pictures as fit into its memory")
@@ -59,16 +59,16 @@ class Room:
 
 @asynccontextmanager
 async def body_of(
-    stream: AsyncIterator[bytes], headers: Mapping[str, str], bounds: Bounds, room: Room
+    stream: AsyncIterator[bytes], headers: Mapping[str, str], bounds: Bounds, budget: ByteBudget
 ) -> AsyncIterator[bytes]:
-    """The body of a request; its bytes count in ``room`` until the block ends.
+    """The body of a request; its bytes count in ``budget`` until the block ends.
 
     Raises:
-        Refused: it is larger than allowed, packed, or there is no room.
+        Refused: it is larger than allowed, compressed, or the budget is spent.
     """
     most = int(bounds.megabytes * 1e6)
     if headers.get("content-encoding", "identity") != "identity":
-        raise Refused(415, "a packed body is not read", "send it without Content-Encoding")
+        raise Refused(415, "a compressed body is not read", "send it without Content-Encoding")
     if _declared(headers) > most:
         raise _too_large(bounds)
     body = bytearray()
@@ -76,11 +76,11 @@ async def body_of(
         async for chunk in stream:
             if len(body) + len(chunk) > most:
                 raise _too_large(bounds)
-            room.take(len(chunk))
+            budget.take(len(chunk))
             body += chunk
         yield bytes(body)
     finally:
-        room.give(len(body))
+        budget.give(len(body))
 
 
 def _declared(headers: Mapping[str, str]) -> int:

@@ -1,4 +1,4 @@
-"""What stands before every request: who may ask, how long it may take, what is counted and logged."""
+"""What every request passes first: who may ask, how long it may take, what is counted and logged."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DRAINED = 150_000_000  # bytes of a refused request that are read to its end
 LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 OPEN = frozenset(
     ("/", "/style.css", "/page.js", "/docs", "/health", "/openapi.json")
-)  # tell nothing of anybody
+)  # they hold nothing private
 HEADERS = {
     "content-security-policy": (
         "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; "
@@ -72,7 +72,7 @@ class Access:
             raise Refused(403, "pages of other sites may not ask")
 
 
-class Guard:
+class RequestMiddleware:
     """Wraps an ASGI application. Every refusal and every fault becomes JSON."""
 
     def __init__(
@@ -85,52 +85,52 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        talk = _Talk(receive, send)
+        exchange = _Exchange(receive, send)
         try:
             async with asyncio.timeout(self.seconds):
-                await self._answer(scope, talk)
+                await self._answer(scope, exchange)
         except TimeoutError:
-            if talk.status:  # half an answer is worse than none: the server closes the connection
+            if exchange.status:  # half an answer is worse than none: the server closes the connection
                 raise
             late = Refused(408, f"the request has not arrived whole within {self.seconds:g} seconds")
-            talk.deaf = True
+            exchange.ignores_rest = True
             slow = busy(f"there is no answer within {self.seconds:g} seconds", self.seconds)
-            await talk.refuse(slow if talk.whole else late)
+            await exchange.refuse(slow if exchange.arrived else late)
         finally:
             path = scope["path"] if scope["path"] in self.paths else "other"
-            seconds = time.perf_counter() - talk.began
-            self.metrics.request(path, talk.status, seconds)
-            # Neither names nor pictures: only what says how the service does.
-            told = {"method": scope["method"], "path": path, "status": talk.status}
-            log.info("request", extra={"told": {**told, "milliseconds": round(1000 * seconds, 1)}})
+            seconds = time.perf_counter() - exchange.began
+            self.metrics.request(path, exchange.status, seconds)
+            # Neither names nor pictures: only how the service does.
+            fields = {"method": scope["method"], "path": path, "status": exchange.status}
+            log.info("request", extra={"fields": {**fields, "milliseconds": round(1000 * seconds, 1)}})
 
-    async def _answer(self, scope: Message, talk: _Talk) -> None:
+    async def _answer(self, scope: Message, exchange: _Exchange) -> None:
         try:
             headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
             self.access.check(scope["path"], headers)
-            await self.app(scope, talk.receive, talk.send)
+            await self.app(scope, exchange.receive, exchange.send)
         except Refused as refused:
-            await talk.refuse(refused)
+            await exchange.refuse(refused)
         except ClientDisconnect:
             log.debug("client left")
-        except Exception:  # a fault of ours: told to the operator and to nobody else
+        except Exception:  # a fault of ours: for the log, and for nobody else
             log.exception("fault")
-            await talk.refuse(Refused(500, "the service has failed at this request", "its log says why"))
+            await exchange.refuse(Refused(500, "the service has failed at this request", "its log says why"))
 
 
-class _Talk:
+class _Exchange:
     """One request and its answer, as far as they have come."""
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self.began = time.perf_counter()
-        self.whole = False  # the request has arrived
-        self.deaf = False  # no more of it is read
+        self.arrived = False  # the whole request
+        self.ignores_rest = False  # no more of the request is read
         self.status = 0  # of the answer, once it has begun
         self._receive, self._send = receive, send
 
     async def receive(self) -> Message:
         message = await self._receive()
-        self.whole = self.whole or not message.get("more_body", False)
+        self.arrived = self.arrived or not message.get("more_body", False)
         return message
 
     async def send(self, message: Message) -> None:
@@ -138,7 +138,7 @@ class _Talk:
             await self._drain()
             self.status = message["status"]
             added = [(key.encode(), value.encode()) for key, value in HEADERS.items()]
-            if not self.whole:
+            if not self.arrived:
                 added.append((b"connection", b"close"))
             message = {**message, "headers": [*message.get("headers", ()), *added]}
         await self._send(message)
@@ -146,24 +146,24 @@ class _Talk:
     async def _drain(self) -> None:
         """Read what is still coming and throw it away: a client that still sends often loses the answer."""
         left = DRAINED
-        while left > 0 and not self.whole and not self.deaf:
+        while left > 0 and not self.arrived and not self.ignores_rest:
             left -= len((await self.receive()).get("body", b""))
 
     async def refuse(self, refused: Refused) -> None:
         if self.status:
             raise refused
-        body = json.dumps(told(refused), ensure_ascii=False).encode()
+        body = json.dumps(error_body(refused), ensure_ascii=False).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-        headers += [(key.encode(), value.encode()) for key, value in refusal_headers(refused).items()]
+        headers += [(key.encode(), value.encode()) for key, value in error_headers(refused).items()]
         await self.send({"type": "http.response.start", "status": refused.status, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})
 
 
-def told(refused: Refused) -> dict[str, str]:
+def error_body(refused: Refused) -> dict[str, str]:
     """The body of a refusal."""
     return {"error": str(refused)}
 
 
-def refusal_headers(refused: Refused) -> dict[str, str]:
+def error_headers(refused: Refused) -> dict[str, str]:
     """The headers of a refusal."""
     return {"retry-after": str(refused.retry)} if refused.retry else {}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,19 +21,20 @@ from oneglance.data.images.decode_pool import Decode, memory
 from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError
 from oneglance.inference.parallel_passes import threads, threads_of_each
-from oneglance.inference.predictor import Predictor
+from oneglance.inference.predictor import Predictor, open_predictor
+from oneglance.model import Model
 from oneglance.nn.allocator import keep_freed_memory
 from oneglance.parallel.process_pool import Job, ProcessPool
 from oneglance.progress import Screen
+from oneglance.serving.dynamic_batching import BATCH
 from oneglance.serving.limits import Bounds
 from oneglance.task import Task
 
-MOST = 16  # pictures of a forward pass
 MOST_PROCESSES = 8  # each holds a network and what runs it, some hundred megabytes
 MOST_ON_GPU = 2  # there it comes on top of that; one decodes while the other answers
 
 
-class Told(NamedTuple):
+class ServedAnswer(NamedTuple):
     """The answer to one picture."""
 
     text: str  # the row that ``predict`` gives, as JSON
@@ -41,55 +43,64 @@ class Told(NamedTuple):
     size: tuple[int, int] = (0, 0)  # width and height of the picture, upright
 
 
-class Contents(NamedTuple):
-    """What the processes have opened."""
+class ServedModel(NamedTuple):
+    """What the service needs to know of the network that its processes hold."""
 
     config: Config
     tasks: Mapping[str, Task]
     on_gpu: bool
 
 
-class Answering(Job[ImageRef, Told]):
+def open_model(path: Path, *, device: str) -> Model:
+    """The network for one process: one pass at a time, with the threads that this process may take."""
+    return Model(open_predictor(path, device=device, passes=1), str(path))
+
+
+class AnsweringJob(Job[ImageRef, ServedAnswer]):
     """What each process does."""
 
     does = "hold the network"
-    hint = "start fewer: --lanes 1"
-    predictor: Predictor
-    single: Predictor  # for a picture that comes alone
+    hint = "start fewer: --processes 1"
+    model: Model
+    for_single_images: Predictor
     decode: Decode
 
-    def __init__(self, opener: Callable[[], Predictor], limits: Limits, processors: int) -> None:
+    def __init__(self, opener: Callable[[], Model], limits: Limits, processors: int) -> None:
         self._opener, self._limits, self._processors = opener, limits, processors
 
-    def open(self, number: int) -> Contents:
-        """Open the network, and take a full pass: the memory that it needs is then not refused later."""
+    def open(self, number: int) -> ServedModel:
+        """Open the network, and make a full pass: the memory that it needs is then not refused later."""
         keep_freed_memory()
-        self.predictor = self.single = self._opener()
-        own = self.predictor.limits
+        self.model = self._opener()
+        predictor = self.for_single_images = self.model.predictor
+        own = predictor.limits
         limits = Limits(
             min(own.megapixels, self._limits.megapixels), min(own.megabytes, self._limits.megabytes)
         )
-        self.decode = Decode(self.predictor.fit, limits)
-        blank = Canvas(np.zeros(self.predictor.fit.shape, np.uint8), 1, 1)
-        self.together([("", blank)] * MOST, alone=False)
+        self.decode = Decode(predictor.fit, limits)
+        blank = Canvas(np.zeros(predictor.fit.shape, np.uint8), 1, 1)
+        self.together([("", blank)] * BATCH, alone=False)
         if number == 0:
-            self.single = self.predictor.for_single_images(self._processors)
-        return Contents(self.predictor.config, self.predictor.tasks, self.predictor.engine.on_gpu)
+            self.for_single_images = predictor.for_single_images(self._processors)
+        return ServedModel(predictor.config, predictor.tasks, predictor.engine.on_gpu)
 
     def one(self, picture: ImageRef) -> tuple[str, Canvas | PictureError]:
         """Its name, and the picture decoded."""
         return picture.name, self.decode(picture)
 
-    def together(self, found: Sequence[tuple[str, Canvas | PictureError]], alone: bool) -> list[Told]:
+    def together(
+        self, decoded: Sequence[tuple[str, Canvas | PictureError]], alone: bool
+    ) -> list[ServedAnswer]:
         """The answers, in one forward pass."""
-        names, items = zip(*found, strict=True)
-        predictor = self.single if alone else self.predictor
-        return [self._told(row) for row in predictor.answer(names, items)]
+        names, items = zip(*decoded, strict=True)
+        predictor = self.for_single_images if alone else self.model.predictor
+        return [served(row) for row in predictor.answer(names, items)]
 
-    def _told(self, row: Mapping[str, Any]) -> Told:
-        if "error" in row:
-            return Told(as_json(row), row["error"])
-        return Told(as_json(row), "", row.get("unknown", False), (row["width"], row["height"]))
+
+def served(row: Mapping[str, Any]) -> ServedAnswer:
+    """A row that the predictor gave, as it is sent."""
+    size = row.get("width", 0), row.get("height", 0)
+    return ServedAnswer(as_json(row), row.get("error", ""), row.get("unknown", False), size)
 
 
 class ModelPool:
@@ -106,15 +117,15 @@ class ModelPool:
 
     def __init__(
         self,
-        opener: Callable[[], Predictor],
+        opener: Callable[[], Model],
         bounds: Bounds,
         processes: int = 0,
         screen: Screen | None = None,
     ) -> None:
         count = processes or min(threads(), MOST_PROCESSES)
         limits = Limits(bounds.megapixels, bounds.megabytes)
-        self._workers: ProcessPool[ImageRef, Told] = ProcessPool(
-            Answering(opener, limits, threads()),
+        self._processes: ProcessPool[ImageRef, ServedAnswer] = ProcessPool(
+            AnsweringJob(opener, limits, threads()),
             died,
             count,
             memory=memory(limits),
@@ -123,8 +134,8 @@ class ModelPool:
         )
         screen = screen or Screen()
         try:
-            # The first of them says what it has opened.
-            self.contents: Contents = self._workers.start(
+            # The first of them reports what it has opened.
+            self.model: ServedModel = self._processes.start(
                 lambda done: screen.progress(done, self.count, "opening the network"),
                 lambda opened: MOST_ON_GPU if opened.on_gpu and not processes else count,
             )
@@ -137,24 +148,24 @@ class ModelPool:
     @property
     def count(self) -> int:
         """How many processes there are."""
-        return self._workers.count
+        return self._processes.count
 
-    def answer(self, pictures: Sequence[ImageRef], alone: bool = False) -> Future[list[Told]]:
+    def answer(self, pictures: Sequence[ImageRef], alone: bool = False) -> Future[list[ServedAnswer]]:
         """The answers to a few pictures, from whichever process is free first.
 
         Args:
             alone: there are no others just now: their pass may take all processors.
         """
-        return self._workers.submit(pictures, alone)
+        return self._processes.submit(pictures, alone)
 
     def close(self) -> None:
         """End the processes at once."""
-        self._workers.close()
+        self._processes.close()
 
 
-def died(picture: ImageRef, what: str) -> Told:
+def died(picture: ImageRef, what: str) -> ServedAnswer:
     """The answer to a picture that took its process along."""
-    return Told(as_json({"image": picture.name, "error": what}), what)
+    return served({"image": picture.name, "error": what})
 
 
 def as_json(value: Any) -> str:

@@ -4,37 +4,21 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from oneglance.data.images.memory_image import EncodedImage
 from oneglance.data.images.references import shown
-from oneglance.data.record import ImageRef
 from oneglance.serving.limits import Refused
 from oneglance.serving.multipart import boundary_of, parts
 
-NAME = 200  # characters of a name that are told
-MARKS = 20_000  # brackets, commas and colons of a JSON body, or the values it describes fill the memory
+LONGEST_NAME = 200  # characters of a name that are kept
+JSON_MARKS = 20_000  # brackets, commas and colons of a JSON body, or the values it describes fill the memory
 FORM = 'send files in a form, or JSON: {"pictures": [{"name": "a.jpg", "data": "<base64>"}]}'
 
 
-@dataclass(frozen=True, slots=True)
-class UploadedImage(ImageRef):
-    """A picture in memory."""
-
-    name: str = field(compare=False)
-    data: bytes
-
-    def load(self) -> bytes:
-        return self.data
-
-    def stamp(self) -> tuple[Any, ...]:
-        return (hashlib.sha256(self.data).hexdigest(),)
-
-
-def pictures_of(body: bytes, content_type: str, most: int) -> list[UploadedImage]:
+def pictures_of(body: bytes, content_type: str, most: int) -> list[EncodedImage]:
     """The pictures of a request, at least one.
 
     Raises:
@@ -42,14 +26,14 @@ def pictures_of(body: bytes, content_type: str, most: int) -> list[UploadedImage
     """
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        found = [_named(name, data) for name, data in parts(body, boundary_of(content_type), most)]
+        pictures = [_named(name, data) for name, data in parts(body, boundary_of(content_type), most)]
     elif kind == "application/json":
-        found = list(_from_json(json_of(body), most))
+        pictures = list(_from_json(json_of(body), most))
     else:
         raise Refused(415, f"a body of type {shown(kind[:100]) or 'unknown'} is not read", FORM)
-    if not found:
+    if not pictures:
         raise Refused(400, "no picture was sent", FORM)
-    return found
+    return pictures
 
 
 def json_of(body: bytes) -> Any:
@@ -58,7 +42,7 @@ def json_of(body: bytes) -> Any:
     Raises:
         Refused: it is no JSON.
     """
-    if sum(body.count(mark) for mark in b"[{,:") > MARKS:
+    if sum(body.count(mark) for mark in b"[{,:") > JSON_MARKS:
         raise Refused(413, "the JSON holds too many values", FORM)
     try:
         return json.loads(body, parse_constant=_no_constant)
@@ -66,7 +50,7 @@ def json_of(body: bytes) -> Any:
         raise Refused(400, "the body is not JSON") from None
 
 
-def picture_of(item: Any, location: str) -> UploadedImage:
+def picture_of(item: Any, location: str) -> EncodedImage:
     """``{"name": "a.jpg", "data": "<base64>"}``, the name left out if one likes.
 
     Raises:
@@ -84,7 +68,7 @@ def picture_of(item: Any, location: str) -> UploadedImage:
     return _named(item.get("name", ""), data)
 
 
-def _from_json(value: Any, most: int) -> Iterable[UploadedImage]:
+def _from_json(value: Any, most: int) -> Iterable[EncodedImage]:
     if not isinstance(value, dict) or set(value) != {"pictures"} or not isinstance(value["pictures"], list):
         raise Refused(422, "the JSON has another form", FORM)
     if len(value["pictures"]) > most:
@@ -93,8 +77,8 @@ def _from_json(value: Any, most: int) -> Iterable[UploadedImage]:
         yield picture_of(item, f"pictures[{number}]")
 
 
-def _named(name: str, data: bytes) -> UploadedImage:
-    return UploadedImage(shown(name[:NAME]), data)
+def _named(name: str, data: bytes) -> EncodedImage:
+    return EncodedImage(shown(name[:LONGEST_NAME]), data)
 
 
 def _no_constant(name: str) -> NoReturn:

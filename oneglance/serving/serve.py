@@ -22,7 +22,7 @@ def serve(
     api_key: str = "",
     device: str = "auto",
     wait: float = 5,
-    lanes: int = 0,
+    processes: int = 0,
     screen: Screen | None = None,
 ) -> None:
     """Answer over HTTP, with a page for people, until asked to stop (Ctrl-C or SIGTERM).
@@ -35,7 +35,7 @@ def serve(
         api_key: what programs must send as ``Authorization: Bearer``; "": nothing.
         device: auto, cpu, cuda or mps.
         wait: milliseconds that a picture waits for others to share its forward pass.
-        lanes: processes that decode and answer side by side, each with the whole network and its part of the
+        processes: how many decode and answer in parallel, each with the whole network and its share of the
             processors; 0: one per processor, at most 8, which answers most pictures, or at most 2 on a GPU;
             1: all processors for each pass, if a large network is asked rarely, or memory is scarce.
 
@@ -46,37 +46,42 @@ def serve(
     # OpenMP reads it when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     with needs_extra("serve", "serve"):
-        from oneglance.inference.predictor import open_predictor
         from oneglance.nn.allocator import keep_freed_memory
         from oneglance.serving.app import Settings, build_app
-        from oneglance.serving.http_server import is_loopback, listening, log_to_stderr, server, until_stopped
+        from oneglance.serving.http_server import (
+            is_loopback,
+            log_to_stderr,
+            open_socket,
+            server,
+            until_stopped,
+        )
         from oneglance.serving.middleware import Access
-        from oneglance.serving.model_pool import ModelPool
+        from oneglance.serving.model_pool import ModelPool, open_model
 
     if not api_key.isascii() or not api_key.isprintable() or " " in api_key:
         raise ConfigError(
             "a key is letters, digits and signs without spaces", hint="choose another --api-key"
         )
     screen = screen or default_screen()
-    place = Path(run)
+    path = Path(run)
     loopback = is_loopback(host)
     settings = Settings(
-        name=place.name,
+        name=path.name,
         access=Access(api_key, loopback),
         bounds=Bounds(wait=wait / 1000),
         corrections=Path(corrections) if corrections else None,
     )
-    opener = partial(open_predictor, place, device=device, passes=1)
+    opener = partial(open_model, path, device=device)
     keep_freed_memory()
-    with listening(host, port) as door, ExitStack() as ends:
+    with open_socket(host, port) as listener, ExitStack() as ends:
         with needs_extra("train", "serving a run folder"):
-            crew = ModelPool(opener, settings.bounds, lanes, screen)
-        ends.callback(crew.close)
-        app = build_app(crew, settings)
-        shown = f"[{host}]" if ":" in host else host
-        screen.say(f"open http://{shown}:{door.getsockname()[1]}/ in a browser; Ctrl-C stops")
+            pool = ModelPool(opener, settings.bounds, processes, screen)
+        ends.callback(pool.close)
+        app = build_app(pool, settings)
+        address = f"[{host}]" if ":" in host else host
+        screen.say(f"open http://{address}:{listener.getsockname()[1]}/ in a browser; Ctrl-C stops")
         if not loopback and not api_key:
             screen.say("everybody who reaches this machine may ask: give --api-key to change that")
         log_to_stderr()
-        until_stopped(server(app, settings.bounds), door)
+        until_stopped(server(app, settings.bounds), listener)
     screen.say("stopped")

@@ -20,11 +20,11 @@ from support.service import Running, picture, running
 from support.user import trained  # noqa: F401
 
 import oneglance
-from oneglance.inference.predictor import open_predictor
 from oneglance.progress import Screen
 from oneglance.serving.app import Settings
 from oneglance.serving.limits import Bounds
 from oneglance.serving.middleware import Access
+from oneglance.serving.model_pool import open_model
 
 RED, BLUE = picture("red"), picture("blue", (30, 90), "JPEG")
 
@@ -137,7 +137,7 @@ def test_the_log_knows_no_names_and_no_pictures(service: Running, caplog: pytest
         service.ask("/secret?secret=1")
         lines: list[dict[str, object]] = []
         while not any(line["path"] == "other" for line in lines):  # written after the answer
-            lines = [record.__dict__["told"] for record in caplog.records if hasattr(record, "told")]
+            lines = [record.__dict__["fields"] for record in caplog.records if hasattr(record, "fields")]
     assert {"method", "path", "status", "milliseconds"} == set(lines[-1])
     assert lines[-1]["status"] == 404
     assert "secret" not in caplog.text + json.dumps(lines)
@@ -237,8 +237,8 @@ def test_it_says_what_predict_says(trained: Path, tmp_path: Path, file: str) -> 
         oneglance.export(place, out=tmp_path / "model.onnx", screen=Screen())
         place = tmp_path / "model.onnx"
     pictures = sorted((trained / "scenes" / "images").iterdir())[:5]
-    said = oneglance.predict(place, pictures, device="cpu", screen=Screen())
-    with running(opener=partial(open_predictor, place, device="cpu", passes=1)) as service:
+    said = oneglance.predict(place, pictures, device="cpu", screen=Screen()).to_dict()
+    with running(opener=partial(open_model, place, device="cpu")) as service:
         served = service.predict(*((str(path), path.read_bytes()) for path in pictures)).json["pictures"]
     assert [row.pop("image") for row in served]
     assert [row.pop("image") for row in said]

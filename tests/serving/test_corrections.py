@@ -14,6 +14,7 @@ from support.service import painted, picture, running
 from support.user import CONFIG, home, trained  # noqa: F401
 
 import oneglance
+from oneglance.data.images.memory_image import EncodedImage
 from oneglance.data.record import Record
 from oneglance.data.source import open_source
 from oneglance.errors import ConfigError, RunError
@@ -22,9 +23,8 @@ from oneglance.run_folder import RunFolder
 from oneglance.serving.app import Settings
 from oneglance.serving.corrections import Corrections
 from oneglance.serving.limits import Refused
-from oneglance.serving.request_body import UploadedImage
 
-RED, BLUE = UploadedImage("../a.png", picture("red")), UploadedImage("b.jpg", picture("blue", kind="JPEG"))
+RED, BLUE = EncodedImage("../a.png", picture("red")), EncodedImage("b.jpg", picture("blue", kind="JPEG"))
 BUTTON = {"box": [1, 2, 30, 40.5], "label": "button", "attributes": {"colour": {"value": "red"}}}
 
 
@@ -40,7 +40,7 @@ def read(path: Path) -> dict[str, Any]:
     return {Path(record.image.path).name[:6]: record.answers for record in records}
 
 
-def short(picture: UploadedImage) -> str:
+def short(picture: EncodedImage) -> str:
     return picture.stamp()[0][:6]
 
 
@@ -134,7 +134,7 @@ def test_a_network_trains_on_them(home: Path) -> None:
     kept = Corrections(home / "more.csv", folder.tasks(folder.config()))
     names = [
         kept.keep(
-            UploadedImage("x.png", picture((shade, 0, 0))),
+            EncodedImage("x.png", picture((shade, 0, 0))),
             64,
             48,
             {"digit": {"value": "3"}, "shapes": {"values": []}, "covered": {"value": 7.5}},

@@ -16,15 +16,15 @@ from support.service import form, picture
 import oneglance
 from oneglance.errors import ConfigError, MissingExtraError, OneglanceError
 from oneglance.progress import Screen
-from oneglance.serving.http_server import JsonLines, is_loopback, listening
+from oneglance.serving.http_server import JsonLines, is_loopback, open_socket
 
 # The painted network in a process of its own.
 SERVED = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from support.service import opened
-import oneglance, oneglance.inference.predictor as predictor
-predictor.open_predictor = opened
+import oneglance, oneglance.serving.model_pool as model_pool
+model_pool.open_model = opened
 oneglance.serve("painted", port=0)
 """
 
@@ -60,11 +60,12 @@ def test_what_cannot_be_served_is_told(tmp_path: Path) -> None:
 
 
 def test_a_missing_package_is_named_with_its_cure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("oneglance.serving.app", "oneglance.serving.middleware", "oneglance.serving.http_server"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    monkeypatch.setitem(sys.modules, "fastapi", None)
+    for name in list(sys.modules):
+        if name.startswith(("oneglance.serving.", "starlette.")) and name != "oneglance.serving.serve":
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "starlette", None)
     with pytest.raises(
-        MissingExtraError, match=r'needs the package fastapi — pip install "oneglance\[serve\]"'
+        MissingExtraError, match=r'needs the package starlette — pip install "oneglance\[serve\]"'
     ):
         oneglance.serve(tmp_path, screen=Screen())
 
@@ -74,9 +75,9 @@ def test_an_address_in_use_is_told() -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         with pytest.raises(OneglanceError, match=r"cannot be listened at .* name another with --port"):
-            listening("127.0.0.1", other.getsockname()[1])
+            open_socket("127.0.0.1", other.getsockname()[1])
     with pytest.raises(OneglanceError, match="cannot be listened at"):
-        listening("192.0.2.1", 0)  # no address of any machine
+        open_socket("192.0.2.1", 0)  # no address of any machine
 
 
 @pytest.mark.parametrize(

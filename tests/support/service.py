@@ -26,8 +26,9 @@ from oneglance.data.record import Box, BoxAnnotations
 from oneglance.inference.engine import Engine, EngineOutput
 from oneglance.inference.novelty import Novelty
 from oneglance.inference.predictor import Predictor
+from oneglance.model import Model
 from oneglance.serving.app import Settings, build_app
-from oneglance.serving.http_server import listening, server
+from oneglance.serving.http_server import open_socket, server
 from oneglance.serving.model_pool import ModelPool
 from oneglance.task import build_tasks
 
@@ -99,8 +100,8 @@ class Strings:
         return [int(line) for line in (self._folder / "batches").read_text().split()]
 
 
-def painted(strings: Path | None = None) -> Predictor:
-    """A predictor with that engine."""
+def painted(strings: Path | None = None) -> Model:
+    """A network with that engine."""
     config = configuration.parse(CONFIG, base=Path())
     tasks = build_tasks(config.tasks)
     tasks["kind"].fit_target(["hat", "shirt", "<b>shoe</b>"])
@@ -113,11 +114,11 @@ def painted(strings: Path | None = None) -> Predictor:
         ]
     )
     familiar = np.tile(np.float32([[1, 0]]), (500, 1))
-    return Predictor(Painted(strings), tasks, config, Novelty.learned(familiar, familiar))
+    return Model(Predictor(Painted(strings), tasks, config, Novelty.learned(familiar, familiar)))
 
 
-def opened(path: Path, *, device: str, passes: int) -> Predictor:
-    """In place of ``open_predictor``."""
+def opened(path: Path, *, device: str) -> Model:
+    """In place of ``open_model``."""
     return painted()
 
 
@@ -186,20 +187,20 @@ class Running:
 @contextmanager
 def running(
     settings: Settings = Settings(),  # noqa: B008
-    opener: Callable[[], Predictor] | None = None,
-    lanes: int = 2,
+    opener: Callable[[], Model] | None = None,
+    processes: int = 2,
 ) -> Iterator[Running]:
     """A service on a free port of this machine."""
-    with TemporaryDirectory() as folder, listening("127.0.0.1", 0) as door:
-        crew = ModelPool(opener or partial(painted, Path(folder)), settings.bounds, lanes)
-        service = server(build_app(crew, settings), settings.bounds)
-        thread = threading.Thread(target=service.run, kwargs={"sockets": [door]}, daemon=True)
+    with TemporaryDirectory() as folder, open_socket("127.0.0.1", 0) as listener:
+        pool = ModelPool(opener or partial(painted, Path(folder)), settings.bounds, processes)
+        service = server(build_app(pool, settings), settings.bounds)
+        thread = threading.Thread(target=service.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         while not service.started:
             assert thread.is_alive(), "the service does not start"
             time.sleep(0.01)
         try:
-            yield Running(door.getsockname()[1], Strings(Path(folder)))
+            yield Running(listener.getsockname()[1], Strings(Path(folder)))
         finally:
             service.should_exit = True
             thread.join(60)
