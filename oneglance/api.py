@@ -500,7 +500,7 @@ def convert(
         found, wrong = read(path, {"path": str(path), "format": format, **start}, Path.cwd())
         records += found
         problems += wrong
-    records, contradictions = conversion.joined(records)
+    records, contradictions = conversion.merged(records)
     problems += contradictions
     refuse(problems)
     with closing(screen):

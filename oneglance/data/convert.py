@@ -1,4 +1,4 @@
-"""A data set written anew in another format, and what that format cannot say."""
+"""A data set written in another format, and a list of what that format cannot hold."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def convert(
     """Write ``records`` as a data set of the format ``to``, such that reading it gives the same again.
 
     Args:
-        records: as a source or ``gather`` gives them; a field that holds a ``Seen`` is the boxes.
+        records: as a source or ``collect`` gives them; the field that holds ``BoxAnnotations`` is the boxes.
         to: a file of ``writers/``: "coco", "voc", "yolo", "table".
         out: a folder that is not there or empty.
         copy: also write the pictures. Else they are named by their whole paths, where the format can do
             so; YOLO cannot, nor can a picture in an archive or array be named: such are written all the same.
 
     Returns:
-        What was left out: what the format cannot say, each kind once, and pictures that cannot be read.
+        What was left out: answers that the format cannot hold, each kind once, and unreadable pictures.
 
     Raises:
         ConfigError: there is no such format.
@@ -74,11 +74,11 @@ def convert(
         else:
             writer.add(item)
     writer.finish()
-    return [*problems, *writer.told.problems()]
+    return [*problems, *writer.counter.problems()]
 
 
 def refuse_target(to: str, out: Path) -> None:
-    """What can be known to be wrong before anything is read. See ``convert``."""
+    """Raise what can be wrong before anything is read. See ``convert``."""
     if to not in targets():
         raise ConfigError(f'no format "{to}" can be written.{nearest(to, targets())}')
     if out.is_dir() and any(out.iterdir()):
@@ -86,7 +86,7 @@ def refuse_target(to: str, out: Path) -> None:
 
 
 def refuse_format(name: str) -> None:
-    """A format to read that there is not; "" is the one found by looking.
+    """Refuse an unknown format to read; "" is the one that is recognised.
 
     Raises:
         ConfigError: there is no such format.
@@ -95,14 +95,14 @@ def refuse_format(name: str) -> None:
         raise ConfigError(f'no format "{name}" can be read.{nearest(name, formats())}')
 
 
-def joined(records: Iterable[Record]) -> tuple[list[Record], list[Problem]]:
-    """Every picture once, with all that was said of it by field, and a Problem for each contradiction."""
-    found: list[Record] = []
+def merged(records: Iterable[Record]) -> tuple[list[Record], list[Problem]]:
+    """Every picture once, with the answers of all its records, and a Problem for each contradiction."""
+    pictures: list[Record] = []
     problems: list[Problem] = []
-    merger = RecordMerger(found, problems, _merge)
+    merger = RecordMerger(pictures, problems, _merge)
     for record in records:
-        merger.add(record, _without_part(record).answers)
-    return found, problems
+        merger.add(record, _without_split_field(record).answers)
+    return pictures, problems
 
 
 def _merge(name: str, first: Any, second: Any) -> Any:
@@ -111,22 +111,22 @@ def _merge(name: str, first: Any, second: Any) -> Any:
     return merge_same(name, first, second)
 
 
-def _without_part(record: Record) -> Record:
-    """``record`` without the field that says its part again, for each format has its own words for it."""
-    said = SPLIT_NAMES.get(str(record.answers.get("split", "")).strip().lower())
-    if not record.split or said != record.split:
+def _without_split_field(record: Record) -> Record:
+    """``record`` without the field that repeats its split, for each format has its own words for it."""
+    split = SPLIT_NAMES.get(str(record.answers.get("split", "")).strip().lower())
+    if not record.split or split != record.split:
         return record
     return replace(record, answers={f: value for f, value in record.answers.items() if f != "split"})
 
 
 def _labels(records: Sequence[Record]) -> list[str]:
-    found: set[str] = set()
+    labels: set[str] = set()
     for record in records:
-        seen = _boxes(record)[1]
-        if seen is not None:
-            found.update(box.label for box in seen.boxes)
-            found |= seen.queried or frozenset()
-    return sorted(found - {""})
+        annotations = _boxes(record)[1]
+        if annotations is not None:
+            labels.update(box.label for box in annotations.boxes)
+            labels |= annotations.queried or frozenset()
+    return sorted(labels - {""})
 
 
 def _boxes(record: Record) -> tuple[str, BoxAnnotations | None]:
@@ -139,7 +139,7 @@ def _boxes(record: Record) -> tuple[str, BoxAnnotations | None]:
 
 
 def _item(record: Record, writer: Writer, names: _Names, copy: bool) -> Item | Problem:
-    """``record`` as it is to be written, its picture written already."""
+    """``record`` as it is to be written; its picture is written here."""
     image, head = record.image, header(record.image)
     own: str | None = image.path if isinstance(image, FileImage) else None
     content = b""
@@ -152,15 +152,15 @@ def _item(record: Record, writer: Writer, names: _Names, copy: bool) -> Item | P
         return _unreadable(image, "is damaged or no picture")
     name = names.new(image.name, content)
     if own is None:
-        place = writer.out / writer.place(name, record.split)
-        make_folder(place.parent)
-        write_bytes(place, content)
-    boxes, seen = _boxes(record)
-    fields = {field: value for field, value in _without_part(record).answers.items() if field != boxes}
+        path = writer.out / writer.image_path(name, record.split)
+        make_folder(path.parent)
+        write_bytes(path, content)
+    boxes, annotations = _boxes(record)
+    fields = {field: value for field, value in _without_split_field(record).answers.items() if field != boxes}
     if fields.pop("split", None) is not None:
-        writer.cannot_say('a field "split" that is no part', record.location)
+        writer.unsupported('a field "split" that is no split', record.location)
     size = head.upright if head else None
-    return Item(record.location, name, own or name, size, seen, fields, record.split)
+    return Item(record.location, name, own or name, size, annotations, fields, record.split)
 
 
 def _unreadable(image: ImageRef, what: str) -> Problem:
@@ -184,10 +184,10 @@ class _Names:
 
     def new(self, name: str, content: bytes) -> str:
         """A name like ``name`` for a picture that begins with ``content``."""
-        parts = [_allowed(part) for part in name.replace("\\", "/").split("/")]
-        while len(parts) > 1 and parts[0] in ("", "images", "JPEGImages"):
-            del parts[0]
-        path = "/".join(filter(None, parts)) or "picture"
+        names = [_allowed(one) for one in name.replace("\\", "/").split("/")]
+        while len(names) > 1 and names[0] in ("", "images", "JPEGImages"):
+            del names[0]
+        path = "/".join(filter(None, names)) or "picture"
         ending = next((end for start, end in BEGINNINGS.items() if content.startswith(start)), ".jpg")
         if is_picture(path):
             path, dot, end = path.rpartition(".")
@@ -202,6 +202,7 @@ class _Names:
         return stem + ending
 
 
-def _allowed(part: str) -> str:
-    plain_part = UNUSUAL.sub("_", part).strip()[-100:].strip(" .") if part not in (".", "..") else ""
-    return f"_{plain_part}" if part.startswith(".") and plain_part else plain_part
+def _allowed(name: str) -> str:
+    """The name of one file or folder, without characters that some system refuses."""
+    allowed = UNUSUAL.sub("_", name).strip()[-100:].strip(" .") if name not in (".", "..") else ""
+    return f"_{allowed}" if name.startswith(".") and allowed else allowed

@@ -1,4 +1,4 @@
-"""A picture, where it lies, and what people said of it."""
+"""One picture and its answers: the values that everything in ``data`` passes on."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 
 
 class ImageRef(ABC):
-    """Where one picture lies. Members are small frozen values: they travel to other processes, and two
-    refs are equal when they name the same picture.
+    """A reference to one picture. Members are small frozen values: they travel to other processes, and two
+    references are equal when they name the same picture.
     """
 
     __slots__ = ()
@@ -32,7 +32,8 @@ class ImageRef(ABC):
 
     @abstractmethod
     def stamp(self) -> tuple[Any, ...]:
-        """Changes whenever the picture may have changed: path, size, modification time, place inside.
+        """Changes whenever the picture may have changed: path, size, modification time, position inside a
+        file.
         Cheap: nothing of the picture is read.
 
         Raises:
@@ -42,18 +43,18 @@ class ImageRef(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One picture and what people said of it.
+    """One picture and its answers.
 
-    ``answers`` holds what was said, by field of the source at first and by task after ``gather``;
-    a missing name: nobody looked.
+    ``answers`` holds raw values by field of the source at first, and typed answers by task after
+    ``merging.collect``; a missing name: the picture was not annotated for it.
     """
 
     location: str  # "labels.csv:17", for every message about it
     image: ImageRef
     answers: Mapping[str, Any] = field(default_factory=dict)
-    group: str = ""  # pictures of one group never part at the split
-    split: str = ""  # "train", "validation", "test", or "" where the source does not say
-    source: str = ""  # which source said so
+    group: str = ""  # pictures of one group are never separated by the split
+    split: str = ""  # "train", "validation", "test", or "" where the source names none
+    source: str = ""  # the title of the source
 
 
 SPLIT_NAMES = {
@@ -76,16 +77,14 @@ class Box:
     y0: float  # upper edge
     x1: float  # right edge, outside the last pixel
     y1: float
-    label: str  # its class; "" where nobody said
-    attributes: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # what was said of it; a missing name: nobody looked
-    ignore: bool = False  # a crowd, or too difficult to count: neither found nor missed there
+    label: str  # its class; "" where it is unknown
+    attributes: Mapping[str, Any] = field(default_factory=dict)  # its answers; a missing name: unknown
+    ignore: bool = False  # a crowd, or too difficult to count: predictions there are neither right nor wrong
 
 
 @dataclass(frozen=True, slots=True)
 class BoxAnnotations:
-    """Everything of some classes that somebody saw in one picture; no box: looked and found nothing."""
+    """Every object of the queried classes in one picture; no box: there is none."""
 
     boxes: tuple[Box, ...]
-    queried: frozenset[str] | None = None  # the classes looked for; None: all that the source knows
+    queried: frozenset[str] | None = None  # the classes looked for; None: all of the source

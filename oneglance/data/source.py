@@ -1,4 +1,4 @@
-"""The contract of a source: a place on disk that becomes Records. One file of ``sources/`` is one format."""
+"""The contract of a source: files on disk that become Records. One file of ``sources/`` is one format."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from oneglance.data.record import SPLIT_NAMES, ImageRef, Record
 from oneglance.errors import ConfigError, Problem, nearest
 from oneglance.members import MemberKind, find_member, member_names
 
-Found = tuple[str, ImageRef, Mapping[str, Any]]  # where, image, answers by field
+Entry = tuple[str, ImageRef, Mapping[str, Any]]  # (location, image, raw values by field)
 
-STRANGE_WORDS = 20  # unknown words of a split column that are told apart
+STRANGE_WORDS = 20  # unknown words of a split column that are reported one by one
 
 
 class Source(Table, ABC):
@@ -30,7 +30,7 @@ class Source(Table, ABC):
     # Where relative picture names start: a folder, a zip or a tar; default: beside the file, or `images`
     # there
     images: Path | None = None
-    # The field whose equal values never part at the split: all views of one item, all pictures of one patient
+    # The field whose equal values go to the same split: all views of one item, all pictures of one patient
     group: str = ""
     # The field that says train, validation or test, where there is one; it wins over `[split]`. `""`: that
     # field, or folders named train, val and test, mean something else
@@ -50,12 +50,12 @@ class Source(Table, ABC):
         """Whether ``path`` looks like this format. Cheap: names and first bytes only."""
 
     @abstractmethod
-    def found(self) -> Iterator[Found | Problem]:
-        """Every picture, where it was named, and its answers by field name; and a Problem for whatever could
-        not be used.
+    def entries(self) -> Iterator[Entry | Problem]:
+        """Every picture with the location that names it and its raw values by field; a Problem for each entry
+        that cannot be used.
 
-        Answers are as the source has them: text from a table's cell, a list or number where the format
-        knows such; an empty cell is left out.
+        Raw values are as the source has them: text of a table's cell, a list or number where the format
+        has such; an empty cell is left out.
         """
 
     @property
@@ -63,26 +63,28 @@ class Source(Table, ABC):
         return self.name or self.path.name
 
     def read(self) -> Iterator[Record | Problem]:
-        """What was found, with group and split read out of the answers, where they also stay.
+        """The entries as Records, with group and split taken from the raw values, where they also stay.
 
         A split word or a group field that means nothing is fatal, since a picture might train that was
-        to test; each is told once, at the end. So is a source without any picture.
+        meant for testing; each is reported once, at the end. So is a source without any picture.
         """
-        title, group, split, words = self.title, self.group, self.split, _SplitWords(self.split)
+        title, group, split, split_words = self.title, self.group, self.split, _SplitWords(self.split)
         fields: Mapping[str, Any] | None = None  # of the last picture
         ungrouped = bool(group)
-        for item in self.found():
+        for item in self.entries():
             if isinstance(item, Problem):
                 yield item
                 continue
             location, image, fields = item
-            named = fields.get(group) if group else None
-            if named is not None:
+            group_value = fields.get(group) if group else None
+            if group_value is not None:
                 ungrouped = False
             word = fields.get(split)
-            part = "" if word is None else words.part(word, location)
-            yield Record(location, image, fields, "" if named is None else str(named), part, title)
-        yield from words.problems()
+            split_name = "" if word is None else split_words.split(word, location)
+            yield Record(
+                location, image, fields, "" if group_value is None else str(group_value), split_name, title
+            )
+        yield from split_words.problems()
         if fields is None:
             yield Problem(
                 title, "holds no pictures", "put some into it, or give another path", kind="empty source"
@@ -99,16 +101,16 @@ class _SplitWords:
         self._field = field
         self._strange: dict[str, tuple[int, str]] = {}  # word -> how often, where first
 
-    def part(self, word: Any, location: str) -> str:
+    def split(self, word: Any, location: str) -> str:
         """``train``, ``validation`` or ``test``; "" for a strange word."""
         plain = word if type(word) is str and word in SPLIT_NAMES else str(word).strip().lower()
-        part = SPLIT_NAMES.get(plain, "")
-        if not part:
+        split = SPLIT_NAMES.get(plain, "")
+        if not split:
             if plain not in self._strange and len(self._strange) >= STRANGE_WORDS:
                 plain = "…"
             count, first = self._strange.get(plain, (0, location))
             self._strange[plain] = (count + 1, first)
-        return part
+        return split
 
     def problems(self) -> Iterator[Problem]:
         for word, (count, first) in self._strange.items():

@@ -8,25 +8,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from oneglance.data.parsing.problem_counter import Tally
+from oneglance.data.parsing.problem_counter import ProblemCounter
 from oneglance.data.parsing.quoting import quoted
 from oneglance.data.record import Box, BoxAnnotations
 from oneglance.members import MemberKind, find_member, member_names
 
-VAL = {"train": "train", "validation": "val", "test": "test"}  # how most formats call the parts
+VAL = {"train": "train", "validation": "val", "test": "test"}  # how most formats call the splits
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One picture and what is to be written of it."""
+    """One picture and its answers, as they are to be written."""
 
     location: str  # for messages
     name: str  # of the picture in the new data set: a path of plain characters, its stem used only once
     image: str  # how the new data set finds it: ``name``, or the whole path of one that is not copied
     size: tuple[int, int] | None  # width and height of the upright picture
-    seen: BoxAnnotations | None  # its boxes; None: nobody looked
+    annotations: BoxAnnotations | None  # its boxes; None: it was not annotated with boxes
     fields: Mapping[str, Any]  # all other answers
-    part: str  # "train", "validation", "test" or ""
+    split: str  # "train", "validation", "test" or ""
 
     @property
     def stem(self) -> str:
@@ -35,22 +35,22 @@ class Item:
 
 
 class Writer(ABC):
-    """Takes one picture after the other. What the format cannot say is counted in ``told``.
+    """Takes one picture after the other. What the format cannot hold is counted by ``counter``.
 
     Args:
         out: an empty folder.
-        labels: every class that any box has or anybody looked for, sorted.
+        labels: every class of any box and every queried class, sorted.
     """
 
-    needs_pictures: ClassVar[bool] = False  # boxes are found by the place of the picture
+    needs_pictures: ClassVar[bool] = False  # the paths of the label files follow from those of the pictures
 
     def __init__(self, out: Path, labels: Sequence[str]) -> None:
-        self.out, self.labels, self.told = out, labels, Tally()
-        self._every = frozenset(labels)
+        self.out, self.labels, self.counter = out, labels, ProblemCounter()
+        self._classes = frozenset(labels)
 
     @abstractmethod
-    def place(self, name: str, part: str) -> str:
-        """Where a picture lies in ``out``."""
+    def image_path(self, name: str, split: str) -> str:
+        """The path of a picture in ``out``."""
 
     @abstractmethod
     def add(self, item: Item) -> None:
@@ -60,25 +60,26 @@ class Writer(ABC):
     def finish(self) -> None:
         """Write what can only be written after the last one."""
 
-    def cannot_say(self, what: str, location: str, effect: str = "it is left out") -> None:
-        """Count one more thing that the format has no words for."""
-        self.told.note(f"cannot say {what}", location, f"{what} cannot be said in this format", effect)
+    def unsupported(self, what: str, location: str, effect: str = "it is left out") -> None:
+        """Count one more thing that the format cannot hold."""
+        self.counter.add(f"cannot say {what}", location, f"{what} cannot be said in this format", effect)
 
     def without_fields(self, item: Item) -> None:
-        """For a format that knows nothing but boxes."""
+        """For a format that holds nothing but boxes."""
         for name in item.fields:
-            self.cannot_say(f"the field {quoted(name)}", item.location)
+            self.unsupported(f"the field {quoted(name)}", item.location)
 
-    def without_asked(self, item: Item) -> None:
-        """For a format that cannot say which classes somebody looked for."""
-        if item.seen and item.seen.queried is not None and item.seen.queried != self._every:
+    def without_queried(self, item: Item) -> None:
+        """For a format that cannot hold the queried classes."""
+        annotations = item.annotations
+        if annotations and annotations.queried is not None and annotations.queried != self._classes:
             effect = "it reads as if all classes had been looked for"
-            self.cannot_say("that only some classes were looked for", item.location, effect)
+            self.unsupported("that only some classes were looked for", item.location, effect)
 
-    def labelled(self, box: Box, item: Item) -> bool:
+    def has_class(self, box: Box, item: Item) -> bool:
         """Whether a box has a class, for a format that has no boxes without."""
         if not box.label:
-            self.cannot_say("a box without a class", item.location)
+            self.unsupported("a box without a class", item.location)
         return bool(box.label)
 
 

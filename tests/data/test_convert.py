@@ -230,7 +230,7 @@ def test_unknown_becomes_empty_only_where_it_is_told(tmp_path: Path, shelf: Path
     records = [*one(shelf, Box(1, 2, 30, 40, "cat")), Record("r", picture(shelf, 2), {})]
     problems = told(convert(records, "yolo", tmp_path / "yolo"))
     assert [what.partition(" cannot")[0] for what in problems] == [
-        "a picture of no part",
+        "a picture of no split",
         "a picture whose boxes nobody looked for",
     ]
     assert told(convert(records, "coco", tmp_path / "coco")) == []

@@ -26,14 +26,14 @@ def read(path: Path, **keys: Any) -> tuple[list[Record], list[Problem]]:
     return [i for i in items if isinstance(i, Record)], [i for i in items if isinstance(i, Problem)]
 
 
-def seen(record: Record) -> BoxAnnotations:
+def annotations_of(record: Record) -> BoxAnnotations:
     found = record.answers["objects"]
     assert isinstance(found, BoxAnnotations)
     return found
 
 
 def boxes(record: Record) -> tuple[Box, ...]:
-    return seen(record).boxes
+    return annotations_of(record).boxes
 
 
 def corners(record: Record) -> list[tuple[float, ...]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from oneglance.data.merging.merge_answers import merge_same
 from oneglance.data.record import ImageRef, Record
-from oneglance.data.source import Found, Source
+from oneglance.data.source import Entry, Source
 from oneglance.errors import DataError, InvalidAnswer, Problem
 
 
@@ -36,7 +36,7 @@ class Said(Source):
     def recognises(cls, path: Path) -> bool:
         return False
 
-    def found(self) -> Iterator[Found | Problem]:
+    def entries(self) -> Iterator[Entry | Problem]:
         raise AssertionError("its items are records already")
 
     def read(self) -> Iterator[Record | Problem]:

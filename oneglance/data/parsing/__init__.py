@@ -1,1 +1,1 @@
-"""Parts of formats: what several sources read with."""
+"""Readers that several sources share: text, tables, JSON and XML, boxes, names of pictures."""

@@ -1,4 +1,4 @@
-"""COCO's run-length masks, of which only the bounds are asked for."""
+"""The bounds of COCO's run-length masks."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from oneglance.data.parsing.box_geometry import Corners
 LONGEST = 12  # characters of one run: 60 bits
 
 
-def mask_bounds(said: Any) -> Corners | None:
+def mask_bounds(mask: Any) -> Corners | None:
     """The bounds of a mask ``{"size": [height, width], "counts": …}``; None where it is empty or damaged.
 
     The runs go down one column after the other, background and mask in turn, as a list of numbers or as
     the text that pycocotools makes of them. The cost follows their number, never the size of the picture.
     """
-    size, counts = (said.get("size"), said.get("counts")) if isinstance(said, dict) else (None, None)
-    if not (_whole(size) and len(size) == 2 and min(size) > 0):
+    size, counts = (mask.get("size"), mask.get("counts")) if isinstance(mask, dict) else (None, None)
+    if not (_is_counts(size) and len(size) == 2 and min(size) > 0):
         return None
-    runs = _unpacked(counts) if isinstance(counts, str) else counts
+    runs = _decoded(counts) if isinstance(counts, str) else counts
     height, width = size
-    if not _whole(runs) or sum(runs) != height * width:
+    if not _is_counts(runs) or sum(runs) != height * width:
         return None
     x0, y0, x1, y1, end = width, height, 0, 0, 0
-    for place, run in enumerate(runs):
+    for index, run in enumerate(runs):
         begin, end = end, end + run
-        if place % 2 == 0 or not run:
+        if index % 2 == 0 or not run:
             continue
         (left, top), (right, low) = divmod(begin, height), divmod(end - 1, height)
         if left != right:  # on over the foot of a column
@@ -35,11 +35,11 @@ def mask_bounds(said: Any) -> Corners | None:
     return (x0, y0, x1, y1) if x1 else None
 
 
-def _whole(said: Any) -> TypeGuard[list[int]]:
-    return isinstance(said, list) and all(type(one) is int and one >= 0 for one in said)
+def _is_counts(value: Any) -> TypeGuard[list[int]]:
+    return isinstance(value, list) and all(type(number) is int and number >= 0 for number in value)
 
 
-def _unpacked(text: str) -> Sequence[int] | None:
+def _decoded(text: str) -> Sequence[int] | None:
     """Five bits a character, the lowest first, each number less the last but one; None where cut short."""
     runs: list[int] = []
     value = bits = 0

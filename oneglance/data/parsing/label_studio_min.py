@@ -1,4 +1,4 @@
-"""Label Studio's JSON-MIN, folded out to the JSON that it is short for."""
+"""Label Studio's JSON-MIN, expanded to the JSON that it is short for."""
 
 from __future__ import annotations
 
@@ -8,40 +8,40 @@ from typing import Any
 OWN = frozenset(("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time"))
 
 
-def is_short(entry: Any) -> bool:
+def is_min(entry: Any) -> bool:
     """Whether a task is of JSON-MIN: its answers stand beside its data, under the names of their controls."""
     return isinstance(entry, dict) and "annotation_id" in entry and "data" not in entry
 
 
-def unfolded(entry: Mapping[str, Any]) -> dict[str, Any]:
+def expanded(entry: Mapping[str, Any]) -> dict[str, Any]:
     """A task of JSON-MIN as one of JSON. Words and numbers stay in its data: they are the same fields."""
     data: dict[str, Any] = {}
     results: list[dict[str, Any]] = []
     for name, value in entry.items():
         if name not in OWN:
-            found = list(_results(name, value))
-            results += found
-            if not found:
+            answers = list(_results(name, value))
+            results += answers
+            if not answers:
                 data[name] = value
     return {"id": entry.get("id"), "data": data, "annotations": [{"result": results}]}
 
 
-def _results(name: str, said: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(said, dict):  # several choices
-        yield {"type": next(iter(said), ""), "from_name": name, "value": said}
-    elif isinstance(said, list) and said and all(isinstance(one, dict) for one in said):
-        for place, region in enumerate(said, 1):
+def _results(name: str, value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):  # several choices
+        yield {"type": next(iter(value), ""), "from_name": name, "value": value}
+    elif isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+        for number, region in enumerate(value, 1):
             yield {
                 **region,
-                "id": f"{name} {place}",
+                "id": f"{name} {number}",
                 "type": _kind(region),
                 "from_name": name,
                 "value": region,
             }
-    elif isinstance(said, list) and said and all(isinstance(one, list) for one in said):
-        yield {"type": "taxonomy", "from_name": name, "value": {"taxonomy": said}}
-    elif isinstance(said, list):
-        yield {"type": "textarea", "from_name": name, "value": {"text": said}}
+    elif isinstance(value, list) and value and all(isinstance(one, list) for one in value):
+        yield {"type": "taxonomy", "from_name": name, "value": {"taxonomy": value}}
+    elif isinstance(value, list):
+        yield {"type": "textarea", "from_name": name, "value": {"text": value}}
 
 
 def _kind(value: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Lists of names that say which part a picture belongs to: ``train.txt``, ``ImageSets/Main/val.txt``."""
+"""Lists of the pictures of each split: ``train.txt``, ``ImageSets/Main/val.txt``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from oneglance.data.images.references import is_picture
-from oneglance.data.parsing.problem_counter import Tally
+from oneglance.data.parsing.problem_counter import ProblemCounter
 from oneglance.data.parsing.quoting import quoted
 from oneglance.data.parsing.text_lines import lines
 from oneglance.data.record import SPLIT_NAMES
@@ -19,57 +19,58 @@ def key_of(name: str) -> str:
     return name[: name.rfind(".")] if is_picture(name) else name
 
 
-class PartLists:
+class SplitLists:
     """The lists of a folder; ``trainval.txt`` counts where no other list names a picture."""
 
     def __init__(self, folder: Path) -> None:
-        self._parts: dict[str, tuple[str, str]] = {}  # key -> part, where it stands
-        self._unasked: dict[str, None] = {}
-        self._twice: list[Problem] = []
-        self._told = Tally()
-        places = (folder / "ImageSets" / "Main", folder)
-        files = next((found for place in places if (found := sorted(_lists(place)))), [])
-        for file in sorted(places[0].glob("*_*.txt")):
+        self._splits: dict[str, tuple[str, str]] = {}  # key -> split, location of the line
+        self._unused: dict[str, None] = {}  # keys that ``split`` was not called for
+        self._contradictions: list[Problem] = []
+        self._counter = ProblemCounter()
+        folders = (folder / "ImageSets" / "Main", folder)
+        files = next((lists for one in folders if (lists := sorted(_lists(one)))), [])
+        for file in sorted(folders[0].glob("*_*.txt")):
             if file.stem.rpartition("_")[2].lower() in (*SPLIT_NAMES, "trainval"):
                 what = "tells of one class in which pictures it is, and is not used: the boxes tell"
-                self._told.note("list of a class", f"{file.parent.name}/{file.name}", what)
-        for _, part, file in files:
+                self._counter.add("list of a class", f"{file.parent.name}/{file.name}", what)
+        for _, split, file in files:
             for number, line in enumerate(lines(file), 1):
                 if line.strip():
-                    self._add(key_of(line.strip()), part, f"{file.name}:{number}")
+                    self._add(key_of(line.strip()), split, f"{file.name}:{number}")
 
-    def _add(self, key: str, part: str, location: str) -> None:
-        said, first = self._parts.setdefault(key, (part, location))
-        self._unasked[key] = None
-        if said != part and not first.startswith("trainval"):
-            what = f"{quoted(key)} is in {part}, but in {said} by {first}"
-            self._twice.append(Problem(location, what, "take it out of one of the lists", kind="two parts"))
-        elif said != part:
-            self._parts[key] = (part, location)
+    def _add(self, key: str, split: str, location: str) -> None:
+        earlier, first = self._splits.setdefault(key, (split, location))
+        self._unused[key] = None
+        if earlier != split and not first.startswith("trainval"):
+            what = f"{quoted(key)} is in {split}, but in {earlier} by {first}"
+            hint = "take it out of one of the lists"
+            self._contradictions.append(Problem(location, what, hint, kind="two parts"))
+        elif earlier != split:
+            self._splits[key] = (split, location)
 
-    def part(self, key: str, location: str) -> str:
-        """The part of a picture; "" where no list names it. Names may stand with and without folders."""
+    def split(self, key: str, location: str) -> str:
+        """The split of a picture; "" where no list names it. Names may have their folders or not."""
         for name in dict.fromkeys((key, key.rpartition("/")[2])):
-            if name in self._parts:
-                self._unasked.pop(name, None)
-                return self._parts[name][0]
-        if self._parts:
-            self._told.note("on no list", location, "is on no list of a part", "its part is drawn")
+            if name in self._splits:
+                self._unused.pop(name, None)
+                return self._splits[name][0]
+        if self._splits:
+            self._counter.add("on no list", location, "is on no list of a split", "its split is drawn")
         return ""
 
     def others(self) -> Iterator[tuple[str, str, str]]:
-        """Key, place and part of every name that was not asked for."""
-        for key in self._unasked:
-            part, location = self._parts[key]
-            yield key, location, part
+        """Key, location and split of every name on a list that ``split`` was not called for."""
+        for key in self._unused:
+            split, location = self._splits[key]
+            yield key, location, split
 
     def problems(self) -> Iterator[Problem]:
-        yield from self._twice
-        yield from self._told.problems()
+        yield from self._contradictions
+        yield from self._counter.problems()
 
 
 def _lists(folder: Path) -> Iterator[tuple[int, str, Path]]:
-    """Their rank, part and file; those that know less come first, to be overruled."""
+    """Their rank, split and file; ``trainval.txt`` comes first, to be overruled."""
     for file in folder.glob("*.txt"):
         word = file.stem.lower()
         if word == "trainval":

@@ -1,4 +1,4 @@
-"""What a YOLO data set says of itself: its classes, and where its parts lie."""
+"""The file that describes a YOLO data set: its classes, and the paths of its splits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FILES = ("data.yaml", "data.yml", "dataset.yaml", "obj.data", CLASSES)  # of a f
 MOST_CLASSES = 100_000
 
 
-def file_of(path: Path) -> Path | None:
+def names_file(path: Path) -> Path | None:
     """The file that names the classes: ``path`` itself, or what lies in this folder."""
     if not path.is_dir():
         return path
@@ -27,7 +27,7 @@ def file_of(path: Path) -> Path | None:
     return None
 
 
-def said_in(file: Path, title: str) -> dict[str, Any]:
+def read_keys(file: Path, title: str) -> dict[str, Any]:
     """The keys of the file: ``names``, ``train``, ``val``, ``test``, ``path`` and others.
 
     Raises:
@@ -37,49 +37,49 @@ def said_in(file: Path, title: str) -> dict[str, Any]:
         return {"names": _listed(file)}
     if file.suffix.lower() == DARKNET:
         return _darknet(file)
-    said = read_yaml(file)
-    if not isinstance(said, dict):
+    keys = read_yaml(file)
+    if not isinstance(keys, dict):
         raise DataError("holds no keys", location=title, hint="write names, train and val into it")
-    return said
+    return keys
 
 
-def names_in(said: dict[str, Any], title: str) -> list[str]:
+def class_names(keys: dict[str, Any], title: str) -> list[str]:
     """The classes, each at its number.
 
     Raises:
         DataError: there are none.
     """
-    names = said.get("names")
+    names = keys.get("names")
     if isinstance(names, dict) and all(isinstance(key, str) and key.isdecimal() for key in names):
         numbered = {int(key): name for key, name in names.items()}
         last = max(numbered, default=-1)
-        names = [numbered.get(place, str(place)) for place in range(min(last, MOST_CLASSES) + 1)]
-    elif names is None and str(said.get("nc", "")).isdecimal():
-        names = [str(place) for place in range(min(int(said["nc"]), MOST_CLASSES))]
+        names = [numbered.get(number, str(number)) for number in range(min(last, MOST_CLASSES) + 1)]
+    elif names is None and str(keys.get("nc", "")).isdecimal():
+        names = [str(number) for number in range(min(int(keys["nc"]), MOST_CLASSES))]
     if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
         raise DataError("has no names of classes", location=title, hint="write names: [cat, dog]")
     return [name.strip() for name in names]
 
 
-def place_in(root: Path, entry: str) -> Path | None:
-    """A place that the file names. ``../train/images`` often means ``train/images``: some tools write so."""
+def locate(root: Path, entry: str) -> Path | None:
+    """The path that an entry means. ``../train/images`` often means ``train/images``: some tools write so."""
     if "\0" in entry:
         return None
     entry = without_data(root, entry)
-    place = (root / entry).resolve()
-    if Path(entry).is_absolute() or place.is_relative_to(root.resolve()):
-        return place
+    path = (root / entry).resolve()
+    if Path(entry).is_absolute() or path.is_relative_to(root.resolve()):
+        return path
     return root / entry[3:] if entry.startswith("../") and ".." not in Path(entry[3:]).parts else None
 
 
 def without_data(root: Path, name: str) -> str:
-    """Darknet's files say ``data/a.jpg`` of what lies beside them."""
+    """Darknet's files write ``data/a.jpg`` for a file that lies beside them."""
     inner = name.removeprefix("data/")
-    return inner if inner != name and _there(root / inner) and not _there(root / name) else name
+    return inner if inner != name and _exists(root / inner) and not _exists(root / name) else name
 
 
-def _there(place: Path) -> bool:
-    return os.path.exists(place)  # noqa: PTH110 - it takes any name, however long
+def _exists(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110 - it takes any name, however long
 
 
 def _listed(file: Path) -> list[str]:
@@ -88,9 +88,9 @@ def _listed(file: Path) -> list[str]:
 
 def _darknet(file: Path) -> dict[str, Any]:
     """``train = data/train.txt`` and so on, ``names`` being a file."""
-    parted = [line.partition("=") for line in lines(file)]
-    said: dict[str, Any] = {key.strip(): value.strip() for key, equals, value in parted if equals}
-    said.setdefault("val", said.get("valid"))
-    place = place_in(file.parent, str(said.get("names", "")))
-    said["names"] = _listed(place) if place is not None and place.is_file() else []
-    return said
+    pairs = [line.partition("=") for line in lines(file)]
+    keys: dict[str, Any] = {key.strip(): value.strip() for key, separator, value in pairs if separator}
+    keys.setdefault("val", keys.get("valid"))
+    path = locate(file.parent, str(keys.get("names", "")))
+    keys["names"] = _listed(path) if path is not None and path.is_file() else []
+    return keys

@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from oneglance.data.images.header import header
-from oneglance.data.parsing.box_geometry import NOTHING, Boxes, Drawn, Size, number
+from oneglance.data.parsing.box_geometry import NOTHING, BoxReader, RawBox, Size, number
 from oneglance.data.parsing.delimited import Delimited
 from oneglance.data.parsing.image_paths import finder
 from oneglance.data.parsing.quoting import plain, quoted
-from oneglance.data.source import Found, Source
+from oneglance.data.source import Entry, Source
 from oneglance.data.sources.table import IMAGE_COLUMNS
 from oneglance.errors import DataError, Problem, nearest
 
@@ -40,11 +40,11 @@ YES = frozenset(("1", "1.0", "true", "yes"))
 class BoxesTable(Source):
     """CSV or TSV with one box per row: ``image,label,xmin,ymin,xmax,ymax`` or ``…,x,y,width,height``, in
     pixels from 0, and further columns that are attributes of the box. A row with only the name of a
-    picture: somebody looked at it, and found nothing.
+    picture: it was annotated and holds nothing.
 
     The field ``objects`` holds the boxes. ``ignore``, ``difficult`` or ``iscrowd`` make a region to ignore.
     ``width`` and ``height`` beside the four edges are the size of the picture. The columns named by ``group``
-    and ``split`` are those of the picture. The classes looked for are all that any row names.
+    and ``split`` are those of the picture. The queried classes are all that any row names.
     """
 
     image: str = ""  # the column of the picture; default: a usual name
@@ -64,7 +64,7 @@ class BoxesTable(Source):
             return False
         return bool(_first(columns, IMAGE_COLUMNS) and _first(columns, LABELS) and _four(columns)[0])
 
-    def found(self) -> Iterator[Found | Problem]:
+    def entries(self) -> Iterator[Entry | Problem]:
         ending = self.path.suffix.lower()
         table = Delimited(self.path, self.title, self.encoding, self.delimiter or "\t" * (ending == ".tsv"))
         layout = self._layout(table)
@@ -83,19 +83,21 @@ class BoxesTable(Source):
                 continue
             picture = pictures.setdefault(name, _Picture(location))
             yield from picture.add(location, cells, layout)
-        every = frozenset(box.label for picture in pictures.values() for box in picture.boxes if box.label)
-        yield from self._shares(pictures)
-        boxes = Boxes()
+        classes = frozenset(box.label for picture in pictures.values() for box in picture.boxes if box.label)
+        yield from self._warn_of_shares(pictures)
+        box_reader = BoxReader()
         for name, picture in pictures.items():
             image = find(name, picture.location)
             if isinstance(image, Problem):
                 yield image
                 continue
-            seen, wrong = boxes.seen(picture.location, header(image), picture.size, picture.boxes, every)
+            annotations, wrong = box_reader.annotations(
+                picture.location, header(image), picture.size, picture.boxes, classes
+            )
             yield from wrong
-            answers = picture.fields if seen is None else {**picture.fields, "objects": seen}
+            answers = picture.fields if annotations is None else {**picture.fields, "objects": annotations}
             yield picture.location, image, answers
-        yield from boxes.told.problems()
+        yield from box_reader.counter.problems()
 
     def _layout(self, table: Delimited) -> _Layout:
         columns = _lower(table.columns)
@@ -115,7 +117,7 @@ class BoxesTable(Source):
         whole = tuple(column for column in (self.group, self.split) if column in table.columns)
         return _Layout(image, label, four, sized, ignore, size if len(size) == 2 else (), whole)
 
-    def _shares(self, pictures: Mapping[str, _Picture]) -> Iterator[Problem]:
+    def _warn_of_shares(self, pictures: Mapping[str, _Picture]) -> Iterator[Problem]:
         corners = [value for picture in pictures.values() for box in picture.boxes for value in box.corners]
         if len(corners) > 4 and all(0 <= value <= 1 for value in corners):
             what = "has only numbers from 0 to 1: they seem to be shares of the pictures' sides"
@@ -124,7 +126,7 @@ class BoxesTable(Source):
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Which column is what."""
+    """The meaning of each column."""
 
     image: str
     label: str  # "" where there is none
@@ -132,7 +134,7 @@ class _Layout:
     sized: bool  # the last two of the four are width and height
     ignore: str
     size: Sequence[str]  # of the picture; empty where there is none
-    whole: Sequence[str]  # columns that speak of the whole picture
+    whole: Sequence[str]  # columns about the whole picture
 
     @property
     def taken(self) -> set[str]:
@@ -142,7 +144,7 @@ class _Layout:
 @dataclass
 class _Picture:
     location: str
-    boxes: list[Drawn] = field(default_factory=list)
+    boxes: list[RawBox] = field(default_factory=list)
     fields: dict[str, Any] = field(default_factory=dict)
     size: Size | None = None
 
@@ -155,15 +157,15 @@ class _Picture:
                 yield Problem(location, what, "correct one of the two", kind=f"contradiction: {column}")
         if layout.size and self.size is None:
             self.size = number(cells.get(layout.size[0])), number(cells.get(layout.size[1]))
-        label, taken = cells.get(layout.label, ""), layout.taken
-        attributes = {name: cell for name, cell in cells.items() if name not in taken}
+        label, not_attributes = cells.get(layout.label, ""), layout.taken
+        attributes = {name: cell for name, cell in cells.items() if name not in not_attributes}
         if not label and not any(name in cells for name in layout.four) and not attributes:
             return
         x0, y0, x1, y1 = (number(cells.get(name)) for name in layout.four)
         if layout.sized:
             x1, y1 = x0 + x1, y0 + y1
         ignore = cells.get(layout.ignore, "").lower() in YES
-        self.boxes.append(Drawn(location, (x0, y0, x1, y1), label, attributes or NOTHING, ignore))
+        self.boxes.append(RawBox(location, (x0, y0, x1, y1), label, attributes or NOTHING, ignore))
 
 
 def _lower(columns: Sequence[str]) -> dict[str, str]:

@@ -14,7 +14,7 @@ import numpy as np
 from oneglance.data.images.archives import is_archive, members
 from oneglance.data.images.references import ArrayImage, FileImage, MemberImage
 from oneglance.data.parsing import restricted_pickle
-from oneglance.data.source import Found, Source
+from oneglance.data.source import Entry, Source
 from oneglance.errors import DataError, Problem
 
 WIDTH = 3 * 32 * 32  # bytes of a picture: all its red, then green, then blue
@@ -51,7 +51,7 @@ class Cifar(Source):
     def recognises(cls, path: Path) -> bool:
         return bool(_locations(path))
 
-    def found(self) -> Iterator[Found | Problem]:
+    def entries(self) -> Iterator[Entry | Problem]:
         locations = _locations(self.path)
         if len(locations) != 1:
             what = "holds several versions of CIFAR" if locations else "is not CIFAR as it is downloaded"
@@ -69,7 +69,7 @@ class Cifar(Source):
 
     def _pictures(
         self, file: Stored, layout: Layout, names: Mapping[str, list[str]], same: Mapping[str, str]
-    ) -> Iterator[Found]:
+    ) -> Iterator[Entry]:
         labels = layout.batch(file.content(), file.name).labels
         for field, classes in names.items():
             numbers = labels.get(field)

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from oneglance.data.images.header import header
-from oneglance.data.parsing.box_geometry import NOTHING, Boxes, Corners, Drawn, bounds, number
+from oneglance.data.parsing.box_geometry import NOTHING, BoxReader, Corners, RawBox, bounds, number
 from oneglance.data.parsing.coco_rle import mask_bounds
 from oneglance.data.parsing.delimited import SAMPLE
 from oneglance.data.parsing.image_paths import find_nearby
-from oneglance.data.parsing.problem_counter import Tally
+from oneglance.data.parsing.problem_counter import ProblemCounter
 from oneglance.data.parsing.quoting import plain, quoted
 from oneglance.data.parsing.structured_files import beginning, read_json
 from oneglance.data.record import SPLIT_NAMES
-from oneglance.data.source import Found, Source
+from oneglance.data.source import Entry, Source
 from oneglance.errors import DataError, Problem
 
-# What the format itself says of a picture or a box; all other keys are fields or attributes.
+# Keys that the format itself defines for a picture or a box; all other keys are fields or attributes.
 OF_A_PICTURE = frozenset(
     (
         *("id", "file_name", "width", "height", "license", "flickr_url", "coco_url", "date_captured"),
@@ -37,15 +37,15 @@ OF_A_BOX = frozenset(
 
 class Coco(Source):
     """An ``instances_….json``, or a folder of them (also in ``annotations`` there, or one per folder) whose
-    names say train, val and test; ``instances.json`` is of no part.
+    names say train, val and test; ``instances.json`` belongs to no split.
 
-    The field ``objects`` holds the boxes. ``iscrowd`` and ``ignore`` make a region to ignore; what else is
-    said of a box, in ``attributes`` or beside it, are its attributes. The classes looked for are the
+    The field ``objects`` holds the boxes. ``iscrowd`` and ``ignore`` make a region to ignore; other keys
+    of a box, in ``attributes`` or beside it, are its attributes. The classes looked for are the
     categories; in LVIS, for each picture, those with boxes or in ``neg_category_ids``, and not those in
     ``not_exhaustive_category_ids``. Categories given to a picture as a whole are its ``tags``, as are
     Roboflow's ``user_tags``. Keys that COCO does not know are fields of the picture.
 
-    A file without the list ``annotations`` says nothing of boxes; an empty list says that there are none.
+    Without the list ``annotations`` the boxes are unknown; an empty list means that there are none.
     A polygon or mask without a box is taken by its bounds; beside a box neither is looked at. Key points and
     captions are named and not used, supercategories, licences and other words about the set are left alone.
     """
@@ -54,39 +54,39 @@ class Coco(Source):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        return bool(_parts(path)) if path.is_dir() else _is_coco(path)
+        return bool(_split_files(path)) if path.is_dir() else _is_coco(path)
 
-    def found(self) -> Iterator[Found | Problem]:
+    def entries(self) -> Iterator[Entry | Problem]:
         if not self.path.is_dir():
             yield from self._file(self.path, self.title, {})
             return
-        for file, part in _parts(self.path):
+        for file, split in _split_files(self.path):
             title = f"{self.title}/{file.relative_to(self.path).as_posix()}"
-            yield from self._file(file, title, {self.split: part} if self.split and part else {})
+            yield from self._file(file, title, {self.split: split} if self.split and split else {})
 
-    def _file(self, path: Path, title: str, same: Mapping[str, str]) -> Iterator[Found | Problem]:
-        file = _File(read_json(path, _light), title)
+    def _file(self, path: Path, title: str, common: Mapping[str, str]) -> Iterator[Entry | Problem]:
+        file = _File(read_json(path, _drop_outlines), title)
         yield from file.problems
         sample = [picture.name for picture in file.pictures[:SAMPLE]]
         find = find_nearby(self.images, path, sample, _folders(path))
-        boxes = Boxes()
+        box_reader = BoxReader()
         for picture in file.pictures:
             image = find(picture.name, picture.location)
             if isinstance(image, Problem):
                 yield image
                 continue
-            answers: dict[str, Any] = {**picture.fields, **same}
+            answers: dict[str, Any] = {**picture.fields, **common}
             queried = file.queried(picture)
             if queried is not None:
-                seen, wrong = boxes.seen(
+                annotations, wrong = box_reader.annotations(
                     picture.location, header(image), picture.size, picture.boxes, queried
                 )
                 yield from wrong
-                if seen is not None:
-                    answers["objects"] = seen
+                if annotations is not None:
+                    answers["objects"] = annotations
             yield picture.location, image, answers
-        yield from file.told.problems()
-        yield from boxes.told.problems()
+        yield from file.counter.problems()
+        yield from box_reader.counter.problems()
 
 
 @dataclass
@@ -97,77 +97,79 @@ class _Picture:
     fields: dict[str, Any]
     negative: list[Any] | None  # numbers of categories that are surely not there, in LVIS
     partial: list[Any]  # numbers of categories of which not all are boxed
-    boxes: list[Drawn] = field(default_factory=list)
+    boxes: list[RawBox] = field(default_factory=list)
 
 
 class _File:
     """One JSON file, looked through: its pictures, each with its boxes."""
 
-    def __init__(self, said: Any, title: str) -> None:
-        if not isinstance(said, dict) or not isinstance(said.get("images"), list):
-            hint = "give the instances file" if isinstance(said, list) else "export it as COCO"
+    def __init__(self, content: Any, title: str) -> None:
+        if not isinstance(content, dict) or not isinstance(content.get("images"), list):
+            hint = "give the instances file" if isinstance(content, list) else "export it as COCO"
             raise DataError('is no COCO file: it has no list "images"', location=title, hint=hint)
         self._title = title
         self.problems: list[Problem] = []
-        self.told = Tally()
-        self._names = self._categories(said.get("categories", []))
+        self.counter = ProblemCounter()
+        self._names = self._categories(content.get("categories", []))
         self._every = frozenset(self._names.values())
-        self._pictures = self._images(said["images"])
+        self._pictures = self._images(content["images"])
         self.pictures = list(self._pictures.values())
-        marks = said.get("annotations")
-        if marks is not None and not isinstance(marks, list):
+        annotations = content.get("annotations")
+        if annotations is not None and not isinstance(annotations, list):
             what = "is of a version that is not read: annotations is no list"
             raise DataError(what, location=title, hint="export it as COCO")
-        for mark in marks or ():
-            self._annotation(mark)
-        # Whether anybody looked for boxes at all.
-        self._looked = marks is not None and (not marks or any(picture.boxes for picture in self.pictures))
+        for annotation in annotations or ():
+            self._annotation(annotation)
+        # Whether the pictures were annotated with boxes at all.
+        self._boxes_annotated = annotations is not None and (
+            not annotations or any(picture.boxes for picture in self.pictures)
+        )
 
     def queried(self, picture: _Picture) -> frozenset[str] | None:
         """The classes looked for in one picture; None where nobody looked for any."""
-        if not self._looked:
+        if not self._boxes_annotated:
             return None
-        found = self._every
+        classes = self._every
         if picture.negative is not None:
-            there = {box.label for box in picture.boxes if box.label}
-            found = frozenset(there | {self._names[key] for key in picture.negative if key in self._names})
-            if not found and not picture.boxes:
+            boxed = {box.label for box in picture.boxes if box.label}
+            classes = frozenset(boxed | {self._names[key] for key in picture.negative if key in self._names})
+            if not classes and not picture.boxes:
                 return None
         partial = {self._names[key] for key in picture.partial if key in self._names}
-        return found - partial if partial else found  # mostly one object for all
+        return classes - partial if partial else classes  # mostly one object for all
 
     def _refuse(self, location: str, what: str, kind: str) -> None:
         self.problems.append(Problem(location, what, "it is left out", kind=kind, fatal=False))
 
-    def _categories(self, said: Any) -> dict[Any, str]:
+    def _categories(self, categories: Any) -> dict[Any, str]:
         names: dict[Any, str] = {}
-        for place, category in enumerate(said if isinstance(said, list) else ()):
+        for index, category in enumerate(categories if isinstance(categories, list) else ()):
             key = _key(category, "id")
             name = category.get("name") if key is not None else None
             if key is None or key in names or not isinstance(name, str) or not name.strip():
                 self._refuse(
-                    f"{self._title}: category {place}", "has no name or no id of its own", "category"
+                    f"{self._title}: category {index}", "has no name or no id of its own", "category"
                 )
             else:
                 names[key] = name.strip()
         return names
 
-    def _images(self, said: list[Any]) -> dict[Any, _Picture]:
-        found: dict[Any, _Picture] = {}
-        for place, entry in enumerate(said):
+    def _images(self, entries: list[Any]) -> dict[Any, _Picture]:
+        pictures: dict[Any, _Picture] = {}
+        for index, entry in enumerate(entries):
             key, name = _key(entry, "id"), _file_name(entry)
-            location = f"{self._title}: image {place if key is None else plain(str(key))}"
+            location = f"{self._title}: image {index if key is None else plain(str(key))}"
             if key is None or not name:
                 self._refuse(location, "has no id or no file_name", "picture without a name")
-            elif key in found:
+            elif key in pictures:
                 self._refuse(location, f"is there twice, again for {quoted(name)}", "picture id twice")
             else:
                 size = number(entry.get("width")), number(entry.get("height"))
                 negative, partial = entry.get("neg_category_ids"), entry.get("not_exhaustive_category_ids")
-                found[key] = _Picture(
+                pictures[key] = _Picture(
                     location, name, size, self._fields(entry, location), _keys(negative), _keys(partial) or []
                 )
-        return found
+        return pictures
 
     def _fields(self, entry: Mapping[str, Any], location: str) -> dict[str, Any]:
         fields = self._plain(entry, OF_A_PICTURE, location)
@@ -176,30 +178,30 @@ class _File:
             fields["tags"] = [str(tag) for tag in extra["user_tags"]]
         return fields
 
-    def _plain(self, said: Mapping[str, Any], known: frozenset[str], location: str) -> dict[str, Any]:
-        """What ``said`` holds beside the ``known`` keys, of words, numbers and lists of them."""
-        found = {}
-        for key, value in said.items():
-            if key in known or value is None or value == "":
+    def _plain(self, entry: Mapping[str, Any], reserved: frozenset[str], location: str) -> dict[str, Any]:
+        """The values of ``entry`` that are words, numbers or lists of them, without the ``reserved`` keys."""
+        values = {}
+        for key, value in entry.items():
+            if key in reserved or value is None or value == "":
                 continue
             if all(isinstance(one, str | int | float) for one in (value if type(value) is list else [value])):
-                found[key] = value
+                values[key] = value
             else:
                 what = f"{quoted(key)} is neither a word nor a number, nor a list of them, and is not used"
-                self.told.note(f"nested {key}", location, what)
-        return found
+                self.counter.add(f"nested {key}", location, what)
+        return values
 
-    def _annotation(self, mark: Any) -> None:
-        key = _key(mark, "id") if isinstance(mark, dict) else None
+    def _annotation(self, annotation: Any) -> None:
+        key = _key(annotation, "id") if isinstance(annotation, dict) else None
         location = f"{self._title}: annotation {'without id' if key is None else plain(str(key))}"
-        if not isinstance(mark, dict):
+        if not isinstance(annotation, dict):
             self._refuse(location, "is no object", "annotation")
             return
-        picture, category = self._pictures.get(_key(mark, "image_id")), _key(mark, "category_id")
+        picture, category = self._pictures.get(_key(annotation, "image_id")), _key(annotation, "category_id")
         if picture is None:
             self._refuse(
                 location,
-                f"is of an image {plain(str(mark.get('image_id')))} that is not there",
+                f"is of an image {plain(str(annotation.get('image_id')))} that is not there",
                 "image id unknown",
             )
         elif category is not None and category not in self._names:
@@ -207,66 +209,70 @@ class _File:
                 location, f"is of a category {plain(str(category))} without name", "category unknown"
             )
         else:
-            self._mark(mark, picture, self._names.get(category, ""), location)
+            self._add_annotation(annotation, picture, self._names.get(category, ""), location)
 
-    def _mark(self, mark: Mapping[str, Any], picture: _Picture, label: str, location: str) -> None:
-        corners = self._corners(mark, location)
+    def _add_annotation(
+        self, annotation: Mapping[str, Any], picture: _Picture, label: str, location: str
+    ) -> None:
+        corners = self._corners(annotation, location)
         if corners is not None:
-            if mark.get("keypoints"):
-                self.told.note("key points", location, "has key points, which are not used: only its box is")
-            attributes = self._plain(mark, OF_A_BOX, location) if mark.keys() - OF_A_BOX else {}
-            own = mark.get("attributes")
+            if annotation.get("keypoints"):
+                self.counter.add(
+                    "key points", location, "has key points, which are not used: only its box is"
+                )
+            attributes = self._plain(annotation, OF_A_BOX, location) if annotation.keys() - OF_A_BOX else {}
+            own = annotation.get("attributes")
             if isinstance(own, dict):
                 attributes |= self._plain(own, frozenset(), location)
-            ignore = bool(number(mark.get("iscrowd", 0)) > 0 or number(mark.get("ignore", 0)) > 0)
-            picture.boxes.append(Drawn(location, corners, label, attributes or NOTHING, ignore))
-        elif label and not mark.keys() & {"caption", "segmentation", "keypoints", "segments_info"}:
+            ignore = bool(number(annotation.get("iscrowd", 0)) > 0 or number(annotation.get("ignore", 0)) > 0)
+            picture.boxes.append(RawBox(location, corners, label, attributes or NOTHING, ignore))
+        elif label and not annotation.keys() & {"caption", "segmentation", "keypoints", "segments_info"}:
             tags = picture.fields.setdefault("tags", [])
             if type(tags) is not list:
-                self.told.note(
+                self.counter.add(
                     "tags", location, "is a tag of a picture whose tags are no list, and is not used"
                 )
             elif label not in tags:
                 tags.append(label)
         else:
-            self.told.note("annotation without a box", location, "has no box and is not used")
+            self.counter.add("annotation without a box", location, "has no box and is not used")
 
-    def _corners(self, mark: Mapping[str, Any], location: str) -> Corners | None:
-        box, outline = mark.get("bbox"), mark.get("segmentation")
+    def _corners(self, annotation: Mapping[str, Any], location: str) -> Corners | None:
+        box, outline = annotation.get("bbox"), annotation.get("segmentation")
         if isinstance(box, list) and box:
             x, y, width, height = map(number, box) if len(box) == 4 else (float("nan"),) * 4
             return x, y, x + width, y + height
         if isinstance(outline, list) and outline:
-            self.told.note("polygons", location, "is a polygon without a box: its bounds are taken")
+            self.counter.add("polygons", location, "is a polygon without a box: its bounds are taken")
             values = [number(value) for piece in outline if isinstance(piece, list) for value in piece]
             return bounds(zip(values[::2], values[1::2], strict=False))
-        if isinstance(outline, dict) and (found := mask_bounds(outline)):
-            self.told.note("masks", location, "is a mask without a box: its bounds are taken")
-            return found
+        if isinstance(outline, dict) and (corners := mask_bounds(outline)):
+            self.counter.add("masks", location, "is a mask without a box: its bounds are taken")
+            return corners
         return None
 
 
-def _light(said: dict[str, Any]) -> dict[str, Any]:
-    """Outlines fill most of a file, and nobody asks for them where there is a box."""
-    if "segmentation" in said and said.get("bbox"):
-        del said["segmentation"]
-    return said
+def _drop_outlines(entry: dict[str, Any]) -> dict[str, Any]:
+    """Outlines fill most of a file and are not used where there is a box."""
+    if "segmentation" in entry and entry.get("bbox"):
+        del entry["segmentation"]
+    return entry
 
 
-def _key(said: Any, name: str) -> int | str | None:
-    found = said.get(name) if isinstance(said, dict) else None
-    return found if isinstance(found, int | str) else None
+def _key(entry: Any, name: str) -> int | str | None:
+    key = entry.get(name) if isinstance(entry, dict) else None
+    return key if isinstance(key, int | str) else None
 
 
-def _keys(said: Any) -> list[Any] | None:
-    return [key for key in said if isinstance(key, int | str)] if isinstance(said, list) else None
+def _keys(keys: Any) -> list[Any] | None:
+    return [key for key in keys if isinstance(key, int | str)] if isinstance(keys, list) else None
 
 
-def _file_name(said: Any) -> str:
+def _file_name(entry: Any) -> str:
     """LVIS names pictures by their address alone: ``http://…/val2017/000000397133.jpg``."""
-    if not isinstance(said, dict):
+    if not isinstance(entry, dict):
         return ""
-    name, address = said.get("file_name"), said.get("coco_url")
+    name, address = entry.get("file_name"), entry.get("coco_url")
     if isinstance(name, str) and name.strip():
         return name.strip()
     return "/".join(address.split("/")[-2:]) if isinstance(address, str) else ""
@@ -278,17 +284,17 @@ def _is_coco(path: Path) -> bool:
     return start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{" and any(name in start for name in lists)
 
 
-def _parts(folder: Path) -> list[tuple[Path, str]]:
-    """The files of a folder whose names, or whose folders' names, say their part."""
-    found: dict[Path, str] = {}
+def _split_files(folder: Path) -> list[tuple[Path, str]]:
+    """The files of a folder whose names, or whose folders' names, name their split, with that split."""
+    files: dict[Path, str] = {}
     for pattern in ("*.json", "annotations/*.json", "*/_annotations.coco.json"):
         for file in sorted(folder.glob(pattern)):
             stem = file.parent.name if file.name == "_annotations.coco.json" else file.stem
-            parts = {SPLIT_NAMES[word] for word in re.findall("[a-z]+", stem.lower()) if word in SPLIT_NAMES}
-            if (len(parts) == 1 or stem == "instances") and _is_coco(file):
-                found[file] = parts.pop() if parts else ""
-    instances = {file: part for file, part in found.items() if file.name.startswith("instances")}
-    return list((instances or found).items())
+            splits = {SPLIT_NAMES[word] for word in re.findall("[a-z]+", stem.lower()) if word in SPLIT_NAMES}
+            if (len(splits) == 1 or stem == "instances") and _is_coco(file):
+                files[file] = splits.pop() if splits else ""
+    instances = {file: split for file, split in files.items() if file.name.startswith("instances")}
+    return list((instances or files).items())
 
 
 def _folders(path: Path) -> list[Path]:

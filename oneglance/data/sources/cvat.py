@@ -10,13 +10,13 @@ from typing import Any, ClassVar
 from xml.etree.ElementTree import Element
 
 from oneglance.data.images.header import header
-from oneglance.data.parsing.box_geometry import NOTHING, Boxes, Corners, Drawn, bounds, number, rotated
+from oneglance.data.parsing.box_geometry import NOTHING, BoxReader, Corners, RawBox, bounds, number, rotated
 from oneglance.data.parsing.delimited import SAMPLE
 from oneglance.data.parsing.image_paths import find_nearby
 from oneglance.data.parsing.quoting import plain, quoted
 from oneglance.data.parsing.structured_files import beginning, children
 from oneglance.data.record import SPLIT_NAMES
-from oneglance.data.source import Found, Source
+from oneglance.data.source import Entry, Source
 from oneglance.errors import DataError, Problem
 
 
@@ -26,7 +26,7 @@ class Cvat(Source):
 
     The field ``objects`` holds the boxes, with their attributes and ``occluded``; polygons, ellipses, masks,
     cuboids and turned boxes are taken by their bounds. The tags of a picture are its ``tags``; the attribute
-    ``age`` of the tag ``person`` is the field ``person.age``. The part is the picture's subset, unless that
+    ``age`` of the tag ``person`` is the field ``person.age``. The split is the picture's subset, unless that
     is "default", else the name of its file. The classes looked for are all labels of the file that are not
     for tags only; where it has no other, it says nothing of boxes. Points, lines, skeletons and the tracks
     of videos are named and not used.
@@ -38,18 +38,18 @@ class Cvat(Source):
     def recognises(cls, path: Path) -> bool:
         return bool(_files(path))
 
-    def found(self) -> Iterator[Found | Problem]:
+    def entries(self) -> Iterator[Entry | Problem]:
         for file in _files(self.path) or [self.path]:
-            inside = file != self.path
-            part = file.stem if self.split and inside and file.stem.lower() in SPLIT_NAMES else ""
-            yield from self._file(file, f"{self.title}/{file.name}" if inside else self.title, part)
+            in_folder = file != self.path
+            split = file.stem if self.split and in_folder and file.stem.lower() in SPLIT_NAMES else ""
+            yield from self._file(file, f"{self.title}/{file.name}" if in_folder else self.title, split)
 
-    def _file(self, path: Path, title: str, part: str) -> Iterator[Found | Problem]:
+    def _file(self, path: Path, title: str, split: str) -> Iterator[Entry | Problem]:
         first = islice((child for child in children(path, "annotations") if child.tag == "image"), SAMPLE)
         names = [image.get("name", "") for image in first]
         find = find_nearby(self.images, path, names, (path.parent.parent,))
-        boxes, classes = Boxes(), None
-        for place, child in enumerate(children(path, "annotations")):
+        box_reader, classes = BoxReader(), None
+        for index, child in enumerate(children(path, "annotations")):
             if child.tag == "version" and not (child.text or "").strip().startswith("1."):
                 what = f"is of version {quoted(child.text or '')}; 1.0 and 1.1 are read"
                 raise DataError(what, location=title, hint='export it as "CVAT for images 1.1"')
@@ -57,23 +57,25 @@ class Cvat(Source):
                 classes = _classes(child)
             elif child.tag == "track":
                 what = "is the track of a video, and is not used"
-                boxes.told.note("track", f"{title}: track {place}", what, 'export it "for images"')
+                box_reader.counter.add("track", f"{title}: track {index}", what, 'export it "for images"')
             elif child.tag == "image":
-                location = f"{title}: image {plain(child.get('id', str(place)))}"
+                location = f"{title}: image {plain(child.get('id', str(index)))}"
                 image = find(child.get("name", ""), location)
                 if isinstance(image, Problem):
                     yield image
                     continue
-                answers = ({self.split: part} if part else {}) | self._fields(child)
+                answers = ({self.split: split} if split else {}) | self._fields(child)
                 if classes is None or classes:
-                    drawn = list(_drawn(child, location, boxes))
+                    raw_boxes = list(_raw_boxes(child, location, box_reader))
                     size = number(child.get("width")), number(child.get("height"))
-                    seen, wrong = boxes.seen(location, header(image), size, drawn, classes)
+                    annotations, wrong = box_reader.annotations(
+                        location, header(image), size, raw_boxes, classes
+                    )
                     yield from wrong
-                    if seen is not None:
-                        answers["objects"] = seen
+                    if annotations is not None:
+                        answers["objects"] = annotations
                 yield location, image, answers
-        yield from boxes.told.problems()
+        yield from box_reader.counter.problems()
 
     def _fields(self, image: Element) -> dict[str, Any]:
         fields: dict[str, Any] = {}
@@ -82,9 +84,9 @@ class Cvat(Source):
             if name not in fields.setdefault("tags", []):
                 fields["tags"].append(name)
             fields |= {f"{name}.{key}": value for key, value in _attributes(tag).items()}
-        part = image.get("subset", "").strip()
-        if self.split and part and part.lower() != "default":
-            fields[self.split] = part
+        split = image.get("subset", "").strip()
+        if self.split and split and split.lower() != "default":
+            fields[self.split] = split
         return fields
 
 
@@ -106,27 +108,31 @@ def _classes(meta: Element) -> frozenset[str] | None:
     return frozenset(name for name, kind in names if name and kind != "tag") if names else None
 
 
-def _drawn(image: Element, location: str, boxes: Boxes) -> Iterator[Drawn]:
-    for place, shape in enumerate(image, 1):
+def _raw_boxes(image: Element, location: str, box_reader: BoxReader) -> Iterator[RawBox]:
+    for index, shape in enumerate(image, 1):
         if shape.tag == "tag":
             continue
-        at = f"{location}, shape {place}"
+        shape_location = f"{location}, shape {index}"
         if shape.tag not in SHAPES:
-            boxes.told.note(shape.tag, at, f"is no box but {quoted(shape.tag)}, and is not used")
+            box_reader.counter.add(
+                shape.tag, shape_location, f"is no box but {quoted(shape.tag)}, and is not used"
+            )
             continue
         if shape.tag != "box" or _turn(shape):
             kind = "turned box" if shape.tag == "box" else shape.tag
-            boxes.told.note(kind, at, f"is no upright box but a {plain(kind)}: its bounds are taken")
-        said = _attributes(shape)
+            box_reader.counter.add(
+                kind, shape_location, f"is no upright box but a {plain(kind)}: its bounds are taken"
+            )
+        attributes = _attributes(shape)
         if shape.get("occluded"):
-            said["occluded"] = shape.get("occluded", "")
+            attributes["occluded"] = shape.get("occluded", "")
         label = shape.get("label", "").strip()
-        yield Drawn(at, SHAPES[shape.tag](shape), label, said or NOTHING)
+        yield RawBox(shape_location, SHAPES[shape.tag](shape), label, attributes or NOTHING)
 
 
-def _attributes(found: Element) -> dict[str, str]:
-    said = {one.get("name", ""): (one.text or "").strip() for one in found.iterfind("attribute")}
-    return {name: value for name, value in said.items() if name and value}
+def _attributes(element: Element) -> dict[str, str]:
+    attributes = {one.get("name", ""): (one.text or "").strip() for one in element.iterfind("attribute")}
+    return {name: value for name, value in attributes.items() if name and value}
 
 
 def _numbers(shape: Element, *names: str) -> list[float]:

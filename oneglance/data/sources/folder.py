@@ -13,7 +13,7 @@ from oneglance.data.images.archives import is_archive, is_hidden, members
 from oneglance.data.images.references import FileImage, MemberImage, is_picture, shown
 from oneglance.data.parsing.quoting import plain
 from oneglance.data.record import SPLIT_NAMES, ImageRef
-from oneglance.data.source import Found, Source
+from oneglance.data.source import Entry, Source
 from oneglance.errors import Problem
 
 Level = tuple[tuple[str, ...], list[ImageRef]]  # names of the folders down to here, the pictures here
@@ -23,20 +23,20 @@ class Folder(Source):
     """A folder of pictures, or a zip or tar of one. The folders' names are the fields: ``folder1`` is the
     first level, ``folder2`` the next, ``folder`` the deepest; a picture at the top has none.
 
-    Where the first level says train, val or test, it is the split and no field. A first level with other
-    names as well is one only if it holds both a train and another part.
+    Where the first level is called train, val or test, it is the split and no field. A first level with other
+    names as well is a split only if it holds both train and another one.
     """
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
         return path.is_dir() or is_archive(path)
 
-    def found(self) -> Iterator[Found | Problem]:
+    def entries(self) -> Iterator[Entry | Problem]:
         tree = _Disk(self.path, self.title) if self.path.is_dir() else _Packed(self.path)
-        has_parts, strangers = _parts(tree) if self.split else (False, [])
+        has_splits, strangers = _splits(tree) if self.split else (False, [])
         for name in strangers:
             location = plain(f"{self.title}/{name}" if name else self.title)
-            what = "holds pictures beside the folders of train and other parts, so they belong to no part"
+            what = "holds pictures beside the folders of train and other splits, so they belong to no split"
             hint = 'move them away, or set split = "" if these are classes'
             yield Problem(location, what, hint, kind="no part")
         for item in tree:
@@ -44,13 +44,13 @@ class Folder(Source):
                 yield item
                 continue
             folders, images = item
-            answers = self._answers(folders, has_parts)
+            answers = self._answers(folders, has_splits)
             for image in images:
                 yield image.name, image, answers
 
-    def _answers(self, folders: tuple[str, ...], has_parts: bool) -> dict[str, Any]:
+    def _answers(self, folders: tuple[str, ...], has_splits: bool) -> dict[str, Any]:
         answers: dict[str, Any] = {}
-        if has_parts and folders and folders[0].lower() in SPLIT_NAMES:
+        if has_splits and folders and folders[0].lower() in SPLIT_NAMES:
             answers[self.split], folders = folders[0], folders[1:]
         folders = tuple(map(shown, folders))
         answers |= {f"folder{depth}": name for depth, name in enumerate(folders, 1)}
@@ -83,20 +83,20 @@ class _Disk(_Tree):
         seen = set()
         waiting: list[tuple[tuple[str, ...], str]] = [((), self._root)]
         while waiting:
-            folders, place = waiting.pop()
-            if place in seen:
+            folders, path = waiting.pop()
+            if path in seen:
                 continue
-            seen.add(place)
+            seen.add(path)
             title = "/".join((self._title, *folders))
             try:
-                files, inside = _entries(place)
+                files, inside = _entries(path)
             except OSError as error:
                 yield Problem(plain(title), f"cannot be read ({error.strerror})", kind="folder")
                 continue
             pictures = [name for name in files if is_picture(name)]
             if folders and not pictures and not inside:
                 yield Problem(plain(title), "holds no picture", kind="empty folder", fatal=False)
-            start = os.path.join(place, "")  # noqa: PTH118 - text, a million times
+            start = os.path.join(path, "")  # noqa: PTH118 - text, a million times
             yield folders, [FileImage(start + name, shown(f"{title}/{name}")) for name in pictures]
             for name in reversed(inside):
                 target = os.path.realpath(start + name)
@@ -149,23 +149,23 @@ class _Packed(_Tree):
         yield from self._levels.items()
 
 
-def _parts(tree: _Tree) -> tuple[bool, list[str]]:
-    """Whether the first level of folders is the split, and what lies there but is no part of it."""
+def _splits(tree: _Tree) -> tuple[bool, list[str]]:
+    """Whether the first level of folders is the split, and the names there that belong to no split."""
     if not any(name.lower() in SPLIT_NAMES for name in tree.tops()):
         return False, []
-    parts: set[str] = set()
+    splits: set[str] = set()
     strangers: dict[str, None] = {}
     for item in tree:
         if isinstance(item, Problem) or not item[1]:
             continue
         top = item[0][0] if item[0] else ""
-        part = SPLIT_NAMES.get(top.lower(), "")
-        if part:
-            parts.add(part)
+        split = SPLIT_NAMES.get(top.lower(), "")
+        if split:
+            splits.add(split)
         else:
             strangers[top] = None
     if not strangers:
-        return bool(parts), []
-    if "train" in parts and len(parts) > 1:
+        return bool(splits), []
+    if "train" in splits and len(splits) > 1:
         return True, list(strangers)
     return False, []

@@ -20,7 +20,7 @@ import numpy as np
 from oneglance.data.images.references import ArrayImage
 from oneglance.data.parsing.quoting import quoted
 from oneglance.data.parsing.text_lines import lines
-from oneglance.data.source import Found, Source
+from oneglance.data.source import Entry, Source
 from oneglance.errors import DataError, Problem
 
 # train-images-idx3-ubyte.gz, t10k-images.idx3-ubyte, emnist-letters-test-images-idx3-ubyte
@@ -31,7 +31,7 @@ PIECE = 1 << 24
 
 class Idx(Source):
     """A folder of idx files, or one file of images beside its file of labels. The field is ``label``: the
-    number as text, or the class name where names are given. The parts are those of the files' names.
+    number as text, or the class name where names are given. The splits are those of the files' names.
     Three dimensions are grey pictures; a fourth of size 3 is colour.
     """
 
@@ -45,34 +45,34 @@ class Idx(Source):
     def recognises(cls, path: Path) -> bool:
         return bool(_image_files(path))
 
-    def found(self) -> Iterator[Found | Problem]:
+    def entries(self) -> Iterator[Entry | Problem]:
         files = _image_files(self.path)
         if not files:
             raise DataError("holds no idx files of images", location=self.title)
         sets = sorted({(file.parent, _words(file)[0]) for file in files})
         if len(sets) > 1:
-            found = " and ".join(
+            named = " and ".join(
                 quoted(f"{folder.parent.name}/{folder.name}/{head}".rstrip("/-_."))
                 for folder, head in sets[:2]
             )
             raise DataError(
-                f"holds several sets: {found}", location=self.title, hint="name one file or folder"
+                f"holds several sets: {named}", location=self.title, hint="name one file or folder"
             )
         names = self._class_names(files[0].parent)
         for file in files:
             yield from self._pictures(file, names)
 
-    def _pictures(self, file: Path, names: list[str]) -> Iterator[Found | Problem]:
-        part = _words(file)[1].lower().replace("t10k", "test")
-        same = {self.split: part} if part and self.split else {}
+    def _pictures(self, file: Path, names: list[str]) -> Iterator[Entry | Problem]:
+        split = _words(file)[1].lower().replace("t10k", "test")
+        common = {self.split: split} if split and self.split else {}
         count, labels = _shape(file, (3, 4))[0], _labels(file)
         if labels is None:
             hint = "put the file of labels there, or use the pictures without"
             yield Problem(file.name, "has no labels beside it", hint, kind="no labels", fatal=False)
             labels = np.zeros(count, np.uint8)
-            answers: list[dict[str, str]] = [same]
+            answers: list[dict[str, str]] = [common]
         else:
-            answers = [{"label": word, **same} for word in names or map(str, range(256))]
+            answers = [{"label": word, **common} for word in names or map(str, range(256))]
         if len(labels) != count:
             what = f"has {count:,} pictures, but {len(labels):,} labels lie beside it"
             raise DataError(what, location=file.name, hint="download both files again")
@@ -112,22 +112,22 @@ def _image_files(path: Path) -> list[Path]:
     if path.is_file():
         return [path] if IMAGES.fullmatch(path.name) else []
     for folders in ([path], [path / "raw"], path.glob("*/raw")):
-        found = {
+        files = {
             (folder, name.lower().removesuffix(".gz")): folder / name
             for folder in folders
             for name in sorted(_names(folder), reverse=True)
             if IMAGES.fullmatch(name)
         }
-        if found:
-            return [found[key] for key in sorted(found)]
+        if files:
+            return [files[key] for key in sorted(files)]
     return []
 
 
 def _words(file: Path) -> tuple[str, str]:
-    """What stands before the part in the name of a file of images, and the part: ``emnist-``, ``train``."""
-    found = IMAGES.fullmatch(file.name)
-    assert found
-    return found[1], found[2] or ""
+    """Of the name of a file of images, what comes before the split, and the split: ``emnist-``, ``train``."""
+    match = IMAGES.fullmatch(file.name)
+    assert match
+    return match[1], match[2] or ""
 
 
 def _names(folder: Path) -> list[str]:
@@ -152,19 +152,19 @@ def _labels(images: Path) -> np.ndarray | None:
 
 def _shape(file: Path, ranks: tuple[int, ...]) -> tuple[int, ...]:
     """The sizes that the head of the file declares, held against its length; nothing else is read."""
-    with _whole(file):
+    with _explained(file):
         with _open(file) as opened:
             zero, kind, rank = struct.unpack(">HBB", opened.read(4))
             if (zero, kind) != (0, 8) or rank not in ranks:
                 raise DataError("is no idx file of bytes in the sizes expected", location=file.name)
             shape = struct.unpack(f">{rank}I", opened.read(4 * rank))
-        declared, there = _size(shape), _length(file)
+        declared, actual = _size(shape), _length(file)
     if 0 in shape[1:] or (rank == 4 and shape[3] != 3) or declared > LARGEST:
         sizes = " x ".join(map(str, shape))
         raise DataError(f"declares impossible sizes: {sizes}", location=file.name, hint="download it again")
-    if there != declared % (1 << 32 if _packed(file) else sys.maxsize):
+    if actual != declared % (1 << 32 if _packed(file) else sys.maxsize):
         what = f"should be {declared:,} bytes long by its head, but is " + (
-            "not" if _packed(file) else f"{there:,}"
+            "not" if _packed(file) else f"{actual:,}"
         )
         raise DataError(what, location=file.name, hint="download it again")
     return shape
@@ -191,15 +191,15 @@ def _numbers(file: Path, shape: tuple[int, ...]) -> np.ndarray:
         return np.empty(shape, np.uint8)
     if not _packed(file):
         return np.memmap(file, np.uint8, "r", offset=head, shape=shape)
-    found = bytearray()
-    with _whole(file), _open(file) as opened:
+    numbers = bytearray()
+    with _explained(file), _open(file) as opened:
         opened.seek(head)
-        while len(found) < total:
-            piece = opened.read(min(PIECE, total - len(found)))
+        while len(numbers) < total:
+            piece = opened.read(min(PIECE, total - len(numbers)))
             if not piece:
                 raise EOFError
-            found += piece
-    return np.frombuffer(found, np.uint8).reshape(shape)
+            numbers += piece
+    return np.frombuffer(numbers, np.uint8).reshape(shape)
 
 
 def _packed(file: Path) -> bool:
@@ -211,7 +211,7 @@ def _open(file: Path) -> BinaryIO:
 
 
 @contextmanager
-def _whole(file: Path) -> Iterator[None]:
+def _explained(file: Path) -> Iterator[None]:
     try:
         yield
     except (EOFError, zlib.error, struct.error):

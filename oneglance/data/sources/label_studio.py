@@ -12,26 +12,35 @@ from urllib.parse import unquote
 
 from oneglance.data.images.header import header
 from oneglance.data.images.references import is_picture
-from oneglance.data.parsing.box_geometry import NOTHING, Boxes, Corners, Drawn, Size, bounds, number, rotated
+from oneglance.data.parsing.box_geometry import (
+    NOTHING,
+    BoxReader,
+    Corners,
+    RawBox,
+    Size,
+    bounds,
+    number,
+    rotated,
+)
 from oneglance.data.parsing.delimited import SAMPLE
 from oneglance.data.parsing.image_paths import find_nearby
-from oneglance.data.parsing.label_studio_min import is_short, unfolded
+from oneglance.data.parsing.label_studio_min import expanded, is_min
 from oneglance.data.parsing.quoting import plain, quoted
 from oneglance.data.parsing.structured_files import beginning, read_json
-from oneglance.data.source import Found, Source
+from oneglance.data.source import Entry, Source
 from oneglance.errors import DataError, Problem
 
 
 class LabelStudio(Source):
     """A JSON file as Label Studio exports it, "JSON" or "JSON-MIN": a list of tasks.
 
-    The field ``objects`` holds the boxes; polygons, ellipses and turned boxes are taken by their bounds. What
-    is said of one region is its attributes, what is said of the picture a field, each under the ``name`` of
-    its control: choices, taxonomies (``animal/cat``), numbers, ratings, texts; several at once are a list.
-    What the task's ``data`` hold beside the picture are fields, too.
+    The field ``objects`` holds the boxes; polygons, ellipses and turned boxes are taken by their bounds.
+    Answers about one region are its attributes, answers about the picture are fields, each under the ``name``
+    of its control: choices, taxonomies (``animal/cat``), numbers, ratings, texts; several at once are a list.
+    What the task's ``data`` hold beside the picture is a field, too.
 
     Of several annotations of a task the first that was not cancelled counts; predictions do not. Where any
-    annotation of the file holds a box, one without says that there is none. The classes looked for are all
+    annotation of the file holds a box, one without means that there is none. The queried classes are all
     that any box names.
 
     Pictures are found by their path (``/data/local-files/?d=sub/a.jpg``), or by their name alone where they
@@ -50,22 +59,22 @@ class LabelStudio(Source):
             or (b'"annotation_id"' in start and b'"lead_time"' in start)
         )
 
-    def found(self) -> Iterator[Found | Problem]:
-        said = read_json(self.path)
-        if not isinstance(said, list):
+    def entries(self) -> Iterator[Entry | Problem]:
+        content = read_json(self.path)
+        if not isinstance(content, list):
             raise DataError(
                 "is no list of tasks", location=self.title, hint='export it from Label Studio as "JSON"'
             )
-        boxes = Boxes()
+        box_reader = BoxReader()
         tasks: list[_Task] = []
-        for place, entry in enumerate(_whole(said, self.title, boxes)):
-            found = _task(entry, f"{self.title}: task {place}", self.image, boxes)
-            if isinstance(found, Problem):
-                yield found
+        for index, entry in enumerate(_all_tasks(content, self.title, box_reader)):
+            task_or_problem = _task(entry, f"{self.title}: task {index}", self.image, box_reader)
+            if isinstance(task_or_problem, Problem):
+                yield task_or_problem
             else:
-                tasks.append(found)
-        looked = any(task.regions for task in tasks)
-        every = frozenset(label for task in tasks for region in task.regions for label in region.labels)
+                tasks.append(task_or_problem)
+        boxes_annotated = any(task.regions for task in tasks)
+        classes = frozenset(label for task in tasks for region in task.regions for label in region.labels)
         find = find_nearby(self.images, self.path, [task.picture for task in tasks[:SAMPLE]])
         for task in tasks:
             image = find(task.picture, task.location)
@@ -73,21 +82,23 @@ class LabelStudio(Source):
                 yield image
                 continue
             answers = task.fields
-            if looked and task.annotated:
+            if boxes_annotated and task.annotated:
                 head = header(image)
                 size = task.size or (head.upright if head else (math.nan, math.nan))
-                drawn = [one for region in task.regions for one in region.drawn(size)]
-                seen, wrong = boxes.seen(task.location, head, task.size, drawn, every)
+                raw_boxes = [one for region in task.regions for one in region.raw_boxes(size)]
+                annotations, wrong = box_reader.annotations(
+                    task.location, head, task.size, raw_boxes, classes
+                )
                 yield from wrong
-                if seen is not None:
-                    answers["objects"] = seen
+                if annotations is not None:
+                    answers["objects"] = annotations
             yield task.location, image, answers
-        yield from boxes.told.problems()
+        yield from box_reader.counter.problems()
 
 
 @dataclass
 class _Region:
-    """What an annotation says of one place; numbers in per cent of the picture's sides."""
+    """One region of an annotation; numbers in per cent of the picture's sides."""
 
     location: str
     shape: str
@@ -95,12 +106,12 @@ class _Region:
     labels: list[str]
     attributes: dict[str, Any] = field(default_factory=dict)
 
-    def drawn(self, size: Size) -> Iterator[Drawn]:
+    def raw_boxes(self, size: Size) -> Iterator[RawBox]:
         """One box for each label, in pixels."""
         across, down = size[0] / 100, size[1] / 100
         for label in self.labels or [""]:
             corners = OUTLINES[self.shape](self.value, across, down)
-            yield Drawn(self.location, corners, label, self.attributes or NOTHING)
+            yield RawBox(self.location, corners, label, self.attributes or NOTHING)
 
 
 @dataclass
@@ -109,30 +120,30 @@ class _Task:
     picture: str
     fields: dict[str, Any]
     annotated: bool = False
-    size: Size | None = None  # of the picture as it was drawn on
+    size: Size | None = None  # of the picture that was annotated
     regions: list[_Region] = field(default_factory=list)
 
 
-def _whole(said: list[Any], title: str, boxes: Boxes) -> Iterator[Any]:
+def _all_tasks(tasks: list[Any], title: str, box_reader: BoxReader) -> Iterator[Any]:
     """The tasks; JSON-MIN has one for each annotation, of which the first counts."""
     seen: set[Any] = set()
-    for entry in said:
-        if not is_short(entry):
+    for entry in tasks:
+        if not is_min(entry):
             yield entry
             continue
         key = entry.get("id")
         if isinstance(key, int | str):
             if key in seen:
                 location = f"{title}: task {plain(str(key))}"
-                boxes.told.note(
+                box_reader.counter.add(
                     "several annotations", location, "has several annotations: the first is taken"
                 )
                 continue
             seen.add(key)
-        yield unfolded(entry)
+        yield expanded(entry)
 
 
-def _task(entry: Any, location: str, key: str, boxes: Boxes) -> _Task | Problem:
+def _task(entry: Any, location: str, key: str, box_reader: BoxReader) -> _Task | Problem:
     data = entry.get("data") if isinstance(entry, dict) else None
     if not isinstance(data, dict):
         return _left_out(location, "is no task: it has no data")
@@ -146,13 +157,13 @@ def _task(entry: Any, location: str, key: str, boxes: Boxes) -> _Task | Problem:
     (picture,) = pictures
     rest = {name: value for name, value in data.items() if name != picture and _scalar(value) is not None}
     task = _Task(location, _name(data[picture]), rest)
-    done = entry.get("annotations", entry.get("completions"))
-    valid = [one for one in done if _counts(one)] if isinstance(done, list) else []
+    annotations = entry.get("annotations", entry.get("completions"))
+    valid = [one for one in annotations if _is_valid(one)] if isinstance(annotations, list) else []
     if valid:
         task.annotated = True
-        _annotation(valid[0]["result"], task, boxes)
+        _annotation(valid[0]["result"], task, box_reader)
     if len(valid) > 1:
-        boxes.told.note("several annotations", location, "has several annotations: the first is taken")
+        box_reader.counter.add("several annotations", location, "has several annotations: the first is taken")
     return task
 
 
@@ -160,7 +171,7 @@ def _left_out(location: str, what: str, hint: str = "") -> Problem:
     return Problem(location, what, f"{hint}the task is left out", kind="task", fatal=False)
 
 
-def _counts(annotation: Any) -> bool:
+def _is_valid(annotation: Any) -> bool:
     return (
         isinstance(annotation, dict)
         and isinstance(annotation.get("result"), list)
@@ -168,14 +179,14 @@ def _counts(annotation: Any) -> bool:
     )
 
 
-def _annotation(results: list[Any], task: _Task, boxes: Boxes) -> None:
-    """Fill ``task`` with what one annotation says."""
+def _annotation(results: list[Any], task: _Task, box_reader: BoxReader) -> None:
+    """Fill ``task`` from the results of one annotation."""
     regions: dict[str, _Region] = {}
     others: list[tuple[str, str, dict[str, Any]]] = []
-    for place, result in enumerate(results, 1):
-        location = f"{task.location}, result {place}"
+    for index, result in enumerate(results, 1):
+        location = f"{task.location}, result {index}"
         if not isinstance(result, dict) or not isinstance(result.get("value"), dict):
-            boxes.told.note("result", location, "has no value and is not used")
+            box_reader.counter.add("result", location, "has no value and is not used")
             continue
         kind = str(result.get("type", ""))
         shape = kind.removesuffix("labels") or ("rectangle" if "width" in result["value"] else "")
@@ -185,9 +196,9 @@ def _annotation(results: list[Any], task: _Task, boxes: Boxes) -> None:
         if number(result.get("image_rotation", 0)):
             others.append((location, "region of a picture turned by hand", result))
             continue
-        _note_bounds(shape, result["value"], location, boxes)
+        _note_bounds(shape, result["value"], location, box_reader)
         labels = _texts(result["value"].get(kind))
-        key = str(result.get("id", f"without {place}"))
+        key = str(result.get("id", f"without {index}"))
         task.size = task.size or _size(result)
         if key in regions:
             regions[key].labels += labels
@@ -205,15 +216,17 @@ def _annotation(results: list[Any], task: _Task, boxes: Boxes) -> None:
                 fields = task.fields if region is None else region.attributes
                 fields[str(result.get("from_name") or kind)] = answer
         else:
-            boxes.told.note(f"result {kind}", location, f"is of the kind {quoted(kind)}, and is not used")
+            box_reader.counter.add(
+                f"result {kind}", location, f"is of the kind {quoted(kind)}, and is not used"
+            )
     task.regions = list(regions.values())
 
 
-def _note_bounds(shape: str, value: Mapping[str, Any], location: str, boxes: Boxes) -> None:
+def _note_bounds(shape: str, value: Mapping[str, Any], location: str, box_reader: BoxReader) -> None:
     turned = number(value.get("rotation", 0)) != 0
     if shape != "rectangle" or turned:
         kind = "turned rectangle" if shape == "rectangle" else shape
-        boxes.told.note(kind, location, f"is no upright box but a {kind}: its bounds are taken")
+        box_reader.counter.add(kind, location, f"is no upright box but a {kind}: its bounds are taken")
 
 
 def _size(result: Mapping[str, Any]) -> Size | None:
@@ -252,10 +265,10 @@ OUTLINES: dict[str, Callable[[Mapping[str, Any], float, float], Corners]] = {
 }  # what has an extent; each also with "labels" behind it
 
 
-def _texts(said: Any) -> list[str]:
+def _texts(value: Any) -> list[str]:
     return (
-        [one.strip() for one in said if isinstance(one, str) and one.strip()]
-        if isinstance(said, list)
+        [one.strip() for one in value if isinstance(one, str) and one.strip()]
+        if isinstance(value, list)
         else []
     )
 
@@ -264,13 +277,13 @@ def _one_or_all(texts: list[str]) -> str | list[str] | None:
     return texts[0] if len(texts) == 1 else texts or None
 
 
-def _paths(said: Any) -> str | list[str] | None:
-    paths = said if isinstance(said, list) else []
+def _paths(value: Any) -> str | list[str] | None:
+    paths = value if isinstance(value, list) else []
     return _one_or_all(["/".join(_texts(path)) for path in paths if _texts(path)])
 
 
-def _scalar(said: Any) -> Any:
-    return said if isinstance(said, int | float | str) and said != "" else None
+def _scalar(value: Any) -> Any:
+    return value if isinstance(value, int | float | str) and value != "" else None
 
 
 ANSWERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
@@ -280,15 +293,15 @@ ANSWERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "rating": lambda value: _scalar(value.get("rating")),
     "datetime": lambda value: _scalar(value.get("datetime")),
     "textarea": lambda value: _one_or_all(_texts(value.get("text"))) or _scalar(value.get("text")),
-}  # what is no place
+}  # answers that are no region
 
 
-def _name(said: Any) -> str:
+def _name(value: Any) -> str:
     """The name of a picture from how a task writes it; "" where it is no text."""
-    if not isinstance(said, str):
+    if not isinstance(value, str):
         return ""
-    if "/data/local-files/" in said:
-        return unquote(said.partition("?d=")[2])
-    if "://" in said or said.startswith("/data/upload/"):
-        return unquote(said.partition("?")[0].rpartition("/")[2])
-    return said
+    if "/data/local-files/" in value:
+        return unquote(value.partition("?d=")[2])
+    if "://" in value or value.startswith("/data/upload/"):
+        return unquote(value.partition("?")[0].rpartition("/")[2])
+    return value

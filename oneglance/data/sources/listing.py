@@ -1,4 +1,4 @@
-"""A plain list of pictures, or a single one; nothing is said about them."""
+"""A plain list of pictures, or a single one, without answers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from oneglance.data.images.references import FileImage, is_picture
 from oneglance.data.parsing.delimited import SAMPLE
 from oneglance.data.parsing.image_paths import finder
 from oneglance.data.parsing.text_lines import lines
-from oneglance.data.source import Found, Source
+from oneglance.data.source import Entry, Source
 from oneglance.errors import Problem
 
 
@@ -27,7 +27,7 @@ class Listing(Source):
     def recognises(cls, path: Path) -> bool:
         return path.is_file() and (path.suffix.lower() == ".txt" or is_picture(path.name))
 
-    def found(self) -> Iterator[Found | Problem]:
+    def entries(self) -> Iterator[Entry | Problem]:
         if is_picture(self.path.name):
             yield self.title, FileImage(str(self.path), self.path.name), {}
             return

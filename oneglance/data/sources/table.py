@@ -1,4 +1,4 @@
-"""A table with a column of pictures and any number of columns that say something about them."""
+"""A table with a column of pictures and any number of columns of answers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from oneglance.data.parsing.image_paths import finder
 from oneglance.data.parsing.parquet import Parquet
 from oneglance.data.parsing.quoting import plain, quoted
 from oneglance.data.record import SPLIT_NAMES
-from oneglance.data.source import Found, Source
+from oneglance.data.source import Entry, Source
 from oneglance.errors import DataError, Problem, nearest
 
 # Taken for the column of the picture, whatever their case: the first of these that is there.
@@ -30,8 +30,8 @@ IMAGE_COLUMNS = (
 class Table(Source):
     """CSV, TSV, JSON lines or Parquet. One row is one picture; the other columns are the fields.
 
-    A folder may stand for its tables, where their names begin with a part: ``train.parquet``,
-    ``test-00000-of-00002.parquet``. The part is then the split of all their pictures.
+    A folder may stand for its tables, where their names begin with a split: ``train.parquet``,
+    ``test-00000-of-00002.parquet``. It is then the split of all their pictures.
 
     Relative picture names start at ``images``, which may be a zip or tar. Without that key they start
     beside the table, or in the folder ``images`` there if the first names are found only in it.
@@ -45,16 +45,18 @@ class Table(Source):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        return bool(_parts(path)) if path.is_dir() else path.suffix.lower() in READERS
+        return bool(_split_files(path)) if path.is_dir() else path.suffix.lower() in READERS
 
-    def found(self) -> Iterator[Found | Problem]:
+    def entries(self) -> Iterator[Entry | Problem]:
         if not self.path.is_dir():
             yield from self._rows(self.path, self.title, {})
             return
-        for file, part in _parts(self.path):
-            yield from self._rows(file, f"{self.title}/{file.name}", {self.split: part} if self.split else {})
+        for file, split in _split_files(self.path):
+            yield from self._rows(
+                file, f"{self.title}/{file.name}", {self.split: split} if self.split else {}
+            )
 
-    def _rows(self, path: Path, title: str, same: dict[str, Any]) -> Iterator[Found | Problem]:
+    def _rows(self, path: Path, title: str, common: dict[str, Any]) -> Iterator[Entry | Problem]:
         table = self._open(path, title)
         column = self._picture_column(table)
         find = finder(self.images, path, table.sample(column))
@@ -76,7 +78,7 @@ class Table(Source):
             yield (
                 image
                 if isinstance(image, Problem)
-                else (location, image, {**answers, **same} if same else answers)
+                else (location, image, {**answers, **common} if common else answers)
             )
 
     def _open(self, path: Path, title: str) -> Rows:
@@ -99,28 +101,30 @@ class Table(Source):
         for name in IMAGE_COLUMNS:
             if name in usual:
                 return usual[name]
-        found = [column for column in table.columns if table.looks_like_pictures(column)]
-        if len(found) != 1:
+        candidates = [column for column in table.columns if table.looks_like_pictures(column)]
+        if len(candidates) != 1:
             what = (
-                "several columns look like pictures" if found else "no column looks like the pictures' names"
+                "several columns look like pictures"
+                if candidates
+                else "no column looks like the pictures' names"
             )
-            hint = f'name one: image = "…". Its columns: {plain(", ".join(found or table.columns), 300)}'
+            hint = f'name one: image = "…". Its columns: {plain(", ".join(candidates or table.columns), 300)}'
             raise DataError(what, location=table.title, hint=hint)
-        return found[0]
+        return candidates[0]
 
 
 READERS: dict[str, Callable[[Table, Path, str], Rows]] = {
-    ".csv": lambda said, path, title: Delimited(path, title, said.encoding, said.delimiter),
-    ".tsv": lambda said, path, title: Delimited(path, title, said.encoding, said.delimiter or "\t"),
-    ".jsonl": lambda said, path, title: JsonLines(path, title, said.encoding),
-    ".ndjson": lambda said, path, title: JsonLines(path, title, said.encoding),
-    ".parquet": lambda said, path, title: Parquet(path, title),
+    ".csv": lambda source, path, title: Delimited(path, title, source.encoding, source.delimiter),
+    ".tsv": lambda source, path, title: Delimited(path, title, source.encoding, source.delimiter or "\t"),
+    ".jsonl": lambda source, path, title: JsonLines(path, title, source.encoding),
+    ".ndjson": lambda source, path, title: JsonLines(path, title, source.encoding),
+    ".parquet": lambda source, path, title: Parquet(path, title),
 }  # by ending
 
 
-def _parts(folder: Path) -> list[tuple[Path, str]]:
-    """The tables of a folder that holds one per part, with their parts; none if it holds pictures too."""
-    found = []
+def _split_files(folder: Path) -> list[tuple[Path, str]]:
+    """The tables of a folder that holds one per split, with their splits; none if it holds pictures too."""
+    files = []
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -130,7 +134,7 @@ def _parts(folder: Path) -> list[tuple[Path, str]]:
                 stem, ending = os.path.splitext(entry.name.lower())  # noqa: PTH122
                 word = re.split(r"[^a-z]", stem, maxsplit=1)[0]
                 if visible and ending in READERS and word in SPLIT_NAMES:
-                    found.append((Path(entry.path), word))
+                    files.append((Path(entry.path), word))
     except OSError:
         return []
-    return sorted(found)
+    return sorted(files)

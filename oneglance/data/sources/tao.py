@@ -1,4 +1,4 @@
-"""The multi-task classification sets of NVIDIA TAO: a table per part beside a folder of all pictures."""
+"""The multi-task classification sets of NVIDIA TAO: a table per split beside a folder of all pictures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from oneglance.data.parsing.delimited import Delimited
 from oneglance.data.parsing.image_paths import finder
 from oneglance.data.parsing.structured_files import beginning
 from oneglance.data.record import SPLIT_NAMES
-from oneglance.data.source import Found, Source
+from oneglance.data.source import Entry, Source
 from oneglance.errors import Problem
 
 IMAGE = "fname"
@@ -27,18 +27,18 @@ class Tao(Source):
     def recognises(cls, path: Path) -> bool:
         return (path / "images").is_dir() and bool(_tables(path))
 
-    def found(self) -> Iterator[Found | Problem]:
+    def entries(self) -> Iterator[Entry | Problem]:
         for file in _tables(self.path):
             table = Delimited(file, f"{self.title}/{file.name}")
             find = finder(self.images or self.path / "images", file, [])
-            same = {self.split: file.stem} if self.split else {}
+            common = {self.split: file.stem} if self.split else {}
             for row in table.rows(table.columns[0]):
                 if isinstance(row, Problem):
                     yield row
                     continue
                 location, name, answers = row
                 image = find(str(name), location)
-                yield image if isinstance(image, Problem) else (location, image, {**answers, **same})
+                yield image if isinstance(image, Problem) else (location, image, {**answers, **common})
 
 
 def _tables(folder: Path) -> list[Path]:

@@ -14,20 +14,22 @@ from xml.etree.ElementTree import Element
 
 from oneglance.data.images.header import header
 from oneglance.data.images.references import is_picture
-from oneglance.data.parsing.box_geometry import NOTHING, Boxes, Corners, Drawn, bounds, number, rotated
+from oneglance.data.parsing.box_geometry import NOTHING, BoxReader, Corners, RawBox, bounds, number, rotated
 from oneglance.data.parsing.folder_walk import files_below, folders_in
 from oneglance.data.parsing.image_paths import finder
 from oneglance.data.parsing.quoting import quoted
-from oneglance.data.parsing.split_lists import PartLists, key_of
+from oneglance.data.parsing.split_lists import SplitLists, key_of
 from oneglance.data.parsing.structured_files import beginning, children
 from oneglance.data.record import SPLIT_NAMES
-from oneglance.data.source import Found, Source
+from oneglance.data.source import Entry, Source
 from oneglance.errors import DataError, Problem
 
 ANNOTATIONS = ("Annotations", "annotations")
 PICTURES = ("JPEGImages", "images", "Images")
 MANY, FEW = 1000, 10  # names, and XML files, that are looked at before a folder is taken for another format
-PLACES = frozenset(("name", "bndbox", "robndbox", "polygon", "part", "point", "difficult", "attributes"))
+NOT_ATTRIBUTES = frozenset(
+    ("name", "bndbox", "robndbox", "polygon", "part", "point", "difficult", "attributes")
+)
 
 
 class Voc(Source):
@@ -36,9 +38,9 @@ class Voc(Source):
 
     The field ``objects`` holds the boxes; ``difficult`` makes a region to ignore. ``pose`` (unless it is
     "Unspecified"), ``truncated``, ``occluded``, ``actions`` and ``attributes`` are attributes of a box. The
-    classes looked for are all that any file names. The part is that of the lists ``train.txt``, ``val.txt``,
+    queried classes are all that any file names. The split is that of the lists ``train.txt``, ``val.txt``,
     ``test.txt`` in ``ImageSets/Main`` or in the folder itself. A picture on a list without an XML file is
-    one that nobody looked at. Lists of one class (``cat_val.txt``, with -1, 0, 1) and the parts of a thing
+    one that nobody annotated. Lists of one class (``cat_val.txt``, with -1, 0, 1) and the parts of a thing
     are named and not used.
 
     VOC counts pixels from 1 and a box includes its last one: 1, 1, 10, 10 is 10 pixels wide. Where any
@@ -53,85 +55,95 @@ class Voc(Source):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        return bool(_places(path))
+        return bool(_annotation_folders(path))
 
-    def found(self) -> Iterator[Found | Problem]:
-        places = _places(self.path)
-        if not places:
+    def entries(self) -> Iterator[Entry | Problem]:
+        locations = _annotation_folders(self.path)
+        if not locations:
             raise DataError(
                 "holds no XML files of boxes", location=self.title, hint="name the folder above them"
             )
-        boxes, lists = Boxes(), PartLists(self.path)
-        books = [_Book(folder, part, self) for folder, part in places]
-        for book in books:
-            yield from book.problems
-        pages = [page for book in books for page in book.pages]
-        first = self._first_pixel(pages, boxes)
-        every = frozenset(thing.label for page in pages for thing in page.things if thing.label)
-        for book in books:
-            for page in book.pages:
-                part = book.part or lists.part(page.key, page.location)
-                yield from self._picture(page, book, part, boxes, first, every)
-            for key, location, part in lists.others() if not book.part else ():
-                yield from self._unannotated(key, location, part, book, boxes)
+        box_reader, lists = BoxReader(), SplitLists(self.path)
+        folders = [_AnnotationFolder(path, split, self) for path, split in locations]
+        for folder in folders:
+            yield from folder.problems
+        files = [file for folder in folders for file in folder.files]
+        first = self._first_pixel(files, box_reader)
+        classes = frozenset(object_.label for file in files for object_ in file.objects if object_.label)
+        for folder in folders:
+            for file in folder.files:
+                split = folder.split or lists.split(file.key, file.location)
+                yield from self._picture(file, folder, split, box_reader, first, classes)
+            for key, location, split in lists.others() if not folder.split else ():
+                yield from self._unannotated(key, location, split, folder, box_reader)
         yield from lists.problems()
-        yield from boxes.told.problems()
+        yield from box_reader.counter.problems()
 
-    def _first_pixel(self, pages: Sequence[_Page], boxes: Boxes) -> int:
+    def _first_pixel(self, files: Sequence[_AnnotationFile], box_reader: BoxReader) -> int:
         if self.first_pixel is not None:
             return self.first_pixel
-        for page in pages:
-            for thing in page.things:
-                x0, y0, x1, y1 = thing.corners
+        for file in files:
+            for object_ in file.objects:
+                x0, y0, x1, y1 = object_.corners
                 if x0 < x1 and y0 < y1 and 0 <= min(x0, y0) < 1:
                     what = "has a coordinate that is 0, so pixels are counted from 0 in all files here"
-                    boxes.told.note(
-                        "pixels from 0", thing.location, what, "if VOC's 1 holds: first_pixel = 1"
+                    box_reader.counter.add(
+                        "pixels from 0", object_.location, what, "if VOC's 1 holds: first_pixel = 1"
                     )
                     return 0
         return 1
 
     def _picture(
-        self, page: _Page, book: _Book, part: str, boxes: Boxes, first: int, every: frozenset[str]
-    ) -> Iterator[Found | Problem]:
-        name = book.picture(page.key, page.filename)
-        if page.filename and key_of(page.filename.rpartition("/")[2]) != page.key.rpartition("/")[2]:
-            what = f"names another picture in it, {quoted(page.filename)}"
-            boxes.told.note("filename", page.location, what, f"{quoted(name)} is taken")
-        image = book.find(name, page.location)
+        self,
+        file: _AnnotationFile,
+        folder: _AnnotationFolder,
+        split: str,
+        box_reader: BoxReader,
+        first: int,
+        classes: frozenset[str],
+    ) -> Iterator[Entry | Problem]:
+        name = folder.picture(file.key, file.filename)
+        if file.filename and key_of(file.filename.rpartition("/")[2]) != file.key.rpartition("/")[2]:
+            what = f"names another picture in it, {quoted(file.filename)}"
+            box_reader.counter.add("filename", file.location, what, f"{quoted(name)} is taken")
+        image = folder.find(name, file.location)
         if isinstance(image, Problem):
             yield image
             return
-        for location, what in page.remarks:
-            boxes.told.note(what, location, what)
-        answers: dict[str, Any] = {self.split: part} if part and self.split else {}
-        drawn = [thing.drawn(first) for thing in page.things]
-        seen, wrong = boxes.seen(page.location, header(image), page.size, drawn, every)
+        for location, what in file.notes:
+            box_reader.counter.add(what, location, what)
+        answers: dict[str, Any] = {self.split: split} if split and self.split else {}
+        raw_boxes = [object_.raw_box(first) for object_ in file.objects]
+        annotations, wrong = box_reader.annotations(
+            file.location, header(image), file.size, raw_boxes, classes
+        )
         yield from wrong
-        if seen is not None:
-            answers["objects"] = seen
-        yield page.location, image, answers
+        if annotations is not None:
+            answers["objects"] = annotations
+        yield file.location, image, answers
 
     def _unannotated(
-        self, key: str, location: str, part: str, book: _Book, boxes: Boxes
-    ) -> Iterator[Found | Problem]:
+        self, key: str, location: str, split: str, folder: _AnnotationFolder, box_reader: BoxReader
+    ) -> Iterator[Entry | Problem]:
         """A picture on a list that has no readable XML file."""
-        name = book.picture(key, "")
+        name = folder.picture(key, "")
         if not name:
             what = f"names {quoted(key)}, of which there is neither a picture nor an XML file"
             yield Problem(location, what, "it is left out", kind="picture not there", fatal=False)
             return
-        image = book.find(name, location)
+        image = folder.find(name, location)
         if isinstance(image, Problem):
             yield image
             return
-        boxes.told.note("no annotation", location, f"names {quoted(key)}, whose boxes nobody has told")
-        yield location, image, {self.split: part} if self.split else {}
+        box_reader.counter.add(
+            "no annotation", location, f"names {quoted(key)}, which has no boxes file: its boxes are unknown"
+        )
+        yield location, image, {self.split: split} if self.split else {}
 
 
 @dataclass(frozen=True, slots=True)
-class _Thing:
-    """An object as its file has it."""
+class _Object:
+    """An object of an annotation file, before its corners are counted from 0."""
 
     location: str
     label: str
@@ -139,87 +151,89 @@ class _Thing:
     attributes: dict[str, str]
     difficult: bool
 
-    def drawn(self, first: int) -> Drawn:
+    def raw_box(self, first: int) -> RawBox:
         x0, y0, x1, y1 = self.corners
         if x0 < x1 and y0 < y1:
             x0, y0 = x0 - first, y0 - first
-        return Drawn(self.location, (x0, y0, x1, y1), self.label, self.attributes or NOTHING, self.difficult)
+        return RawBox(self.location, (x0, y0, x1, y1), self.label, self.attributes or NOTHING, self.difficult)
 
 
 @dataclass
-class _Page:
+class _AnnotationFile:
     """One XML file."""
 
     location: str
     key: str  # its path from the folder of the annotations, without the ending
     filename: str = ""
     size: tuple[float, float] | None = None
-    things: list[_Thing] = field(default_factory=list)
-    remarks: list[tuple[str, str]] = field(default_factory=list)  # where, what
+    objects: list[_Object] = field(default_factory=list)
+    notes: list[tuple[str, str]] = field(default_factory=list)  # (location, what is not read as it is)
 
 
-class _Book:
+class _AnnotationFolder:
     """The XML files of one folder and the pictures that belong to them."""
 
-    def __init__(self, folder: Path, part: str, said: Voc) -> None:
-        self.part = part
-        self.pages: list[_Page] = []
+    def __init__(self, folder: Path, split: str, source: Voc) -> None:
+        self.split = split
+        self.files: list[_AnnotationFile] = []
         self.problems: list[Problem] = []
-        base = folder if part else said.path
-        places = [said.images] if said.images else [*(base / name for name in PICTURES), folder]
-        found = next(((place, names) for place in places if (names := files_below(place, is_picture))), None)
-        pictures, names = found or (places[0] if said.images else folder, [])
+        base = folder if split else source.path
+        folders = [source.images] if source.images else [*(base / name for name in PICTURES), folder]
+        nonempty = ((path, names) for path in folders if (names := files_below(path, is_picture)))
+        pictures, names = next(nonempty, (folders[0] if source.images else folder, []))
         self.find = finder(pictures, folder, [])
         self._names: dict[str, list[str]] = {}
         for name in names:
             self._names.setdefault(key_of(name), []).append(name)
         for name in files_below(folder, _is_xml):
-            location = f"{said.title}/{(folder / name).relative_to(said.path).as_posix()}"
+            location = f"{source.title}/{(folder / name).relative_to(source.path).as_posix()}"
             try:
-                self.pages.append(_page(folder / name, _Page(location, name[: -len(".xml")])))
+                self.files.append(_read_file(folder / name, _AnnotationFile(location, name[: -len(".xml")])))
             except DataError as error:
                 what = f"{error.what}: the boxes of its picture are unknown"
                 self.problems.append(Problem(location, what, error.hint, kind="annotation file", fatal=False))
 
     def picture(self, key: str, filename: str) -> str:
-        """The name of the picture: the one called like the XML file, else the one that stands in it."""
+        """The name of the picture: the one called like the XML file, else the one that the file names."""
         names = self._names.get(key, [])
         return filename if not names or filename in names else names[0]
 
 
-def _page(file: Path, page: _Page) -> _Page:
-    """``page`` filled.
+def _read_file(path: Path, file: _AnnotationFile) -> _AnnotationFile:
+    """``file``, with everything that is in it filled in.
 
     Raises:
         DataError: the file is damaged or something else.
     """
-    for child in children(file, "annotation"):
+    for child in children(path, "annotation"):
         if child.tag == "filename":
-            page.filename = _text(child).replace("\\", "/")
+            file.filename = _text(child).replace("\\", "/")
         elif child.tag == "size":
-            page.size = number(child.findtext("width")), number(child.findtext("height"))
+            file.size = number(child.findtext("width")), number(child.findtext("height"))
         elif child.tag == "object":
-            _read_object(child, page)
-    page.filename = page.filename or f"{page.key}.jpg"
-    return page
+            _read_object(child, file)
+    file.filename = file.filename or f"{file.key}.jpg"
+    return file
 
 
-def _read_object(found: Element, page: _Page) -> None:
-    location = f"{page.location}: object {len(page.things) + len(page.remarks) + 1}"
-    corners = _corners(found)
+def _read_object(element: Element, file: _AnnotationFile) -> None:
+    location = f"{file.location}: object {len(file.objects) + len(file.notes) + 1}"
+    corners = _corners(element)
     if corners is None:
-        page.remarks.append((location, "has no box and is not used"))
+        file.notes.append((location, "has no box and is not used"))
         return
-    if found.find("bndbox") is None:
-        page.remarks.append((location, "is no upright box: its bounds are taken"))
-    if found.find("part") is not None:
-        page.remarks.append((location, "has parts, which are not used"))
-    difficult = number(found.findtext("difficult", "0").strip()) > 0
-    page.things.append(_Thing(location, _text(found.find("name")), corners, _attributes(found), difficult))
+    if element.find("bndbox") is None:
+        file.notes.append((location, "is no upright box: its bounds are taken"))
+    if element.find("part") is not None:
+        file.notes.append((location, "has parts, which are not used"))
+    difficult = number(element.findtext("difficult", "0").strip()) > 0
+    file.objects.append(
+        _Object(location, _text(element.find("name")), corners, _attributes(element), difficult)
+    )
 
 
-def _corners(found: Element) -> Corners | None:
-    box, turned, outline = (found.find(tag) for tag in ("bndbox", "robndbox", "polygon"))
+def _corners(element: Element) -> Corners | None:
+    box, turned, outline = (element.find(tag) for tag in ("bndbox", "robndbox", "polygon"))
     if box is not None:
         x0, y0, x1, y1 = (number(_text(box.find(edge))) for edge in ("xmin", "ymin", "xmax", "ymax"))
         return x0, y0, x1, y1
@@ -232,36 +246,38 @@ def _corners(found: Element) -> Corners | None:
     return None
 
 
-def _attributes(found: Element) -> dict[str, str]:
-    """What is said of an object beside its name and place."""
-    said = {child.tag: _text(child) for child in found if child.tag not in PLACES and len(child) == 0}
-    if said.get("pose") == "Unspecified":
-        del said["pose"]
-    said |= {action.tag: _text(action) for action in found.iterfind("actions/*")}
-    for attribute in found.iterfind("attributes/attribute"):
-        said[_text(attribute.find("name"))] = _text(attribute.find("value"))
-    return {name: value for name, value in said.items() if name and value}
+def _attributes(element: Element) -> dict[str, str]:
+    """The attributes of an object: all that its element holds beside its class and its box."""
+    attributes = {
+        child.tag: _text(child) for child in element if child.tag not in NOT_ATTRIBUTES and len(child) == 0
+    }
+    if attributes.get("pose") == "Unspecified":
+        del attributes["pose"]
+    attributes |= {action.tag: _text(action) for action in element.iterfind("actions/*")}
+    for attribute in element.iterfind("attributes/attribute"):
+        attributes[_text(attribute.find("name"))] = _text(attribute.find("value"))
+    return {name: value for name, value in attributes.items() if name and value}
 
 
-def _text(found: Element | None) -> str:
-    return (found.text or "").strip() if found is not None else ""
+def _text(element: Element | None) -> str:
+    return (element.text or "").strip() if element is not None else ""
 
 
-def _places(path: Path) -> list[tuple[Path, str]]:
-    """The folders of XML files, each with its part where that is the name of a folder."""
+def _annotation_folders(path: Path) -> list[tuple[Path, str]]:
+    """The folders of XML files, each with its split where that is the name of a folder."""
     for name in ANNOTATIONS:
-        if any(map(_is_page, _below(path / name))):
+        if any(map(_is_voc, _below(path / name))):
             return [(path / name, "")]
-    places = [
+    candidates = [
         (path, ""),
-        *((place, place.name) for place in folders_in(path) if place.name.lower() in SPLIT_NAMES),
+        *((folder, folder.name) for folder in folders_in(path) if folder.name.lower() in SPLIT_NAMES),
     ]
-    found = [(place, part) for place, part in places if any(map(_is_page, _directly_in(place)))]
-    return found[:1] if found and not found[0][1] else found
+    folders = [(folder, split) for folder, split in candidates if any(map(_is_voc, _directly_in(folder)))]
+    return folders[:1] if folders and not folders[0][1] else folders
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    files = (Path(place, name) for place, _, names in os.walk(folder) for name in names if _is_xml(name))
+    files = (Path(parent, name) for parent, _, names in os.walk(folder) for name in names if _is_xml(name))
     return islice(files, FEW)
 
 
@@ -273,7 +289,7 @@ def _directly_in(folder: Path) -> list[Path]:
         return []
 
 
-def _is_page(file: Path) -> bool:
+def _is_voc(file: Path) -> bool:
     return re.search(rb"<annotation[\s>/]", beginning(file, 4096)) is not None  # CVAT's is <annotations>
 
 

@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 
 from oneglance.data.images.archives import is_archive, members
 from oneglance.data.images.references import MemberImage, is_picture
-from oneglance.data.parsing.problem_counter import Tally
+from oneglance.data.parsing.problem_counter import ProblemCounter
 from oneglance.data.parsing.quoting import plain, quoted
 from oneglance.data.record import SPLIT_NAMES
-from oneglance.data.source import Found, Source
+from oneglance.data.source import Entry, Source
 from oneglance.errors import DataError, Problem
 
 WORDS = frozenset(
@@ -32,7 +32,8 @@ class Webdataset(Source):
     example: the name up to the first dot is its key, the rest says what a file is.
 
     The keys of a ``.json`` object are fields; a ``.cls``, ``.txt`` or another file of one word or text is the
-    field of that name. Where all shards' names begin with a part (``train-0000.tar``), it is the split.
+    field of that name. Where all shards' names begin with a split (``train-0000.tar``), that is the split of
+    their pictures.
     """
 
     shards: str = "*.tar*"  # of a folder: the pattern of the shards' names
@@ -44,15 +45,15 @@ class Webdataset(Source):
         files = [path] if path.is_file() else _shards(path, "*.tar*")
         return bool(files) and _is_shard(files[0])
 
-    def found(self) -> Iterator[Found | Problem]:
+    def entries(self) -> Iterator[Entry | Problem]:
         files = [self.path] if self.path.is_file() else _shards(self.path, self.shards)
         if not files:
             raise DataError(f"holds no shards called {quoted(self.shards)}", location=self.title)
-        parts = {file: re.split(r"[^a-z]", file.name.lower(), maxsplit=1)[0] for file in files}
-        said = self.split and self.path.is_dir() and all(part in SPLIT_NAMES for part in parts.values())
-        told = Tally()
+        splits = {file: re.split(r"[^a-z]", file.name.lower(), maxsplit=1)[0] for file in files}
+        by_name = self.split and self.path.is_dir() and all(split in SPLIT_NAMES for split in splits.values())
+        counter = ProblemCounter()
         for file in files:
-            same = {self.split: parts[file]} if said else {}
+            common = {self.split: splits[file]} if by_name else {}
             for key, items in groupby(members(file), _key):
                 example = []
                 for item in items:
@@ -61,20 +62,20 @@ class Webdataset(Source):
                     else:
                         example.append(item)
                 if example:
-                    yield from _example(f"{file.name}/{plain(key, 200)}", example, same, told)
-        yield from told.problems()
+                    yield from _example(f"{file.name}/{plain(key, 200)}", example, common, counter)
+        yield from counter.problems()
 
 
 def _example(
-    location: str, example: Example, same: Mapping[str, str], told: Tally
-) -> Iterator[Found | Problem]:
+    location: str, example: Example, common: Mapping[str, str], counter: ProblemCounter
+) -> Iterator[Entry | Problem]:
     pictures = [member for member in example if is_picture(member.member)]
     if not pictures:
         ending = _ending(example[0])
-        told.note("no picture", location, f"holds no picture but {quoted(ending)}, and is not used")
+        counter.add("no picture", location, f"holds no picture but {quoted(ending)}, and is not used")
         return
     if len(pictures) > 1:
-        told.note("several pictures", location, "holds several pictures: the first is taken")
+        counter.add("several pictures", location, "holds several pictures: the first is taken")
     answers: dict[str, Any] = {}
     for member in example:
         ending = _ending(member)
@@ -82,14 +83,14 @@ def _example(
             continue
         last = ending.rpartition(".")[2]
         if last != "json" and last not in WORDS:
-            told.note(f"ending {ending}", location, f"holds {quoted(ending)}, which is not read")
+            counter.add(f"ending {ending}", location, f"holds {quoted(ending)}, which is not read")
             continue
         try:
             answers |= _read(member, ending)
         except (OSError, ValueError, RecursionError) as error:
             what = "cannot be read" if isinstance(error, OSError) else f"is no {last} that can be read"
             yield Problem(plain(member.name), what, "it is left out", kind="file of an example", fatal=False)
-    yield location, pictures[0], {**answers, **same}
+    yield location, pictures[0], {**answers, **common}
 
 
 def _read(member: MemberImage, ending: str) -> dict[str, Any]:
@@ -104,11 +105,11 @@ def _read(member: MemberImage, ending: str) -> dict[str, Any]:
     text = member.load().decode("utf-8-sig").strip()
     if not ending.endswith("json"):
         return {ending: text} if text else {}
-    said = json.loads(text)
-    if not isinstance(said, dict):
-        said = {ending: said}
-    json.dumps(said, ensure_ascii=False).encode()  # half a character may be written, but no text holds it
-    return {str(key): value for key, value in said.items() if value is not None and value != ""}
+    content = json.loads(text)
+    if not isinstance(content, dict):
+        content = {ending: content}
+    json.dumps(content, ensure_ascii=False).encode()  # half a character may be written, but no text holds it
+    return {str(key): value for key, value in content.items() if value is not None and value != ""}
 
 
 def _key(item: MemberImage | Problem) -> str:
@@ -124,19 +125,19 @@ def _ending(member: MemberImage) -> str:
 
 def _shards(folder: Path, pattern: str) -> list[Path]:
     try:
-        found = sorted(folder.glob(pattern))
+        files = sorted(folder.glob(pattern))
     except (ValueError, NotImplementedError):
         raise DataError(f"shards = {quoted(pattern)} is no pattern of names in the folder") from None
-    return [file for file in found if is_archive(file) and file.suffix.lower() != ".zip"]
+    return [file for file in files if is_archive(file) and file.suffix.lower() != ".zip"]
 
 
 def _is_shard(file: Path) -> bool:
-    """Whether a picture and a file that speaks of it lie together at its beginning."""
+    """Whether a picture and a file of its answers lie together at the beginning of the archive."""
     if not is_archive(file) or file.suffix.lower() == ".zip":
         return False
     try:
-        with closing(members(file)) as found:  # a generator: no more than this is read
-            first = [item for item in islice(found, LOOKED_AT) if isinstance(item, MemberImage)]
+        with closing(members(file)) as inside:  # a generator: no more than this is read
+            first = [item for item in islice(inside, LOOKED_AT) if isinstance(item, MemberImage)]
     except DataError:
         return False
     for _, example in groupby(first, _key):

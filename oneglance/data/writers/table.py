@@ -27,31 +27,31 @@ class TableWriter(Writer):
         self._boxes: list[Row] = []
         self._needed = False  # whether labels.csv says more than boxes.csv
 
-    def place(self, name: str, part: str) -> str:
+    def image_path(self, name: str, split: str) -> str:
         return f"images/{name}"
 
     def add(self, item: Item) -> None:
-        self.without_asked(item)
-        same = {"image": item.image, **({"split": item.part} if item.part else {})}
+        self.without_queried(item)
+        same = {"image": item.image, **({"split": item.split} if item.split else {})}
         fields = self._cells(item.fields, frozenset(("image", "split")), "field", item)
         self._pictures.append({**same, **fields})
-        self._needed = self._needed or bool(fields) or item.seen is None
-        if item.seen is None:
+        self._needed = self._needed or bool(fields) or item.annotations is None
+        if item.annotations is None:
             return
-        if not item.seen.boxes:
+        if not item.annotations.boxes:
             self._boxes.append(same)
-        for box in item.seen.boxes:
+        for box in item.annotations.boxes:
             edges = zip(BOX[2:6], (box.x0, box.y0, box.x1, box.y1), strict=True)
             row = {**same, "label": box.label, **{name: _number(value) for name, value in edges}}
             if box.ignore:
                 row["ignore"] = "1"
             self._boxes.append(row | self._cells(box.attributes, TAKEN, "attribute", item))
 
-    def _cells(self, said: Any, taken: frozenset[str], kind: str, item: Item) -> Row:
+    def _cells(self, values: Any, taken: frozenset[str], kind: str, item: Item) -> Row:
         cells = {}
-        for name, value in said.items():
+        for name, value in values.items():
             if name.strip() != name or not name or name.lower() in taken or not is_plain(value):
-                self.cannot_say(f"the {kind} {quoted(name)}", item.location)
+                self.unsupported(f"the {kind} {quoted(name)}", item.location)
             else:
                 cells[name] = in_a_cell(value)
         return cells

@@ -25,19 +25,19 @@ class VocWriter(Writer):
         super().__init__(out, labels)
         self._lists: dict[str, list[str]] = {}
 
-    def place(self, name: str, part: str) -> str:
+    def image_path(self, name: str, split: str) -> str:
         return f"JPEGImages/{name}"
 
     def add(self, item: Item) -> None:
         self.without_fields(item)
-        self.without_asked(item)
-        if item.seen is None and (item.image != item.name or not item.part):
-            what = "a picture elsewhere" if item.part else "a picture of no part"
-            self.cannot_say(f"{what} whose boxes nobody looked for", item.location)
+        self.without_queried(item)
+        if item.annotations is None and (item.image != item.name or not item.split):
+            what = "a picture elsewhere" if item.split else "a picture of no split"
+            self.unsupported(f"{what} whose boxes nobody looked for", item.location)
             return
-        if item.part:
-            self._lists.setdefault(item.part, []).append(item.stem)
-        if item.seen is None:
+        if item.split:
+            self._lists.setdefault(item.split, []).append(item.stem)
+        if item.annotations is None:
             return
         page = Element("annotation")
         _add(page, "filename", item.image)
@@ -45,7 +45,7 @@ class VocWriter(Writer):
             size = SubElement(page, "size")
             for name, value in zip(("width", "height", "depth"), (*item.size, 3), strict=True):
                 _add(size, name, value)
-        for box in item.seen.boxes:
+        for box in item.annotations.boxes:
             self._object(page, box, item)
         ElementTree.indent(page)
         file = self.out / "Annotations" / f"{item.stem}.xml"
@@ -53,46 +53,48 @@ class VocWriter(Writer):
         write_bytes(file, ElementTree.tostring(page, encoding="utf-8"))
 
     def _object(self, page: Element, box: Box, item: Item) -> None:
-        if not self.labelled(box, item) or not self._sayable("the class", box.label, item):
+        if not self.has_class(box, item) or not self._is_supported("the class", box.label, item):
             return
         if box.x1 - box.x0 <= 1 or box.y1 - box.y0 <= 1:
-            self.cannot_say("a box of one pixel or less", item.location)
+            self.unsupported("a box of one pixel or less", item.location)
             return
-        found = SubElement(page, "object")
-        _add(found, "name", box.label)
-        said = {name: value for name, value in box.attributes.items() if self._attribute(name, value, item)}
+        element = SubElement(page, "object")
+        _add(element, "name", box.label)
+        attributes = {
+            name: value for name, value in box.attributes.items() if self._attribute(name, value, item)
+        }
         for name in OF_AN_OBJECT:
-            if name in said:
-                _add(found, name, said.pop(name))
-        _add(found, "difficult", int(box.ignore))
-        place = SubElement(found, "bndbox")
+            if name in attributes:
+                _add(element, name, attributes.pop(name))
+        _add(element, "difficult", int(box.ignore))
+        bounds = SubElement(element, "bndbox")
         corners = (box.x0 + 1, box.y0 + 1, box.x1, box.y1)
         for name, value in zip(("xmin", "ymin", "xmax", "ymax"), corners, strict=True):
-            _add(place, name, int(value) if value == int(value) else repr(float(value)))
-        if said:
-            attributes = SubElement(found, "attributes")
-            for name, value in said.items():
-                one = SubElement(attributes, "attribute")
+            _add(bounds, name, int(value) if value == int(value) else repr(float(value)))
+        if attributes:
+            attribute_list = SubElement(element, "attributes")
+            for name, value in attributes.items():
+                one = SubElement(attribute_list, "attribute")
                 _add(one, "name", name)
                 _add(one, "value", value)
 
     def _attribute(self, name: str, value: Any, item: Item) -> bool:
         what = f"the attribute {quoted(name)}"
         if isinstance(value, str | int | float):
-            return self._sayable(what, name + str(value), item)
-        self.cannot_say(what, item.location)
+            return self._is_supported(what, name + str(value), item)
+        self.unsupported(what, item.location)
         return False
 
-    def _sayable(self, what: str, text: str, item: Item) -> bool:
+    def _is_supported(self, what: str, text: str, item: Item) -> bool:
         if NO_XML.search(text):
-            self.cannot_say(f"{what} with a control character", item.location)
+            self.unsupported(f"{what} with a control character", item.location)
             return False
         return True
 
     def finish(self) -> None:
-        for part, stems in self._lists.items():
+        for split, stems in self._lists.items():
             folder = make_folder(self.out / "ImageSets" / "Main")
-            write_text(folder / f"{VAL[part]}.txt", "".join(f"{stem}\n" for stem in stems))
+            write_text(folder / f"{VAL[split]}.txt", "".join(f"{stem}\n" for stem in stems))
 
 
 def _add(parent: Element, tag: str, text: Any) -> None:

@@ -15,7 +15,7 @@ from oneglance.data.writer import VAL, Item, Writer
 
 
 class YoloWriter(Writer):
-    """Shares of the upright picture with all their digits. A picture of no part goes to train, since a
+    """Shares of the upright picture with all their digits. A picture of no split goes to train, since a
     ``data.yaml`` names nothing else.
     """
 
@@ -24,31 +24,31 @@ class YoloWriter(Writer):
     def __init__(self, out: Path, labels: Sequence[str]) -> None:
         super().__init__(out, labels)
         self._ids = {label: number for number, label in enumerate(labels)}
-        self._parts: set[str] = set()
+        self._splits: set[str] = set()
 
-    def place(self, name: str, part: str) -> str:
-        return f"images/{VAL[part or 'train']}/{name}"
+    def image_path(self, name: str, split: str) -> str:
+        return f"images/{VAL[split or 'train']}/{name}"
 
     def add(self, item: Item) -> None:
         self.without_fields(item)
-        self.without_asked(item)
-        if not item.part:
-            self.cannot_say("a picture of no part", item.location, "it goes to train")
-        self._parts.add(VAL[item.part or "train"])
-        boxes = item.seen.boxes if item.seen else ()
-        if item.seen is None:
+        self.without_queried(item)
+        if not item.split:
+            self.unsupported("a picture of no split", item.location, "it goes to train")
+        self._splits.add(VAL[item.split or "train"])
+        boxes = item.annotations.boxes if item.annotations else ()
+        if item.annotations is None:
             effect = "it reads as if there were none"
-            self.cannot_say("a picture whose boxes nobody looked for", item.location, effect)
-        file = self.out / "labels" / VAL[item.part or "train"] / f"{item.stem}.txt"
+            self.unsupported("a picture whose boxes nobody looked for", item.location, effect)
+        file = self.out / "labels" / VAL[item.split or "train"] / f"{item.stem}.txt"
         make_folder(file.parent)
-        write_text(file, "".join(self._line(box, item) for box in boxes if self._sayable(box, item)))
+        write_text(file, "".join(self._line(box, item) for box in boxes if self._is_supported(box, item)))
 
-    def _sayable(self, box: Box, item: Item) -> bool:
+    def _is_supported(self, box: Box, item: Item) -> bool:
         for name in box.attributes:
-            self.cannot_say(f"the attribute {quoted(name)}", item.location)
+            self.unsupported(f"the attribute {quoted(name)}", item.location)
         if box.ignore:
-            self.cannot_say("a region to ignore", item.location)
-        return self.labelled(box, item) and not box.ignore
+            self.unsupported("a region to ignore", item.location)
+        return self.has_class(box, item) and not box.ignore
 
     def _line(self, box: Box, item: Item) -> str:
         width, height = item.size or (1, 1)
@@ -60,8 +60,8 @@ class YoloWriter(Writer):
 
     def finish(self) -> None:
         if not self.labels:
-            self.cannot_say("a data set without any class", "data.yaml", "it cannot be read")
-        said: dict[str, Any] = {"path": "."}
-        said |= {part: f"images/{part}" for part in VAL.values() if part in self._parts}
-        said["names"] = dict(enumerate(self.labels))
-        write_text(self.out / "data.yaml", yaml.safe_dump(said, sort_keys=False, allow_unicode=True))
+            self.unsupported("a data set without any class", "data.yaml", "it cannot be read")
+        content: dict[str, Any] = {"path": "."}
+        content |= {split: f"images/{split}" for split in VAL.values() if split in self._splits}
+        content["names"] = dict(enumerate(self.labels))
+        write_text(self.out / "data.yaml", yaml.safe_dump(content, sort_keys=False, allow_unicode=True))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oneglance.data.images.header import Header
-from oneglance.data.parsing.box_geometry import Boxes, Drawn, bounds, number, rotated
+from oneglance.data.parsing.box_geometry import BoxReader, RawBox, bounds, number, rotated
 from oneglance.data.record import Box, BoxAnnotations
 
 numbers = st.floats() | st.floats(-5, 120) | st.integers(-5, 120).map(float)
@@ -21,16 +21,16 @@ heads = st.none() | st.builds(Header, st.just(100), st.just(80), st.integers(1, 
 @given(st.lists(st.tuples(numbers, numbers, numbers, numbers), max_size=4), sizes, heads)
 @settings(deadline=None)
 def test_every_box_is_used_or_told(corners: list[Any], size: Any, head: Header | None) -> None:
-    boxes = Boxes()
-    drawn = [Drawn(f"a.csv:{n}", four, "cat") for n, four in enumerate(corners)]
-    seen, problems = boxes.seen("a.csv", head, size, drawn)
+    boxes = BoxReader()
+    drawn = [RawBox(f"a.csv:{n}", four, "cat") for n, four in enumerate(corners)]
+    annotations, problems = boxes.annotations("a.csv", head, size, drawn)
     assert not any(problem.fatal for problem in problems)
-    if seen is None:
+    if annotations is None:
         assert [problem.kind for problem in problems] == ["size of the picture"]
         return
-    assert len(seen.boxes) + len(problems) == len(drawn)
+    assert len(annotations.boxes) + len(problems) == len(drawn)
     width, height = head.upright if head else (math.inf, math.inf)
-    for box in seen.boxes:
+    for box in annotations.boxes:
         assert 0 <= box.x0 < box.x1 <= width
         assert 0 <= box.y0 < box.y1 <= height
 
@@ -38,9 +38,9 @@ def test_every_box_is_used_or_told(corners: list[Any], size: Any, head: Header |
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_box_drawn_lying_stays_as_large(orientation: int) -> None:
     head = Header(100, 80, orientation)
-    seen, _ = Boxes().seen("a.jpg", head, None, [Drawn("a", (5, 10, 95, 30), "cat")])
-    assert seen is not None
-    (box,) = seen.boxes
+    annotations, _ = BoxReader().annotations("a.jpg", head, None, [RawBox("a", (5, 10, 95, 30), "cat")])
+    assert annotations is not None
+    (box,) = annotations.boxes
     sides = (box.x1 - box.x0, box.y1 - box.y0)
     assert sides == ((20, 90) if orientation >= 5 else (90, 20))
 
@@ -66,19 +66,19 @@ def test_bounds_and_turns() -> None:
 
 
 def test_what_happens_often_is_told_once() -> None:
-    boxes = Boxes()
+    boxes = BoxReader()
     for n in range(3):
-        boxes.seen("a", Header(100, 80), None, [Drawn(f"row {n}", (90, 10, 150, 20), "cat")])
-    (problem,) = boxes.told.problems()
+        boxes.annotations("a", Header(100, 80), None, [RawBox(f"row {n}", (90, 10, 150, 20), "cat")])
+    (problem,) = boxes.counter.problems()
     assert problem.location == "row 0"
     assert problem.what.startswith('the box "cat" reaches 50 pixels beyond the picture')
     assert problem.what.endswith("(3 times, here first)")
 
 
 def test_looked_and_found_nothing_needs_no_picture() -> None:
-    assert Boxes().seen("a", None, (3, 4), [], frozenset({"cat"})) == (
+    assert BoxReader().annotations("a", None, (3, 4), [], frozenset({"cat"})) == (
         BoxAnnotations((), frozenset({"cat"})),
         [],
     )
-    seen, problems = Boxes().seen("a", None, None, [Drawn("a", (-3, 1, 500, 4), "")])
-    assert (seen, problems) == (BoxAnnotations((Box(0, 1, 500, 4, ""),)), [])
+    annotations, problems = BoxReader().annotations("a", None, None, [RawBox("a", (-3, 1, 500, 4), "")])
+    assert (annotations, problems) == (BoxAnnotations((Box(0, 1, 500, 4, ""),)), [])

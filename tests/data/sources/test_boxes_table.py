@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.annotated import boxes, corners, draw, kinds, read, seen
+from support.annotated import annotations_of, boxes, corners, draw, kinds, read
 
 from oneglance.data.merging.collect import collect
 from oneglance.data.record import Box, BoxAnnotations
@@ -31,8 +31,8 @@ def test_a_row_is_a_box_and_a_bare_name_is_none_found(tmp_path: Path) -> None:
     assert (a.location, b.location) == ("boxes.csv:2", "boxes.csv:3")
     every = frozenset({"cat", "dog"})
     found = (Box(10, 20, 40, 60, "cat", {"colour": "red"}), Box(0, 0, 100, 80, "dog"), Box(1, 2, 3, 4, ""))
-    assert seen(a) == BoxAnnotations(found, every)
-    assert seen(b) == BoxAnnotations((), every)
+    assert annotations_of(a) == BoxAnnotations(found, every)
+    assert annotations_of(b) == BoxAnnotations((), every)
 
 
 @pytest.mark.parametrize(

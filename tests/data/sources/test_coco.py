@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.annotated import boxes, corners, draw, kinds, read, seen
+from support.annotated import annotations_of, boxes, corners, draw, kinds, read
 
 from oneglance.data.inspection.checks import summary
 from oneglance.data.record import Box, BoxAnnotations
@@ -113,7 +113,7 @@ def test_bounds_of_polygons_are_told_once(tmp_path: Path) -> None:
 
 def test_looked_and_found_nothing_differs_from_nobody_looked(tmp_path: Path) -> None:
     ((record,), _) = read(write(tmp_path, annotations=[]))
-    assert seen(record) == BoxAnnotations((), EVERY)
+    assert annotations_of(record) == BoxAnnotations((), EVERY)
     ((record,), problems) = read(write(tmp_path))
     assert record.answers == {}
     assert problems == []
@@ -143,7 +143,7 @@ def test_lvis_says_what_was_looked_for(tmp_path: Path) -> None:
     (lvis, unseen), problems = read(path)
     assert lvis.image.name == "val2017/b.png"
     assert lvis.image.load()
-    assert seen(lvis).queried == {"cat", "dog"}
+    assert annotations_of(lvis).queried == {"cat", "dog"}
     assert [box.label for box in boxes(lvis)] == ["cat", "cow"]
     assert unseen.answers == {}
     assert problems == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.annotated import boxes, corners, draw, kinds, read, seen
+from support.annotated import annotations_of, boxes, corners, draw, kinds, read
 
 from oneglance.data.record import Box, BoxAnnotations
 from oneglance.data.source import open_source
@@ -40,7 +40,7 @@ def test_boxes_keep_their_attributes(tmp_path: Path) -> None:
     assert open_source({"path": "annotations.xml"}, tmp_path).format == "cvat"
     assert record.location == "annotations.xml: image 3"
     assert record.image.load()
-    assert seen(record) == BoxAnnotations(
+    assert annotations_of(record) == BoxAnnotations(
         (
             Box(10, 20, 40, 60, "cat", {"occluded": "0"}),
             Box(1.5, 2.25, 30, 40, "dog", {"colour": "red", "occluded": "1"}),

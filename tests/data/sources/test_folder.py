@@ -125,7 +125,7 @@ def test_pictures_beside_the_parts_are_fatal(tmp_path: Path, make: Maker) -> Non
     records, problems = read(path)
     assert [record.split for record in records] == ["", "", "test", "train"]
     assert [problem.location for problem in problems] == [path.name, f"{path.name}/extra"]
-    assert all("they belong to no part" in problem.what and problem.fatal for problem in problems)
+    assert all("they belong to no split" in problem.what and problem.fatal for problem in problems)
     assert read(path, split="")[1] == []
 
 

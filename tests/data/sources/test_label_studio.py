@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.annotated import boxes, corners, draw, kinds, read, seen
+from support.annotated import annotations_of, boxes, corners, draw, kinds, read
 
 from oneglance.data.record import Box, BoxAnnotations
 from oneglance.data.source import open_source
@@ -47,7 +47,7 @@ def test_per_cent_become_pixels(tmp_path: Path) -> None:
     ((record,), problems) = read(write(tmp_path, task(region())))
     assert problems == []
     assert record.location == "tasks.json: task 7"
-    assert seen(record) == BoxAnnotations((Box(10, 20, 40, 60, "cat"),), frozenset({"cat"}))
+    assert annotations_of(record) == BoxAnnotations((Box(10, 20, 40, 60, "cat"),), frozenset({"cat"}))
 
 
 def test_answers_about_the_picture_are_fields(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.annotated import boxes, kinds, read, seen
+from support.annotated import annotations_of, boxes, kinds, read
 from test_public_tools import EVERY, HEIGHT, THINGS, WIDTH, found, pictures
 
 from oneglance.data.record import Record
@@ -53,7 +53,7 @@ def test_what_supervision_writes(tmp_path: Path, format: str, given: str) -> Non
     records, problems = read(base / given)
     assert kinds(problems) == []
     assert found(records) == THINGS
-    assert {seen(record).queried for record in records} == {EVERY}
+    assert {annotations_of(record).queried for record in records} == {EVERY}
 
 
 # datumaro
@@ -106,7 +106,7 @@ def test_what_datumaro_writes(tmp_path: Path, format: str) -> None:
     assert kinds(problems) == []
     assert found(records) == THINGS
     assert parts(records) == {"a": "train", "b": "train", "c": "validation"}
-    assert {seen(record).queried for record in records} == {EVERY}
+    assert {annotations_of(record).queried for record in records} == {EVERY}
     (dog,) = [box for record in records for box in boxes(record) if box.label == "dog"]
     assert dog.attributes == SAID[format]
 
@@ -190,11 +190,11 @@ def test_what_label_studio_exports(tmp_path: Path, format: str) -> None:
     assert kinds(problems) == []
     assert told == THINGS
     if format == "yolo":  # its list of classes holds every word of every control
-        assert {seen(record).queried for record in records} == {
+        assert {annotations_of(record).queried for record in records} == {
             EVERY | {"corn", "hat", "new", "plain", "plant"}
         }
         return
-    assert {seen(record).queried for record in records} == {EVERY}
+    assert {annotations_of(record).queried for record in records} == {EVERY}
     (answers,) = [record.answers for record in records if record.image.name == "a.png"]
     assert {name: value for name, value in answers.items() if name != "objects"} == {
         "price": 12.5,

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from PIL import Image
-from support.annotated import boxes, draw, kinds, read, seen
+from support.annotated import annotations_of, boxes, draw, kinds, read
 
 from oneglance.data.record import Record
 
@@ -67,7 +67,7 @@ def test_what_globox_writes(tmp_path: Path, format: str) -> None:
     globox = pytest.importorskip("globox", reason="globox is not installed (a dev dependency)")
     how, folder = GLOBOX[format], tmp_path / "set"
     pictures(folder / how.images)
-    annotations = globox.AnnotationSet(
+    annotation_set = globox.AnnotationSet(
         globox.Annotation(
             name,
             (WIDTH, HEIGHT),
@@ -78,13 +78,13 @@ def test_what_globox_writes(tmp_path: Path, format: str) -> None:
         )
         for name, things in THINGS.items()
     )
-    getattr(annotations, how.save)(folder / how.at, **how.options)
+    getattr(annotation_set, how.save)(folder / how.at, **how.options)
     if format == "yolo":  # the list of names is not of its files
         (folder / "data.yaml").write_text("train: images\nnames: [cat, dog]\n")
     records, problems = read(folder / how.read)
     assert kinds(problems) == [*how.told]
     assert found(records) == THINGS
-    assert {seen(record).queried for record in records} == {how.queried}
+    assert {annotations_of(record).queried for record in records} == {how.queried}
 
 
 def test_what_pascal_voc_writer_writes(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.annotated import boxes, corners, draw, kinds, read, seen
+from support.annotated import annotations_of, boxes, corners, draw, kinds, read
 
 from oneglance.data.record import Box, BoxAnnotations
 from oneglance.errors import Problem
@@ -220,4 +220,4 @@ def test_real_sets(shared: Path, name: str, pictures: int, count: int) -> None:
     )
     assert kinds(problems) == ["box has no area"] * (2 if name == "bccd" else 0)
     assert {type(problem) for problem in problems} <= {Problem}
-    assert all(seen(record).queried for record in records)
+    assert all(annotations_of(record).queried for record in records)

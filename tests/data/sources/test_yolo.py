@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.annotated import boxes, corners, draw, kinds, read, seen
+from support.annotated import annotations_of, boxes, corners, draw, kinds, read
 
 from oneglance.data.record import Box, BoxAnnotations
 from oneglance.data.source import open_source
@@ -31,7 +31,7 @@ def test_shares_become_pixels(tmp_path: Path) -> None:
     cat, dog = boxes(record)
     assert (cat.x0, cat.y0, cat.x1, cat.y1) == pytest.approx((10, 20, 40, 60))
     assert dog == Box(0, 0, 100, 80, "dog")
-    assert seen(record).queried == EVERY
+    assert annotations_of(record).queried == EVERY
 
 
 def test_a_picture_without_a_file_is_background(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_a_picture_without_a_file_is_background(tmp_path: Path) -> None:
     write(tmp_path, "", name="c")
     records, (problem,) = read(write(tmp_path))
     assert [len(boxes(record)) for record in records] == [1, 0, 0, 0]
-    assert {seen(record) for record in records[1:]} == {BoxAnnotations((), EVERY)}
+    assert {annotations_of(record) for record in records[1:]} == {BoxAnnotations((), EVERY)}
     assert kinds([problem]) == ["no text file"]
     assert str(problem).startswith("images/b.png  has no text file labels/b.txt")
     assert "2 times" in problem.what
@@ -62,7 +62,7 @@ def test_names_may_stand_in_a_list(tmp_path: Path) -> None:
     (tmp_path / "set" / "classes.txt").write_text("cat\n dog \r\n\n")
     ((record,), problems) = read(tmp_path / "set")
     assert (record.split, [box.label for box in boxes(record)]) == ("", ["cat"])
-    assert seen(record).queried == EVERY
+    assert annotations_of(record).queried == EVERY
     assert problems == []
 
 
@@ -90,7 +90,7 @@ def test_darknet_says_it_in_files(tmp_path: Path, given: str) -> None:
         ("validation", ["dog"]),
         ("validation", []),
     ]
-    assert {seen(record).queried for record in records} == {EVERY}
+    assert {annotations_of(record).queried for record in records} == {EVERY}
     (base / "obj.data").write_text(said.replace("data/obj.names", "../secret.names"))
     (tmp_path / "secret.names").write_text("cat\n")
     with pytest.raises(DataError, match="has no names of classes"):
@@ -174,7 +174,7 @@ def test_a_file_that_is_no_text_leaves_its_boxes_unknown(tmp_path: Path) -> None
 )
 def test_names_are_text_as_written(tmp_path: Path, names: str, found: set[str]) -> None:
     ((record,), _) = read(write(tmp_path, yaml=f"train: images\n{names}\n"))
-    assert seen(record).queried == found
+    assert annotations_of(record).queried == found
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_parts_are_folders_lists_or_several(tmp_path: Path) -> None:
 def test_one_folder_for_two_parts_trains_and_does_not_choose(tmp_path: Path) -> None:
     ((record,), (problem,)) = read(write(tmp_path, yaml="train: images\nval: images\nnames: [cat]\n"))
     assert record.split == "train"
-    assert "the first part holds" in str(problem)
+    assert "the first split holds" in str(problem)
 
 
 @pytest.mark.parametrize(
@@ -278,7 +278,7 @@ def test_real_pictures(shared: Path) -> None:
     records, problems = read(shared / "data" / "coco64" / "names.yaml")
     assert len(records) == 64
     assert sum(len(boxes(record)) for record in records) == 440
-    assert len(seen(records[0]).queried or ()) == 80
+    assert len(annotations_of(records[0]).queried or ()) == 80
     assert kinds(problems) == ["no parts", "part not there", "part not there"]
     unread: Any = [record for record in records if "objects" not in record.answers]
     assert unread == []
