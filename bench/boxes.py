@@ -58,7 +58,9 @@ def drawn(boxes: int) -> list[BoxAnnotations]:
         corner, side = random.uniform(0, 260, (boxes, 2)), random.uniform(10, 60, (boxes, 2))
         edges = np.concatenate([corner, corner + side], axis=1).tolist()
         seen.append(
-            BoxAnnotations(tuple(Box(*edge, label=f"c{place % 5}") for place, edge in enumerate(edges)))
+            BoxAnnotations(
+                tuple(Box(x0, y0, x1, y1, f"c{place % 5}") for place, (x0, y0, x1, y1) in enumerate(edges))
+            )
         )
     return seen
 

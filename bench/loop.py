@@ -33,7 +33,7 @@ from oneglance.data.synthetic import write_scenes
 from oneglance.network import build_network
 from oneglance.nn.allocator import keep_freed_memory
 from oneglance.nn.device import environment, precise
-from oneglance.task import build_tasks
+from oneglance.task import Task, build_tasks
 from oneglance.training.augment import Augment
 from oneglance.training.data_loader import Batch, Batches
 from oneglance.training.loop import Learner
@@ -93,7 +93,9 @@ def endless(batches: Batches) -> Iterator[Batch]:
         epoch += 1
 
 
-def bare_step(table: BackboneTable, tasks: dict, device: torch.device, precision: str) -> Callable[[], None]:
+def bare_step(
+    table: BackboneTable, tasks: dict[str, Task], device: torch.device, precision: str
+) -> Callable[[], None]:
     network = build_network(table, tasks, Path()).to(device).train()
     optimizer = build_optimizer(network, TrainingTable())
     width, height = table.canvas
@@ -106,7 +108,7 @@ def bare_step(table: BackboneTable, tasks: dict, device: torch.device, precision
         optimizer.zero_grad()
         with precise(precision, device):
             raw = network.answer(network.backbone(pictures))
-        F.cross_entropy(raw["kind"].float(), truth).backward()
+        F.cross_entropy(raw["kind"].float(), truth).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
     return step

@@ -16,6 +16,7 @@ import argparse
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def main() -> None:
     ]
     area = interval([auroc(mine, theirs, *each) for each in weights])
     value = auroc(mine, theirs, np.ones(len(mine)), np.ones(len(theirs)))
-    result = {
+    result: dict[str, Any] = {
         "bench": "unfamiliar",
         "auroc": round(value, 4),
         "interval": area,
@@ -104,6 +105,7 @@ def unfamiliar(predictor: Predictor, refs: Sequence[ImageRef]) -> tuple[np.ndarr
     kept: list[int] = []
     found = decode(refs, predictor.fit, predictor.limits, predictor.config.cache.workers)
     vectors = [predictor.forward(np.stack(batch)).vectors for batch in batches(found, kept)]
+    assert predictor.novelty is not None
     return predictor.novelty.unfamiliar(np.concatenate(vectors)), kept
 
 

@@ -254,6 +254,7 @@ def test_gradnorm_is_the_published_formula() -> None:
             behind = losses / first
             target = (weighted.mean() * (behind / behind.mean()) ** alpha).detach()
             (weighted - target).abs().sum().backward()
+            assert weights.grad is not None
             weights = (weights - 0.025 * weights.grad).detach()
             weights *= 4 / weights.sum()
 

@@ -25,9 +25,11 @@ def losses_of(steps: int = STEPS, tasks: int = TASKS, spread: float = 0.5) -> Te
     return torch.exp(noise - torch.linspace(0, 1, steps, dtype=torch.float64)[:, None] * pace)
 
 
-def ours(method: Balancer, losses: Tensor, present: Tensor | None = None, **step: int) -> Tensor:
+def ours(
+    method: Balancer, losses: Tensor, present: Tensor | None = None, epoch: int = 0, seed: int = 0
+) -> Tensor:
     present = torch.ones(len(losses), dtype=torch.bool) if present is None else present
-    return method.weights(losses, present, **step).double()
+    return method.weights(losses, present, epoch=epoch, seed=seed).double()
 
 
 def slope(objective: Callable[[Tensor], Tensor], losses: Tensor) -> Tensor:

@@ -232,12 +232,12 @@ def test_pretrained_without_a_network_names_the_three_ways_out(
 
 
 def test_pretrained_is_what_a_timm_model_starts_with(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+    asked: list[bool] = []
     create = timm.create_model
     monkeypatch.setattr(
         timm,
         "create_model",
-        lambda name, pretrained, **options: asked.append(pretrained) or create(name, **options),
+        lambda name, pretrained, **options: asked.append(pretrained) or create(name, **options),  # type: ignore[func-returns-value]
     )
     assert made("mobilenetv2_100", 32, weights="").pretrained is True
     assert set(asked) == {True}

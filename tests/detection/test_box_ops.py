@@ -25,7 +25,7 @@ def columns(rows: list[tuple[int, ...]]) -> tuple[np.ndarray, np.ndarray, np.nda
 
 @settings(deadline=None)
 @given(rows=st.lists(ROWS, max_size=30), least=st.sampled_from([0.1, 0.3, 0.5, 0.6, 0.9]))
-def test_the_same_boxes_stay_as_in_torchvision(rows, least):
+def test_the_same_boxes_stay_as_in_torchvision(rows: list[tuple[int, ...]], least: float) -> None:
     boxes, scores, classes = columns(rows)
     expected = batched_nms(*map(torch.from_numpy, (boxes, scores, classes)), least)
     found = suppress(boxes, scores, classes, iou=least)
@@ -34,24 +34,24 @@ def test_the_same_boxes_stay_as_in_torchvision(rows, least):
 
 
 @given(rows=st.lists(ROWS, max_size=30), most=st.integers(0, 6))
-def test_no_more_stay_than_asked_for_and_those_are_the_surest(rows, most):
+def test_no_more_stay_than_asked_for_and_those_are_the_surest(rows: list[tuple[int, ...]], most: int) -> None:
     told = columns(rows)
     assert suppress(*told, most=most).tolist() == suppress(*told).tolist()[:most]
 
 
-def test_only_boxes_of_one_class_suppress_each_other():
+def test_only_boxes_of_one_class_suppress_each_other() -> None:
     boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 9], [0, 0, 10, 10]], dtype=np.float32)
     found = suppress(boxes, np.array([0.5, 0.9, 0.4]), np.array([1, 1, 0]))
     assert found.tolist() == [1, 2]
 
 
-def test_a_suppressed_box_suppresses_none():
+def test_a_suppressed_box_suppresses_none() -> None:
     chain = np.array([[0, 0, 10, 10], [3, 0, 13, 10], [6, 0, 16, 10]])  # each overlaps the next by 0.54
     assert suppress(chain, np.array([0.9, 0.8, 0.7]), np.zeros(3, int), iou=0.5).tolist() == [0, 2]
 
 
 @given(rows=st.lists(ROWS, max_size=10), others=st.lists(ROWS, max_size=10))
-def test_overlap_is_that_of_counted_cells(rows, others):
+def test_overlap_is_that_of_counted_cells(rows: list[tuple[int, ...]], others: list[tuple[int, ...]]) -> None:
     (a, _, _), (b, _, _) = columns(rows), columns(others)
     cells = [
         {(x, y) for x in range(int(x0), int(x1)) for y in range(int(y0), int(y1))}
@@ -66,7 +66,7 @@ def test_overlap_is_that_of_counted_cells(rows, others):
     np.testing.assert_array_equal(coverage(a, b), common / own)
 
 
-def test_a_box_with_swapped_corners_overlaps_nothing():
+def test_a_box_with_swapped_corners_overlaps_nothing() -> None:
     swapped, usual = np.array([[10, 10, 0, 0], [10, 0, 0, 10]]), np.array([[0, 0, 10, 10]])
     assert not iou(swapped, usual).any()
     assert not iou(usual, swapped).any()

@@ -111,7 +111,7 @@ some = settings(deadline=None, max_examples=15)
 def test_flips_shifts_and_zooms(
     boxes: list[tuple[int, int, int, int]], seed: int, flip: bool, flip_vertical: bool
 ) -> None:
-    given = {"flip": flip, "flip_vertical": flip_vertical, "shift": 0.3, "scale": (0.6, 1.8)}
+    given: dict[str, Any] = {"flip": flip, "flip_vertical": flip_vertical, "shift": 0.3, "scale": (0.6, 1.8)}
     assert compared(boxes, 192, 128, seed, **given) > 0
 
 
@@ -135,7 +135,7 @@ def test_turns(width: int, height: int, seed: int) -> None:
         (width // 2 - 40 - k, height // 2 - 40 + k, width // 2 + 45 - k, height // 2 + 30)
         for k in range(COUNT)
     ]
-    given = {"rotate": 180, "scale": (1, 1.05), "flip": True, "flip_vertical": True}
+    given: dict[str, Any] = {"rotate": 180, "scale": (1, 1.05), "flip": True, "flip_vertical": True}
     assert compared(boxes, width, height, seed, **given) == COUNT
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,13 +29,19 @@ from oneglance.detection.coco_matching import (
 )
 
 CLASSES = 2
+DataSet = tuple[list[Found], list[Truth], np.ndarray]  # what is found, what is true, what is known
 
 
-def coco(found, truths, known, repeats, most=100):
+def coco(
+    found: list[Found], truths: list[Truth], known: np.ndarray, repeats: np.ndarray, most: int = 100
+) -> tuple[Any, dict[int, tuple[int, int]], dict[int, int]]:
     """COCO's evaluation of the pictures, each repeated so often, and the ids of their boxes."""
     evaluation = COCOeval(iouType="bbox")
-    images, told, drawn = [], [], []
-    places, names = {}, {}
+    images: list[dict[str, Any]] = []
+    told: list[dict[str, Any]] = []
+    drawn: list[dict[str, Any]] = []
+    places: dict[int, tuple[int, int]] = {}
+    names: dict[int, int] = {}
     for picture, often in enumerate(repeats):
         for _ in range(int(often)):
             image = len(images) + 1
@@ -50,9 +58,9 @@ def coco(found, truths, known, repeats, most=100):
                     names[len(drawn)] = place
     categories = [{"id": label + 1} for label in range(known.shape[1])]
     with contextlib.redirect_stdout(io.StringIO()):
-        for side, boxes in (("cocoGt", drawn), ("cocoDt", told)):
+        for side, annotations in (("cocoGt", drawn), ("cocoDt", told)):
             index = COCO()
-            index.dataset = {"images": images, "categories": categories, "annotations": boxes}
+            index.dataset = {"images": images, "categories": categories, "annotations": annotations}
             index.createIndex()
             setattr(evaluation, side, index)
         evaluation.params.imgIds = [image["id"] for image in images]
@@ -64,7 +72,7 @@ def coco(found, truths, known, repeats, most=100):
     return evaluation, places, names
 
 
-def annotation(number, image, box, label):
+def annotation(number: int, image: int, box: np.ndarray, label: int) -> dict[str, Any]:
     x0, y0, x1, y1 = map(float, box)
     return {
         "id": number,
@@ -76,14 +84,14 @@ def annotation(number, image, box, label):
     }
 
 
-def coco_scores(evaluation):
+def coco_scores(evaluation: Any) -> Iterator[np.ndarray]:
     precision, recall = (evaluation.eval[name][..., 0, 0] for name in ("precision", "recall"))
     absent = recall < 0
     return (np.where(absent, np.nan, values) for values in (precision.mean(axis=1), recall))
 
 
 @st.composite
-def data_sets(draw, classes=CLASSES, distinct=False):
+def data_sets(draw: st.DrawFn, classes: int = CLASSES, distinct: bool = False) -> DataSet:
     """Boxes on a coarse grid, so that many overlap, many equally; some have no area."""
     pictures = draw(st.integers(1, 4))
     side = st.integers(0, 5)
@@ -94,8 +102,8 @@ def data_sets(draw, classes=CLASSES, distinct=False):
     ]
     count = sum(map(len, tables[0]))
     score = st.integers(1, 1000 if distinct else 5)
-    scores = np.array(draw(st.lists(score, min_size=count, max_size=count, unique=distinct))) / 1001
-    scores = np.split(scores, np.cumsum([len(table) for table in tables[0]])[:-1])
+    drawn = np.array(draw(st.lists(score, min_size=count, max_size=count, unique=distinct))) / 1001
+    scores = np.split(drawn, np.cumsum([len(table) for table in tables[0]])[:-1])
     ignore = [
         np.array([draw(st.sampled_from([0, 0, 0, 1])) for _ in table], dtype=bool) for table in tables[1]
     ]
@@ -109,7 +117,7 @@ def data_sets(draw, classes=CLASSES, distinct=False):
 
 @settings(max_examples=60, deadline=None)
 @given(data=data_sets(), most=st.sampled_from([1, 2, 100]))
-def test_scores_are_those_of_coco(data, most):
+def test_scores_are_those_of_coco(data: DataSet, most: int) -> None:
     evaluation, _, _ = coco(*data, np.ones(len(data[0])), most)
     matched = match(*data, most=most)
     for ours, theirs in zip(
@@ -120,13 +128,13 @@ def test_scores_are_those_of_coco(data, most):
 
 @settings(max_examples=60, deadline=None)
 @given(data=data_sets(distinct=True), weights=st.lists(st.integers(0, 3), min_size=4, max_size=4))
-def test_weights_are_repeated_pictures(data, weights):
-    weights = np.array(weights[: len(data[0])], dtype=np.float64)
-    if not weights.any():
-        weights[0] = 2
-    evaluation, _, _ = coco(*data, weights)
+def test_weights_are_repeated_pictures(data: DataSet, weights: list[int]) -> None:
+    repeats = np.array(weights[: len(data[0])], dtype=np.float64)
+    if not repeats.any():
+        repeats[0] = 2
+    evaluation, _, _ = coco(*data, repeats)
     precision, recall = coco_scores(evaluation)
-    ours = average_precision(match(*data), weights)
+    ours = average_precision(match(*data), repeats)
     if np.isnan(recall).all():
         assert all(np.isnan(value) for value in ours.values())
     else:
@@ -138,7 +146,7 @@ def test_weights_are_repeated_pictures(data, weights):
 
 @settings(max_examples=40, deadline=None)
 @given(data=data_sets())
-def test_each_box_has_the_partner_that_coco_gives_it(data):
+def test_each_box_has_the_partner_that_coco_gives_it(data: DataSet) -> None:
     evaluation, places, names = coco(*data, np.ones(len(data[0])))
     crowds = {box["id"] for box in evaluation.cocoGt.dataset["annotations"] if box["iscrowd"]}
     for overlap in range(len(OVERLAPS)):
@@ -153,8 +161,8 @@ def test_each_box_has_the_partner_that_coco_gives_it(data):
         right = matched.truth[overlap] >= 0
         columns = (matched.picture, matched.place, matched.truth[overlap])
         assert set(zip(*(column[right].tolist() for column in columns), strict=True)) == expected
-        columns = (column[matched.ignored[overlap]].tolist() for column in columns[:2])
-        assert set(zip(*columns, strict=True)) == ignored
+        hidden = (column[matched.ignored[overlap]].tolist() for column in columns[:2])
+        assert set(zip(*hidden, strict=True)) == ignored
         if overlap == 0:
             told = pairs(matched)
             assert set(map(tuple, told.tolist())) == expected
@@ -162,10 +170,15 @@ def test_each_box_has_the_partner_that_coco_gives_it(data):
             assert scores == sorted(scores, reverse=True)
 
 
-def one_class(told, drawn, ignore=(), classes=None) -> Matched:
+def one_class(
+    told: Sequence[tuple[float, float]],
+    drawn: Sequence[float],
+    ignore: Sequence[float] = (),
+    classes: list[int] | None = None,
+) -> Matched:
     """Of one picture: squares of side 10 at those places of a line; the found ones with their scores."""
 
-    def squares(places):
+    def squares(places: Sequence[float]) -> np.ndarray:
         return np.array([[x, 0, x + 10, 10] for x in places], dtype=float).reshape(-1, 4)
 
     drawn = [*drawn, *ignore]
@@ -175,21 +188,21 @@ def one_class(told, drawn, ignore=(), classes=None) -> Matched:
     return match([found], [truth], np.ones((1, 1), dtype=bool))
 
 
-def test_a_region_of_no_class_hides_what_any_class_finds_there():
+def test_a_region_of_no_class_hides_what_any_class_finds_there() -> None:
     matched = one_class([(51, 0.9), (54, 0.8), (0, 0.7), (80, 0.6)], [0], ignore=[50], classes=[0, -1])
     assert matched.ignored[0].tolist() == [True, True, False, False]
     assert matched.ignored[-1].tolist() == [False] * 4  # of neither does 0.95 lie in the region
     assert per_class(matched, 0.5)[0][2:] == (1.0, 0.5, 1.0)
 
 
-def test_a_true_box_of_a_class_that_is_not_scored_counts_nowhere():
+def test_a_true_box_of_a_class_that_is_not_scored_counts_nowhere() -> None:
     matched = one_class([(0, 0.9), (50, 0.8)], [0, 50], classes=[0, -1])
     assert matched.truths.tolist() == [[1]]
     assert pairs(matched).tolist() == [[0, 0, 0]]
     assert not matched.ignored.any()
 
 
-def test_no_score_where_nobody_looked():
+def test_no_score_where_nobody_looked() -> None:
     found = [Found(np.array([[0, 0, 9, 9]]), np.array([0.9]), np.array([0]))]
     truths = [Truth(np.array([[0, 0, 9, 9]]), np.array([0]), np.array([False]))]
     matched = match(found, truths, np.zeros((1, 1), dtype=bool))
@@ -197,7 +210,7 @@ def test_no_score_where_nobody_looked():
     assert all(np.isnan(value) for value in average_precision(matched, np.ones(1)).values())
 
 
-def test_no_picture_at_all_gives_no_number():
+def test_no_picture_at_all_gives_no_number() -> None:
     matched = match([], [], np.ones((0, 2), dtype=bool))
     assert all(np.isnan(value) for value in average_precision(matched, np.ones(0)).values())
     assert pairs(matched).shape == (0, 3)
@@ -207,12 +220,12 @@ def test_no_picture_at_all_gives_no_number():
 
 @settings(max_examples=60, deadline=None)
 @given(data=data_sets())
-def test_no_threshold_beats_the_best(data):
+def test_no_threshold_beats_the_best(data: DataSet) -> None:
     matched = match(*data)
     best = best_threshold(matched)
     total = matched.truths.sum()
 
-    def micro_f1(threshold):
+    def micro_f1(threshold: float) -> float:
         told = (matched.score >= threshold) & ~matched.ignored[0]
         return 2 * (matched.truth[0, told] >= 0).sum() / max(told.sum() + total, 1)
 
@@ -224,7 +237,7 @@ def test_no_threshold_beats_the_best(data):
         assert best not in matched.score
 
 
-def test_the_threshold_lies_halfway_between_two_scores():
+def test_the_threshold_lies_halfway_between_two_scores() -> None:
     places = [0, 20, 40, 60, 80]
     told = [(0, 0.9), (20, 0.8), (40, 0.7), (60, 0.6), (105, 0.5), (125, 0.4)]
     assert best_threshold(one_class(told, places)) == pytest.approx(0.55)
@@ -232,7 +245,7 @@ def test_the_threshold_lies_halfway_between_two_scores():
     assert best_threshold(one_class([(x, 1.0) for x in places], places)) == pytest.approx(0.5)
 
 
-def test_what_is_shown_of_each_class_and_picture():
+def test_what_is_shown_of_each_class_and_picture() -> None:
     square = np.array([[0, 0, 9, 9]])
     nothing = Truth(np.zeros((0, 4)), np.zeros(0, int), np.zeros(0, bool))
     found = [

@@ -122,7 +122,8 @@ def test_the_first_answers_are_the_prior_and_about_three_strides() -> None:
 def test_boxes_are_as_far_from_the_point_as_the_bins_say() -> None:
     head, want = made(), (1, 2, 5, 7)  # strides to the left, above, right, below
     with torch.no_grad():
-        for side in head.side:
+        for side in head.side.children():
+            assert isinstance(side, nn.Conv2d) and side.bias is not None
             side.weight.zero_()
             side.bias.copy_(50 * torch.eye(BINS)[list(want)].flatten())
     _, raw = everything(head, maps(2))
@@ -134,7 +135,8 @@ def test_boxes_are_as_far_from_the_point_as_the_bins_say() -> None:
 def test_a_distance_between_two_bins() -> None:
     head = made()
     with torch.no_grad():
-        for side in head.side:
+        for side in head.side.children():
+            assert isinstance(side, nn.Conv2d) and side.bias is not None
             side.weight.zero_()
             side.bias.fill_(-50).view(4, BINS)[:, 2:4] = torch.tensor([0.75, 0.25]).log()
     _, raw = everything(head, maps(1))

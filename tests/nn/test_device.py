@@ -14,11 +14,11 @@ import torch
 
 from oneglance.errors import ConfigError
 from oneglance.nn import device
+from oneglance.nn.allocator import keep_freed_memory
 from oneglance.nn.device import (
     environment,
     faster_precision,
     has_native_bf16,
-    keep_freed_memory,
     pick_device,
     precise,
 )
@@ -31,7 +31,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, native: bool = True, **seconds: float) -> None:
         self.seconds, self.now, self.steps = seconds, 0.0, list[str]()
-        monkeypatch.setattr(device.time, "perf_counter", lambda: self.now)
+        monkeypatch.setattr("oneglance.nn.device.time.perf_counter", lambda: self.now)
         monkeypatch.setattr(device, "has_native_bf16", lambda device: native)
 
     def step(self, precision: str) -> None:
