@@ -125,8 +125,9 @@ def needs_extra(extra: str, verb: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] == "oneglance":
+        package = (error.name or "").partition(".")[0]
+        if package == "oneglance":
             raise
         raise MissingExtraError(
-            f"{verb} needs the package {error.name}", hint=f'pip install "oneglance[{extra}]"'
+            f"{verb} needs the package {package}", hint=f'pip install "oneglance[{extra}]"'
         ) from None

@@ -11,21 +11,21 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageFont
+from PIL import Image
 
 from oneglance.errors import RunError
 from oneglance.inference import drawing as module
+from oneglance.inference import lettering
 from oneglance.inference.drawing import (
     LARGEST,
     PALETTE,
-    ROWS,
     SMALLEST,
-    Lettering,
     colour_of,
     draw,
     drawing_name,
     write_drawing,
 )
+from oneglance.inference.lettering import FONT, ROWS, Lettering, in_one_row
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=30)  # halves of pairs too
 BLUE, OTHER = 0, 1
@@ -88,11 +88,11 @@ def test_a_caption_leaves_a_small_box_in_sight() -> None:
 
 
 def test_a_caption_too_long_for_the_picture_ends_with_dots() -> None:
-    lettering = Lettering.fit(["word " * 90], 400)
-    cut = lettering.cut("word " * 90, 200)
+    letters_of = Lettering.fit(400)
+    cut = letters_of.cut("word " * 90, 200)
     assert cut.startswith("word word") and cut.endswith("…")
-    assert 150 < lettering.font.getlength(cut) <= 200
-    assert lettering.cut("word", 200) == "word"
+    assert 150 < letters_of.font.getlength(cut) <= 200
+    assert letters_of.cut("word", 200) == "word"
 
 
 def test_more_captions_than_places() -> None:
@@ -196,15 +196,15 @@ def test_lines_hide_nothing_of_the_picture() -> None:
 @settings(deadline=None)
 @given(text=ANY_TEXT | st.text("ab ", max_size=200), width=st.integers(60, 400))
 def test_rows_fit_and_lose_nothing(text: str, width: int) -> None:
-    lettering = Lettering.fit([text], 400)
-    rows = list(lettering.wrapped(text, width, rows=1000))
-    assert all(lettering.font.getlength(row) <= width for row in rows)
-    assert "".join(rows).replace(" ", "") == module._spelt(text, lettering.font).replace(" ", "")
+    letters_of = Lettering.fit(400)
+    rows = list(letters_of.wrapped(text, width, rows=1000))
+    assert all(letters_of.font.getlength(row) <= width for row in rows)
+    assert "".join(rows).replace(" ", "") == in_one_row(text).replace(" ", "")
 
 
 def test_rows_break_at_spaces_and_end_with_dots() -> None:
-    lettering = Lettering.fit(["word"], 400)
-    rows = list(lettering.wrapped("word " * 90, 200))
+    letters_of = Lettering.fit(400)
+    rows = list(letters_of.wrapped("word " * 90, 200))
     assert len(rows) == ROWS and rows[-1].endswith("…")
     assert all(set(row.split()) == {"word"} for row in rows[:-1])
 
@@ -225,46 +225,31 @@ def test_pictures_of_other_modes(mode: str) -> None:
 # Fonts.
 
 
-def test_letters_that_no_font_has_are_written_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "FONTS", ())
-    assert Lettering.fit(["kůň – 犬"], 400).cut("kůň – 犬", 300) == "kun - 犬"
+@pytest.mark.parametrize(
+    "text", ["kůň – 5 €", "Шляпа", "καπέλο", "قبعة", "כובע", "գլխարկ", "ქუდი", "mũ", "шапка"]
+)
+def test_alphabets_are_drawn_on_every_machine(text: str) -> None:
+    """No letter is the sign for a missing one; the font comes along."""
+    font = Lettering.fit(400).font
+    missing = bytes(font.getmask("\U0010fffd"))
+    assert [letter for letter in text if bytes(font.getmask(letter)) == missing] == []
+    assert Lettering.fit(400).cut(text, 300) == text
 
 
-def test_a_font_that_has_more_letters_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Wide:
-        def font_variant(self, size: int) -> Wide:
-            return self
-
-    wide: Any = Wide()
-    lacking = module._lacking
-    monkeypatch.setattr(module, "_face", {"none": None, "wide": wide, "never": None}.__getitem__)
-    monkeypatch.setattr(module, "FONTS", ("none", "wide"))
-    monkeypatch.setattr(module, "_lacking", lambda text, font: set() if font is wide else lacking(text, font))
-    assert module._font_for("犬", 14) is wide
-    assert module._font_for("dog", 14) is not wide
+def test_an_accent_of_its_own_is_joined_to_its_letter() -> None:
+    assert Lettering.fit(400).cut("u\u0308ber", 300) == "über"
 
 
 def test_no_font_is_taken_from_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    own: Any = ImageFont.load_default(14)
-    (tmp_path / "planted.ttf").write_bytes(own.font_bytes)
-    assert module._face.__wrapped__(str(tmp_path / "other.ttf")) is None
+    drawing = draw(black(), [((50, 50, 90, 90), "hat", BLUE)])
+    (tmp_path / FONT.name).write_bytes(b"no font")
     monkeypatch.chdir(tmp_path)
-    assert ImageFont.truetype("planted.ttf", 14)
-    assert module._face.__wrapped__("planted.ttf") is None
+    lettering._font.cache_clear()
+    assert np.array_equal(np.asarray(draw(black(), [((50, 50, 90, 90), "hat", BLUE)])), np.asarray(drawing))
 
 
-def test_pillow_without_freetype(monkeypatch: pytest.MonkeyPatch) -> None:
-    bitmap = ImageFont.load_default_imagefont()
-
-    def load_default(size: float | None = None) -> ImageFont.ImageFont:
-        if size is not None:
-            raise ImportError("The _imagingft C module is not installed")
-        return bitmap
-
-    monkeypatch.setattr(ImageFont, "load_default", load_default)
-    drawing = draw(black(), [((50, 50, 90, 90), "犬 kůň – 5 €", BLUE)], ["a line"])
-    assert letters(drawing).any()
-    assert Lettering.fit(["犬 kůň – ä"], 400).cut("犬 kůň – ä", 300) == "? kun - ä"
+def test_the_font_has_its_licence_beside_it() -> None:
+    assert "Bitstream Vera" in (FONT.parent / "LICENSE.txt").read_text(encoding="utf-8")
 
 
 # Files.

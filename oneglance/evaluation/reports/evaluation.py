@@ -22,7 +22,7 @@ from oneglance.evaluation.reports import learning_curves
 from oneglance.evaluation.reports.pages import LONGEST, environment, figure, write_html
 from oneglance.evaluation.reports.svg_plots import HeatMap, Plot, curve, heat_map, mistakes, short
 from oneglance.evaluation.reports.task_interaction import together
-from oneglance.inference.drawing import SMALLEST, Mark, draw
+from oneglance.inference.drawing import SMALLEST, Overlay, draw
 from oneglance.report_items import Curve, Detail, Grid, Matrix
 from oneglance.task import task_class
 
@@ -40,7 +40,7 @@ class Wrong:
     picture: ImageRef
     truth: str
     answer: str
-    marks: Sequence[Sequence[Mark]] = ()  # what to draw on it, once for the truth and once for the answer
+    marks: Sequence[Sequence[Overlay]] = ()  # what to draw on it, once for the truth and once for the answer
 
 
 @dataclass(frozen=True)
@@ -247,7 +247,7 @@ def _thumbnail(wrong: Wrong, limits: Limits) -> Thumbnail:
     return Thumbnail(wrong.name, [_data_url(each) for each in drawn or [picture]], *words)
 
 
-def _scaled(marks: Sequence[Mark], scale: np.ndarray) -> list[Mark]:
+def _scaled(marks: Sequence[Overlay], scale: np.ndarray) -> list[Overlay]:
     return [((np.asarray(box) * scale).tolist(), caption, number) for box, caption, number in marks]
 
 
