@@ -81,4 +81,4 @@ def _overlap(boxes: np.ndarray, least: float) -> np.ndarray:
     union = np.add.outer(own, own)
     union -= common
     union *= np.float32(least)
-    return (common > union) & (common > 0)
+    return np.greater(common, union)  # so that boxes without an area, where both are 0, overlap nothing

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torchvision.ops import batched_nms
+from torchvision.ops import batched_nms, nms
 
 from oneglance.detection.box_ops import coverage, iou, suppress
 
@@ -31,6 +32,20 @@ def test_the_same_boxes_stay_as_in_torchvision(rows: list[tuple[int, ...]], leas
     found = suppress(boxes, scores, classes, iou=least)
     assert found.dtype == np.int64
     assert found.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize(
+    ("part", "whole"), [(1, 2), (1, 4), (3, 4), (3, 5), (1, 10), (3, 10), (9, 10), (7, 16)]
+)
+@pytest.mark.parametrize("height", [1, 3, 64])
+def test_an_overlap_of_exactly_the_threshold_stays(part, whole, height):
+    """IoU is ``part / whole`` to the last bit; only what is above the threshold goes, as in torchvision."""
+    boxes = np.array([[0, 0, whole, height], [0, 0, part, height]], dtype=np.float64)
+    scores, classes = np.array([0.9, 0.8]), np.zeros(2, dtype=np.int64)
+    assert iou(boxes[:1], boxes[1:]).item() == part / whole
+    assert suppress(boxes, scores, classes, iou=part / whole).tolist() == [0, 1]
+    assert nms(*map(torch.from_numpy, (boxes, scores)), part / whole).tolist() == [0, 1]
+    assert suppress(boxes, scores, classes, iou=part / whole - 1e-3).tolist() == [0]
 
 
 @given(rows=st.lists(ROWS, max_size=30), most=st.integers(0, 6))
