@@ -47,6 +47,9 @@ class Noise:
 
     pixels = np.random.default_rng(0).integers(0, 256, (COUNT, 320, 320, 3), dtype=np.uint8)
 
+    def announce(self, batches: Sequence[np.ndarray]) -> None:
+        pass
+
     def gather(self, rows: np.ndarray) -> np.ndarray:
         return self.pixels[rows]
 

@@ -12,6 +12,7 @@ import argparse
 import json
 import statistics
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,9 @@ class Noise:
 
     def __init__(self, width: int, height: int) -> None:
         self.pixels = np.random.default_rng(0).integers(0, 256, (COUNT, height, width, 3), dtype=np.uint8)
+
+    def announce(self, batches: Sequence[np.ndarray]) -> None:
+        pass
 
     def gather(self, rows: np.ndarray) -> np.ndarray:
         return self.pixels[rows]

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from pydantic import Field, PrivateAttr
 
 from oneglance.config import Table, read_table
 from oneglance.data.merging.merge_answers import merge_same
-from oneglance.errors import ConfigError, DataError, nearest
+from oneglance.data.writer import in_a_cell
+from oneglance.errors import ConfigError, DataError, InvalidAnswer, nearest
 from oneglance.members import MemberKind, find_member, member_names
 from oneglance.report_items import Detail
 
@@ -80,6 +81,22 @@ class Task(Table, ABC):
         """How often, each time changed in another way, it wants to see a picture of a batch."""
         return 1
 
+    @property
+    def metric_unit(self) -> str:
+        """The unit of its primary metric, such as g; "" where it has none."""
+        return ""
+
+    @property
+    def attribute_names(self) -> Collection[str]:
+        """What else it asks of each of its detections."""
+        return ()
+
+    def standalone(self, hidden: Sequence[int] = ()) -> Self:
+        """A copy that uses no other task, and whose head has ``hidden`` layers of these widths if it is one
+        of layers.
+        """
+        return self.model_copy(deep=True, update={"uses": []})
+
     def join(self, others: Mapping[str, Task], location: str, section: str) -> None:
         """Meet the other tasks of the configuration, once all of ``section`` of the file ``where`` are read.
 
@@ -101,6 +118,22 @@ class Task(Table, ABC):
         Raises:
             InvalidAnswer: it cannot be such an answer; with a hint.
         """
+
+    def to_cells(self, raw_value: Any) -> dict[str, str]:
+        """``raw_value``, a word, a number or a list, as the cells of a table hold it: text by field, which
+        ``read`` understands in the same way.
+
+        Raises:
+            InvalidAnswer: it is no answer of this task, or no cell can say it.
+        """
+        answer = self.read(raw_value)
+        if answer is None:
+            raise InvalidAnswer("is a word that means unknown", "leave the task out")
+        whole = isinstance(raw_value, float) and raw_value.is_integer()
+        for text in (in_a_cell(raw_value), *([str(int(raw_value))] if whole else [])):
+            if len(self.fields) == 1 and self.read(text) == answer:
+                return {self.fields[0]: text}
+        raise InvalidAnswer("cannot be written in a cell of a table")
 
     def stratify_labels(self, answer: Any) -> Iterable[str]:
         """The classes that ``answer`` counts for, where the task has classes."""

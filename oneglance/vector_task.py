@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import numpy as np
 from pydantic import AfterValidator, Field
@@ -48,6 +48,9 @@ class VectorTask(Task):
 
         # The network starts as the best constant answer: no step is wasted on finding it.
         return MLP(shape.vector, self.hidden, self.width, dropout=self.dropout, bias=self.constant_raw()[0])
+
+    def standalone(self, hidden: Sequence[int] = ()) -> Self:
+        return super().standalone().model_copy(update={"hidden": list(hidden)})
 
     def is_unknown(self, said: Any) -> bool:
         """Whether a cell is empty or holds one of the declared ``unknown`` words."""

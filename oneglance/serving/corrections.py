@@ -131,18 +131,7 @@ def _cells(task: Task, answer: Any) -> Line:
         raise InvalidAnswer(
             "has no answer of the form that /predict gives", 'write {"value": …} or {"values": […]}'
         )
-    if len(task.fields) > 1:  # a column per tag
-        if odd := sorted(set(map(str, items)) - set(task.fields)):
-            raise InvalidAnswer(f'has no column "{odd[0]}"')
-        return {field: "yes" if field in items else "no" for field in task.fields}
-    read = task.read(said)
-    if read is None:
-        raise InvalidAnswer("is a word that means unknown", "leave the task out")
-    separator, none = getattr(task, "separator", "|"), getattr(task, "none", ())
-    for text in (in_a_cell(said), separator.join(map(in_a_cell, items)), *none):
-        if task.read(text) == read:
-            return {task.fields[0]: text}
-    raise InvalidAnswer("cannot be written in a cell of a table", "name a word for no tag at all: none = […]")
+    return task.to_cells(said)
 
 
 def _box_rows(task: Task, answer: Any, width: int, height: int) -> list[Line]:
@@ -157,7 +146,7 @@ def _box_rows(task: Task, answer: Any, width: int, height: int) -> list[Line]:
             "has no boxes of the form that /predict gives", 'write {"boxes": [{"box": […], "label": …}]}'
         )
     boxes = [_box(item, width, height) for item in said]
-    known = getattr(task, "attributes", {})
+    known = task.attribute_names
     if odd := sorted({name for box in boxes for name in box.attributes} - set(known)):
         raise InvalidAnswer(
             f'has a box with the unknown attribute "{odd[0]}"', nearest(odd[0], known).strip()

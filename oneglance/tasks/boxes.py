@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
@@ -80,6 +80,10 @@ class Boxes(Task):
                 what = f"[{section}.attributes.{name}] must be a label, tags or a number that uses no other"
                 raise ConfigError(what, location=location)
             self._attributes[name] = task
+
+    @property
+    def attribute_names(self) -> Collection[str]:
+        return self.attributes.keys()
 
     # What people said.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, PrivateAttr
@@ -61,6 +61,9 @@ class Embedding(Task):
             raise ConfigError(f'[{section}] like = "{self.like}", which is no label', location=location)
         if self.method == "proxy" and not self.like:
             raise ConfigError(f'[{section}] method = "proxy" needs `like`', location=location)
+
+    def standalone(self, hidden: Sequence[int] = ()) -> Self:
+        return super().standalone().model_copy(update={"hidden": list(hidden)})
 
     def read(self, raw_value: Any, queried: Sequence[str] | None = None) -> str:
         raise InvalidAnswer("is asked of no one", "take its column out")

@@ -50,6 +50,10 @@ class Number(VectorTask):
         "coverage": "share of truths inside the interval, made to be 0.9",
     }
 
+    @property
+    def metric_unit(self) -> str:
+        return self.unit
+
     def read(self, raw_value: Any, queried: Sequence[str] | None = None) -> float | None:
         if self.is_unknown(raw_value):
             return None

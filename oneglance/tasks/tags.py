@@ -12,6 +12,7 @@ from pydantic import Field, PrivateAttr
 
 from oneglance.data.merging.merge_answers import either, looked_for
 from oneglance.data.parsing.quoting import quoted
+from oneglance.data.writer import in_a_cell
 from oneglance.errors import DataError, InvalidAnswer, nearest
 from oneglance.metrics.weighted import (
     average_precision,
@@ -84,6 +85,21 @@ class Tags(VectorTask):
                 f'has the tag "{odd[0]}"', f"it is not among `classes`.{nearest(odd[0], self.classes)}"
             )
         return TagAnnotations(frozenset(words), None if queried is None else frozenset(queried) | words)
+
+    def to_cells(self, raw_value: Any) -> dict[str, str]:
+        tags = raw_value if isinstance(raw_value, list) else [raw_value]
+        if len(self.fields) > 1:  # a column per tag
+            if odd := sorted(set(map(str, tags)) - set(self.fields)):
+                raise InvalidAnswer(f'has no column "{odd[0]}"')
+            return {field: "yes" if field in tags else "no" for field in self.fields}
+        answer = self.read(raw_value)
+        if answer is None:
+            raise InvalidAnswer("is a word that means unknown", "leave the task out")
+        for text in (in_a_cell(raw_value), self.separator.join(map(in_a_cell, tags)), *self.none):
+            if self.read(text) == answer:
+                return {self.fields[0]: text}
+        hint = "name a word for no tag at all: none = […]"
+        raise InvalidAnswer("cannot be written in a cell of a table", hint)
 
     def _read_columns(self, cells: Mapping[str, Any]) -> TagAnnotations | None:
         answers = {tag: as_text(cell).lower() for tag, cell in cells.items() if not self.is_unknown(cell)}

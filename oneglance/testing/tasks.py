@@ -13,6 +13,7 @@ import torch
 
 from oneglance.batch_transform import Mix, View
 from oneglance.data.images.letterbox import Fit
+from oneglance.errors import InvalidAnswer
 from oneglance.nn.feature_shape import Level, Shape
 from oneglance.report_items import Curve, Grid, Matrix
 from oneglance.task import Task, build_tasks
@@ -196,6 +197,18 @@ def two_equal_answers_are_one(example: TaskExample) -> None:
     for answer in at.labelled[:10]:
         merged = at.task.merge(answer, answer)
         require(merged == answer, f"{answer!r} twice is {merged!r}")
+
+
+def cells_of_a_table_read_the_same(example: TaskExample) -> None:
+    task = new(example)
+    for raw_value in example.raw_values:
+        if isinstance(raw_value, str | int | float | list) and task.read(raw_value) is not None:
+            try:
+                cells = task.to_cells(raw_value)
+            except InvalidAnswer:  # no cell can say it
+                continue
+            again = task.read(cells if len(cells) > 1 else cells[task.fields[0]])
+            require(again == task.read(raw_value), f"{raw_value!r} became {cells}, which reads as {again!r}")
 
 
 # What is changed about a picture.
@@ -392,7 +405,7 @@ EVERY_TASK: tuple[Callable[[TaskExample], None], ...] = (
     one_picture_can_be_scored,
     details_have_their_shapes,
 )
-WITH_OWN_ANSWERS = (two_equal_answers_are_one,)
+WITH_OWN_ANSWERS = (two_equal_answers_are_one, cells_of_a_table_read_the_same)
 PER_IMAGE = (
     the_loss_of_a_row_is_its_own,
     no_other_constant_is_better,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -27,6 +27,9 @@ class Store(Protocol):
 
     def gather(self, rows: np.ndarray) -> np.ndarray:
         """What lies in int64 ``rows`` [k]: uint8 pictures [k, h, w, 3] or float32 features [k, d]."""
+
+    def announce(self, batches: Sequence[np.ndarray]) -> None:
+        """The int64 rows [k] of each batch that is asked for next, so that it can be fetched ahead."""
 
 
 class PictureStore(Store, Protocol):
@@ -78,9 +81,7 @@ class Batches:
         yield from self._batches(np.array_split(np.arange(len(self.rows)), max(1, count)))
 
     def _batches(self, places: list[np.ndarray]) -> Iterator[Batch]:
-        announce = getattr(self.store, "announce", None)
-        if announce is not None:
-            announce([self.rows[place] for place in places])
+        self.store.announce([self.rows[place] for place in places])
         for place in places:
             pictures = torch.from_numpy(self.store.gather(self.rows[place]))
             if pictures.ndim == 4:

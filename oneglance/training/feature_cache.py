@@ -30,6 +30,9 @@ class FeatureCache:
         """float32 [k, d]."""
         return self.features[[self.place[row] for row in rows.tolist()]]
 
+    def announce(self, batches: Sequence[np.ndarray]) -> None:
+        """Nothing is fetched: all lies in memory."""
+
 
 def remembered(
     network: Network,

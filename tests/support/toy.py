@@ -84,6 +84,9 @@ class Pixels:
     def __init__(self, pixels: np.ndarray) -> None:
         self.pixels, self.asked = pixels, list[int]()
 
+    def announce(self, batches: Sequence[np.ndarray]) -> None:
+        pass
+
     def gather(self, rows: np.ndarray) -> np.ndarray:
         self.asked += rows.tolist()
         return self.pixels[rows]

@@ -50,3 +50,22 @@ def test_everything_wrong_is_told_at_once() -> None:
 )
 def test_fields_are_where_the_answer_stands(table: dict[str, Any], fields: tuple[str, ...]) -> None:
     assert build_tasks({"kind": {"type": "tags", **table}})["kind"].fields == fields
+
+
+@pytest.mark.parametrize("kind", ["label", "number", "tags", "embedding"])
+def test_a_standalone_copy_uses_no_other_and_has_the_hidden_layers_asked_for(kind: str) -> None:
+    tables: dict[str, Any] = {"a": {"type": "label"}, "b": {"type": kind, "uses": ["a"], "hidden": [5]}}
+    tables["b"] |= {"like": "a"} if kind == "embedding" else {}
+    task = build_tasks(tables)["b"]
+    copies = task.standalone(), task.standalone([7, 3])
+    assert [copy.hidden for copy in copies] == [[], [7, 3]]  # type: ignore[attr-defined]
+    assert all(copy.uses == [] and copy.name == "b" for copy in copies)
+    assert task.uses == ["a"] and task.hidden == [5]  # type: ignore[attr-defined]
+
+
+def test_what_a_task_says_of_itself() -> None:
+    """Nobody asks which type it is."""
+    number, label = build_tasks({"a": {"type": "number", "unit": "g"}, "b": {"type": "label"}}).values()
+    assert (number.metric_unit, label.metric_unit) == ("g", "")
+    boxes = build_tasks({"a": {"type": "boxes", "attributes": {"ripe": {"type": "label"}}}})["a"]
+    assert (list(boxes.attribute_names), list(label.attribute_names)) == (["ripe"], [])

@@ -311,3 +311,16 @@ def test_a_faultless_validation_part_does_not_make_the_network_sure_for_ever() -
     task.calibrate(raw, ["a", "b"] * 20)
     confidence = task.decode(raw)[0]["confidence"]
     assert 0.95 < confidence < 1 - 1 / 200
+
+
+def test_cells_of_a_table() -> None:
+    """A whole number is written as ``read`` understands it."""
+    task = build_tasks({"size": {"type": "label", "unknown": ["?"]}})["size"]
+    assert [task.to_cells(raw_value) for raw_value in ("big", 2, 2.0)] == [
+        {"size": "big"},
+        {"size": "2"},
+        {"size": "2"},
+    ]
+    for raw_value in ("?", ["a", "b"]):
+        with pytest.raises(InvalidAnswer):
+            task.to_cells(raw_value)

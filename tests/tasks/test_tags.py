@@ -263,3 +263,15 @@ def test_words() -> None:
     assert task.format(seen()) == "none"
     assert task.format_prediction(task.decode(np.full((1, 3), -9.0))[0]) == "none"
     assert task.decode(np.array([[9.0, -9.0, 9.0]]))[0]["values"] == ["red", "old"]
+
+
+def test_cells_of_a_table() -> None:
+    """Text that a person could have written, and that reads as the same tags."""
+    assert tags().to_cells(["a", "b"]) == {"style": "a|b"}
+    assert tags(separator=";").to_cells(["a", "b"]) == {"style": "a;b"}
+    assert tags(none=["ok"]).to_cells([]) == {"style": "ok"}
+    columns = build_tasks({"t": {"type": "tags", "from": ["a", "b"]}})["t"]
+    assert columns.to_cells(["b"]) == {"a": "no", "b": "yes"}
+    for task, raw_value in ((tags(), []), (tags(unknown=["?"]), "?"), (columns, ["c"])):
+        with pytest.raises(InvalidAnswer):
+            task.to_cells(raw_value)

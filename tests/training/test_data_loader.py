@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
@@ -23,8 +25,8 @@ class Numbered:
     def gather(self, rows: np.ndarray) -> np.ndarray:
         return np.broadcast_to(rows.astype(np.uint8)[:, None, None, None], (len(rows), 4, 4, 3)).copy()
 
-    def announce(self, places: list[np.ndarray]) -> None:
-        self.announced.append([row for place in places for row in place.tolist()])
+    def announce(self, batches: Sequence[np.ndarray]) -> None:
+        self.announced.append([row for rows in batches for row in rows.tolist()])
 
 
 def batches(rows: np.ndarray, size: int, store: object | None = None) -> Batches:
@@ -100,6 +102,9 @@ def test_pictures_are_channels_last() -> None:
 
 def test_features_come_as_they_are() -> None:
     class FeatureCache:
+        def announce(self, batches: Sequence[np.ndarray]) -> None:
+            pass
+
         def gather(self, rows: np.ndarray) -> np.ndarray:
             return np.stack([rows, -rows], axis=1).astype(np.float32)
 

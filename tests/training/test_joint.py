@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,9 @@ class Squares:
 
     def __init__(self, pixels: np.ndarray) -> None:
         self.pixels = pixels
+
+    def announce(self, batches: Sequence[np.ndarray]) -> None:
+        pass
 
     def gather(self, rows: np.ndarray) -> np.ndarray:
         return self.pixels[rows]

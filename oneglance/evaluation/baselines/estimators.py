@@ -99,7 +99,7 @@ def head(known: Known, rows: Rows, hidden: Sequence[int] = (), seed: int = 0) ->
     ``hidden`` layers it is logistic or ridge regression, with them a multi-layer perceptron. Its raw output
     stays in the range that it has on the training part.
     """
-    task = known.task.model_copy(deep=True, update={"hidden": list(hidden), "uses": []})
+    task = known.task.standalone(hidden)
     counts = len(rows.train), len(rows.validation), len(rows.test)
     places = np.split(np.arange(sum(counts)), np.cumsum(counts)[:-1])
     chosen = np.array([answer is not None for answer in known.train])

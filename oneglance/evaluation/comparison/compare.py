@@ -326,7 +326,7 @@ class Comparison:
             "type": task.type,
             "metric": task.primary_metric,
             "best": task.best,
-            "unit": getattr(task, "unit", ""),
+            "unit": task.metric_unit,
         }
         for arm in variants.NETWORKS:
             if arm in self.arms:
