@@ -12,7 +12,7 @@ import numpy as np
 
 from oneglance import config as configuration
 from oneglance.atomic_files import write_text
-from oneglance.config import Config
+from oneglance.config import Config, Source
 from oneglance.data.dataset import SplitData, load_dataset, refuse
 from oneglance.data.image_inputs import Paths, read, relative, start_of_names
 from oneglance.data.images.decode import Limits
@@ -21,6 +21,7 @@ from oneglance.data.inspection.checks import summary, without_unreadable
 from oneglance.data.record import Record
 from oneglance.errors import ConfigError, DataError, Problem, needs_extra
 from oneglance.model import Model, Picture, load
+from oneglance.overrides import Overrides
 from oneglance.progress import Screen
 from oneglance.results.answers import Answers
 from oneglance.results.comparison import Comparison
@@ -97,13 +98,13 @@ class Run:
 
 
 def check(
-    config: str | Path, *, set: Sequence[str] = (), pictures: bool = True, screen: Screen | None = None
+    config: Source, *, overrides: Overrides = (), pictures: bool = True, screen: Screen | None = None
 ) -> Problems:
     """Look at the whole data set and tell every problem at once.
 
     Args:
-        config: an oneglance.toml.
-        set: ``key.path=value`` overrides.
+        config: an oneglance.toml, a mapping of the same form, or a Config.
+        overrides: ``{"training.epochs": 5}``, a list of ``"training.epochs=5"``, or one of these.
         pictures: also decode every picture.
 
     Raises:
@@ -112,7 +113,7 @@ def check(
     from oneglance.data.images.decode_pool import decode
 
     screen = screen or default_screen()
-    declared = configuration.load(config, set)
+    declared = configuration.load(config, overrides)
     tasks = build_tasks(declared.tasks, declared.file)
     dataset = load_dataset(declared, list(tasks.values()), screen.progress, strict=False)
     problems = list(dataset.problems)
@@ -136,9 +137,9 @@ def check(
 
 
 def train(
-    config: str | Path,
+    config: Source,
     *,
-    set: Sequence[str] = (),
+    overrides: Overrides = (),
     out: str | Path | None = None,
     resume: bool = False,
     screen: Screen | None = None,
@@ -146,8 +147,9 @@ def train(
     """Train one network for all declared tasks.
 
     Args:
-        config: an oneglance.toml; with ``resume`` it may be a run folder.
-        set: ``key.path=value`` overrides.
+        config: an oneglance.toml, a mapping of the same form, or a Config; with ``resume`` it may be a run
+            folder.
+        overrides: ``{"training.epochs": 5}``, a list of ``"training.epochs=5"``, or one of these.
         out: the run folder; default: ``runs/`` and the name of the configuration.
         resume: go on with a training that was stopped.
 
@@ -160,7 +162,7 @@ def train(
         from oneglance.training.trainer import Session
 
     screen = screen or default_screen()
-    folder, declared = chosen(Path(config), set, Path(out) if out else None, resume)
+    folder, declared = chosen(config, overrides, Path(out) if out else None, resume)
     if folder is not None and folder.finished:
         screen.say(f"{folder.path} is finished already")
         return Run(folder.path)
@@ -170,7 +172,7 @@ def train(
     for line in summary(dataset.problems):
         screen.say(line)
     rows = dataset.rows()
-    home = going_on(folder, rows) if folder else begun(new_run(Path(config), out), declared, rows)
+    home = going_on(folder, rows) if folder else begun(new_run(declared, out), declared, rows)
     with closing(screen), home as folder:
         learned = [*dataset.splits.train.tolist(), *dataset.splits.validation.tolist()]
         store = open_canvases(
@@ -219,9 +221,9 @@ def evaluate(
 
 
 def compare(
-    config: str | Path,
+    config: Source,
     *,
-    set: Sequence[str] = (),
+    overrides: Overrides = (),
     out: str | Path | None = None,
     seeds: int = 5,
     budget: str = "",
@@ -236,8 +238,8 @@ def compare(
     constant answer, on the same test pictures. What was trained before in ``out`` is read, not trained again.
 
     Args:
-        config: an oneglance.toml.
-        set: ``key.path=value`` overrides.
+        config: an oneglance.toml, a mapping of the same form, or a Config.
+        overrides: ``{"training.epochs": 5}``, a list of ``"training.epochs=5"``, or one of these.
         out: a folder; default: ``compare/`` and the name of the configuration.
         seeds: trainings of each kind, with the seeds that follow training.seed. Few tell little; 5 are good.
         budget: time for all trainings together, such as ``30m``; it shortens all of them alike.
@@ -258,26 +260,26 @@ def compare(
         from oneglance.run_lookup import run_name
 
     wanted = comparison.plan(seeds, budget, only, balancers, groups)
-    declared = configuration.load(config, set)
-    place = Path(out) if out else Path("compare") / run_name(Path(config))
+    declared = configuration.load(config, overrides)
+    place = Path(out) if out else Path("compare") / run_name(declared)
     _refuse_early(declared, load_weights=True)
     with closing(screen or default_screen()) as screen:
         return Comparison(comparison.compare(declared, place, wanted, screen), place)
 
 
 def group(
-    config: str | Path,
+    config: Source,
     *,
-    set: Sequence[str] = (),
+    overrides: Overrides = (),
     out: str | Path | None = None,
     screen: Screen | None = None,
 ) -> Grouping:
     """Which tasks should share a network, by the cosines between their gradients in one joint training.
 
     Args:
-        config: an oneglance.toml, of which a finished run in ``runs/`` is read, or else a short training is
-            made; or a run folder.
-        set: ``key.path=value`` overrides.
+        config: an oneglance.toml, a mapping of the same form, or a Config, of which a finished run in
+            ``runs/`` is read, or else a short training is made; or a run folder.
+        overrides: ``{"training.epochs": 5}``, a list of ``"training.epochs=5"``, or one of these.
         out: where a short training goes; default: ``group/`` and the name of the configuration.
 
     Returns:
@@ -293,11 +295,10 @@ def group(
         from oneglance.run_folder import RunFolder
         from oneglance.run_lookup import run_name
 
-    given = Path(config)
-    if given.is_dir():
-        return Grouping(task_grouping.of_run(RunFolder.open(given)))
-    declared = configuration.load(given, set)
-    place = Path(out) if out else Path("group") / run_name(given)
+    if isinstance(config, str | Path) and Path(config).is_dir():
+        return Grouping(task_grouping.of_run(RunFolder.open(config)))
+    declared = configuration.load(config, overrides)
+    place = Path(out) if out else Path("group") / run_name(declared)
     _refuse_early(declared, load_weights=True)
     with closing(screen or default_screen()) as screen:
         run = task_grouping.joint_run(declared, place, Path("runs"), screen)
@@ -305,9 +306,9 @@ def group(
 
 
 def tune(
-    config: str | Path,
+    config: Source,
     *,
-    set: Sequence[str] = (),
+    overrides: Overrides = (),
     out: str | Path | None = None,
     seeds: int = 1,
     budget: str = "",
@@ -319,8 +320,8 @@ def tune(
     with, not trained again.
 
     Args:
-        config: an oneglance.toml.
-        set: ``key.path=value`` overrides.
+        config: an oneglance.toml, a mapping of the same form, or a Config.
+        overrides: ``{"training.epochs": 5}``, a list of ``"training.epochs=5"``, or one of these.
         out: a folder; default: ``tune/`` and the name of the configuration.
         seeds: trainings of each set of weights.
         budget: time for all trainings together, such as ``30m``: it decides how many sets are tried;
@@ -339,8 +340,8 @@ def tune(
         from oneglance.run_lookup import run_name
 
     time = comparison.seconds(budget) if budget else None
-    declared = configuration.load(config, set)
-    place = Path(out) if out else Path("tune") / run_name(Path(config))
+    declared = configuration.load(config, overrides)
+    place = Path(out) if out else Path("tune") / run_name(declared)
     _refuse_early(declared, load_weights=True)
     with closing(screen or default_screen()) as screen:
         return Tuning(loss_weight_search.tune(declared, place, seeds, time, screen))
@@ -385,7 +386,7 @@ def export(
     run: str | Path,
     *,
     out: str | Path | None = None,
-    format: str = "onnx",
+    file_format: str = "onnx",
     precision: str = "fp32",
     screen: Screen | None = None,
 ) -> Exported:
@@ -394,8 +395,8 @@ def export(
     Args:
         run: the run folder.
         out: the file to write; default: ``model.onnx`` and the like in the run folder.
-        format: ``onnx``, which ``predict`` and ``serve`` read without torch, or ``torch``: a torch.export
-            program for code of your own.
+        file_format: ``onnx``, which ``predict`` and ``serve`` read without torch, or ``torch``: a
+            torch.export program for code of your own.
         precision: ``fp32``; ``fp16``, half the size; ``int8``, whose ranges are those of training pictures.
 
     Returns:
@@ -415,7 +416,9 @@ def export(
         from oneglance.run_folder import RunFolder
 
     place = Path(out) if out else None
-    return Exported(export_run(RunFolder.open(run), place, format, precision, screen or default_screen()))
+    return Exported(
+        export_run(RunFolder.open(run), place, file_format, precision, screen or default_screen())
+    )
 
 
 def init(
@@ -463,7 +466,7 @@ def convert(
     to: str,
     out: str | Path,
     *,
-    format: str = "",
+    source_format: str = "",
     images: str | Path | None = None,
     copy: bool = True,
     screen: Screen | None = None,
@@ -475,7 +478,7 @@ def convert(
             written once, with all that is said of it.
         to: ``coco``, ``table``, ``voc`` or ``yolo``.
         out: a new folder.
-        format: that of every ``source``, as the key of ``[[sources]]``; default: found by looking.
+        source_format: that of every ``source``, as the key of ``[[sources]]``; default: found by looking.
         images: where relative picture names start; default: beside the file that names them.
         copy: also write the pictures; else they are named by their whole paths, where the format can do so.
 
@@ -492,12 +495,12 @@ def convert(
     screen = screen or default_screen()
     place = Path(out)
     conversion.refuse_target(to, place)
-    conversion.refuse_format(format)
+    conversion.refuse_format(source_format)
     start = {} if images is None else {"images": str(images)}
     records: list[Record] = []
     problems: list[Problem] = []
     for path in [source] if isinstance(source, str | Path) else source:
-        found, wrong = read(path, {"path": str(path), "format": format, **start}, Path.cwd())
+        found, wrong = read(path, {"path": str(path), "format": source_format, **start}, Path.cwd())
         records += found
         problems += wrong
     records, contradictions = conversion.merged(records)
@@ -541,4 +544,4 @@ def _refuse_early(config: Config, *, load_weights: bool) -> None:
     build_balancer(config.training.balancer, config.training.balancer_options)
     pick_device(config.training.device)
     backbone = build_backbone(config.backbone, config.base, load_weights=load_weights)
-    branches(backbone, config.tasks, config.training.private_stage)
+    branches(backbone, config.tasks, config.training.task_stage)

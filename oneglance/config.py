@@ -6,22 +6,25 @@ reads them (``data/sources/``, ``tasks/``), which this layer does not know.
 
 from __future__ import annotations
 
-import copy
 import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from oneglance.errors import ConfigError, nearest
+from oneglance.overrides import Changes, Overrides, plain
+from oneglance.toml_writer import document
 
 
 class Table(BaseModel):
     """A table of oneglance.toml: unknown keys are refused, values do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
+
+    renamed: ClassVar[Mapping[str, str]] = {}  # keys of earlier versions, and what they are called now
 
 
 class SplitTable(Table):
@@ -107,11 +110,19 @@ class AugmentTable(Table):
 class TrainingTable(Table):
     """[training]: the optimizer and when to stop."""
 
+    renamed: ClassVar[Mapping[str, str]] = {
+        "rate": "learning_rate",
+        "backbone_rate": "backbone_learning_rate_scale",
+        "private_stage": "task_stage",
+    }
+
     epochs: int = Field(20, ge=1)
     batch: int = Field(64, ge=1)
     optimizer: Literal["adamw", "sgd", "muon"] = "adamw"
-    rate: float | None = Field(None, gt=0)  # learning rate; default: adamw 0.002, sgd 0.05, muon 0.1
-    backbone_rate: float | None = Field(None, gt=0)  # times `rate`; default: 1 from scratch, 0.25 pretrained
+    # Learning rate at its top; default: adamw 0.002, sgd 0.05, muon 0.1
+    learning_rate: float | None = Field(None, gt=0)  # default: adamw 0.002, sgd 0.05, muon 0.1
+    # Times `learning_rate`; default: 1 from scratch, 0.25 pretrained
+    backbone_learning_rate_scale: float | None = Field(None, gt=0)
     layer_decay: float = Field(1.0, gt=0, le=1)  # earlier stages of the backbone learn slower by this factor
     momentum: float = Field(0.9, ge=0, lt=1)  # of sgd and muon
     nesterov: bool = True
@@ -125,7 +136,7 @@ class TrainingTable(Table):
     balancer: str = "equal"  # a file of balancers/, an entry point or "package.module:Class"
     balancer_options: dict[str, Any] = {}
     # Tasks that get the backbone's last stage for themselves, or by name a "stage" or an "adapter".
-    private_stage: list[str] | dict[str, Literal["stage", "adapter"]] = []
+    task_stage: list[str] | dict[str, Literal["stage", "adapter"]] = []
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: whichever is faster here
     compile: bool = False  # torch.compile
     checkpoint_minutes: float = Field(3.0, gt=0)
@@ -134,8 +145,11 @@ class TrainingTable(Table):
     seed: int = Field(0, ge=0, lt=2**32)
 
 
+UNNAMED = "configuration"  # how messages call one that comes from no file
+
+
 class Config(Table):
-    """The whole file."""
+    """The whole file, as values. Of one made by hand, relative paths start in the working directory."""
 
     sources: list[dict[str, Any]] = Field(min_length=1)
     tasks: dict[str, dict[str, Any]] = Field(min_length=1)
@@ -148,22 +162,48 @@ class Config(Table):
 
     # Not keys of the file, but where it came from.
     text: str = Field("", exclude=True)  # byte for byte what the user wrote
-    file: str = Field("oneglance.toml", exclude=True)  # how messages call it
+    file: str = Field(UNNAMED, exclude=True)  # how messages call it
     base: Path = Field(Path(), exclude=True)  # relative paths start here
-    overrides: tuple[str, ...] = Field((), exclude=True)  # the --set arguments
+    overrides: dict[str, Any] = Field({}, exclude=True)  # made to the text, see ``Changes``
 
-    def path(self, written: str) -> Path:
-        """A path as the user wrote it, made absolute from the place of the file."""
-        return (self.base / Path(written).expanduser()).resolve()
+    def with_changes(self, overrides: Overrides) -> Config:
+        """The same configuration with some keys changed; ``overrides`` remembers them.
+
+        Raises:
+            ConfigError: an impossible key or value.
+        """
+        changes = Changes.of(overrides)
+        return _validated(
+            changes.apply(self.model_dump(exclude_unset=True)),
+            text=self.text,
+            file=self.file,
+            base=self.base,
+            overrides=Changes(self.overrides).followed_by(changes),
+        )
 
 
-def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
-    """Read a configuration and apply ``key.path=value`` overrides.
+Source = str | Path | Mapping[str, Any] | Config
+"""Where a configuration comes from: the path of a file, a mapping of the same form, or one that is read."""
+
+
+def load(source: Source, overrides: Overrides = ()) -> Config:
+    """Read a configuration and change some of its keys.
+
+    Args:
+        source: relative paths of a mapping start in the working directory.
+        overrides: ``"training.epochs=5"``, a list of these, or ``{"training.epochs": 5}``.
 
     Raises:
         ConfigError: the file is missing, is not TOML, or holds an impossible key or value.
     """
-    path = Path(path)
+    if isinstance(source, Config):
+        if source.text:
+            return source.with_changes(overrides)
+        return load(source.model_dump(exclude_unset=True), overrides)
+    if isinstance(source, Mapping):
+        tables = plain(source)
+        return _read(tables, document(tables), UNNAMED, Path.cwd(), overrides)
+    path = Path(source)
     try:
         text = path.read_bytes().decode("utf-8")
     except FileNotFoundError:
@@ -178,55 +218,55 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
 
 
 def parse(
-    text: str, *, base: Path, location: str = "oneglance.toml", overrides: Sequence[str] = ()
+    text: str,
+    *,
+    base: Path,
+    location: str = "oneglance.toml",
+    overrides: Overrides = (),
+    earlier: bool = False,
 ) -> Config:
-    """The same for text that is already at hand; ``where`` names it in messages."""
+    """The same for text that is already at hand.
+
+    Args:
+        location: names the text in messages.
+        earlier: whether the text and ``overrides`` may be of an earlier version: keys that have another name
+            now are then read as that.
+    """
     try:
         tables = tomllib.loads(text.removeprefix("\ufeff"))  # some editors begin a file with this mark
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"is not valid TOML: {error}", location=location) from None
-    for override in overrides:
-        tables = with_override(tables, override)
-    known = _known_keys(Config, ())
+    changes = Changes.of(overrides)
+    if earlier:
+        tables, changes = _with_new_keys(tables), Changes(_with_new_keys(changes))
+    return _read(tables, text, location, base, changes)
+
+
+def _with_new_keys(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables, or values by dotted key, with the present names of keys that were renamed."""
+    found = {}
+    for dotted, value in tables.items():
+        section, dot, key = dotted.partition(".")
+        renamed = _renamed(Config, [section])
+        if not dot and isinstance(value, Mapping):
+            value = {renamed.get(inner, inner): inside for inner, inside in value.items()}
+        found[f"{section}{dot}{renamed.get(key, key)}"] = value
+    return found
+
+
+def _read(tables: Mapping[str, Any], text: str, file: str, base: Path, overrides: Overrides) -> Config:
+    changes = Changes.of(overrides)
+    return _validated(changes.apply(tables), text=text, file=file, base=base, overrides=changes)
+
+
+def _validated(tables: Mapping[str, Any], *, file: str, base: Path, **origin: Any) -> Config:
     for word in {"text", "file", "base", "overrides"} & set(tables):
-        raise ConfigError(f'has no key "{word}".{nearest(word, known)}', location=location)
-    config: Config = read_table(Config, tables, location=location)
+        raise ConfigError(f'has no key "{word}".{nearest(word, _known_keys(Config, ()))}', location=file)
+    config: Config = read_table(Config, tables, location=file)
     if config.cache.folder:
         folder = str((base / Path(config.cache.folder).expanduser()).resolve())
         config = config.model_copy(update={"cache": config.cache.model_copy(update={"folder": folder})})
-    origin = {"text": text, "file": location, "base": base, "overrides": tuple(overrides)}
-    return config.model_copy(update=origin)
-
-
-def with_override(tables: Mapping[str, Any], override: str) -> dict[str, Any]:
-    """``tables`` with one ``training.epochs=5`` applied; the value is TOML, or else a plain word.
-
-    A list is entered by number: ``sources.0.path=photos``.
-    """
-    dotted, equals, written = override.partition("=")
-    keys = [key.strip() for key in dotted.split(".")]
-    if not equals or not all(keys):
-        raise ConfigError(f'"{override}" is not of the form key.path=value', location="--set")
-    try:
-        value = tomllib.loads(f"value = {written}")["value"]
-    except (ValueError, RecursionError):
-        value = written
-    changed: dict[str, Any] = copy.deepcopy(dict(tables))
-    place: Any = changed
-    for key in keys[:-1]:
-        if isinstance(place, list):
-            if not key.isdigit() or int(key) >= len(place):
-                what = f'"{override}" names number {key} of {len(place)}'
-                raise ConfigError(what, location="--set", hint="they are numbered from 0")
-            place = place[int(key)]
-        else:
-            place = place.setdefault(key, {})
-        if not isinstance(place, dict | list):
-            raise ConfigError(f'"{override}" goes through "{key}", which is a value', location="--set")
-    if isinstance(place, list):
-        raise ConfigError(f'"{override}" ends in a list, not at a key', location="--set")
-    place[keys[-1]] = value
-    return changed
+    return config.model_copy(update={"file": file, "base": base, **origin})
 
 
 def read_table(model: type[BaseModel], table: Mapping[str, Any], *, location: str, section: str = "") -> Any:
@@ -304,6 +344,8 @@ def _explain(
     inside = f"[{inside}] " if inside else ""
     first = details[0]
     if first["type"] == "extra_forbidden":
+        if now := _renamed(model, tables).get(key):
+            return f'{inside}has no key "{key}": it is called "{now}" now'
         return f'{inside}has no key "{key}".{nearest(key, _known_keys(model, tables))}'
     if first["type"] == "missing" and len(first["loc"]) == len(place):
         return f'{inside}needs the key "{key}"'
@@ -313,6 +355,13 @@ def _explain(
     written = deepest[0]["input"]
     verb = "is" if written == _value(table, place) else "holds"
     return f"{inside}{key} {verb} {_shown(written)} — write {wanted}"
+
+
+def _renamed(model: type[BaseModel], path: Iterable[str]) -> Mapping[str, str]:
+    inner: type[BaseModel] | None = model
+    for part in path:
+        inner = _table_of(inner, part) if inner else None
+    return getattr(inner, "renamed", {})
 
 
 def _value(table: Any, place: Sequence[str]) -> Any:

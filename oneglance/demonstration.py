@@ -18,7 +18,7 @@ def demo(folder: str | Path = "demo", *, screen: Screen | None = None) -> Run:
 
     with needs_extra("train", "demo"):
         import_module("oneglance.training.trainer")  # so that this is told before anything is written
-        from oneglance.run_lookup import new_run
+        from oneglance.run_folder import new_place
     screen = screen or default_screen()
     place = make_folder(Path(folder))
     data, config = place / "scenes", place / "oneglance.toml"
@@ -31,7 +31,7 @@ def demo(folder: str | Path = "demo", *, screen: Screen | None = None) -> Run:
     write_text(config, DEMO)
     for line in check(config, screen=screen).summary():
         screen.say(line)
-    run = train(config, out=new_run(Path("demo"), None, place / "runs"), screen=screen)
+    run = train(config, out=new_place(place / "runs", "demo"), screen=screen)
     run.evaluate(screen=screen)
     predict(run.path, data / "images", out=place / "answers.jsonl", screen=screen)
     return run

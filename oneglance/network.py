@@ -147,7 +147,7 @@ def branches(backbone: Backbone, tasks: Collection[str], private: Private) -> nn
     """
     for name in private:
         if name not in tasks:
-            what = f'[training] private_stage names "{name}", which is no task.{nearest(name, tasks)}'
+            what = f'[training] task_stage names "{name}", which is no task.{nearest(name, tasks)}'
             raise ConfigError(what)
     return nn.ModuleDict({f"{name} stage": backbone.branch() for name in owners(private, "stage")})
 

@@ -1,7 +1,7 @@
 """The run folder: every file in it, how it is written and how it is read. None of them is a pickle.
 
 config.toml          byte for byte what the user wrote
-overrides.json       the --set arguments, and where relative paths of config.toml start
+overrides.json       what --set changed, by dotted key, and where relative paths of config.toml start
 environment.json     versions, device, processor, precision
 split.csv            each picture, its group and its part
 unreadable.json      pictures that could not be decoded and are left out, with the reason
@@ -35,6 +35,7 @@ from oneglance.config import Config
 from oneglance.errors import RunError, WeightsError
 from oneglance.network import Network, build_network
 from oneglance.nn.checkpoints import fill, read_plain, read_tensors
+from oneglance.overrides import Changes
 from oneglance.task import Task, build_tasks
 
 ANEW = "train anew with another --out"
@@ -66,7 +67,7 @@ class RunFolder:
             )
         make_folder(path)
         run = cls(path)
-        write_json(run / "overrides.json", {"base": str(config.base), "set": list(config.overrides)})
+        write_json(run / "overrides.json", {"base": str(config.base), "overrides": config.overrides})
         write_text(run / "config.toml", config.text)
         return run
 
@@ -95,9 +96,13 @@ class RunFolder:
         """The configuration it was made with; paths start where they started then."""
         kept = self.read_json("overrides.json")
         with self._whole("overrides.json"):
-            base, overrides = Path(kept["base"]), [str(override) for override in kept["set"]]
+            base = Path(kept["base"])
+            # Version 0.1.0 kept the --set arguments themselves.
+            overrides = Changes(kept["overrides"]) if "set" not in kept else Changes.of(list(kept["set"]))
         text = self.read_text("config.toml")
-        return configuration.parse(text, base=base, location=str(self / "config.toml"), overrides=overrides)
+        return configuration.parse(
+            text, base=base, location=str(self / "config.toml"), overrides=overrides, earlier=True
+        )
 
     def write_split(self, rows: Iterable[Sequence[str]]) -> None:
         """Rows of (picture, group, part)."""
@@ -231,7 +236,7 @@ class RunFolder:
             tasks,
             config.base,
             load_weights=False,
-            private=config.training.private_stage,
+            private=config.training.task_stage,
         )
         fill(network, self.network_tensors(), location=str(self / "weights.safetensors"))
         return network.eval()

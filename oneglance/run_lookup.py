@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from oneglance import config as configuration
-from oneglance.config import Config
+from oneglance.config import UNNAMED, Config, Source
 from oneglance.errors import ConfigError, OneglanceError, RunError
+from oneglance.overrides import Overrides
 from oneglance.run_folder import RunFolder, new_place, overview, remove, runs_in
 
 
@@ -42,11 +43,12 @@ def going_on(folder: RunFolder, rows: list[tuple[str, str, str]]) -> Iterator[Ru
 
 
 def chosen(
-    given: Path, overrides: Sequence[str], out: Path | None, resume: bool
+    given: Source, overrides: Overrides, out: Path | None, resume: bool
 ) -> tuple[RunFolder | None, Config]:
     """The run folder to go on with, if any, and the configuration to train."""
+    is_folder = isinstance(given, str | Path) and Path(given).is_dir()
     if not resume:
-        if given.is_dir():
+        if is_folder:
             raise ConfigError(
                 "is a folder, not a configuration",
                 location=str(given),
@@ -55,33 +57,33 @@ def chosen(
         return None, configuration.load(given, overrides)
     if overrides:
         raise ConfigError("--set cannot change a run that goes on", hint="train anew")
-    if given.is_dir():
-        folder = RunFolder.open(given)
+    if is_folder:
+        folder = RunFolder.open(str(given))
         return folder, folder.config()
     wanted = configuration.load(given)
-    folder = RunFolder.open(out) if out else newest_of(wanted, run_name(given))
+    folder = RunFolder.open(out) if out else newest_of(wanted)
     then = folder.config()
     if then.text != wanted.text:
         raise RunError(
-            f"was begun with another configuration than {given} is now",
+            f"was begun with another configuration than {wanted.file} is now",
             location=str(folder.path),
             hint=f"train anew, or go on as it began: oneglance train {folder.path} --resume",
         )
     return folder, then
 
 
-def run_name(config: Path) -> str:
-    """``clothing.toml`` -> clothing; a plain oneglance.toml is called after its folder."""
-    stem = config.stem
-    return stem if stem != "oneglance" else config.resolve().parent.name
+def run_name(config: Config) -> str:
+    """``clothing.toml`` -> clothing; a plain oneglance.toml, or no file, is called after its folder."""
+    stem = Path(config.file).stem
+    return config.base.resolve().name if stem in ("oneglance", UNNAMED) else stem
 
 
-def new_run(config: Path, out: str | Path | None, folder: Path = Path("runs")) -> Path:
+def new_run(config: Config, out: str | Path | None, folder: Path = Path("runs")) -> Path:
     """Where a new run goes: ``out``, or a free name in ``folder``."""
     return Path(out) if out else new_place(folder, run_name(config))
 
 
-def newest_of(config: Config, name: str) -> RunFolder:
+def newest_of(config: Config) -> RunFolder:
     """The youngest unfinished run of a configuration."""
     text = config.text.encode()
     unfinished = [
@@ -91,7 +93,8 @@ def newest_of(config: Config, name: str) -> RunFolder:
     ]
     if not unfinished:
         raise RunError(
-            f"no unfinished run of {name} in runs/", hint="name its folder: oneglance train RUN --resume"
+            f"no unfinished run of {run_name(config)} in runs/",
+            hint="name its folder: oneglance train RUN --resume",
         )
     return max(unfinished, key=lambda run: (run / "config.toml").stat().st_mtime)
 

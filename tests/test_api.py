@@ -213,10 +213,10 @@ def test_check_refuses_what_train_refuses(home: Path, column: str) -> None:
     )
     Path("scenes/labels.csv").write_text(text)
     ours = ["sources.0.group=", "tasks={digit={type='label'},covered={type='number'}}"]
-    problems = oneglance.check("oneglance.toml", set=ours, screen=SILENT)
+    problems = oneglance.check("oneglance.toml", overrides=ours, screen=SILENT)
     assert [problem for problem in problems if problem.fatal and column in str(problem)]
     with pytest.raises(DataError, match=column):
-        oneglance.train("oneglance.toml", set=ours, out="runs/b", screen=SILENT)
+        oneglance.train("oneglance.toml", overrides=ours, out="runs/b", screen=SILENT)
     assert not Path("runs/b").exists()
 
 
@@ -225,7 +225,7 @@ def test_check_refuses_what_train_refuses(home: Path, column: str) -> None:
 
 def test_train_makes_a_run(home: Path) -> None:
     screen = Heard()
-    run = oneglance.train("oneglance.toml", set=ONE_EPOCH, out="runs/b", screen=screen)
+    run = oneglance.train("oneglance.toml", overrides=ONE_EPOCH, out="runs/b", screen=screen)
     assert repr(run) == "Run('runs/b')"
     assert files(run.path) == {
         "config.toml",
@@ -239,7 +239,7 @@ def test_train_makes_a_run(home: Path) -> None:
         "weights.safetensors",
     }
     assert (run.path / "config.toml").read_text() == CONFIG
-    assert json.loads((run.path / "overrides.json").read_text())["set"] == list(ONE_EPOCH)
+    assert json.loads((run.path / "overrides.json").read_text())["overrides"] == {"training.epochs": 1}
     assert [row["epoch"] for row in run.history()] == [1]
     assert screen.lines[-1] == "finished: runs/b (epoch 1 is kept)"
     assert screen.closed
@@ -247,7 +247,7 @@ def test_train_makes_a_run(home: Path) -> None:
 
 def test_runs_get_names_of_their_own(home: Path) -> None:
     Path("clothes.toml").write_text(CONFIG)
-    train = partial(oneglance.train, set=ONE_EPOCH, screen=SILENT)
+    train = partial(oneglance.train, overrides=ONE_EPOCH, screen=SILENT)
     assert [train(name).path for name in ("clothes.toml", "clothes.toml", "oneglance.toml")] == [
         Path("runs/clothes"),
         Path("runs/clothes-2"),
@@ -315,7 +315,7 @@ def stopped(name: str = "runs/b") -> None:
 def test_what_goes_on_is_what_was_begun(home: Path) -> None:
     stopped()
     with pytest.raises(ConfigError, match="--set cannot change a run that goes on"):
-        oneglance.train("runs/b", resume=True, set=["training.rate=0.1"], screen=SILENT)
+        oneglance.train("runs/b", resume=True, overrides=["training.learning_rate=0.1"], screen=SILENT)
     Path("oneglance.toml").write_text(CONFIG.replace("epochs = 2", "epochs = 3"))
     with pytest.raises(RunError, match=r"was begun with another configuration than oneglance\.toml is now"):
         oneglance.train("oneglance.toml", out="runs/b", resume=True, screen=SILENT)
@@ -349,7 +349,9 @@ def test_a_folder_that_was_there_keeps_what_is_not_ours(home: Path) -> None:
     Path("mine").mkdir()
     Path("mine/diary.txt").write_text("dear diary")
     with pytest.raises(oneglance.OneglanceError):
-        oneglance.train("oneglance.toml", set=["training.rate=1e30"], out="mine", screen=SILENT)
+        oneglance.train(
+            "oneglance.toml", overrides=["training.learning_rate=1e30"], out="mine", screen=SILENT
+        )
     assert Path("mine/diary.txt").read_text() == "dear diary"
 
 
@@ -547,7 +549,7 @@ colour = 0
 [training]
 epochs = 6
 batch = 8
-rate = 0.02
+learning_rate = 0.02
 precision = "fp32"
 device = "cpu"
 """

@@ -378,10 +378,10 @@ def test_evaluate_after_the_data_changed(home: Path, shell: Shell) -> None:
 
 def test_a_loss_that_becomes_nan_before_anything_is_learned(home: Path, shell: Shell) -> None:
     before = files(home)
-    said = shell("train", "oneglance.toml", "--out", "runs/b", "--set", "training.rate=1e30")
+    said = shell("train", "oneglance.toml", "--out", "runs/b", "--set", "training.learning_rate=1e30")
     last = said.refused().splitlines()[-1]
     assert last.startswith("the loss of digit, background, shapes, covered became NaN or infinite in epoch 1")
-    assert "lower training.rate" in last
+    assert "lower training.learning_rate" in last
     left_alone(home, before)
 
 

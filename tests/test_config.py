@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneglance.config import WANTED, Config, load, parse, with_override
+from oneglance.config import WANTED, Config, load, parse
 from oneglance.errors import ConfigError
+from oneglance.overrides import Changes
 from oneglance.task import build_tasks
 
 SHORT = '[[sources]]\npath = "photos"\n[tasks.kind]\ntype = "label"\n'
 
 
-def read(text: str = SHORT, *overrides: str) -> Config:
-    return parse(text, base=Path("/data"), overrides=overrides)
+def read(text: str = SHORT, *overrides: Any) -> Config:
+    changes = overrides[0] if overrides and isinstance(overrides[0], dict) else overrides
+    return parse(text, base=Path("/data"), overrides=changes)
 
 
-def refusal(text: str = SHORT, *overrides: str) -> str:
+def refusal(text: str = SHORT, *overrides: Any) -> str:
     with pytest.raises(ConfigError) as found:
         build_tasks(read(text, *overrides).tasks)
     return str(found.value)
@@ -33,7 +36,6 @@ def test_a_short_file_has_every_default() -> None:
     assert config.training.epochs == 20
     assert config.backbone.name == "small"
     assert config.sources == [{"path": "photos"}]
-    assert config.path("photos") == Path("/data/photos").resolve()
 
 
 def test_it_remembers_where_it_came_from(tmp_path: Path) -> None:
@@ -42,7 +44,7 @@ def test_it_remembers_where_it_came_from(tmp_path: Path) -> None:
     config = load(file, ["training.epochs=3"])
     assert config.text.encode() == file.read_bytes()
     assert (config.file, config.base) == ("clothes.toml", tmp_path.resolve())
-    assert config.overrides == ("training.epochs=3",)
+    assert config.overrides == {"training.epochs": 3}
     again = parse(config.text, base=config.base, location=config.file, overrides=config.overrides)
     assert again == config
 
@@ -75,7 +77,7 @@ def test_the_cache_folder_starts_at_the_file() -> None:
     [
         ("training.epochs=5", 5),
         ("training.epochs = 5", 5),
-        ("training.rate=0.5", 0.5),
+        ("training.learning_rate=0.5", 0.5),
         ("augment.flip=false", False),
         ("backbone.name=resnet18", "resnet18"),
         ('backbone.name="resnet18"', "resnet18"),
@@ -96,22 +98,16 @@ def test_set_goes_into_lists_and_new_tables() -> None:
     assert config.tasks["price"] == {"type": "number"}
 
 
-def test_the_last_set_wins_and_the_tables_stay() -> None:
-    tables = {"training": {"epochs": 1}}
-    changed = with_override(with_override(tables, "training.epochs=2"), "training.epochs=3")
-    assert (tables, changed) == ({"training": {"epochs": 1}}, {"training": {"epochs": 3}})
-
-
 @pytest.mark.parametrize(
     ("override", "message"),
     [
         ("training.epochs", '--set: "training.epochs" is not of the form key.path=value'),
         ("=5", '--set: "=5" is not of the form key.path=value'),
         ("training..epochs=5", '--set: "training..epochs=5" is not of the form key.path=value'),
-        ("sources.5.path=x", '--set: "sources.5.path=x" names number 5 of 1 — they are numbered from 0'),
-        ("sources.-1.path=x", '--set: "sources.-1.path=x" names number -1 of 1 — they are numbered from 0'),
-        ("sources.path=x", '--set: "sources.path=x" ends in a list, not at a key'),
-        ("tasks.kind.type.x=1", '--set: "tasks.kind.type.x=1" goes through "type", which is a value'),
+        ("sources.5.path=x", '--set: "sources.5.path" names number 5 of 1 — they are numbered from 0'),
+        ("sources.-1.path=x", '--set: "sources.-1.path" names number -1 of 1 — they are numbered from 0'),
+        ("sources.path=x", '--set: "sources.path" ends in a list, not at a key'),
+        ("tasks.kind.type.x=1", '--set: "tasks.kind.type.x" goes through "type", which is a value'),
         ("training.epoch=5", 'oneglance.toml: [training] has no key "epoch". Did you mean "epochs"?'),
         ("trainin.epochs=5", 'oneglance.toml: has no key "trainin". Did you mean "training"?'),
     ],
@@ -138,10 +134,13 @@ def test_any_set_is_read_or_refused(key: str, value: str) -> None:
         ("training.epochs=2.5", "[training] epochs is 2.5 — write a whole number such as 5"),
         ("training.epochs=[3]", "[training] epochs is [3] — write a whole number such as 5"),
         ("training.epochs=0", "[training] epochs is 0 — write a number of at least 1"),
-        ("training.rate=fast", '[training] rate is "fast" — write a number such as 0.5'),
-        ("training.rate=-1", "[training] rate is -1 — write a number above 0"),
-        ("training.rate=inf", "[training] rate is Infinity — write a finite number"),
-        ("training.rate=2020-01-01", '[training] rate is "2020-01-01" — write a number such as 0.5'),
+        ("training.learning_rate=fast", '[training] learning_rate is "fast" — write a number such as 0.5'),
+        ("training.learning_rate=-1", "[training] learning_rate is -1 — write a number above 0"),
+        ("training.learning_rate=inf", "[training] learning_rate is Infinity — write a finite number"),
+        (
+            "training.learning_rate=2020-01-01",
+            '[training] learning_rate is "2020-01-01" — write a number such as 0.5',
+        ),
         ("training.nesterov=maybe", '[training] nesterov is "maybe" — write true or false'),
         ("training.nesterov=[]", "[training] nesterov is [] — write true or false"),
         ("training.balancer=1", "[training] balancer is 1 — write text between quotation marks"),
@@ -181,6 +180,34 @@ def test_any_set_is_read_or_refused(key: str, value: str) -> None:
 )
 def test_a_wrong_value_is_told_in_plain_words(override: str, message: str) -> None:
     assert refusal(SHORT, override) == f"oneglance.toml: {message}"
+
+
+OLD_KEYS = {
+    "rate": "learning_rate",
+    "backbone_rate": "backbone_learning_rate_scale",
+    "private_stage": "task_stage",
+}
+
+
+@pytest.mark.parametrize(("old", "new"), OLD_KEYS.items())
+def test_a_key_with_another_name_now_is_named(old: str, new: str) -> None:
+    said = f'oneglance.toml: [training] has no key "{old}": it is called "{new}" now'
+    assert refusal(SHORT, f"training.{old}=1") == said
+    assert refusal(SHORT + f"[training]\n{old} = 1\n") == said
+    assert refusal(SHORT, {"training": {old: 1}}) == said
+
+
+def test_the_keys_of_an_earlier_version_are_read_where_they_may_be() -> None:
+    text = SHORT + '[training]\nrate = 0.5\nprivate_stage = ["kind"]\n'
+    overrides = {"training.backbone_rate": 0.1, "training.private_stage": {"kind": "adapter"}}
+    found = parse(text, base=Path("/data"), overrides=overrides, earlier=True)
+    table = found.training
+    assert (table.learning_rate, table.backbone_learning_rate_scale) == (0.5, 0.1)
+    assert table.task_stage == {"kind": "adapter"}
+    assert found.text == text
+    assert list(found.overrides) == ["training.backbone_learning_rate_scale", "training.task_stage"]
+    whole = parse(SHORT, base=Path("/data"), overrides=Changes({"training": {"rate": 0.5}}), earlier=True)
+    assert whole.training.learning_rate == 0.5
 
 
 def test_no_word_is_a_librarys() -> None:

@@ -17,6 +17,8 @@ PACKAGE = Path(__file__).resolve().parent.parent / "oneglance"
 # `oneglance` alone is what `from oneglance import ...` gives: the public names.
 LAYERS = [
     ["errors", "nn"],  # nn itself is empty: its files lie at the heights where they are needed
+    ["toml_writer"],
+    ["overrides"],
     ["atomic_files", "batch_transform", "config", "members", "progress", "report_items", "result"],
     ["nn.allocator", "nn.feature_shape"],
     ["parallel"],

@@ -48,7 +48,7 @@ def run(tmp_path: Path) -> RunFolder:
 
 def test_the_configuration_is_kept_byte_for_byte(tmp_path: Path) -> None:
     text = "# größe\r\n" + CONFIG + "\t# the end"
-    overrides = ("training.epochs=7", 'tasks.kind.unknown=["?"]')
+    overrides = {"training.epochs": 7, "tasks.kind.unknown": ["?"]}
     config = configuration.parse(text, base=tmp_path / "data", overrides=overrides)
     run = RunFolder.create(tmp_path / "deep" / "run", config)
     assert (run / "config.toml").read_bytes() == text.encode()
@@ -182,6 +182,9 @@ def test_a_damaged_file_is_named(copied: Path, name: str, content: bytes) -> Non
     [
         ("overrides.json", "{}"),
         ("overrides.json", "[]"),
+        ("overrides.json", '{"base": 3, "overrides": {}}'),
+        ("overrides.json", '{"base": "/x", "overrides": null}'),
+        ("overrides.json", '{"base": "/x", "overrides": [3]}'),
         ("overrides.json", '{"base": 3, "set": []}'),
         ("overrides.json", '{"base": "/x", "set": null}'),
         ("tasks.json", "{}"),

@@ -131,9 +131,9 @@ class Timm(Backbone):
             same = False
         if not same:
             raise ConfigError(
-                "[training] private_stage: this model has no last stage that can be parted from the rest",
+                "[training] task_stage: this model has no last stage that can be parted from the rest",
                 location="[backbone]",
-                hint='choose another name, such as "mobilenetv2_100" or "resnet18", or no private_stage',
+                hint='choose another name, such as "mobilenetv2_100" or "resnet18", or no task_stage',
             )
         return branch
 

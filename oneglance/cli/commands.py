@@ -120,9 +120,10 @@ def convert(
             help="the format to write: coco, table, voc or yolo", autocompletion=writable, show_default=False
         ),
     ],
-    format: Annotated[
+    source_format: Annotated[
         str,
         typer.Option(
+            "--format",
             help="the format to read, as in the configuration; default: found by looking",
             autocompletion=readable,
             show_default=False,
@@ -135,7 +136,7 @@ def convert(
     as_json: AsJson = False,
 ) -> None:
     """Write a data set in another format."""
-    problems = oneglance.convert(source, to, out, format=format, images=images, copy=copy)
+    problems = oneglance.convert(source, to, out, source_format=source_format, images=images, copy=copy)
     if as_json:
         print_json({"out": str(out), "problems": problems.to_dict()})
     else:
@@ -160,12 +161,12 @@ def get(
 @app.command()
 def check(
     config: ConfigFile,
-    set: Overrides = [],  # noqa: B006 - Typer reads it as a default and never changes it
+    overrides: Overrides = [],  # noqa: B006 - Typer reads it as a default and never changes it
     pictures: Annotated[bool, typer.Option(help="also open every picture")] = True,
     as_json: AsJson = False,
 ) -> None:
     """Tell every problem in the data at once."""
-    problems = oneglance.check(config, set=set, pictures=pictures)
+    problems = oneglance.check(config, overrides=overrides, pictures=pictures)
     if as_json:
         print_json(problems.to_dict())
     else:
@@ -180,13 +181,13 @@ def check(
 @app.command()
 def train(
     config: ConfigFile,
-    set: Overrides = [],  # noqa: B006
+    overrides: Overrides = [],  # noqa: B006
     out: Annotated[Path | None, typer.Option(help="the run folder", show_default=False)] = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on with a stopped run")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train one network for all tasks."""
-    run = oneglance.train(config, set=set, out=out, resume=resume)
+    run = oneglance.train(config, overrides=overrides, out=out, resume=resume)
     if as_json:
         print_json({"run": str(run.path), "history": run.history().to_dict()})
     else:
@@ -217,7 +218,7 @@ def evaluate(
 @app.command()
 def compare(
     config: ConfigFile,
-    set: Overrides = [],  # noqa: B006
+    overrides: Overrides = [],  # noqa: B006
     out: Annotated[
         Path | None, typer.Option(help="where everything goes; default: compare/NAME", show_default=False)
     ] = None,
@@ -235,7 +236,7 @@ def compare(
     """Joint against one network per task, classical methods and the constant answer."""
     found = oneglance.compare(
         config,
-        set=set,
+        overrides=overrides,
         out=out,
         seeds=seeds,
         budget=budget,
@@ -256,14 +257,14 @@ def compare(
 @app.command()
 def group(
     config: Annotated[Path, typer.Argument(help="an oneglance.toml or a run folder", show_default=False)],
-    set: Overrides = [],  # noqa: B006
+    overrides: Overrides = [],  # noqa: B006
     out: Annotated[
         Path | None, typer.Option(help="where a short training goes; default: group/NAME", show_default=False)
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Propose which tasks should share a network."""
-    found = oneglance.group(config, set=set, out=out)
+    found = oneglance.group(config, overrides=overrides, out=out)
     if as_json:
         print_json(found.to_dict())
     else:
@@ -275,7 +276,7 @@ def group(
 @app.command()
 def tune(
     config: ConfigFile,
-    set: Overrides = [],  # noqa: B006
+    overrides: Overrides = [],  # noqa: B006
     out: Annotated[
         Path | None, typer.Option(help="where everything goes; default: tune/NAME", show_default=False)
     ] = None,
@@ -286,7 +287,7 @@ def tune(
     as_json: AsJson = False,
 ) -> None:
     """Search the weights of the tasks."""
-    found = oneglance.tune(config, set=set, out=out, seeds=seeds, budget=budget)
+    found = oneglance.tune(config, overrides=overrides, out=out, seeds=seeds, budget=budget)
     if as_json:
         print_json(found.to_dict())
     else:
@@ -349,12 +350,12 @@ def export(
     out: Annotated[
         Path | None, typer.Option(help="the file; default: in the run folder", show_default=False)
     ] = None,
-    format: Annotated[str, typer.Option(help="onnx or torch")] = "onnx",
+    file_format: Annotated[str, typer.Option("--format", help="onnx or torch")] = "onnx",
     precision: Annotated[str, typer.Option(help="fp32, fp16 or int8")] = "fp32",
     as_json: AsJson = False,
 ) -> None:
     """Write a run as one file that gives the same answers."""
-    report = oneglance.export(run, out=out, format=format, precision=precision)
+    report = oneglance.export(run, out=out, file_format=file_format, precision=precision)
     if as_json:
         print_json(report.to_dict())
     else:

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from oneglance import config as configuration
 from oneglance.atomic_files import finite, make_folder, write_json
 from oneglance.config import Config
 from oneglance.errors import ConfigError, DivergedError, StoppedError
 from oneglance.evaluation.comparison import variants
 from oneglance.evaluation.comparison.experiment_data import ExperimentData
+from oneglance.overrides import Changes
 from oneglance.progress import Screen
 from oneglance.run_folder import RunFolder, kept_of
 from oneglance.task import build_tasks
@@ -159,9 +159,8 @@ def _train(
     candidate.epochs, candidate.skills = until, []
     for seed in range(seeds):
         path = out / f"{candidate.name} {seed}".replace(" ", "-")
-        wanted = _weighted(
-            variants.variant(experiment.config, seed, experiment.config.training.epochs), candidate.weights
-        )
+        wanted = variants.variant(experiment.config, seed, experiment.config.training.epochs)
+        wanted = wanted.with_changes(_changes(candidate.weights))
         candidate.skills.append(_skill(experiment, path, wanted, until, screen))
 
 
@@ -181,14 +180,8 @@ def _skill(experiment: ExperimentData, path: Path, wanted: Config, until: int, s
     return -math.inf if kept is None or kept["skill"] is None else float(kept["skill"])
 
 
-def _weighted(config: Config, weights: Mapping[str, float]) -> Config:
-    changes = _settings(weights)
-    overrides = (*config.overrides, *changes)
-    return configuration.parse(config.text, base=config.base, location=config.file, overrides=overrides)
-
-
-def _settings(weights: Mapping[str, float]) -> list[str]:
-    return [f"tasks.{name}.weight={weight}" for name, weight in weights.items()]
+def _changes(weights: Mapping[str, float]) -> Changes:
+    return Changes({f"tasks.{name}.weight": weight for name, weight in weights.items()})
 
 
 def _told(
@@ -220,7 +213,7 @@ def _told(
         "best": chosen.name,
         "gain": finite(gain),
         "error": finite(error),
-        "set": _settings(chosen.weights) if chosen is best else [],
+        "set": _changes(chosen.weights).as_arguments() if chosen is best else [],
         "notes": _notes(gain, error),
     }
 

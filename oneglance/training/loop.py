@@ -27,7 +27,7 @@ from oneglance.training.task_gradients import EVERY, Shared, Watch
 
 UNIT_ROWS = 4096  # pictures by which the loss of the constant answer is measured
 LEAST = 0.05  # what a task below its constant answer takes from the mean skill, at most
-CALMER = "lower training.rate, or set training.precision to fp32"
+CALMER = "lower training.learning_rate, or set training.precision to fp32"
 
 
 @dataclass

@@ -23,7 +23,7 @@ def build_optimizer(network: Network, table: TrainingTable) -> torch.optim.Optim
     """The optimizer of [training], with a rate for each stage of the backbone and none of the weight decay
     on biases and norms.
     """
-    rate = table.rate or DEFAULT_RATE[table.optimizer]
+    rate = table.learning_rate or DEFAULT_RATE[table.optimizer]
     if table.optimizer == "muon":
         return Muon(_muon_groups(network, table, rate), momentum=table.momentum)
     groups = [
@@ -54,7 +54,7 @@ def _muon_groups(network: Network, table: TrainingTable, rate: float) -> Iterato
 
 def _groups(network: Network, table: TrainingTable) -> Iterator[tuple[float, float, list[nn.Parameter]]]:
     """(factor of the rate, weight decay, parameters), every learning parameter once."""
-    share = table.backbone_rate
+    share = table.backbone_learning_rate_scale
     if share is None:
         share = PRETRAINED_SHARE if network.backbone.pretrained else 1.0
     stages = [stage for stage in network.backbone.stages() if list(stage.parameters())]

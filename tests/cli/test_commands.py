@@ -187,10 +187,10 @@ def test_train_and_what_comes_after(home: Path, shell: Shell) -> None:
     lines = said.err.splitlines()
     assert lines[-1] == "finished: runs/home (epoch 1 is kept)"
     assert re.fullmatch(r"epoch 1/1  \d+ s   digit .*  covered ±.* %", lines[-2])
-    assert json.loads(Path("runs/home/overrides.json").read_text())["set"] == [
-        "training.epochs=1",
-        "backbone.size=16",
-    ]
+    assert json.loads(Path("runs/home/overrides.json").read_text())["overrides"] == {
+        "training.epochs": 1,
+        "backbone.size": 16,
+    }
 
 
 def test_train_speaks_json(home: Path, shell: Shell) -> None:

@@ -328,10 +328,10 @@ def test_the_format_to_read_may_be_named(
     Path("boxes.csv").write_text("image,label,xmin,ymin,xmax,ymax\n01.png,cat,1,2,30,40\n")
     oneglance.convert("boxes.csv", "table", "found", images=shelf)
     assert {path.name for path in Path("found").glob("*.csv")} == {"boxes.csv"}
-    oneglance.convert("boxes.csv", "table", "named", format="table", images=shelf)
+    oneglance.convert("boxes.csv", "table", "named", source_format="table", images=shelf)
     assert {path.name for path in Path("named").glob("*.csv")} == {"labels.csv"}
     with pytest.raises(ConfigError, match=r'no format "tabel" can be read\. Did you mean "table"'):
-        oneglance.convert("boxes.csv", "table", "other", format="tabel", images=shelf)
+        oneglance.convert("boxes.csv", "table", "other", source_format="tabel", images=shelf)
     assert not Path("other").exists()
 
 

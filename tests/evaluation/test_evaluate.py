@@ -197,7 +197,7 @@ def test_there_is_no_other_part(home: Path) -> None:
 
 def test_an_empty_part_is_refused(home: Path) -> None:
     run = oneglance.train(
-        "oneglance.toml", set=["split.test=0", "training.epochs=1"], out="runs/b", screen=Screen()
+        "oneglance.toml", overrides=["split.test=0", "training.epochs=1"], out="runs/b", screen=Screen()
     )
     with pytest.raises(ConfigError, match="the test part is empty"):
         run.evaluate(screen=Screen())
@@ -230,7 +230,7 @@ def two_sources(home: Path, second: str) -> set[str]:
     config = home / "oneglance.toml"
     table = f'[[sources]]\npath = "scenes/{second}"\ngroup = "scene"\n'
     config.write_text(table + config.read_text(encoding="utf-8"), encoding="utf-8")
-    oneglance.train(config, set=["training.epochs=1"], out="runs/c", screen=Screen())
+    oneglance.train(config, overrides=["training.epochs=1"], out="runs/c", screen=Screen())
     return {row["image"] for row in rows if row["scene"] in scenes[::3]}
 
 

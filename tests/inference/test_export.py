@@ -111,7 +111,7 @@ def test_a_smaller_file_says_what_it_costs(made: Made, tmp_path: Path, precision
 
 def test_a_program_of_torch(made: Made, tmp_path: Path) -> None:
     out = tmp_path / "model.pt2"
-    report = oneglance.export(made.run, out=out, format="torch", screen=Screen())
+    report = oneglance.export(made.run, out=out, file_format="torch", screen=Screen())
     assert all(value < 1e-3 for value in report["disagreement"].values())
     extra = {"oneglance.json": ""}
     module = torch.export.load(out, extra_files=extra).module()

@@ -86,7 +86,7 @@ def test_pictures_of_odd_sizes(predictor: Predictor, tmp_path: Path, size: tuple
 @pytest.mark.parametrize("precision", ["fp32", "auto"])
 def test_a_rectangle_from_files_to_answers(home: Path, precision: str) -> None:
     wanted = ["backbone.size=[40, 24]", "augment.rotate=20", "augment.erase=0.5", "training.epochs=1"]
-    run = oneglance.train("oneglance.toml", set=wanted, out=home / "runs" / "wide")
+    run = oneglance.train("oneglance.toml", overrides=wanted, out=home / "runs" / "wide")
     predictor = Predictor.open(run.folder, device="cpu", precision=precision)
     assert predictor.network.backbone.shape.canvas == (40, 24)
     (canvas, *_) = decode(refs(home, 1), predictor.fit, Limits())

@@ -143,7 +143,8 @@ def test_a_network_trains_on_them(home: Path) -> None:
     ]
     both = CONFIG.replace("[tasks.digit]", '[[sources]]\npath = "more.csv"\n\n[tasks.digit]', 1)
     (home / "both.toml").write_text(both)
-    run = oneglance.train(home / "both.toml", set=["training.epochs=1"], out=home / "both", screen=Screen())
+    short = {"training.epochs": 1}
+    run = oneglance.train(home / "both.toml", overrides=short, out=home / "both", screen=Screen())
     used = {Path(name).name for name, _, _ in run.folder.split()}
     assert {Path(name).name for name in names} <= used
 

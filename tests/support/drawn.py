@@ -54,7 +54,7 @@ def trained_on_scenes(factory: pytest.TempPathFactory, name: str, config: str, c
 def copied(trained: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the folder of a run that may be changed; the current folder."""
     shutil.copytree(trained, folder)
-    moved = {"base": str(folder), "set": []}  # the run's own pictures are those of the copy
+    moved = {"base": str(folder), "overrides": {}}  # the run's own pictures are those of the copy
     (folder / "runs" / "a" / "overrides.json").write_text(json.dumps(moved), encoding="utf-8")
     monkeypatch.chdir(folder)
     return folder

@@ -59,7 +59,7 @@ epochs = 3
 batch = 8
 precision = "fp32"
 device = "cpu"
-rate = 0.01
+learning_rate = 0.01
 """
 PLAIN = ("augment.flip=false", "augment.shift=0", "augment.scale=[1, 1]", "augment.colour=0")
 PLAIN += ("augment.erase=0", "augment.mixup=0")  # settings under which a picture enters as it is

@@ -1,4 +1,4 @@
-"""[training] private_stage = {task = "adapter"}: a small part of a task's own before its head."""
+"""[training] task_stage = {task = "adapter"}: a small part of a task's own before its head."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from oneglance.run_folder import RunFolder
 from oneglance.task import build_tasks
 from oneglance.training.optimizer import build_optimizer
 
-ADAPTED = 'training.private_stage={weight="adapter"}'
+ADAPTED = 'training.task_stage={weight="adapter"}'
 
 
 def grey(count: int = 3) -> torch.Tensor:
@@ -97,14 +97,14 @@ def test_it_changes_what_the_task_looks_at_alone() -> None:
 
 
 def test_a_stage_and_an_adapter_stand_beside_each_other(tmp_path: Path) -> None:
-    network = learner(tmp_path / "run", 'training.private_stage={weight="adapter", kind="stage"}').network
+    network = learner(tmp_path / "run", 'training.task_stage={weight="adapter", kind="stage"}').network
     assert (list(network.branches), list(network.adapters)) == (["kind stage"], ["weight adapter"])
 
 
 def test_it_learns_at_the_rate_of_the_heads_also_with_muon(tmp_path: Path) -> None:
     """Muon keeps the size of a matrix: one that starts at zero would stay there."""
     for optimizer in ("adamw", "muon"):
-        extra = (ADAPTED, "training.backbone_rate=0.5", f"training.optimizer={optimizer}")
+        extra = (ADAPTED, "training.backbone_learning_rate_scale=0.5", f"training.optimizer={optimizer}")
         session = begin(tmp_path / optimizer, *extra)
         network = session.learner.network
         groups = build_optimizer(network, session.config.training).param_groups
@@ -148,16 +148,16 @@ def test_a_stopped_training_goes_on_as_if_nothing_had_happened(tmp_path: Path) -
     ("value", "message"),
     [
         ('{wieght="adapter"}', r'names "wieght".*weight'),
-        ('{weight="adaptor"}', r'private_stage holds "adaptor" — write "stage" or "adapter"'),
-        ("3", "private_stage is 3 — write a list in .* or a table"),
+        ('{weight="adaptor"}', r'task_stage holds "adaptor" — write "stage" or "adapter"'),
+        ("3", "task_stage is 3 — write a list in .* or a table"),
     ],
 )
 def test_what_means_nothing_is_told(tmp_path: Path, value: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        begin(tmp_path / "run", f"training.private_stage={value}")
+        begin(tmp_path / "run", f"training.task_stage={value}")
 
 
 def test_it_is_written_as_a_table() -> None:
-    text = CONFIG + '\n[training.private_stage]\nweight = "adapter"\n'
-    found: Any = configuration.parse(text, base=Path()).training.private_stage
+    text = CONFIG + '\n[training.task_stage]\nweight = "adapter"\n'
+    found: Any = configuration.parse(text, base=Path()).training.task_stage
     assert found == {"weight": "adapter"}

@@ -66,7 +66,7 @@ def test_it_answers_as_the_whole_network_does(tmp_path: Path) -> None:
 
 
 def test_the_heads_learn(tmp_path: Path) -> None:
-    session = train(tmp_path / "run", *FROZEN, "training.epochs=20", "training.rate=0.05")
+    session = train(tmp_path / "run", *FROZEN, "training.epochs=20", "training.learning_rate=0.05")
     first, last = session.history[0]["loss"], session.history[-1]["loss"]
     assert sum(last.values()) < 0.9 * sum(first.values())
 

@@ -168,7 +168,11 @@ def test_resuming_changes_nothing(tmp_path: Path) -> None:
 def test_boxes_are_found_in_the_end(tmp_path: Path) -> None:
     """Slow enough to be worth one test only: about five seconds."""
     made = session(
-        tmp_path / "run", "training.epochs=40", "augment.mosaic=0", "augment.mixup=0", "training.rate=0.01"
+        tmp_path / "run",
+        "training.epochs=40",
+        "augment.mosaic=0",
+        "augment.mixup=0",
+        "training.learning_rate=0.01",
     )
     made.run()
     best = made.choice.validation["things"]

@@ -312,7 +312,9 @@ def test_a_loss_that_is_no_number_names_its_task(
     poisoned = copy.deepcopy(batch)
     poisoned.targets[name]["value" if name == "weight" else "present"][0] = bad
     poisoned.targets[name]["known"][0] = 1
-    message = rf"^the loss of {name} became NaN or infinite in epoch 1, step 2 — lower training\.rate"
+    message = (
+        rf"^the loss of {name} became NaN or infinite in epoch 1, step 2 — lower training\.learning_rate"
+    )
     with pytest.raises(DivergedError, match=message):
         learner.update(poisoned, 10)
     assert same(weights(learner), before[0])

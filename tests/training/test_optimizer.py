@@ -71,7 +71,7 @@ def test_no_decay_on_biases_and_norms(name: str) -> None:
 
 @every_backbone
 def test_the_backbone_has_its_own_rate(name: str) -> None:
-    found = rates(network(name), rate=0.01, backbone_rate=0.5)
+    found = rates(network(name), learning_rate=0.01, backbone_learning_rate_scale=0.5)
     for parameter, (rate, _) in found.items():
         assert rate == pytest.approx(0.005 if parameter.startswith("backbone.") else 0.01)
 
@@ -82,7 +82,7 @@ def test_a_pretrained_backbone_learns_slower_by_default(
 ) -> None:
     monkeypatch.setattr(network("small").backbone, "pretrained", pretrained)
     share = PRETRAINED_SHARE if pretrained else 1
-    found = rates(network("small"), rate=0.01)
+    found = rates(network("small"), learning_rate=0.01)
     assert found["backbone.parts.0.0.weight"][0] == pytest.approx(0.01 * share)
     assert found["heads.amount head.last.weight"][0] == pytest.approx(0.01)
 
@@ -90,7 +90,7 @@ def test_a_pretrained_backbone_learns_slower_by_default(
 @every_backbone
 def test_earlier_stages_learn_slower(name: str) -> None:
     found = network(name)
-    told = rates(found, rate=1, backbone_rate=0.5, layer_decay=0.5)
+    told = rates(found, learning_rate=1, backbone_learning_rate_scale=0.5, layer_decay=0.5)
     by_id = {id(p): told[key][0] for key, p in found.named_parameters() if p.requires_grad}
     stages = [[p for p in stage.parameters() if p.requires_grad] for stage in found.backbone.stages()]
     steps = [{by_id[id(parameter)] for parameter in stage} for stage in stages if stage]
@@ -126,7 +126,9 @@ def test_defaults_and_settings_reach_the_optimizer() -> None:
 @every_backbone
 def test_muon_turns_the_layers_of_the_backbone_and_nothing_else(name: str) -> None:
     found = network(name)
-    optimizer = build_optimizer(found, TrainingTable(optimizer="muon", rate=0.5, backbone_rate=0.2))
+    optimizer = build_optimizer(
+        found, TrainingTable(optimizer="muon", learning_rate=0.5, backbone_learning_rate_scale=0.2)
+    )
     turned = {id(p) for group in optimizer.param_groups if group["turns"] for p in group["params"]}
     layers = [m.weight for m in found.backbone.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
     assert turned == {id(weight) for weight in layers if weight.requires_grad}
@@ -138,7 +140,9 @@ def test_muon_turns_the_layers_of_the_backbone_and_nothing_else(name: str) -> No
 
 
 def test_set_rate_is_a_share_of_each_groups_top() -> None:
-    optimizer = build_optimizer(network("small"), TrainingTable(rate=0.4, backbone_rate=0.5))
+    optimizer = build_optimizer(
+        network("small"), TrainingTable(learning_rate=0.4, backbone_learning_rate_scale=0.5)
+    )
     for _ in range(2):  # of the top, not of the rate before
         set_rate(optimizer, 0.25)
         assert {group["lr"] for group in optimizer.param_groups} == {0.1, 0.05}

@@ -24,7 +24,7 @@ VARIANTS = {
     "bf16": ("training.precision=bf16",),
     "no average": ("training.ema=0",),
     "frozen": ("backbone.freeze=true",),
-    "patience": ("training.patience=1", "training.rate=1e-30", "backbone.freeze=true"),
+    "patience": ("training.patience=1", "training.learning_rate=1e-30", "backbone.freeze=true"),
 }
 
 

@@ -1,4 +1,4 @@
-"""[training] private_stage: a task with the backbone's last stage for itself."""
+"""[training] task_stage: a task with the backbone's last stage for itself."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from oneglance.training.data_loader import Batch
 from oneglance.training.optimizer import build_optimizer
 from oneglance.training.trainer import Session
 
-PRIVATE = 'training.private_stage=["weight"]'
+PRIVATE = 'training.task_stage=["weight"]'
 PARTED = ["small", "mobilenetv2_050", "resnet18", "convnext_atto", "regnety_002"]
 
 
@@ -79,8 +79,8 @@ def test_a_backbone_that_cannot_be_parted_is_told(name: str) -> None:
 
 
 def test_an_unknown_task_names_the_nearest(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r'private_stage names "wieght".*weight'):
-        begin(tmp_path / "run", 'training.private_stage=["wieght"]')
+    with pytest.raises(ConfigError, match=r'task_stage names "wieght".*weight'):
+        begin(tmp_path / "run", 'training.task_stage=["wieght"]')
 
 
 def test_the_others_are_left_alone(tmp_path: Path) -> None:
@@ -112,7 +112,9 @@ def test_looking_changes_no_gradient(tmp_path: Path, balancer: str) -> None:
 
 
 def test_it_learns_at_the_rate_of_the_last_stage(tmp_path: Path) -> None:
-    session = begin(tmp_path / "run", PRIVATE, "training.backbone_rate=0.5", "training.layer_decay=0.1")
+    session = begin(
+        tmp_path / "run", PRIVATE, "training.backbone_learning_rate_scale=0.5", "training.layer_decay=0.1"
+    )
     network = session.learner.network
     rates = {
         id(parameter): group["top"]

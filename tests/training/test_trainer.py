@@ -245,7 +245,10 @@ def test_a_loss_of_nan_ends_the_run_at_its_best_epoch(tmp_path: Path, step: int)
         session.run()
     message = str(caught.value)
     assert f"the loss of weight became NaN or infinite in epoch {epoch}, step {within};" in message
-    assert f"keeps the weights of epoch {session.choice.epoch}" in message and "training.rate" in message
+    assert (
+        f"keeps the weights of epoch {session.choice.epoch}" in message
+        and "training.learning_rate" in message
+    )
     run = RunFolder.open(tmp_path / "run")
     assert run.finished and not (run / "resume.pt").exists()
     assert len(run.history()) == step // 3
@@ -284,7 +287,7 @@ def test_answers_of_nan_at_the_end_of_an_epoch(tmp_path: Path) -> None:
 
 
 def test_a_rate_beyond_reason_is_an_error_with_a_cure(tmp_path: Path) -> None:
-    session = begin(tmp_path / "run", "training.rate=1e30", "training.clip=0", "training.warmup=0")
+    session = begin(tmp_path / "run", "training.learning_rate=1e30", "training.clip=0", "training.warmup=0")
     with pytest.raises(DivergedError, match=r"lower training\.rate"):
         session.run()
 

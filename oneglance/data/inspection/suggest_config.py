@@ -35,7 +35,7 @@ RECIPES: dict[str, tuple[Tables, dict[str, dict[str, Any]]]] = {
                 "batch": 32,
                 "epochs": 10,
                 "optimizer": "sgd",
-                "rate": 0.01,
+                "learning_rate": 0.01,
                 "momentum": 0.9,
                 "nesterov": False,
                 "schedule": "constant",

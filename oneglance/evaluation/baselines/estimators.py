@@ -115,7 +115,7 @@ def head(known: Known, rows: Rows, hidden: Sequence[int] = (), seed: int = 0) ->
     torch.manual_seed(seed)
     table = TrainingTable(
         epochs=min(EPOCHS, max(4, round(STEPS / len(training)))),
-        rate=RATE / width**0.5,
+        learning_rate=RATE / width**0.5,
         ema=0,
         seed=seed,
         device="cpu",

@@ -21,9 +21,9 @@ from oneglance.config import Config
 from oneglance.data.image_inputs import relative
 from oneglance.errors import ConfigError
 from oneglance.evaluation import gradient_conflicts, loss_weight_search, task_grouping
-from oneglance.evaluation.comparison import variants
 from oneglance.evaluation.gradient_conflicts import History
 from oneglance.network import Network, parts_of
+from oneglance.overrides import Changes
 from oneglance.run_folder import RunFolder
 from oneglance.task import build_tasks
 
@@ -37,7 +37,7 @@ A_PART = {"stage": "a last stage of its own", "adapter": "an adapter"}
 class OwnPart:
     """A part of the network that a task could have for itself."""
 
-    kind: str  # "stage" or "adapter", as [training] private_stage calls it
+    kind: str  # "stage" or "adapter", as [training] task_stage calls it
     parameters: int
     operations: float  # per picture, as a share of those of the joint network
 
@@ -241,16 +241,15 @@ def command(one: Recommendation, config: Config, parts: dict[str, str]) -> str:
     their own (``parts``, by task) get it in one training.
     """
     verb, *options = one.verb
-    changes = list(config.overrides)
+    changes = Changes(config.overrides)
     if one.epochs:
-        key = "training.epochs="
-        changes = [change for change in changes if not change.startswith(key)] + [f"{key}{one.epochs}"]
+        changes = changes.followed_by(Changes({"training.epochs": one.epochs}))
     if one.part:
-        total = parts_of(config.training.private_stage) | parts
+        total = parts_of(config.training.task_stage) | parts
         value = list(total) if set(total.values()) == {"stage"} else total
-        changes.append(f"training.private_stage={variants.inline(value)}")
+        changes = changes.followed_by(Changes({"training.task_stage": value}))
     words = ["oneglance", verb, relative(Path.cwd(), config.base / config.file), *options]
-    return shlex.join([*words, *(word for change in changes for word in ("--set", change))])
+    return shlex.join([*words, *(word for change in changes.as_arguments() for word in ("--set", change))])
 
 
 def _share(value: float) -> str:
@@ -285,7 +284,7 @@ def observe(config: Config, runs: Path, seeds: int, losers: Sequence[str]) -> Ob
         {
             name: own_part(network, places=tasks[name].is_spatial)
             for name in losers
-            if name not in config.training.private_stage
+            if name not in config.training.task_stage
         },
         runs.parent,
     )

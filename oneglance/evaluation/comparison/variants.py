@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from oneglance import config as configuration
 from oneglance.atomic_files import write_json
 from oneglance.config import BackboneTable, Config
 from oneglance.data.dataset import SplitData
@@ -23,6 +21,7 @@ from oneglance.evaluation.evaluate import count_read
 from oneglance.inference.predictor import BATCH, Predictor
 from oneglance.network import parts_of
 from oneglance.nn.device import pick_device
+from oneglance.overrides import Changes
 from oneglance.progress import Screen
 from oneglance.run_folder import RunFolder
 from oneglance.task import Prediction, Task, build_tasks
@@ -54,25 +53,21 @@ def variant(
     """``config`` with another seed (counted from its own) and length, for some of its tasks alone, with
     another balancer, or with the name and options of another backbone.
     """
-    changes = [f"training.seed={config.training.seed + seed}", f"training.epochs={epochs}"]
+    changes = Changes({"training.seed": config.training.seed + seed, "training.epochs": epochs})
     if tasks:
         tables = without_others(config, tasks)
-        changes.append(f"tasks={inline(tables)}")
-        if config.training.private_stage:
-            private = parts_of(config.training.private_stage).items()
+        changes["tasks"] = tables
+        if config.training.task_stage:
+            private = parts_of(config.training.task_stage).items()
             kept = {name: part for name, part in private if name in tasks and len(tasks) > 1}
-            changes.append(f"training.private_stage={inline(kept)}")
+            changes["training.task_stage"] = kept
         if (sources := speaking_of(config.sources, tables)) != config.sources:
-            changes.append(f"sources={inline(sources)}")
+            changes["sources"] = sources
     if balancer:
-        changes += [f'training.balancer="{balancer}"', "training.balancer_options={}"]
+        changes |= {"training.balancer": balancer, "training.balancer_options": {}}
     if backbone:
-        changes += [
-            f"backbone.name={inline(backbone.name)}",
-            f"backbone.options={inline(backbone.options)}",
-        ]
-    overrides = (*config.overrides, *changes)
-    return configuration.parse(config.text, base=config.base, location=config.file, overrides=overrides)
+        changes |= {"backbone.name": backbone.name, "backbone.options": backbone.options}
+    return config.with_changes(changes)
 
 
 def without_others(config: Config, names: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -102,16 +97,6 @@ def _only(value: Any, tasks: Container[str], key: str) -> Any:
     if isinstance(value, Mapping):
         return {name: said for name, said in value.items() if name in tasks}
     return [name for name in value if name in tasks]
-
-
-def inline(value: Any) -> str:
-    """A value as TOML writes it on one line."""
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{inline(str(key))} = {inline(inner)}" for key, inner in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(inline, value)) + "]"
-    # JSON's texts, numbers and truths are TOML's, but for one letter.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def answered(part: SplitData, tasks: Sequence[str]) -> SplitData:

@@ -327,7 +327,7 @@ def test_the_classic_recipe_is_a_textbook_s() -> None:
     config = parse(written(RECORDS, "classic"), base=Path())
     training, augment = config.training, config.augment
     assert (training.batch, training.epochs, training.optimizer) == (32, 10, "sgd")
-    assert (training.rate, training.momentum, training.nesterov) == (0.01, 0.9, False)
+    assert (training.learning_rate, training.momentum, training.nesterov) == (0.01, 0.9, False)
     assert training.schedule == "constant"
     assert (training.weight_decay, training.warmup, training.ema, training.clip) == (0, 0, 0, 0)
     assert not any(
