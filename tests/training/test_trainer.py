@@ -288,7 +288,7 @@ def test_answers_of_nan_at_the_end_of_an_epoch(tmp_path: Path) -> None:
 
 def test_a_rate_beyond_reason_is_an_error_with_a_cure(tmp_path: Path) -> None:
     session = begin(tmp_path / "run", "training.learning_rate=1e30", "training.clip=0", "training.warmup=0")
-    with pytest.raises(DivergedError, match=r"lower training\.rate"):
+    with pytest.raises(DivergedError, match=r"lower training\.learning_rate"):
         session.run()
 
 
