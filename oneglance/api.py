@@ -12,7 +12,7 @@ import numpy as np
 
 from oneglance import config as configuration
 from oneglance.atomic_files import write_text
-from oneglance.config import Config, Source
+from oneglance.config import Config, ConfigSource
 from oneglance.data.dataset import SplitData, load_dataset, refuse
 from oneglance.data.image_inputs import Paths, read, relative, start_of_names
 from oneglance.data.images.decode import Limits
@@ -85,12 +85,12 @@ class Run:
         self,
         *,
         out: str | Path | None = None,
-        format: str = "onnx",
+        file_format: str = "onnx",
         precision: str = "fp32",
         screen: Screen | None = None,
     ) -> Exported:
         """See ``export``."""
-        return export(self.path, out=out, format=format, precision=precision, screen=screen)
+        return export(self.path, out=out, file_format=file_format, precision=precision, screen=screen)
 
     def history(self) -> History:
         """A row per epoch: losses, validation metrics, learning rate, seconds."""
@@ -98,7 +98,7 @@ class Run:
 
 
 def check(
-    config: Source, *, overrides: Overrides = (), pictures: bool = True, screen: Screen | None = None
+    config: ConfigSource, *, overrides: Overrides = (), pictures: bool = True, screen: Screen | None = None
 ) -> Problems:
     """Look at the whole data set and tell every problem at once.
 
@@ -137,7 +137,7 @@ def check(
 
 
 def train(
-    config: Source,
+    config: ConfigSource,
     *,
     overrides: Overrides = (),
     out: str | Path | None = None,
@@ -221,7 +221,7 @@ def evaluate(
 
 
 def compare(
-    config: Source,
+    config: ConfigSource,
     *,
     overrides: Overrides = (),
     out: str | Path | None = None,
@@ -268,7 +268,7 @@ def compare(
 
 
 def group(
-    config: Source,
+    config: ConfigSource,
     *,
     overrides: Overrides = (),
     out: str | Path | None = None,
@@ -306,7 +306,7 @@ def group(
 
 
 def tune(
-    config: Source,
+    config: ConfigSource,
     *,
     overrides: Overrides = (),
     out: str | Path | None = None,

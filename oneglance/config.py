@@ -182,11 +182,11 @@ class Config(Table):
         )
 
 
-Source = str | Path | Mapping[str, Any] | Config
+ConfigSource = str | Path | Mapping[str, Any] | Config
 """Where a configuration comes from: the path of a file, a mapping of the same form, or one that is read."""
 
 
-def load(source: Source, overrides: Overrides = ()) -> Config:
+def load(source: ConfigSource, overrides: Overrides = ()) -> Config:
     """Read a configuration and change some of its keys.
 
     Args:

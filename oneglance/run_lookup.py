@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from oneglance import config as configuration
-from oneglance.config import UNNAMED, Config, Source
+from oneglance.config import UNNAMED, Config, ConfigSource
 from oneglance.errors import ConfigError, OneglanceError, RunError
 from oneglance.overrides import Overrides
 from oneglance.run_folder import RunFolder, new_place, overview, remove, runs_in
@@ -43,7 +43,7 @@ def going_on(folder: RunFolder, rows: list[tuple[str, str, str]]) -> Iterator[Ru
 
 
 def chosen(
-    given: Source, overrides: Overrides, out: Path | None, resume: bool
+    given: ConfigSource, overrides: Overrides, out: Path | None, resume: bool
 ) -> tuple[RunFolder | None, Config]:
     """The run folder to go on with, if any, and the configuration to train."""
     is_folder = isinstance(given, str | Path) and Path(given).is_dir()
