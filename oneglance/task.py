@@ -59,6 +59,9 @@ class Task(Table, ABC):
     best: ClassVar[float] = 1.0  # its value when every answer is right
     is_spatial: ClassVar[bool] = False  # its answers lie somewhere in the picture, and its head needs maps
     meaning: ClassVar[Mapping[str, str]] = {}  # what each metric says, in a few words for the report
+    # Metrics free of the noise of few pictures, for which a copy of a picture is no further picture: weights
+    # say how often a picture was drawn, not how many pictures there are.
+    debiased_metrics: ClassVar[frozenset[str]] = frozenset()
 
     @property
     def name(self) -> str:

@@ -1,7 +1,6 @@
 """What can be said of a difference: intervals over pictures and seeds, and Holm's correction over tasks.
 
-Everything is an array of ``draws``: the deciding metric as it is, then once per resample of the pictures. The
-resamples are the same for all networks, so a difference of draws is a difference in pairs.
+Everything is an array of ``draws``: the primary metric as it is, then once per resample of the pictures.
 """
 
 from __future__ import annotations
@@ -13,10 +12,9 @@ from typing import Any
 import numpy as np
 
 from oneglance.atomic_files import finite
-from oneglance.evaluation.bootstrap import group_weights
+from oneglance.evaluation import bootstrap
 from oneglance.task import Prediction, Task
 
-RESAMPLES = 1000
 LEVEL = 0.05  # of error that a verdict may have, all tasks together
 
 
@@ -30,55 +28,47 @@ class Estimate:
     p: float | None
 
     def score(self, task: Task, n: int, seeds: int) -> dict[str, Any]:
-        """As an arm stands in compare.json."""
-        # No deciding metric lies below 0 or beyond perfect; Student's t does not know.
+        """As a variant stands in compare.json."""
+        # No primary metric lies below 0 or beyond perfect, though Student's t has no such bounds.
         most = task.best or np.inf
         low, high = (None if end is None else float(min(max(end, 0), most)) for end in (self.low, self.high))
         return {"value": self.value, "low": low, "high": high, "n": n, "seeds": seeds}
 
 
 def draws(
-    task: Task,
-    predictions: Sequence[Prediction],
-    answers: Sequence[Any | None],
-    groups: Sequence[str],
-    resamples: int = RESAMPLES,
+    task: Task, predictions: Sequence[Prediction], answers: Sequence[Any | None], groups: Sequence[str]
 ) -> np.ndarray:
-    """The deciding metric of one network: float64 [1 + resamples], the first over all answered pictures; only
-    that one where all of them belong to one group, and NaN where none is answered.
+    """The primary metric of one network: float64 [1 + resamples], see ``bootstrap.draws``; [1] and NaN where
+    no picture is answered.
     """
-    rows = [row for row, answer in enumerate(answers) if answer is not None]
-    if not rows:
-        return np.full(1, np.nan)
-    metric_state = task.metric_state([predictions[row] for row in rows], [answers[row] for row in rows])
-    weights = [np.ones(len(rows)), *group_weights([groups[row] for row in rows], resamples, seed=0)]
-    return np.array([task.metrics(metric_state, weight)[task.primary_metric] for weight in weights])
+    return bootstrap.draws(task, predictions, answers, groups).get(task.primary_metric, np.full(1, np.nan))
 
 
-def estimate(found: np.ndarray) -> Estimate:
-    """The mean over seeds of ``found`` [seeds, 1 + resamples], with its 95 % interval.
+def estimate(drawn: np.ndarray) -> Estimate:
+    """The mean over seeds of ``drawn`` [seeds, 1 + resamples], with its 95 % interval.
 
     Pictures vary by the bootstrap. Seeds vary as Student's t says of their standard deviation, for they are
     few: two seeds leave an interval that is seldom of use. One seed tells nothing of other seeds; its
     interval is that of the pictures alone.
     """
-    seeds = len(found)
-    mean = found.mean(axis=0)
+    seeds = len(drawn)
+    mean = drawn.mean(axis=0)
     value, moved = mean[0], mean[1:]
     if seeds > 1:
-        spread = found[:, 0].std(ddof=1) / np.sqrt(seeds)
+        spread = drawn[:, 0].std(ddof=1) / np.sqrt(seeds)
         moved = moved + spread * np.random.default_rng(1).standard_t(seeds - 1, size=len(moved))
-    defined = moved[np.isfinite(moved)]
-    if not len(defined) or len(defined) < len(moved) / 2 or not np.isfinite(value):
+    low, high = bootstrap.interval(moved)
+    if low is None or not np.isfinite(value):
         return Estimate(finite(float(value)), None, None, None)
-    low, high = np.percentile(defined, [2.5, 97.5]).tolist()
+    defined = moved[np.isfinite(moved)]
     side = min(int((defined <= 0).sum()), int((defined >= 0).sum()))
+    # Never 0: as many resamples as there are can show no less (Davison and Hinkley 1997, section 4.2.3).
     return Estimate(float(value), low, high, min(1.0, 2 * (side + 1) / (len(defined) + 1)))
 
 
-def errors(task: Task, found: np.ndarray) -> np.ndarray:
+def errors(task: Task, drawn: np.ndarray) -> np.ndarray:
     """How far from perfect: draws of any metric as those of one that is better the smaller it is."""
-    return np.abs(task.best - found)
+    return np.abs(task.best - drawn)
 
 
 def relative_change(errors: np.ndarray, before: np.ndarray) -> np.ndarray:
@@ -93,11 +83,11 @@ def holm(p: Mapping[str, float | None]) -> dict[str, float | None]:
     """Probabilities corrected for how many there are (Holm 1979, A simple sequentially rejective multiple
     test procedure); None stays None and does not count.
     """
-    known = sorted((value, name) for name, value in p.items() if value is not None)
+    ordered = sorted((value, name) for name, value in p.items() if value is not None)
     corrected: dict[str, float | None] = dict.fromkeys(p)
     highest = 0.0
-    for place, (value, name) in enumerate(known):
-        highest = max(highest, min(1.0, value * (len(known) - place)))
+    for rank, (value, name) in enumerate(ordered):
+        highest = max(highest, min(1.0, value * (len(ordered) - rank)))
         corrected[name] = highest
     return corrected
 
@@ -127,32 +117,34 @@ def against(
         name: estimate(errors(task, theirs[name]) - errors(task, ours[name])) for name, task in tasks.items()
     }
     corrected = holm({name: gain.p for name, gain in gains.items()})
-    found = {}
+    comparisons = {}
     for name, task in tasks.items():
         difference = estimate(ours[name] - theirs[name])
         before, after = errors(task, theirs[name])[:, 0].mean(), errors(task, ours[name])[:, 0].mean()
-        found[name] = {
+        comparisons[name] = {
             "difference": {**vars(difference), "p": corrected[name]},
             "error_change": finite(float(relative_change(after, before))),
             "verdict": verdict(gains[name].value, corrected[name]),
         }
-    return found
+    return comparisons
 
 
-def summary(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """What cannot hide a loser: the mean relative change of the error with each task counted once, the task
-    that fared worst, and those with a verdict.
+def summary(comparisons: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The mean relative change of the error with each task counted once, the
+    task that fared worst, and those with a verdict.
     """
     changes = {
-        name: entry["error_change"] for name, entry in found.items() if entry["error_change"] is not None
+        name: entry["error_change"]
+        for name, entry in comparisons.items()
+        if entry["error_change"] is not None
     }
     worst = max(changes, key=lambda name: changes[name], default=None)
     return {
         "mean_error_change": float(np.mean(list(changes.values()))) if changes else None,
         "worst_task": worst,
         "worst_error_change": None if worst is None else changes[worst],
-        "better": [name for name, entry in found.items() if entry["verdict"] == "better"],
-        "worse": [name for name, entry in found.items() if entry["verdict"] == "worse"],
+        "better": [name for name, entry in comparisons.items() if entry["verdict"] == "better"],
+        "worse": [name for name, entry in comparisons.items() if entry["verdict"] == "worse"],
     }
 
 
@@ -168,7 +160,7 @@ def beats(
     if not changes:
         return Estimate(None, None, None, None), False
     whole = np.stack(changes)
-    known = np.isfinite(whole).sum(axis=0)
-    mean = np.divide(np.nansum(whole, axis=0), known, out=np.full(known.shape, np.nan), where=known > 0)
-    found = estimate(mean)
-    return found, found.high is not None and found.high < 0
+    defined = np.isfinite(whole).sum(axis=0)
+    mean = np.divide(np.nansum(whole, axis=0), defined, out=np.full(defined.shape, np.nan), where=defined > 0)
+    change = estimate(mean)
+    return change, change.high is not None and change.high < 0

@@ -32,37 +32,6 @@ def places(values: np.ndarray) -> np.ndarray:
     return np.unique(values, return_inverse=True)[1].reshape(values.shape)
 
 
-def mean_bins(
-    confidence: np.ndarray, place: np.ndarray, right: np.ndarray, weights: np.ndarray, bins: int = 15
-) -> np.ndarray:
-    """Mean confidence, mean share right and weight of ``bins`` bins of equal mass: float64 [3, filled bins].
-
-    Items of equal confidence go to one bin, so the order of the items does not matter.
-
-    Args:
-        place: ``places(confidence)``.
-    """
-    total = weights.sum()
-    if total <= 0:
-        return np.zeros((3, 0))
-    mass = np.bincount(place, weights)
-    middle = (np.cumsum(mass) - mass / 2) / total
-    box = np.minimum((middle * bins).astype(int), bins - 1)[place]
-    sums = np.stack(
-        [np.bincount(box, weights * column, minlength=bins) for column in (confidence, right, 1.0)]
-    )
-    sums = sums[:, sums[2] > 0]
-    return np.stack([sums[0] / sums[2], sums[1] / sums[2], sums[2]])
-
-
-def expected_calibration_error(
-    confidence: np.ndarray, place: np.ndarray, right: np.ndarray, weights: np.ndarray
-) -> float:
-    """Mean |confidence - share right| over 15 bins of equal mass (Nixon et al. 2019, adaptive binning)."""
-    bins = mean_bins(confidence, place, right, weights)
-    return weighted_mean(np.abs(bins[0] - bins[1]), bins[2])
-
-
 def ranking(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(order, end) of ``scores`` [n]: the items by falling score, and for each place of that order the last
     place of the same score; both int64 [n].

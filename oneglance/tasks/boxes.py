@@ -73,6 +73,7 @@ class Boxes(Task):
         "ap75": "the same where an overlap of three quarters is asked for",
         "ar100": "share of things found by the 100 surest boxes, mean over overlaps of 0.50 to 0.95",
     }
+    debiased_metrics: ClassVar[frozenset[str]] = frozenset({"ece"})  # of attributes
 
     def join(self, others: Mapping[str, Task], location: str, section: str) -> None:
         for name, task in build_tasks(self.attributes, location, f"{section}.attributes").items():

@@ -11,7 +11,8 @@ import numpy as np
 from pydantic import Field, PrivateAttr
 
 from oneglance.errors import DataError, InvalidAnswer, nearest
-from oneglance.metrics.weighted import expected_calibration_error, f1, mean_bins, places, weighted_mean
+from oneglance.metrics.calibration import expected_calibration_error, mean_bins
+from oneglance.metrics.weighted import f1, places, weighted_mean
 from oneglance.report_items import Curve, Detail, Grid, Matrix
 from oneglance.task import MetricState, Prediction, Target
 from oneglance.vector_task import ClassNames, VectorTask, as_text, fit_temperature, log_sigmoid, softmax
@@ -47,9 +48,10 @@ class Label(VectorTask):
         "balanced_accuracy": "the same, each class counting equally",
         "f1_macro": "precision and recall in one, mean over the classes",
         "log_loss": "how surprising the truth was; smaller is better",
-        "ece": "how far confidence is from the share right; smaller is better",
+        "ece": "how far confidence is from the share right, beyond chance; smaller is better",
         "top5_accuracy": "share with the truth among the five likeliest",
     }
+    debiased_metrics: ClassVar[frozenset[str]] = frozenset({"ece"})
 
     def read(self, raw_value: Any, queried: Sequence[str] | None = None) -> str | None:
         if self.is_unknown(raw_value):

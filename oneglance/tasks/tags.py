@@ -14,14 +14,8 @@ from oneglance.data.merging.merge_answers import either, looked_for
 from oneglance.data.parsing.quoting import quoted
 from oneglance.data.writer import in_a_cell
 from oneglance.errors import DataError, InvalidAnswer, nearest
-from oneglance.metrics.weighted import (
-    average_precision,
-    expected_calibration_error,
-    f1,
-    mean_bins,
-    places,
-    ranking,
-)
+from oneglance.metrics.calibration import expected_calibration_error, mean_bins
+from oneglance.metrics.weighted import average_precision, f1, places, ranking
 from oneglance.report_items import Curve, Detail, Grid
 from oneglance.task import MetricState, Prediction, Target
 from oneglance.vector_task import ClassNames, VectorTask, as_text, fit_temperature, log_sigmoid, sigmoid
@@ -65,8 +59,9 @@ class Tags(VectorTask):
         "map": "how well each tag's pictures come first, mean over the tags",
         "f1_macro": "precision and recall in one, mean over the tags",
         "f1_micro": "the same, over all tags of all pictures together",
-        "ece": "how far probability is from the share right; smaller is better",
+        "ece": "how far probability is from the share right, beyond chance; smaller is better",
     }
+    debiased_metrics: ClassVar[frozenset[str]] = frozenset({"ece"})
 
     def read(self, raw_value: Any, queried: Sequence[str] | None = None) -> TagAnnotations | None:
         if isinstance(raw_value, dict):
@@ -255,12 +250,13 @@ class Tags(VectorTask):
         precisions = precisions[~np.isnan(precisions)]
         total = float(chosen.sum() + present.sum())
         flat = [metric_state[name].ravel() for name in ("sure", "place", "right")]
+        picture = np.repeat(np.arange(len(weights)), self.width)
         nothing = float("nan")
         return {
             "map": float(precisions.mean()) if len(precisions) else nothing,
             "f1_macro": float(f1(hits, chosen, present)[involved].mean()) if involved.any() else nothing,
             "f1_micro": float(2 * hits.sum() / total) if total else nothing,
-            "ece": expected_calibration_error(flat[0], flat[1], flat[2], counted.ravel()),
+            "ece": expected_calibration_error(flat[0], flat[1], flat[2], counted.ravel(), picture),
         }
 
     def _average_precisions(self, metric_state: MetricState, counted: np.ndarray) -> np.ndarray:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from oneglance.evaluation.bootstrap import group_weights, score
+from oneglance.evaluation import bootstrap
+from oneglance.evaluation.bootstrap import group_weights, interval, score
 from oneglance.task import Task, build_tasks
 
 
@@ -20,7 +21,7 @@ def label(answers: list[str]) -> Task:
 
 
 def answers_right(right: list[bool]) -> tuple[Task, list[dict[str, Any]], list[str]]:
-    """A task with classes a and b, predictions that are right where told, and the truth."""
+    """A task with classes a and b, predictions that are right as asked, and the truth."""
     truth = ["a" if place % 3 else "b" for place in range(len(right))]
     raw = np.array([[2.0, 0.0] if (t == "a") == r else [0.0, 2.0] for t, r in zip(truth, right, strict=True)])
     task = label(["a", "b", "a"])
@@ -41,9 +42,10 @@ def test_an_entry_of_the_report_is_as_agreed() -> None:
     json.dumps(found, allow_nan=False)
 
 
-def test_the_interval_of_a_share_is_that_of_the_binomial() -> None:
+def test_the_interval_of_a_share_is_that_of_the_binomial(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bootstrap, "RESAMPLES", 2000)
     task, predictions, truth = answers_right([True] * 320 + [False] * 80)
-    interval = score(task, predictions, truth, [""] * 400, resamples=2000)["metrics"]["accuracy"]
+    interval = score(task, predictions, truth, [""] * 400)["metrics"]["accuracy"]
     half = 1.96 * np.sqrt(0.8 * 0.2 / 400)
     assert interval["low"] == pytest.approx(0.8 - half, abs=0.006)
     assert interval["high"] == pytest.approx(0.8 + half, abs=0.006)
@@ -95,30 +97,38 @@ def test_what_is_undefined_is_none() -> None:
     json.dumps(found, allow_nan=False)
 
 
-def test_an_interval_holds_the_truth_nineteen_times_of_twenty() -> None:
+def test_an_interval_holds_the_truth_nineteen_times_of_twenty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 100 samples of groups of pictures, about 95 intervals hold the accuracy of the whole world."""
+    monkeypatch.setattr(bootstrap, "RESAMPLES", 200)
     random = np.random.default_rng(0)
     held = 0
-    for seed in range(100):
+    for _ in range(100):
         chance = np.repeat(random.choice([0.5, 0.9], size=60), 3)  # groups are easy or hard; 0.7 in the world
         task, predictions, truth = answers_right((random.random(180) < chance).tolist())
         groups = [f"g{place // 3}" for place in range(180)]
-        found = score(task, predictions, truth, groups, resamples=200, seed=seed)["metrics"]["accuracy"]
+        found = score(task, predictions, truth, groups)["metrics"]["accuracy"]
         held += found["low"] <= 0.7 <= found["high"]
     assert 89 <= held <= 100
 
 
 def test_resamples_draw_whole_groups_and_are_repeatable() -> None:
     groups = ["a", "", "b", "a", ""]
-    weights = np.array(list(group_weights(groups, 500, seed=3)))
-    assert weights.shape == (500, 5)
+    weights = np.array(list(group_weights(groups)))
+    assert weights.shape == (1000, 5)
     assert (weights[:, 0] == weights[:, 3]).all()  # one group
     assert (weights[:, 1] != weights[:, 4]).any()  # two pictures without a group
     drawn = weights[:, [0, 1, 2, 4]]  # one of each group
     assert (drawn.sum(axis=1) == 4).all()
     assert drawn.mean(axis=0) == pytest.approx(np.ones(4), abs=0.15)
-    assert (np.array(list(group_weights(groups, 500, seed=3))) == weights).all()
-    assert (np.array(list(group_weights(groups, 500, seed=4))) != weights).any()
+    assert (np.array(list(group_weights(groups))) == weights).all()
+
+
+def test_an_interval_needs_most_of_its_draws() -> None:
+    drawn = np.arange(1001.0)
+    assert interval(drawn) == (25.0, 975.0)
+    assert interval(np.append(drawn, np.full(900, np.nan))) == (25.0, 975.0)
+    assert interval(np.append(drawn, np.full(1100, np.nan))) == (None, None)
+    assert interval(np.zeros(0)) == (None, None)
 
 
 def test_a_thousand_resamples_of_ten_thousand_pictures_are_quick() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from oneglance.evaluation import significance
+from oneglance.evaluation import bootstrap, significance
 from oneglance.evaluation.bootstrap import score
 from oneglance.evaluation.significance import (
     Estimate,
@@ -40,10 +40,15 @@ def guesses(values: Any) -> list[dict[str, Any]]:
     return [{"value": value, "low": None, "high": None} for value in values]
 
 
-def network(shift: float, noise: float, seed: int, truth: np.ndarray, resamples: int = 300) -> np.ndarray:
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bootstrap, "RESAMPLES", 300)
+
+
+def network(shift: float, noise: float, seed: int, truth: np.ndarray) -> np.ndarray:
     """Draws of a network that is off by ``shift`` on average."""
     drawn = np.random.default_rng(seed).normal(0, noise, len(truth))
-    return draws(task(), guesses(truth + shift + drawn), truth.tolist(), [""] * len(truth), resamples)
+    return draws(task(), guesses(truth + shift + drawn), truth.tolist(), [""] * len(truth))
 
 
 TRUTH = np.random.default_rng(5).normal(0, 1, 200)
@@ -53,8 +58,8 @@ TRUTH = np.random.default_rng(5).normal(0, 1, 200)
 
 
 def test_the_first_draw_is_the_score_and_unknown_answers_do_not_count() -> None:
-    found = draws(task(), guesses([1, 2, 9]), [1.0, 4.0, None], ["", "", ""], 50)
-    assert found.shape == (51,) and found[0] == 1.0
+    found = draws(task(), guesses([1, 2, 9]), [1.0, 4.0, None], ["", "", ""])
+    assert found.shape == (301,) and found[0] == 1.0
     assert set(found.tolist()) <= {0.0, 1.0, 2.0}
 
 
@@ -102,8 +107,8 @@ def test_seeds_count_as_in_a_t_test(seeds: int) -> None:
 def test_networks_in_pairs_differ_more_surely_than_alone() -> None:
     """Both err on the same pictures; only the difference is small and sure."""
     hard = np.random.default_rng(3).exponential(1, 200)
-    one = draws(task(), guesses(TRUTH + hard), TRUTH.tolist(), [""] * 200, 500)[None]
-    other = draws(task(), guesses(TRUTH + hard + 0.1), TRUTH.tolist(), [""] * 200, 500)[None]
+    one = draws(task(), guesses(TRUTH + hard), TRUTH.tolist(), [""] * 200)[None]
+    other = draws(task(), guesses(TRUTH + hard + 0.1), TRUTH.tolist(), [""] * 200)[None]
     difference, alone = estimate(other - one), estimate(one)
     assert difference.value == pytest.approx(0.1)
     assert difference.low is not None and difference.low > 0.09
@@ -114,6 +119,14 @@ def test_networks_in_pairs_differ_more_surely_than_alone() -> None:
 def test_scores_stay_where_the_metric_lives(kind: str) -> None:
     told = Estimate(0.5, -3.0, 7.0, 0.5).score(task(kind), 10, 2)
     assert told == {"value": 0.5, "low": 0.0, "high": 1.0 if kind == "label" else 7.0, "n": 10, "seeds": 2}
+
+
+@pytest.mark.parametrize(("other_side", "p"), [(0, 2 / 1000), (3, 8 / 1000), (499, 1.0)])
+def test_p_counts_the_draws_on_the_other_side_and_the_value_itself(other_side: int, p: float) -> None:
+    """No difference is so sure that its p is 0: 999 resamples can show no less than 2 in 1,000."""
+    drawn = np.array([1.0, *[-1.0] * other_side, *[1.0] * (999 - other_side)])
+    for sign in (1, -1):
+        assert estimate(sign * drawn[None]).p == pytest.approx(p, abs=1e-12)
 
 
 # Holm.
@@ -175,9 +188,7 @@ def test_where_nothing_is_there_a_verdict_is_rare() -> None:
     wrong = 0
     for trial in range(40):
         ours, theirs = (
-            np.stack(
-                [network(0.5, 1.0, 1000 * trial + 10 * side + seed, TRUTH[:60], 60) for seed in range(3)]
-            )
+            np.stack([network(0.5, 1.0, 1000 * trial + 10 * side + seed, TRUTH[:60]) for seed in range(3)])
             for side in (0, 1)
         )
         wrong += against({"it": task()}, {"it": ours}, {"it": theirs})["it"]["verdict"] != "no difference"
@@ -217,6 +228,7 @@ def test_a_balancer_has_to_beat_random_weights_beyond_noise() -> None:
     assert not beats(tasks, near, good)[1]
 
 
-def test_resamples_are_many_enough_for_twenty_tasks() -> None:
-    smallest = 2 / (significance.RESAMPLES + 1)
+def test_resamples_are_many_enough_for_twenty_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    smallest = 2 / (bootstrap.RESAMPLES + 1)
     assert 20 * smallest < significance.LEVEL

@@ -11,9 +11,7 @@ from sklearn.metrics import average_precision_score, f1_score
 
 from oneglance.metrics.weighted import (
     average_precision,
-    expected_calibration_error,
     f1,
-    mean_bins,
     places,
     ranking,
     weighted_correlation,
@@ -76,55 +74,6 @@ def test_correlation_of_ranks_is_spearmans(case: tuple[np.ndarray, np.ndarray, n
 def test_correlation_with_a_constant_is_undefined_in_spite_of_rounding() -> None:
     weights = np.array([0.1, 0.2, 0.3, 0.7])
     assert np.isnan(weighted_correlation(np.full(4, 0.1), np.arange(4.0), weights))
-
-
-@quick
-@given(scored())
-def test_bins_keep_all_mass_and_do_not_part_equals(
-    case: tuple[np.ndarray, np.ndarray, np.ndarray],
-) -> None:
-    confidence, right, weights = case
-    bins = mean_bins(confidence, places(confidence), right, weights)
-    assert bins[2].sum() == pytest.approx(weights.sum())
-    assert bins[0] @ bins[2] == pytest.approx(confidence @ weights)
-    assert bins[1] @ bins[2] == pytest.approx(right @ weights)
-    assert (np.diff(bins[0]) > 0).all()
-    turned = mean_bins(confidence[::-1], places(confidence)[::-1], right[::-1], weights[::-1])
-    assert turned == pytest.approx(bins)
-
-
-def test_bins_have_equal_mass() -> None:
-    confidence = np.random.default_rng(0).random(1500)
-    bins = mean_bins(confidence, places(confidence), np.ones(1500), np.ones(1500))
-    assert bins.shape == (3, 15)
-    assert bins[2] == pytest.approx(np.full(15, 100), abs=1)
-
-
-def test_equals_go_to_the_bin_of_their_middle() -> None:
-    confidence = np.array([0.1, 0.2])
-    assert mean_bins(confidence, places(confidence), confidence, np.ones(2), bins=2).shape == (3, 2)
-
-
-def test_calibration_error_is_what_it_says() -> None:
-    confidence, right = np.repeat([0.6, 0.9], 50), np.repeat([1.0, 0.0, 1.0], [25, 25, 50])
-    ones = np.ones(100)
-    # 50 % right at 60 % confidence, 100 % right at 90 %: half of 0.1 each.
-    found = expected_calibration_error(confidence, places(confidence), right, ones)
-    assert found == pytest.approx(0.1)
-    even = expected_calibration_error(right, places(right), right, ones)
-    assert even == 0
-    assert np.isnan(expected_calibration_error(confidence, places(confidence), right, 0 * ones))
-
-
-def test_honest_confidence_has_a_small_calibration_error() -> None:
-    random = np.random.default_rng(0)
-    confidence = random.random(20000)
-    right = (random.random(20000) < confidence).astype(float)
-    honest = expected_calibration_error(confidence, places(confidence), right, np.ones(20000))
-    boasting = np.sqrt(confidence)
-    dishonest = expected_calibration_error(boasting, places(boasting), right, np.ones(20000))
-    assert honest < 0.015
-    assert dishonest > 0.1
 
 
 @quick
