@@ -83,7 +83,8 @@ def expected_calibration_error(
         drawn = weights > 0
         index = np.repeat(np.arange(bins), pictures)[drawn]
         weights, gaps = weights[drawn], gaps[drawn]
-    mass, gap = np.bincount(index, weights, minlength=bins), np.bincount(index, gaps, minlength=bins)
+    mass: np.ndarray = np.bincount(index, weights, minlength=bins)
+    gap: np.ndarray = np.bincount(index, gaps, minlength=bins)
     filled = mass > 0
     mass, gap = mass[filled], gap[filled] / mass[filled]
     noise = _noise(gap, (np.cumsum(filled) - 1)[index], weights, gaps, mass)
