@@ -32,8 +32,8 @@ from oneglance.results.problems import Problems
 from oneglance.results.report import Report
 from oneglance.results.runs import Runs
 from oneglance.results.tuning import Tuning
+from oneglance.screens import default_screen
 from oneglance.task import build_tasks, fit_targets
-from oneglance.terminal import default_screen
 
 
 class Run:

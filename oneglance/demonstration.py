@@ -9,7 +9,7 @@ from oneglance.api import Run, check, predict, train
 from oneglance.atomic_files import make_folder, write_text
 from oneglance.errors import ConfigError, needs_extra
 from oneglance.progress import Screen
-from oneglance.terminal import default_screen
+from oneglance.screens import default_screen
 
 
 def demo(folder: str | Path = "demo", *, screen: Screen | None = None) -> Run:

@@ -27,8 +27,8 @@ from oneglance.inference.prediction_files import write_answers
 from oneglance.inference.predictor import BATCH, Predictor, open_predictor
 from oneglance.progress import Screen
 from oneglance.results.answers import Answer, Answers
+from oneglance.screens import default_screen
 from oneglance.task import Task
-from oneglance.terminal import default_screen
 
 Picture = str | Path | bytes | np.ndarray | Image.Image
 """A path (of a picture, a folder, an archive, a table, or a pattern), the bytes of a picture file, a uint8

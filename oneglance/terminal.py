@@ -103,8 +103,3 @@ def _left(seconds: float, done: int, total: int) -> str:
     left = round(seconds / done * (total - done))
     hours, minutes = divmod(left // 60, 60)
     return (f"{hours}:{minutes:02}:{left % 60:02}" if hours else f"{minutes}:{left % 60:02}") + " left"
-
-
-def default_screen() -> Screen:
-    """A terminal's screen; silence where a program without a console has no standard error."""
-    return Terminal() if sys.stderr is not None else Screen()

@@ -36,6 +36,8 @@ LAYERS = [
     ["evaluation", "testing"],
     ["results"],
     ["run_lookup", "terminal"],
+    ["notebook"],
+    ["screens"],
     ["model"],
     ["api"],
     ["demonstration"],

@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 
 from oneglance.cli.tables import times
-from oneglance.terminal import Terminal, _left, default_screen
+from oneglance.screens import default_screen
+from oneglance.terminal import Terminal, _left
 
 ROW = {"epoch": 2, "seconds": 41.3}
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from oneglance.errors import ConfigError, needs_extra
 from oneglance.progress import Screen
+from oneglance.screens import default_screen
 from oneglance.serving.limits import Bounds
-from oneglance.terminal import default_screen
 
 
 def serve(
