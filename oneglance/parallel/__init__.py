@@ -1,1 +1,1 @@
-"""Work spread over processes and processors."""
+"""Worker processes, and how many processors there are for them."""

@@ -1,4 +1,8 @@
-"""Who does what is asked next, where several threads wait for work."""
+"""Hands chunks of work in order to waiting threads, always to the free one with the smallest number.
+
+Why no library does it: ``queue.Queue`` gives the next chunk to any thread that waits; here the first process
+must get it, since it alone may use all processors, and the number of workers may shrink later.
+"""
 
 from __future__ import annotations
 
@@ -11,57 +15,57 @@ from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 
-class Task(NamedTuple):
-    """Items for one member, and where their answers go."""
+class Chunk(NamedTuple):
+    """Items for one worker, and the future that gets their answers."""
 
     items: Sequence[Any]
-    alone: bool
+    latency_mode: bool
     future: Future[list[Any]]
 
 
 class Dispatcher:
-    """Tasks in order, each for the first of the members that are free. Members are numbers from 0."""
+    """Chunks in order, each for the first of the workers that are free. Workers are numbers from 0."""
 
     def __init__(self, count: int) -> None:
-        # Reentrant: whatever a thread does here may bring the end of a forgotten crew, which closes this.
+        # Reentrant: anything a thread does here may let the garbage collector end a pool, which closes this.
         self._lock = threading.RLock()
         self._count = count
-        self._tasks: deque[Task] = deque()
+        self._chunks: deque[Chunk] = deque()
         self._free: list[int] = []  # a heap
-        self._hands: list[SimpleQueue[Task | None]] = [SimpleQueue() for _ in range(count)]
+        self._mailboxes: list[SimpleQueue[Chunk | None]] = [SimpleQueue() for _ in range(count)]
 
-    def put(self, task: Task) -> None:
-        """Have it done; once closed, it is cancelled."""
+    def put(self, chunk: Chunk) -> None:
+        """Queue a chunk, or cancel it once the dispatcher is closed."""
         with self._lock:
             if not self._count:
-                task.future.cancel()
+                chunk.future.cancel()
             elif self._free:
-                self._hands[heappop(self._free)].put(task)
+                self._mailboxes[heappop(self._free)].put(chunk)
             else:
-                self._tasks.append(task)
+                self._chunks.append(chunk)
 
-    def get(self, member: int) -> Task | None:
-        """Its next task, once there is one; None: there will be none."""
+    def get(self, worker: int) -> Chunk | None:
+        """The next chunk for ``worker``, once there is one; None: there will be none."""
         with self._lock:
-            if member >= self._count:
+            if worker >= self._count:
                 return None
-            if self._tasks:
-                return self._tasks.popleft()
-            heappush(self._free, member)
-        return self._hands[member].get()
+            if self._chunks:
+                return self._chunks.popleft()
+            heappush(self._free, worker)
+        return self._mailboxes[worker].get()
 
     def keep(self, count: int) -> None:
-        """From now on only the first ``count`` members get tasks."""
+        """From now on only the first ``count`` workers get chunks."""
         with self._lock:
             self._count = count
-            self._free = sorted(member for member in self._free if member < count)
-            for hand in self._hands[count:]:
-                hand.put(None)
+            self._free = sorted(worker for worker in self._free if worker < count)
+            for mailbox in self._mailboxes[count:]:
+                mailbox.put(None)
 
     def close(self) -> None:
-        """Cancel what nobody has begun."""
+        """Cancel the chunks that no worker has begun, and let every waiting worker go."""
         with self._lock:
             self.keep(0)
-            for task in self._tasks:
-                task.future.cancel()
-            self._tasks.clear()
+            for chunk in self._chunks:
+                chunk.future.cancel()
+            self._chunks.clear()

@@ -1,8 +1,10 @@
-"""Processes that work side by side and may die without taking the run along.
+"""A pool of worker processes, each of which may crash, hang or run out of memory and costs one item only.
 
-Each is a Python of its own that reads chunks of work from its input and answers on its output. Not a fork:
-the threads of torch in the parent would not survive it. Not ``multiprocessing``: it would run the user's
-script again in each process.
+Each is a Python of its own that reads chunks of items from its input and writes answers to its output.
+
+Why no library does it: ``concurrent.futures`` and joblib's loky give up the whole pool when one process dies,
+``multiprocessing`` runs the user's script again in each process (spawn) or breaks torch's threads (fork), and
+none of them bounds the time and memory of one item.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from oneglance.errors import DataError
-from oneglance.parallel.dispatcher import Dispatcher, Task
+from oneglance.parallel.dispatcher import Chunk, Dispatcher
 
 SECONDS = 60  # longest time for one item
 
@@ -36,11 +38,12 @@ Answer = TypeVar("Answer")
 class Job(ABC, Generic[Item, Answer]):
     """What a process does, where that is more than a function of one item."""
 
-    does = "decode pictures"
-    hint = "decode without: [cache] workers = 1"  # where the processes do not start
+    does = "decode pictures"  # for the message that the processes do not start, and its hint:
+    hint = "decode without: [cache] workers = 1"
 
     def open(self, number: int) -> Any:
-        """Called once, before memory is bounded. ``Workers.start`` gives what this gives.
+        """Called once in each process, before its memory is bounded. ``ProcessPool.start`` returns the
+        result.
 
         Args:
             number: of the process, from 0.
@@ -48,16 +51,16 @@ class Job(ABC, Generic[Item, Answer]):
 
     @abstractmethod
     def one(self, item: Item) -> Any:
-        """Within the bounds on time."""
+        """The result of one item, within the bound on time."""
 
-    def together(self, found: Sequence[Any], alone: bool) -> Sequence[Answer]:
-        """The answers to a chunk, from what ``one`` gave for each of its items.
+    def together(self, results: Sequence[Any], latency_mode: bool) -> Sequence[Answer]:
+        """The answers to a chunk, from the results of ``one`` for each of its items.
 
         Args:
-            alone: nothing else is asked just now, so the first process, which gets such chunks, may take all
-                processors.
+            latency_mode: this chunk is the only one under way, so the first process, which gets such chunks,
+                may use all processors.
         """
-        return found
+        return results
 
 
 class _Each(Job[Item, Answer]):
@@ -77,8 +80,9 @@ class ProcessPool(Generic[Item, Answer]):
     exception that ``function`` raises is raised here. ``function`` and items must be importable by name.
 
     Args:
-        memory: bytes that a process may take beside what it holds once it has started; 0: any.
-        threads: how many a library may take in each process.
+        memory: bytes that a process may take beyond those it holds once it has started; 0: any.
+        seconds: for one item.
+        threads: of BLAS and OpenMP in each process.
     """
 
     def __init__(
@@ -95,60 +99,62 @@ class ProcessPool(Generic[Item, Answer]):
         self._job: Job[Item, Answer] = function if isinstance(function, Job) else _Each(function)
         if not count:
             self._job.open(0)
-        self._turns = Dispatcher(count)
+        self._dispatcher = Dispatcher(count)
         closing = threading.Event()
         bounds = (memory, seconds)
-        members = [_Process(self._job, n, failed, bounds, threads, closing) for n in range(count)]
-        self._members = members
-        # Threads wait for the processes, so that these go on while the caller is busy with something else.
-        # They know nothing of this object: it can be forgotten, and is then closed, as at the end of Python.
-        crew = [threading.Thread(target=_serve, args=(m, self._turns), daemon=True) for m in members]
-        self._close = weakref.finalize(self, _stop, closing, self._turns, members, crew)
-        for thread in crew:
+        processes = [_Process(self._job, n, failed, bounds, threads, closing) for n in range(count)]
+        self._processes = processes
+        # A thread waits for each process, so that it goes on while the caller is busy with something else.
+        # They hold no reference to this object: once nobody else does, it is closed, as at the end of Python.
+        serving = [
+            threading.Thread(target=_serve, args=(p, self._dispatcher), daemon=True) for p in processes
+        ]
+        self._close = weakref.finalize(self, _stop, closing, self._dispatcher, processes, serving)
+        for thread in serving:
             thread.start()
 
     def start(
         self,
-        started: Callable[[int], None] = lambda count: None,
+        on_start: Callable[[int], None] = lambda count: None,
         wanted: Callable[[Any], int] | None = None,
     ) -> Any:
-        """Start the processes, which else start when they are first needed: one, and then all others at once,
-        for the first may leave behind what these need. Called before anything else, if at all.
+        """Start the processes, which otherwise start when they are first needed: one, and then all others at
+        once, for the first may leave files behind that these need. Called before anything else, if at all.
 
         Args:
-            started: told how many of them run already.
-            wanted: how many of them there shall be at most, from what the first has opened.
+            on_start: called with the number of processes that run already.
+            wanted: the largest number of processes, from the result of ``open`` in the first.
 
         Returns:
-            What the job's ``open`` gave in the first process.
+            The result of the job's ``open`` in the first process.
 
         Raises:
             DataError: they do not start.
             Exception: what ``open`` raises.
         """
-        started(0)
-        opened = self._members[0].start()
+        on_start(0)
+        opened = self._processes[0].start()
         if wanted is not None:
             self.count = min(self.count, wanted(opened))
-            self._turns.keep(self.count)
-        started(1)
-        others = self._members[1 : self.count]
+            self._dispatcher.keep(self.count)
+        on_start(1)
+        others = self._processes[1 : self.count]
         with ThreadPoolExecutor(len(others) or 1) as pool:
             for count, _ in enumerate(pool.map(_Process.start, others), 2):
-                started(count)
+                on_start(count)
         return opened
 
-    def submit(self, items: Sequence[Item], alone: bool = False) -> Future[list[Answer]]:
+    def submit(self, items: Sequence[Item], latency_mode: bool = False) -> Future[list[Answer]]:
         """The answers to one chunk, when they are there.
 
         Args:
-            alone: nothing else will be asked meanwhile, as far as is known.
+            latency_mode: no other chunk is expected meanwhile.
         """
         future: Future[list[Answer]] = Future()
         if self.count:
-            self._turns.put(Task(items, alone, future))
+            self._dispatcher.put(Chunk(items, latency_mode, future))
         else:
-            future.set_result(list(self._job.together([self._job.one(item) for item in items], alone)))
+            future.set_result(list(self._job.together([self._job.one(item) for item in items], latency_mode)))
         return future
 
     def map(self, items: Iterable[Item]) -> Iterator[Answer]:
@@ -181,31 +187,31 @@ class ProcessPool(Generic[Item, Answer]):
         self.close()
 
 
-def _serve(process: _Process, turns: Dispatcher) -> None:
-    """A thread's life: hand tasks to its process until told to stop."""
-    while (task := turns.get(process.number)) is not None:
-        if task.future.set_running_or_notify_cancel():
+def _serve(process: _Process, dispatcher: Dispatcher) -> None:
+    """The work of a thread: hand chunks to its process until the dispatcher is closed."""
+    while (chunk := dispatcher.get(process.number)) is not None:
+        if chunk.future.set_running_or_notify_cancel():
             try:
-                task.future.set_result(process.answers(task.items, task.alone))
+                chunk.future.set_result(process.answers(chunk.items, chunk.latency_mode))
             except BaseException as error:
-                task.future.set_exception(error)
+                chunk.future.set_exception(error)
             process.revive()
     process.end()
 
 
 def _stop(
     closing: threading.Event,
-    turns: Dispatcher,
-    members: Sequence[_Process],
+    dispatcher: Dispatcher,
+    processes: Sequence[_Process],
     threads: Sequence[threading.Thread],
 ) -> None:
     closing.set()
-    turns.close()
-    for member, thread in zip(members, threads, strict=True):
-        if thread is threading.current_thread():  # the last to know of a forgotten crew
+    dispatcher.close()
+    for process, thread in zip(processes, threads, strict=True):
+        if thread is threading.current_thread():  # the last that holds a reference to the pool
             continue
         while thread.is_alive():  # again and again: it may just be starting its process
-            member.kill()
+            process.kill()
             thread.join(0.05)
 
 
@@ -237,15 +243,15 @@ class _Process:
         self._running: subprocess.Popen[bytes] | None = None
         self._died = False
 
-    def answers(self, items: Sequence[Any], alone: bool) -> list[Any]:
-        """The answers to ``items``. If the process dies, each is tried alone to find the one at fault."""
+    def answers(self, items: Sequence[Any], latency_mode: bool) -> list[Any]:
+        """The answers to ``items``. If the process dies, each is tried by itself to find the one at fault."""
         if self._running is not None and self._running.poll() is not None:
             self.end()  # while it had nothing to do: none of these items is at fault
         if self._running is None:
             self.start()
         process: Any = self._running
         try:
-            _send(process.stdin, (items, alone))
+            _send(process.stdin, (items, latency_mode))
             answers, raised = pickle.load(process.stdout)
         except (OSError, EOFError, pickle.UnpicklingError):
             code, self._died = self.end(), True
@@ -254,7 +260,7 @@ class _Process:
             if len(items) == 1:
                 slow = f"takes longer than {self._bounds[1]} seconds to decode"
                 return [self._failed(items[0], slow if code == _TOO_LONG else "makes the decoder crash")]
-            return [answer for item in items for answer in self.answers([item], alone)]
+            return [answer for item in items for answer in self.answers([item], latency_mode)]
         if raised is not None:
             raise raised
         return list(answers)
@@ -294,7 +300,7 @@ class _Process:
     def revive(self) -> None:
         """Start again what has died, before somebody has to wait for it."""
         if self._died and self._running is None:
-            with suppress(Exception):  # told to whoever needs it next
+            with suppress(Exception):  # raised for the next chunk
                 self.start()
 
     def kill(self) -> None:
@@ -338,23 +344,23 @@ def work() -> None:
 
 
 def _attempt(what: Callable[[], Any]) -> tuple[Any, Exception | None]:
-    """What it gives, or what it raises."""
+    """Its result, or the exception that it raises."""
     try:
         return what(), None
     except Exception as error:
         return None, error
 
 
-def _answers(job: Job[Any, Any], asked: tuple[Sequence[Any], bool], seconds: int) -> list[Any]:
-    items, alone = asked
-    found = []
+def _answers(job: Job[Any, Any], request: tuple[Sequence[Any], bool], seconds: int) -> list[Any]:
+    items, latency_mode = request
+    results = []
     try:
         for item in items:
             _end_in(seconds)
-            found.append(job.one(item))
+            results.append(job.one(item))
     finally:
         _end_in(0)
-    return list(job.together(found, alone))
+    return list(job.together(results, latency_mode))
 
 
 _TOO_LONG = -signal.SIGALRM if hasattr(signal, "SIGALRM") else 1  # the exit code
