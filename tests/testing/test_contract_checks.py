@@ -59,8 +59,8 @@ class Negative(Balancer):
 class OneStamp(Folder):
     """It says of no picture that it is that one."""
 
-    def found(self) -> Any:
-        items = list(super().found())
+    def entries(self) -> Any:
+        items = list(super().entries())
         return iter([items[0]] * 2)
 
 

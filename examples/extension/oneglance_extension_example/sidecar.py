@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from oneglance.data.images.references import FileImage, is_picture
-from oneglance.data.source import Found, Source
+from oneglance.data.source import Entry, Source
 from oneglance.errors import Problem
 
 SAMPLE = 20  # files that are looked at to recognise the format
@@ -27,7 +27,7 @@ class Sidecar(Source):
         pictures = islice((file for file in path.iterdir() if is_picture(file.name)), SAMPLE)
         return any(file.with_suffix(".json").is_file() for file in pictures)
 
-    def found(self) -> Iterator[Found | Problem]:
+    def entries(self) -> Iterator[Entry | Problem]:
         for file in sorted(self.path.iterdir()):
             if not is_picture(file.name):
                 continue
