@@ -92,7 +92,7 @@ def answers(predictor: Predictor, canvases: np.ndarray, placements: list[Placeme
 def costs(device: torch.device, steps: int, rounds: int) -> dict[str, float]:
     """Training and prediction with a label and boxes over a label alone."""
     training, predicting = [], []
-    lying = [Fit(320).place(320, 320)] * BATCH
+    lying = [Fit(320).placement(320, 320)] * BATCH
     for names in (["kind"], list(TASKS)):
         learner, batches, tasks = learner_of(names, 12, device)
         training.append(partial(our_step, learner, endless(batches)))

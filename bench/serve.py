@@ -184,7 +184,7 @@ def decoding(predictor: Any, refs: list[FileImage], workers: int) -> float:
 def forward(predictor: Any, batch: int) -> float:
     """Pictures per second in batches of that size."""
     canvases = np.zeros((batch, *predictor.fit.shape), np.uint8)
-    placements = [predictor.fit.place(400, 533)] * batch
+    placements = [predictor.fit.placement(400, 533)] * batch
     predictor.decode(predictor.forward(canvases).raw, placements)
     began, count = time.perf_counter(), 0
     while time.perf_counter() - began < 2:

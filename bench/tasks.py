@@ -80,7 +80,7 @@ def answered(predictor: Predictor, canvases: np.ndarray, placements: list[Placem
 def measure(table: BackboneTable, steps: int, rounds: int) -> dict[str, float]:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     store = Noise(*table.canvas)
-    lying = [Fit(table.size).place(*table.canvas)] * BATCH
+    lying = [Fit(table.size).placement(*table.canvas)] * BATCH
     training, predicting = [], []
     for names in (["kind"], list(FIVE)):
         tasks, answers = built(names)

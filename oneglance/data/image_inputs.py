@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from oneglance.data.images.references import FileImage, is_picture, shown
+from oneglance.data.images.references import FileImage, is_picture, printable
 from oneglance.data.inspection.checks import summary
 from oneglance.data.inspection.missing_files import absent
 from oneglance.data.record import ImageRef, Record
@@ -29,7 +29,7 @@ def pictures(given: Paths, screen: Screen) -> list[ImageRef]:
     problems: list[Problem] = []
     for place in _places(given):
         if is_picture(place) and Path(place).is_file():
-            refs.append(FileImage(str(Path(place).resolve()), shown(place)))
+            refs.append(FileImage(str(Path(place).resolve()), printable(place)))
             continue
         records, wrong = read(place, {"path": place, "name": Path(place).as_posix()}, Path.cwd())
         refs += (record.image for record in records)

@@ -116,7 +116,7 @@ def _ask(predictor: Predictor, chosen: Sequence[Record], screen: Screen) -> Aske
         else:
             asked.records.append(record)
             asked.predictions.append(row["answers"])
-            asked.placements.append(fit.place(row["width"], row["height"]))
+            asked.placements.append(fit.placement(row["width"], row["height"]))
     return asked
 
 

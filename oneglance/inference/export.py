@@ -283,7 +283,7 @@ def taken(ours: Predictor, records: Sequence[Record], count: int) -> Pictures | 
     pairs = [(c, r) for c, r in zip(found, chosen, strict=True) if isinstance(c, Canvas)]
     if not pairs:
         return None
-    placements = [ours.fit.place(canvas.width, canvas.height) for canvas, _ in pairs]
+    placements = [ours.fit.placement(canvas.width, canvas.height) for canvas, _ in pairs]
     return Pictures(np.stack([c.pixels for c, _ in pairs]), placements, [record for _, record in pairs])
 
 
@@ -293,7 +293,7 @@ def drawn(ours: Predictor, count: int = 32) -> Pictures:
     colours = np.random.default_rng(0).integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)
     down, across = (np.arange(side) * 8 // side for side in (height, width))
     canvases = colours[:, down[:, None], across]
-    return Pictures(canvases, [ours.fit.place(width, height)] * count, [])
+    return Pictures(canvases, [ours.fit.placement(width, height)] * count, [])
 
 
 def told(pictures: Pictures) -> str:

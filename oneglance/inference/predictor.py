@@ -215,7 +215,7 @@ class Predictor:
     def _answer_canvases(self, canvases: Sequence[Canvas]) -> list[dict[str, Any]]:
         """How unfamiliar each picture is and the answers to it: at least one, in one pass, in this thread."""
         output = self.engine.forward(np.stack([canvas.pixels for canvas in canvases]))
-        placements = [self.fit.place(canvas.width, canvas.height) for canvas in canvases]
+        placements = [self.fit.placement(canvas.width, canvas.height) for canvas in canvases]
         pairs = zip(self._familiarity(output.vectors), self.decode(output.raw, placements), strict=True)
         return [{**familiar, "answers": answers} for familiar, answers in pairs]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from oneglance.data.images.memory_image import EncodedImage
-from oneglance.data.images.references import shown
+from oneglance.data.images.references import printable
 from oneglance.serving.limits import Refused
 from oneglance.serving.multipart import boundary_of, parts
 
@@ -30,7 +30,7 @@ def pictures_of(body: bytes, content_type: str, most: int) -> list[EncodedImage]
     elif kind == "application/json":
         pictures = list(_from_json(json_of(body), most))
     else:
-        raise Refused(415, f"a body of type {shown(kind[:100]) or 'unknown'} is not read", FORM)
+        raise Refused(415, f"a body of type {printable(kind[:100]) or 'unknown'} is not read", FORM)
     if not pictures:
         raise Refused(400, "no picture was sent", FORM)
     return pictures
@@ -78,7 +78,7 @@ def _from_json(value: Any, most: int) -> Iterable[EncodedImage]:
 
 
 def _named(name: str, data: bytes) -> EncodedImage:
-    return EncodedImage(shown(name[:LONGEST_NAME]), data)
+    return EncodedImage(printable(name[:LONGEST_NAME]), data)
 
 
 def _no_constant(name: str) -> NoReturn:

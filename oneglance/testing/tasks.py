@@ -284,7 +284,7 @@ def wild_outputs_give_finite_answers(example: TaskExample) -> None:
 def what_a_user_sees_can_be_written(example: TaskExample) -> None:
     at = trained(example)
     at.task.calibrate(at.raw, at.answers)
-    placement = Fit(SHAPE.canvas).place(64, 30)
+    placement = Fit(SHAPE.canvas).placement(64, 30)
     for prediction in at.task.decode(at.raw):
         visible = at.task.visible(at.task.to_image(prediction, placement))
         require(json.loads(json.dumps(visible, allow_nan=False)) == visible, f"{visible} is no plain JSON")

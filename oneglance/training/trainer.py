@@ -301,7 +301,7 @@ def placed(part: SplitData, tasks: Mapping[str, Task], store: PictureStore, fit:
         answers = dict(record.answers)
         for name, task in moving.items():
             if answers.get(name) is not None:
-                answers[name] = task.to_canvas(answers[name], fit.place(width, height))
+                answers[name] = task.to_canvas(answers[name], fit.placement(width, height))
         records.append(replace(record, answers=answers))
     return SplitData(records, part.rows)
 

@@ -121,7 +121,7 @@ def test_answers_are_those_of_the_network(trained: Path, predictor: Predictor) -
         expected = predictor.network.eval()(torch.from_numpy(canvas).permute(0, 3, 1, 2))
     for name in TASKS:
         np.testing.assert_allclose(raw[name], expected[name].numpy(), rtol=1e-4, atol=1e-5)
-    answers = predictor.decode(raw, [predictor.fit.place(32, 32)] * 2)
+    answers = predictor.decode(raw, [predictor.fit.placement(32, 32)] * 2)
     assert [tuple(answer) for answer in answers] == [TASKS, TASKS]
 
 

@@ -286,7 +286,7 @@ def test_places_lead_there_and_back(drawn: tuple[float, ...], width: int, height
     """A box of the upright picture and the same as the answer of a network."""
     x0, x1 = sorted(side * width / 100 for side in drawn[:2])
     y0, y1 = sorted(side * height / 100 for side in drawn[2:])
-    placement = Fit((64, 48), how).place(width, height)
+    placement = Fit((64, 48), how).placement(width, height)
     task = learned(head=False)
     (there,) = task.to_canvas(seen(box(x0, y0, x1, y1, mass=3.0), queried={"apple"}), placement).boxes
     assert there.attributes == {"mass": 3.0}
@@ -296,7 +296,7 @@ def test_places_lead_there_and_back(drawn: tuple[float, ...], width: int, height
 
 
 def test_an_answer_beside_the_picture_is_cut() -> None:
-    placement = Fit((64, 48), "letterbox").place(40, 40)
+    placement = Fit((64, 48), "letterbox").placement(40, 40)
     told = {"boxes": [{"box": [-9.0, -9.0, 99.0, 99.0]}]}
     assert learned(head=False).to_image(told, placement)["boxes"][0]["box"] == [0, 0, 40, 40]
     assert learned(head=False).to_image({"boxes": []}, placement) == {"boxes": []}

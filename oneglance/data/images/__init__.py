@@ -1,1 +1,1 @@
-"""From where a picture lies to its canvas."""
+"""Pictures: references to them, archives, decoding, the cache of decoded pictures."""

@@ -1,4 +1,9 @@
-"""What lies in a zip or tar, noted once. Nothing is ever unpacked to the disk."""
+"""The pictures in a zip or tar, each as its offset in the file. Nothing is ever unpacked to the disk.
+
+Why no library does it: ``zipfile`` and ``tarfile`` list the members here, but read them through one object
+with a lock and a table of contents; pictures are read by offset from many threads and processes. Against
+bombs, sizes and ratios are checked before anything is unpacked.
+"""
 
 from __future__ import annotations
 
@@ -52,8 +57,8 @@ def _zip_members(path: Path) -> Iterator[MemberImage | Problem]:
             yield _problem(path, name, wrong)
             continue
         deflated = info.compress_type == zipfile.ZIP_DEFLATED
-        place = info.header_offset
-        yield ZipMember(str(path), name, place, info.file_size, info.compress_size, deflated, info.CRC)
+        offset = info.header_offset
+        yield ZipMember(str(path), name, offset, info.file_size, info.compress_size, deflated, info.CRC)
 
 
 def _tar_members(path: Path) -> Iterator[MemberImage | Problem]:
@@ -89,22 +94,22 @@ class _Careful:
             raise tarfile.ReadError
         return self._file.read(size)
 
-    def seek(self, place: int) -> int:
-        if place > self._end:
+    def seek(self, offset: int) -> int:
+        if offset > self._end:
             raise tarfile.ReadError
-        return self._file.seek(place)
+        return self._file.seek(offset)
 
     def tell(self) -> int:
         return self._file.tell()
 
 
 def _clean(name: str) -> str:
-    parts = name.replace("\\", "/").split("/")
-    return "/".join(part for part in parts if part not in ("", "."))
+    names = name.replace("\\", "/").split("/")
+    return "/".join(one for one in names if one not in ("", "."))
 
 
 def _hidden(name: str) -> bool:
-    return any(is_hidden(part) for part in name.split("/"))
+    return any(is_hidden(one) for one in name.split("/"))
 
 
 def is_hidden(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""The only way a picture enters, anywhere: opened upright in RGB, fitted to a canvas, and back.
+"""The only way a picture enters, anywhere: opened upright in RGB and fitted to a canvas.
 
 Files come from strangers. Only formats whose decoders are worth trusting are opened, sizes are checked
 before anything is decoded, and whatever goes wrong is a PictureError in plain words.
@@ -7,38 +7,36 @@ before anything is decoded, and whatever goes wrong is a PictureError in plain w
 from __future__ import annotations
 
 import io
-import threading
-import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 
 import numpy as np
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from oneglance.config import Config
 from oneglance.data.images.letterbox import Fit
+from oneglance.data.images.pillow_settings import FORMATS, pillow_settings
 from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What is refused before it is decoded: a guard against bombs."""
+    """The largest pictures that are decoded: a guard against bombs."""
 
     megapixels: float = 200  # millions of pixels
     megabytes: float = 200  # millions of bytes of the file
 
     @classmethod
     def declared(cls, config: Config) -> Limits:
-        """Those that a configuration declares."""
+        """The limits of a configuration."""
         return cls(config.pictures.megapixels, config.pictures.megabytes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Canvas:
-    """One decoded picture."""
+    """One decoded picture, fitted to the network's input size (the canvas)."""
 
     pixels: np.ndarray  # uint8 [height, width, 3] of the canvas, RGB
     width: int  # of the upright picture before it was fitted
@@ -49,7 +47,7 @@ def canvas_of(ref: ImageRef, fit: Fit, limits: Limits) -> Canvas:
     """Load, open and fit one picture.
 
     Raises:
-        PictureError: it is not there, or cannot be decoded whole; ``where`` is the name of ``ref``.
+        PictureError: it is not there, or cannot be decoded whole; ``location`` is the name of ``ref``.
     """
     try:
         with _plain_reasons():
@@ -60,7 +58,7 @@ def canvas_of(ref: ImageRef, fit: Fit, limits: Limits) -> Canvas:
 
 
 def open_upright(loaded: bytes | np.ndarray, limits: Limits, least_side: int = 0) -> Image.Image:
-    """The picture as a person sees it: turned by its EXIF tag, in RGB, transparent parts on white.
+    """The picture as a person sees it: turned by its EXIF tag, in RGB, transparent pixels on white.
 
     ``loaded`` is an encoded file or a uint8 array [h, w], [h, w, 3] or [h, w, 4]. Of an animation, the
     first frame. With a ``least_side``, a JPEG may come back smaller (much faster), its longer side at least
@@ -79,7 +77,7 @@ def pixels_of(image: Image.Image) -> np.ndarray:
     Raises:
         PictureError: its file cannot be decoded whole.
     """
-    with _plain_reasons(), _our_pillow():
+    with _plain_reasons(), pillow_settings():
         image.load()
         turn = _TURNS.get(_orientation(image))
         rgb = _in_rgb(image)
@@ -99,25 +97,27 @@ def _load(ref: ImageRef) -> bytes | np.ndarray:
 
 def _open(loaded: bytes | np.ndarray, limits: Limits, fit: Fit | None) -> tuple[Image.Image, tuple[int, int]]:
     """The upright RGB picture, decoded no smaller than ``fit`` needs, and its true upright size."""
-    with _our_pillow():
+    with pillow_settings():
         if isinstance(loaded, np.ndarray):
             image = _in_rgb(_from_array(loaded, limits))
             return image, image.size
         if len(loaded) > limits.megabytes * 1e6:
             raise _too_large(f"{len(loaded) / 1e6:.0f} megabytes", f"{limits.megabytes:g}", "megabytes")
         try:
-            opened = Image.open(io.BytesIO(loaded), formats=_FORMATS)
+            opened = Image.open(io.BytesIO(loaded), formats=FORMATS)
         except UnidentifiedImageError:
             raise _unknown(loaded) from None
         with opened:
             size = _checked(opened.size, limits)
             if fit and hasattr(opened, "draft"):
                 # Whether it lies on its side is not known yet: large enough for either way.
-                needed = max(fit.place(*size), fit.turned.place(*size), key=lambda placed: placed.scale_x)
+                needed = max(
+                    fit.placement(*size), fit.turned.placement(*size), key=lambda placed: placed.scale_x
+                )
                 opened.draft(None, (round(needed.scale_x * size[0]), round(needed.scale_y * size[1])))
             drafted = opened.size != size
             opened.load()
-            # Asked after loading: Pillow turns TIFF files by itself and then forgets their tag.
+            # Read after loading: Pillow turns TIFF files by itself and then forgets their tag.
             turn = _TURNS.get(_orientation(opened))
             image = _in_rgb(opened)
         if turn is not None:
@@ -164,7 +164,7 @@ def _in_rgb(image: Image.Image) -> Image.Image:
 def _in_8_bits(image: Image.Image) -> np.ndarray:
     """Grey values of more than 8 bits -> uint8 [h, w].
 
-    16 bits keep their scale, so that pictures stay comparable. Files of 32 bits do not say theirs: values
+    16 bits keep their scale, so that pictures stay comparable. Files of 32 bits do not hold theirs: values
     within 0–1, 0–255 or 0–65535 are taken for that range, others are stretched from darkest to brightest.
     """
     values = np.asarray(image)
@@ -200,60 +200,6 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-# ---- Pillow
-
-
-def _formats() -> tuple[str, ...]:
-    """The formats we open, where this Pillow was built with them. None that runs programs or opens files."""
-    plugins = ("Bmp", "Gif", "Jpeg", "Mpo", "Png", "Ppm", "Tiff", "WebP", "Avif", "Jpeg2K")
-    for plugin in plugins:
-        try:
-            import_module(f"PIL.{plugin}ImagePlugin")
-        except ImportError:  # AVIF is younger than the oldest Pillow we allow
-            continue
-    names = ("BMP", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP", "AVIF", "JPEG2000")
-    return tuple(name for name in names if name in Image.OPEN)
-
-
-_FORMATS = _formats()
-
-_lock = threading.Lock()
-_inside = 0  # how many threads are decoding
-_switched = ExitStack()
-
-
-@contextmanager
-def _our_pillow() -> Iterator[None]:
-    """Pillow's guard against bombs, its leniency and Python's warnings are global switches that others
-    may have set; they are ours while any thread decodes and go back when the last one is done.
-    """
-    global _inside
-    with _lock:
-        if _inside == 0:
-            _switched.enter_context(_switches())
-        _inside += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _inside -= 1
-            if _inside == 0:
-                _switched.close()
-
-
-@contextmanager
-def _switches() -> Iterator[None]:
-    before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
-    Image.MAX_IMAGE_PIXELS = None  # we check sizes ourselves, against what the user allows
-    ImageFile.LOAD_TRUNCATED_IMAGES = False
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = before
-
-
 # ---- reasons
 
 
@@ -266,15 +212,15 @@ def _plain_reasons() -> Iterator[None]:
     except MemoryError:
         raise PictureError("needs more memory to decode than there is") from None
     except Exception as error:  # decoders raise whatever they like on damaged files
-        raise PictureError("is cut short" if _speaks_of_the_end(error) else "is damaged") from None
+        raise PictureError("is cut short" if _is_cut_short(error) else "is damaged") from None
 
 
-def _speaks_of_the_end(error: Exception) -> bool:
+def _is_cut_short(error: Exception) -> bool:
     return isinstance(error, EOFError) or any(word in str(error).lower() for word in ("truncated", "eof"))
 
 
-def _too_large(said: str, allowed: str, unit: str) -> PictureError:
-    return PictureError(f"is {said}, more than the {allowed} {unit} allowed", hint=f"raise [pictures] {unit}")
+def _too_large(size: str, allowed: str, unit: str) -> PictureError:
+    return PictureError(f"is {size}, more than the {allowed} {unit} allowed", hint=f"raise [pictures] {unit}")
 
 
 _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"II*\0", b"MM\0*", b"BM")

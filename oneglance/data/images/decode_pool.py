@@ -1,4 +1,4 @@
-"""Pictures decoded side by side: a decoder that crashes, hangs or eats memory costs one picture."""
+"""Pictures decoded in parallel: a decoder that crashes, hangs or eats memory costs one picture."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def decode(
     refs = iter(refs)
     first = list(islice(refs, few))
     count = processes(workers) if len(first) == few else 0
-    with ProcessPool(Decode(fit, limits), crashed, count, chunk_of(fit), memory(limits)) as crew:
-        yield from crew.map(chain(first, refs))
+    with ProcessPool(Decode(fit, limits), crashed, count, chunk_of(fit), memory(limits)) as pool:
+        yield from pool.map(chain(first, refs))
 
 
 @dataclass(frozen=True)
 class Decode:
-    """What the processes do with each ref."""
+    """Decodes one reference, in a process of the pool."""
 
     fit: Fit
     limits: Limits
@@ -47,7 +47,7 @@ class Decode:
 
 
 def crashed(ref: ImageRef, what: str) -> PictureError:
-    """The answer for a picture whose process died; ``what`` says how."""
+    """The answer for a picture whose process died; ``what`` is the reason."""
     return PictureError(what, location=ref.name)
 
 
@@ -60,14 +60,14 @@ class DecodeInto:
 
     def __call__(self, item: tuple[int, ImageRef]) -> tuple[int, int] | PictureError:
         row, ref = item
-        found = self.decode(ref)
-        if isinstance(found, PictureError):
-            return found
+        canvas = self.decode(ref)
+        if isinstance(canvas, PictureError):
+            return canvas
         # Written, not mapped: a full disk is then an error and not the end of the process.
         with self.path.open("rb+") as file:
-            file.seek(row * found.pixels.nbytes)
-            file.write(found.pixels.data)
-        return found.width, found.height
+            file.seek(row * canvas.pixels.nbytes)
+            file.write(canvas.pixels.data)
+        return canvas.width, canvas.height
 
 
 def crashed_row(item: tuple[int, ImageRef], what: str) -> PictureError:

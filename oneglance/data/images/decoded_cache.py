@@ -1,4 +1,9 @@
-"""Pictures are decoded once: their canvases lie in one memory-mapped file, found again by content.
+"""Pictures are decoded once: their canvases (letterboxed to the network's input size) are kept in one
+memory-mapped file, named by their content.
+
+Why no library does it: a cache of single pictures (``diskcache``, LMDB) copies and unpickles each of them;
+here a batch is one ``np.take`` from a memory map that all processes share, and a file is complete or not
+there at all.
 
 The name of the file is a digest of the pictures in their order, the canvas and the limits. The file is
 pixels, then sizes, then a line of JSON; it gets its name when it is complete, so a file with that name can
@@ -49,8 +54,8 @@ DAY = 86_400  # seconds after which an unfinished file is a leftover
 def open_canvases(
     refs: Sequence[ImageRef], fit: Fit, limits: Limits, table: CacheTable, progress: Progress | None = None
 ) -> Canvases | Stream:
-    """The canvases of ``refs``: from the cache, built there first if need be, or streamed where they are
-    larger than [cache] gigabytes or the folder cannot be written (then ``problem`` says so).
+    """The decoded pictures ``refs``: from the cache, built there first if need be, or streamed where they are
+    larger than [cache] gigabytes or the folder cannot be written (then ``problem`` holds the reason).
 
     Raises:
         DataError: the disk is full.
@@ -114,15 +119,15 @@ class Canvases:
         """
         path = folder / f"{_key(digests(refs, folder, progress), fit, limits)}.canvases"
         for _ in range(3):  # another run may remove the file in between, to make room for its own
-            found = cls._read(path, refs, fit)
-            if found and not found._mended(refs, fit, limits, workers):
+            canvases = cls._read(path, refs, fit)
+            if canvases and not canvases._decodes_better(refs, fit, limits, workers):
                 with suppress(OSError):
                     os.utime(path)  # the least recently used file goes first
-                return found
+                return canvases
             _make_room(folder, _bytes_of(len(refs), fit), gigabytes, keep=path)
             _write(path, refs, fit, limits, workers, progress)
-            if (found := cls._read(path, refs, fit)) is not None:
-                return found
+            if (canvases := cls._read(path, refs, fit)) is not None:
+                return canvases
         raise DataError("does not keep its files", location=str(folder), hint="name another [cache] folder")
 
     @classmethod
@@ -147,16 +152,16 @@ class Canvases:
             return None
         return cls(np.asarray(pixels), sizes, failures)
 
-    def _mended(self, refs: Sequence[ImageRef], fit: Fit, limits: Limits, workers: int) -> bool:
+    def _decodes_better(self, refs: Sequence[ImageRef], fit: Fit, limits: Limits, workers: int) -> bool:
         """Whether a picture that failed when the file was made can be decoded now: a drive came back."""
         failed = [refs[row] for row in self.failures]
-        return any(isinstance(again, Canvas) for again in decode(failed, fit, limits, workers, few=1))
+        return any(isinstance(canvas, Canvas) for canvas in decode(failed, fit, limits, workers, few=1))
 
     def __len__(self) -> int:
         return len(self._pixels)
 
     def announce(self, batches: Iterable[np.ndarray]) -> None:
-        """Which rows will be gathered next; of use to a ``Stream`` only."""
+        """The rows that will be gathered next; of use to a ``Stream`` only."""
 
     def gather(self, rows: np.ndarray) -> np.ndarray:
         """uint8 [k, height, width, 3] for int64 ``rows`` [k]; zeros where a picture cannot be decoded."""
@@ -173,7 +178,7 @@ class Canvases:
         return np.isin(rows, list(self.failures), invert=True)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Release the file."""
         self._pixels = np.zeros((0, *self._pixels.shape[1:]), np.uint8)
 
 
@@ -201,9 +206,9 @@ def _write(
     try:
         _allocate(unfinished, _bytes_of(count, fit))
         job = DecodeInto(Decode(fit, limits), unfinished)
-        beside = processes(workers) if count >= FEW else 0
-        with ProcessPool(job, crashed_row, beside, chunk_of(fit), memory(limits)) as crew:
-            for row, answer in enumerate(crew.map(enumerate(refs))):
+        workers_started = processes(workers) if count >= FEW else 0
+        with ProcessPool(job, crashed_row, workers_started, chunk_of(fit), memory(limits)) as pool:
+            for row, answer in enumerate(pool.map(enumerate(refs))):
                 if isinstance(answer, PictureError):
                     failures.append((row, answer.what, answer.hint))
                 else:
@@ -271,13 +276,13 @@ def _make_room(folder: Path, needed: int, gigabytes: float, keep: Path) -> None:
         with suppress(OSError):
             if leftover.stat().st_mtime < time.time() - DAY:
                 leftover.unlink()
-    held = []
+    caches = []
     for path in folder.glob("*.canvases"):
         with suppress(OSError):
-            found = path.stat()
-            held.append((found.st_mtime, found.st_size, path))
-    total = needed + sum(size for _, size, path in held if path != keep)
-    for _, size, path in sorted(held):
+            status = path.stat()
+            caches.append((status.st_mtime, status.st_size, path))
+    total = needed + sum(size for _, size, path in caches if path != keep)
+    for _, size, path in sorted(caches):
         if total <= gigabytes * 1e9:
             return
         if path != keep:

@@ -1,4 +1,4 @@
-"""Canvases that are decoded whenever they are asked for: for sets too large to keep."""
+"""Canvases that are decoded each time they are needed: for data sets too large for the cache."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError, Problem
 from oneglance.parallel.process_pool import ProcessPool
 
-AHEAD_BYTES = 256_000_000  # of canvases decoded before they are asked for
+AHEAD_BYTES = 256_000_000  # of canvases decoded ahead
 AHEAD_BATCHES = 8
 
 Progress = Callable[[int, int, str], None]
-Coming = list[Future[list[Canvas | PictureError]]]
+Pending = list[Future[list[Canvas | PictureError]]]
 
 
 class Stream:
-    """The interface of ``Canvases``, decoding the asked rows each time.
+    """The interface of ``Canvases``, decoding the rows anew each time.
 
-    ``failures`` and ``sizes`` tell of what has been decoded so far.
+    ``failures`` and ``sizes`` cover the rows that have been decoded so far.
     """
 
     def __init__(
@@ -37,24 +37,24 @@ class Stream:
         problem: Problem | None = None,
     ) -> None:
         self.failures: dict[int, PictureError] = {}
-        self.problem = problem  # why this is no cache, where that is worth telling
+        self.problem = problem  # why this is no cache, where the user should know
         self._refs, self._fit = refs, fit
         self._sizes = np.zeros((len(refs), 2), np.int32)
         count = processes(workers) if len(refs) >= FEW else 0
-        self._crew = ProcessPool(Decode(fit, limits), crashed, count, chunk_of(fit), memory(limits))
+        self._pool = ProcessPool(Decode(fit, limits), crashed, count, chunk_of(fit), memory(limits))
         self._announced: Iterator[np.ndarray] = iter(())
-        self._ahead: deque[tuple[np.ndarray, Coming]] = deque()
+        self._ahead: deque[tuple[np.ndarray, Pending]] = deque()
 
     def __len__(self) -> int:
         return len(self._refs)
 
     def announce(self, batches: Iterable[np.ndarray]) -> None:
-        """Say which rows will be gathered next, batch by batch; some are decoded ahead.
+        """Announce the rows that will be gathered next, batch by batch; some are decoded ahead.
 
         A new announcement replaces the one before.
         """
-        for _, coming in self._ahead:
-            for future in coming:
+        for _, pending in self._ahead:
+            for future in pending:
                 future.cancel()
         self._ahead.clear()
         self._announced = iter(batches)
@@ -74,24 +74,24 @@ class Stream:
 
     def gather(self, rows: np.ndarray) -> np.ndarray:
         """uint8 [k, height, width, 3] for int64 ``rows`` [k]; zeros where a picture cannot be decoded, which
-        ``readable`` and ``failures`` then know.
+        ``readable`` and ``failures`` then report.
         """
         rows = np.asarray(rows)
         if self._ahead and np.array_equal(self._ahead[0][0], rows):
-            _, coming = self._ahead.popleft()
+            _, pending = self._ahead.popleft()
             self._start_ahead()
         else:
-            coming = self._start(rows)
-        gathered = np.zeros((len(rows), *self._fit.shape), np.uint8)
-        answers = (answer for future in coming for answer in future.result())
-        for place, (row, answer) in enumerate(zip(rows.tolist(), answers, strict=True)):
+            pending = self._start(rows)
+        canvases = np.zeros((len(rows), *self._fit.shape), np.uint8)
+        answers = (answer for future in pending for answer in future.result())
+        for index, (row, answer) in enumerate(zip(rows.tolist(), answers, strict=True)):
             if isinstance(answer, Canvas):
-                gathered[place] = answer.pixels
+                canvases[index] = answer.pixels
                 self._sizes[row] = answer.width, answer.height
                 self.failures.pop(row, None)
             else:
                 self.failures[row] = answer
-        return gathered
+        return canvases
 
     def sizes(self, rows: np.ndarray) -> np.ndarray:
         """Width and height in pixels of upright pictures: int32 [k, 2] for int64 ``rows`` [k]; zeros where
@@ -100,20 +100,20 @@ class Stream:
         return self._sizes[rows]
 
     def readable(self, rows: np.ndarray) -> np.ndarray:
-        """bool [k]: which of ``rows`` were not found unreadable when last gathered."""
+        """bool [k]: which of ``rows`` could be decoded when last gathered."""
         return np.isin(rows, list(self.failures), invert=True)
 
     def close(self) -> None:
         """End the decoding processes."""
-        self._crew.close()
+        self._pool.close()
 
-    def _start(self, rows: np.ndarray) -> Coming:
+    def _start(self, rows: np.ndarray) -> Pending:
         refs = [self._refs[row] for row in rows.tolist()]
-        chunk = self._crew.chunk
-        return [self._crew.submit(refs[start : start + chunk]) for start in range(0, len(refs), chunk)]
+        chunk = self._pool.chunk
+        return [self._pool.submit(refs[start : start + chunk]) for start in range(0, len(refs), chunk)]
 
     def _start_ahead(self) -> None:
-        while self._crew.count and len(self._ahead) < AHEAD_BATCHES:
+        while self._pool.count and len(self._ahead) < AHEAD_BATCHES:
             held = sum(rows.size for rows, _ in self._ahead) * self._fit.nbytes
             if held > AHEAD_BYTES:
                 return

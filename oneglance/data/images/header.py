@@ -1,4 +1,4 @@
-"""How large a picture is and how it lies, read from its first bytes without decoding it."""
+"""The size and orientation of a picture, read from the first bytes of its file without decoding it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
-from oneglance.data.images.decode import _FORMATS, _our_pillow
-from oneglance.data.images.references import FileImage, look
+from oneglance.data.images.pillow_settings import FORMATS, pillow_settings
+from oneglance.data.images.references import FileImage, file_stat
 from oneglance.data.record import ImageRef
 
 WIDTH, HEIGHT, ORIENTATION = 0x0100, 0x0101, 0x0112  # tags of TIFF; EXIF shares them
@@ -44,10 +44,10 @@ class Header:
 
 
 def header(ref: ImageRef) -> Header | None:
-    """None where it cannot be told: whoever decodes the picture says why."""
+    """The header of a picture; None where it cannot be read: decoding the picture raises the reason."""
     try:
         if isinstance(ref, FileImage):
-            look(ref.path)  # never wait for a pipe
+            file_stat(ref.path)  # never wait for a pipe
             with open(ref.path, "rb") as file:  # noqa: PTH123 - a million times
                 return _read(file)
         loaded = ref.load()
@@ -61,12 +61,12 @@ def header(ref: ImageRef) -> Header | None:
 
 
 def _read(file: io.BufferedReader | io.BytesIO) -> Header:
-    with _our_pillow(), Image.open(file, formats=_FORMATS) as opened:
-        if isinstance(opened, TiffImageFile):  # some releases of Pillow tell its size as turned already
+    with pillow_settings(), Image.open(file, formats=FORMATS) as opened:
+        if isinstance(opened, TiffImageFile):  # some releases of Pillow give its size turned already
             tags = opened.tag_v2
             width, height, number = tags[WIDTH], tags[HEIGHT], tags.get(ORIENTATION, 1)
         else:
             width, height = opened.size
-            # A PNG asked itself would first decode all of its pixels.
+            # The method of a PNG itself would first decode all of its pixels.
             number = Image.Image.getexif(opened).get(ORIENTATION, 1) if opened.info.get("exif") else 1
         return Header(width, height, number if type(number) is int and 1 <= number <= 8 else 1)

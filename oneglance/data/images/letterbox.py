@@ -1,4 +1,4 @@
-"""How an upright picture lies on the network's canvas, and back."""
+"""How an upright picture is scaled onto the canvas, the network's input, and how boxes go there and back."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PADDING = (124, 116, 104)  # the grey around a letterboxed picture: the mean col
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """How a picture lies on its canvas; computed from the upright picture's size alone."""
+    """Scale and offset of a picture on its canvas; they follow from the upright picture's size."""
 
     scale_x: float  # canvas pixels per picture pixel
     scale_y: float  # differs from scale_x only by rounding to whole pixels
@@ -51,7 +51,7 @@ class Placement:
 class Fit:
     """How any picture becomes a canvas of ``width`` x ``height`` pixels.
 
-    ``letterbox``: the whole picture, with a grey rim. ``crop``: its middle, as much as fills the canvas.
+    ``letterbox``: the whole picture, with grey padding. ``crop``: its middle, as much as fills the canvas.
     """
 
     width: int
@@ -66,7 +66,7 @@ class Fit:
 
     @classmethod
     def declared(cls, config: Config) -> Fit:
-        """The one that a configuration declares."""
+        """The canvas of a configuration."""
         return cls(config.backbone.size, config.pictures.fit)
 
     @property
@@ -84,8 +84,8 @@ class Fit:
         """The same for pictures that lie on their side."""
         return Fit((self.height, self.width), self.fit)
 
-    def place(self, width: int, height: int) -> Placement:
-        """Where an upright picture of ``width`` x ``height`` pixels lies; at least one pixel remains."""
+    def placement(self, width: int, height: int) -> Placement:
+        """The placement of an upright picture of ``width`` x ``height`` pixels: one pixel of it at least."""
         tighter = min if self.fit == "letterbox" else max
         edges = ((self.width, width), (self.height, height))
         filled, side = tighter(edges, key=lambda edge: edge[0] / edge[1])
@@ -99,24 +99,27 @@ class Fit:
         ``upright`` is the picture's true width and height where ``image`` was decoded smaller.
         """
         width, height = upright or image.size
-        place = self.place(width, height)
-        x0, x1 = _seen(place.left, place.scale_x * width, self.width)
-        y0, y1 = _seen(place.top, place.scale_y * height, self.height)
-        # What is seen, in pixels of `image`; rounding must not lead outside it.
-        shrunk_x, shrunk_y = place.scale_x * width / image.width, place.scale_y * height / image.height
+        placement = self.placement(width, height)
+        x0, x1 = _visible(placement.left, placement.scale_x * width, self.width)
+        y0, y1 = _visible(placement.top, placement.scale_y * height, self.height)
+        # The visible region, in pixels of `image`; rounding must not lead outside it.
+        shrunk_x, shrunk_y = (
+            placement.scale_x * width / image.width,
+            placement.scale_y * height / image.height,
+        )
         box = (
-            max(0.0, (x0 - place.left) / shrunk_x),
-            max(0.0, (y0 - place.top) / shrunk_y),
-            min(float(image.width), (x1 - place.left) / shrunk_x),
-            min(float(image.height), (y1 - place.top) / shrunk_y),
+            max(0.0, (x0 - placement.left) / shrunk_x),
+            max(0.0, (y0 - placement.top) / shrunk_y),
+            min(float(image.width), (x1 - placement.left) / shrunk_x),
+            min(float(image.height), (y1 - placement.top) / shrunk_y),
         )
         # A gap of 3 lets Pillow average whole blocks first: far faster on large pictures, no visible change.
-        seen = image.resize((x1 - x0, y1 - y0), Image.Resampling.BILINEAR, box=box, reducing_gap=3.0)
+        resized = image.resize((x1 - x0, y1 - y0), Image.Resampling.BILINEAR, box=box, reducing_gap=3.0)
         canvas = np.empty(self.shape, np.uint8)
         canvas[:] = PADDING
-        canvas[y0:y1, x0:x1] = np.asarray(seen)
+        canvas[y0:y1, x0:x1] = np.asarray(resized)
         return canvas
 
 
-def _seen(start: int, length: float, side: int) -> tuple[int, int]:
+def _visible(start: int, length: float, side: int) -> tuple[int, int]:
     return max(0, start), min(side, start + round(length))

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from oneglance.data.images.decode import pixels_of
-from oneglance.data.images.references import shown
+from oneglance.data.images.references import printable
 from oneglance.data.record import ImageRef
 from oneglance.errors import DataError
 
@@ -72,7 +72,7 @@ def memory_image(value: Any, name: str) -> ImageRef:
         DataError: it is something else, or an array of another type or shape than a picture has.
     """
     if isinstance(value, Image.Image):
-        return PillowImage(shown(str(getattr(value, "filename", "") or name)), value)
+        return PillowImage(printable(str(getattr(value, "filename", "") or name)), value)
     if isinstance(value, bytes | bytearray | memoryview):
         return EncodedImage(name, bytes(value))
     if not isinstance(value, np.ndarray):

@@ -1,5 +1,5 @@
-"""The members of ImageRef: a file, a member of an archive, a row of an array. The cell of a Parquet file
-is in ``data/parquet.py``.
+"""References to pictures on disk: a file, a member of an archive, a row of an array. The cell of a Parquet
+file is in ``parsing/parquet.py``, pictures in memory are in ``memory_image.py``.
 
 What is opened to read one picture stays open for the next, at most a few files per process. Nothing open
 is shared with another process, and a file that was replaced is opened anew.
@@ -32,7 +32,7 @@ PICTURE_ENDINGS = frozenset(
     (
         *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".gif", ".bmp", ".dib", ".webp"),
         *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".jp2", ".j2k", ".jpx", ".mpo"),
-        *(".tga", ".ico", ".heic", ".heif"),  # not opened, yet pictures: better named than overlooked
+        *(".tga", ".ico", ".heic", ".heif"),  # not opened, yet pictures: better reported than overlooked
     )
 )
 
@@ -45,33 +45,33 @@ def is_picture(name: str) -> bool:
 _ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters and halves of characters
 
 
-def shown(name: str) -> str:
-    """``name`` as it may be printed and written to files: what is not text stands there as ``\\n``."""
+def printable(name: str) -> str:
+    """``name`` as it may be printed and written to files: control characters are written as ``\\n``."""
     return name if name.isprintable() else _ODD.sub(lambda odd: repr(odd[0])[1:-1], name)
 
 
-Opened = tuple[str, int, int, int]  # path, size, modification time, process: when to open anew
+FileKey = tuple[str, int, int, int]  # path, size, modification time, process: when to open anew
 
 
-def opened(path: str) -> Opened:
-    """What says whether a file that is held open is still the one at ``path``, opened by this process."""
-    size, modified = look(path)
+def file_key(path: str) -> FileKey:
+    """The key under which an open file is kept: it changes with the file at ``path`` and with the process."""
+    size, modified = file_stat(path)
     return path, size, modified, os.getpid()
 
 
-def look(path: str) -> tuple[int, int]:
+def file_stat(path: str) -> tuple[int, int]:
     """Size and modification time.
 
     Raises:
         OSError: it is not there, or is no plain file (opening a pipe would wait for ever).
     """
     try:
-        found = os.stat(path)  # noqa: PTH116 - a million times
+        status = os.stat(path)  # noqa: PTH116 - a million times
     except ValueError:  # a NUL or half a character in the name
         raise FileNotFoundError(2, "no file can have such a name", repr(path)) from None
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise OSError(22, "is no file", path)
-    return found.st_size, found.st_mtime_ns
+    return status.st_size, status.st_mtime_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +82,18 @@ class FileImage(ImageRef):
     name: str = field(compare=False)
 
     def load(self) -> bytes:
-        size, _ = look(self.path)
+        size, _ = file_stat(self.path)
         if size > FILE_LIMIT:
             raise OSError(27, f"is larger than {FILE_LIMIT:,} bytes", self.path)
         return Path(self.path).read_bytes()
 
     def stamp(self) -> tuple[Any, ...]:
-        return self.path, *look(self.path)
+        return self.path, *file_stat(self.path)
 
 
 @dataclass(frozen=True, slots=True)
 class MemberImage(ImageRef):
-    """A picture inside an archive, read from its place without unpacking the rest. ``data/archives.py``
+    """A picture inside an archive, read from its offset without unpacking the rest. ``archives.members``
     makes them.
     """
 
@@ -104,10 +104,10 @@ class MemberImage(ImageRef):
 
     @property
     def name(self) -> str:
-        return shown(f"{Path(self.path).name}/{self.member}")
+        return printable(f"{Path(self.path).name}/{self.member}")
 
     def stamp(self) -> tuple[Any, ...]:
-        return self.path, *look(self.path), self.member, self.offset
+        return self.path, *file_stat(self.path), self.member, self.offset
 
     def load(self) -> bytes:
         if self.size > MEMBER_LIMIT:
@@ -140,20 +140,20 @@ class TarGzMember(MemberImage):
     """In a packed tar: fast in the order of the archive; each step back unpacks from the start again."""
 
     def _read(self) -> bytes:
-        stream, lock = _unpacked(opened(self.path))
+        stream, lock = _unpacked(file_key(self.path))
         with lock:
             stream.seek(self.offset)
             return stream.read(self.size)
 
 
 @lru_cache(maxsize=2)
-def _unpacked(file: Opened) -> tuple[BinaryIO, threading.Lock]:
+def _unpacked(file: FileKey) -> tuple[BinaryIO, threading.Lock]:
     return GzipFile(file[0]), threading.Lock()  # type: ignore[return-value]
 
 
 @dataclass(frozen=True, slots=True)
 class ZipMember(MemberImage):
-    """In a zip. Reading from the noted place needs no table of contents in every process."""
+    """In a zip. Reading from the offset needs no table of contents in every process."""
 
     packed: int  # bytes in the archive
     deflated: bool  # else stored as it is
@@ -195,15 +195,15 @@ class ArrayImage(ImageRef):
         return f"{Path(self.path).name}{inside}:{self.index + 1}"
 
     def stamp(self) -> tuple[Any, ...]:
-        return self.path, *look(self.path), self.member, self.index
+        return self.path, *file_stat(self.path), self.member, self.index
 
     def load(self) -> np.ndarray:
-        pixels = _pixels(opened(self.path), type(self), self.member)
+        pixels = _pixels(file_key(self.path), type(self), self.member)
         if self.index >= len(pixels):
             raise OSError(5, "the file holds fewer pictures now", self.name)
         return np.array(pixels[self.index], order="C")
 
 
 @lru_cache(maxsize=8)
-def _pixels(file: Opened, kind: type[ArrayImage], member: str) -> np.ndarray:
+def _pixels(file: FileKey, kind: type[ArrayImage], member: str) -> np.ndarray:
     return kind.pixels(Path(file[0]), member)

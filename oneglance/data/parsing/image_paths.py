@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from oneglance.data.images.archives import is_archive, members
-from oneglance.data.images.references import FileImage, MemberImage, shown
+from oneglance.data.images.references import FileImage, MemberImage, printable
 from oneglance.data.parsing.quoting import quoted
 from oneglance.data.record import ImageRef
 from oneglance.errors import DataError, Problem
@@ -71,7 +71,7 @@ class _InFolder:
             real = self._resolve(folder)
         if real is None or file in ("", ".", ".."):
             return self._misnamed(name, location)
-        return FileImage(real + file, name if name.isprintable() else shown(name))
+        return FileImage(real + file, name if name.isprintable() else printable(name))
 
     def holds(self, name: str) -> bool:
         """Whether a file of this name is there."""

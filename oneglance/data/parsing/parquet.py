@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from oneglance.data.images.references import MEMBER_LIMIT, FileImage, Opened, look, opened
+from oneglance.data.images.references import MEMBER_LIMIT, FileImage, FileKey, file_key, file_stat
 from oneglance.data.parsing.delimited import SAMPLE, Repeated, Row, Rows, known, texts
 from oneglance.data.parsing.quoting import quoted
 from oneglance.data.record import ImageRef
@@ -160,11 +160,11 @@ class ParquetImage(ImageRef):
         return f"{Path(self.path).name}:{self.number}"
 
     def stamp(self) -> tuple[Any, ...]:
-        return self.path, *look(self.path), self.column, self.row_group, self.row
+        return self.path, *file_stat(self.path), self.column, self.row_group, self.row
 
     def load(self) -> bytes:
         with _readable(self.name):
-            cell = _window(opened(self.path), self.row_group, self.column).cell(self.row)
+            cell = _window(file_key(self.path), self.row_group, self.column).cell(self.row)
         written = cell if isinstance(cell, dict) else {"bytes": cell}
         data, beside = written.get("bytes"), written.get("path")
         if isinstance(data, bytes):
@@ -222,7 +222,7 @@ def _is_bytes(leaf: pq.ColumnSchema) -> bool:
 
 
 @lru_cache(maxsize=2)
-def _window(file: Opened, row_group: int, column: str) -> _Window:
+def _window(file: FileKey, row_group: int, column: str) -> _Window:
     return _Window(file[0], row_group, column)
 
 

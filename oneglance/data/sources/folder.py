@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from oneglance.data.images.archives import is_archive, is_hidden, members
-from oneglance.data.images.references import FileImage, MemberImage, is_picture, shown
+from oneglance.data.images.references import FileImage, MemberImage, is_picture, printable
 from oneglance.data.parsing.quoting import plain
 from oneglance.data.record import SPLIT_NAMES, ImageRef
 from oneglance.data.source import Entry, Source
@@ -52,7 +52,7 @@ class Folder(Source):
         answers: dict[str, Any] = {}
         if has_splits and folders and folders[0].lower() in SPLIT_NAMES:
             answers[self.split], folders = folders[0], folders[1:]
-        folders = tuple(map(shown, folders))
+        folders = tuple(map(printable, folders))
         answers |= {f"folder{depth}": name for depth, name in enumerate(folders, 1)}
         return {**answers, "folder": folders[-1]} if folders else answers
 
@@ -97,7 +97,7 @@ class _Disk(_Tree):
             if folders and not pictures and not inside:
                 yield Problem(plain(title), "holds no picture", kind="empty folder", fatal=False)
             start = os.path.join(path, "")  # noqa: PTH118 - text, a million times
-            yield folders, [FileImage(start + name, shown(f"{title}/{name}")) for name in pictures]
+            yield folders, [FileImage(start + name, printable(f"{title}/{name}")) for name in pictures]
             for name in reversed(inside):
                 target = os.path.realpath(start + name)
                 if not os.path.join(self._root, "").startswith(os.path.join(target, "")):  # noqa: PTH118

@@ -63,7 +63,7 @@ class ExperimentData:
     def placements(self, part: SplitData) -> list[Placement]:
         """How each picture of a part lies on its canvas."""
         fit = Fit.declared(self.config)
-        return [fit.place(width, height) for width, height in self.store.sizes(part.rows).tolist()]
+        return [fit.placement(width, height) for width, height in self.store.sizes(part.rows).tolist()]
 
     def steps(self, part: SplitData) -> int:
         """Of one epoch."""

@@ -237,7 +237,7 @@ def _thumbnail(wrong: Wrong, limits: Limits) -> Thumbnail:
         canvas = canvas_of(wrong.picture, fit, limits)
     except PictureError:
         return Thumbnail(wrong.name, [], *words)
-    place = fit.place(canvas.width, canvas.height)
+    place = fit.placement(canvas.width, canvas.height)
     bottom = place.top + round(place.scale_y * place.height)
     right = place.left + round(place.scale_x * place.width)
     pixels = canvas.pixels[place.top : bottom, place.left : right]  # without the rim

@@ -113,10 +113,10 @@ def test_nothing_open_is_shared_with_a_forked_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = str(write_tar(tmp_path / "a.tgz", {"a.png": b"a"}))
-    mine = references._unpacked(references.opened(path))
-    assert references._unpacked(references.opened(path)) is mine
+    mine = references._unpacked(references.file_key(path))
+    assert references._unpacked(references.file_key(path)) is mine
     monkeypatch.setattr(os, "getpid", lambda: -1)
-    assert references._unpacked(references.opened(path)) is not mine
+    assert references._unpacked(references.file_key(path)) is not mine
 
 
 @every_archive

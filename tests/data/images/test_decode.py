@@ -370,7 +370,7 @@ def test_a_square_is_filled_by_the_longer_or_the_shorter_side(
     expected = Placement(
         across / width, down / height, (side - across) // 2, (side - down) // 2, width, height
     )
-    assert Fit(side, fit).place(width, height) == expected
+    assert Fit(side, fit).placement(width, height) == expected
 
 
 @pytest.mark.parametrize("fit", [Fit(size, fit) for size in (64, (96, 32)) for fit in ("letterbox", "crop")])
@@ -384,7 +384,7 @@ def test_extreme_pictures(size: tuple[int, int], fit: Fit) -> None:
 @settings(deadline=None)
 @given(fits, sizes, sizes)
 def test_placement(fit: Fit, width: int, height: int) -> None:
-    place = fit.place(width, height)
+    place = fit.placement(width, height)
     x0, y0, x1, y1 = place.to_canvas(np.array([[0, 0, width, height]]))[0]
     free = fit.width - (x1 - x0), fit.height - (y1 - y0)
     assert min(map(abs, free)) <= 1e-6  # one way it fills the canvas exactly
@@ -402,7 +402,7 @@ def test_placement(fit: Fit, width: int, height: int) -> None:
 @given(fits, sizes, sizes, st.lists(st.tuples(*[st.floats(-100, 3000)] * 4), max_size=5))
 def test_boxes_go_to_the_canvas_and_back(fit: Fit, width: int, height: int, boxes: list[tuple]) -> None:
     there = np.array(boxes, np.float32).reshape(-1, 4)
-    place = fit.place(width, height)
+    place = fit.placement(width, height)
     back = place.to_image(place.to_canvas(there))
     assert back.shape == there.shape
     assert np.allclose(back, there, atol=1e-6 * max(width, height, 1000))
@@ -420,7 +420,7 @@ def test_a_box_lies_on_the_canvas_where_its_pixels_are(
     image = np.zeros((height, width, 3), np.uint8)
     image[y0 : y0 + 60, x0 : x0 + 60] = 255
     canvas = fit.canvas(Image.fromarray(image))
-    box = fit.place(width, height).to_canvas(np.array([[x0, y0, x0 + 60, y0 + 60]]))[0]
+    box = fit.placement(width, height).to_canvas(np.array([[x0, y0, x0 + 60, y0 + 60]]))[0]
     left, top, right, bottom = np.clip(box, 0, [fit.width, fit.height] * 2)
     if right - left < 1 or bottom - top < 1:
         return  # the crop leaves it out

@@ -16,7 +16,7 @@ import pytest
 from support.strange_refs import Broken, Drawn, Killed, Missing
 
 from oneglance.config import CacheTable
-from oneglance.data.images.content_hash import content, digests
+from oneglance.data.images.content_hash import content_digest, digests
 from oneglance.data.images.decode import Limits, canvas_of
 from oneglance.data.images.decoded_cache import Canvases, cache_folder, open_canvases
 from oneglance.data.images.decoded_stream import Stream
@@ -382,7 +382,7 @@ def test_digests_are_of_the_content_and_remembered(folder: Path, loaded: list[in
     assert first[1] is None
     known = [digest for digest in first if digest is not None]
     assert len(set(known)) == 3 and {len(digest) for digest in known} == {16}
-    assert first[0] == content(Drawn(1).load())
+    assert first[0] == content_digest(Drawn(1).load())
     del loaded[:]
     assert digests(refs, folder) == first
     assert loaded == []
@@ -392,12 +392,12 @@ def test_an_array_is_its_shape_too() -> None:
     flat = np.arange(12, dtype=np.uint8)
     assert (
         len(
-            {content(flat.reshape(shape)) for shape in ((3, 4), (4, 3), (2, 2, 3))}
-            | {content(flat.tobytes())}
+            {content_digest(flat.reshape(shape)) for shape in ((3, 4), (4, 3), (2, 2, 3))}
+            | {content_digest(flat.tobytes())}
         )
         == 4
     )
-    assert content(flat.reshape(3, 4)) == content(np.asfortranarray(flat.reshape(3, 4)))
+    assert content_digest(flat.reshape(3, 4)) == content_digest(np.asfortranarray(flat.reshape(3, 4)))
 
 
 def test_an_interruption_keeps_what_was_digested(folder: Path, loaded: list[int]) -> None:

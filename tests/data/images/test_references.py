@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from oneglance.data.images import references
-from oneglance.data.images.references import FileImage, is_picture, shown
+from oneglance.data.images.references import FileImage, is_picture, printable
 
 
 def test_a_file_gives_its_bytes_and_a_stamp_that_changes(tmp_path: Path) -> None:
@@ -51,8 +51,8 @@ def test_a_file_that_would_fill_the_memory_is_not_read(
 
 
 def test_names_can_always_be_printed() -> None:
-    assert shown("caf\xe9\u202f1.jpg") == "caf\xe9\u202f1.jpg"
-    assert shown("a\n\x1b[31m\udcff.jpg") == "a\\n\\x1b[31m\\udcff.jpg"
+    assert printable("caf\xe9\u202f1.jpg") == "caf\xe9\u202f1.jpg"
+    assert printable("a\n\x1b[31m\udcff.jpg") == "a\\n\\x1b[31m\\udcff.jpg"
 
 
 def test_endings_count_whatever_their_case() -> None:
