@@ -287,7 +287,7 @@ def test_no_readable_picture_at_all(shop: Path, shell: Shell) -> None:
         (shop / f"scenes/images/{number:05}.png").write_bytes(b"no picture %d" % number)
     before = files(shop)
     said = shell("train", "shop.toml", "--out", "runs/b").refused()
-    assert "no picture of the train part can be read" in said
+    assert "no picture of the train split can be read" in said
     left_alone(shop, before)
 
 

@@ -1,4 +1,4 @@
-"""All pictures that a configuration declares, what is known of them, and their parts."""
+"""The data set of a configuration: all its pictures with their answers and their splits."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass
 class SplitData:
-    """Pictures of one part and what is known of them."""
+    """The pictures of one split and their answers."""
 
     records: list[Record]
-    rows: np.ndarray  # int64: where each lies in the store of decoded pictures
+    rows: np.ndarray  # int64: of each picture, in the store of decoded pictures
 
     def answers(self, task: str) -> list[Any | None]:
-        """One per record; None where nobody looked."""
+        """One per record; None where it is not labelled."""
         return [record.answers.get(task) for record in self.records]
 
 
 @dataclass
 class Dataset:
-    """Every record once, with the part it belongs to."""
+    """Every record once, with the split it belongs to."""
 
     records: list[Record]
     splits: SplitIndices
     problems: list[Problem] = field(default_factory=list)
 
     def rows(self) -> list[tuple[str, str, str]]:
-        """(picture, group, part) of every record."""
+        """(picture, group, split) of every record."""
         names = self.splits.names()
         return [(r.image.name, r.group, name) for r, name in zip(self.records, names, strict=True)]
 
     def split(self, name: str, start: int, unreadable: Collection[int]) -> SplitData:
-        """One part, without what is ``unreadable``.
+        """One split, without the ``unreadable`` pictures.
 
         Args:
             name: train, validation or test.
@@ -56,11 +56,11 @@ class Dataset:
             unreadable: rows of that store.
         """
         chosen = getattr(self.splits, name).tolist()
-        kept = [place for place in range(len(chosen)) if start + place not in unreadable]
+        kept = [index for index in range(len(chosen)) if start + index not in unreadable]
         if not kept:
-            raise DataError(f"no picture of the {name} part can be read")
+            raise DataError(f"no picture of the {name} split can be read")
         return SplitData(
-            [self.records[chosen[place]] for place in kept], start + np.array(kept, dtype=np.int64)
+            [self.records[chosen[index]] for index in kept], start + np.array(kept, dtype=np.int64)
         )
 
 
@@ -68,7 +68,7 @@ def open_sources(config: Config) -> list[Source]:
     """The sources that a configuration declares.
 
     Raises:
-        ConfigError: all that is wrong with any of them.
+        ConfigError: with the problems of all of them.
     """
     opened: list[Source] = []
     wrong: list[str] = []
@@ -85,47 +85,47 @@ def open_sources(config: Config) -> list[Source]:
 def load_dataset(
     config: Config, questions: Sequence[Question], progress: Progress | None = None, *, strict: bool = True
 ) -> Dataset:
-    """Read every source, gather what is known of each picture, and part the pictures.
+    """Read every source, merge the answers about each picture, and split the pictures.
 
     Args:
-        strict: raise for what makes training impossible; else only tell it.
+        strict: raise for problems that make training impossible; else only report them.
 
     Raises:
         DataError: with all fatal problems at once.
         ConfigError: a source that cannot be opened.
     """
-    asked = [question for question in questions if question.answered_by == question.name]
-    collected = collect(open_sources(config), asked)
+    own = [question for question in questions if question.answered_by == question.name]
+    collected = collect(open_sources(config), own)
     problems = list(collected.problems)
-    records, lost = missing_pictures(_answered(collected.records, questions))
-    problems += lost
-    same: list[bytes | None] = digests([r.image for r in records], cache_folder(config.cache), progress)
+    records, missing = missing_pictures(_answered(collected.records, questions))
+    problems += missing
+    contents: list[bytes | None] = digests([r.image for r in records], cache_folder(config.cache), progress)
     if strict:
         refuse(problems)
     nothing = np.zeros(0, dtype=np.int64)
-    if not records:  # what made them so few is told already
+    if not records:  # the reason is among the problems already
         return Dataset([], SplitIndices(nothing, nothing, nothing), problems)
-    kinds = stratify_labels(records, asked)
+    classes = stratify_labels(records, own)
     try:
-        parts = split(records, config.split, kinds, same)
+        splits = split(records, config.split, classes, contents)
     except DataError as error:
         if strict:
             raise
-        parts = SplitIndices(np.arange(len(records)), nothing, nothing)
+        splits = SplitIndices(np.arange(len(records)), nothing, nothing)
         problems.append(Problem(error.location or "[split]", error.what, error.hint))
-    problems += check(records, asked, splits=parts, digests=same, classes=kinds)
+    problems += check(records, own, splits=splits, digests=contents, classes=classes)
     if strict:
         refuse(problems)
-    return Dataset(records, parts, problems)
+    return Dataset(records, splits, problems)
 
 
 def _answered(records: list[Record], questions: Sequence[Question]) -> list[Record]:
-    """The records, with the answers of questions that ask something else of another's answers."""
-    again = [(q.name, q.answered_by) for q in questions if q.answered_by not in ("", q.name)]
-    if not again:
+    """The records, with the answers of questions that learn from the answers to another question."""
+    borrowed = [(q.name, q.answered_by) for q in questions if q.answered_by not in ("", q.name)]
+    if not borrowed:
         return records
     return [
-        replace(r, answers={**r.answers, **{new: r.answers[old] for new, old in again if old in r.answers}})
+        replace(r, answers={**r.answers, **{new: r.answers[old] for new, old in borrowed if old in r.answers}})
         for r in records
     ]
 

@@ -1,1 +1,1 @@
-"""What is in the data, and what is wrong with them."""
+"""What may be wrong with a data set, and a first configuration suggested from its columns."""

@@ -1,6 +1,6 @@
-"""What may be wrong with the data as a whole. One function is one check; it yields Problems.
+"""Problems of the data as a whole. One function is one check.
 
-What a single cell says wrong is found where it is read: by the sources and by ``gather``.
+A wrong cell is reported where it is read: by the sources and by ``merging.collect``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from oneglance.data.record import Record
 from oneglance.data.splitting.split import SPLITS, SplitIndices, stratify_labels
 from oneglance.errors import DataError, PictureError, Problem
 
-EXAMPLES = 3  # of problems of one kind that are told together
+EXAMPLES = 3  # of problems of one kind in a summary
 LONGEST_LINE = 800  # characters
 
 
@@ -28,34 +28,32 @@ def check(
     *,
     splits: SplitIndices | None = None,
     digests: Sequence[bytes | None] = (),
-    failures: Mapping[int, PictureError] | None = None,
     classes: Sequence[Sequence[str]] | None = None,
 ) -> list[Problem]:
-    """Everything that is wrong with gathered records. Whether their pictures are there is another question:
-    see ``missing_pictures``. No picture is opened.
+    """The problems of collected records. Missing pictures are another matter, see ``missing_pictures``, and so
+    are unreadable ones: no picture is opened.
 
     Args:
         records: one per picture, answers by task.
         questions: the tasks.
         splits: how the records are split, if they are.
-        digests: per record the digest of its content, where known.
-        failures: row -> why its picture cannot be decoded.
-        classes: what ``stratify_labels(records, questions)`` gives, where it is at hand.
+        digests: per record the digest of its content, where there is one.
+        classes: ``stratify_labels(records, questions)``, where it is at hand.
     """
     classes = stratify_labels(records, questions) if classes is None else classes
-    facts = Facts(records, questions, classes, splits, digests, failures or {})
+    facts = Facts(records, questions, classes, splits, digests)
     return [problem for one in CHECKS for problem in one(facts)]
 
 
 def without_unreadable(failures: Iterable[DataError], total: int) -> list[str]:
-    """What is said of the pictures, of ``total``, that cannot be read; nothing where there are none."""
+    """Lines about the pictures, of ``total``, that cannot be read; none where all can."""
     problems = [Problem(f.location, f.what, "left out", kind="unreadable", fatal=False) for f in failures]
     count = f"{len(problems):,} of {total:,} pictures cannot be read and are left out"
     return [*summary(problems), count] if problems else []
 
 
 def summary(problems: Iterable[Problem]) -> list[str]:
-    """Lines for people. What stops a training comes first; problems of one kind are told together: the
+    """Lines for people. Problems that stop a training come first; those of one kind come together: the
     first in full, the number of the others, and a few of them.
     """
     kinds: dict[tuple[bool, str], list[Problem]] = defaultdict(list)
@@ -73,48 +71,38 @@ def summary(problems: Iterable[Problem]) -> list[str]:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the checks look at."""
+    """The input of every check."""
 
     records: Sequence[Record]
     questions: Sequence[Question]
     stratify_labels: Sequence[Sequence[str]]
     splits: SplitIndices | None
     digests: Sequence[bytes | None]
-    failures: Mapping[int, PictureError]
 
     @cached_property
     def names(self) -> Sequence[str]:
-        """The part of each record; "" for all where there is no split."""
+        """The split of each record; "" for all where there is none."""
         return self.splits.names() if self.splits else [""] * len(self.records)
 
     @cached_property
     def classes(self) -> dict[str, Counter[str]]:
-        """Class -> part -> records."""
+        """Class -> split -> number of records."""
         counts: dict[str, Counter[str]] = defaultdict(Counter)
         alike = Counter(zip(map(tuple, self.stratify_labels), self.names, strict=True))
-        for (row, part), count in alike.items():
+        for (row, split), count in alike.items():
             for name in row:
-                counts[name][part] += count
+                counts[name][split] += count
         return counts
 
 
 def too_few(facts: Facts) -> Iterator[Problem]:
     total = len(facts.records)
-    usable = total - len(facts.failures)
-    if usable < 2:
-        what = f"{usable} of {total:,} can be used, and a training needs more"
+    if total < 2:
+        what = f"{total} can be used, and a training needs more"
         yield Problem("pictures", what, "correct `path` or `images`, or add pictures", kind="too few")
-    elif not any(r.answers for row, r in enumerate(facts.records) if row not in facts.failures):
-        what = f"none of the {usable:,} that can be used has an answer"
+    elif not any(record.answers for record in facts.records):
+        what = f"none of the {total:,} that can be used has an answer"
         yield Problem("pictures", what, "name the fields that hold answers with `from`", kind="no answers")
-
-
-def unreadable_pictures(facts: Facts) -> Iterator[Problem]:
-    share = f"{len(facts.failures):,} of {len(facts.records):,} pictures"
-    for row, failure in sorted(facts.failures.items()):
-        name, place = plain(facts.records[row].image.name), facts.records[row].location
-        location = name if place.endswith(name) else f"{name} ({place})"
-        yield Problem(location, failure.what, f"left out; {share}", kind="unreadable", fatal=False)
 
 
 def rare_classes(facts: Facts) -> Iterator[Problem]:
@@ -124,11 +112,11 @@ def rare_classes(facts: Facts) -> Iterator[Problem]:
             yield Problem(name, what, "add pictures of it, or drop the class", kind="rare class", fatal=False)
 
 
-def classes_absent_from_a_part(facts: Facts) -> Iterator[Problem]:
-    used = [part for part in SPLITS if facts.splits and part in facts.names]
+def classes_absent_from_a_split(facts: Facts) -> Iterator[Problem]:
+    splits_used = [split for split in SPLITS if facts.splits and split in facts.names]
     more = "add pictures of " + ("other groups" if any(r.group for r in facts.records) else "it")
     for name, counts in facts.classes.items():
-        gone = [part for part in used if not counts[part]]
+        gone = [split for split in splits_used if not counts[split]]
         if not gone or counts.total() < 2:
             continue
         what = f"is in no picture of {' and '.join(gone)} ({counts.total():,} in all)"
@@ -146,40 +134,40 @@ def constant_answers(facts: Facts) -> Iterator[Problem]:
             yield Problem(question.name, "every answer is the same", hint, kind="constant", fatal=False)
 
 
-def tasks_absent_from_a_part(facts: Facts) -> Iterator[Problem]:
+def tasks_absent_from_a_split(facts: Facts) -> Iterator[Problem]:
     if facts.splits is None:
         return
     alike = Counter(zip((tuple(record.answers) for record in facts.records), facts.names, strict=True))
-    answered = {(task, part) for tasks, part in alike for task in tasks}
+    answered = {(task, split) for tasks, split in alike for task in tasks}
     for question in facts.questions:
-        for part in SPLITS:
-            if part in facts.names and (question.name, part) not in answered:
-                what = f"has no answer in the {part} part"
-                yield Problem(question.name, what, _NEEDED[part], kind="task absent", fatal=part == "train")
+        for split in SPLITS:
+            if split in facts.names and (question.name, split) not in answered:
+                what = f"has no answer in the {split} split"
+                yield Problem(question.name, what, _NEEDED[split], kind="task absent", fatal=split == "train")
 
 
 _NEEDED = {
     "train": "it cannot be learned: give answers there, or take the task out",
-    "validation": "it has no part in choosing the best epoch, and its confidence is not calibrated",
+    "validation": "it does not help to choose the best epoch, and its confidence is not calibrated",
     "test": "it cannot be scored",
 }
 
 
 def divided_groups(facts: Facts) -> Iterator[Problem]:
-    """Only possible where the data say themselves which part a picture belongs to."""
-    places: dict[str, set[str]] = defaultdict(set)
-    for record, part in zip(facts.records, facts.names, strict=True):
+    """Only possible where the data name the splits themselves."""
+    splits_of_group: dict[str, set[str]] = defaultdict(set)
+    for record, split in zip(facts.records, facts.names, strict=True):
         if record.group:
-            places[record.group].add(part)
-    for group, found in places.items():
-        if len(found) > 1:
-            what = f"is in {' and '.join(part for part in SPLITS if part in found)}"
+            splits_of_group[record.group].add(split)
+    for group, splits in splits_of_group.items():
+        if len(splits) > 1:
+            what = f"is in {' and '.join(split for split in SPLITS if split in splits)}"
             hint = "scores look better than they are: correct the split that the data give"
             yield Problem(f"group {quoted(group)}", what, hint, kind="divided group", fatal=False)
 
 
 def identical_pictures(facts: Facts) -> Iterator[Problem]:
-    """Only possible where the data say themselves which part a picture belongs to."""
+    """Only possible where the data name the splits themselves."""
     first: dict[bytes, int] = {}
     copies: dict[bytes, dict[str, int]] = defaultdict(dict)  # digest -> part -> its first row
     for row, digest in enumerate(facts.digests):
@@ -198,11 +186,10 @@ def identical_pictures(facts: Facts) -> Iterator[Problem]:
 
 CHECKS: tuple[Callable[[Facts], Iterator[Problem]], ...] = (
     too_few,
-    unreadable_pictures,
-    tasks_absent_from_a_part,
+    tasks_absent_from_a_split,
     constant_answers,
     rare_classes,
-    classes_absent_from_a_part,
+    classes_absent_from_a_split,
     divided_groups,
     identical_pictures,
 )

@@ -1,1 +1,1 @@
-"""Training, validation and test."""
+"""Records go to train, validation and test: by group, stratified by class."""

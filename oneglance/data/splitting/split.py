@@ -1,4 +1,4 @@
-"""Which pictures train, which choose and calibrate, and which are kept for the last word."""
+"""The split of the records into train, validation and test, by group."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from oneglance.data.merging.collect import CACHE_LIMIT, Question
 from oneglance.data.merging.merge_records import DisjointSets
 from oneglance.data.parsing.quoting import quoted
 from oneglance.data.record import Record
-from oneglance.data.splitting.stratify import TRAIN, Spread, drawn
+from oneglance.data.splitting.stratify import TRAIN, Spread, draw_splits
 from oneglance.errors import DataError
 
 SPLITS = ("train", "validation", "test")
@@ -21,14 +21,14 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class SplitIndices:
-    """Row indices, int64 and ascending; every record is in exactly one part."""
+    """Row indices, int64 and ascending; every record is in exactly one split."""
 
     train: np.ndarray
     validation: np.ndarray
     test: np.ndarray
 
     def names(self) -> list[str]:
-        """The part of every record, in the order of the records."""
+        """The split of every record, in the order of the records."""
         names = [""] * (len(self.train) + len(self.validation) + len(self.test))
         for name in SPLITS:
             for row in getattr(self, name).tolist():
@@ -67,48 +67,48 @@ def split(
     records: Sequence[Record],
     table: SplitTable,
     stratify_labels: Sequence[Sequence[str]] | None = None,
-    same: Sequence[bytes | None] | None = None,
+    digests: Sequence[bytes | None] | None = None,
 ) -> SplitIndices:
-    """Part the records by group, the same way for the same ``table.seed``.
+    """Split the records by group, the same way for the same ``table.seed``.
 
-    What a record says of its own part holds, with one exception: a part that no record names is drawn
-    from those that say train. Records that say nothing are drawn into the parts that their source does
-    not name, unless another record of their group has a place already. Of many ways to draw, the one is
-    taken whose parts resemble the whole best.
+    The split that a record names itself holds, with one exception: a split that no record names is drawn
+    from those that name train. Records that name none are drawn into the splits that their source does
+    not name, unless another record of their group has one already. Of many random splits, the most evenly
+    stratified is taken.
 
     Args:
         records: at least two.
         table: the shares of all that is drawn, and the seed.
-        strata: per record the classes that should be spread evenly; see ``stratify_labels()``.
-        same: per record the digest of its content; equal pictures belong together like a group.
+        stratify_labels: per record the classes to spread evenly; see ``stratify_labels()``.
+        digests: of the content of each record's picture; equal pictures belong together like a group.
 
     Raises:
-        DataError: a part would stay empty.
+        DataError: a split would stay empty.
     """
-    units = _units(records, same)
-    said, choice = _choice(records, units)
-    part = np.where(said >= 0, said, TRAIN)  # holds where the records of a unit have no common choice
+    units = _units(records, digests)
+    given, choice = _choice(records, units)
+    result = np.where(given >= 0, given, TRAIN)  # holds where the records of a unit have no common choice
     spread = Spread.over(stratify_labels if stratify_labels is not None else [()] * len(records))
     random = np.random.default_rng(table.seed)
     for bits in np.unique(choice[choice > 0]).tolist():
         rows = np.flatnonzero(choice == bits)
-        part[rows] = drawn(units[rows], _shares(bits, table), spread.of(rows), random)
-    _refuse_empty(part, units, table)
-    return SplitIndices(*(np.flatnonzero(part == code) for code in range(3)))
+        result[rows] = draw_splits(units[rows], _shares(bits, table), spread.of(rows), random)
+    _refuse_empty(result, units, table)
+    return SplitIndices(*(np.flatnonzero(result == code) for code in range(3)))
 
 
 def _classes(question: Question, answer: Any) -> tuple[str, ...]:
     return tuple(f"{question.name} {quoted(name, 200)}" for name in question.stratify_labels(answer))
 
 
-def _units(records: Sequence[Record], same: Sequence[bytes | None] | None) -> np.ndarray:
+def _units(records: Sequence[Record], digests: Sequence[bytes | None] | None) -> np.ndarray:
     """int64 [n]: records with an equal number stay together; numbers count from 0."""
     codes: dict[str, int] = {}
     # A record without a group is a unit of its own, with a number below 0.
     units = [codes.setdefault(r.group, len(codes)) if r.group else -1 - row for row, r in enumerate(records)]
     joined: DisjointSets[int] = DisjointSets()
     first: dict[bytes, int] = {}
-    for row, digest in enumerate(same or ()):
+    for row, digest in enumerate(digests or ()):
         if digest is not None and (other := first.setdefault(digest, row)) != row:
             joined.join(units[other], units[row])
     roots = np.array([joined.root(unit) for unit in units], dtype=np.int64)
@@ -116,34 +116,34 @@ def _units(records: Sequence[Record], same: Sequence[bytes | None] | None) -> np
 
 
 def _choice(records: Sequence[Record], units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Two int64 [n]: the part that a record says, or -1; and a bit for each part that its unit may be put
-    in. No bit: the records of the unit contradict each other, and each stays where it says.
+    """Two int64 [n]: the code of the split that a record names, or -1; and a bit for each split that its unit
+    may go to. No bit: the records of the unit contradict each other, and each keeps its own.
     """
     codes: dict[tuple[str, str], int] = {}
     code = np.array([codes.setdefault((r.source, r.split), len(codes)) for r in records], dtype=np.int64)
-    unnamed = _bits(part for part in SPLITS if all(part != named for _, named in codes))
-    told, open_to = [], []
-    for source, part in codes:
-        told.append(SPLITS.index(part) if part else -1)
-        if not part:
+    unnamed = _bits(split for split in SPLITS if all(split != named for _, named in codes))
+    given_of_code, open_to = [], []
+    for source, split in codes:
+        given_of_code.append(SPLITS.index(split) if split else -1)
+        if not split:
             open_to.append(_bits(p for p in SPLITS if p == "train" or (source, p) not in codes))
         else:
-            open_to.append(_bits([part]) | (unnamed if part == "train" else 0))
-    said, may = (np.array(values, dtype=np.int64)[code] for values in (told, open_to))
+            open_to.append(_bits([split]) | (unnamed if split == "train" else 0))
+    given, may = (np.array(values, dtype=np.int64)[code] for values in (given_of_code, open_to))
     bound, free = np.full((2, units.max(initial=-1) + 1), _bits(SPLITS))
-    np.bitwise_and.at(bound, units[said >= 0], may[said >= 0])
-    np.bitwise_and.at(free, units[said < 0], may[said < 0])
-    # Where somebody of the unit has a place that cannot be chosen, that is the place of all.
+    np.bitwise_and.at(bound, units[given >= 0], may[given >= 0])
+    np.bitwise_and.at(free, units[given < 0], may[given < 0])
+    # Where a record of the unit has a split that cannot be changed, that is the split of all.
     both = bound & free
-    return said, np.where(both & _bits(["train"]), both, bound)[units]
+    return given, np.where(both & _bits(["train"]), both, bound)[units]
 
 
-def _bits(parts: Iterable[str]) -> int:
-    return sum(1 << SPLITS.index(part) for part in parts)
+def _bits(splits: Iterable[str]) -> int:
+    return sum(1 << SPLITS.index(split) for split in splits)
 
 
 def _shares(bits: int, table: SplitTable) -> np.ndarray:
-    """float64 [3]: the share of each part among what may be put in the parts of ``bits``."""
+    """float64 [3]: the share of each split among the records that may go to the splits of ``bits``."""
     here = np.array([bits >> code & 1 for code in range(3)], dtype=np.float64)
     if not here[TRAIN]:
         return here  # a record that is in validation or test may be nowhere else
@@ -154,17 +154,17 @@ def _shares(bits: int, table: SplitTable) -> np.ndarray:
     return shares
 
 
-def _refuse_empty(part: np.ndarray, units: np.ndarray, table: SplitTable) -> None:
-    empty = [name for code, name in enumerate(SPLITS) if not (part == code).any()]
+def _refuse_empty(result: np.ndarray, units: np.ndarray, table: SplitTable) -> None:
+    empty = [name for code, name in enumerate(SPLITS) if not (result == code).any()]
     if table.test == 0:
         empty = [name for name in empty if name != "test"]
     if not empty:
         return
     groups = len(np.unique(units))
-    have = f"{len(part):,} pictures" + (
-        f" in {groups:,} group{'s' * (groups > 1)}" if groups < len(part) else ""
+    have = f"{len(result):,} pictures" + (
+        f" in {groups:,} group{'s' * (groups > 1)}" if groups < len(result) else ""
     )
-    hint = "add pictures" if groups == len(part) else "add pictures of other groups"
+    hint = "add pictures" if groups == len(result) else "add pictures of other groups"
     raise DataError(
         f"no picture is left for {' and '.join(empty)}: there are {have}",
         location="[split]",

@@ -1,4 +1,4 @@
-"""Drawing parts at random, yet so that each resembles the whole."""
+"""Stratified random splits: units are drawn so that every class is spread evenly over the splits."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ TRIALS = (4, 3000)  # at least and at most
 PER_UNIT = 20  # trials, at most: few units have few ways to lie
 EVEN = 1e-4  # an unevenness that needs no further trials
 DRAWINGS = 32  # trials that start anew; the others change the best one a little
-PASSED_OVER = 1000  # units found too large for the rest of a part before the part is called full
+PASSED_OVER = 1000  # units too large for the rest of a split, after which the split counts as full
 
 
 @dataclass(frozen=True)
 class Spread:
-    """How evenly classes are spread over parts. Rows with the same classes are counted as one kind."""
+    """Measures how evenly classes are spread over splits. Rows with the same classes are one kind."""
 
     kind: np.ndarray  # int64 [n]
     pairs: np.ndarray  # int64 [m, 2]: a kind and a class that it has
@@ -37,18 +37,18 @@ class Spread:
         """The same for some of the rows."""
         return replace(self, kind=self.kind[rows])
 
-    def unevenness(self, part: np.ndarray, shares: np.ndarray) -> float:
-        """How far the parts are from ``shares``, in pictures and in each class; 0 is perfect.
+    def unevenness(self, split: np.ndarray, shares: np.ndarray) -> float:
+        """The distance of the splits from ``shares``, in pictures and in each class; 0 is perfect.
 
-        A class that is absent from a part counts most: what was never seen there is never scored. An empty
-        part is infinitely uneven.
+        A class that is absent from a split counts most, for it is never scored there. An empty split is
+        infinitely uneven.
         """
         kinds = int(self.kind.max(initial=-1)) + 1
-        by_kind = np.bincount(self.kind * 3 + part, minlength=kinds * 3).reshape(-1, 3)
+        by_kind = np.bincount(self.kind * 3 + split, minlength=kinds * 3).reshape(-1, 3)
         sizes, wanted = by_kind.sum(axis=0), shares > 0
         if not sizes[wanted].all():
             return float("inf")
-        size = sizes[wanted] / np.maximum(len(part) * shares[wanted], 1) - 1  # a part has one row at least
+        size = sizes[wanted] / np.maximum(len(split) * shares[wanted], 1) - 1  # a split has one row at least
         pairs = self.pairs[self.pairs[:, 0] < kinds]
         counts = np.stack(
             [np.bincount(pairs[:, 1], by_kind[pairs[:, 0], p], self.classes) for p in range(3)], axis=1
@@ -61,14 +61,14 @@ class Spread:
         return float(2 * size @ size + (classes**2).sum(axis=1).mean() + absent.sum(axis=1).mean())
 
 
-def drawn(units: np.ndarray, shares: np.ndarray, spread: Spread, random: np.random.Generator) -> np.ndarray:
-    """The part of each row, int64 [n]: the most even of several drawings, and of small changes to it.
+def draw_splits(units: np.ndarray, shares: np.ndarray, spread: Spread, random: np.random.Generator) -> np.ndarray:
+    """The split of each row, int64 [n]: the most even of several random splits, and of small changes to it.
 
     Args:
         units: int64 [n]; rows with an equal number stay together.
-        shares: float64 [3]; how much of the rows each part should get.
+        shares: float64 [3]; the share of the rows that each split should get.
         spread: the classes of the rows.
-        random: decides; the same state gives the same parts.
+        random: the same state gives the same splits.
     """
     _, unit, sizes = np.unique(units, return_inverse=True, return_counts=True)
     unit = unit.reshape(-1)
@@ -76,40 +76,40 @@ def drawn(units: np.ndarray, shares: np.ndarray, spread: Spread, random: np.rand
     best, least = np.zeros(0), np.inf
     for trial in range(trials):
         fresh = trial < DRAWINGS or not np.isfinite(least)
-        part = _filled(sizes, shares * len(units), random) if fresh else _swapped(best, random)
-        unevenness = spread.unevenness(part[unit], shares)
+        split = _fill(sizes, shares * len(units), random) if fresh else _swap(best, random)
+        unevenness = spread.unevenness(split[unit], shares)
         if unevenness < least or not trial:
-            best, least = part, unevenness
+            best, least = split, unevenness
         if least < EVEN:
             break
     return best[unit]
 
 
-def _swapped(part: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """``part`` with two units in each other's part, or, where that changes nothing, one in another's."""
-    first, second, third = random.integers(len(part), size=3)
-    swapped = part.copy()
-    swapped[first], swapped[second] = part[second], part[first]
-    if part[first] == part[second]:
-        swapped[first] = part[third]
+def _swap(split: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """``split`` with two units exchanged, or, where that changes nothing, one of them moved."""
+    first, second, third = random.integers(len(split), size=3)
+    swapped = split.copy()
+    swapped[first], swapped[second] = split[second], split[first]
+    if split[first] == split[second]:
+        swapped[first] = split[third]
     return swapped
 
 
-def _filled(sizes: np.ndarray, wanted: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def _fill(sizes: np.ndarray, wanted: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """int64 [units]: units in random order fill first validation, then test; the rest trains."""
-    part = np.full(len(sizes), int(np.flatnonzero(wanted)[0]))
+    split = np.full(len(sizes), int(np.flatnonzero(wanted)[0]))
     left = random.permutation(len(sizes))
     others = [code for code in (VALIDATION, TEST) if 0 < wanted[code] < wanted.sum()]
-    for place, code in enumerate(others):
-        spare = max(len(left) - (len(others) - place), min(1, len(left) - 1))  # units for the parts to come
-        taken = _taken(sizes[left], wanted[code])[:spare]
-        part[left[taken]] = code
+    for index, code in enumerate(others):
+        spare = max(len(left) - (len(others) - index), min(1, len(left) - 1))  # units left for the next splits
+        taken = _take(sizes[left], wanted[code])[:spare]
+        split[left[taken]] = code
         left = np.delete(left, taken)
-    return part
+    return split
 
 
-def _taken(sizes: np.ndarray, wanted: float) -> np.ndarray:
-    """Places of units, in their order, that together come near ``wanted``; at least one."""
+def _take(sizes: np.ndarray, wanted: float) -> np.ndarray:
+    """Indices of units, in their order, that together come near ``wanted``; at least one."""
     ends = np.cumsum(sizes)
     middles = ends - sizes / 2  # a unit is taken if more than half of it fits
     smallest = sizes.min(initial=0)

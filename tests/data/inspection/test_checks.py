@@ -117,24 +117,10 @@ def test_a_training_needs_two_pictures(words: str) -> None:
     assert problem.fatal
 
 
-def test_pictures_that_cannot_be_read_do_not_count() -> None:
-    failures = {n: PictureError("is cut short after 20 %") for n in (0, 2)}
-    assert of_kind(check(kinds("aba"), QUESTIONS, failures=failures), "too few") == [
-        "pictures  1 of 3 can be used, and a training needs more — "
-        "correct `path` or `images`, or add pictures"
-    ]
-
-
-def test_answers_only_on_unreadable_pictures_are_no_answers() -> None:
-    problems = check(kinds("a.."), QUESTIONS, failures={0: PictureError("is cut short")})
+def test_a_data_set_without_any_answer_is_fatal() -> None:
+    problems = check(kinds("..."), QUESTIONS)
     assert any(p.fatal for p in problems if p.kind == "no answers")
-
-
-def test_unreadable_pictures_are_named_with_row_reason_and_count() -> None:
-    problems = check(kinds("abab"), QUESTIONS, failures={2: PictureError("is cut short after 20 %")})
-    assert of_kind(problems, "unreadable") == [
-        "p4 (a.csv:4)  is cut short after 20 % — left out; 1 of 4 pictures"
-    ]
+    assert not any(p.kind == "no answers" for p in check(kinds("a.."), QUESTIONS))
 
 
 def test_a_class_with_one_picture_is_told() -> None:
@@ -167,12 +153,12 @@ def test_a_task_without_answers_to_learn_from_stops_everything() -> None:
     names = ["train", "train", "validation", "test", "test"]
     problems = check(kinds("..aba"), QUESTIONS, splits=parts(names))
     told = [p for p in problems if p.kind == "task absent"]
-    assert [(p.what, p.fatal) for p in told] == [("has no answer in the train part", True)]
+    assert [(p.what, p.fatal) for p in told] == [("has no answer in the train split", True)]
     problems = check(kinds("ab..."), QUESTIONS, splits=parts(names))
     told = [p for p in problems if p.kind == "task absent"]
     assert [(p.what, p.fatal) for p in told] == [
-        ("has no answer in the validation part", False),
-        ("has no answer in the test part", False),
+        ("has no answer in the validation split", False),
+        ("has no answer in the test split", False),
     ]
 
 
