@@ -125,7 +125,9 @@ def _answered(records: list[Record], questions: Sequence[Question]) -> list[Reco
     if not borrowed:
         return records
     return [
-        replace(r, answers={**r.answers, **{new: r.answers[old] for new, old in borrowed if old in r.answers}})
+        replace(
+            r, answers={**r.answers, **{new: r.answers[old] for new, old in borrowed if old in r.answers}}
+        )
         for r in records
     ]
 

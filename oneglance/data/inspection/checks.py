@@ -6,7 +6,7 @@ A wrong cell is reported where it is read: by the sources and by ``merging.colle
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -16,7 +16,7 @@ from oneglance.data.merging.collect import Question
 from oneglance.data.parsing.quoting import plain, quoted
 from oneglance.data.record import Record
 from oneglance.data.splitting.split import SPLITS, SplitIndices, stratify_labels
-from oneglance.errors import DataError, PictureError, Problem
+from oneglance.errors import DataError, Problem
 
 EXAMPLES = 3  # of problems of one kind in a summary
 LONGEST_LINE = 800  # characters
@@ -30,8 +30,7 @@ def check(
     digests: Sequence[bytes | None] = (),
     classes: Sequence[Sequence[str]] | None = None,
 ) -> list[Problem]:
-    """The problems of collected records. Missing pictures are another matter, see ``missing_pictures``, and so
-    are unreadable ones: no picture is opened.
+    """The problems of collected records. No picture is opened or looked for: see ``missing_pictures``.
 
     Args:
         records: one per picture, answers by task.

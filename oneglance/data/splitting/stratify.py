@@ -61,7 +61,9 @@ class Spread:
         return float(2 * size @ size + (classes**2).sum(axis=1).mean() + absent.sum(axis=1).mean())
 
 
-def draw_splits(units: np.ndarray, shares: np.ndarray, spread: Spread, random: np.random.Generator) -> np.ndarray:
+def draw_splits(
+    units: np.ndarray, shares: np.ndarray, spread: Spread, random: np.random.Generator
+) -> np.ndarray:
     """The split of each row, int64 [n]: the most even of several random splits, and of small changes to it.
 
     Args:
@@ -101,7 +103,7 @@ def _fill(sizes: np.ndarray, wanted: np.ndarray, random: np.random.Generator) ->
     left = random.permutation(len(sizes))
     others = [code for code in (VALIDATION, TEST) if 0 < wanted[code] < wanted.sum()]
     for index, code in enumerate(others):
-        spare = max(len(left) - (len(others) - index), min(1, len(left) - 1))  # units left for the next splits
+        spare = max(len(left) - (len(others) - index), min(1, len(left) - 1))  # units for the next splits
         taken = _take(sizes[left], wanted[code])[:spare]
         split[left[taken]] = code
         left = np.delete(left, taken)

@@ -108,14 +108,14 @@ def test_equal_pictures_stay_together_across_groups() -> None:
     digests: list[bytes | None] = [None] * 60
     digests[0] = digests[17] = digests[42] = b"copy"
     for seed in range(5):
-        names = split(records, SplitTable(seed=seed), same=digests).names()
+        names = split(records, SplitTable(seed=seed), digests=digests).names()
         assert len({names[n] for n in (0, 1, 16, 17, 42, 43)}) == 1
 
 
 def test_equal_pictures_do_not_move_what_the_data_say() -> None:
     said = [("", "train"), ("", "test"), *[("", "train")] * 30, ("", "validation"), ("", "test")]
     digests = [b"copy", b"copy", *[None] * 32]
-    assert split(rows(*said), SplitTable(), same=digests).names() == [part for _, part in said]
+    assert split(rows(*said), SplitTable(), digests=digests).names() == [part for _, part in said]
 
 
 def test_rare_classes_reach_all_parts() -> None:
@@ -205,7 +205,7 @@ def test_every_record_is_in_one_part_and_groups_stay_whole(
         if max(one, two) < len(records):
             digests[one] = digests[two] = digests[one] or digests[two] or f"{one} {two}".encode()
     try:
-        parts = split(records, SplitTable(test=test, validation=validation, seed=seed), same=digests)
+        parts = split(records, SplitTable(test=test, validation=validation, seed=seed), digests=digests)
     except DataError:
         assume(False)
     together = sorted(n for found in parted(parts).values() for n in found)
