@@ -47,10 +47,27 @@ LAYERS = [
     ["__main__"],
 ]
 LEVEL = {unit: level for level, units in enumerate(LAYERS) for unit in units}
-PLURALS = {"tasks", "backbones", "balancers", "data.sources"}  # a contract may import its folder's name
+PLURALS = {
+    "tasks",
+    "backbones",
+    "balancers",
+    "data.sources",
+    "data.writers",
+}  # a contract may import its folder's name
 
-# Inside data: a record and the places of pictures do not know where records come from.
-BELOW_SOURCE = {"data.record", "data.images.references"}
+# Inside data, in the same way; what is not named here is a file of one of these folders.
+DATA_LAYERS = [
+    ["data", "data.quoting", "data.record"],  # `data` itself is its docstring
+    ["data.images"],
+    ["data.parsing"],
+    ["data.source", "data.writer"],
+    ["data.sources", "data.writers"],
+    ["data.merging"],
+    ["data.splitting"],
+    ["data.inspection"],
+    ["data.dataset", "data.convert", "data.image_inputs", "data.download", "data.synthetic"],
+]
+DATA_LEVEL = {unit: level for level, units in enumerate(DATA_LAYERS) for unit in units}
 
 TORCHVISION = {"data.download"}  # its downloader, and nothing else of it
 HEAVY = ("torch", "torchvision", "timm", "sklearn", "scipy", "matplotlib", "pyarrow", "onnxruntime")
@@ -139,13 +156,49 @@ def test_imports_only_point_down() -> None:
     assert [str(found) for found in imports(PACKAGE) if points_up(found)] == []
 
 
-def test_records_do_not_know_their_sources() -> None:
-    wrong = [
-        str(found)
-        for found in imports(PACKAGE)
-        if found.importer in BELOW_SOURCE and found.imported.startswith("data.source")
-    ]
-    assert wrong == []
+def data_unit(module: str) -> str:
+    """``data.images.decode`` -> ``data.images``; ``data.record`` is one by itself."""
+    return ".".join(module.split(".")[:2])
+
+
+def points_up_in_data(found: Import) -> bool:
+    """Whether a file of data imports one of a layer that is not below its own, nor of its own folder."""
+    importer, imported = data_unit(found.importer), data_unit(found.imported)
+    if not found.ours or {importer.split(".")[0], imported.split(".")[0]} != {"data"}:
+        return False
+    same = importer == imported and "." in found.importer
+    return not same and found.imported not in PLURALS and DATA_LEVEL[imported] >= DATA_LEVEL[importer]
+
+
+def test_every_file_and_folder_of_data_has_a_layer() -> None:
+    there = {data_unit(name) for name in modules(PACKAGE) if name.split(".")[0] == "data"}
+    assert there == set(DATA_LEVEL)
+
+
+def test_imports_inside_data_only_point_down() -> None:
+    inside = [found for found in imports(PACKAGE) if found.ours and found.importer.startswith("data.")]
+    assert len(inside) > 100
+    assert [str(found) for found in inside if points_up_in_data(found)] == []
+
+
+@pytest.mark.parametrize(
+    ("importer", "imported", "wrong"),
+    [
+        ("data.images.archives", "data.parsing.delimited", True),
+        ("data.record", "data.source", True),
+        ("data.record", "data.quoting", True),
+        ("data.sources.coco", "data.writers.coco", True),
+        ("data.source", "data.sources.coco", True),
+        ("data.merging.collect", "data.dataset", True),
+        ("data.convert", "data.dataset", True),
+        ("data.source", "data.sources", False),
+        ("data.sources.boxes_table", "data.sources.table", False),
+        ("data.inspection.checks", "data.splitting.split", False),
+        ("data.inspection.checks", "errors", False),
+    ],
+)
+def test_the_check_inside_data_sees_what_it_should(importer: str, imported: str, wrong: bool) -> None:
+    assert points_up_in_data(Import(importer, imported, 1, ours=True)) is wrong
 
 
 def test_data_and_all_below_it_know_no_torch() -> None:

@@ -16,7 +16,7 @@ from oneglance.data.images.header import header
 from oneglance.data.images.references import FileImage, is_picture
 from oneglance.data.merging.merge_answers import merge_boxes, merge_same
 from oneglance.data.merging.merge_records import RecordMerger
-from oneglance.data.parsing.quoting import plain
+from oneglance.data.quoting import plain
 from oneglance.data.record import SPLIT_NAMES, BoxAnnotations, ImageRef, Record
 from oneglance.data.source import formats
 from oneglance.data.writer import Item, Writer, targets, writer_class

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from oneglance.config import Table, read_table
-from oneglance.data.parsing.quoting import quoted
+from oneglance.data.quoting import quoted
 from oneglance.data.record import SPLIT_NAMES, ImageRef, Record
 from oneglance.errors import ConfigError, Problem, nearest
 from oneglance.members import MemberKind, find_member, member_names

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from oneglance.data.parsing.problem_counter import ProblemCounter
-from oneglance.data.parsing.quoting import quoted
+from oneglance.data.quoting import quoted
 from oneglance.data.record import Box, BoxAnnotations
 from oneglance.members import MemberKind, find_member, member_names
 

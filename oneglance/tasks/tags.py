@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field, PrivateAttr
 
 from oneglance.data.merging.merge_answers import either, looked_for
-from oneglance.data.parsing.quoting import quoted
+from oneglance.data.quoting import quoted
 from oneglance.data.writer import in_a_cell
 from oneglance.errors import DataError, InvalidAnswer, nearest
 from oneglance.metrics.calibration import expected_calibration_error, mean_bins

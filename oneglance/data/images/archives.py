@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from oneglance.data.images.references import MEMBER_LIMIT, MemberImage, TarGzMember, TarMember, ZipMember
-from oneglance.data.parsing.quoting import plain
+from oneglance.data.quoting import plain
 from oneglance.errors import DataError, Problem
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")

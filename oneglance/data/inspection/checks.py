@@ -13,7 +13,7 @@ from itertools import combinations
 
 from oneglance.data.inspection.missing_files import absent as absent
 from oneglance.data.merging.collect import Question
-from oneglance.data.parsing.quoting import plain, quoted
+from oneglance.data.quoting import plain, quoted
 from oneglance.data.record import Record
 from oneglance.data.splitting.split import SPLITS, SplitIndices, stratify_labels
 from oneglance.errors import DataError, Problem

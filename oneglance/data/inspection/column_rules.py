@@ -13,7 +13,7 @@ import numpy as np
 
 from oneglance.data.images.references import PICTURE_ENDINGS
 from oneglance.data.inspection.column_profile import Column
-from oneglance.data.parsing.quoting import quoted
+from oneglance.data.quoting import quoted
 from oneglance.data.record import SPLIT_NAMES
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from oneglance.data.images.references import FileImage, is_picture
-from oneglance.data.parsing.quoting import plain, quoted
+from oneglance.data.quoting import plain, quoted
 from oneglance.data.record import Record
 from oneglance.errors import Problem
 

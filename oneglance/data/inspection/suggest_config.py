@@ -15,7 +15,7 @@ import numpy as np
 
 from oneglance.data.inspection.column_profile import Column, columns
 from oneglance.data.inspection.column_rules import RULES, Guess, nothing
-from oneglance.data.parsing.quoting import plain, quoted
+from oneglance.data.quoting import plain, quoted
 from oneglance.data.record import BoxAnnotations, Record
 from oneglance.errors import ConfigError, DataError, nearest
 

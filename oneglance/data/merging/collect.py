@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from oneglance.data.merging.merge_records import RecordMerger
-from oneglance.data.parsing.quoting import plain, quoted
+from oneglance.data.quoting import plain, quoted
 from oneglance.data.record import Record
 from oneglance.data.source import Source
 from oneglance.errors import DataError, InvalidAnswer, Problem, nearest

@@ -8,7 +8,7 @@ from sys import intern
 from typing import Any, Generic, TypeVar
 
 from oneglance.data.merging.merge_answers import MergeAnswers, merge_same
-from oneglance.data.parsing.quoting import quoted
+from oneglance.data.quoting import quoted
 from oneglance.data.record import ImageRef, Record
 from oneglance.errors import InvalidAnswer, Problem
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from oneglance.data.images.header import Header
 from oneglance.data.parsing.problem_counter import ProblemCounter
-from oneglance.data.parsing.quoting import quoted
+from oneglance.data.quoting import quoted
 from oneglance.data.record import Box, BoxAnnotations
 from oneglance.errors import Problem
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from oneglance.data.images.references import is_picture
-from oneglance.data.parsing.quoting import plain, quoted
 from oneglance.data.parsing.text_lines import lines
+from oneglance.data.quoting import plain, quoted
 from oneglance.data.record import ImageRef
 from oneglance.errors import DataError, Problem
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from oneglance.data.images.archives import is_archive, members
 from oneglance.data.images.references import FileImage, MemberImage, printable
-from oneglance.data.parsing.quoting import quoted
+from oneglance.data.quoting import quoted
 from oneglance.data.record import ImageRef
 from oneglance.errors import DataError, Problem
 

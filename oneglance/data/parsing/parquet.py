@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from oneglance.data.images.references import MEMBER_LIMIT, FileImage, FileKey, file_key, file_stat
 from oneglance.data.parsing.delimited import SAMPLE, Repeated, Row, Rows, known, texts
-from oneglance.data.parsing.quoting import quoted
+from oneglance.data.quoting import quoted
 from oneglance.data.record import ImageRef
 from oneglance.errors import DataError, Problem
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from oneglance.data.parsing.quoting import plain
+from oneglance.data.quoting import plain
 from oneglance.errors import Problem
 
 MOST_KINDS = 100  # that are counted; further ones are dropped

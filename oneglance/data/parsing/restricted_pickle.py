@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from oneglance.data.parsing.quoting import plain
+from oneglance.data.quoting import plain
 from oneglance.errors import DataError
 
 LARGEST = 400_000_000  # bytes of a file

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from oneglance.data.images.references import is_picture
 from oneglance.data.parsing.problem_counter import ProblemCounter
-from oneglance.data.parsing.quoting import quoted
 from oneglance.data.parsing.text_lines import lines
+from oneglance.data.quoting import quoted
 from oneglance.data.record import SPLIT_NAMES
 from oneglance.errors import Problem
 

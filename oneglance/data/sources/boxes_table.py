@@ -13,7 +13,7 @@ from oneglance.data.images.header import header
 from oneglance.data.parsing.box_geometry import NOTHING, BoxReader, RawBox, Size, number
 from oneglance.data.parsing.delimited import Delimited
 from oneglance.data.parsing.image_paths import finder
-from oneglance.data.parsing.quoting import plain, quoted
+from oneglance.data.quoting import plain, quoted
 from oneglance.data.source import Entry, Source
 from oneglance.data.sources.table import IMAGE_COLUMNS
 from oneglance.errors import DataError, Problem, nearest

@@ -14,8 +14,8 @@ from oneglance.data.parsing.coco_rle import mask_bounds
 from oneglance.data.parsing.delimited import SAMPLE
 from oneglance.data.parsing.image_paths import find_nearby
 from oneglance.data.parsing.problem_counter import ProblemCounter
-from oneglance.data.parsing.quoting import plain, quoted
 from oneglance.data.parsing.structured_files import beginning, read_json
+from oneglance.data.quoting import plain, quoted
 from oneglance.data.record import SPLIT_NAMES
 from oneglance.data.source import Entry, Source
 from oneglance.errors import DataError, Problem

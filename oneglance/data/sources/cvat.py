@@ -13,8 +13,8 @@ from oneglance.data.images.header import header
 from oneglance.data.parsing.box_geometry import NOTHING, BoxReader, Corners, RawBox, bounds, number, rotated
 from oneglance.data.parsing.delimited import SAMPLE
 from oneglance.data.parsing.image_paths import find_nearby
-from oneglance.data.parsing.quoting import plain, quoted
 from oneglance.data.parsing.structured_files import beginning, children
+from oneglance.data.quoting import plain, quoted
 from oneglance.data.record import SPLIT_NAMES
 from oneglance.data.source import Entry, Source
 from oneglance.errors import DataError, Problem

@@ -11,7 +11,7 @@ from typing import Any
 
 from oneglance.data.images.archives import is_archive, is_hidden, members
 from oneglance.data.images.references import FileImage, MemberImage, is_picture, printable
-from oneglance.data.parsing.quoting import plain
+from oneglance.data.quoting import plain
 from oneglance.data.record import SPLIT_NAMES, ImageRef
 from oneglance.data.source import Entry, Source
 from oneglance.errors import Problem

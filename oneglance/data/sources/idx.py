@@ -18,8 +18,8 @@ from typing import BinaryIO, ClassVar
 import numpy as np
 
 from oneglance.data.images.references import ArrayImage
-from oneglance.data.parsing.quoting import quoted
 from oneglance.data.parsing.text_lines import lines
+from oneglance.data.quoting import quoted
 from oneglance.data.source import Entry, Source
 from oneglance.errors import DataError, Problem
 

@@ -15,7 +15,7 @@ from oneglance.data.images.references import is_picture
 from oneglance.data.parsing.delimited import Delimited, JsonLines, Rows
 from oneglance.data.parsing.image_paths import finder
 from oneglance.data.parsing.parquet import Parquet
-from oneglance.data.parsing.quoting import plain, quoted
+from oneglance.data.quoting import plain, quoted
 from oneglance.data.record import SPLIT_NAMES
 from oneglance.data.source import Entry, Source
 from oneglance.errors import DataError, Problem, nearest

@@ -17,9 +17,9 @@ from oneglance.data.images.references import is_picture
 from oneglance.data.parsing.box_geometry import NOTHING, BoxReader, Corners, RawBox, bounds, number, rotated
 from oneglance.data.parsing.folder_walk import files_below, folders_in
 from oneglance.data.parsing.image_paths import finder
-from oneglance.data.parsing.quoting import quoted
 from oneglance.data.parsing.split_lists import SplitLists, key_of
 from oneglance.data.parsing.structured_files import beginning, children
+from oneglance.data.quoting import quoted
 from oneglance.data.record import SPLIT_NAMES
 from oneglance.data.source import Entry, Source
 from oneglance.errors import DataError, Problem

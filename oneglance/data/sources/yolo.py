@@ -14,10 +14,10 @@ from oneglance.data.parsing.box_geometry import BoxReader, Corners, RawBox, boun
 from oneglance.data.parsing.folder_walk import files_below
 from oneglance.data.parsing.image_paths import finder
 from oneglance.data.parsing.problem_counter import ProblemCounter
-from oneglance.data.parsing.quoting import plain, quoted
 from oneglance.data.parsing.structured_files import beginning
 from oneglance.data.parsing.text_lines import lines
 from oneglance.data.parsing.yolo_yaml import DARKNET, class_names, locate, names_file, read_keys, without_data
+from oneglance.data.quoting import plain, quoted
 from oneglance.data.record import ImageRef
 from oneglance.data.source import Entry, Source
 from oneglance.errors import DataError, Problem

@@ -11,7 +11,7 @@ import numpy as np
 from oneglance.config import SplitTable
 from oneglance.data.merging.collect import CACHE_LIMIT, Question
 from oneglance.data.merging.merge_records import DisjointSets
-from oneglance.data.parsing.quoting import quoted
+from oneglance.data.quoting import quoted
 from oneglance.data.record import Record
 from oneglance.data.splitting.stratify import TRAIN, Spread, draw_splits
 from oneglance.errors import DataError

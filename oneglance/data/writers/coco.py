@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from oneglance.atomic_files import make_folder, write_json
-from oneglance.data.parsing.quoting import quoted
+from oneglance.data.quoting import quoted
 from oneglance.data.record import Box
 from oneglance.data.writer import VAL, Item, Writer, is_plain
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from oneglance.atomic_files import write_text
-from oneglance.data.parsing.quoting import quoted
+from oneglance.data.quoting import quoted
 from oneglance.data.writer import Item, Writer, in_a_cell, is_plain
 
 BOX = ("image", "label", "xmin", "ymin", "xmax", "ymax", "ignore", "split")

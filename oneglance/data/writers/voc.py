@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from oneglance.atomic_files import make_folder, write_bytes, write_text
-from oneglance.data.parsing.quoting import quoted
+from oneglance.data.quoting import quoted
 from oneglance.data.record import Box
 from oneglance.data.writer import VAL, Item, Writer
 
