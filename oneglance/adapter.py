@@ -35,17 +35,17 @@ class Adapter(nn.Module):
 
     Args:
         shape: of the features.
-        places: the task asks where, so its maps are adapted; else its vector is.
+        spatial: the task asks where, so its maps are adapted; else its vector is.
     """
 
-    def __init__(self, shape: Shape, *, places: bool) -> None:
+    def __init__(self, shape: Shape, *, spatial: bool) -> None:
         super().__init__()
-        self.vector = None if places else Bottleneck(shape.vector)
-        self.maps = nn.ModuleList(Bottleneck(level.channels) for level in shape.maps if places)
+        self.vector = None if spatial else Bottleneck(shape.vector)
+        self.maps = nn.ModuleList(Bottleneck(level.channels) for level in shape.maps if spatial)
 
     def forward(self, features: Features) -> Features:
         if self.vector is not None:
             adapted = self.vector(features.vector[:, :, None, None]).flatten(1)
             return features._replace(vector=adapted)
-        maps = (adapt(seen) for adapt, seen in zip(self.maps, features.maps, strict=True))
+        maps = (adapt(x) for adapt, x in zip(self.maps, features.maps, strict=True))
         return features._replace(maps=tuple(maps))

@@ -538,10 +538,10 @@ def _refuse_early(config: Config, *, load_weights: bool) -> None:
     """Names, options and weights that would else be found wrong only after every picture is decoded."""
     from oneglance.backbone import build_backbone
     from oneglance.balancer import build_balancer
-    from oneglance.network import branches
+    from oneglance.network import copy_stages
     from oneglance.nn.device import pick_device
 
     build_balancer(config.training.balancer, config.training.balancer_options)
     pick_device(config.training.device)
     backbone = build_backbone(config.backbone, config.base, load_weights=load_weights)
-    branches(backbone, config.tasks, config.training.task_stage)
+    copy_stages(backbone, config.tasks, config.training.task_stage)

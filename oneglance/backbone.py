@@ -23,11 +23,11 @@ from oneglance.nn.feature_shape import Level, Shape
 
 
 class Features(NamedTuple):
-    """What the network saw in n pictures."""
+    """What a backbone computes from n pictures."""
 
     vector: Tensor  # [n, d]: the picture as a whole
-    maps: tuple[Tensor, ...] = ()  # [n, c, h, w], fine to coarse: the picture in places
-    below: Tensor | None = None  # what the last stage builds on, where a branch builds on it too
+    maps: tuple[Tensor, ...] = ()  # [n, c, h, w], fine to coarse: features by position
+    below: Tensor | None = None  # what the last stage builds on, where a copy of that stage builds on it too
 
 
 class Backbone(nn.Module):
@@ -42,9 +42,9 @@ class Backbone(nn.Module):
     shape: Shape
     mean: tuple[float, float, float]  # of the channels, in 0 to 1
     std: tuple[float, float, float]
-    pretrained: bool  # whether it starts from weights that already know something
+    pretrained: bool  # whether it starts from trained weights
     gives_maps: bool = True  # off where no task wants them: some backbones are then a little faster
-    gives_below: bool = False  # on where a branch wants it
+    gives_below: bool = False  # on where a copy of the last stage wants it
 
     @classmethod
     def build(cls, table: BackboneTable, base: Path, *, load_weights: bool = True) -> Self:
@@ -57,8 +57,8 @@ class Backbone(nn.Module):
 
     @classmethod
     def narrower(cls, table: BackboneTable, share: float) -> BackboneTable | None:
-        """The table of a backbone of the same kind with about ``share`` (0 to 1) of the parameters, and that
-        starts from as much knowledge; None where there is none such.
+        """The table of a backbone of the same kind with about ``share`` (0 to 1) of the parameters,
+        pretrained if this one is; None where there is none such.
 
         Raises:
             ConfigError: an unknown name or option.
@@ -79,16 +79,16 @@ class Backbone(nn.Module):
         """Features; ``maps`` may stay empty unless ``gives_maps``."""
 
     def prepare(self, pictures: Tensor) -> None:
-        """See a few training pictures [n, 3, h, w], normalised, before a training starts: what can be
-        computed need not be learned.
+        """Compute what need not be learned from a few training pictures [n, 3, h, w], normalised, before a
+        training starts.
         """
 
-    def branch(self) -> nn.Module:
+    def copy_last_stage(self) -> nn.Module:
         """A copy of the last stage and of what follows it: Features with ``below`` in, Features out, at first
         the same as the backbone's own.
 
         Raises:
-            ConfigError: the backbone cannot be parted there.
+            ConfigError: the backbone cannot be divided there.
         """
         raise ConfigError(
             "this backbone has no last stage that a task could have of its own", location="[backbone]"
@@ -152,16 +152,16 @@ def measure(backbone: Backbone, width: int, height: int) -> Shape:
     Raises:
         ValueError: what it gives is no vector per picture.
     """
-    seen = backbone.eval()(torch.zeros(1, 3, height, width))
+    features = backbone.eval()(torch.zeros(1, 3, height, width))
     backbone.train()
-    sizes = [found.shape[1:] for found in seen.maps]
+    sizes = [level.shape[1:] for level in features.maps]
     maps = tuple(Level(c, h, w, _stride(height / h, width / w)) for c, h, w in sizes)
-    _, channels = seen.vector.shape  # told here, and not in the middle of a training, if it is no vector
+    _, channels = features.vector.shape  # raises here, and not in the middle of a training
     return Shape(channels, maps, (width, height))
 
 
 def _stride(down: float, across: float) -> int:
-    """Pixels from one place to the next: that of patches without a rest, else the halvings of convolutions,
-    which may lose a rim.
+    """Pixels from one cell to the next: that of patches without a rest, else the halvings of convolutions,
+    which may lose the border.
     """
     return int(down) if down == across == int(down) else 2 ** round(log2(min(down, across)))

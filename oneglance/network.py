@@ -16,7 +16,8 @@ from oneglance.config import BackboneTable
 from oneglance.errors import ConfigError, nearest
 from oneglance.task import Task
 
-Private = Sequence[str] | Mapping[str, str]  # tasks, or of each what it has: a "stage" or an "adapter"
+TaskStage = Sequence[str] | Mapping[str, str]
+"""[training] task_stage: the tasks with a last stage of their own, or by task a "stage" or an "adapter"."""
 
 
 class Network(nn.Module):
@@ -27,11 +28,11 @@ class Network(nn.Module):
     Args:
         tasks: by name, each after those that it ``uses`` (as ``build_tasks`` orders them).
         mirror: answers are the mean over a picture and its mirror image, once the training is over.
-        private: tasks with something for themselves: the backbone's last stage, as a copy that starts the
-            same, or an adapter after it.
+        task_stage: tasks with task-specific layers: a copy of the backbone's last stage, which starts as
+            the same, or an adapter after the shared one.
 
     Raises:
-        ConfigError: no such task, or the backbone cannot be parted.
+        ConfigError: no such task, or its last stage cannot be copied.
     """
 
     mean: Tensor
@@ -43,7 +44,7 @@ class Network(nn.Module):
         tasks: Mapping[str, Task],
         *,
         mirror: bool = False,
-        private: Private = (),
+        task_stage: TaskStage = (),
     ) -> None:
         super().__init__()
         self.frozen, self.mirror = False, mirror
@@ -53,12 +54,12 @@ class Network(nn.Module):
         self.register_buffer("std", 255 * torch.tensor(backbone.std).view(1, 3, 1, 1), persistent=False)
         self.uses = {name: tuple(task.uses) for name, task in tasks.items()}
         backbone.gives_maps = any(task.is_spatial for task in tasks.values())
-        self.branches = branches(backbone, tasks, private)
+        self.branches = copy_stages(backbone, tasks, task_stage)  # its name is in the keys of weights
         backbone.gives_below = bool(self.branches)
         self.adapters = nn.ModuleDict(
             {
-                f"{name} adapter": Adapter(backbone.shape, places=tasks[name].is_spatial)
-                for name in owners(private, "adapter")
+                f"{name} adapter": Adapter(backbone.shape, spatial=tasks[name].is_spatial)
+                for name in tasks_with(task_stage, "adapter")
             }
         )
         self.heads = nn.ModuleDict()
@@ -74,11 +75,11 @@ class Network(nn.Module):
 
     def features(self, pictures: Tensor) -> Features:
         """Features of pictures [n, 3, h, w], uint8 or float, in 0 to 255."""
-        found = Features(*self.backbone((pictures - self.mean) / self.std))
-        return found if self.backbone.gives_maps else found._replace(maps=())
+        features = Features(*self.backbone((pictures - self.mean) / self.std))
+        return features if self.backbone.gives_maps else features._replace(maps=())
 
     def freeze(self) -> None:
-        """From now on the backbone learns nothing, nor do its norms follow what they see."""
+        """From now on the backbone learns nothing, nor do its norms update their statistics."""
         self.backbone.requires_grad_(False)
         self.frozen = True
 
@@ -90,7 +91,7 @@ class Network(nn.Module):
 
     @torch.inference_mode()
     def prepare(self, canvases: np.ndarray) -> None:
-        """Let a new backbone see a few training pictures, uint8 [n, h, w, 3], before it learns."""
+        """Let a new backbone adapt to a few training pictures, uint8 [n, h, w, 3], before it learns."""
         if not self.backbone.pretrained:
             pictures = torch.from_numpy(canvases).permute(0, 3, 1, 2).to(self.mean.device)
             self.backbone.prepare((pictures - self.mean) / self.std)
@@ -100,19 +101,20 @@ class Network(nn.Module):
         own: dict[str, Tensor] = {}
         raw: dict[str, Tensor] = {}
         for name, head in zip(self.uses, self.heads.values(), strict=True):
-            seen = self._seen_by(name, features)
-            vector = torch.cat([seen.vector, *(own[used] for used in self.uses[name])], dim=1)
-            own[name], raw[name] = head(vector, seen.maps)
+            specific = self._features_of(name, features)
+            vector = torch.cat([specific.vector, *(own[used] for used in self.uses[name])], dim=1)
+            own[name], raw[name] = head(vector, specific.maps)
         return raw
 
-    def _seen_by(self, name: str, features: Features) -> Features:
-        for parts, key in ((self.branches, f"{name} stage"), (self.adapters, f"{name} adapter")):
-            if key in parts:
-                return Features(*parts[key](features))
+    def _features_of(self, name: str, features: Features) -> Features:
+        """The shared features, or what the task's own stage or adapter makes of them."""
+        for modules, key in ((self.branches, f"{name} stage"), (self.adapters, f"{name} adapter")):
+            if key in modules:
+                return Features(*modules[key](features))
         return features
 
     def answer_vectors(self, vectors: Tensor) -> dict[str, Tensor]:
-        """The same from remembered feature vectors [n, d] alone."""
+        """The same from cached feature vectors [n, d] alone."""
         return self.answer(Features(vectors))
 
     def forward(self, pictures: Tensor) -> dict[str, Tensor]:
@@ -129,27 +131,29 @@ class Network(nn.Module):
         return features.vector, raw
 
 
-def parts_of(private: Private) -> dict[str, str]:
-    """What each task has for itself, a "stage" or an "adapter"; a mere list of tasks means stages."""
-    return dict(private) if isinstance(private, Mapping) else dict.fromkeys(private, "stage")
+def kinds_of_stage(task_stage: TaskStage) -> dict[str, str]:
+    """By task, a "stage" or an "adapter"; a mere list of tasks means stages."""
+    return dict(task_stage) if isinstance(task_stage, Mapping) else dict.fromkeys(task_stage, "stage")
 
 
-def owners(private: Private, part: str) -> list[str]:
-    """The tasks that have that part for themselves."""
-    return [name for name, has in parts_of(private).items() if has == part]
+def tasks_with(task_stage: TaskStage, kind: str) -> list[str]:
+    """The tasks that have a "stage" or an "adapter" of their own."""
+    return [name for name, own in kinds_of_stage(task_stage).items() if own == kind]
 
 
-def branches(backbone: Backbone, tasks: Collection[str], private: Private) -> nn.ModuleDict:
-    """A last stage of its own for each of the tasks ``private`` that are to have one.
+def copy_stages(backbone: Backbone, tasks: Collection[str], task_stage: TaskStage) -> nn.ModuleDict:
+    """A task-specific last stage for each task that is to have one.
 
     Raises:
-        ConfigError: no such task, or the backbone cannot be parted.
+        ConfigError: no such task, or its last stage cannot be copied.
     """
-    for name in private:
+    for name in task_stage:
         if name not in tasks:
             what = f'[training] task_stage names "{name}", which is no task.{nearest(name, tasks)}'
             raise ConfigError(what)
-    return nn.ModuleDict({f"{name} stage": backbone.branch() for name in owners(private, "stage")})
+    return nn.ModuleDict(
+        {f"{name} stage": backbone.copy_last_stage() for name in tasks_with(task_stage, "stage")}
+    )
 
 
 def build_network(
@@ -158,9 +162,9 @@ def build_network(
     base: Path,
     *,
     load_weights: bool = True,
-    private: Private = (),
+    task_stage: TaskStage = (),
 ) -> Network:
     """The network that a configuration declares; see ``build_backbone`` for what may be raised."""
     backbone = build_backbone(table, base, load_weights=load_weights)
-    network = Network(backbone, tasks, mirror=table.mirror, private=private)
+    network = Network(backbone, tasks, mirror=table.mirror, task_stage=task_stage)
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]

@@ -236,7 +236,7 @@ class RunFolder:
             tasks,
             config.base,
             load_weights=False,
-            private=config.training.task_stage,
+            task_stage=config.training.task_stage,
         )
         fill(network, self.network_tensors(), location=str(self / "weights.safetensors"))
         return network.eval()

@@ -1,8 +1,9 @@
-"""classical: what people measured on pictures before networks learned to; nothing here is trained.
+"""classical: hand-made features, HOG, LBP and colour histograms; nothing here is trained.
 
-Linear heads on it are logistic and ridge regression. It needs no weights, and with ``freeze`` each picture is
-measured once. Whole batches in torch, as scikit-image's functions take one picture at a time, are two to five
-times slower on it, and neither run on a GPU nor become a part of an .onnx file; the tests compare with them.
+Why no library: scikit-image's functions take one picture at a time, are two to five times slower on batches,
+do not run on a GPU and cannot become a part of an .onnx file; the tests compare with them. Linear heads on
+these features are logistic and ridge regression. They need no weights, and with ``freeze`` are computed once
+per picture.
 """
 
 from __future__ import annotations
@@ -66,8 +67,8 @@ class Classical(Backbone):
         height, width = grey.shape[2] - 2, grey.shape[3] - 2
         middle = grey[..., 1:-1, 1:-1]
         code = sum(
-            (grey[..., row : row + height, column : column + width] >= middle).long() << place
-            for place, (row, column) in enumerate(AROUND)
+            (grey[..., row : row + height, column : column + width] >= middle).long() << bit
+            for bit, (row, column) in enumerate(AROUND)
         )
         assert isinstance(code, Tensor)
         return _histogram(self.pattern[code.flatten(1)], int(self.pattern.max()) + 1)  # type: ignore[operator, index]
@@ -93,9 +94,9 @@ def gradients(pictures: Tensor, cell: int) -> Tensor:
     strength, channel = strength.max(dim=1, keepdim=True)  # of the channel that changes most
     x, y = x.gather(1, channel), y.gather(1, channel)
     turn = torch.atan2(y, x) / torch.pi % 1.0  # half turns
-    place = (turn * DIRECTIONS).long().clamp(max=DIRECTIONS - 1)
+    direction = (turn * DIRECTIONS).long().clamp(max=DIRECTIONS - 1)
     spread = strength.new_zeros(len(pictures), DIRECTIONS, *strength.shape[2:])
-    cells = F.avg_pool2d(spread.scatter_(1, place, strength), cell)
+    cells = F.avg_pool2d(spread.scatter_(1, direction, strength), cell)
     blocks = F.unfold(cells, 2)  # [n, directions and cells, blocks]
     blocks = (blocks / (blocks.norm(dim=1, keepdim=True) + TINY)).clamp(max=0.2)
     blocks = blocks / (blocks.norm(dim=1, keepdim=True) + TINY)
@@ -106,16 +107,16 @@ def _histogram(codes: Tensor, count: int) -> Tensor:
     """Square roots of the shares of each of ``count`` codes: float32 [n, count] of int64 [n, k]. Roots, as
     distances between them say more of histograms than those between shares (Hellinger's).
     """
-    found = torch.zeros(len(codes), count, device=codes.device)
-    found.scatter_add_(1, codes, torch.ones_like(codes, dtype=found.dtype))
-    return (found / codes.shape[1]).sqrt()
+    counts = torch.zeros(len(codes), count, device=codes.device)
+    counts.scatter_add_(1, codes, torch.ones_like(codes, dtype=counts.dtype))
+    return (counts / codes.shape[1]).sqrt()
 
 
 def uniform_patterns() -> Tensor:
     """int64 [256]: the number of each 8-bit pattern. Those that change at most twice around the ring have
     numbers of their own; all others share the last.
     """
-    bits = [[code >> place & 1 for place in range(8)] for code in range(256)]
-    plain = [sum(ring[place] != ring[place - 1] for place in range(8)) <= 2 for ring in bits]
+    bits = [[code >> bit & 1 for bit in range(8)] for code in range(256)]
+    plain = [sum(ring[bit] != ring[bit - 1] for bit in range(8)) <= 2 for ring in bits]
     number, last = torch.tensor(plain).cumsum(0) - 1, sum(plain)
     return torch.where(torch.tensor(plain), number, last)

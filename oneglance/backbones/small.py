@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from oneglance.backbone import Backbone, Features, measure
 from oneglance.config import BackboneTable, Table
 
-PATCH = 2  # pixels: the side of what the first layer sees
+PATCH = 2  # pixels: the side of the first layer's window
 SMALLEST_VARIANCE = 5e-4  # added to that of each direction before it is made 1
 
 
@@ -25,7 +25,7 @@ class Options(Table):
 
 
 class Conv(nn.Conv2d):
-    """3×3 convolution that at first hands its input on."""
+    """3×3 convolution that starts as the identity."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(inputs, outputs, 3, padding=1, bias=False)
@@ -45,7 +45,7 @@ class Small(Backbone):
     """A whitening layer, then stages of convolution, pooling and convolution, after the networks of the fast
     CIFAR-10 trainings (Page 2018, How to Train Your ResNet; Jordan 2024, arXiv 2404.00498; facts only).
 
-    Those end in the largest value of each feature. This one is asked for more than the class: how bright, how
+    Those end in the largest value of each feature. This one answers more than the class: how bright, how
     many. Its vector also holds the means of the last map and of those before it.
     """
 
@@ -58,7 +58,7 @@ class Small(Backbone):
         """For a canvas of ``width`` x ``height`` pixels."""
         super().__init__()
         side = min(width, height)
-        # Above 48 pixels the first layer halves the side: fine detail costs more than it tells.
+        # Above 48 pixels the first layer halves the side: fine detail costs more than it adds.
         self.whiten = nn.Conv2d(3, 6 * PATCH**2, PATCH, stride=2 if side > 48 else 1)
         self.whiten.weight.requires_grad_(False)
         inputs, outputs = self.whiten.out_channels, options.width
@@ -66,8 +66,8 @@ class Small(Backbone):
         parts: list[nn.Module] = []
         for _ in range(options.depth):
             layers: list[nn.Module] = []
-            for place in range(options.convolutions):
-                pool = [nn.MaxPool2d(2, ceil_mode=side < 4)] if place == 0 else []
+            for index in range(options.convolutions):
+                pool = [nn.MaxPool2d(2, ceil_mode=side < 4)] if index == 0 else []
                 layers += [Conv(inputs, outputs), *pool, Norm(outputs), nn.GELU()]
                 inputs = outputs
             parts.append(nn.Sequential(*layers))
@@ -104,20 +104,20 @@ class Small(Backbone):
             below = x
             x = part(x)
             maps.append(x)
-        means = [seen.mean(dim=(2, 3)) for seen in maps[:-1]]
+        means = [level.mean(dim=(2, 3)) for level in maps[:-1]]
         vector = torch.cat([*means, pooled(x)], dim=1)
         return Features(vector, tuple(maps), below if self.gives_below else None)
 
-    def branch(self) -> Branch:
-        return Branch(copy.deepcopy(self.parts[-1]))
+    def copy_last_stage(self) -> LastStage:
+        return LastStage(copy.deepcopy(self.parts[-1]))
 
     def stages(self) -> Iterator[nn.Module]:
         yield self.whiten
         yield from self.parts
 
 
-class Branch(nn.Module):
-    """A last stage of its own."""
+class LastStage(nn.Module):
+    """A copy of the last stage, for one task."""
 
     def __init__(self, part: nn.Module) -> None:
         super().__init__()
@@ -131,5 +131,5 @@ class Branch(nn.Module):
 
 
 def pooled(x: Tensor) -> Tensor:
-    """[n, c, h, w] to [n, 2c]: how much there is of each feature, and the most of it in one place."""
+    """[n, c, h, w] to [n, 2c]: the mean and the maximum of each feature."""
     return torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))], dim=1)

@@ -47,7 +47,7 @@ class Timm(Backbone):
         self.model = model
         config = model.pretrained_cfg
         self.mean, self.std = tuple(config["mean"]), tuple(config["std"])
-        self.kept = _last_of_each_size(model, width, height)  # places among the model's own intermediate maps
+        self.kept = _last_of_each_size(model, width, height)  # indices of the model's own intermediate maps
         self.shape = measure(self, width, height)
 
     @classmethod
@@ -98,8 +98,8 @@ class Timm(Backbone):
                 return cls(_model(table, pretrained=pretrained), *table.canvas)
         except Exception as error:
             if not pretrained:
-                raise _misfit(table, str(error)) from None
-        cls._create(table, pretrained=False)  # tells if it is not for the weights
+                raise _options_error(table, str(error)) from None
+        cls._create(table, pretrained=False)  # raises if the weights are not to blame
         raise WeightsError(
             f"the pretrained weights of {table.name} are neither on this machine nor reachable",
             location="[backbone]",
@@ -110,9 +110,9 @@ class Timm(Backbone):
     def forward(self, pictures: Tensor) -> Features:
         if not self.gives_below:
             return self._features(pictures)
-        with watched(self.model.get_submodule(_last_stage(self.model))) as seen:
+        with recorded(self.model.get_submodule(_last_stage(self.model))) as tensors:
             features = self._features(pictures)
-        return features._replace(below=seen[0])
+        return features._replace(below=tensors[0])
 
     def _features(self, pictures: Tensor) -> Features:
         maps: list[Tensor] = []
@@ -122,11 +122,11 @@ class Timm(Backbone):
             last = self.model.forward_features(pictures)
         return Features(vector=self.model.forward_head(last, pre_logits=True), maps=tuple(maps))
 
-    def branch(self) -> Branch:
+    def copy_last_stage(self) -> LastStage:
         try:
-            branch = Branch(self.model)
-            same = self._gives_the_same(branch)
-        # Whatever a model says to parts that do not fit it means that it cannot be parted.
+            stage = LastStage(self.model)
+            same = self._gives_the_same(stage)
+        # Whatever error a model raises with parts that do not fit, it cannot be divided.
         except (AttributeError, LookupError, RuntimeError, TypeError, ValueError, AssertionError):
             same = False
         if not same:
@@ -135,10 +135,10 @@ class Timm(Backbone):
                 location="[backbone]",
                 hint='choose another name, such as "mobilenetv2_100" or "resnet18", or no task_stage',
             )
-        return branch
+        return stage
 
     @torch.inference_mode()
-    def _gives_the_same(self, branch: Branch) -> bool:
+    def _gives_the_same(self, stage: LastStage) -> bool:
         """Whether it answers as the model itself, of which it is a copy."""
         modes, wanted = self.training, self.gives_below
         width, height = self.shape.canvas
@@ -147,10 +147,10 @@ class Timm(Backbone):
         self.eval().gives_below = True
         try:
             ours = self(torch.randn(1, 3, height, width, generator=generator).to(device))
-            theirs = branch.eval()(ours)
+            theirs = stage.eval()(ours)
         finally:
             self.train(modes).gives_below = wanted
-            branch.train(modes)
+            stage.train(modes)
         pairs = zip((ours.vector, *ours.maps), (theirs.vector, *theirs.maps), strict=True)
         return all(a.shape == b.shape and torch.allclose(a, b, rtol=1e-3, atol=1e-4) for a, b in pairs)
 
@@ -163,7 +163,7 @@ class Timm(Backbone):
                 yield child
 
 
-class Branch(nn.Module):
+class LastStage(nn.Module):
     """A copy of a timm model from its last stage on."""
 
     def __init__(self, model: Any) -> None:
@@ -181,29 +181,29 @@ class Branch(nn.Module):
             setattr(self.model, top, type(getattr(model, top))(self.model.get_submodule(stage)))
 
     def forward(self, features: Features) -> Features:
-        with watched(self.model.get_submodule(self.stage)) as seen:
+        with recorded(self.model.get_submodule(self.stage)) as tensors:
             last = self.model.forward_features(features.below)
-        maps = (*features.maps[:-1], seen[1]) if features.maps else ()
+        maps = (*features.maps[:-1], tensors[1]) if features.maps else ()
         return Features(self.model.forward_head(last, pre_logits=True), maps)
 
 
 @contextmanager
-def watched(module: nn.Module) -> Iterator[list[Tensor]]:
-    """What it is given and what it gives, once it is called."""
-    seen: list[Tensor] = []
+def recorded(module: nn.Module) -> Iterator[list[Tensor]]:
+    """The input and the output of a module, once it is called."""
+    tensors: list[Tensor] = []
 
-    def hear(module: nn.Module, given: tuple[Tensor, ...], gave: Tensor) -> None:
-        seen.extend((given[0], gave))
+    def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        tensors.extend((inputs[0], output))
 
-    handle = module.register_forward_hook(hear)
+    handle = module.register_forward_hook(record)
     try:
-        yield seen
+        yield tensors
     finally:
         handle.remove()
 
 
 def _last_stage(model: Any) -> str:
-    """Its path: ``layer4``, ``blocks.6``; as timm's own list of features tells it."""
+    """Its path: ``layer4``, ``blocks.6``; from timm's own list of features."""
     return ".".join(model.feature_info[-1]["module"].split(".")[:2])
 
 
@@ -213,8 +213,8 @@ def _last_of_each_size(model: Any, width: int, height: int) -> list[int]:
     if not hasattr(model, "forward_intermediates"):
         return []
     _, maps = model.eval().forward_intermediates(torch.zeros(1, 3, height, width))
-    sides = [found.shape[2:] for found in maps]
-    return [place for place, side in enumerate(sides) if side not in sides[place + 1 :]]
+    sides = [level.shape[2:] for level in maps]
+    return [index for index, side in enumerate(sides) if side not in sides[index + 1 :]]
 
 
 def _family(name: str) -> str:
@@ -229,7 +229,7 @@ def _parameters(table: BackboneTable, name: str) -> int:
     try:
         with torch.device("meta"):
             model = _model(table.model_copy(update={"name": name}), pretrained=False)
-    except Exception:  # each model says in its own way that options or size do not fit
+    except Exception:  # each model raises its own error where options or size do not fit
         return 0
     return sum(parameter.numel() for parameter in model.parameters())
 
@@ -250,7 +250,7 @@ def _model(table: BackboneTable, *, pretrained: bool) -> Any:
         return create()  # a convolutional network refuses the word
 
 
-def _misfit(table: BackboneTable, error: str) -> ConfigError:
+def _options_error(table: BackboneTable, error: str) -> ConfigError:
     foreign = re.search(r"unexpected keyword argument '(\w+)'", error)
     if foreign and foreign[1] in table.options:
         return ConfigError(f'[backbone.options] has no key "{foreign[1]}" for {table.name}')

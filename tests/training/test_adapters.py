@@ -30,14 +30,14 @@ def grey(count: int = 3) -> torch.Tensor:
     return torch.randint(0, 256, (count, 3, SIZE, SIZE), generator=torch.Generator().manual_seed(0)).float()
 
 
-def boxed(name: str, size: int, private: dict[str, str]) -> Network:
+def boxed(name: str, size: int, task_stage: dict[str, str]) -> Network:
     torch.manual_seed(0)
     tasks = build_tasks({"kind": {"type": "label"}, "things": {"type": "boxes", "levels": 1}})
     tasks["kind"].fit_target(["a", "b"])
     tasks["things"].fit_target([BoxAnnotations((Box(2, 2, 12, 12, "apple"),))])
     options = {"width": 4, "depth": 2} if name == "small" else {}
     table = BackboneTable(name=name, weights="none", size=size, options=options)
-    return Network(build_backbone(table, Path()), tasks, private=private).eval()
+    return Network(build_backbone(table, Path()), tasks, task_stage=task_stage).eval()
 
 
 @pytest.mark.parametrize("channels", [1, 7, 64])
@@ -86,7 +86,7 @@ def test_it_is_the_task_s_own(task: str) -> None:
 def test_it_changes_what_the_task_looks_at_alone() -> None:
     shape = boxed("small", 16, {}).backbone.shape
     features = Features(torch.rand(2, shape.vector), tuple(torch.rand(2, *level[:3]) for level in shape.maps))
-    of_vector, of_maps = Adapter(shape, places=False), Adapter(shape, places=True)
+    of_vector, of_maps = Adapter(shape, spatial=False), Adapter(shape, spatial=True)
     for adapter in (of_vector, of_maps):
         for parameter in adapter.parameters():
             torch.nn.init.constant_(parameter, 0.3)

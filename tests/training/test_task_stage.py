@@ -13,7 +13,7 @@ from support.toy import PLAIN, SIZE, begin, learner, train
 from oneglance.backbone import Backbone, Features, build_backbone
 from oneglance.config import BackboneTable
 from oneglance.errors import ConfigError
-from oneglance.network import Network, branches
+from oneglance.network import Network, copy_stages
 from oneglance.run_folder import RunFolder
 from oneglance.training.data_loader import Batch
 from oneglance.training.optimizer import build_optimizer
@@ -48,34 +48,34 @@ def backbone(name: str) -> Backbone:
 def test_a_branch_starts_the_same_and_goes_its_own_way(name: str, maps: bool) -> None:
     parted = backbone(name)
     parted.gives_maps, parted.gives_below = maps, True
-    branch = parted.branch()
-    assert parted.training and branch.training and parted.gives_below
+    stage = parted.copy_last_stage()
+    assert parted.training and stage.training and parted.gives_below
     x = torch.rand(2, 3, 64, 64)
-    parted.eval(), branch.eval()
+    parted.eval(), stage.eval()
     ours = parted(x)
-    theirs = Features(*branch(ours))
+    theirs = Features(*stage(ours))
     torch.testing.assert_close(theirs.vector, ours.vector, rtol=1e-4, atol=1e-5)
     assert len(theirs.maps) == len(ours.maps)
     for own, shared in zip(theirs.maps, ours.maps, strict=True):
         torch.testing.assert_close(own, shared, rtol=1e-4, atol=1e-5)
     with torch.no_grad():
-        for parameter in branch.parameters():
+        for parameter in stage.parameters():
             parameter.mul_(1.5)
-    assert not torch.allclose(Features(*branch(ours)).vector, ours.vector)
+    assert not torch.allclose(Features(*stage(ours)).vector, ours.vector)
     torch.testing.assert_close(parted(x).vector, ours.vector)
 
 
 @pytest.mark.parametrize("name", PARTED)
 def test_a_branch_is_a_part_of_the_backbone(name: str) -> None:
     parted = backbone(name)
-    size = sum(p.numel() for p in parted.branch().parameters())
+    size = sum(p.numel() for p in parted.copy_last_stage().parameters())
     assert 0 < size < sum(p.numel() for p in parted.parameters())
 
 
 @pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "classical"])
 def test_a_backbone_that_cannot_be_parted_is_told(name: str) -> None:
     with pytest.raises(ConfigError, match="last stage"):
-        branches(backbone(name), ["a"], ["a"])
+        copy_stages(backbone(name), ["a"], ["a"])
 
 
 def test_an_unknown_task_names_the_nearest(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_an_unknown_task_names_the_nearest(tmp_path: Path) -> None:
 
 
 def test_the_others_are_left_alone(tmp_path: Path) -> None:
-    """Only its own loss reaches a private stage, and it does not reach the shared one."""
+    """Only its own loss reaches a task-specific stage, and it does not reach the shared one."""
     found = learner(tmp_path / "run", PRIVATE, "training.weight_decay=0")
     network = found.network.eval()
     raw = network(grey())

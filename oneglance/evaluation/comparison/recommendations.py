@@ -22,7 +22,7 @@ from oneglance.data.image_inputs import relative
 from oneglance.errors import ConfigError
 from oneglance.evaluation import gradient_conflicts, loss_weight_search, task_grouping
 from oneglance.evaluation.gradient_conflicts import History
-from oneglance.network import Network, parts_of
+from oneglance.network import Network, kinds_of_stage
 from oneglance.overrides import Changes
 from oneglance.run_folder import RunFolder
 from oneglance.task import build_tasks
@@ -245,7 +245,7 @@ def command(one: Recommendation, config: Config, parts: dict[str, str]) -> str:
     if one.epochs:
         changes = changes.followed_by(Changes({"training.epochs": one.epochs}))
     if one.part:
-        total = parts_of(config.training.task_stage) | parts
+        total = kinds_of_stage(config.training.task_stage) | parts
         value = list(total) if set(total.values()) == {"stage"} else total
         changes = changes.followed_by(Changes({"training.task_stage": value}))
     words = ["oneglance", verb, relative(Path.cwd(), config.base / config.file), *options]
@@ -295,9 +295,9 @@ def own_part(network: Network, *, places: bool) -> OwnPart:
     """The last stage of the backbone, or where that cannot be parted, an adapter; counted, not timed."""
     backbone, kind = network.backbone, "stage"
     try:
-        part = backbone.branch()
+        part = backbone.copy_last_stage()
     except ConfigError:
-        part, kind = Adapter(backbone.shape, places=places), "adapter"
+        part, kind = Adapter(backbone.shape, spatial=places), "adapter"
     width, height = backbone.shape.canvas
     wanted, backbone.gives_below = backbone.gives_below, backbone.gives_below or kind == "stage"
     try:

@@ -19,7 +19,7 @@ from oneglance.evaluation.comparison.experiment_data import ExperimentData
 from oneglance.evaluation.comparison.peak_memory import peak_memory
 from oneglance.evaluation.evaluate import count_read
 from oneglance.inference.predictor import BATCH, Predictor
-from oneglance.network import parts_of
+from oneglance.network import kinds_of_stage
 from oneglance.nn.device import pick_device
 from oneglance.overrides import Changes
 from oneglance.progress import Screen
@@ -58,8 +58,8 @@ def variant(
         tables = without_others(config, tasks)
         changes["tasks"] = tables
         if config.training.task_stage:
-            private = parts_of(config.training.task_stage).items()
-            kept = {name: part for name, part in private if name in tasks and len(tasks) > 1}
+            task_stage = kinds_of_stage(config.training.task_stage).items()
+            kept = {name: part for name, part in task_stage if name in tasks and len(tasks) > 1}
             changes["training.task_stage"] = kept
         if (sources := speaking_of(config.sources, tables)) != config.sources:
             changes["sources"] = sources

@@ -239,7 +239,7 @@ def test_the_sentences_and_the_page_say_it(tmp_path: Path) -> None:
 def test_what_a_part_costs_is_counted(tmp_path: Path) -> None:
     network: Network = learner(tmp_path / "run").network
     found = own_part(network, places=False)
-    stage = network.backbone.branch()
+    stage = network.backbone.copy_last_stage()
     assert found.kind == "stage" and found.parameters == sum(p.numel() for p in stage.parameters())
     parted = learner(tmp_path / "other", 'training.task_stage=["weight"]').network
     grown = [sum(p.numel() for p in each.parameters()) for each in (network, parted)]
