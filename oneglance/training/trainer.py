@@ -69,9 +69,9 @@ class Session:
             name: task_values(task, task.constant_baseline(len(rows)), validation.answers(name), rows)[0]
             for (name, task), rows in zip(tasks.items(), self.answered.values(), strict=True)
         }
-        network = build_network(config.backbone, tasks, config.base, task_stage=config.training.task_stage).to(
-            self.device
-        )
+        network = build_network(
+            config.backbone, tasks, config.base, task_stage=config.training.task_stage
+        ).to(self.device)
         if config.backbone.freeze and not network.backbone.gives_maps:
             _refuse_views(tasks)
         apart = max(1, len(training.rows) // PREPARE_BY)
