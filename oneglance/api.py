@@ -14,7 +14,7 @@ from oneglance import config as configuration
 from oneglance.atomic_files import write_text
 from oneglance.config import Config, ConfigSource
 from oneglance.data.dataset import SplitData, load_dataset, refuse
-from oneglance.data.image_inputs import Paths, read, relative, start_of_names
+from oneglance.data.image_inputs import Paths, folder_of_names, read, relative
 from oneglance.data.images.decode import Limits
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.inspection.checks import summary, without_unreadable
@@ -452,7 +452,7 @@ def init(
     base = place.parent.resolve()
     source: dict[str, Any] = {"path": relative(base, table or pictures)}
     if table is not None:
-        source["images"] = relative(base, start_of_names(Path(table), Path(pictures)))
+        source["images"] = relative(base, folder_of_names(Path(table), Path(pictures)))
     records, problems = read(table or pictures, source, base)
     if not records:
         raise DataError("\n".join(summary(problems)), problems=problems)

@@ -18,10 +18,10 @@ from oneglance.errors import RunError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A new binary file that takes the place of ``path`` when the block ends well; else ``path`` stays.
+    """A new binary file that replaces ``path`` when the block ends well; else ``path`` stays.
 
     Raises:
-        RunError: the place cannot be written or the disk is full.
+        RunError: it cannot be written or the disk is full.
     """
     fresh = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
@@ -54,7 +54,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what ``replacing`` had begun in ``folder`` when its process was killed."""
+    """Remove files that ``replacing`` had begun in ``folder`` when its process was killed."""
     for fresh in folder.glob(".*.*"):
         if re.fullmatch(r"\..+\.\d+\.[0-9a-f]{8}", fresh.name):
             with suppress(OSError):

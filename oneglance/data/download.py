@@ -1,4 +1,4 @@
-"""Public sets for people with internet, by torchvision's downloaders."""
+"""Public data sets from the internet, fetched by torchvision's downloaders."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def download(name: str, folder: Path, screen: Screen) -> Path:
     """Fetch a set into ``folder``; what is there already is not fetched again.
 
     Returns:
-        The folder that a source of ours reads.
+        The folder that a source reads.
 
     Raises:
         OneglanceError: an unknown name, or it cannot be reached.
@@ -35,19 +35,19 @@ def download(name: str, folder: Path, screen: Screen) -> Path:
     if name not in SETS:
         raise OneglanceError(f'there is no set "{name}".{nearest(name, SETS)}')
     kind, inside = SETS[name]
-    place = make_folder(folder / name)
-    screen.say(f"fetching {name} into {place}")
+    target = make_folder(folder / name)
+    screen.say(f"fetching {name} into {target}")
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             # torchvision checks the sums of what it fetched; we never ask it to unpickle the pictures.
-            _fetch(getattr(datasets, kind), place)
+            _fetch(getattr(datasets, kind), target)
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            raise explained(error, place) from None
+            raise explained(error, target) from None
         raise _unreachable(name) from None
     except (RuntimeError, EOFError, HTTPException):  # torchvision's word for a wrong sum; a cut connection
         raise _unreachable(name) from None
-    return place / inside
+    return target / inside
 
 
 def _unreachable(name: str) -> OneglanceError:
@@ -55,8 +55,8 @@ def _unreachable(name: str) -> OneglanceError:
     return OneglanceError(f"{name} cannot be fetched, or did not come whole", hint=hint)
 
 
-def _fetch(kind: type, place: Path) -> None:
+def _fetch(kind: type, target: Path) -> None:
     """The download alone, without the constructor that reads the set afterwards."""
     fetcher: Any = object.__new__(kind)
-    fetcher.root = str(place)
+    fetcher.root = str(target)
     fetcher.download()

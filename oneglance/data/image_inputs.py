@@ -1,4 +1,4 @@
-"""Where pictures to look at lie, as a person names them: files, folders, archives, tables and patterns."""
+"""The pictures that a user names: by files, folders, archives, tables and patterns of names."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ Paths = str | Path | Iterable[str | Path]
 
 def pictures(given: Paths, screen: Screen) -> list[ImageRef]:
     """Every picture of files, folders, archives, tables and glob patterns, in the order given; each is called
-    as it was named. What names no picture is told.
+    as it was named. Problems are printed.
 
     Raises:
-        DataError: there is none at all, or a place cannot be read.
+        DataError: there is none at all, or a path cannot be read.
     """
     refs: list[ImageRef] = []
     problems: list[Problem] = []
-    for place in _places(given):
-        if is_picture(place) and Path(place).is_file():
-            refs.append(FileImage(str(Path(place).resolve()), printable(place)))
+    for path in _paths(given):
+        if is_picture(path) and Path(path).is_file():
+            refs.append(FileImage(str(Path(path).resolve()), printable(path)))
             continue
-        records, wrong = read(place, {"path": place, "name": Path(place).as_posix()}, Path.cwd())
+        records, wrong = read(path, {"path": path, "name": Path(path).as_posix()}, Path.cwd())
         refs += (record.image for record in records)
         problems += wrong
     if not refs:
@@ -41,35 +41,35 @@ def pictures(given: Paths, screen: Screen) -> list[ImageRef]:
     return refs
 
 
-def _places(given: Paths) -> Iterator[str]:
-    """What ``given`` names, patterns replaced by what they match."""
+def _paths(given: Paths) -> Iterator[str]:
+    """The paths in ``given``, patterns replaced by the paths that match."""
     for path in [given] if isinstance(given, str | Path) else given:
         if Path(path).exists():
             yield str(path)
         elif glob.has_magic(str(path)):
-            found = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - Path.glob refuses absolute patterns
-            if not found:
+            matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - Path.glob refuses absolute patterns
+            if not matches:
                 raise DataError("no picture matches", location=str(path))
-            yield from found
+            yield from matches
         else:
             raise DataError("there is no such file or folder", location=str(path))
 
 
-def read(place: str | Path, source: Mapping[str, Any], base: Path) -> tuple[list[Record], list[Problem]]:
-    """What lies at ``place``, read as the table ``source`` says.
+def read(path: str | Path, source: Mapping[str, Any], base: Path) -> tuple[list[Record], list[Problem]]:
+    """The records and problems of ``path``, read as the table ``source`` describes it.
 
     Raises:
-        DataError: it is not there, or is nothing that can be read.
+        DataError: it does not exist, or no format reads it.
     """
-    if not Path(place).exists():
-        raise DataError("there is no such file or folder", location=str(place))
+    if not Path(path).exists():
+        raise DataError("there is no such file or folder", location=str(path))
     try:
         opened = open_source(source, base)
     except ConfigError:
         hint = (
             "give a folder, a picture, a zip or tar, a table (.csv, .tsv, .jsonl, .parquet), or a .txt list"
         )
-        raise DataError("is no place of pictures that we know", location=str(place), hint=hint) from None
+        raise DataError("is no place of pictures that we know", location=str(path), hint=hint) from None
     records: list[Record] = []
     problems: list[Problem] = []
     for item in opened.read():
@@ -77,11 +77,12 @@ def read(place: str | Path, source: Mapping[str, Any], base: Path) -> tuple[list
     return records, problems
 
 
-def start_of_names(table: Path, pictures: Path) -> Path:
-    """Where the names in ``table`` start: in ``pictures``, or above it where they begin with its own name.
+def folder_of_names(table: Path, pictures: Path) -> Path:
+    """The folder in which the names in ``table`` start: ``pictures``, or the one above it where they begin
+    with its name.
 
     Raises:
-        DataError: none of the pictures is at either place.
+        DataError: none of the pictures is in either.
     """
     named = 0
     for start in [pictures, pictures.parent] if pictures.is_dir() else [pictures]:

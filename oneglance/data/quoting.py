@@ -1,4 +1,4 @@
-"""How a message quotes what stands in the data, which may be anything at all."""
+"""How messages quote text of the data, which may hold anything."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 Each picture shows a ground (meadow, night, sand or sea), up to three coloured shapes, and a paper card with a
 real handwritten digit. Three pictures in a row show one scene: the same shapes on the same ground, moved
-about and in another light, with another digit on the card. They share a group, since whoever has seen one of
-them knows much of the others.
+about and in another light, with another digit on the card. They share a group, since each
+reveals much of the others.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from oneglance.errors import DataError, needs_extra
 TASKS = ("digit", "background", "shapes", "covered")
 PER_SCENE = 3  # pictures that share a scene
 UNKNOWN = 0.15  # share of the answers left out, per task
-NOTHING = "none"  # the word for "looked, and there is no shape"; an empty cell: nobody looked
+NOTHING = "none"  # the word for "there is no shape"; an empty cell: unlabelled
 FINE = 4  # polygons are drawn this many times larger and averaged down, for smooth edges
 
 Colour = tuple[int, int, int]
@@ -43,12 +43,12 @@ class Thing(NamedTuple):
 
 @dataclass(frozen=True)
 class Scene:
-    """One picture and what is known of it."""
+    """One drawn picture with its answers."""
 
     name: str  # "00017"
     scene: str  # the group
     pixels: np.ndarray  # uint8 [size, size, 3]
-    answers: Mapping[str, Any]  # by task; a missing name: nobody looked
+    answers: Mapping[str, Any]  # by task; a missing name: unlabelled
     things: tuple[Thing, ...]  # complete, whatever the answers leave out
 
 
@@ -198,7 +198,7 @@ def _handwriting() -> tuple[np.ndarray, np.ndarray]:
     return digits.images / 16, digits.target
 
 
-# What a scene holds. All places and lengths are shares of the picture's side.
+# The contents of a scene. All positions and lengths are shares of the picture's side.
 
 
 class _Shape(NamedTuple):
@@ -241,7 +241,7 @@ def _any(names: Iterable[str], rng: np.random.Generator) -> str:
 def _scatter(
     shapes: Iterable[_Shape], card: _Spot, rng: np.random.Generator
 ) -> Iterator[tuple[_Shape, _Spot]]:
-    """A free place for each shape; a shape that finds none in 30 throws is left out."""
+    """A free position for each shape; a shape without one after 30 random trials is left out."""
     taken = [card]
     for shape in shapes:
         for centre in rng.uniform(shape.radius + 0.02, 0.98 - shape.radius, (30, 2)):
@@ -276,9 +276,9 @@ def _picture(setting: _Setting, rng: np.random.Generator, *, name: str, scene: s
         "shapes": sorted({thing.name for thing in things}),
         "covered": round(float((shown * (1 - paper)).mean()) * 100, 1),
     }
-    asked = rng.random(len(TASKS)) >= UNKNOWN
-    known = {task: answers[task] for task, yes in zip(TASKS, asked, strict=True) if yes}
-    return Scene(name, scene, _light(canvas, rng), known, tuple(things))
+    is_labelled = rng.random(len(TASKS)) >= UNKNOWN
+    labelled_answers = {task: answers[task] for task, yes in zip(TASKS, is_labelled, strict=True) if yes}
+    return Scene(name, scene, _light(canvas, rng), labelled_answers, tuple(things))
 
 
 def _ground(ground: _Ground, rng: np.random.Generator, size: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from oneglance.data.image_inputs import pictures, relative, start_of_names
+from oneglance.data.image_inputs import folder_of_names, pictures, relative
 from oneglance.errors import DataError
 from oneglance.progress import Screen
 
@@ -125,10 +125,10 @@ def test_names_in_a_table_may_begin_with_the_folder(photos: Path) -> None:
     Path("inside.csv").write_text("image\na.png\nlost.png\n")
     Path("above.csv").write_text("image\nnew/a.png\n")
     Path("nowhere.csv").write_text("image\nx/a.png\ny/b.png\n")
-    assert start_of_names(Path("inside.csv"), Path("new")) == Path("new")
-    assert start_of_names(Path("above.csv"), Path("new")).resolve() == photos
+    assert folder_of_names(Path("inside.csv"), Path("new")) == Path("new")
+    assert folder_of_names(Path("above.csv"), Path("new")).resolve() == photos
     with pytest.raises(DataError, match=r"nowhere\.csv: none of the 2 pictures that it names is in new"):
-        start_of_names(Path("nowhere.csv"), Path("new"))
+        folder_of_names(Path("nowhere.csv"), Path("new"))
 
 
 def test_paths_inside_are_written_relative(photos: Path) -> None:

@@ -1,4 +1,4 @@
-"""What one field of a source looks like over all its rows."""
+"""A summary of one field of a source over all its rows."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ SAMPLE = 20_000  # distinct texts that are compared with a pattern
 
 @dataclass(frozen=True)
 class Column:
-    """The values of one field, without those that say nothing."""
+    """The values of one field, without empty and unknown ones."""
 
     field: str
     rows: int  # of the whole source
     values: Sequence[Any]  # text without space around it, numbers, lists; no empty ones
-    unknown: tuple[str, ...] = ()  # words found that seem to mean "nobody knows", as written
+    unknown: tuple[str, ...] = ()  # words that seem to mean "unknown", as written
 
     def __len__(self) -> int:
         return len(self.values)
@@ -35,7 +35,7 @@ class Column:
 
     @cached_property
     def counts(self) -> Counter[str]:
-        """How often each text stands there."""
+        """How often each text occurs."""
         return Counter(self.texts)
 
     @property
@@ -49,7 +49,7 @@ class Column:
 
     @cached_property
     def words(self) -> list[str]:
-        """The parts of its name: ``senderID`` and ``sender_id`` are sender, id."""
+        """The words of its name: ``senderID`` and ``sender_id`` are sender, id."""
         return [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", self.field)]
 
     @cached_property
@@ -77,7 +77,7 @@ class Column:
 
 
 def columns(records: Sequence[Record]) -> list[Column]:
-    """Every field of ``records``, in the order met."""
+    """Every field of ``records``, in order of first occurrence."""
     fields: dict[str, list[Any]] = {}
     for record in records:
         for field, value in record.answers.items():
@@ -87,10 +87,10 @@ def columns(records: Sequence[Record]) -> list[Column]:
 
 
 def _column(field: str, values: Sequence[Any], rows: int) -> Column:
-    said = [value.strip() if isinstance(value, str) else value for value in values]
-    unknown = {value: None for value in said if isinstance(value, str) and value.casefold() in UNKNOWN}
-    known = [v for v in said if not (isinstance(v, str) and (v in unknown or not v)) and v == v]
-    return Column(field, rows, known, tuple(unknown))
+    stripped = [value.strip() if isinstance(value, str) else value for value in values]
+    unknown = {value: None for value in stripped if isinstance(value, str) and value.casefold() in UNKNOWN}
+    values_known = [v for v in stripped if not (isinstance(v, str) and (v in unknown or not v)) and v == v]
+    return Column(field, rows, values_known, tuple(unknown))
 
 
 def _as_number(value: Any) -> float | None:

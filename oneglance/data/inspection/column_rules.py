@@ -1,4 +1,4 @@
-"""What a column seems to be. Each rule looks at one column; the first that has something to say decides."""
+"""Rules that guess the task of a column. Each looks at one column; the first that applies decides."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ GROUP_FIELDS = _words(
     "item patient seller sender subject user owner person customer board product object session video clip "
     "scene case group donor author photographer device camera plot slide lot batch series sequence store"
 )
-COUNTING = _words("no nr num number code name")  # "patient number" speaks of patients
+COUNTING = _words("no nr num number code name")  # "patient number" is about patients
 NONE = _words("none nothing empty")
 MONEY = _words("eur usd gbp chf jpy")
 UNITS = MONEY | _words(
@@ -45,7 +45,7 @@ NEARLY_CONSTANT = 0.85  # share of one answer that is worth a warning
 
 @dataclass(frozen=True)
 class Guess:
-    """What a field seems to be. Without a ``type`` it is no task; it may be the group: then ``settings``
+    """The guess for one field. Without a ``type`` it is no task; it may be the group: then ``settings``
     are ``{"group": field}``, a key of [[sources]].
     """
 
@@ -60,10 +60,10 @@ def nothing(column: Column, reason: str) -> Guess:
 
 
 def _task(column: Column, type: str, reason: str, **settings: Any) -> Guess:
-    """Settings that are empty or False are left out: they are so by default."""
-    found = {key: value for key, value in settings.items() if value}
+    """Settings that are empty or False are left out: that is their default."""
+    nonempty = {key: value for key, value in settings.items() if value}
     return Guess(
-        column.field, type, found | ({"unknown": list(column.unknown)} if column.unknown else {}), reason
+        column.field, type, nonempty | ({"unknown": list(column.unknown)} if column.unknown else {}), reason
     )
 
 
@@ -77,14 +77,14 @@ def has_no_name(column: Column) -> Guess | None:
     return nothing(column, "has no name that can be written")
 
 
-def says_the_split(column: Column) -> Guess | None:
+def is_split(column: Column) -> Guess | None:
     words = {text.lower() for text in column.counts}
     if column.field.lower() in SPLIT_FIELDS and words and words <= set(SPLIT_NAMES):
-        return nothing(column, "says which part a picture belongs to")
+        return nothing(column, "says which split a picture belongs to")
     return None
 
 
-def says_nothing(column: Column) -> Guess | None:
+def is_constant(column: Column) -> Guess | None:
     if not len(column):
         return nothing(column, "holds no answer that is known")
     if column.distinct == 1:
@@ -96,15 +96,15 @@ def lists(column: Column) -> Guess | None:
     nested = [value for value in column.values if isinstance(value, list | tuple | dict)]
     if not nested:
         return None
-    parts = Counter(
-        part
+    words = Counter(
+        word
         for value in nested
         if not isinstance(value, dict)
-        for part in value
-        if isinstance(part, str | int)
+        for word in value
+        if isinstance(word, str | int)
     )
-    if len(nested) == len(column) and len(parts) > 1 and 2 * len(parts) <= parts.total():
-        return _task(column, "tags", f"lists of {len(parts):,} distinct words in {column.coverage}")
+    if len(nested) == len(column) and len(words) > 1 and 2 * len(words) <= words.total():
+        return _task(column, "tags", f"lists of {len(words):,} distinct words in {column.coverage}")
     return nothing(column, "holds values with an inner structure")
 
 
@@ -137,16 +137,23 @@ def separated(column: Column) -> Guess | None:
         holders = sum(n for text, n in column.counts.items() if separator in text)
         if holders < max(2, 0.05 * len(column)):
             continue
-        parts: Counter[str] = Counter()
+        counts_of_words: Counter[str] = Counter()
         for text, n in column.counts.items():
-            for part in text.split(separator):
-                parts[part.strip()] += n
-        del parts[""]
-        repeated = len(parts) > 1 and parts.total() >= 3 * len(parts)
-        words = separator != "," or (len(parts) <= column.distinct and not all(map(_is_digits, parts)))
-        if repeated and words and len(parts) <= MOST_CLASSES and _mean_length(parts) <= LONGEST_CLASS / 2:
-            none = [word for word in parts if word.lower() in NONE]
-            tags = len(parts) - len(none)
+            for word in text.split(separator):
+                counts_of_words[word.strip()] += n
+        del counts_of_words[""]
+        repeated = len(counts_of_words) > 1 and counts_of_words.total() >= 3 * len(counts_of_words)
+        are_words = separator != "," or (
+            len(counts_of_words) <= column.distinct and not all(map(_is_digits, counts_of_words))
+        )
+        if (
+            repeated
+            and are_words
+            and len(counts_of_words) <= MOST_CLASSES
+            and _mean_length(counts_of_words) <= LONGEST_CLASS / 2
+        ):
+            none = [word for word in counts_of_words if word.lower() in NONE]
+            tags = len(counts_of_words) - len(none)
             reason = f'{tags:,} distinct words between "{separator}" in {column.coverage}'
             return _task(column, "tags", reason, separator=separator, none=none)
     return None
@@ -192,8 +199,8 @@ def free_text(column: Column) -> Guess:
 
 RULES: tuple[Callable[[Column], Guess | None], ...] = (
     has_no_name,
-    says_the_split,
-    says_nothing,
+    is_split,
+    is_constant,
     lists,
     paths,
     identifiers,
@@ -206,8 +213,8 @@ RULES: tuple[Callable[[Column], Guess | None], ...] = (
 
 def _unit(name: str) -> str:
     """``volume_cm3`` and ``volume (cm3)`` are in cm3."""
-    found = re.search(r"(?:_|\(|\[)([A-Za-z]+[23]?)[\])]?$", name)
-    unit = found[1] if found else ""
+    match = re.search(r"(?:_|\(|\[)([A-Za-z]+[23]?)[\])]?$", name)
+    unit = match[1] if match else ""
     if unit.lower() not in UNITS:
         return ""
     return unit.upper() if unit.lower() in MONEY else unit

@@ -1,4 +1,4 @@
-"""Which picture files are there: the records compared with the folders that they name."""
+"""Picture files that are missing, and those that no record names."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def missing_pictures(records: Sequence[Record]) -> tuple[list[Record], list[Prob
 
 
 def absent(records: Sequence[Record]) -> dict[int, Problem]:
-    """Row -> what is said of it, for every record whose picture is a file that is not there."""
-    found: dict[int, Problem] = {}
+    """Row -> problem, for every record whose picture is a file that is not there."""
+    problems: dict[int, Problem] = {}
     for folder, rows in _folders(records).items():
-        found |= _compared(folder, rows, records)[0]
-    return found
+        problems |= _compared(folder, rows, records)[0]
+    return problems
 
 
 def _folders(records: Sequence[Record]) -> dict[str, list[int]]:
@@ -52,7 +52,7 @@ def _folders(records: Sequence[Record]) -> dict[str, list[int]]:
 def _compared(
     folder: str, rows: Sequence[int], records: Sequence[Record]
 ) -> tuple[dict[int, Problem], list[str]]:
-    """What is said of each row whose picture is not there, and the pictures that no row names."""
+    """A problem for each row whose picture is not there, and the names of pictures that no row names."""
     # Listed once: a million looks at single files would take long.
     try:
         with os.scandir(folder) as entries:
@@ -60,7 +60,7 @@ def _compared(
     except (FileNotFoundError, NotADirectoryError):
         return {row: _lost(records[row], "its folder is not there either") for row in rows}, []
     except OSError:
-        return {}, []  # it may not be listed: opening the pictures will tell
+        return {}, []  # it may not be listed: opening the pictures will show
     lost = []
     for row in rows:
         name = records[row].image.path[len(folder) :]  # type: ignore[attr-defined]
@@ -79,7 +79,7 @@ def _missing(
     for row, name in lost:
         like = alike.get(_loosely(name), "")
         if like and Path(folder + name).exists():
-            named[like] = True  # this system does not tell A from a, or é from e with an accent
+            named[like] = True  # this file system takes A and a, or é and e with an accent, for one name
             continue
         yield row, _lost(records[row], f"there is {quoted(like)}" if like else "correct the path")
 

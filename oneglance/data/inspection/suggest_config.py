@@ -1,6 +1,6 @@
-"""``oneglance init``: a first oneglance.toml, guessed from what is known of the pictures.
+"""``oneglance init``: a first oneglance.toml, guessed from the answers in the data.
 
-A guess is a start: its reason stands beside it in the file, and a person corrects it.
+A guess is a start: its reason is written beside it in the file, for a person to correct.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from oneglance.errors import ConfigError, DataError, nearest
 
 BOX_FIELDS = {"xmin", "ymin", "xmax", "ymax"}
 SIZES = {"boxes": 320}  # pixels of the canvas that a type of task wants, where not 64
-ENOUGH_GROUPS = 10  # fewer can hardly be spread over three parts
+ENOUGH_GROUPS = 10  # fewer can hardly be spread over three splits
 MOST_NAMED = 8  # classes of boxes that a comment names
 TINY = 48, 4096  # pixels, or bytes of the file: pictures that need no larger canvas than 32 pixels
 
@@ -69,29 +69,29 @@ def guess(records: Sequence[Record]) -> list[Guess]:
     Args:
         records: as a source reads them, with answers by field.
     """
-    seen = columns(records)
-    boxes = {c.field for c in seen if c.field.lower() in BOX_FIELDS}
+    profiles = columns(records)
+    edges = {c.field for c in profiles if c.field.lower() in BOX_FIELDS}
     guesses = []
-    for column in seen:
-        same = next((c.field for c in seen if _is_copy(column, c, records)), None)
-        if same is not None:
-            guesses.append(nothing(column, f"says the same as {quoted(same)} in every row"))
-        elif len(boxes) == len(BOX_FIELDS) and column.field in boxes:
+    for column in profiles:
+        original = next((c.field for c in profiles if _is_copy(column, c, records)), None)
+        if original is not None:
+            guesses.append(nothing(column, f"says the same as {quoted(original)} in every row"))
+        elif len(edges) == len(BOX_FIELDS) and column.field in edges:
             guesses.append(nothing(column, 'is an edge of a box: read with format = "boxes_table"'))
         elif any(isinstance(value, BoxAnnotations) for value in column.values):
             guesses.append(_boxes(column, records))
         else:
-            guesses.append(next(found for rule in RULES if (found := rule(column)) is not None))
-    return _one_group(guesses, {column.field: column for column in seen})
+            guesses.append(next(task for rule in RULES if (task := rule(column)) is not None))
+    return _one_group(guesses, {column.field: column for column in profiles})
 
 
 def _boxes(column: Column, records: Sequence[Record]) -> Guess:
-    """A field that holds boxes, and what may be asked of each box; a line of the reason for each."""
+    """The guess for a field of boxes, with the attributes of the boxes; a line of the reason for each."""
     boxes = [
         (record, box)
         for record in records
-        if isinstance(seen := record.answers.get(column.field), BoxAnnotations)
-        for box in seen.boxes
+        if isinstance(annotations := record.answers.get(column.field), BoxAnnotations)
+        for box in annotations.boxes
         if not box.ignore
     ]
     counts = Counter(box.label for _, box in boxes if box.label)
@@ -100,9 +100,9 @@ def _boxes(column: Column, records: Sequence[Record]) -> Guess:
     lines = [f"{len(boxes):,} boxes in {column.coverage}: {_words(counts)}"]
     guesses = guess([Record(record.location, record.image, box.attributes) for record, box in boxes])
     attributes = {}
-    for name, found in _named([one for one in guesses if one.type]):
-        attributes[name] = _asked(name, found)
-        lines.append(f"{name} of a box: {_of_boxes(found.reason)}")
+    for name, attribute in _named([one for one in guesses if one.type]):
+        attributes[name] = _task_keys(name, attribute)
+        lines.append(f"{name} of a box: {_of_boxes(attribute.reason)}")
     lines += (f"not asked of a box: {g.field}: {_of_boxes(g.reason)}" for g in guesses if not g.type)
     return Guess(column.field, "boxes", {"attributes": attributes} if attributes else {}, "\n".join(lines))
 
@@ -115,22 +115,25 @@ def _words(counts: Counter[str]) -> str:
 
 
 def _of_boxes(reason: str) -> str:
-    """A reason that speaks of rows where each row is a box."""
+    """A reason about rows, reworded for rows that are boxes."""
     return re.sub(r"\b((?:all|of) [\d,]+) rows", r"\1 boxes", reason, count=1)
 
 
 def _is_copy(column: Column, other: Column, records: Sequence[Record]) -> bool:
-    """Whether ``column`` says nothing that ``other``, of a shorter name, does not say."""
+    """Whether ``column`` repeats ``other``, which has a shorter name."""
     shorter = len(other.field) < len(column.field)
     if not shorter or column.values != other.values:
         return False
     return all(r.answers.get(column.field) == r.answers.get(other.field) for r in records)
 
 
-def _one_group(guesses: Sequence[Guess], seen: Mapping[str, Column]) -> list[Guess]:
+def _one_group(guesses: Sequence[Guess], profiles: Mapping[str, Column]) -> list[Guess]:
     """Groups often lie in one another, as visits of patients: the widest serves, if there are enough."""
-    found = sorted((seen[g.field].distinct, g.field) for g in guesses if "group" in g.settings)
-    chosen = next((name for count, name in found if count >= ENOUGH_GROUPS), found[-1][1] if found else "")
+    candidates = sorted((profiles[g.field].distinct, g.field) for g in guesses if "group" in g.settings)
+    chosen = next(
+        (name for count, name in candidates if count >= ENOUGH_GROUPS),
+        candidates[-1][1] if candidates else "",
+    )
     return [
         Guess(g.field, "", {}, f"{g.reason}; {quoted(chosen)} is taken for the group")
         if "group" in g.settings and g.field != chosen
@@ -149,31 +152,31 @@ def toml(
     """The text of oneglance.toml, which ``oneglance.config.load`` reads.
 
     Args:
-        guesses: what to ask, and why.
+        guesses: the tasks and their reasons.
         source: the keys of [[sources]].
-        records: what was looked at; they tell whether the data are split already, and how large a canvas
-            is needed.
+        records: of the data; they decide whether the data are split already, and how large a canvas is
+            needed.
         recipe: one of ``RECIPES``.
 
     Raises:
         ConfigError: an unknown recipe.
-        DataError: nothing can be asked, or a name cannot be written.
+        DataError: there is no task, or a name cannot be written.
     """
     if recipe not in RECIPES:
         raise ConfigError(f"there is no recipe {quoted(recipe)}.{nearest(recipe, RECIPES)}", location="init")
     tables, by_type = RECIPES[recipe]
     lines = ["# Written by oneglance init. Correct what it guessed wrong, then run: oneglance check", ""]
     lines += [*_source(guesses, source), "", *_split(records), ""]
-    tasks = [found for found in guesses if found.type]
+    tasks = [task for task in guesses if task.type]
     if not tasks:
         hint = "name a table of answers, or sort the pictures into a folder per class"
         raise DataError("nothing there looks like an answer", location=str(source.get("path", "")), hint=hint)
-    for name, found in _named(tasks):
-        lines += [*map(_comment, found.reason.split("\n")), f"[tasks.{_key(name)}]"]
-        lines += [*_keys({**_asked(name, found), **by_type.get(found.type, {})}), ""]
-    unasked = [_comment(f"not asked: {g.field}: {g.reason}") for g in guesses if not (g.type or g.settings)]
-    lines += [*unasked, ""] if unasked else []
-    size = 32 if _are_tiny(records) else max(SIZES.get(found.type, 64) for found in tasks)
+    for name, task in _named(tasks):
+        lines += [*map(_comment, task.reason.split("\n")), f"[tasks.{_key(name)}]"]
+        lines += [*_keys({**_task_keys(name, task), **by_type.get(task.type, {})}), ""]
+    not_tasks = [_comment(f"not asked: {g.field}: {g.reason}") for g in guesses if not (g.type or g.settings)]
+    lines += [*not_tasks, ""] if not_tasks else []
+    size = 32 if _are_tiny(records) else max(SIZES.get(task.type, 64) for task in tasks)
     lines += ["[backbone]", 'name = "small"  # learns from nothing; a timm model starts from ImageNet']
     lines += [f"size = {size}  # pixels, or [width, height]; more shows finer things and takes longer"]
     for table, keys in tables.items():
@@ -184,15 +187,15 @@ def toml(
 def _source(guesses: Sequence[Guess], source: Mapping[str, Any]) -> Iterator[str]:
     yield "[[sources]]"
     yield from _keys(source)
-    for found in guesses:
-        if "group" in found.settings:
-            yield _comment(f"pictures with the same {found.field} never part at the split: {found.reason}")
-            yield from _keys(found.settings)
+    for task in guesses:
+        if "group" in task.settings:
+            yield _comment(f"pictures with the same {task.field} go to the same split: {task.reason}")
+            yield from _keys(task.settings)
 
 
 def _split(records: Sequence[Record]) -> Iterator[str]:
     if any(record.split for record in records):
-        yield "# The data say which part a picture belongs to; this is for what they do not say."
+        yield "# The data name the split of some or all pictures; this is for the others."
     yield "[split]"
     yield "test = 0.2  # share kept for evaluate"
     yield "validation = 0.1  # share that stops, chooses and calibrates"
@@ -201,17 +204,17 @@ def _split(records: Sequence[Record]) -> Iterator[str]:
 def _named(tasks: Sequence[Guess]) -> Iterator[tuple[str, Guess]]:
     """Each task with a name that is short to write: the field's, of letters, digits and _ only."""
     taken: set[str] = set()
-    for found in tasks:
-        name = plain = re.sub(r"\W+", "_", found.field).strip("_") or "task"
+    for task in tasks:
+        name = plain = re.sub(r"\W+", "_", task.field).strip("_") or "task"
         while name in taken:
             name = f"{plain}_{len(taken) + 1}"
         taken.add(name)
-        yield name, found
+        yield name, task
 
 
-def _asked(name: str, found: Guess) -> dict[str, Any]:
+def _task_keys(name: str, task: Guess) -> dict[str, Any]:
     """The keys of the task of that name."""
-    return {"type": found.type, **({"from": found.field} if name != found.field else {}), **found.settings}
+    return {"type": task.type, **({"from": task.field} if name != task.field else {}), **task.settings}
 
 
 def _comment(text: str) -> str:
@@ -222,7 +225,9 @@ def _keys(table: Mapping[str, Any]) -> Iterator[str]:
     """A line per key; a table within is written as ``attributes.colour = ...``."""
     for key, value in table.items():
         if isinstance(value, dict):
-            yield from (f"{_key(key)}.{_key(part)} = {_value(said)}" for part, said in value.items())
+            yield from (
+                f"{_key(key)}.{_key(inner)} = {_value(inner_value)}" for inner, inner_value in value.items()
+            )
         else:
             yield f"{_key(key)} = {_value(value)}"
 
@@ -234,7 +239,7 @@ def _key(name: str) -> str:
 def _value(value: Any) -> str:
     """Text, numbers, true or false, and lists and tables of these, as TOML writes them."""
     if isinstance(value, dict):
-        return f"{{ {', '.join(f'{_key(key)} = {_value(part)}' for key, part in value.items())} }}"
+        return f"{{ {', '.join(f'{_key(key)} = {_value(inner)}' for key, inner in value.items())} }}"
     if isinstance(value, list):
         return f"[{', '.join(map(_value, value))}]"
     if isinstance(value, str) and value.encode("utf-8", "ignore").decode() != value:

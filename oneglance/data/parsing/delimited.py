@@ -1,4 +1,4 @@
-"""Tables of any kind, row by row, for ``sources/table.py``: the contract, and those that are text."""
+"""Tables row by row: the contract that ``sources/table.py`` reads, and the formats that are text."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from oneglance.data.quoting import plain, quoted
 from oneglance.data.record import ImageRef
 from oneglance.errors import DataError, Problem
 
-SAMPLE = 100  # rows that are looked at before reading
-REPEATED = 100_000  # distinct cells kept: classes repeat, and a million equal words need one place
+SAMPLE = 100  # rows that decide which column holds the pictures
+INTERNED = 100_000  # distinct cells kept: classes repeat, and a million equal words share one object
 
-Row = tuple[str, str | ImageRef | None, Mapping[str, Any]]  # where, the picture, the other cells
+Row = tuple[str, str | ImageRef | None, Mapping[str, Any]]  # (location, the picture, the other cells)
 
 
 class Rows(ABC):
@@ -38,27 +38,27 @@ class Rows(ABC):
         """Every row, its picture taken from ``column``; a Problem for a row that cannot be read.
 
         Raises:
-            DataError: nothing after this place can be read.
+            DataError: nothing after this location can be read.
         """
 
     def looks_like_pictures(self, column: str) -> bool:
         """Whether the column seems to hold pictures or their names."""
-        found = self.sample(column)
-        return bool(found) and all(map(is_picture, found))
+        sample = self.sample(column)
+        return bool(sample) and all(map(is_picture, sample))
 
 
-class Repeated(dict[str, str]):
-    """Text as it was read -> the text that is kept: without space around it, and the same object again.
+class InternedText(dict[str, str]):
+    """Text as it was read -> the interned text: without space around it, and the same object each time.
 
-    ``repeated.get(raw) or repeated.add(raw)`` is the fastest way to ask, a million times.
+    ``interned.get(raw) or interned.add(raw)`` is the fastest look-up, a million times.
     """
 
     def add(self, raw: str) -> str:
-        """Keep one more; when there are too many, all are forgotten and those that matter come back."""
-        if len(self) >= REPEATED:
+        """Add one; when there are too many, all are dropped and the frequent ones come back."""
+        if len(self) >= INTERNED:
             self.clear()
-        kept = self[raw] = raw.strip()
-        return kept
+        interned = self[raw] = raw.strip()
+        return interned
 
 
 class Delimited(Rows):
@@ -79,9 +79,9 @@ class Delimited(Rows):
         self._check()
 
     def _check(self) -> None:
-        again = sorted({name for name in self.columns if self.columns.count(name) > 1})
-        if again:
-            what = f"two columns are called {' and '.join(map(quoted, again))}"
+        repeated = sorted({name for name in self.columns if self.columns.count(name) > 1})
+        if repeated:
+            what = f"two columns are called {' and '.join(map(quoted, repeated))}"
             raise DataError(what, location=self.title, hint="give each column its own name")
         if not self.columns:
             what = "has no column names in its first row" if self._header else "is empty"
@@ -119,17 +119,17 @@ class Delimited(Rows):
         return Problem(location, what, f"{hint}; the row is left out", kind="quotes", fatal=False)
 
     def sample(self, column: str) -> list[str]:
-        place = self._header.index(column)
+        index = self._header.index(column)
         rows = (row for _, row in islice(self._read(), 1, SAMPLE + 1) if not isinstance(row, Problem))
-        return [row[place].strip() for row in rows if len(row) > place and row[place].strip()]
+        return [row[index].strip() for row in rows if len(row) > index and row[index].strip()]
 
     def rows(self, column: str) -> Iterator[Row | Problem]:
         title, width = self.title, len(self._header)
-        place = self._header.index(column)
-        fields = [*self._header[:place], *self._header[place + 1 :]]
+        index = self._header.index(column)
+        fields = [*self._header[:index], *self._header[index + 1 :]]
         unnamed = not all(fields)
-        kept = Repeated()
-        get, add = kept.get, kept.add
+        interned = InternedText()
+        get, add = interned.get, interned.add
         for line, row in islice(self._read(), 1, None):
             location = f"{title}:{line}"
             if isinstance(row, Problem):
@@ -140,7 +140,7 @@ class Delimited(Rows):
                 hint = "put a cell that holds the separator between quotation marks; the row is left out"
                 yield Problem(location, what, hint, kind="too many cells", fatal=False)
                 continue
-            name = row.pop(place).strip() if len(row) > place else ""
+            name = row.pop(index).strip() if len(row) > index else ""
             answers = {field: cell for field, raw in zip(fields, row) if (cell := get(raw) or add(raw))}  # noqa: B905
             if unnamed:
                 answers.pop("", None)
@@ -182,13 +182,13 @@ class JsonLines(Rows):
         return texts(row.get(column) for row in self._first)
 
     def rows(self, column: str) -> Iterator[Row | Problem]:
-        kept = Repeated()
+        interned = InternedText()
         for location, row in self._read():
             if isinstance(row, Problem):
                 yield row
                 continue
             name = row.pop(column, None)
-            yield location, str(name).strip() if name is not None else None, known(row.items(), kept)
+            yield location, str(name).strip() if name is not None else None, nonempty(row.items(), interned)
 
 
 def texts(values: Iterable[Any]) -> list[str]:
@@ -196,11 +196,11 @@ def texts(values: Iterable[Any]) -> list[str]:
     return [value.strip() for value in values if isinstance(value, str) and value.strip()]
 
 
-def known(cells: Iterable[tuple[str, Any]], kept: Repeated) -> dict[str, Any]:
-    """The cells that say something."""
+def nonempty(cells: Iterable[tuple[str, Any]], interned: InternedText) -> dict[str, Any]:
+    """The cells that are not empty."""
     answers = {}
     for field, value in cells:
-        cell = (kept.get(value) or kept.add(value)) if type(value) is str else value
+        cell = (interned.get(value) or interned.add(value)) if type(value) is str else value
         if cell is not None and cell != "":
             answers[field] = cell
     return answers

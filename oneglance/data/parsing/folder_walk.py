@@ -1,4 +1,4 @@
-"""What lies in a folder, in a fixed order."""
+"""The files and folders in a folder, in a fixed order."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ def files_below(folder: Path, wanted: Callable[[str], bool]) -> list[str]:
     ``folder``, with forward slashes, sorted. Links to folders are not followed; a folder that cannot be read
     is empty.
     """
-    found = []
-    for place, folders, files in os.walk(folder):
+    paths = []
+    for parent, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not is_hidden(name)]
-        inside = os.path.relpath(place, folder).replace(os.sep, "/")
-        start = "" if inside == "." else f"{inside}/"
-        found += [start + name for name in files if wanted(name) and not is_hidden(name)]
-    return sorted(found)
+        relative = os.path.relpath(parent, folder).replace(os.sep, "/")
+        start = "" if relative == "." else f"{relative}/"
+        paths += [start + name for name in files if wanted(name) and not is_hidden(name)]
+    return sorted(paths)
 
 
 def folders_in(folder: Path) -> list[Path]:
     """The visible folders directly in ``folder``, sorted."""
     try:
-        return sorted(place for place in folder.iterdir() if place.is_dir() and not is_hidden(place.name))
+        return sorted(path for path in folder.iterdir() if path.is_dir() and not is_hidden(path.name))
     except OSError:
         return []

@@ -1,4 +1,4 @@
-"""From the name of a picture, as a table or a list has it, to the picture."""
+"""From the name of a picture in a table or a list to a reference to it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from oneglance.errors import DataError, Problem
 FOLDERS_KEPT = 50_000  # resolved folders to remember
 
 
-Find = Callable[[str, str], ImageRef | Problem]  # (name, where it is written) -> the picture
+Find = Callable[[str, str], ImageRef | Problem]  # (name, location that holds it) -> the picture
 
 
 def finder(images: Path | None, beside: Path, sample: Sequence[str]) -> Find:
@@ -55,15 +55,15 @@ def find_nearby(
 
 
 class _InFolder:
-    """Names that are paths from a folder. Whether a picture is there is not looked at: a check does so."""
+    """Names that are paths from a folder. Whether a picture is there is checked later, for all at once."""
 
     def __init__(self, root: Path) -> None:
         self._root = os.path.realpath(root)
         self._folders: dict[str, str | None] = {}  # as written -> real one with its last separator
 
     def __call__(self, name: str, location: str) -> ImageRef | Problem:
-        plain = name.replace("\\", "/") if "\\" in name else name
-        folder, slash, file = plain.rpartition("/")
+        cleaned = name.replace("\\", "/") if "\\" in name else name
+        folder, slash, file = cleaned.rpartition("/")
         folder += slash
         try:
             real = self._folders[folder]
@@ -75,9 +75,9 @@ class _InFolder:
 
     def holds(self, name: str) -> bool:
         """Whether a file of this name is there."""
-        found = self(name, "")
+        image = self(name, "")
         try:
-            return isinstance(found, FileImage) and bool(found.stamp())
+            return isinstance(image, FileImage) and bool(image.stamp())
         except OSError:
             return False
 
@@ -105,14 +105,14 @@ class _InArchive:
 
     def __init__(self, archive: Path) -> None:
         self._title = archive.name
-        found = [member for member in members(archive) if isinstance(member, MemberImage)]
-        self._members = {member.member: member for member in found}
-        tops = {member.member.partition("/")[0] for member in found}
+        images = [member for member in members(archive) if isinstance(member, MemberImage)]
+        self._members = {member.member: member for member in images}
+        tops = {member.member.partition("/")[0] for member in images}
         self._top = f"{tops.pop()}/" if len(tops) == 1 else ""
 
     def __call__(self, name: str, location: str) -> ImageRef | Problem:
-        plain = name.replace("\\", "/").removeprefix("./")
-        member = self._members.get(plain) or self._members.get(self._top + plain)
+        cleaned = name.replace("\\", "/").removeprefix("./")
+        member = self._members.get(cleaned) or self._members.get(self._top + cleaned)
         if member is not None:
             return member
         what = f"{quoted(name)} is not in {self._title}"

@@ -1,4 +1,4 @@
-"""Parquet files: their rows, and the pictures in their cells, which are read only when asked for."""
+"""Parquet files: their rows, and the pictures in their cells, each of which is read when it is needed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from oneglance.data.images.references import MEMBER_LIMIT, FileImage, FileKey, file_key, file_stat
-from oneglance.data.parsing.delimited import SAMPLE, Repeated, Row, Rows, known, texts
+from oneglance.data.parsing.delimited import SAMPLE, InternedText, Row, Rows, nonempty, texts
 from oneglance.data.quoting import quoted
 from oneglance.data.record import ImageRef
 from oneglance.errors import DataError, Problem
@@ -28,26 +28,26 @@ WINDOW_BYTES = 256_000_000  # of pictures in memory at once
 
 class Parquet(Rows):
     """A Parquet file. Numbers, lists and true or false stay what they are; class numbers become class
-    names where the file tells them, as Hugging Face's do.
+    names where the file holds them, as Hugging Face's do.
     """
 
     def __init__(self, path: Path, title: str) -> None:
         super().__init__(path, title)
-        with self._sound():
+        with self._explained():
             self._file = pq.ParquetFile(path)
         self._schema = self._file.schema_arrow
         self._classes = _class_names(self._schema)
         self.columns = list(self._schema.names)
-        again = sorted({name for name in self.columns if self.columns.count(name) > 1})
-        if again:
-            what = f"two columns are called {' and '.join(map(quoted, again))}"
+        repeated = sorted({name for name in self.columns if self.columns.count(name) > 1})
+        if repeated:
+            what = f"two columns are called {' and '.join(map(quoted, repeated))}"
             raise DataError(what, location=title, hint="give each column its own name")
-        # A row takes at least some bits; a file that claims more rows would keep us for ever.
+        # A row takes at least some bits; reading a file that claims more would never end.
         if self._file.metadata.num_rows > 8 * path.stat().st_size:
             raise DataError("claims to hold more rows than it can", location=title)
 
     @contextmanager
-    def _sound(self) -> Iterator[None]:
+    def _explained(self) -> Iterator[None]:
         try:
             yield
         except (pa.ArrowException, OSError, ValueError):
@@ -61,7 +61,7 @@ class Parquet(Rows):
     def sample(self, column: str) -> list[str]:
         if not _is_text(self._type(column)):
             return []
-        with self._sound():
+        with self._explained():
             batch = next(self._file.iter_batches(SAMPLE, columns=[column]), None)
             return texts(batch.column(0).to_pylist()) if batch is not None else []
 
@@ -71,11 +71,11 @@ class Parquet(Rows):
             field.name for field in self._schema if field.name != column and not _holds_bytes(field.type)
         ]
         number = 0
-        kept = Repeated()
+        interned = InternedText()
         for group in range(self._file.metadata.num_row_groups):
             for row, cells in enumerate(self._cells(group, fields if stored else [*fields, column])):
                 number += 1
-                answers = known(zip(fields, cells), kept)  # noqa: B905 - the last cell may be the name
+                answers = nonempty(zip(fields, cells), interned)  # noqa: B905 - the last cell may be the name
                 picture: ParquetImage | str | None
                 if stored:
                     picture = ParquetImage(str(self.path), group, row, column, number)
@@ -88,7 +88,7 @@ class Parquet(Rows):
         if not columns:
             yield from (() for _ in range(self._file.metadata.row_group(group).num_rows))
             return
-        with self._sound():
+        with self._explained():
             for batch in self._file.iter_batches(BATCH, row_groups=[group], columns=columns):
                 lists = [self._plain(name, batch.column(name).to_pylist()) for name in columns]
                 yield from zip(*lists, strict=True)
@@ -97,7 +97,7 @@ class Parquet(Rows):
         """Values that JSON knows, class names for class numbers."""
         names = self._classes.get(column)
         if names:
-            by_number: dict[Any, Any] = {-1: None, **dict(enumerate(names))}  # -1: nobody said
+            by_number: dict[Any, Any] = {-1: None, **dict(enumerate(names))}  # -1: unknown
             return [by_number.get(cell, cell) for cell in cells]
         if pa.types.is_decimal(self._type(column)):
             return [float(cell) if isinstance(cell, Decimal) else cell for cell in cells]
@@ -165,29 +165,29 @@ class ParquetImage(ImageRef):
     def load(self) -> bytes:
         with _readable(self.name):
             cell = _window(file_key(self.path), self.row_group, self.column).cell(self.row)
-        written = cell if isinstance(cell, dict) else {"bytes": cell}
-        data, beside = written.get("bytes"), written.get("path")
+        cell_fields = cell if isinstance(cell, dict) else {"bytes": cell}
+        data, sibling = cell_fields.get("bytes"), cell_fields.get("path")
         if isinstance(data, bytes):
             if len(data) > MEMBER_LIMIT:
                 raise OSError(27, f"is larger than {MEMBER_LIMIT:,} bytes", self.name)
             return data
-        if not isinstance(beside, str) or not beside:
+        if not isinstance(sibling, str) or not sibling:
             raise OSError(2, "the cell holds no picture", self.name)
         home = os.path.dirname(self.path)  # noqa: PTH120 - text in, text out
-        place = os.path.normpath(os.path.join(home, beside))  # noqa: PTH118
-        if not os.path.isabs(beside) and not place.startswith(os.path.join(home, "")):  # noqa: PTH117, PTH118
+        path = os.path.normpath(os.path.join(home, sibling))  # noqa: PTH118
+        if not os.path.isabs(sibling) and not path.startswith(os.path.join(home, "")):  # noqa: PTH117, PTH118
             raise OSError(2, "the path leaves the folder of the file", self.name)
-        return FileImage(place, self.name).load()
+        return FileImage(path, self.name).load()
 
 
 class _Window:
     """Some rows of one row group's picture column: all of them where they fit, else those around the
-    last one asked for, moving forward.
+    last one read, moving forward.
     """
 
     def __init__(self, path: str, row_group: int, column: str) -> None:
         metadata = pq.read_metadata(path)
-        columns = (metadata.schema.column(place) for place in range(metadata.num_columns))
+        columns = (metadata.schema.column(index) for index in range(metadata.num_columns))
         leaves = [leaf.path for leaf in columns if leaf.path.partition(".")[0] == column and _is_bytes(leaf)]
         # A buffer instead of reading ahead: a group may be larger than the memory. Dictionaries stay such:
         # a file of one large picture and a million references to it is small.
@@ -203,7 +203,7 @@ class _Window:
 
     def _restart(self) -> None:
         self._start, self._cells = 0, pa.nulls(0)
-        self._coming: Iterator[pa.RecordBatch] = self._file.iter_batches(
+        self._batches: Iterator[pa.RecordBatch] = self._file.iter_batches(
             self._rows, row_groups=[self._group], columns=[self._column]
         )
 
@@ -213,7 +213,7 @@ class _Window:
                 self._restart()
             while row >= self._start + len(self._cells):
                 self._start += len(self._cells)
-                self._cells = next(self._coming).column(0)
+                self._cells = next(self._batches).column(0)
             return self._cells[row - self._start].as_py()
 
 

@@ -39,24 +39,24 @@ def read_json(path: Path, lighten: Callable[[dict[str, Any]], Any] | None = None
 
     Args:
         path: the file.
-        lighten: what to keep of each object, called as soon as it is read, so that what nobody needs
-            never fills the memory.
+        lighten: what to keep of each object, called as soon as it is read, so that unused parts
+            never fill the memory.
 
     Raises:
         DataError: it cannot be read, is cut short, is no JSON or is too large.
     """
     raw = _content(path, LARGEST_JSON)
     try:
-        found = json.loads(raw, object_hook=lighten)
+        value = json.loads(raw, object_hook=lighten)
         if re.search(rb"\\u[dD][89a-fA-F]", raw):  # half a character may be written so, but no text holds it
-            json.dumps(found, ensure_ascii=False).encode()
+            json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         cut = error.doc[error.pos :].strip() == "" or error.doc.rstrip()[-1:] not in ("}", "]")
         what = "is cut short" if cut else "is no JSON here"
         raise DataError(what, location=f"{path.name}:{error.lineno}", hint=AGAIN) from None
     except (ValueError, RecursionError):
         raise DataError("is no JSON that can be read", location=path.name, hint=AGAIN) from None
-    return found
+    return value
 
 
 def read_yaml(path: Path) -> Any:

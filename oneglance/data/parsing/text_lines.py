@@ -1,4 +1,4 @@
-"""Text files that other people wrote: lines, or one message that says where the text stops being text."""
+"""The lines of a text file in a given encoding, or one message with the line that is not text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LONGEST_LINE = 16_000_000  # characters: a file without line ends must not fill 
 
 
 def lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
-    """The lines with their ends, as ``csv`` wants them. A byte order mark is no part of the first line.
+    """The lines with their ends, as ``csv`` wants them. A byte order mark is left out.
 
     Raises:
         DataError: the file cannot be read, is not in this encoding, or holds what no text holds.
@@ -43,12 +43,12 @@ def lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
 
 def _decoder(encoding: str) -> str:
     try:
-        found = codecs.lookup(encoding)
+        codec = codecs.lookup(encoding)
     except (LookupError, ValueError):
-        found = None
-    if found is None or not found._is_text_encoding:
+        codec = None
+    if codec is None or not codec._is_text_encoding:
         raise DataError(f'encoding = "{encoding}" is no known one', hint='write "utf-8" or "cp1252"')
-    return "utf-8-sig" if found.name == "utf-8" else found.name
+    return "utf-8-sig" if codec.name == "utf-8" else codec.name
 
 
 def _not_text(path: Path, encoding: str) -> DataError:

@@ -153,7 +153,7 @@ def test_near_constants_come_with_a_warning() -> None:
         ({"Unnamed: 0": list(range(40))}, "counts the rows"),
         ({"source": [f"photos/{n % 20}.jpg" for n in range(40)]}, "paths"),
         ({"url": ["https://example.org/a", "https://example.org/b"] * 10}, "paths or addresses"),
-        ({"split": ["train", "test"] * 10}, "which part"),
+        ({"split": ["train", "test"] * 10}, "which split"),
         ({"uuid": [f"{n:032x}" for n in range(40)]}, "identifier"),
         ({"photo_id": [str(n * 7) for n in range(40)]}, "identifier"),
         ({"meta": [{"a": 1}, {"b": 2}] * 10}, "inner structure"),
@@ -358,7 +358,7 @@ def test_nothing_to_ask_is_an_error_with_a_cure() -> None:
 def test_data_that_are_split_already_are_told() -> None:
     nowhere = FileImage("/nowhere/1.jpg", "1.jpg")  # a picture that is not there stops nothing
     records = [Record("a.csv:2", nowhere, {"kind": "ab"[n % 2]}, "", "train") for n in range(10)]
-    assert "# The data say which part" in toml(guess(records), {"path": "x"}, records=records)
+    assert "# The data name the split" in toml(guess(records), {"path": "x"}, records=records)
 
 
 @pytest.mark.parametrize(("loaded", "size"), [(28, 32), (400, 64), (b"x" * 2000, 32), (b"x" * 90_000, 64)])

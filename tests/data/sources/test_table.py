@@ -80,7 +80,7 @@ def test_where_is_the_line_even_after_empty_and_long_ones(tmp_path: Path) -> Non
 
 
 def test_equal_words_are_one_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delimited, "REPEATED", 3)
+    monkeypatch.setattr(delimited, "INTERNED", 3)
     write(tmp_path, "image,kind,n\n" + "".join(f"{n}.jpg,{'ab'[n % 2]}bc ,{n}\n" for n in range(50)))
     found = answers(tmp_path)
     assert found == [{"kind": f"{'ab'[n % 2]}bc", "n": str(n)} for n in range(50)]
