@@ -1,8 +1,8 @@
-"""How long a table of a million rows takes to read and check, and how much memory.
+"""Time and memory to read and check a table of a million rows.
 
 A CSV table names a million pictures (hard links to a thousand tiny files) with a label, tags, a number,
-another label, a seller and a part; one answer in twenty is missing. A fresh process reads the table, turns
-cells into answers, looks for every file, parts the pictures by seller, and runs every check. No picture is
+another label, a seller and a split; one answer in twenty is missing. A fresh process reads the table, turns
+cells into answers, looks for every file, splits the pictures by seller, and runs every check. No picture is
 decoded.
 
     python bench/rows.py [--rows 1000000]
@@ -59,10 +59,10 @@ def write_table(path: Path, count: int) -> None:
                 f"{draw.lognormvariate(3, 1):.2f}",
                 draw.choice(["yes", "no"]),
             ]
-            known = [cell if draw.random() > 0.05 else "" for cell in cells]
-            part = "test" if seller % 10 == 0 else ""
+            labelled = [cell if draw.random() > 0.05 else "" for cell in cells]
+            split = "test" if seller % 10 == 0 else ""
             picture = f"{row // PER_FOLDER:03}/{row % PER_FOLDER:03}.jpg"
-            table.writerow([picture, *known, f"seller {seller}", part])
+            table.writerow([picture, *labelled, f"seller {seller}", split])
 
 
 def read_and_check(path: Path) -> dict[str, float]:
@@ -129,17 +129,17 @@ def main() -> None:
         write_pictures(folder, given.rows)
         write_table(folder / "labels.csv", given.rows)
         command = [sys.executable, __file__, "--read", str(folder / "labels.csv")]
-        found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    print("seconds:", {step: round(found[step], 2) for step in STEPS})
-    print(f"{found['rows']:,} rows in {found['seconds']:.1f} s and {found['peak_gb']:.2f} GB")
+        result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    print("seconds:", {step: round(result[step], 2) for step in STEPS})
+    print(f"{result['rows']:,} rows in {result['seconds']:.1f} s and {result['peak_gb']:.2f} GB")
     print(
         json.dumps(
             {
                 "bench": "rows",
-                "seconds": round(found["seconds"], 2),
-                "cpu_seconds": round(found["cpu_seconds"], 2),
-                "peak_gb": round(found["peak_gb"], 3),
-                "rows": found["rows"],
+                "seconds": round(result["seconds"], 2),
+                "cpu_seconds": round(result["cpu_seconds"], 2),
+                "peak_gb": round(result["peak_gb"], 3),
+                "rows": result["rows"],
                 "budget_seconds": BUDGET_SECONDS,
                 "budget_gb": BUDGET_GB,
             }

@@ -1,4 +1,7 @@
-"""Files are written whole or not at all."""
+"""Files are written whole or not at all.
+
+Why no library does it: ``atomicwrites`` is no longer maintained; this is a dozen lines.
+"""
 
 from __future__ import annotations
 

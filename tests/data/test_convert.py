@@ -41,8 +41,8 @@ def read_back(out: Path, to: str) -> list[Record]:
     paths = {"coco": ["."], "voc": ["."], "yolo": ["data.yaml"], "table": ["boxes.csv", "labels.csv"]}
     sources = [open_source({"path": path}, out) for path in paths[to] if (out / path).exists()]
     items = [item for source in sources for item in source.read()]
-    told = [item for item in items if isinstance(item, Problem) and item.kind != "no annotation"]
-    assert [str(item) for item in told] == []
+    messages = [item for item in items if isinstance(item, Problem) and item.kind != "no annotation"]
+    assert [str(item) for item in messages] == []
     fields = {field for item in items if isinstance(item, Record) for field in item.answers} - {"split"}
     return sorted(collect(sources, [Taken(field) for field in sorted(fields)]).records, key=by_name)
 
@@ -83,8 +83,8 @@ def a_box(draw: Any, says: set[str]) -> Box:
     x1, y1 = draw(st.floats(x0 + 3, WIDTH)), draw(st.floats(y0 + 3, HEIGHT))
     corners = [draw(st.sampled_from([value, float(round(value))])) for value in (x0, y0, x1, y1)]
     label = draw(st.sampled_from(CLASSES + (("",) if "nameless" in says else ())))
-    told = draw(st.dictionaries(names, words, max_size=2)) if "attributes" in says else {}
-    return Box(*corners, label, told, draw(st.booleans()) if "ignore" in says else False)
+    messages = draw(st.dictionaries(names, words, max_size=2)) if "attributes" in says else {}
+    return Box(*corners, label, messages, draw(st.booleans()) if "ignore" in says else False)
 
 
 @st.composite
@@ -93,16 +93,18 @@ def a_set(draw: Any, says: set[str]) -> list[tuple[BoxAnnotations | None, dict[s
     parts = draw(st.sampled_from([("train", "validation", "test"), ("train",)]))
     queried = st.none() | (st.frozensets(st.sampled_from(CLASSES)) if "asked" in says else st.nothing())
     some = st.lists(a_box(says), max_size=3).map(tuple)
-    found = st.builds(BoxAnnotations, some, queried) | (st.none() if "unknown" in says else st.nothing())
+    annotations = st.builds(BoxAnnotations, some, queried) | (
+        st.none() if "unknown" in says else st.nothing()
+    )
     fields = st.dictionaries(st.sampled_from(["kind", "a note"]), words) if "fields" in says else st.just({})
-    return draw(st.lists(st.tuples(found, fields, st.sampled_from(parts)), min_size=1, max_size=4))
+    return draw(st.lists(st.tuples(annotations, fields, st.sampled_from(parts)), min_size=1, max_size=4))
 
 
 def told_of(records: Sequence[Record]) -> frozenset[str]:
     """All that is looked for anywhere, which is what None means."""
-    seen = [found for record in records if (found := record.answers.get("objects")) is not None]
-    labels = {box.label for found in seen for box in found.boxes if box.label}
-    return frozenset(labels | {name for found in seen for name in found.queried or ()})
+    seen = [annotations for record in records if (annotations := record.answers.get("objects")) is not None]
+    labels = {box.label for annotations in seen for box in annotations.boxes if box.label}
+    return frozenset(labels | {name for annotations in seen for name in annotations.queried or ()})
 
 
 def assert_same(first: Sequence[Record], again: Sequence[Record], to: str) -> None:
@@ -111,9 +113,9 @@ def assert_same(first: Sequence[Record], again: Sequence[Record], to: str) -> No
     for old, new in zip(first, again, strict=True):
         assert old.image.load() == new.image.load()
         assert old.split == new.split
-        said, says = dict(old.answers), dict(new.answers)
-        before, after = said.pop("objects", None), says.pop("objects", None)
-        assert said | {"split": ""} == says | {"split": ""}  # each has its own words for the part
+        fields, says = dict(old.answers), dict(new.answers)
+        before, after = fields.pop("objects", None), says.pop("objects", None)
+        assert fields | {"split": ""} == says | {"split": ""}  # each has its own words for the part
         if before is None or before == BoxAnnotations(
             (), frozenset()
         ):  # looked for nothing: as good as not at all
@@ -146,9 +148,11 @@ def test_nothing_is_lost_that_the_format_can_say(
 ) -> None:
     records = []
     says = SAYS[to] - ({"unknown"} if to == "voc" and not copy else set())  # a list holds no whole paths
-    for number, (seen, fields, part) in enumerate(data.draw(a_set(says))):
-        said = fields if seen is None else {**fields, "objects": seen}
-        records.append(Record(f"r{number}", picture(shelf, number), {**said, "split": part}, split=part))
+    for number, (seen, fields, split_name) in enumerate(data.draw(a_set(says))):
+        fields = fields if seen is None else {**fields, "objects": seen}
+        records.append(
+            Record(f"r{number}", picture(shelf, number), {**fields, "split": split_name}, split=split_name)
+        )
     if to == "yolo" and not told_of(records):
         return
     if to == "voc" and not any("objects" in record.answers for record in records):
@@ -169,7 +173,7 @@ def one(shelf: Path, *boxes: Box, queried: frozenset[str] | None = None, **field
     ]
 
 
-def told(problems: Sequence[Problem]) -> list[str]:
+def messages(problems: Sequence[Problem]) -> list[str]:
     assert not any(problem.fatal for problem in problems)
     return sorted(problem.what for problem in problems)
 
@@ -215,7 +219,7 @@ def test_what_a_format_cannot_say_is_told_once(
     tmp_path: Path, shelf: Path, to: str, silent: list[str]
 ) -> None:
     records = one(shelf, *RICH, queried=frozenset({"cat"}), kind="hat", nested={"a": 1})
-    found = told(convert(records, to, tmp_path / "out"))
+    annotations = messages(convert(records, to, tmp_path / "out"))
     cannot = " cannot be said in this format"
     expected = [
         f"{what[: -len(' (2 times)')]}{cannot} (2 times, here first)"
@@ -223,28 +227,28 @@ def test_what_a_format_cannot_say_is_told_once(
         else what + cannot
         for what in silent
     ]
-    assert found == sorted(expected)
+    assert annotations == sorted(expected)
 
 
 def test_unknown_becomes_empty_only_where_it_is_told(tmp_path: Path, shelf: Path) -> None:
     records = [*one(shelf, Box(1, 2, 30, 40, "cat")), Record("r", picture(shelf, 2), {})]
-    problems = told(convert(records, "yolo", tmp_path / "yolo"))
+    problems = messages(convert(records, "yolo", tmp_path / "yolo"))
     assert [what.partition(" cannot")[0] for what in problems] == [
         "a picture of no split",
         "a picture whose boxes nobody looked for",
     ]
-    assert told(convert(records, "coco", tmp_path / "coco")) == []
+    assert messages(convert(records, "coco", tmp_path / "coco")) == []
     assert [len(record.answers) for record in read_back(tmp_path / "coco", "coco")] == [1, 0]
 
 
 def test_other_programs_read_the_coco_file(tmp_path: Path, shelf: Path) -> None:
     """What pycocotools asks for: numbers from 1, an area, categories in every file."""
     convert(one(shelf, Box(1, 2, 31, 42, "cat", ignore=True)), "coco", tmp_path / "out")
-    said = json.loads((tmp_path / "out" / "annotations" / "instances_train.json").read_text())
-    assert said["images"] == [{"id": 1, "file_name": "shelf 1/01.png", "width": WIDTH, "height": HEIGHT}]
-    assert said["categories"] == [{"id": 1, "name": "cat"}]
+    fields = json.loads((tmp_path / "out" / "annotations" / "instances_train.json").read_text())
+    assert fields["images"] == [{"id": 1, "file_name": "shelf 1/01.png", "width": WIDTH, "height": HEIGHT}]
+    assert fields["categories"] == [{"id": 1, "name": "cat"}]
     box = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 30, 40], "area": 1200, "iscrowd": 1}
-    assert said["annotations"] == [box]
+    assert fields["annotations"] == [box]
 
 
 class Odd(FileImage):
@@ -254,7 +258,7 @@ class Odd(FileImage):
 
 
 def test_names_are_made_safe_and_stay_apart(tmp_path: Path, shelf: Path) -> None:
-    place = picture(shelf, 1).path
+    path = picture(shelf, 1).path
     odd = (
         "a.png",
         "A.jpg",
@@ -266,7 +270,7 @@ def test_names_are_made_safe_and_stay_apart(tmp_path: Path, shelf: Path) -> None
         "set.zip:3",
         "..",
     )
-    records = [Record(f"r{n}", Odd(place, name), {"n": str(n)}) for n, name in enumerate(odd)]
+    records = [Record(f"r{n}", Odd(path, name), {"n": str(n)}) for n, name in enumerate(odd)]
     assert convert(records, "coco", tmp_path / "out") == []
     written = sorted(
         path.relative_to(tmp_path / "out/images") for path in (tmp_path / "out/images").rglob("*.png")

@@ -62,12 +62,12 @@ def mnist(fetcher: Any) -> None:
 def test_what_came_can_be_used_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shell: Shell) -> None:
     monkeypatch.setattr(datasets.MNIST, "download", mnist)
     monkeypatch.chdir(tmp_path)
-    said: Said = shell("get", "mnist", "sets")
-    place = Path("sets/mnist/MNIST/raw")
-    assert said.code == 0
-    assert said.out == f"mnist is in {place}: now run: oneglance init {place}\n"
-    assert said.err == f"fetching mnist into {Path('sets/mnist')}\n"
-    assert shell("init", place).code == 0
+    result: Said = shell("get", "mnist", "sets")
+    folder = Path("sets/mnist/MNIST/raw")
+    assert result.code == 0
+    assert result.out == f"mnist is in {folder}: now run: oneglance init {folder}\n"
+    assert result.err == f"fetching mnist into {Path('sets/mnist')}\n"
+    assert shell("init", folder).code == 0
     assert shell("check", "oneglance.toml").code == 0
 
 
@@ -88,11 +88,11 @@ def test_no_connection_is_a_message(
         raise fault
 
     monkeypatch.setattr(datasets.CIFAR10, "download", fail)
-    with pytest.raises(OneglanceError) as found:
+    with pytest.raises(OneglanceError) as error:
         oneglance.get("cifar10", tmp_path, screen=Screen())
-    said = str(found.value)
-    assert said.startswith("cifar10 cannot be fetched")
-    assert "check the connection" in said
+    message = str(error.value)
+    assert message.startswith("cifar10 cannot be fetched")
+    assert "check the connection" in message
 
 
 def test_an_unknown_name_is_refused(tmp_path: Path) -> None:

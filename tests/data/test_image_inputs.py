@@ -33,10 +33,10 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def named(*given: str | Path, screen: Screen | None = None) -> list[str]:
-    found = pictures(given, screen or Screen())
-    for ref in found:
+    refs = pictures(given, screen or Screen())
+    for ref in refs:
         assert ref.load(), "a name that leads nowhere"
-    return [ref.name for ref in found]
+    return [ref.name for ref in refs]
 
 
 @pytest.mark.parametrize(
@@ -113,10 +113,10 @@ def test_an_empty_folder_among_others_is_told(photos: Path) -> None:
 )
 def test_nothing_is_refused(photos: Path, given: str, message: str) -> None:
     Path("strange.xyz").write_text("?")
-    with pytest.raises(DataError) as found:
+    with pytest.raises(DataError) as error:
         named(given)
-    assert str(found.value).startswith(message)
-    assert "oneglance.toml" not in str(found.value), "there is no configuration here"
+    assert str(error.value).startswith(message)
+    assert "oneglance.toml" not in str(error.value), "there is no configuration here"
     with pytest.raises(DataError, match="no pictures are named"):
         named()
 

@@ -88,9 +88,9 @@ class DigestStore:
         stored: dict[bytes, bytes] = {}
         with self._errors_ignored(), closing(self._open()) as database:
             for batch in _batched(stamps, 500):  # SQLite allows 999 values in a question
-                marks = ",".join("?" * len(batch))
+                slots = ",".join("?" * len(batch))
                 stored.update(
-                    database.execute(f"SELECT stamp, digest FROM digests WHERE stamp IN ({marks})", batch)
+                    database.execute(f"SELECT stamp, digest FROM digests WHERE stamp IN ({slots})", batch)
                 )
         return stored
 

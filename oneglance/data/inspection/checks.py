@@ -168,7 +168,7 @@ def divided_groups(facts: Facts) -> Iterator[Problem]:
 def identical_pictures(facts: Facts) -> Iterator[Problem]:
     """Only possible where the data name the splits themselves."""
     first: dict[bytes, int] = {}
-    copies: dict[bytes, dict[str, int]] = defaultdict(dict)  # digest -> part -> its first row
+    copies: dict[bytes, dict[str, int]] = defaultdict(dict)  # digest -> split -> its first row
     for row, digest in enumerate(facts.digests):
         if digest is not None and (other := first.setdefault(digest, row)) != row:
             for copy in (other, row):

@@ -1,4 +1,7 @@
-"""The bounds of COCO's run-length masks."""
+"""The bounds of COCO's run-length masks.
+
+Why no library does it: pycocotools decodes the whole mask first, whose size a file may declare at will.
+"""
 
 from __future__ import annotations
 

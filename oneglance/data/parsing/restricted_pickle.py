@@ -1,6 +1,6 @@
 """Reads pickles that hold plain values, as the files of CIFAR do, without running anything that they name.
 
-Python's own ``pickle.Unpickler`` builds the values. Two things keep it harmless. The operations are looked at
+Python's own ``pickle.Unpickler`` builds the values. Two things keep it harmless. The operations are checked
 before it starts: only those that build text, bytes, numbers, lists, tuples, dicts and calls, no more than a
 bound, and no dict key that is costly to hash. And whatever name a pickle mentions becomes a stub of this
 file: the few that a uint8 array is pickled with build such an array, every other one is refused.
@@ -159,7 +159,7 @@ class _Uint8(_Stub):
 
 
 class _Array(np.ndarray):
-    """A uint8 array that looks at the state which a pickle gives it."""
+    """A uint8 array that checks the state which a pickle gives it."""
 
     def __setstate__(self, state: Any) -> None:
         _, shape, kind, fortran, raw = state

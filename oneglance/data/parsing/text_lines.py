@@ -52,7 +52,7 @@ def _decoder(encoding: str) -> str:
 
 
 def _not_text(path: Path, encoding: str) -> DataError:
-    """Where exactly it went wrong; looked for only now, since text is almost always right."""
+    """Where exactly it went wrong; searched for only now, since most text is right."""
     what, hint = f"is not {encoding} text", 'give its `encoding`, such as encoding = "cp1252"'
     with path.open("rb") as file:
         start = file.read(4)

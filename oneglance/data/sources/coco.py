@@ -40,13 +40,13 @@ class Coco(Source):
     names say train, val and test; ``instances.json`` belongs to no split.
 
     The field ``objects`` holds the boxes. ``iscrowd`` and ``ignore`` make a region to ignore; other keys
-    of a box, in ``attributes`` or beside it, are its attributes. The classes looked for are the
+    of a box, in ``attributes`` or beside it, are its attributes. The queried classes are the
     categories; in LVIS, for each picture, those with boxes or in ``neg_category_ids``, and not those in
     ``not_exhaustive_category_ids``. Categories given to a picture as a whole are its ``tags``, as are
     Roboflow's ``user_tags``. Keys that COCO does not know are fields of the picture.
 
     Without the list ``annotations`` the boxes are unknown; an empty list means that there are none.
-    A polygon or mask without a box is taken by its bounds; beside a box neither is looked at. Key points and
+    A polygon or mask without a box is taken by its bounds; beside a box neither is used. Key points and
     captions are named and not used, supercategories, licences and other words about the set are left alone.
     """
 
@@ -101,7 +101,7 @@ class _Picture:
 
 
 class _File:
-    """One JSON file, looked through: its pictures, each with its boxes."""
+    """The content of one JSON file: its pictures, each with its boxes."""
 
     def __init__(self, content: Any, title: str) -> None:
         if not isinstance(content, dict) or not isinstance(content.get("images"), list):
@@ -126,7 +126,7 @@ class _File:
         )
 
     def queried(self, picture: _Picture) -> frozenset[str] | None:
-        """The classes looked for in one picture; None where nobody looked for any."""
+        """The queried classes of one picture; None where it was not annotated with boxes."""
         if not self._boxes_annotated:
             return None
         classes = self._every

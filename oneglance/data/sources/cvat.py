@@ -27,7 +27,7 @@ class Cvat(Source):
     The field ``objects`` holds the boxes, with their attributes and ``occluded``; polygons, ellipses, masks,
     cuboids and turned boxes are taken by their bounds. The tags of a picture are its ``tags``; the attribute
     ``age`` of the tag ``person`` is the field ``person.age``. The split is the picture's subset, unless that
-    is "default", else the name of its file. The classes looked for are all labels of the file that are not
+    is "default", else the name of its file. The queried classes are all labels of the file that are not
     for tags only; where it has no other, it says nothing of boxes. Points, lines, skeletons and the tracks
     of videos are named and not used.
     """

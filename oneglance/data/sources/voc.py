@@ -26,7 +26,7 @@ from oneglance.errors import DataError, Problem
 
 ANNOTATIONS = ("Annotations", "annotations")
 PICTURES = ("JPEGImages", "images", "Images")
-MANY, FEW = 1000, 10  # names, and XML files, that are looked at before a folder is taken for another format
+MANY, FEW = 1000, 10  # names, and XML files, that are tried before a folder is taken for another format
 NOT_ATTRIBUTES = frozenset(
     ("name", "bndbox", "robndbox", "polygon", "part", "point", "difficult", "attributes")
 )

@@ -1,4 +1,8 @@
-"""Stratified random splits: units are drawn so that every class is spread evenly over the splits."""
+"""Stratified random splits: units are drawn so that every class is spread evenly over the splits.
+
+Why no library does it: scikit-learn's ``StratifiedGroupKFold`` takes one class per row, and iterative
+stratification (Sechidis 2011) no groups; here rows have several classes, groups, and splits fixed in advance.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 TRAIN, VALIDATION, TEST = range(3)
-EFFORT = 2_000_000  # rows looked at in all trials together: small sets afford more trials
+EFFORT = 2_000_000  # rows counted in all trials together: small sets afford more trials
 TRIALS = (4, 3000)  # at least and at most
 PER_UNIT = 20  # trials, at most: few units have few ways to lie
 EVEN = 1e-4  # an unevenness that needs no further trials

@@ -52,7 +52,7 @@ every_archive = pytest.mark.parametrize(
 )
 
 
-def found(path: Path) -> dict[str, MemberImage]:
+def by_name(path: Path) -> dict[str, MemberImage]:
     return {ref.member: ref for ref in members(path) if isinstance(ref, MemberImage)}
 
 
@@ -65,23 +65,23 @@ def problems(path: Path) -> list[str]:
 
 @every_archive
 def test_members_are_read_in_any_order(tmp_path: Path, name: str, write: Writer) -> None:
-    there = found(write(tmp_path / name, CONTENT))
-    assert list(there) == list(CONTENT)
+    refs = by_name(write(tmp_path / name, CONTENT))
+    assert list(refs) == list(CONTENT)
     for member in [*CONTENT, *reversed(CONTENT)]:
-        assert there[member].load() == CONTENT[member]
-    assert there["cats/3.png"].name == f"{name}/cats/3.png"
-    assert len({ref.stamp() for ref in there.values()}) == len(CONTENT)
+        assert refs[member].load() == CONTENT[member]
+    assert refs["cats/3.png"].name == f"{name}/cats/3.png"
+    assert len({ref.stamp() for ref in refs.values()}) == len(CONTENT)
 
 
 @every_archive
 def test_members_are_read_by_several_threads(tmp_path: Path, name: str, write: Writer) -> None:
-    there = found(write(tmp_path / name, CONTENT))
+    refs = by_name(write(tmp_path / name, CONTENT))
     start = threading.Barrier(4)
 
     def read_all(step: int) -> bool:
         start.wait()
         names = list(CONTENT)[::step]
-        return all(there[member].load() == CONTENT[member] for member in names * 5)
+        return all(refs[member].load() == CONTENT[member] for member in names * 5)
 
     with ThreadPoolExecutor(4) as threads:
         assert all(threads.map(read_all, (1, -1, 2, -3)))
@@ -89,10 +89,10 @@ def test_members_are_read_by_several_threads(tmp_path: Path, name: str, write: W
 
 @every_archive
 def test_refs_travel_and_are_keys(tmp_path: Path, name: str, write: Writer) -> None:
-    there = list(found(write(tmp_path / name, CONTENT)).values())
-    again = pickle.loads(pickle.dumps(there))
-    assert again == there
-    assert len({*again, *there}) == len(CONTENT)
+    refs = list(by_name(write(tmp_path / name, CONTENT)).values())
+    again = pickle.loads(pickle.dumps(refs))
+    assert again == refs
+    assert len({*again, *refs}) == len(CONTENT)
     assert not hasattr(again[0], "__dict__")
     assert [ref.load() for ref in again] == list(CONTENT.values())
 
@@ -100,11 +100,11 @@ def test_refs_travel_and_are_keys(tmp_path: Path, name: str, write: Writer) -> N
 @every_archive
 def test_a_replaced_archive_is_opened_anew(tmp_path: Path, name: str, write: Writer) -> None:
     path = write(tmp_path / name, {"a.png": b"old"})
-    old = found(path)["a.png"]
+    old = by_name(path)["a.png"]
     stamp = old.stamp()
     assert old.load() == b"old"
     write(path, {"a.png": b"new", "b.png": bytes(1000)})
-    new = found(path)["a.png"]
+    new = by_name(path)["a.png"]
     assert new.load() == b"new"
     assert new.stamp() != stamp
 
@@ -123,10 +123,10 @@ def test_nothing_open_is_shared_with_a_forked_process(
 def test_a_damaged_archive_is_told(tmp_path: Path, name: str, write: Writer) -> None:
     path = write(tmp_path / name, {"a.png": os.urandom(5000), "b.png": os.urandom(5000)})
     whole = path.read_bytes()
-    there = found(path)
+    refs = by_name(path)
     path.write_bytes(whole[: min(8000, len(whole) * 2 // 3)])  # in the middle of b.png
     with pytest.raises(OSError, match="damaged"):
-        there["b.png"].load()
+        refs["b.png"].load()
     with pytest.raises(DataError, match="is damaged or no such archive") as error:
         list(members(path))
     assert error.value.location == name
@@ -135,12 +135,12 @@ def test_a_damaged_archive_is_told(tmp_path: Path, name: str, write: Writer) -> 
         list(members(path))
     path.unlink()
     with pytest.raises(FileNotFoundError):
-        there["a.png"].load()
+        refs["a.png"].load()
 
 
 def test_a_changed_byte_in_a_zip_is_noticed(tmp_path: Path) -> None:
     path = write_stored(tmp_path / "a.zip", {"a.png": b"picture"})
-    ref = found(path)["a.png"]
+    ref = by_name(path)["a.png"]
     path.write_bytes(path.read_bytes().replace(b"picture", b"pixture"))
     with pytest.raises(OSError, match="damaged"):
         ref.load()
@@ -152,7 +152,7 @@ def test_hidden_and_leaving_members_are_no_pictures(tmp_path: Path, name: str, w
         ["../out.png", "a/../../b.png", ".hidden.png", ".git/a.png", "__MACOSX/._a.png"], b"x"
     )
     path = write(tmp_path / name, {**content, "./x\\y.png": b"y", "/top.png": b"t"})
-    assert {member: ref.load() for member, ref in found(path).items()} == {"x/y.png": b"y", "top.png": b"t"}
+    assert {member: ref.load() for member, ref in by_name(path).items()} == {"x/y.png": b"y", "top.png": b"t"}
     assert problems(path) == [
         f"{name}/../out.png  leaves the archive — left out",
         f"{name}/a/../../b.png  leaves the archive — left out",
@@ -164,17 +164,17 @@ def test_a_large_member_is_left_out(
     tmp_path: Path, name: str, write: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write(tmp_path / name, {"a.png": bytes(2000), "b.png": b"small"})
-    large = found(path)["a.png"]
+    large = by_name(path)["a.png"]
     monkeypatch.setattr(archives, "MEMBER_LIMIT", 1000)
     monkeypatch.setattr(references, "MEMBER_LIMIT", 1000)
-    assert list(found(path)) == ["b.png"]
+    assert list(by_name(path)) == ["b.png"]
     assert problems(path) == [f"{name}/a.png  is larger than 1,000 bytes — left out"]
     with pytest.raises(OSError, match="larger than"):
         large.load()
 
 
 def test_a_member_that_is_larger_than_declared_is_cut_off(tmp_path: Path) -> None:
-    ref = found(write_zip(tmp_path / "a.zip", {"a.png": bytes(50_000_000)}))["a.png"]
+    ref = by_name(write_zip(tmp_path / "a.zip", {"a.png": bytes(50_000_000)}))["a.png"]
     tracemalloc.start()
     with pytest.raises(OSError, match="damaged"):
         replace(ref, size=10).load()
@@ -184,10 +184,10 @@ def test_a_member_that_is_larger_than_declared_is_cut_off(tmp_path: Path) -> Non
 
 def test_a_packed_tar_that_is_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_tar(tmp_path / "a.tgz", {"zeros": bytes(30_000_000), "a.png": b"x"})
-    assert list(found(path)) == ["zeros", "a.png"]
+    assert list(by_name(path)) == ["zeros", "a.png"]
     monkeypatch.setattr(archives, "SMALL", 1_000_000)
     with pytest.raises(DataError, match="damaged"):
-        found(path)
+        by_name(path)
 
 
 def test_a_tar_header_of_any_length_is_not_believed(tmp_path: Path) -> None:

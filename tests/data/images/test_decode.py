@@ -384,8 +384,8 @@ def test_extreme_pictures(size: tuple[int, int], fit: Fit) -> None:
 @settings(deadline=None)
 @given(fits, sizes, sizes)
 def test_placement(fit: Fit, width: int, height: int) -> None:
-    place = fit.placement(width, height)
-    x0, y0, x1, y1 = place.to_canvas(np.array([[0, 0, width, height]]))[0]
+    placement = fit.placement(width, height)
+    x0, y0, x1, y1 = placement.to_canvas(np.array([[0, 0, width, height]]))[0]
     free = fit.width - (x1 - x0), fit.height - (y1 - y0)
     assert min(map(abs, free)) <= 1e-6  # one way it fills the canvas exactly
     if fit.fit == "letterbox":
@@ -395,15 +395,15 @@ def test_placement(fit: Fit, width: int, height: int) -> None:
         assert max(x0, y0) <= 0 and max(free) <= 1e-6
     assert abs(x0 + x1 - fit.width) <= 1 + 1e-6 and abs(y0 + y1 - fit.height) <= 1 + 1e-6  # in the middle
     if min(x1 - x0, y1 - y0) > 1:  # its proportions stay, but for rounding to whole pixels
-        assert abs(place.scale_x - place.scale_y) <= 0.5 / min(width, height) + 1e-9
+        assert abs(placement.scale_x - placement.scale_y) <= 0.5 / min(width, height) + 1e-9
 
 
 @settings(deadline=None)
 @given(fits, sizes, sizes, st.lists(st.tuples(*[st.floats(-100, 3000)] * 4), max_size=5))
 def test_boxes_go_to_the_canvas_and_back(fit: Fit, width: int, height: int, boxes: list[tuple]) -> None:
     there = np.array(boxes, np.float32).reshape(-1, 4)
-    place = fit.placement(width, height)
-    back = place.to_image(place.to_canvas(there))
+    placement = fit.placement(width, height)
+    back = placement.to_image(placement.to_canvas(there))
     assert back.shape == there.shape
     assert np.allclose(back, there, atol=1e-6 * max(width, height, 1000))
 

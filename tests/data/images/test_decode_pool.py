@@ -20,19 +20,19 @@ from oneglance.parallel.process_pool import ProcessPool
 FIT, LIMITS = Fit(16), Limits()
 
 
-def colours(found: list[Canvas | PictureError]) -> list[int | None]:
+def colours(results: list[Canvas | PictureError]) -> list[int | None]:
     """The number each Drawn was made from, read from its pixels."""
     return [
         int(item.pixels[FIT.height // 2, FIT.width // 2, 0]) if isinstance(item, Canvas) else None
-        for item in found
+        for item in results
     ]
 
 
 def test_many_pictures_come_in_order_with_their_upright_size() -> None:
     refs = [Drawn(number, width=20 + number, height=30) for number in range(150)]
-    found = list(decode(refs, FIT, LIMITS, workers=2))
-    assert colours(found) == list(range(150))
-    for ref, item in zip(refs, found, strict=True):
+    results = list(decode(refs, FIT, LIMITS, workers=2))
+    assert colours(results) == list(range(150))
+    for ref, item in zip(refs, results, strict=True):
         assert isinstance(item, Canvas)
         assert (item.width, item.height) == (ref.width, ref.height)
         assert np.array_equal(item.pixels, canvas_of(ref, FIT, LIMITS).pixels)
@@ -52,9 +52,9 @@ def test_few_pictures_need_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_unreadable_pictures_stand_in_their_place() -> None:
     for few in (0, 64):
-        found = list(decode([Drawn(1), Broken(2), Missing(3), Drawn(4)], FIT, LIMITS, workers=2, few=few))
-        assert colours(found) == [1, None, None, 4]
-        assert [str(item) for item in found[1:3]] == [
+        results = list(decode([Drawn(1), Broken(2), Missing(3), Drawn(4)], FIT, LIMITS, workers=2, few=few))
+        assert colours(results) == [1, None, None, 4]
+        assert [str(item) for item in results[1:3]] == [
             "drawn:2: is not a picture",
             "drawn:3: cannot be read (No such file or directory)",
         ]
@@ -63,9 +63,9 @@ def test_unreadable_pictures_stand_in_their_place() -> None:
 def test_a_picture_that_kills_its_process_costs_only_itself() -> None:
     refs: list[ImageRef] = [Drawn(number) for number in range(70)]
     refs[3], refs[40], refs[41] = Killed(3), Exits(40), Killed(41)
-    found = list(decode(refs, FIT, LIMITS, workers=2))
-    assert colours(found) == [None if number in (3, 40, 41) else number for number in range(70)]
-    assert {str(found[number]) for number in (3, 40, 41)} == {
+    results = list(decode(refs, FIT, LIMITS, workers=2))
+    assert colours(results) == [None if number in (3, 40, 41) else number for number in range(70)]
+    assert {str(results[number]) for number in (3, 40, 41)} == {
         f"drawn:{number}: makes the decoder crash" for number in (3, 40, 41)
     }
 
@@ -77,15 +77,15 @@ def test_what_decoders_write_goes_nowhere(capfd: pytest.CaptureFixture[str]) -> 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps to the limit")
 def test_a_bomb_meets_the_memory_limit_of_its_process() -> None:
-    found = list(decode([Drawn(1), Greedy(2), Drawn(3)], FIT, LIMITS, workers=2, few=0))
-    assert colours(found) == [1, None, 3]
-    assert str(found[1]) == "drawn:2: needs more memory to decode than there is"
+    results = list(decode([Drawn(1), Greedy(2), Drawn(3)], FIT, LIMITS, workers=2, few=0))
+    assert colours(results) == [1, None, 3]
+    assert str(results[1]) == "drawn:2: needs more memory to decode than there is"
 
 
 def test_stopping_early_ends_the_processes() -> None:
-    found = decode((Drawn(number) for number in range(10**9)), FIT, LIMITS, workers=2)
-    assert colours([next(found)]) == [0]
-    found.close()  # type: ignore[attr-defined]
+    results = decode((Drawn(number) for number in range(10**9)), FIT, LIMITS, workers=2)
+    assert colours([next(results)]) == [0]
+    results.close()  # type: ignore[attr-defined]
     psutil = pytest.importorskip("psutil")
     assert psutil.Process().children() == []
 
@@ -107,10 +107,10 @@ def test_hostile_files_cost_only_themselves(shared: Path) -> None:
     hostile = [HostileFile(path) for path in sorted((shared / "data/own_pictures/hostile").iterdir())]
     assert len(hostile) == 20
     refs: list[ImageRef] = [ref for pair in zip(hostile, map(Drawn, range(20)), strict=True) for ref in pair]
-    with ProcessPool(Decode(FIT, LIMITS), crashed, 2, chunk_of(FIT), 2_000_000_000, seconds=10) as crew:
-        found = list(crew.map(refs))
-    assert colours(found[1::2]) == list(range(20))
-    assert all(isinstance(item, Canvas | PictureError) for item in found)
+    with ProcessPool(Decode(FIT, LIMITS), crashed, 2, chunk_of(FIT), 2_000_000_000, seconds=10) as pool:
+        results = list(pool.map(refs))
+    assert colours(results[1::2]) == list(range(20))
+    assert all(isinstance(item, Canvas | PictureError) for item in results)
 
 
 class HostileFile(Drawn):

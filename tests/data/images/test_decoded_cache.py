@@ -29,9 +29,9 @@ FIT, LIMITS = Fit(16), Limits()
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    place = tmp_path / "cache"
-    place.mkdir()
-    return place
+    directory = tmp_path / "cache"
+    directory.mkdir()
+    return directory
 
 
 @pytest.fixture
@@ -66,14 +66,14 @@ def test_gather_gives_what_was_decoded(folder: Path, workers: int) -> None:
     refs = [Drawn(number, width=20 + number) for number in range(100)]
     canvases = opened(refs, folder, workers=workers)
     assert isinstance(canvases, Canvases) and len(canvases) == 100
-    asked = rows(99, 0, 57, 57, 3)
-    batch = canvases.gather(asked)
+    rows_asked = rows(99, 0, 57, 57, 3)
+    batch = canvases.gather(rows_asked)
     assert batch.dtype == np.uint8 and type(batch) is np.ndarray and batch.flags.writeable
-    expected = [canvas_of(refs[row], FIT, LIMITS).pixels for row in asked]
+    expected = [canvas_of(refs[row], FIT, LIMITS).pixels for row in rows_asked]
     assert np.array_equal(batch, np.stack(expected))
-    sizes = canvases.sizes(asked)
-    assert sizes.dtype == np.int32 and sizes.tolist() == [[20 + number, 30] for number in asked]
-    assert canvases.failures == {} and canvases.readable(asked).all()
+    sizes = canvases.sizes(rows_asked)
+    assert sizes.dtype == np.int32 and sizes.tolist() == [[20 + number, 30] for number in rows_asked]
+    assert canvases.failures == {} and canvases.readable(rows_asked).all()
 
 
 def test_the_second_time_nothing_is_read(folder: Path, loaded: list[int]) -> None:
@@ -122,13 +122,13 @@ def test_other_pictures_order_size_fit_and_limits_are_other_caches(folder: Path)
 def test_rectangles_are_kept_and_streamed(folder: Path, gigabytes: float) -> None:
     fit, refs = Fit((24, 16)), [Drawn(number, width=20 + number, height=30) for number in range(70)]
     table = CacheTable(folder=str(folder), gigabytes=gigabytes, workers=2)
-    asked = rows(69, 0, 3)
+    rows_asked = rows(69, 0, 3)
     for _ in range(2):  # built, then found
         store = open_canvases(refs, fit, LIMITS, table)
-        expected = [canvas_of(refs[row], fit, LIMITS).pixels for row in asked]
-        assert np.array_equal(store.gather(asked), np.stack(expected))
+        expected = [canvas_of(refs[row], fit, LIMITS).pixels for row in rows_asked]
+        assert np.array_equal(store.gather(rows_asked), np.stack(expected))
         assert store.gather(rows()).shape == (0, 16, 24, 3)
-        sizes = store.sizes(asked)  # known before anything is gathered
+        sizes = store.sizes(rows_asked)  # known before anything is gathered
         assert sizes.dtype == np.int32 and sizes.tolist() == [[89, 30], [20, 30], [23, 30]]
         store.close()
 
@@ -210,11 +210,11 @@ def test_an_interrupted_build_leaves_nothing_to_trust(folder: Path) -> None:
 
 
 def test_progress_counts_to_the_end(folder: Path) -> None:
-    told: list[tuple[int, int, str]] = []
+    calls: list[tuple[int, int, str]] = []
     refs = [Drawn(number) for number in range(130)]
-    Canvases.build(refs, FIT, LIMITS, folder, 1, lambda *args: told.append(args))
+    Canvases.build(refs, FIT, LIMITS, folder, 1, lambda *args: calls.append(args))
     for what in ("reading pictures", "decoding pictures"):
-        steps = [done for done, total, of in told if of == what and total == 130]
+        steps = [done for done, total, of in calls if of == what and total == 130]
         assert steps == sorted(steps) and steps[-1] == 130
 
 
@@ -337,16 +337,16 @@ def test_a_set_beyond_the_limit_streams_the_same_pixels(
 
 def test_announced_batches_are_decoded_ahead_but_not_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = Stream([Drawn(number) for number in range(100)], FIT, LIMITS, workers=2)
-    asked: list[int] = []
+    rows_asked: list[int] = []
     start = stream._start
-    monkeypatch.setattr(stream, "_start", lambda some: asked.append(int(some[0])) or start(some))
+    monkeypatch.setattr(stream, "_start", lambda some: rows_asked.append(int(some[0])) or start(some))
     stream.announce(rows(number) for number in range(100))
-    assert asked == list(range(8))
+    assert rows_asked == list(range(8))
     assert stream.gather(rows(0))[0, 8, 8, 0] == 0 and stream.gather(rows(1))[0, 8, 8, 0] == 1
-    assert asked == list(range(10))  # none was decoded twice
+    assert rows_asked == list(range(10))  # none was decoded twice
     assert stream.gather(rows(50))[0, 8, 8, 0] == 50  # not announced: decoded on the spot
     assert stream.gather(rows(2))[0, 8, 8, 0] == 2
-    assert asked == [*range(10), 50, 10]
+    assert rows_asked == [*range(10), 50, 10]
     stream.close()
 
 
@@ -380,8 +380,8 @@ def test_digests_are_of_the_content_and_remembered(folder: Path, loaded: list[in
     refs = [Drawn(1), Missing(2), Drawn(3), Drawn(1, width=41)]
     first = digests(refs, folder)
     assert first[1] is None
-    known = [digest for digest in first if digest is not None]
-    assert len(set(known)) == 3 and {len(digest) for digest in known} == {16}
+    recalled = [digest for digest in first if digest is not None]
+    assert len(set(recalled)) == 3 and {len(digest) for digest in recalled} == {16}
     assert first[0] == content_digest(Drawn(1).load())
     del loaded[:]
     assert digests(refs, folder) == first

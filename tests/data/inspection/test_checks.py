@@ -22,8 +22,8 @@ from oneglance.errors import PictureError, Problem
 QUESTIONS = [word("kind")]
 
 
-def parts(names: Sequence[str]) -> SplitIndices:
-    return SplitIndices(*(np.flatnonzero([name == part for name in names]) for part in SPLITS))
+def splits(names: Sequence[str]) -> SplitIndices:
+    return SplitIndices(*(np.flatnonzero([name == split for name in names]) for split in SPLITS))
 
 
 def kinds(words: str, **keys: Any) -> list[Record]:
@@ -53,7 +53,7 @@ def test_good_data_have_no_problem(tmp_path: Path) -> None:
     good = kinds("abababab")
     digests = [b"%d" % n for n in range(8)]
     names = ["train"] * 4 + ["validation"] * 2 + ["test"] * 2
-    assert check(good, QUESTIONS, splits=parts(names), digests=digests) == []
+    assert check(good, QUESTIONS, splits=splits(names), digests=digests) == []
 
 
 def test_every_check_is_run() -> None:
@@ -132,12 +132,12 @@ def test_a_class_with_one_picture_is_told() -> None:
 
 def test_a_class_that_is_absent_from_a_part_is_told() -> None:
     names = ["train", "train", "train", "validation", "test", "validation", "validation"]
-    problems = check(kinds("aababba"), QUESTIONS, splits=parts(names))
+    problems = check(kinds("aababba"), QUESTIONS, splits=splits(names))
     assert of_kind(problems, "class not scored") == [
         'kind "a"  is in no picture of test (4 in all) — it is not scored there; add pictures of it'
     ]
     names = ["train", "train", "validation", "validation", "test", "test", "train"]
-    problems = check(kinds("aababba", group="g"), QUESTIONS, splits=parts(names))
+    problems = check(kinds("aababba", group="g"), QUESTIONS, splits=splits(names))
     assert of_kind(problems, "class never learned") == [
         'kind "b"  is in no picture of train (3 in all) — it cannot be learned; add pictures of other groups'
     ]
@@ -145,18 +145,18 @@ def test_a_class_that_is_absent_from_a_part_is_told() -> None:
 
 
 def test_a_class_is_not_missed_in_a_part_that_does_not_exist() -> None:
-    problems = check(kinds("abab"), QUESTIONS, splits=parts(["train", "train", "validation", "validation"]))
+    problems = check(kinds("abab"), QUESTIONS, splits=splits(["train", "train", "validation", "validation"]))
     assert problems == []
 
 
 def test_a_task_without_answers_to_learn_from_stops_everything() -> None:
     names = ["train", "train", "validation", "test", "test"]
-    problems = check(kinds("..aba"), QUESTIONS, splits=parts(names))
-    told = [p for p in problems if p.kind == "task absent"]
-    assert [(p.what, p.fatal) for p in told] == [("has no answer in the train split", True)]
-    problems = check(kinds("ab..."), QUESTIONS, splits=parts(names))
-    told = [p for p in problems if p.kind == "task absent"]
-    assert [(p.what, p.fatal) for p in told] == [
+    problems = check(kinds("..aba"), QUESTIONS, splits=splits(names))
+    absent = [p for p in problems if p.kind == "task absent"]
+    assert [(p.what, p.fatal) for p in absent] == [("has no answer in the train split", True)]
+    problems = check(kinds("ab..."), QUESTIONS, splits=splits(names))
+    absent = [p for p in problems if p.kind == "task absent"]
+    assert [(p.what, p.fatal) for p in absent] == [
         ("has no answer in the validation split", False),
         ("has no answer in the test split", False),
     ]
@@ -178,7 +178,7 @@ def test_a_constant_is_nothing_to_learn_whatever_its_type() -> None:
 def test_a_group_in_two_parts_is_told() -> None:
     records = kinds("abab", group="g1") + kinds("abab")
     names = ["train", "test", "train", "test"] * 2
-    assert of_kind(check(records, QUESTIONS, splits=parts(names)), "divided group") == [
+    assert of_kind(check(records, QUESTIONS, splits=splits(names)), "divided group") == [
         'group "g1"  is in train and test — scores look better than they are: '
         "correct the split that the data give"
     ]
@@ -188,7 +188,9 @@ def test_identical_pictures_in_two_parts_are_counted_with_one_example() -> None:
     records = kinds("abababab")
     names = ["train", "train", "train", "train", "validation", "validation", "test", "test"]
     digests = [b"a", b"b", b"a", None, b"c", None, b"a", b"b"]
-    assert of_kind(check(records, QUESTIONS, splits=parts(names), digests=digests), "identical pictures") == [
+    assert of_kind(
+        check(records, QUESTIONS, splits=splits(names), digests=digests), "identical pictures"
+    ) == [
         "train and test  share 2 identical pictures (p2 = p8, …) — "
         "scores look better than they are: take the copies out of one of the two"
     ]

@@ -35,19 +35,19 @@ def table(**columns: Sequence[Any]) -> list[Record]:
 def rows(columns: Mapping[str, Sequence[Any]]) -> list[Record]:
     cells = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     return [
-        Record(f"a.csv:{n}", Ref(str(n)), {f: v for f, v in said.items() if v not in (None, "")})
-        for n, said in enumerate(cells, 2)
+        Record(f"a.csv:{n}", Ref(str(n)), {f: v for f, v in answers.items() if v not in (None, "")})
+        for n, answers in enumerate(cells, 2)
     ]
 
 
 def only(**columns: Sequence[Any]) -> Guess:
-    (found,) = guess(table(**columns))
-    return found
+    (guessed,) = guess(table(**columns))
+    return guessed
 
 
 def test_few_words_are_a_label() -> None:
-    found = only(kind=["hat", "cap", "shoe", ""] * 10)
-    assert found == Guess("kind", "label", {}, "3 distinct words in 30 of 40 rows")
+    guessed = only(kind=["hat", "cap", "shoe", ""] * 10)
+    assert guessed == Guess("kind", "label", {}, "3 distinct words in 30 of 40 rows")
 
 
 @pytest.mark.parametrize("words", [["yes", "no"], ["True", "False"], ["0", "1"], [0, 1], [True, False]])
@@ -57,9 +57,9 @@ def test_yes_and_no_are_a_label(words: list[Any]) -> None:
 
 @pytest.mark.parametrize(("separator", "text"), [("|", "a|b"), (";", "a; b"), (",", "a, b")])
 def test_words_between_separators_are_tags(separator: str, text: str) -> None:
-    found = only(style=[text, "a", "b", f"b{separator}a", "none"] * 10)
-    assert (found.type, found.settings) == ("tags", {"separator": separator, "none": ["none"]})
-    assert found.reason == f'2 distinct words between "{separator}" in all 50 rows'
+    guessed = only(style=[text, "a", "b", f"b{separator}a", "none"] * 10)
+    assert (guessed.type, guessed.settings) == ("tags", {"separator": separator, "none": ["none"]})
+    assert guessed.reason == f'2 distinct words between "{separator}" in all 50 rows'
 
 
 def test_lists_are_tags() -> None:
@@ -91,10 +91,10 @@ def test_a_comma_in_a_name_or_sentence_separates_no_tags(texts: list[str]) -> No
     ],
 )
 def test_numbers_have_the_unit_of_their_name(name: str, unit: str) -> None:
-    (found,) = guess(rows({name: [str(20.5 + n) for n in range(40)]}))
-    assert found.type == "number"
-    assert found.settings.get("unit", "") == unit
-    assert found.reason == "numbers from 20.5 to 59.5 in all 40 rows"
+    (guessed,) = guess(rows({name: [str(20.5 + n) for n in range(40)]}))
+    assert guessed.type == "number"
+    assert guessed.settings.get("unit", "") == unit
+    assert guessed.reason == "numbers from 20.5 to 59.5 in all 40 rows"
 
 
 def test_numbers_over_decades_are_learned_as_logarithms() -> None:
@@ -110,16 +110,16 @@ def test_the_largest_numbers_are_numbers() -> None:
 
 
 def test_a_few_cells_that_are_no_numbers_are_told() -> None:
-    found = only(price=[*map(str, range(100, 200)), "about 30"])
-    assert found.type == "number"
-    assert 'but 1 are none, such as "about 30"' in found.reason
+    guessed = only(price=[*map(str, range(100, 200)), "about 30"])
+    assert guessed.type == "number"
+    assert 'but 1 are none, such as "about 30"' in guessed.reason
 
 
 @pytest.mark.parametrize("name", ["digit", "label", "class_id"])
 def test_small_codes_are_a_label(name: str) -> None:
-    (found,) = guess(rows({name: [n % 10 for n in range(100)]}))
-    assert found.type == "label"
-    assert "ordinal" not in found.settings
+    (guessed,) = guess(rows({name: [n % 10 for n in range(100)]}))
+    assert guessed.type == "label"
+    assert "ordinal" not in guessed.settings
 
 
 def test_a_hundred_codes_are_a_label_by_their_name_only() -> None:
@@ -133,15 +133,15 @@ def test_a_rating_has_an_order() -> None:
 
 
 def test_words_for_unknown_are_declared() -> None:
-    found = only(kind=["hat", "cap", "N/A", "unknown"] * 10)
-    assert found.settings == {"unknown": ["N/A", "unknown"]}
-    assert found.reason == "2 distinct words in 20 of 40 rows"
+    guessed = only(kind=["hat", "cap", "N/A", "unknown"] * 10)
+    assert guessed.settings == {"unknown": ["N/A", "unknown"]}
+    assert guessed.reason == "2 distinct words in 20 of 40 rows"
 
 
 def test_near_constants_come_with_a_warning() -> None:
-    found = only(kids=["no"] * 96 + ["yes"] * 4)
-    assert found.type == "label"
-    assert '96% of them are "no"' in found.reason
+    guessed = only(kids=["no"] * 96 + ["yes"] * 4)
+    assert guessed.type == "label"
+    assert '96% of them are "no"' in guessed.reason
 
 
 @pytest.mark.parametrize(
@@ -162,9 +162,9 @@ def test_near_constants_come_with_a_warning() -> None:
     ],
 )
 def test_what_is_no_task(columns: dict[str, list[Any]], reason: str) -> None:
-    (found,) = guess(rows(columns))
-    assert (found.type, found.settings) == ("", {})
-    assert reason in found.reason
+    (guessed,) = guess(rows(columns))
+    assert (guessed.type, guessed.settings) == ("", {})
+    assert reason in guessed.reason
 
 
 @pytest.mark.parametrize(
@@ -178,8 +178,8 @@ def test_what_is_no_task(columns: dict[str, list[Any]], reason: str) -> None:
     ],
 )
 def test_identifiers_of_several_pictures_are_the_group(name: str, values: list[str]) -> None:
-    (found,) = guess(rows({name: values}))
-    assert (found.type, found.settings) == ("", {"group": name})
+    (guessed,) = guess(rows({name: values}))
+    assert (guessed.type, guessed.settings) == ("", {"group": name})
 
 
 @pytest.mark.parametrize(
@@ -195,36 +195,36 @@ def test_what_only_resembles_an_identifier_is_a_task(name: str, values: list[str
 
 
 def test_of_nested_groups_the_widest_is_taken() -> None:
-    found = guess(
+    guessed = guess(
         table(
             visit_id=[f"v{n // 2}" for n in range(120)],
             patient=[f"p{n // 6}" for n in range(120)],
             site_id=[f"s{n // 40}" for n in range(120)],
         )
     )
-    assert [g.settings for g in found] == [{}, {"group": "patient"}, {}]
+    assert [g.settings for g in guessed] == [{}, {"group": "patient"}, {}]
 
 
 def test_a_copy_of_another_field_is_not_asked_twice() -> None:
     words = ["a", "b", "b"] * 5
-    found = guess(table(folder1=words, folder=words, kind=["b", "b", "a"] * 5))
-    assert [g.type for g in found] == ["", "label", "label"]
-    assert 'the same as "folder"' in found[0].reason
+    guessed = guess(table(folder1=words, folder=words, kind=["b", "b", "a"] * 5))
+    assert [g.type for g in guessed] == ["", "label", "label"]
+    assert 'the same as "folder"' in guessed[0].reason
 
 
 def test_boxes_are_left_out_with_a_reason() -> None:
     corner = list(range(40))
-    found = guess(table(name=["a", "b"] * 20, xmin=corner, ymin=corner, xmax=corner, ymax=corner))
-    assert [g.type for g in found] == ["label", "", "", "", ""]
-    assert {g.reason for g in found[1:]} == {'is an edge of a box: read with format = "boxes_table"'}
+    guessed = guess(table(name=["a", "b"] * 20, xmin=corner, ymin=corner, xmax=corner, ymax=corner))
+    assert [g.type for g in guessed] == ["label", "", "", "", ""]
+    assert {g.reason for g in guessed[1:]} == {'is an edge of a box: read with format = "boxes_table"'}
 
 
 def with_boxes(*pictures: Sequence[Box], **fields: Sequence[Any]) -> list[Record]:
     """A record per picture, with its boxes in the field ``objects``."""
     others = [dict(zip(fields, values, strict=True)) for values in zip(*fields.values(), strict=True)]
     return [
-        Record(f"a.json:{n}", Ref(str(n)), {**said, "objects": BoxAnnotations(tuple(boxes))})
-        for n, (boxes, said) in enumerate(zip(pictures, others or [{}] * len(pictures), strict=True))
+        Record(f"a.json:{n}", Ref(str(n)), {**answers, "objects": BoxAnnotations(tuple(boxes))})
+        for n, (boxes, answers) in enumerate(zip(pictures, others or [{}] * len(pictures), strict=True))
     ]
 
 
@@ -259,9 +259,9 @@ def test_boxes_beside_other_answers() -> None:
 
 
 def test_many_classes_of_boxes_are_not_all_named() -> None:
-    found = guess(with_boxes([box(f"class {n:02}") for n in range(40)]))[0]
-    assert found.reason.endswith("class 06 (1), class 07 (1) and 32 more classes")
-    assert len(found.reason) < 300
+    guessed = guess(with_boxes([box(f"class {n:02}") for n in range(40)]))[0]
+    assert guessed.reason.endswith("class 06 (1), class 07 (1) and 32 more classes")
+    assert len(guessed.reason) < 300
 
 
 @pytest.mark.parametrize(
@@ -273,8 +273,8 @@ def test_many_classes_of_boxes_are_not_all_named() -> None:
     ],
 )
 def test_boxes_that_cannot_be_asked_for(boxes: list[Box], reason: str) -> None:
-    (found,) = guess(with_boxes(boxes, boxes))
-    assert (found.type, found.reason) == ("", reason)
+    (guessed,) = guess(with_boxes(boxes, boxes))
+    assert (guessed.type, guessed.reason) == ("", reason)
 
 
 @given(
@@ -340,9 +340,9 @@ def test_the_classic_recipe_is_a_textbook_s() -> None:
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_the_file_can_be_loaded_from_disk(tmp_path: Path, recipe: str) -> None:
-    place = tmp_path / "oneglance.toml"
-    place.write_text(written(RECORDS, recipe), encoding="utf-8")
-    assert load(place).tasks
+    path = tmp_path / "oneglance.toml"
+    path.write_text(written(RECORDS, recipe), encoding="utf-8")
+    assert load(path).tasks
 
 
 def test_an_unknown_recipe_names_the_nearest() -> None:

@@ -23,92 +23,92 @@ def read(*items: Any, questions: Any = None, **keys: Any) -> Collected:
     return collect([Said(items=list(items), **keys)], questions or [word("kind"), amount("price")])
 
 
-def told(collected: Collected) -> list[str]:
+def messages(collected: Collected) -> list[str]:
     return [str(problem) for problem in collected.problems]
 
 
 def test_answers_are_typed_and_named_by_task() -> None:
-    found = collect(
+    collected = collect(
         [Said(items=[row(2, "a", category="hat", price="3")])], [Word("kind", ("category",)), amount("price")]
     )
-    assert [r.answers for r in found.records] == [{"kind": "hat", "price": 3.0}]
-    assert not found.problems
+    assert [r.answers for r in collected.records] == [{"kind": "hat", "price": 3.0}]
+    assert not collected.problems
 
 
 def test_not_asked_is_not_an_answer() -> None:
     """An absent field, an empty value and a declared unknown are all the same: nobody knows."""
-    found = read(row(2, "a", kind="?", price="1"), row(3, "b", kind=None), row(4, "c", kind="hat"))
-    assert [r.answers for r in found.records] == [{"price": 1.0}, {}, {"kind": "hat"}]
-    assert not found.problems
+    collected = read(row(2, "a", kind="?", price="1"), row(3, "b", kind=None), row(4, "c", kind="hat"))
+    assert [r.answers for r in collected.records] == [{"price": 1.0}, {}, {"kind": "hat"}]
+    assert not collected.problems
 
 
 def test_a_source_answers_only_what_it_annotates() -> None:
     rows = [row(2, "a", kind="hat", price="1")]
     one = Said(items=rows, annotates=["price"])
     two = Said(items=[row(2, "b", kind="cap", price="2")])
-    found = collect([one, two], [word("kind"), amount("price")])
-    assert [r.answers for r in found.records] == [{"price": 1.0}, {"kind": "cap", "price": 2.0}]
+    collected = collect([one, two], [word("kind"), amount("price")])
+    assert [r.answers for r in collected.records] == [{"price": 1.0}, {"kind": "cap", "price": 2.0}]
 
 
 def test_the_classes_looked_for_reach_the_task() -> None:
-    found = read(row(2, "a", kind="hat"), annotates={"kind": ["hat", "cap"]}, questions=[word("kind")])
-    assert found.records[0].answers == {"kind": "hat of hat/cap"}
+    collected = read(row(2, "a", kind="hat"), annotates={"kind": ["hat", "cap"]}, questions=[word("kind")])
+    assert collected.records[0].answers == {"kind": "hat of hat/cap"}
 
 
 def test_columns_rename_fields_per_source() -> None:
     one = Said(items=[row(2, "a", category="hat")], columns={"kind": "category"})
     two = Said(items=[row(2, "b", kind="cap")])
-    found = collect([one, two], [word("kind")])
-    assert [r.answers["kind"] for r in found.records] == ["hat", "cap"]
-    assert not found.problems
+    collected = collect([one, two], [word("kind")])
+    assert [r.answers["kind"] for r in collected.records] == ["hat", "cap"]
+    assert not collected.problems
 
 
 def test_several_fields_of_one_question_come_together() -> None:
     question = Word("style", ("striped", "plain"))
-    found = collect([Said(items=[row(2, "a", striped="1"), row(3, "b", other="1")])], [question])
-    assert [r.answers for r in found.records] == [{"style": "striped=1"}, {}]
+    collected = collect([Said(items=[row(2, "a", striped="1"), row(3, "b", other="1")])], [question])
+    assert [r.answers for r in collected.records] == [{"style": "striped=1"}, {}]
 
 
 def test_a_misfit_says_where_what_and_the_cure() -> None:
-    found = read(row(17, "a", kind="hat", price="about 30"), row(18, "b", price="2"))
-    assert told(found) == ['a.csv:17  price is "about 30" — write a number such as 30']
-    assert found.problems[0].fatal
-    assert found.records[0].answers == {"kind": "hat"}
+    collected = read(row(17, "a", kind="hat", price="about 30"), row(18, "b", price="2"))
+    assert messages(collected) == ['a.csv:17  price is "about 30" — write a number such as 30']
+    assert collected.problems[0].fatal
+    assert collected.records[0].answers == {"kind": "hat"}
 
 
 def test_a_repeated_misfit_is_told_every_time() -> None:
-    found = read(*(row(n, str(n), kind="hat", price="dear") for n in range(5)), row(9, "b", price="1"))
-    assert [p.location for p in found.problems] == [f"a.csv:{n}" for n in range(5)]
+    collected = read(*(row(n, str(n), kind="hat", price="dear") for n in range(5)), row(9, "b", price="1"))
+    assert [p.location for p in collected.problems] == [f"a.csv:{n}" for n in range(5)]
 
 
 def test_control_characters_of_the_data_do_not_reach_the_terminal() -> None:
-    found = read(row(2, "a", kind="hat", price="\x1b[2J\u202e" + "9" * 1000), row(3, "b", price="1"))
-    assert "\x1b" not in told(found)[0]
-    assert "\u202e" not in told(found)[0]
-    assert len(told(found)[0]) < 200
+    collected = read(row(2, "a", kind="hat", price="\x1b[2J\u202e" + "9" * 1000), row(3, "b", price="1"))
+    assert "\x1b" not in messages(collected)[0]
+    assert "\u202e" not in messages(collected)[0]
+    assert len(messages(collected)[0]) < 200
 
 
 def test_a_field_that_is_nowhere_names_the_nearest() -> None:
-    found = read(row(2, "a", kinds="hat", price="1"))
-    assert told(found) == [
+    collected = read(row(2, "a", kinds="hat", price="1"))
+    assert messages(collected) == [
         'kind  no source holds anything in the field "kind". Did you mean "kinds"? Known: kinds, price.'
         " — name the field with `from`"
     ]
 
 
 def test_a_question_without_any_answer_is_a_problem() -> None:
-    found = read(row(2, "a", kind="?", price="1"))
-    assert told(found) == ["kind  all answers are missing — give some, or take the task out"]
+    collected = read(row(2, "a", kind="?", price="1"))
+    assert messages(collected) == ["kind  all answers are missing — give some, or take the task out"]
 
 
 @pytest.mark.parametrize("keys", [{"annotates": ["kindd"]}, {"columns": {"kindd": "kind"}}])
 def test_a_name_that_is_no_task_is_a_problem(keys: dict[str, Any]) -> None:
-    found = read(row(2, "a", kind="hat", price="1"), **keys)
-    assert 'names "kindd", which is no task. Did you mean "kind"?' in told(found)[0]
+    collected = read(row(2, "a", kind="hat", price="1"), **keys)
+    assert 'names "kindd", which is no task. Did you mean "kind"?' in messages(collected)[0]
 
 
 def test_without_any_field_no_name_of_one_is_asked_for() -> None:
-    assert told(read(row(2, "a")))[0] == (
+    assert messages(read(row(2, "a")))[0] == (
         'kind  no source holds anything in the field "kind". There are no fields at all.'
         " — give a source of answers, or take the task out"
     )
@@ -116,15 +116,15 @@ def test_without_any_field_no_name_of_one_is_asked_for() -> None:
 
 def test_where_no_picture_was_read_no_field_is_missed() -> None:
     """That there is none is told by the source."""
-    assert told(read()) == []
+    assert messages(read()) == []
 
 
 def test_a_renamed_field_that_is_not_there_is_a_problem_although_another_source_has_it() -> None:
     one = Said(items=[row(2, "a", kind="hat")], columns={"kind": "knid"})
-    found = collect([one, Said(items=[row(2, "b", kind="cap", knid="x")])], [word("kind")])
+    collected = collect([one, Said(items=[row(2, "b", kind="cap", knid="x")])], [word("kind")])
     assert (
         'columns.kind names the field "knid", which holds nothing here. Did you mean "kind"?'
-        in told(found)[0]
+        in messages(collected)[0]
     )
 
 
@@ -136,21 +136,21 @@ def test_a_picture_named_twice_is_one_record() -> None:
 
 
 def test_the_same_answer_twice_is_no_problem() -> None:
-    found = read(row(2, "a", kind="hat", price="3"), row(3, "a", kind="hat", price="3.0"))
-    assert len(found.records) == 1
-    assert not found.problems
+    collected = read(row(2, "a", kind="hat", price="3"), row(3, "a", kind="hat", price="3.0"))
+    assert len(collected.records) == 1
+    assert not collected.problems
 
 
 def test_a_contradiction_names_both_places() -> None:
     rows = row(2, "a", price="1"), row(3, "a", kind="hat"), row(4, "a", kind="cap", price="1")
-    found = read(*rows)
-    assert told(found) == [
+    collected = read(*rows)
+    assert messages(collected) == [
         'a.csv:4  kind is "cap", but "hat" in a.csv:3 for the same picture "a"'
         " — correct one of the two, or empty it"
     ]
-    assert found.problems[0].fatal
-    assert found.problems[0].kind == "contradiction: kind"
-    assert found.records[0].answers["kind"] == "hat"
+    assert collected.problems[0].fatal
+    assert collected.problems[0].kind == "contradiction: kind"
+    assert collected.records[0].answers["kind"] == "hat"
 
 
 def tags(**keys: Any) -> list[Task]:
@@ -161,9 +161,9 @@ def test_sources_that_looked_for_different_tags_are_joined() -> None:
     """Not asked is not "no": that the first has no "red" says nothing where nobody looked for it."""
     one = Said(items=[row(2, "a", style="old|big")], annotates={"style": ["old", "big"]})
     two = Said(items=[row(9, "a", style="red")], annotates={"style": ["red", "blue"]})
-    found = collect([one, two], tags())
-    assert not found.problems
-    (record,) = found.records
+    collected = collect([one, two], tags())
+    assert not collected.problems
+    (record,) = collected.records
     assert record.answers["style"] == ({"old", "big", "red"}, {"old", "big", "red", "blue"})
 
 
@@ -171,9 +171,9 @@ def test_a_source_that_looked_for_all_tags_knows_those_of_the_other() -> None:
     every, some = row(2, "a", style="old|red"), row(9, "a", style="red")
     one, two = Said(items=[every]), Said(items=[some], annotates={"style": ["red"]})
     for sources in ([one, two], [two, one]):
-        found = collect(sources, tags())
-        assert not found.problems
-        assert found.records[0].answers["style"] == ({"old", "red"}, None)
+        collected = collect(sources, tags())
+        assert not collected.problems
+        assert collected.records[0].answers["style"] == ({"old", "red"}, None)
 
 
 @pytest.mark.parametrize(
@@ -207,14 +207,14 @@ def test_a_contradiction_names_all_who_said_it() -> None:
 
 
 def test_two_parts_of_one_picture_contradict_each_other() -> None:
-    found = read(row(2, "a", kind="hat", price="1", split="train"), row(3, "a", split="test"))
-    assert 'split is "test", but "train" in a.csv:2' in told(found)[0]
+    collected = read(row(2, "a", kind="hat", price="1", split="train"), row(3, "a", split="test"))
+    assert 'split is "test", but "train" in a.csv:2' in messages(collected)[0]
 
 
 def test_groups_that_share_a_picture_become_one() -> None:
     rows = [row(2, "a", "g1", kind="x", price="1"), row(3, "b", "g2"), row(4, "c", "g3"), row(5, "d", "g4")]
-    found = read(*rows, row(6, "a", "g2"), row(7, "b", "g3"))
-    groups = [r.group for r in found.records]
+    collected = read(*rows, row(6, "a", "g2"), row(7, "b", "g3"))
+    groups = [r.group for r in collected.records]
     assert groups[0] == groups[1] == groups[2] != groups[3]
 
 
@@ -226,9 +226,9 @@ def test_problems_of_sources_are_kept_and_a_broken_source_does_not_hide_the_next
             DataError("is cut short", location="a.csv"),
         ]
     )
-    found = collect([broken, Said(items=[row(2, "b", kind="cap")])], [word("kind")])
-    assert told(found) == ["a.csv:3  odd", "a.csv  is cut short"]
-    assert len(found.records) == 2
+    collected = collect([broken, Said(items=[row(2, "b", kind="cap")])], [word("kind")])
+    assert messages(collected) == ["a.csv:3  odd", "a.csv  is cut short"]
+    assert len(collected.records) == 2
 
 
 def test_garbage_collection_is_as_before_even_after_an_error() -> None:
@@ -256,19 +256,21 @@ def test_joined_sets_are_what_a_graph_says(pairs: list[tuple[int, int]]) -> None
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from("xyz?")), max_size=30))
 def test_nothing_is_lost_and_nothing_is_invented(rows: list[tuple[int, str]]) -> None:
-    found = read(
+    collected = read(
         *(row(n, str(picture), kind=kind) for n, (picture, kind) in enumerate(rows)), questions=[word("kind")]
     )
-    assert [r.image.name for r in found.records] == list(dict.fromkeys(str(picture) for picture, _ in rows))
-    for record in found.records:
-        said = [kind for picture, kind in rows if str(picture) == record.image.name and kind != "?"]
-        assert record.answers == ({"kind": said[0]} if said else {})
+    assert [r.image.name for r in collected.records] == list(
+        dict.fromkeys(str(picture) for picture, _ in rows)
+    )
+    for record in collected.records:
+        kinds = [kind for picture, kind in rows if str(picture) == record.image.name and kind != "?"]
+        assert record.answers == ({"kind": kinds[0]} if kinds else {})
         contradictions = [
             p
-            for p in found.problems
+            for p in collected.problems
             if p.location in [f"a.csv:{n}" for n, r in enumerate(rows) if str(r[0]) == record.image.name]
         ]
-        assert len(contradictions) == sum(kind != said[0] for kind in said)
+        assert len(contradictions) == sum(kind != kinds[0] for kind in kinds)
 
 
 def test_many_rows_take_little_time() -> None:

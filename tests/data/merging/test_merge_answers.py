@@ -117,14 +117,14 @@ def test_parts_of_one_truth_are_united_to_it(
 ) -> None:
     truth = [Box(x, y, x + 5, y + 5, label) for x, y, label in sorted(things)]
 
-    def known(queried: frozenset[str] | None) -> BoxAnnotations:
+    def annotated(queried: frozenset[str] | None) -> BoxAnnotations:
         return BoxAnnotations(tuple(box for box in truth if queried is None or box.label in queried), queried)
 
     every = None if one is None or two is None else one | two
-    for both in (merge_boxes(known(one), known(two)), merge_boxes(known(two), known(one))):
+    for both in (merge_boxes(annotated(one), annotated(two)), merge_boxes(annotated(two), annotated(one))):
         assert both.queried == every
-        assert sorted(both.boxes, key=truth.index) == list(known(every).boxes)
-    assert merge_boxes(known(one), known(one)) == known(one)
+        assert sorted(both.boxes, key=truth.index) == list(annotated(every).boxes)
+    assert merge_boxes(annotated(one), annotated(one)) == annotated(one)
 
 
 def test_many_boxes_take_little_time() -> None:

@@ -46,15 +46,15 @@ def test_a_box_drawn_lying_stays_as_large(orientation: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("raw", "expected"),
     [
         *(("12.5", 12.5), (" 3 ", 3.0), (-4, -4.0), ("1e2", 100.0)),
-        *((said, None) for said in ("", "abc", "nan", "inf", "1_000", None, True, [1], 10**400, "1e999")),
+        *((raw, None) for raw in ("", "abc", "nan", "inf", "1_000", None, True, [1], 10**400, "1e999")),
     ],
 )
-def test_numbers(said: Any, expected: float | None) -> None:
-    found = number(said)
-    assert math.isnan(found) if expected is None else found == expected
+def test_numbers(raw: Any, expected: float | None) -> None:
+    result = number(raw)
+    assert math.isnan(result) if expected is None else result == expected
 
 
 def test_bounds_and_turns() -> None:

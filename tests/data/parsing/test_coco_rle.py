@@ -41,7 +41,7 @@ def test_so_are_those_of_what_pycocotools_packs(mask: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "mask",
     [
         None,
         {},
@@ -57,12 +57,12 @@ def test_so_are_those_of_what_pycocotools_packs(mask: np.ndarray) -> None:
         {"size": [4, 4], "counts": 16},
     ],
 )
-def test_a_damaged_mask_has_no_bounds(said: Any) -> None:
-    assert mask_bounds(said) is None
+def test_a_damaged_mask_has_no_bounds(mask: Any) -> None:
+    assert mask_bounds(mask) is None
 
 
 @settings(max_examples=200)
 @given(st.text(st.characters(min_codepoint=40, max_codepoint=120)), st.integers(1, 10**12))
 def test_no_text_is_too_strange(text: str, side: int) -> None:
-    found = mask_bounds({"size": [side, side], "counts": text})
-    assert found is None or 0 <= found[0] < found[2] <= side
+    bounds = mask_bounds({"size": [side, side], "counts": text})
+    assert bounds is None or 0 <= bounds[0] < bounds[2] <= side

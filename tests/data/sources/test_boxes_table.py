@@ -30,8 +30,8 @@ def test_a_row_is_a_box_and_a_bare_name_is_none_found(tmp_path: Path) -> None:
     assert problems == []
     assert (a.location, b.location) == ("boxes.csv:2", "boxes.csv:3")
     every = frozenset({"cat", "dog"})
-    found = (Box(10, 20, 40, 60, "cat", {"colour": "red"}), Box(0, 0, 100, 80, "dog"), Box(1, 2, 3, 4, ""))
-    assert annotations_of(a) == BoxAnnotations(found, every)
+    result = (Box(10, 20, 40, 60, "cat", {"colour": "red"}), Box(0, 0, 100, 80, "dog"), Box(1, 2, 3, 4, ""))
+    assert annotations_of(a) == BoxAnnotations(result, every)
     assert annotations_of(b) == BoxAnnotations((), every)
 
 
@@ -151,22 +151,22 @@ def test_labels_and_boxes_of_the_same_picture_are_one_record(tmp_path: Path) -> 
     write(tmp_path, "a.png,cat,10,20,40,60")
     (tmp_path / "labels.csv").write_text("image,kind\nb.png,hat\n./a.png,shirt\n")
     sources = [open_source({"path": name}, tmp_path) for name in ("labels.csv", "boxes.csv")]
-    found = collect(sources, [AsSaid("kind"), AsSaid("objects")])
-    assert found.problems == []
-    assert [record.answers for record in found.records] == [
+    result = collect(sources, [AsSaid("kind"), AsSaid("objects")])
+    assert result.problems == []
+    assert [record.answers for record in result.records] == [
         {"kind": "hat"},
         {"kind": "shirt", "objects": BoxAnnotations((Box(10, 20, 40, 60, "cat"),), frozenset({"cat"}))},
     ]
 
 
 @pytest.mark.parametrize(
-    ("name", "pictures", "count", "told"), [("food", 572, 1184, 1), ("pcb", 260, 1864, 0)]
+    ("name", "pictures", "count", "reported"), [("food", 572, 1184, 1), ("pcb", 260, 1864, 0)]
 )
-def test_real_sets(shared: Path, name: str, pictures: int, count: int, told: int) -> None:
+def test_real_sets(shared: Path, name: str, pictures: int, count: int, reported: int) -> None:
     records, problems = read(shared / "data" / name / "boxes.csv")
     assert len(records) == pictures
     assert sum(len(boxes(record)) for record in records) == count
-    assert kinds(problems) == ["box beyond the edge"] * told
+    assert kinds(problems) == ["box beyond the edge"] * reported
     tables = {"food": "labels.csv", "pcb": "tags.csv"}
     sources = [
         open_source({"path": str(shared / "data" / name / file)}, shared)

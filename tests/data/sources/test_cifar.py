@@ -38,13 +38,13 @@ def labels(batch: int, count: int) -> list[int]:
 def python_10(folder: Path, protocol: int = 2, text: Any = str) -> Path:
     folder.mkdir(parents=True)
     for n, name in enumerate([*(f"data_batch_{n}" for n in range(1, 6)), "test_batch"]):
-        said = {
+        values = {
             "data": planes(n),
             "labels": labels(n, 10),
             "batch_label": "x",
             "filenames": ["a.png"] * COUNT,
         }
-        dump(folder / name, {text(key): value for key, value in said.items()}, protocol)
+        dump(folder / name, {text(key): value for key, value in values.items()}, protocol)
     dump(folder / "batches.meta", {text("label_names"): [text(name) for name in TEN]}, protocol)
     return folder
 
@@ -52,8 +52,8 @@ def python_10(folder: Path, protocol: int = 2, text: Any = str) -> Path:
 def python_100(folder: Path, protocol: int = 2, text: Any = str) -> Path:
     folder.mkdir(parents=True)
     for n, name in enumerate(["train", "test"]):
-        said = {"data": planes(n), "fine_labels": labels(n, 100), "coarse_labels": labels(n, 20)}
-        dump(folder / name, {text(key): value for key, value in said.items()}, protocol)
+        values = {"data": planes(n), "fine_labels": labels(n, 100), "coarse_labels": labels(n, 20)}
+        dump(folder / name, {text(key): value for key, value in values.items()}, protocol)
     dump(folder / "meta", {text("fine_label_names"): FINE, text("coarse_label_names"): COARSE}, protocol)
     (folder / "file.txt~").touch()
     return folder
@@ -133,11 +133,11 @@ def test_cifar_100_has_both_levels(tmp_path: Path, make: Any, usual: str, as_arc
     assert problems == []
     assert [record.split for record in records] == ["train"] * COUNT + ["test"] * COUNT
     for index, record in enumerate(records):
-        batch, place = divmod(index, COUNT)
-        fine, coarse = FINE[labels(batch, 100)[place]], COARSE[labels(batch, 20)[place]]
-        part = record.split
-        said = {"label": fine, "fine_label": fine, "coarse_label": coarse, "split": part}
-        assert record.answers == said
+        batch, folder = divmod(index, COUNT)
+        fine, coarse = FINE[labels(batch, 100)[folder]], COARSE[labels(batch, 20)[folder]]
+        split = record.split
+        values = {"label": fine, "fine_label": fine, "coarse_label": coarse, "split": split}
+        assert record.answers == values
     np.testing.assert_array_equal(records[-1].image.load(), upright(1, COUNT - 1))
 
 

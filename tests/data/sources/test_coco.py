@@ -18,23 +18,23 @@ CATEGORIES = [{"id": 1, "name": "cat"}, {"id": 7, "name": "dog"}]
 EVERY = frozenset({"cat", "dog"})
 
 
-def write(folder: Path, name: str = "instances.json", **said: Any) -> Path:
+def write(folder: Path, name: str = "instances.json", **extra: Any) -> Path:
     draw(folder / "a.png")
     images = [{"id": 5, "file_name": "a.png", "width": 100, "height": 80}]
     path = folder / name
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps({"images": images, "categories": CATEGORIES, **said}))
+    path.write_text(json.dumps({"images": images, "categories": CATEGORIES, **extra}))
     return path
 
 
-def mark(**said: Any) -> dict[str, Any]:
-    return {"id": 1, "image_id": 5, "category_id": 1, "bbox": [10, 20, 30, 40], "iscrowd": 0, **said}
+def mark(**extra: Any) -> dict[str, Any]:
+    return {"id": 1, "image_id": 5, "category_id": 1, "bbox": [10, 20, 30, 40], "iscrowd": 0, **extra}
 
 
 def test_boxes_with_all_that_is_said_of_them(tmp_path: Path) -> None:
     crowd = mark(id=2, category_id=7, iscrowd=1, bbox=[0.5, 0, 10.25, 80])
-    told = mark(attributes={"colour": "red", "legs": 4, "note": "", "of": {"a": 1}}, occluded=True)
-    ((record,), problems) = read(write(tmp_path, annotations=[told, crowd]))
+    box = mark(attributes={"colour": "red", "legs": 4, "note": "", "of": {"a": 1}}, occluded=True)
+    ((record,), problems) = read(write(tmp_path, annotations=[box, crowd]))
     assert record.location == "instances.json: image 5"
     assert record.answers == {
         "objects": BoxAnnotations(
@@ -49,7 +49,7 @@ def test_boxes_with_all_that_is_said_of_them(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "kind"),
+    ("extra", "kind"),
     [
         ({"bbox": [10, 20, 0, 5]}, "box has no area"),
         ({"bbox": [10, 20, -5, 5]}, "box has its corners swapped"),
@@ -69,9 +69,9 @@ def test_boxes_with_all_that_is_said_of_them(tmp_path: Path) -> None:
         ({"bbox": None, "segmentation": [[1, 2, 30, 2, 30, 40, 1]]}, "polygons"),
     ],
 )
-def test_what_cannot_be_used_is_told(tmp_path: Path, said: dict[str, Any], kind: str) -> None:
+def test_what_cannot_be_used_is_told(tmp_path: Path, extra: dict[str, Any], kind: str) -> None:
     good = mark(id=2)
-    ((record,), problems) = read(write(tmp_path, annotations=[mark(**said), good, mark(**said, id=3)]))
+    ((record,), problems) = read(write(tmp_path, annotations=[mark(**extra), good, mark(**extra, id=3)]))
     assert set(kinds(problems)) == {kind}
     assert Box(10, 20, 40, 60, "cat") in boxes(record)
     assert len(boxes(record)) == (3 if kind in ("box beyond the edge", "polygons") else 1)
@@ -162,11 +162,11 @@ def test_pictures_may_lie_in_a_zip(tmp_path: Path) -> None:
 
 def test_a_folder_of_parts(tmp_path: Path) -> None:
     base = tmp_path / "set"
-    for part in ("train2017", "val2017"):
-        draw(base / part / f"{part}.png")
-        image = {"id": 5, "file_name": f"{part}.png"}
-        path = write(base, f"annotations/instances_{part}.json", images=[image], annotations=[mark()])
-        path.with_name(f"captions_{part}.json").write_text(path.read_text())
+    for split in ("train2017", "val2017"):
+        draw(base / split / f"{split}.png")
+        image = {"id": 5, "file_name": f"{split}.png"}
+        path = write(base, f"annotations/instances_{split}.json", images=[image], annotations=[mark()])
+        path.with_name(f"captions_{split}.json").write_text(path.read_text())
     records, problems = read(base)
     assert [record.split for record in records] == ["train", "validation"]
     assert all(record.image.load() for record in records)
@@ -174,10 +174,10 @@ def test_a_folder_of_parts(tmp_path: Path) -> None:
 
 
 def test_a_folder_per_part(tmp_path: Path) -> None:
-    for part in ("train", "valid"):
+    for split in ("train", "valid"):
         image = {"id": 5, "file_name": "a.png"}
-        (tmp_path / "set" / part).mkdir(parents=True)
-        write(tmp_path / "set" / part, "_annotations.coco.json", images=[image], annotations=[mark()])
+        (tmp_path / "set" / split).mkdir(parents=True)
+        write(tmp_path / "set" / split, "_annotations.coco.json", images=[image], annotations=[mark()])
     records, problems = read(tmp_path / "set")
     assert [record.split for record in records] == ["train", "validation"]
     assert problems == []
@@ -203,14 +203,14 @@ def test_the_size_tells_how_a_turned_picture_was_drawn_on(tmp_path: Path) -> Non
         images.append({"id": number, "file_name": f"{name}.jpg", "width": width, "height": height})
     marks = [mark(image_id=number) for number in range(len(names))]
     records, problems = read(write(tmp_path, images=images, annotations=marks))
-    found = {name: record.answers.get("objects") for name, record in zip(names, records, strict=True)}
+    objects = {name: record.answers.get("objects") for name, record in zip(names, records, strict=True)}
     queried = frozenset({"cat", "dog"})
-    assert found["lying"] == BoxAnnotations((Box(20, 10, 60, 40, "cat"),), queried)
-    assert found["upright"] == found["unsaid"] == BoxAnnotations((Box(10, 20, 40, 60, "cat"),), queried)
-    assert found["resized"] == BoxAnnotations((Box(5, 10, 20, 30, "cat"),), queried)
-    assert found["strange"] is None
-    told = ["boxes drawn lying", "boxes on a turned picture", "boxes scaled", "size of the picture"]
-    assert kinds(problems) == told
+    assert objects["lying"] == BoxAnnotations((Box(20, 10, 60, 40, "cat"),), queried)
+    assert objects["upright"] == objects["unsaid"] == BoxAnnotations((Box(10, 20, 40, 60, "cat"),), queried)
+    assert objects["resized"] == BoxAnnotations((Box(5, 10, 20, 30, "cat"),), queried)
+    assert objects["strange"] is None
+    expected = ["boxes drawn lying", "boxes on a turned picture", "boxes scaled", "size of the picture"]
+    assert kinds(problems) == expected
 
 
 @pytest.mark.parametrize(

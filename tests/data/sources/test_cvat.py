@@ -115,7 +115,7 @@ def test_subsets_are_parts_but_default_is_none(tmp_path: Path) -> None:
     names = ("Train", "Validation", "default", "")
     for n in range(len(names)):
         draw(tmp_path / f"{n}.png")
-    images = "".join(f'<image id="{n}" name="{n}.png" subset="{part}"/>' for n, part in enumerate(names))
+    images = "".join(f'<image id="{n}" name="{n}.png" subset="{split}"/>' for n, split in enumerate(names))
     records, problems = read(write(tmp_path, "", image=images))
     assert [record.split for record in records] == ["train", "validation", "", ""]
     assert problems == []

@@ -112,7 +112,7 @@ def test_parts_above_the_classes(tmp_path: Path, make: Maker) -> None:
 @everywhere
 def test_a_class_called_train_is_a_class(tmp_path: Path, make: Maker) -> None:
     path = make(tmp_path, "bus/a.jpg", "car/b.jpg", "train/c.jpg")
-    assert [(said["folder"], split) for _, said, split in seen(path)] == [
+    assert [(expected["folder"], split) for _, expected, split in seen(path)] == [
         ("bus", ""),
         ("car", ""),
         ("train", ""),
@@ -149,21 +149,21 @@ def test_no_pictures_at_all(tmp_path: Path, make: Maker) -> None:
 
 
 def test_the_one_folder_of_an_archive_is_no_level(tmp_path: Path) -> None:
-    assert [said for _, said, _ in seen(in_zip(tmp_path, "set/cat/a.jpg", "set/b.jpg"))] == [
+    assert [expected for _, expected, _ in seen(in_zip(tmp_path, "set/cat/a.jpg", "set/b.jpg"))] == [
         {},
         {"folder1": "cat", "folder": "cat"},
     ]
     assert [
-        (said.get("folder"), part)
-        for _, said, part in seen(in_zip(tmp_path, "x/train/cat/a.jpg", "x/test/b.jpg"))
+        (expected.get("folder"), split)
+        for _, expected, split in seen(in_zip(tmp_path, "x/train/cat/a.jpg", "x/test/b.jpg"))
     ] == [
         (None, "test"),
         ("cat", "train"),
     ]
-    assert [(said["folder1"], part) for _, said, part in seen(in_zip(tmp_path, "train/cat/a.jpg"))] == [
-        ("cat", "train")
-    ]
-    assert [said["folder"] for _, said, _ in seen(in_zip(tmp_path, "cat/a.jpg"))] == ["cat"]
+    assert [
+        (expected["folder1"], split) for _, expected, split in seen(in_zip(tmp_path, "train/cat/a.jpg"))
+    ] == [("cat", "train")]
+    assert [expected["folder"] for _, expected, _ in seen(in_zip(tmp_path, "cat/a.jpg"))] == ["cat"]
 
 
 def test_an_empty_class_is_named_but_not_fatal(tmp_path: Path) -> None:

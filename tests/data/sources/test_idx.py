@@ -30,9 +30,9 @@ def pictures(count: int, *shape: int) -> np.ndarray:
 
 def mnist(folder: Path, end: str = "-idx3-ubyte.gz", train: int = 5, test: int = 3) -> None:
     labels = end.replace("idx3", "idx1")
-    for part, count in (("train", train), ("t10k", test)):
-        write(folder, f"{part}-images{end}", idx(pictures(count, 4, 5)))
-        write(folder, f"{part}-labels{labels}", idx(np.arange(count, dtype=np.uint8)))
+    for split, count in (("train", train), ("t10k", test)):
+        write(folder, f"{split}-images{end}", idx(pictures(count, 4, 5)))
+        write(folder, f"{split}-labels{labels}", idx(np.arange(count, dtype=np.uint8)))
 
 
 def read(path: Path, **keys: Any) -> tuple[list[Record], list[Problem]]:

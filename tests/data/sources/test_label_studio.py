@@ -16,7 +16,7 @@ from oneglance.errors import DataError
 
 def region(kind: str = "rectanglelabels", key: str = "r1", **value: Any) -> dict[str, Any]:
     labels = {kind: ["cat"]} if kind.endswith("labels") else {}
-    place = {"x": 10, "y": 25, "width": 30, "height": 50, "rotation": 0}
+    picture_path = {"x": 10, "y": 25, "width": 30, "height": 50, "rotation": 0}
     return {
         "id": key,
         "type": kind,
@@ -25,7 +25,7 @@ def region(kind: str = "rectanglelabels", key: str = "r1", **value: Any) -> dict
         "image_rotation": 0,
         "original_width": 100,
         "original_height": 80,
-        "value": {**place, **labels, **value},
+        "value": {**picture_path, **labels, **value},
     }
 
 
@@ -33,8 +33,8 @@ def answer(kind: str, name: str, key: str = "w", **value: Any) -> dict[str, Any]
     return {"id": key, "type": kind, "from_name": name, "to_name": "image", "value": value}
 
 
-def task(*results: Any, image: str = "a.png", **said: Any) -> dict[str, Any]:
-    return {"id": 7, "data": {"image": image}, "annotations": [{"result": list(results)}], **said}
+def task(*results: Any, image: str = "a.png", **value: Any) -> dict[str, Any]:
+    return {"id": 7, "data": {"image": image}, "annotations": [{"result": list(results)}], **value}
 
 
 def write(folder: Path, *tasks: Any) -> Path:
@@ -171,7 +171,7 @@ def test_what_cannot_be_used_is_told(tmp_path: Path, result: Any, kind: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("written", "place"),
+    ("written", "picture_path"),
     [
         ("/data/upload/3/1234-a%20b.png", "1234-a b.png"),
         ("/data/local-files/?d=sub/a.png", "sub/a.png"),
@@ -180,8 +180,8 @@ def test_what_cannot_be_used_is_told(tmp_path: Path, result: Any, kind: str) -> 
         ("sub/a.png", "sub/a.png"),
     ],
 )
-def test_names_of_pictures(tmp_path: Path, written: str, place: str) -> None:
-    draw(tmp_path / "photos" / place)
+def test_names_of_pictures(tmp_path: Path, written: str, picture_path: str) -> None:
+    draw(tmp_path / "photos" / picture_path)
     ((record,), problems) = read(write(tmp_path, task(region(), image=written)), images="photos")
     assert record.image.load()
     assert len(boxes(record)) == 1
@@ -212,17 +212,17 @@ def test_a_region_without_a_size_is_measured_on_the_picture(tmp_path: Path) -> N
     assert problems == []
 
 
-def short(**said: Any) -> dict[str, Any]:
+def short(**value: Any) -> dict[str, Any]:
     own = {"annotator": 1, "annotation_id": 5, "created_at": "x", "updated_at": "y", "lead_time": 3.5}
-    return {"image": "/data/upload/1/a.png", "id": 7, "seller": "s1", **own, **said}
+    return {"image": "/data/upload/1/a.png", "id": 7, "seller": "s1", **own, **value}
 
 
 def test_the_short_form_says_the_same(tmp_path: Path) -> None:
-    place = {"x": 10, "y": 25, "width": 30, "height": 50, "rotation": 0}
+    picture_path = {"x": 10, "y": 25, "width": 30, "height": 50, "rotation": 0}
     size = {"original_width": 100, "original_height": 80}
     outline = {"points": [[10, 25], [40, 30], [15, 75]], "closed": True, "polygonlabels": ["dog"], **size}
     entry = short(
-        box=[{**place, "rectanglelabels": ["cat"], **size}],
+        box=[{**picture_path, "rectanglelabels": ["cat"], **size}],
         outline=[outline],
         brush=[{"format": "rle", "rle": [1], "brushlabels": ["cat"], **size}],
         kind="shirt",

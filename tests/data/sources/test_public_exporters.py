@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.annotated import annotations_of, boxes, kinds, read
-from test_public_tools import EVERY, HEIGHT, THINGS, WIDTH, found, pictures
+from test_public_tools import EVERY, HEIGHT, THINGS, WIDTH, boxes_by_name, pictures
 
 from oneglance.data.record import Record
 
@@ -42,17 +42,17 @@ def supervised(folder: Path) -> Any:
 
 @pytest.mark.parametrize(("format", "given"), [("coco", "said.json"), ("voc", ""), ("yolo", "")])
 def test_what_supervision_writes(tmp_path: Path, format: str, given: str) -> None:
-    told = supervised(tmp_path / "pictures")
+    expected_kinds = supervised(tmp_path / "pictures")
     base = tmp_path / "set"
     if format == "coco":
-        told.as_coco(str(base / "images"), str(base / given))
+        expected_kinds.as_coco(str(base / "images"), str(base / given))
     elif format == "voc":
-        told.as_pascal_voc(str(base / "JPEGImages"), str(base / "Annotations"))
+        expected_kinds.as_pascal_voc(str(base / "JPEGImages"), str(base / "Annotations"))
     else:
-        told.as_yolo(str(base / "images"), str(base / "labels"), str(base / "data.yaml"))
+        expected_kinds.as_yolo(str(base / "images"), str(base / "labels"), str(base / "data.yaml"))
     records, problems = read(base / given)
     assert kinds(problems) == []
-    assert found(records) == THINGS
+    assert boxes_by_name(records) == THINGS
     assert {annotations_of(record).queried for record in records} == {EVERY}
 
 
@@ -104,7 +104,7 @@ def test_what_datumaro_writes(tmp_path: Path, format: str) -> None:
     unified(tmp_path / "pictures").export(str(tmp_path / "set"), format, save_media=True, **more)
     records, problems = read(tmp_path / "set")
     assert kinds(problems) == []
-    assert found(records) == THINGS
+    assert boxes_by_name(records) == THINGS
     assert parts(records) == {"a": "train", "b": "train", "c": "validation"}
     assert {annotations_of(record).queried for record in records} == {EVERY}
     (dog,) = [box for record in records for box in boxes(record) if box.label == "dog"]
@@ -117,8 +117,8 @@ def test_what_datumaro_writes_as_voc(tmp_path: Path) -> None:
     records, problems = read(tmp_path / "set", first_pixel=0)
     assert kinds(problems) == ["no annotation"]
     assert parts(records) == {"a": "train", "b": "train", "c": "validation"}
-    told = [record for record in records if "objects" in record.answers]
-    assert found(told) == {name: things for name, things in THINGS.items() if things}
+    expected_kinds = [record for record in records if "objects" in record.answers]
+    assert boxes_by_name(expected_kinds) == {name: things for name, things in THINGS.items() if things}
 
 
 def test_what_datumaro_writes_as_labels(tmp_path: Path) -> None:
@@ -182,13 +182,13 @@ def test_what_label_studio_exports(tmp_path: Path, format: str) -> None:
     converter = tool.Converter(CONTROLS, str(tmp_path), download_resources=False)
     getattr(converter, f"convert_to_{format}")(str(drawn(tmp_path / "server")), str(base), is_dir=False)
     records, problems = read(base / "result.json" if format.startswith("json") else base)
-    told = found([record for record in records if "objects" in record.answers])
+    expected_kinds = boxes_by_name([record for record in records if "objects" in record.answers])
     if format == "voc":  # no file for a picture without boxes, and pixels from 0
         assert kinds(problems) == ["pixels from 0"]
-        assert told == {name: things for name, things in THINGS.items() if things}
+        assert expected_kinds == {name: things for name, things in THINGS.items() if things}
         return
     assert kinds(problems) == []
-    assert told == THINGS
+    assert expected_kinds == THINGS
     if format == "yolo":  # its list of classes holds every word of every control
         assert {annotations_of(record).queried for record in records} == {
             EVERY | {"corn", "hat", "new", "plain", "plant"}

@@ -29,7 +29,7 @@ def pictures(folder: Path) -> None:
         draw(folder / name, WIDTH, HEIGHT)
 
 
-def found(records: list[Record]) -> dict[str, list[tuple[str, tuple[float, ...]]]]:
+def boxes_by_name(records: list[Record]) -> dict[str, list[tuple[str, tuple[float, ...]]]]:
     """By picture: the label and the corners of each box."""
     return {
         Path(record.image.name).name: [
@@ -49,13 +49,13 @@ class Written(NamedTuple):
     read: str  # what we read
     images: str  # where the pictures lie
     options: dict[str, Any]
-    told: tuple[str, ...] = ()  # problems
+    expected_kinds: tuple[str, ...] = ()  # problems
     queried: frozenset[str] | None = EVERY
 
 
 GLOBOX = {
     "coco": Written("save_coco", "instances.json", "instances.json", "", {"auto_ids": True}),
-    "voc": Written("save_pascal_voc", "Annotations", "", "JPEGImages", {}, told=("pixels from 0",)),
+    "voc": Written("save_pascal_voc", "Annotations", "", "JPEGImages", {}, expected_kinds=("pixels from 0",)),
     "yolo": Written("save_yolo_v5", "labels", "data.yaml", "images", {"label_to_id": {"cat": 0, "dog": 1}}),
     # It leaves out the list of labels, so nobody says which were looked for.
     "cvat": Written("save_cvat", "annotations.xml", "annotations.xml", "", {}, queried=None),
@@ -82,8 +82,8 @@ def test_what_globox_writes(tmp_path: Path, format: str) -> None:
     if format == "yolo":  # the list of names is not of its files
         (folder / "data.yaml").write_text("train: images\nnames: [cat, dog]\n")
     records, problems = read(folder / how.read)
-    assert kinds(problems) == [*how.told]
-    assert found(records) == THINGS
+    assert kinds(problems) == [*how.expected_kinds]
+    assert boxes_by_name(records) == THINGS
     assert {annotations_of(record).queried for record in records} == {how.queried}
 
 
@@ -100,7 +100,7 @@ def test_what_pascal_voc_writer_writes(tmp_path: Path) -> None:
         one.save(str(folder / "Annotations" / name.replace(".png", ".xml")))
     records, problems = read(folder)
     assert kinds(problems) == []
-    assert found(records) == THINGS
+    assert boxes_by_name(records) == THINGS
     by_name = {Path(record.image.name).name: boxes(record) for record in records}
     assert [(box.ignore, box.attributes["pose"]) for box in by_name["a.png"]] == [
         (False, "Left"),

@@ -82,10 +82,10 @@ def test_where_is_the_line_even_after_empty_and_long_ones(tmp_path: Path) -> Non
 def test_equal_words_are_one_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delimited, "INTERNED", 3)
     write(tmp_path, "image,kind,n\n" + "".join(f"{n}.jpg,{'ab'[n % 2]}bc ,{n}\n" for n in range(50)))
-    found = answers(tmp_path)
-    assert found == [{"kind": f"{'ab'[n % 2]}bc", "n": str(n)} for n in range(50)]
+    images = answers(tmp_path)
+    assert images == [{"kind": f"{'ab'[n % 2]}bc", "n": str(n)} for n in range(50)]
     monkeypatch.undo()
-    assert len({id(said["kind"]) for said in answers(tmp_path)}) == 2
+    assert len({id(cells["kind"]) for cells in answers(tmp_path)}) == 2
 
 
 cells = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
@@ -256,9 +256,9 @@ def paths(folder: Path, **keys: Any) -> list[str]:
 
 def test_names_start_beside_the_table_or_in_images(tmp_path: Path) -> None:
     write(tmp_path, "image\na.jpg\nb.jpg\n")
-    for place in ("images/a.jpg", "images/b.jpg", "other/a.jpg", "other/b.jpg"):
-        (tmp_path / place).parent.mkdir(exist_ok=True)
-        (tmp_path / place).touch()
+    for path in ("images/a.jpg", "images/b.jpg", "other/a.jpg", "other/b.jpg"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).touch()
     assert paths(tmp_path) == ["images/a.jpg", "images/b.jpg"]
     assert paths(tmp_path, images="other") == ["other/a.jpg", "other/b.jpg"]
     (tmp_path / "b.jpg").touch()
@@ -367,8 +367,8 @@ def test_json_lines_keep_their_types(tmp_path: Path) -> None:
     records, problems = read(tmp_path, "a.jsonl")
     assert problems == []
     assert [record.location for record in records] == ["a.jsonl:1", "a.jsonl:3"]
-    said = {"n": 1, "f": 0.5, "yes": True, "no": False, "tags": ["x", "y"], "t": "word", "zero": 0}
-    assert records[0].answers == said
+    cells = {"n": 1, "f": 0.5, "yes": True, "no": False, "tags": ["x", "y"], "t": "word", "zero": 0}
+    assert records[0].answers == cells
     assert type(records[0].answers["yes"]) is bool
     assert records[1].answers == {"empty": []}  # someone looked and found none
 
@@ -440,8 +440,8 @@ def test_parquet_keeps_types_and_names_files(tmp_path: Path) -> None:
     }
     records, problems = read(parquet(tmp_path, columns), "a.parquet")
     (record,) = records
-    said = {"n": 1, "f": 0.5, "yes": True, "tags": ["x"], "cents": 1.5, "day": "2024-02-29", "kind": "k"}
-    assert record.answers == said
+    cells = {"n": 1, "f": 0.5, "yes": True, "tags": ["x"], "cents": 1.5, "day": "2024-02-29", "kind": "k"}
+    assert record.answers == cells
     assert type(record.answers["cents"]) is float
     assert record.image == FileImage(str(tmp_path.resolve() / "a.jpg"), "")
     assert [str(problem) for problem in problems] == ["a.parquet:2  file_name is empty — the row is left out"]
@@ -455,7 +455,7 @@ def test_class_numbers_become_names_where_the_file_tells_them(tmp_path: Path) ->
     assert answers(tmp_path, "a.parquet") == [{"label": "dog", "n": 1}, {"n": 2}, {"label": 7, "n": 3}]
     for odd in (b"{", b"[]", b'{"info": 3}', b'{"info": {"features": {"label": {"names": [1]}}}}'):
         parquet(tmp_path, columns, metadata={b"huggingface": odd})
-        assert [said["label"] for said in answers(tmp_path, "a.parquet")] == [1, -1, 7]
+        assert [cells["label"] for cells in answers(tmp_path, "a.parquet")] == [1, -1, 7]
 
 
 def test_a_damaged_parquet_file_is_one_message(tmp_path: Path) -> None:

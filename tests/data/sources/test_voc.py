@@ -100,7 +100,7 @@ def test_polygons_and_turned_boxes_are_taken_by_their_bounds(tmp_path: Path) -> 
     )
     turned = "<robndbox><cx>50</cx><cy>40</cy><w>20</w><h>10</h><angle>1.5707963267948966</angle></robndbox>"
     nothing = "<object><name>hen</name></object>"
-    objects = [f"<object><name>cat</name>{place}</object>" for place in (outline, turned)]
+    objects = [f"<object><name>cat</name>{folder}</object>" for folder in (outline, turned)]
     ((record,), problems) = read(write(tmp_path / "set", *objects, nothing))
     assert corners(record)[0] == (10, 20, 40, 60)
     assert corners(record)[1] == pytest.approx((44, 29, 55, 50))
@@ -121,12 +121,12 @@ def test_lists_give_the_parts(tmp_path: Path) -> None:
     (lists / "cat_val.txt").write_text("b  1\n")
     (lists / "dog_trainval.txt").write_text("a -1\nb  0\n")
     records, problems = read(base)
-    found = {record.image.name[0]: record.split for record in records}
-    assert found == {"a": "train", "b": "validation", "c": "test", "d": "", "e": "test"}
+    objects = {record.image.name[0]: record.split for record in records}
+    assert objects == {"a": "train", "b": "validation", "c": "test", "d": "", "e": "test"}
     assert "objects" not in records[-1].answers
     assert kinds(problems) == ["list of a class", "no annotation", "on no list", "picture not there"]
-    (told,) = [str(problem) for problem in problems if problem.kind == "list of a class"]
-    assert told.startswith("Main/cat_val.txt  tells of one class") and "2 times" in told
+    (message,) = [str(problem) for problem in problems if problem.kind == "list of a class"]
+    assert message.startswith("Main/cat_val.txt  tells of one class") and "2 times" in message
     assert [r.split for r in read(base, split="")[0]] == [""] * 5
 
 
@@ -140,10 +140,10 @@ def test_a_picture_of_two_parts_is_fatal(tmp_path: Path) -> None:
 
 
 def test_folders_per_part(tmp_path: Path) -> None:
-    for part in ("train", "valid"):
-        write(tmp_path / "set" / part, thing())
+    for split in ("train", "valid"):
+        write(tmp_path / "set" / split, thing())
         for file in ("JPEGImages/a.png", "Annotations/a.xml"):
-            (tmp_path / "set" / part / file).rename(tmp_path / "set" / part / Path(file).name)
+            (tmp_path / "set" / split / file).rename(tmp_path / "set" / split / Path(file).name)
     records, problems = read(tmp_path / "set")
     assert [(r.location, r.split) for r in records] == [
         ("set/train/a.xml", "train"),

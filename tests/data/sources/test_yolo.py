@@ -69,18 +69,18 @@ def test_names_may_stand_in_a_list(tmp_path: Path) -> None:
 @pytest.mark.parametrize("given", ["set", "set/obj.data"])
 def test_darknet_says_it_in_files(tmp_path: Path, given: str) -> None:
     base = tmp_path / "set"
-    for part in ("train", "valid"):
+    for split in ("train", "valid"):
         for name in ("a", "b"):
-            draw(base / f"obj_{part}_data" / f"{part}_{name}.png")
-        (base / f"obj_{part}_data" / f"{part}_a.txt").write_text("1 0.25 0.5 0.3 0.5\n")
-        (base / f"obj_{part}_data" / f"{part}_b.txt").touch()
-        names = [f"data/obj_{part}_data/{part}_{name}.png\n" for name in ("a", "b")]
-        (base / f"{part}.txt").write_text("".join(names))
+            draw(base / f"obj_{split}_data" / f"{split}_{name}.png")
+        (base / f"obj_{split}_data" / f"{split}_a.txt").write_text("1 0.25 0.5 0.3 0.5\n")
+        (base / f"obj_{split}_data" / f"{split}_b.txt").touch()
+        names = [f"data/obj_{split}_data/{split}_{name}.png\n" for name in ("a", "b")]
+        (base / f"{split}.txt").write_text("".join(names))
     (base / "obj.names").write_text("cat\ndog\n")
-    said = (
+    line = (
         "classes = 2\ntrain  = data/train.txt\nvalid  = data/valid.txt\nnames = data/obj.names\nbackup = x/\n"
     )
-    (base / "obj.data").write_text(said)
+    (base / "obj.data").write_text(line)
     assert open_source({"path": given}, tmp_path).format == "yolo"
     records, problems = read(tmp_path / given)
     assert problems == []
@@ -91,7 +91,7 @@ def test_darknet_says_it_in_files(tmp_path: Path, given: str) -> None:
         ("validation", []),
     ]
     assert {annotations_of(record).queried for record in records} == {EVERY}
-    (base / "obj.data").write_text(said.replace("data/obj.names", "../secret.names"))
+    (base / "obj.data").write_text(line.replace("data/obj.names", "../secret.names"))
     (tmp_path / "secret.names").write_text("cat\n")
     with pytest.raises(DataError, match="has no names of classes"):
         read(tmp_path / given)
@@ -164,7 +164,7 @@ def test_a_file_that_is_no_text_leaves_its_boxes_unknown(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("names", "found"),
+    ("names", "annotations"),
     [
         ("names: [no, on]", {"no", "on"}),
         ("names: {0: cat, 2: hen}", {"cat", "1", "hen"}),
@@ -172,9 +172,9 @@ def test_a_file_that_is_no_text_leaves_its_boxes_unknown(tmp_path: Path) -> None
         ("nc: 2", {"0", "1"}),
     ],
 )
-def test_names_are_text_as_written(tmp_path: Path, names: str, found: set[str]) -> None:
+def test_names_are_text_as_written(tmp_path: Path, names: str, annotations: set[str]) -> None:
     ((record,), _) = read(write(tmp_path, yaml=f"train: images\n{names}\n"))
-    assert annotations_of(record).queried == found
+    assert annotations_of(record).queried == annotations
 
 
 @pytest.mark.parametrize(
@@ -199,10 +199,10 @@ def test_a_wrong_yaml_is_one_message(tmp_path: Path, yaml: str, message: str) ->
 
 def test_parts_are_folders_lists_or_several(tmp_path: Path) -> None:
     base = tmp_path / "set"
-    for part in ("one", "two", "three"):
-        draw(base / "images" / part / f"{part}.png")
-        (base / "labels" / part).mkdir(parents=True)
-        (base / "labels" / part / f"{part}.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    for split in ("one", "two", "three"):
+        draw(base / "images" / split / f"{split}.png")
+        (base / "labels" / split).mkdir(parents=True)
+        (base / "labels" / split / f"{split}.txt").write_text("0 0.5 0.5 0.5 0.5\n")
     draw(base / "images" / "deep" / "er" / "d.png")
     (base / "lists").mkdir()
     (base / "lists" / "three.txt").write_text("images/three/three.png\n./../images/one/none.png\n")
@@ -211,8 +211,8 @@ def test_parts_are_folders_lists_or_several(tmp_path: Path) -> None:
         "train:\n  - images/one\n  - images/two\nval: lists/three.txt\ntest: images/deep\n"
     )
     records, problems = read(base / "data.yaml")
-    found = {record.image.name: (record.split, len(boxes(record))) for record in records}
-    assert found == {
+    annotations = {record.image.name: (record.split, len(boxes(record))) for record in records}
+    assert annotations == {
         "images/one/one.png": ("train", 1),
         "images/two/two.png": ("train", 1),
         "images/three/three.png": ("validation", 1),

@@ -19,20 +19,20 @@ from oneglance.errors import DataError
 
 def rows(*places: tuple[str, str]) -> list[Record]:
     """A record per (group, split)."""
-    return [row(n, str(n), group, part) for n, (group, part) in enumerate(places)]
+    return [row(n, str(n), group, split_name) for n, (group, split_name) in enumerate(places)]
 
 
 def alone(count: int) -> list[Record]:
     return rows(*[("", "")] * count)
 
 
-def parted(parts: SplitIndices) -> dict[str, list[int]]:
-    return {name: getattr(parts, name).tolist() for name in SPLITS}
+def rows_by_split(splits: SplitIndices) -> dict[str, list[int]]:
+    return {name: getattr(splits, name).tolist() for name in SPLITS}
 
 
 def test_shares_are_those_of_the_table() -> None:
-    parts = split(alone(1000), SplitTable(test=0.25, validation=0.15))
-    assert {name: len(found) for name, found in parted(parts).items()} == {
+    splits = split(alone(1000), SplitTable(test=0.25, validation=0.15))
+    assert {name: len(indices) for name, indices in rows_by_split(splits).items()} == {
         "train": 600,
         "validation": 150,
         "test": 250,
@@ -40,67 +40,69 @@ def test_shares_are_those_of_the_table() -> None:
 
 
 def test_names_tell_the_part_of_each_record_in_order() -> None:
-    parts = split(alone(50), SplitTable())
-    names = parts.names()
-    assert {name: [n for n, found in enumerate(names) if found == name] for name in SPLITS} == parted(parts)
+    splits = split(alone(50), SplitTable())
+    names = splits.names()
+    assert {
+        name: [n for n, indices in enumerate(names) if indices == name] for name in SPLITS
+    } == rows_by_split(splits)
 
 
 def test_the_same_seed_gives_the_same_parts_and_another_seed_others() -> None:
     records = rows(*[(f"g{n % 40}", "") for n in range(200)])
     classes = [(f"c{n % 7}",) for n in range(200)]
     one, same, other = (split(records, SplitTable(seed=seed), classes) for seed in (3, 3, 4))
-    assert parted(one) == parted(same) != parted(other)
+    assert rows_by_split(one) == rows_by_split(same) != rows_by_split(other)
 
 
 def test_a_test_part_of_nothing_is_allowed() -> None:
-    parts = split(alone(10), SplitTable(test=0, validation=0.2))
-    assert [len(found) for found in parted(parts).values()] == [8, 2, 0]
+    splits = split(alone(10), SplitTable(test=0, validation=0.2))
+    assert [len(indices) for indices in rows_by_split(splits).values()] == [8, 2, 0]
 
 
 def test_what_the_data_say_holds() -> None:
-    said = [("", part) for part in ["train", "validation", "test"] * 20]
-    parts = split(rows(*said), SplitTable())
-    assert parts.names() == [part for _, part in said]
+    given = [("", split_name) for split_name in ["train", "validation", "test"] * 20]
+    splits = split(rows(*given), SplitTable())
+    assert splits.names() == [split_name for _, split_name in given]
 
 
 def test_validation_comes_out_of_train_where_nobody_names_it() -> None:
-    said = [(f"g{n // 4}", "train") for n in range(80)] + [("", "test")] * 20
-    parts = split(rows(*said), SplitTable(validation=0.1))
-    assert parts.test.tolist() == list(range(80, 100))
-    assert len(parts.validation) == 8
-    assert_whole_groups(rows(*said), parts)
+    given = [(f"g{n // 4}", "train") for n in range(80)] + [("", "test")] * 20
+    splits = split(rows(*given), SplitTable(validation=0.1))
+    assert splits.test.tolist() == list(range(80, 100))
+    assert len(splits.validation) == 8
+    assert_whole_groups(rows(*given), splits)
 
 
 def test_test_comes_out_of_train_where_nobody_names_it() -> None:
-    parts = split(rows(*[("", "train")] * 80, *[("", "validation")] * 20), SplitTable(test=0.25))
-    assert parts.validation.tolist() == list(range(80, 100))
-    assert len(parts.test) == 20
+    splits = split(rows(*[("", "train")] * 80, *[("", "validation")] * 20), SplitTable(test=0.25))
+    assert splits.validation.tolist() == list(range(80, 100))
+    assert len(splits.test) == 20
 
 
 def test_train_is_not_touched_where_somebody_names_all_parts() -> None:
-    said = [*[("", "train")] * 30, ("", "validation"), ("", "test"), *[("", "")] * 60]
-    parts = split(rows(*said), SplitTable())
-    assert set(range(30)) <= set(parts.train.tolist())
+    given = [*[("", "train")] * 30, ("", "validation"), ("", "test"), *[("", "")] * 60]
+    splits = split(rows(*given), SplitTable())
+    assert set(range(30)) <= set(splits.train.tolist())
 
 
 def test_a_source_without_parts_is_drawn_into_all_beside_one_that_has_them() -> None:
-    given_ = rows(*[("", part) for part in SPLITS for _ in range(5)])
+    given_ = rows(*[("", split_name) for split_name in SPLITS for _ in range(5)])
     free = [replace(r, source="b.csv") for r in alone(100)]
     names = split(given_ + free, SplitTable()).names()
     assert Counter(names[15:]) == {"train": 70, "validation": 10, "test": 20}
 
 
 def test_empty_cells_of_a_source_that_names_a_test_part_do_not_join_it() -> None:
-    said = [("", "test")] * 10 + [("", "")] * 90
-    parts = split(rows(*said), SplitTable())
-    assert parts.test.tolist() == list(range(10))
-    assert len(parts.validation) == 9
+    given = [("", "test")] * 10 + [("", "")] * 90
+    splits = split(rows(*given), SplitTable())
+    assert splits.test.tolist() == list(range(10))
+    assert len(splits.validation) == 9
 
 
 def test_who_says_nothing_follows_its_group() -> None:
-    said = [("a", "test"), ("a", ""), ("b", "validation"), ("b", ""), ("c", "train"), ("c", "")]
-    parts = split(rows(*said), SplitTable())
-    assert parts.names() == ["test", "test", "validation", "validation", "train", "train"]
+    given = [("a", "test"), ("a", ""), ("b", "validation"), ("b", ""), ("c", "train"), ("c", "")]
+    splits = split(rows(*given), SplitTable())
+    assert splits.names() == ["test", "test", "validation", "validation", "train", "train"]
 
 
 def test_equal_pictures_stay_together_across_groups() -> None:
@@ -113,9 +115,11 @@ def test_equal_pictures_stay_together_across_groups() -> None:
 
 
 def test_equal_pictures_do_not_move_what_the_data_say() -> None:
-    said = [("", "train"), ("", "test"), *[("", "train")] * 30, ("", "validation"), ("", "test")]
+    given = [("", "train"), ("", "test"), *[("", "train")] * 30, ("", "validation"), ("", "test")]
     digests = [b"copy", b"copy", *[None] * 32]
-    assert split(rows(*said), SplitTable(), digests=digests).names() == [part for _, part in said]
+    assert split(rows(*given), SplitTable(), digests=digests).names() == [
+        split_name for _, split_name in given
+    ]
 
 
 def test_rare_classes_reach_all_parts() -> None:
@@ -123,8 +127,8 @@ def test_rare_classes_reach_all_parts() -> None:
     classes = [(f"rare{n % 10}",) if n < 40 else ("common",) for n in range(400)]
     for seed in range(3):
         names = split(alone(400), SplitTable(seed=seed), classes).names()
-        found = Counter(zip(classes, names, strict=True))
-        assert all(found[(f"rare{c}",), part] for c in range(10) for part in SPLITS)
+        indices = Counter(zip(classes, names, strict=True))
+        assert all(indices[(f"rare{c}",), split_name] for c in range(10) for split_name in SPLITS)
 
 
 def test_classes_are_spread_evenly_over_groups_of_uneven_size() -> None:
@@ -132,12 +136,12 @@ def test_classes_are_spread_evenly_over_groups_of_uneven_size() -> None:
     sizes = random.integers(1, 30, 90)
     places = [(f"g{g}", "") for g, size in enumerate(sizes) for _ in range(size)]
     classes = [("yes",) if int(group[1:]) % 3 == 0 else ("no",) for group, _ in places]
-    parts = split(rows(*places), SplitTable(), classes)
+    splits = split(rows(*places), SplitTable(), classes)
     share = np.array([row == ("yes",) for row in classes])
     for name, wanted in zip(SPLITS, (0.7, 0.1, 0.2), strict=True):
-        found = getattr(parts, name)
-        assert len(found) / len(places) == pytest.approx(wanted, abs=0.03)
-        assert share[found].mean() == pytest.approx(share.mean(), abs=0.1)
+        indices = getattr(splits, name)
+        assert len(indices) / len(places) == pytest.approx(wanted, abs=0.03)
+        assert share[indices].mean() == pytest.approx(share.mean(), abs=0.1)
 
 
 def test_one_huge_group_trains() -> None:
@@ -150,12 +154,12 @@ def test_one_huge_group_trains() -> None:
 @pytest.mark.parametrize("groups", [3, 4, 6])
 def test_a_few_groups_fill_every_part(groups: int) -> None:
     places = [(f"g{n % groups}", "") for n in range(60)]
-    parts = split(rows(*places), SplitTable())
-    assert all(parted(parts).values())
+    splits = split(rows(*places), SplitTable())
+    assert all(rows_by_split(splits).values())
 
 
 @pytest.mark.parametrize(
-    ("records", "said"),
+    ("records", "message"),
     [
         ([], "no picture is left for train and validation and test: there are 0 pictures"),
         (alone(2), "no picture is left for test: there are 2 pictures — add pictures, or set test = 0"),
@@ -164,10 +168,10 @@ def test_a_few_groups_fill_every_part(groups: int) -> None:
         (rows(("", "train"), ("", "test")), "no picture is left for validation"),
     ],
 )
-def test_an_empty_part_is_refused(records: list[Record], said: str) -> None:
+def test_an_empty_part_is_refused(records: list[Record], message: str) -> None:
     with pytest.raises(DataError) as refused:
         split(records, SplitTable())
-    assert said in str(refused.value)
+    assert message in str(refused.value)
 
 
 def test_shares_that_leave_nothing_to_train_on_are_refused() -> None:
@@ -177,13 +181,13 @@ def test_shares_that_leave_nothing_to_train_on_are_refused() -> None:
 
 def test_strata_are_the_classes_of_each_task() -> None:
     records = [row(2, "a", kind="hat", price=3.0), row(3, "b"), row(4, "c", kind="hat")]
-    found = stratify_labels(records, [word("kind"), amount("price")])
-    assert found == [('kind "hat"',), (), ('kind "hat"',)]
-    assert found[0] is found[2]
+    indices = stratify_labels(records, [word("kind"), amount("price")])
+    assert indices == [('kind "hat"',), (), ('kind "hat"',)]
+    assert indices[0] is indices[2]
 
 
-def assert_whole_groups(records: list[Record], parts: SplitIndices) -> None:
-    names = parts.names()
+def assert_whole_groups(records: list[Record], splits: SplitIndices) -> None:
+    names = splits.names()
     places = {(r.group, name) for r, name in zip(records, names, strict=True) if r.group}
     assert len(places) == len({group for group, _ in places})
 
@@ -205,13 +209,13 @@ def test_every_record_is_in_one_part_and_groups_stay_whole(
         if max(one, two) < len(records):
             digests[one] = digests[two] = digests[one] or digests[two] or f"{one} {two}".encode()
     try:
-        parts = split(records, SplitTable(test=test, validation=validation, seed=seed), digests=digests)
+        splits = split(records, SplitTable(test=test, validation=validation, seed=seed), digests=digests)
     except DataError:
         assume(False)
-    together = sorted(n for found in parted(parts).values() for n in found)
+    together = sorted(n for indices in rows_by_split(splits).values() for n in indices)
     assert together == list(range(len(records)))
-    assert_whole_groups(records, parts)
-    names = parts.names()
+    assert_whole_groups(records, splits)
+    names = splits.names()
     seen = {(digest, name) for digest, name in zip(digests, names, strict=True) if digest is not None}
     assert len(seen) == len({digest for digest, _ in seen})
 
@@ -223,12 +227,12 @@ def test_every_record_is_in_one_part_and_groups_stay_whole(
     )
 )
 def test_nobody_leaves_a_part_that_it_names_but_train_for_one_that_nobody_names(
-    said: list[tuple[str, str]],
+    group_and_split: list[tuple[str, str]],
 ) -> None:
     try:
-        names = split(rows(*said), SplitTable()).names()
+        names = split(rows(*group_and_split), SplitTable()).names()
     except DataError:
         assume(False)
-    named = {part for _, part in said}
-    for (_, part), name in zip(said, names, strict=True):
-        assert part in ("", name) or (part == "train" and name not in named)
+    named = {split_name for _, split_name in group_and_split}
+    for (_, split_name), name in zip(group_and_split, names, strict=True):
+        assert split_name in ("", name) or (split_name == "train" and name not in named)
