@@ -202,11 +202,11 @@ class Task(Table, ABC):
 
     def mixed_loss(self, raw: Tensor, target: Mapping[str, Tensor], mix: Mix) -> tuple[Tensor, Tensor]:
         """The same for pictures that were mixed: each answer counts by its share."""
-        loss, known = self.loss(raw, target)
+        loss, labelled = self.loss(raw, target)
         loss_other, known_other = self.loss(raw, {key: value[mix.partner] for key, value in target.items()})
-        share = mix.share * known, (1 - mix.share) * known_other
-        known = share[0] + share[1]
-        return (share[0] * loss + share[1] * loss_other) / known.clamp(min=1e-12), known
+        share = mix.share * labelled, (1 - mix.share) * known_other
+        labelled = share[0] + share[1]
+        return (share[0] * loss + share[1] * loss_other) / labelled.clamp(min=1e-12), labelled
 
     # NumPy, after any engine.
 

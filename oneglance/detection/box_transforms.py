@@ -25,7 +25,7 @@ def moved(
     out: dict[str, Tensor] = {}
     for key, value in target.items():
         held = view.holds(value)  # [n, t, m, ...], or [n, t, classes]
-        if key == "known":
+        if key == "labelled":
             out[key] = torch.where(there[:, :, None], held, torch.ones_like(held)).amin(dim=1)
         else:
             out[key] = held.flatten(1, 2)

@@ -21,7 +21,7 @@ USUAL_THRESHOLD = 0.3  # confidence that is asked for while nothing better is kn
 FEWEST_TRUTHS = 5  # with fewer, a threshold would be chance
 
 
-class Found(NamedTuple):
+class Predicted(NamedTuple):
     """The boxes found in one picture."""
 
     boxes: np.ndarray  # float [k, 4]: x0 y0 x1 y1, finite
@@ -60,7 +60,9 @@ class ClassScores(NamedTuple):
     recall: np.ndarray  # share found
 
 
-def match(found: Sequence[Found], truths: Sequence[Truth], known: np.ndarray, most: int = 100) -> Matched:
+def match(
+    found: Sequence[Predicted], truths: Sequence[Truth], labelled: np.ndarray, most: int = 100
+) -> Matched:
     """Match the boxes found in each picture with the true ones of their class.
 
     From the surest on, a box takes the free true box that it overlaps most, if by at least the IoU asked for.
@@ -76,12 +78,12 @@ def match(found: Sequence[Found], truths: Sequence[Truth], known: np.ndarray, mo
     there = _flat([(each.boxes, each.classes, each.ignore) for each in truths])
     regions = there.take(there.extra > 0)
     true = there.take((there.label >= 0) & (there.extra == 0))
-    true = true.take(known[true.picture, true.label])
-    number = np.zeros(known.shape, dtype=np.int64)
+    true = true.take(labelled[true.picture, true.label])
+    number = np.zeros(labelled.shape, dtype=np.int64)
     np.add.at(number, (true.picture, true.label), 1)
 
     here = _flat([(each.boxes, each.classes, each.scores) for each in found])
-    here = here.take(known[here.picture, here.label])
+    here = here.take(labelled[here.picture, here.label])
     here = here.take(np.lexsort((-here.extra, here.label, here.picture)))
     rank = _rank(here)
     here, rank = here.take(rank < most), rank[rank < most]
@@ -97,8 +99,8 @@ def match(found: Sequence[Found], truths: Sequence[Truth], known: np.ndarray, mo
     picture, place, _, label, score = here.take(order)
     truth, ignored = truth[:, order], ignored[:, order]
     which, hit = np.nonzero(truth >= 0)
-    curve = which * known.shape[1] + label[hit]
-    starts = np.arange(len(OVERLAPS))[:, None] * known.shape[1] + np.arange(known.shape[1] + 1)
+    curve = which * labelled.shape[1] + label[hit]
+    starts = np.arange(len(OVERLAPS))[:, None] * labelled.shape[1] + np.arange(labelled.shape[1] + 1)
     begin = np.searchsorted(curve, starts)
     return Matched(picture, place, label, score, truth, ignored, number, hit, begin)
 

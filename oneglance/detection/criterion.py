@@ -22,26 +22,26 @@ class Truth(NamedTuple):
     box: Tensor  # float32 [n, m, 4]: x0 y0 x1 y1 in pixels of the canvas
     label: Tensor  # int64 [n, m]: the class; -1: no box in this place; the number of classes: any class
     ignore: Tensor  # bool [n, m]: of the label, neither yes nor no is learned there
-    known: Tensor  # float32 [n, classes]: 1 where somebody looked for the class
+    labelled: Tensor  # float32 [n, classes]: 1 where somebody looked for the class
 
 
-class Found(NamedTuple):
+class LossResult(NamedTuple):
     """What the loss found out on its way."""
 
     loss: Tensor  # float32 [n]; its mean over the pictures that are known is that of the batch
-    known: Tensor  # float32 [n]: 1 where somebody looked for any class
+    labelled: Tensor  # float32 [n]: 1 where somebody looked for any class
     row: Tensor  # int64 [k]: for each point that learns a box, its place among the n * points rows
     box: Tensor  # int64 [k]: and the place of its box among the n * m
 
 
-def dense_loss(raw: Tensor, truth: Truth, levels: Sequence[Level], bins: int) -> Found:
+def dense_loss(raw: Tensor, truth: Truth, levels: Sequence[Level], bins: int) -> LossResult:
     """Varifocal loss of the classes, CIoU of the boxes and distribution focal loss of the distances, summed
     and divided by the sum of the qualities (see ``assign``).
 
     Args:
         raw: [n, points, 4 + classes + ... + 4 * bins], as ``DenseHead`` gives it while training.
     """
-    count, cells, classes = len(raw), raw.shape[1], truth.known.shape[1]
+    count, cells, classes = len(raw), raw.shape[1], truth.labelled.shape[1]
     rows = raw.flatten(0, 1)
     logit = rows[:, 4 : 4 + classes]
     picture, place = torch.nonzero(truth.label >= 0, as_tuple=True)
@@ -51,7 +51,7 @@ def dense_loss(raw: Tensor, truth: Truth, levels: Sequence[Level], bins: int) ->
     owner = real[learned.box]
     quality = torch.zeros_like(logit)
     quality[learned.cell, label[owner]] = learned.quality.to(quality.dtype)
-    told = truth.known.repeat_interleave(cells, dim=0)
+    told = truth.labelled.repeat_interleave(cells, dim=0)
     told = _without_ignored(told, box[ignore], label[ignore], picture[ignore], levels, cells)
     told = torch.where(quality > 0, torch.ones_like(told), told)
     loss = (varifocal(logit, quality) * told).sum(dim=1).view(count, cells).sum(dim=1)
@@ -59,9 +59,9 @@ def dense_loss(raw: Tensor, truth: Truth, levels: Sequence[Level], bins: int) ->
     off = BOX * (1 - complete_iou(rows[learned.cell, :4], box[owner]))
     off = off + DISTANCE * _distances(rows, learned, box[owner], levels, bins, cells)
     loss = loss.index_add(0, picture[owner], off * weight)
-    known = truth.known.amax(dim=1)
-    loss = loss * known.sum() / weight.sum().clamp(min=1)
-    return Found(loss, known, learned.cell, picture[owner] * truth.label.shape[1] + place[owner])
+    labelled = truth.labelled.amax(dim=1)
+    loss = loss * labelled.sum() / weight.sum().clamp(min=1)
+    return LossResult(loss, labelled, learned.cell, picture[owner] * truth.label.shape[1] + place[owner])
 
 
 @torch.no_grad()

@@ -107,8 +107,8 @@ class Embedding(Task):
 
     def mixed_loss(self, raw: Tensor, target: Mapping[str, Tensor], mix: Mix) -> tuple[Tensor, Tensor]:
         """A mixed picture counts as what it mostly shows, by its share."""
-        loss, known = self.loss(raw, target)
-        return loss, known * mix.share
+        loss, labelled = self.loss(raw, target)
+        return loss, labelled * mix.share
 
     # NumPy, after any engine.
 

@@ -123,13 +123,13 @@ class Label(VectorTask):
     def loss(self, raw: Tensor, target: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         import torch
 
-        known = target["class"] >= 0
+        labelled = target["class"] >= 0
         index = target["class"].clamp(min=0)
         logs = self.log_chances(raw.float())
         right = -logs.gather(1, index[:, None])[:, 0]
         loss = (1 - self.smoothing) * right - self.smoothing * logs.mean(dim=1)
         weights = torch.as_tensor(self._weights, dtype=loss.dtype, device=loss.device)[index]
-        return loss * weights, known.to(loss.dtype)
+        return loss * weights, labelled.to(loss.dtype)
 
     def constant_raw(self) -> np.ndarray:
         shares = np.array(self._shares)

@@ -88,23 +88,23 @@ class Number(VectorTask):
         return 1
 
     def encode(self, answers: Sequence[float | None]) -> Target:
-        known = np.array([answer is not None for answer in answers], dtype=np.float32)
+        labelled = np.array([answer is not None for answer in answers], dtype=np.float32)
         filled = np.array([np.nan if a is None else a for a in answers], dtype=np.float64)
         value = (np.log(filled) if self.log else filled) - self._middle
-        return {"value": np.nan_to_num(value / self._spread).astype(np.float32), "known": known}
+        return {"value": np.nan_to_num(value / self._spread).astype(np.float32), "labelled": labelled}
 
     def loss(self, raw: Tensor, target: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         import torch.nn.functional as F
 
         value = raw.float()[:, 0]
-        return F.huber_loss(value, target["value"], reduction="none", delta=self.bend), target["known"]
+        return F.huber_loss(value, target["value"], reduction="none", delta=self.bend), target["labelled"]
 
     def constant_raw(self) -> np.ndarray:
         return np.zeros((1, 1), dtype=np.float32)
 
     def calibrate(self, raw: np.ndarray, answers: Sequence[float | None]) -> None:
-        raw, known = labelled_rows(raw, answers)
-        error = np.sort(np.abs(raw[:, 0] - self.encode(known)["value"]))
+        raw, labelled = labelled_rows(raw, answers)
+        error = np.sort(np.abs(raw[:, 0] - self.encode(labelled)["value"]))
         rank = math.ceil((len(error) + 1) * COVERAGE)
         self._reach = float(error[rank - 1]) if 0 < rank <= len(error) else None
 

@@ -71,10 +71,10 @@ class Tags(VectorTask):
                 return None
             text = as_text(raw_value)
             raw_value = [] if text in self.none else text.split(self.separator)
-        known = [intern(as_text(word)) for word in raw_value if not self.is_unknown(word)]
-        if raw_value and not known:
+        labelled = [intern(as_text(word)) for word in raw_value if not self.is_unknown(word)]
+        if raw_value and not labelled:
             return None
-        words = set(known) - set(self.none)
+        words = set(labelled) - set(self.none)
         if self.classes and (odd := sorted(words - set(self.classes))):
             raise InvalidAnswer(
                 f'has the tag "{odd[0]}"', f"it is not among `classes`.{nearest(odd[0], self.classes)}"
@@ -145,7 +145,7 @@ class Tags(VectorTask):
     def encode(self, answers: Sequence[TagAnnotations | None]) -> Target:
         index = {name: place for place, name in enumerate(self._classes)}
         present = np.zeros((len(answers), self.width), dtype=np.float32)
-        known = np.zeros_like(present)
+        labelled = np.zeros_like(present)
         for row, answer in enumerate(answers):
             if answer is None:
                 continue
@@ -153,8 +153,8 @@ class Tags(VectorTask):
             queried = (
                 slice(None) if answer.queried is None else [index[t] for t in answer.queried if t in index]
             )
-            known[row, queried] = 1
-        return {"present": present, "known": known}
+            labelled[row, queried] = 1
+        return {"present": present, "labelled": labelled}
 
     def loss(self, raw: Tensor, target: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         import torch.nn.functional as F
@@ -164,7 +164,7 @@ class Tags(VectorTask):
         if self.class_weights == "balanced":
             share = loss.new_tensor(self._shares)
             loss = loss * (present / (2 * share) + (1 - present) / (2 * (1 - share)))
-        return loss, target["known"]
+        return loss, target["labelled"]
 
     def constant_raw(self) -> np.ndarray:
         shares = np.array(self._shares, dtype=np.float32)
@@ -180,25 +180,25 @@ class Tags(VectorTask):
 
     def calibrate(self, raw: np.ndarray, answers: Sequence[TagAnnotations | None]) -> None:
         target = self.encode(answers)
-        present, known = target["present"].astype(np.float64), target["known"] > 0
+        present, labelled = target["present"].astype(np.float64), target["labelled"] > 0
         raw = np.asarray(raw, dtype=np.float64)
-        if known.sum() < 10:
+        if labelled.sum() < 10:
             return
 
         # One more picture that nobody could answer, so that few mistakes do not become none for ever
         # (Platt 1999, section 2.2).
-        count = known.sum(axis=0)
+        count = labelled.sum(axis=0)
         hoped = (present * count + 0.5) / (count + 1)
 
         def loss(temperature: float) -> float:
             x = raw / temperature
             logs = hoped * log_sigmoid(x) + (1 - hoped) * log_sigmoid(-x)
-            return float(-logs[known].mean())
+            return float(-logs[labelled].mean())
 
         self._temperature = fit_temperature(loss)
         chances = self.chances(raw)
         self._thresholds = [
-            best_threshold(chances[known[:, tag], tag], present[known[:, tag], tag])
+            best_threshold(chances[labelled[:, tag], tag], present[labelled[:, tag], tag])
             for tag in range(self.width)
         ]
 
@@ -224,15 +224,15 @@ class Tags(VectorTask):
         for row, prediction in enumerate(predictions):
             chosen[row, [index[tag] for tag in prediction["values"]]] = 1
         target = self.encode(answers)
-        known, present = target["known"].astype(np.float64), target["present"].astype(np.float64)
+        labelled, present = target["labelled"].astype(np.float64), target["present"].astype(np.float64)
         ranked = [ranking(column) for column in chances.T]
         sure = np.maximum(chances, 1 - chances)
         return {
             "chances": chances,
-            "known": known,
-            "present": known * present,
-            "chosen": known * chosen,
-            "hit": known * present * chosen,
+            "labelled": labelled,
+            "present": labelled * present,
+            "chosen": labelled * chosen,
+            "hit": labelled * present * chosen,
             # A column is one tag: contiguous, for it is what average_precision walks through.
             "order": np.array([order for order, _ in ranked], dtype=np.int64).T,
             "end": np.array([end for _, end in ranked], dtype=np.int64).T,
@@ -245,7 +245,7 @@ class Tags(VectorTask):
         hits, chosen, present = (weights @ metric_state[name] for name in ("hit", "chosen", "present"))
         # A tag of which a resample has drawn nothing is not one that nobody ever said.
         involved = (present > 0) | ((chosen > 0) & ~metric_state["present"].any(axis=0))
-        counted = metric_state["known"] * weights[:, None]
+        counted = metric_state["labelled"] * weights[:, None]
         precisions = self._average_precisions(metric_state, counted)
         precisions = precisions[~np.isnan(precisions)]
         total = float(chosen.sum() + present.sum())
@@ -265,17 +265,17 @@ class Tags(VectorTask):
 
     def sample_errors(self, metric_state: MetricState) -> np.ndarray:
         chance = np.where(metric_state["present"] > 0, metric_state["chances"], 1 - metric_state["chances"])
-        loss = -np.log(np.maximum(chance, 1e-15)) * metric_state["known"]
-        return np.asarray(loss.sum(axis=1) / np.maximum(metric_state["known"].sum(axis=1), 1))
+        loss = -np.log(np.maximum(chance, 1e-15)) * metric_state["labelled"]
+        return np.asarray(loss.sum(axis=1) / np.maximum(metric_state["labelled"].sum(axis=1), 1))
 
     def details(self, metric_state: MetricState) -> list[Detail]:
-        known, present = metric_state["known"], metric_state["present"]
+        labelled, present = metric_state["labelled"], metric_state["present"]
         hits, predicted, actual = (metric_state[name].sum(axis=0) for name in ("hit", "chosen", "present"))
         with np.errstate(invalid="ignore", divide="ignore"):
             precision, recall = hits / predicted, hits / actual
-        ap = self._average_precisions(metric_state, known)
+        ap = self._average_precisions(metric_state, labelled)
         columns = (
-            known.sum(axis=0).astype(int),
+            labelled.sum(axis=0).astype(int),
             actual.astype(int),
             ap,
             precision,
@@ -284,7 +284,7 @@ class Tags(VectorTask):
         )
         rows = zip(self._classes, *(column.tolist() for column in columns), self._thresholds, strict=True)
         chances = metric_state["chances"].ravel()
-        bins = mean_bins(chances, places(chances), present.ravel(), known.ravel())
+        bins = mean_bins(chances, places(chances), present.ravel(), labelled.ravel())
         header = ("tag", "pictures", "with it", "AP", "precision", "recall", "F1", "threshold")
         return [
             Grid("Per tag", header, tuple(rows)),

@@ -29,7 +29,7 @@ def target(box: Tensor, label: Tensor | None = None, **more: Tensor) -> dict[str
         "box": box,
         "label": torch.zeros(count, most, dtype=torch.int64) if label is None else label,
         "ignore": torch.zeros(count, most, dtype=torch.bool),
-        "known": torch.ones(count, 1),
+        "labelled": torch.ones(count, 1),
         **more,
     }
 
@@ -149,7 +149,7 @@ def targets(draw: st.DrawFn) -> dict[str, Tensor]:
         "box": torch.cat([corner, corner + size], dim=2),
         "label": torch.randint(-1, 3, (count, most), generator=random),
         "ignore": torch.rand(count, most, generator=random) < 0.3,
-        "known": (torch.rand(count, 3, generator=random) < 0.7).float(),
+        "labelled": (torch.rand(count, 3, generator=random) < 0.7).float(),
         "ripe.index": torch.randint(-1, 4, (count, most), generator=random),
         "size.value": torch.rand(count, most, 2, generator=random),
     }
@@ -208,15 +208,17 @@ def test_in_a_mosaic_all_that_is_known_goes_along(told: dict[str, Tensor], seed:
             expected = told["box"][tile] / 2 + torch.tensor([*corner, *corner])
             held = found["box"][row, place * most : (place + 1) * most]
             torch.testing.assert_close(held, expected, atol=1e-4, rtol=0)
-        assert torch.equal(found["known"][row], told["known"][four].amin(dim=0))
+        assert torch.equal(found["labelled"][row], told["labelled"][four].amin(dim=0))
 
 
 def test_a_picture_alone_among_mosaics_knows_what_it_knew() -> None:
-    told = target(torch.tensor([[[8.0, 8, 40, 40]], [[0.0, 0, 10, 10]]]), known=torch.tensor([[1.0], [0.0]]))
+    told = target(
+        torch.tensor([[[8.0, 8, 40, 40]], [[0.0, 0, 10, 10]]]), labelled=torch.tensor([[1.0], [0.0]])
+    )
     view = still(2, torch.tensor([[0, -1, -1, -1], [1, -1, -1, -1]]))
     view = view._replace(offset=torch.tensor(QUARTERS))
     found = moved(told, view, kept_share=0.1, smallest=1)
-    assert found["known"].tolist() == [[1], [0]]
+    assert found["labelled"].tolist() == [[1], [0]]
     assert found["label"].tolist() == [[0, -1, -1, -1]] * 2
     torch.testing.assert_close(found["box"][:, 0], told["box"][:, 0], atol=1e-4, rtol=0)
 

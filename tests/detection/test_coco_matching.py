@@ -16,8 +16,8 @@ from pycocotools.cocoeval import COCOeval
 
 from oneglance.detection.coco_matching import (
     OVERLAPS,
-    Found,
     Matched,
+    Predicted,
     Truth,
     average_precision,
     best_threshold,
@@ -29,11 +29,11 @@ from oneglance.detection.coco_matching import (
 )
 
 CLASSES = 2
-DataSet = tuple[list[Found], list[Truth], np.ndarray]  # what is found, what is true, what is known
+DataSet = tuple[list[Predicted], list[Truth], np.ndarray]  # what is found, what is true, what is known
 
 
 def coco(
-    found: list[Found], truths: list[Truth], known: np.ndarray, repeats: np.ndarray, most: int = 100
+    found: list[Predicted], truths: list[Truth], labelled: np.ndarray, repeats: np.ndarray, most: int = 100
 ) -> tuple[Any, dict[int, tuple[int, int]], dict[int, int]]:
     """COCO's evaluation of the pictures, each repeated so often, and the ids of their boxes."""
     evaluation = COCOeval(iouType="bbox")
@@ -48,15 +48,15 @@ def coco(
             images.append({"id": image})
             boxes, scores, classes = found[picture]
             for place, (box, score, label) in enumerate(zip(boxes, scores, classes, strict=True)):
-                if known[picture, label]:
+                if labelled[picture, label]:
                     told.append(annotation(len(told) + 1, image, box, label) | {"score": score})
                     places[len(told)] = picture, place
             boxes, classes, ignore = truths[picture]
             for place, (box, label, crowd) in enumerate(zip(boxes, classes, ignore, strict=True)):
-                if known[picture, label]:
+                if labelled[picture, label]:
                     drawn.append(annotation(len(drawn) + 1, image, box, label) | {"iscrowd": int(crowd)})
                     names[len(drawn)] = place
-    categories = [{"id": label + 1} for label in range(known.shape[1])]
+    categories = [{"id": label + 1} for label in range(labelled.shape[1])]
     with contextlib.redirect_stdout(io.StringIO()):
         for side, annotations in (("cocoGt", drawn), ("cocoDt", told)):
             index = COCO()
@@ -108,11 +108,11 @@ def data_sets(draw: st.DrawFn, classes: int = CLASSES, distinct: bool = False) -
         np.array([draw(st.sampled_from([0, 0, 0, 1])) for _ in table], dtype=bool) for table in tables[1]
     ]
     flags = st.lists(st.booleans(), min_size=pictures * classes, max_size=pictures * classes)
-    known = np.array(draw(flags | st.just([True] * pictures * classes))).reshape(pictures, classes)
+    labelled = np.array(draw(flags | st.just([True] * pictures * classes))).reshape(pictures, classes)
     corners = [[np.hstack([t[:, :2], t[:, :2] + t[:, 2:4]]) for t in side] for side in tables]
-    found = [Found(b, s, t[:, 4]) for b, s, t in zip(corners[0], scores, tables[0], strict=True)]
+    found = [Predicted(b, s, t[:, 4]) for b, s, t in zip(corners[0], scores, tables[0], strict=True)]
     truths = [Truth(b, t[:, 4], i) for b, t, i in zip(corners[1], tables[1], ignore, strict=True)]
-    return found, truths, known
+    return found, truths, labelled
 
 
 @settings(max_examples=60, deadline=None)
@@ -182,7 +182,7 @@ def one_class(
         return np.array([[x, 0, x + 10, 10] for x in places], dtype=float).reshape(-1, 4)
 
     drawn = [*drawn, *ignore]
-    found = Found(squares([x for x, _ in told]), np.array([s for _, s in told]), np.zeros(len(told), int))
+    found = Predicted(squares([x for x, _ in told]), np.array([s for _, s in told]), np.zeros(len(told), int))
     labels = np.zeros(len(drawn), int) if classes is None else np.array(classes)
     truth = Truth(squares(drawn), labels, np.arange(len(drawn)) >= len(drawn) - len(ignore))
     return match([found], [truth], np.ones((1, 1), dtype=bool))
@@ -203,7 +203,7 @@ def test_a_true_box_of_a_class_that_is_not_scored_counts_nowhere() -> None:
 
 
 def test_no_score_where_nobody_looked() -> None:
-    found = [Found(np.array([[0, 0, 9, 9]]), np.array([0.9]), np.array([0]))]
+    found = [Predicted(np.array([[0, 0, 9, 9]]), np.array([0.9]), np.array([0]))]
     truths = [Truth(np.array([[0, 0, 9, 9]]), np.array([0]), np.array([False]))]
     matched = match(found, truths, np.zeros((1, 1), dtype=bool))
     assert len(matched.score) == 0
@@ -249,10 +249,10 @@ def test_what_is_shown_of_each_class_and_picture() -> None:
     square = np.array([[0, 0, 9, 9]])
     nothing = Truth(np.zeros((0, 4)), np.zeros(0, int), np.zeros(0, bool))
     found = [
-        Found(np.vstack([square, square + 20]), np.array([0.9, 0.8]), np.array([0, 0])),
-        Found(np.zeros((0, 4)), np.zeros(0), np.zeros(0, int)),
-        Found(square, np.array([0.2]), np.array([1])),
-        Found(square, np.array([0.7]), np.array([0])),
+        Predicted(np.vstack([square, square + 20]), np.array([0.9, 0.8]), np.array([0, 0])),
+        Predicted(np.zeros((0, 4)), np.zeros(0), np.zeros(0, int)),
+        Predicted(square, np.array([0.2]), np.array([1])),
+        Predicted(square, np.array([0.7]), np.array([0])),
     ]
     drawn = Truth(square, np.array([0]), np.array([False]))
     matched = match(found, [drawn, drawn, nothing, nothing], np.ones((4, 2), dtype=bool))

@@ -13,7 +13,7 @@ from torchvision.ops import box_iou, complete_box_iou_loss
 
 from oneglance.detection.anchor_points import inside, points
 from oneglance.detection.assigner import assign
-from oneglance.detection.criterion import BOX, DISTANCE, Found, Truth, attribute_target, dense_loss
+from oneglance.detection.criterion import BOX, DISTANCE, LossResult, Truth, attribute_target, dense_loss
 from oneglance.detection.losses import distribution_focal, varifocal
 from oneglance.nn.feature_shape import Level
 
@@ -22,7 +22,7 @@ CELLS, BINS = 60, 6
 NONE = (0.0, 0.0, 0.0, 0.0)
 
 
-def truth(*pictures: list[tuple[Any, ...]], known: list[list[float]]) -> Truth:
+def truth(*pictures: list[tuple[Any, ...]], labelled: list[list[float]]) -> Truth:
     """Of each picture its boxes: (x0, y0, x1, y1, label) and perhaps True for a region to ignore."""
     most = max(1, *map(len, pictures), 1)
     rows = [[*boxes, *[(*NONE, -1)] * (most - len(boxes))] for boxes in pictures]
@@ -30,7 +30,7 @@ def truth(*pictures: list[tuple[Any, ...]], known: list[list[float]]) -> Truth:
         torch.tensor([[box[:4] for box in boxes] for boxes in rows], dtype=torch.float32),
         torch.tensor([[box[4] for box in boxes] for boxes in rows]),
         torch.tensor([[len(box) > 5 and box[5] for box in boxes] for boxes in rows], dtype=torch.bool),
-        torch.tensor(known),
+        torch.tensor(labelled),
     )
 
 
@@ -45,16 +45,16 @@ def answers(count: int, classes: int, seed: int = 0) -> Tensor:
     return torch.cat([boxes, rest], dim=2).requires_grad_()
 
 
-def found_by(raw: Tensor, told: Truth) -> Found:
+def found_by(raw: Tensor, told: Truth) -> LossResult:
     return dense_loss(raw, told, LEVELS, BINS)
 
 
-def mean(found: Found) -> Tensor:
+def mean(found: LossResult) -> Tensor:
     """What the training loop makes of it."""
-    return (found.loss * found.known).sum() / found.known.sum().clamp(min=1e-12)
+    return (found.loss * found.labelled).sum() / found.labelled.sum().clamp(min=1e-12)
 
 
-def value(found: Found) -> float:
+def value(found: LossResult) -> float:
     return float(mean(found).detach())
 
 
@@ -70,7 +70,7 @@ def drawn(seed: int, count: int, classes: int) -> Truth:
     def number(limit: int) -> int:
         return int(torch.randint(limit, (), generator=random))
 
-    pictures, known = [], []
+    pictures, labelled = [], []
     for _ in range(count):
         boxes = []
         for _ in range(number(5)):
@@ -79,18 +79,18 @@ def drawn(seed: int, count: int, classes: int) -> Truth:
             label = number(classes + 1) if ignore else number(classes)
             boxes.append((x, y, min(x + width, 32), min(y + height, 24), label, ignore))
         pictures.append(boxes)
-        known.append([float(number(4) > 0) for _ in range(classes)])
-    return truth(*pictures, known=known)
+        labelled.append([float(number(4) > 0) for _ in range(classes)])
+    return truth(*pictures, labelled=labelled)
 
 
 def by_hand(raw: Tensor, told: Truth) -> tuple[float, set[tuple[int, int]]]:
     """The mean loss, and which point of which picture learns a box."""
     x, y, stride = points(LEVELS)
-    classes = told.known.shape[1]
+    classes = told.labelled.shape[1]
     total, weight, learning = torch.zeros(()), 0.0, set()
     for picture, rows in enumerate(raw):
         logit = rows[:, 4 : 4 + classes]
-        quality, asked = torch.zeros_like(logit), told.known[picture].repeat(CELLS, 1)
+        quality, asked = torch.zeros_like(logit), told.labelled[picture].repeat(CELLS, 1)
         boxes = list(
             zip(told.box[picture], told.label[picture].tolist(), told.ignore[picture].tolist(), strict=True)
         )
@@ -127,7 +127,7 @@ def by_hand(raw: Tensor, told: Truth) -> tuple[float, set[tuple[int, int]]]:
             weight += worth
         asked = torch.where(quality > 0, 1, asked)
         here = here + (varifocal(logit, quality) * asked).sum()
-        total = total + here * float(told.known[picture].any())
+        total = total + here * float(told.labelled[picture].any())
     return float(total.detach()) / max(weight, 1), learning
 
 
@@ -137,10 +137,10 @@ def test_it_is_what_a_loop_adds_up(seed: int, count: int, classes: int) -> None:
     raw, told = answers(count, classes, seed), drawn(seed, count, classes)
     found = found_by(raw, told)
     expected, learning = by_hand(raw, told)
-    if told.known.any():
+    if told.labelled.any():
         assert value(found) == pytest.approx(expected, rel=1e-4)
     assert {divmod(row, CELLS) for row in found.row.tolist()} == learning
-    assert found.known.tolist() == told.known.amax(dim=1).tolist()
+    assert found.labelled.tolist() == told.labelled.amax(dim=1).tolist()
     slopes(raw, told)
 
 
@@ -158,21 +158,21 @@ def test_each_point_that_learns_is_told_its_box() -> None:
 def test_an_unknown_picture_moves_nothing_and_changes_nothing() -> None:
     raw = answers(3, 2)
     boxes = [[(2, 3, 20, 20, 0)], [], [(1, 1, 9, 9, 1), (10, 4, 30, 22, 0)]]
-    told = truth(*boxes, known=[[1.0, 1.0], [0.0, 0.0], [1.0, 1.0]])
+    told = truth(*boxes, labelled=[[1.0, 1.0], [0.0, 0.0], [1.0, 1.0]])
     assert slopes(raw, told)[1].count_nonzero() == 0
     without = Truth(*(part[[0, 2]] for part in told))
     torch.testing.assert_close(mean(found_by(raw, told)), mean(found_by(raw[[0, 2]], without)))
 
 
 def test_no_class_known_at_all() -> None:
-    told = truth([], [], known=[[0.0], [0.0]])
+    told = truth([], [], labelled=[[0.0], [0.0]])
     assert slopes(answers(2, 1), told).count_nonzero() == 0
 
 
 def test_a_class_that_nobody_looked_for_is_not_denied() -> None:
     """Where a box of it is known nonetheless, the points of that box learn it."""
     raw = answers(2, 3)
-    told = truth([(2, 3, 20, 20, 0)], [(4, 4, 28, 20, 2)], known=[[1.0, 0.0, 1.0], [1.0, 1.0, 0.0]])
+    told = truth([(2, 3, 20, 20, 0)], [(4, 4, 28, 20, 2)], labelled=[[1.0, 0.0, 1.0], [1.0, 1.0, 0.0]])
     slope, found = slopes(raw, told), found_by(raw, told)
     assert slope[0, :, 4:7].count_nonzero(dim=0).tolist() == [CELLS, 0, CELLS]
     learning = {row - CELLS for row in found.row.tolist() if row >= CELLS}
@@ -184,7 +184,7 @@ def test_a_class_that_nobody_looked_for_is_not_denied() -> None:
 def test_in_a_region_to_ignore_no_class_is_denied(label: int, spared: list[int]) -> None:
     """Label 2 is no class: there may be anything."""
     region = (8.0, 4.0, 24.0, 20.0)
-    slope = slopes(answers(1, 2), truth([(*region, label, True)], known=[[1.0, 1.0]]))
+    slope = slopes(answers(1, 2), truth([(*region, label, True)], labelled=[[1.0, 1.0]]))
     held = inside(torch.tensor([region]), LEVELS).point
     out = torch.ones(CELLS, dtype=torch.bool)
     out[held] = False
@@ -198,13 +198,13 @@ def test_in_a_region_to_ignore_no_class_is_denied(label: int, spared: list[int])
 def test_a_box_in_a_region_to_ignore_is_learned() -> None:
     box = (8, 4, 24, 20)
     raw = answers(1, 1)
-    told = truth([(0, 0, 32, 24, 1, True), (*box, 0)], known=[[1.0]])
+    told = truth([(0, 0, 32, 24, 1, True), (*box, 0)], labelled=[[1.0]])
     slope, found = slopes(raw, told), found_by(raw, told)
     assert set(torch.nonzero(slope[0, :, 4])[:, 0].tolist()) == set(found.row.tolist()) != set()
 
 
 def test_without_boxes_only_the_classes_learn() -> None:
-    slope = slopes(answers(2, 1), truth([], [], known=[[1.0], [1.0]]))
+    slope = slopes(answers(2, 1), truth([], [], labelled=[[1.0], [1.0]]))
     assert (slope[:, :, 4] > 0).all()  # everything there is less likely
     slope[:, :, 4] = 0
     assert slope.count_nonzero() == 0
@@ -213,13 +213,13 @@ def test_without_boxes_only_the_classes_learn() -> None:
 def test_a_box_of_one_pixel_is_learned() -> None:
     """Which holds no point at all: the nearest one has it."""
     raw = answers(1, 1)
-    found = found_by(raw, truth([(16.2, 8.1, 17.2, 9.1, 0)], known=[[1.0]]))
+    found = found_by(raw, truth([(16.2, 8.1, 17.2, 9.1, 0)], labelled=[[1.0]]))
     assert found.row.tolist() == [2 * 8 + 4]
     assert value(found) > 0
 
 
 def test_a_box_larger_than_the_bins_reach_has_a_finite_loss() -> None:
-    assert slopes(answers(1, 1), truth([(0, 0, 32, 24, 0)], known=[[1.0]])).count_nonzero() > 0
+    assert slopes(answers(1, 1), truth([(0, 0, 32, 24, 0)], labelled=[[1.0]])).count_nonzero() > 0
 
 
 def test_a_perfect_answer_costs_nearly_nothing() -> None:
@@ -228,7 +228,7 @@ def test_a_perfect_answer_costs_nearly_nothing() -> None:
     raw[..., :4], raw[..., 4] = box, -20
     held = inside(box[None], LEVELS).point
     raw[0, held, 4] = 20
-    told = truth([(*box.tolist(), 0)], known=[[1.0]])
+    told = truth([(*box.tolist(), 0)], labelled=[[1.0]])
     chosen = found_by(raw, told).row  # ten of more: the others must say no
     raw[0, :, 4] = -20
     raw[0, chosen, 4] = 20

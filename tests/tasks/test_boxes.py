@@ -85,8 +85,8 @@ def training_raw(task: Boxes, count: int) -> Tensor:
 
 def slope(task: Boxes, raw: Tensor, told: dict[str, Tensor]) -> Tensor:
     raw = raw.detach().requires_grad_()
-    loss, known = task.loss(raw, told)
-    (found,) = torch.autograd.grad((loss * known).sum() / known.sum().clamp(min=1), raw)
+    loss, labelled = task.loss(raw, told)
+    (found,) = torch.autograd.grad((loss * labelled).sum() / labelled.sum().clamp(min=1), raw)
     assert found.isfinite().all()
     return found
 
@@ -249,16 +249,16 @@ def test_encoding() -> None:
     ]
     found = task.encode(answers)
     assert {name: value.shape[:2] for name, value in found.items()} == {
-        **{name: (4, 4) for name in found if name != "known"},
-        "known": (4, 2),
+        **{name: (4, 4) for name in found if name != "labelled"},
+        "labelled": (4, 2),
     }
-    assert {name: found[name].dtype for name in ("box", "label", "ignore", "known")} == {
+    assert {name: found[name].dtype for name in ("box", "label", "ignore", "labelled")} == {
         "box": np.float32,
         "label": np.int64,
         "ignore": bool,
-        "known": np.float32,
+        "labelled": np.float32,
     }
-    assert found["known"].tolist() == [[1, 1], [0, 0], [0, 0], [1, 0]]
+    assert found["labelled"].tolist() == [[1, 1], [0, 0], [0, 0], [1, 0]]
     assert found["label"].tolist() == [[0, 1, -1, -1], [-1] * 4, [-1] * 4, [0, 2, 0, 0]]
     assert found["ignore"].tolist() == [*[[False] * 4] * 3, [True, True, False, True]]
     assert found["box"][0, 1].tolist() == [0, 0, 8, 24] and found["box"][3, 2].tolist() == [3, 3, 4, 4]
@@ -352,17 +352,17 @@ def test_a_mixed_picture_shows_the_things_of_both() -> None:
         seen(*BASKET[1].boxes, *BASKET[0].boxes),
         seen(*BASKET[3].boxes, queried={"apple"}),
     ]
-    loss, known = task.mixed_loss(raw, told, Mix(torch.tensor([1, 0, 2]), 0.6))
+    loss, labelled = task.mixed_loss(raw, told, Mix(torch.tensor([1, 0, 2]), 0.6))
     expected, known_of_both = task.loss(raw, target(task, both))
-    assert torch.equal(known, known_of_both)
+    assert torch.equal(labelled, known_of_both)
     torch.testing.assert_close(loss, expected)
 
 
 def test_mixed_with_nobody_knows_what_nothing_is_known() -> None:
     task = learned()
     told = target(task, [BASKET[0], None])
-    _, known = task.mixed_loss(training_raw(task, 2), told, Mix(torch.tensor([1, 0]), 0.6))
-    assert known.tolist() == [0, 0]
+    _, labelled = task.mixed_loss(training_raw(task, 2), told, Mix(torch.tensor([1, 0]), 0.6))
+    assert labelled.tolist() == [0, 0]
 
 
 def test_moving_takes_all_along() -> None:
@@ -510,7 +510,7 @@ def scored(task: Boxes, predictions: list[dict[str, Any]], answers: list[BoxAnno
 
 
 def perfect(answers: list[BoxAnnotations]) -> list[dict[str, Any]]:
-    return [answer(*((each, 0.9) for each in known.boxes)) for known in answers]
+    return [answer(*((each, 0.9) for each in labelled.boxes)) for labelled in answers]
 
 
 def test_perfect_boxes_have_perfect_scores() -> None:
@@ -596,8 +596,8 @@ def test_descent_leads_to_perfect_answers() -> None:
     descent = torch.optim.Adam([raw], lr=0.3)
     for _ in range(150):
         descent.zero_grad()
-        loss, known = task.loss(raw, target(task, answers))
-        ((loss * known).sum() / known.sum()).backward()
+        loss, labelled = task.loss(raw, target(task, answers))
+        ((loss * labelled).sum() / labelled.sum()).backward()
         descent.step()
     final = raw.detach().numpy()
     found = scored(task, task.decode(final[:4]), BASKET)

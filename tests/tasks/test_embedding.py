@@ -87,9 +87,9 @@ def test_encoding() -> None:
 def test_the_constant_answer_costs_1(method: str) -> None:
     task = learned(method=method)
     raw = torch.as_tensor(task.constant_raw())
-    loss, known = task.loss(raw.expand(6, -1), key(task, LIKE))
-    assert known.sum() == (5 if method == "contrastive" else 6)  # "c" is alone
-    torch.testing.assert_close(loss[known > 0], torch.ones(int(known.sum())))
+    loss, labelled = task.loss(raw.expand(6, -1), key(task, LIKE))
+    assert labelled.sum() == (5 if method == "contrastive" else 6)  # "c" is alone
+    torch.testing.assert_close(loss[labelled > 0], torch.ones(int(labelled.sum())))
 
 
 @pytest.mark.parametrize("method", ["contrastive", "proxy"])
@@ -101,8 +101,8 @@ def test_it_learns(method: str) -> None:
     losses = []
     for _ in range(60):
         descent.zero_grad()
-        loss, known = task.loss(head(x, ())[1], key(task, LIKE))
-        total = (loss * known).sum() / known.sum()
+        loss, labelled = task.loss(head(x, ())[1], key(task, LIKE))
+        total = (loss * labelled).sum() / labelled.sum()
         total.backward()
         descent.step()
         losses.append(float(total.detach()))
@@ -115,9 +115,9 @@ def test_it_learns(method: str) -> None:
 def test_unknown_pictures_move_nothing(method: str) -> None:
     task = learned(method=method)
     head, x = task.head(Shape(8)), torch.randn(6, 8)
-    loss, known = task.loss(head(x, ())[1], key(task, [None] * 6))
-    assert known.sum() == 0
-    (loss * known).sum().backward()
+    loss, labelled = task.loss(head(x, ())[1], key(task, [None] * 6))
+    assert labelled.sum() == 0
+    (loss * labelled).sum().backward()
     assert all(p.grad is None or p.grad.count_nonzero() == 0 for p in head.parameters())
 
 
@@ -125,8 +125,8 @@ def test_two_views_of_a_picture_are_alike() -> None:
     task = built()
     target = {name: torch.cat([value] * task.views) for name, value in key(task, [None] * 3).items()}
     first, other = torch.eye(4)[:3], torch.eye(4)[[1, 2, 0]]
-    (near, known), (far, _) = (task.loss(torch.cat([first, second]), target) for second in (first, other))
-    assert known.tolist() == [1] * 6
+    (near, labelled), (far, _) = (task.loss(torch.cat([first, second]), target) for second in (first, other))
+    assert labelled.tolist() == [1] * 6
     assert near.max() < 0.05 < 1 < far.min()
 
 
@@ -140,10 +140,10 @@ def test_of_several_pictures_at_once_nothing_is_known() -> None:
 def test_a_mixed_picture_counts_by_its_share() -> None:
     task = learned()
     raw = torch.nn.functional.normalize(torch.randn(6, 4), dim=1)
-    loss, known = task.loss(raw, key(task, LIKE))
+    loss, labelled = task.loss(raw, key(task, LIKE))
     mixed, share = task.mixed_loss(raw, key(task, LIKE), Mix(torch.arange(6).flip(0), 0.7))
     assert torch.equal(mixed, loss)
-    torch.testing.assert_close(share, 0.7 * known)
+    torch.testing.assert_close(share, 0.7 * labelled)
 
 
 # Answers and scores.

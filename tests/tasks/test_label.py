@@ -141,8 +141,8 @@ def test_learning_again_forgets_the_first_time() -> None:
 
 def loss(task: Label, raw: np.ndarray, answers: list[str | None]) -> torch.Tensor:
     target = {name: torch.as_tensor(array) for name, array in task.encode(answers).items()}
-    found, known = task.loss(torch.as_tensor(raw), target)
-    return found * known
+    found, labelled = task.loss(torch.as_tensor(raw), target)
+    return found * labelled
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])

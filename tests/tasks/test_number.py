@@ -88,7 +88,7 @@ def test_large_numbers_close_together_are_not_constant() -> None:
 def test_what_is_encoded_decodes_to_itself(log: bool) -> None:
     task, _, truth = case(log=log)
     target = task.encode([*truth, None])
-    assert target["known"].tolist() == [1.0] * len(truth) + [0.0]
+    assert target["labelled"].tolist() == [1.0] * len(truth) + [0.0]
     assert target["value"].dtype == np.float32
     answers = task.decode(target["value"][:-1, None])
     assert [answer["value"] for answer in answers] == pytest.approx(truth, rel=1e-5)
@@ -98,9 +98,9 @@ def test_the_loss_is_hubers() -> None:
     task = number(bend=2.0)
     task.fit_target([0.0, 10.0] * 10)  # median 5, spread 5
     target = {name: torch.as_tensor(array) for name, array in task.encode([5.0, 5.0, None]).items()}
-    found, known = task.loss(torch.tensor([[1.0], [-4.0], [9.0]]), target)
+    found, labelled = task.loss(torch.tensor([[1.0], [-4.0], [9.0]]), target)
     assert found[:2].tolist() == pytest.approx([0.5, 2 * (4 - 1)])
-    assert known.tolist() == [1, 1, 0]
+    assert labelled.tolist() == [1, 1, 0]
 
 
 def test_the_constant_is_the_median() -> None:

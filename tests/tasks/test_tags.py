@@ -36,10 +36,10 @@ def case(
     queried = random.random((count, 3)) >= unknown
     answers = [
         TagAnnotations(
-            frozenset(name for name, yes, ask in zip(NAMES, row, known, strict=True) if yes and ask),
-            frozenset(name for name, ask in zip(NAMES, known, strict=True) if ask),
+            frozenset(name for name, yes, ask in zip(NAMES, row, labelled, strict=True) if yes and ask),
+            frozenset(name for name, ask in zip(NAMES, labelled, strict=True) if ask),
         )
-        for row, known in zip(present, queried, strict=True)
+        for row, labelled in zip(present, queried, strict=True)
     ]
     task = tags(classes=list(NAMES))
     task.fit_target(answers)
@@ -140,7 +140,7 @@ def test_each_tag_is_yes_no_or_unknown() -> None:
     task.fit_target([seen("red")])
     target = task.encode([seen("red"), seen("red", queried=("red", "big")), seen("odd"), None])
     assert target["present"].tolist() == [[1, 0, 0], [1, 0, 0], [0, 0, 0], [0, 0, 0]]
-    assert target["known"].tolist() == [[1, 1, 1], [1, 1, 0], [1, 1, 1], [0, 0, 0]]
+    assert target["labelled"].tolist() == [[1, 1, 1], [1, 1, 0], [1, 1, 1], [0, 0, 0]]
 
 
 def test_a_tag_nobody_asked_for_has_no_gradient() -> None:
@@ -148,8 +148,8 @@ def test_a_tag_nobody_asked_for_has_no_gradient() -> None:
     task.fit_target([seen("red")])
     raw = torch.zeros(1, 3, requires_grad=True)
     target = {k: torch.as_tensor(v) for k, v in task.encode([seen("red", queried=("red", "old"))]).items()}
-    loss, known = task.loss(raw, target)
-    (loss * known).sum().backward()
+    loss, labelled = task.loss(raw, target)
+    (loss * labelled).sum().backward()
     assert raw.grad is not None
     assert raw.grad.tolist() == [[-0.5, 0.0, 0.5]]
 
@@ -212,13 +212,13 @@ def test_metrics_are_those_of_scikit_learn_on_what_is_known(weighted: bool) -> N
     weights = random.integers(0, 4, size=len(answers)) if weighted else np.ones(len(answers), dtype=int)
     found = scored(task, raw, answers, weights.astype(float))
     target = task.encode([answer for answer, n in zip(answers, weights, strict=True) for _ in range(n)])
-    present, known = target["present"], target["known"] > 0
+    present, labelled = target["present"], target["labelled"] > 0
     chances = np.repeat(task.chances(raw), weights, axis=0)
     chosen = chances >= np.array(task._thresholds)
-    columns = [(present[k, t], chances[k, t], chosen[k, t]) for t, k in enumerate(known.T)]
+    columns = [(present[k, t], chances[k, t], chosen[k, t]) for t, k in enumerate(labelled.T)]
     assert found["map"] == pytest.approx(np.mean([sk.average_precision_score(y, p) for y, p, _ in columns]))
     assert found["f1_macro"] == pytest.approx(np.mean([sk.f1_score(y, c) for y, _, c in columns]))
-    assert found["f1_micro"] == pytest.approx(sk.f1_score(present[known], chosen[known]))
+    assert found["f1_micro"] == pytest.approx(sk.f1_score(present[labelled], chosen[labelled]))
 
 
 def test_f1_does_not_count_a_tag_that_a_resample_leaves_out() -> None:

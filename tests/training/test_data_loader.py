@@ -32,7 +32,7 @@ class Numbered:
 def batches(rows: np.ndarray, size: int, store: object | None = None) -> Batches:
     targets = {
         "kind": {"class": np.asarray(rows) * 10},
-        "style": {"present": np.stack([rows, rows + 1], axis=1), "known": np.ones((len(rows), 2))},
+        "style": {"present": np.stack([rows, rows + 1], axis=1), "labelled": np.ones((len(rows), 2))},
     }
     return Batches(store or Numbered(), rows, targets, size, CPU)  # type: ignore[arg-type]
 

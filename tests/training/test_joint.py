@@ -125,14 +125,14 @@ def test_what_nobody_looked_for_in_one_picture_is_lost_in_no_other(
     """A mosaic that holds one picture of unknown boxes would have unknown boxes in all its quarters."""
     known, loss = [], Boxes.loss
     monkeypatch.setattr(
-        Boxes, "loss", lambda task, raw, target: known.append(target["known"]) or loss(task, raw, target)
+        Boxes, "loss", lambda task, raw, target: known.append(target["labelled"]) or loss(task, raw, target)
     )
     made = session(tmp_path / "run", "augment.mosaic=1", "augment.mixup=0")
     known.clear()
     for batch in made.batches[0].shuffled(0, 0):
         made.learner.update(batch, 100)
-        assert 0 < batch.targets["things"]["known"].sum() < 8
-        assert torch.equal(known.pop()[:8], batch.targets["things"]["known"])
+        assert 0 < batch.targets["things"]["labelled"].sum() < 8
+        assert torch.equal(known.pop()[:8], batch.targets["things"]["labelled"])
 
 
 @pytest.mark.parametrize("freeze", [False, True])
@@ -186,7 +186,7 @@ def test_a_class_that_was_not_looked_for_is_unknown() -> None:
     whole = BoxAnnotations((Box(0, 0, 9, 9, "circle"),))
     task.fit_target([looked, whole])
     target = task.encode([looked, whole, None])
-    assert target["known"].tolist() == [[0, 1], [1, 1], [0, 0]]
+    assert target["labelled"].tolist() == [[0, 1], [1, 1], [0, 0]]
 
 
 def test_an_embedding_without_answers_counts_as_it_is(tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def test_what_stands_at_an_unknown_place_does_not_matter(learner: Learner, batch
     before = gradients(learner, batch)
     targets = copy.deepcopy(batch.targets)
     for name, value in (("weight", "value"), ("style", "present")):
-        unknown = targets[name]["known"] == 0
+        unknown = targets[name]["labelled"] == 0
         assert unknown.any()
         targets[name][value][unknown] = 0.77
     targets["kind"]["class"][targets["kind"]["class"] < 0] = -5
@@ -189,7 +189,7 @@ def test_mixup_is_the_weighted_sum_of_two_losses(learner: Learner) -> None:
     learner.units = torch.ones(1)
 
     def loss(known: list[float]) -> float:
-        target = {"value": torch.tensor([0.1, 0.8]), "known": torch.tensor(known)}
+        target = {"value": torch.tensor([0.1, 0.8]), "labelled": torch.tensor(known)}
         found, present = learner.losses({"weight": raw}, {"weight": target}, mix)
         assert present.item() == (sum(known) > 0)
         return float(found)
@@ -225,7 +225,7 @@ def test_what_is_unknown_stays_unknown_when_mixed(learner: Learner, batch: Batch
     mix = Mix(torch.arange(len(batch.pictures)).flip(0), 0.6)
     before = gradients(learner, batch, mix)
     targets = copy.deepcopy(batch.targets)
-    targets["weight"]["value"][targets["weight"]["known"] == 0] = 123.0
+    targets["weight"]["value"][targets["weight"]["labelled"] == 0] = 123.0
     assert same(gradients(learner, Batch(batch.pictures, targets), mix), before)
 
 
@@ -311,7 +311,7 @@ def test_a_loss_that_is_no_number_names_its_task(
     optimizer = copy.deepcopy(learner.optimizer.state_dict()["state"])
     poisoned = copy.deepcopy(batch)
     poisoned.targets[name]["value" if name == "weight" else "present"][0] = bad
-    poisoned.targets[name]["known"][0] = 1
+    poisoned.targets[name]["labelled"][0] = 1
     message = (
         rf"^the loss of {name} became NaN or infinite in epoch 1, step 2 — lower training\.learning_rate"
     )

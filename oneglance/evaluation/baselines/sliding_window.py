@@ -72,7 +72,7 @@ class Detector:
     """A linear classifier of windows for each class."""
 
     def __init__(self, target: Target, canvas: tuple[int, int], device: torch.device) -> None:
-        chosen, self.classes = things(target), range(target["known"].shape[1])
+        chosen, self.classes = things(target), range(target["labelled"].shape[1])
         boxes, labels = target["box"][chosen], target["label"][chosen]
         self.windows = Windows(boxes, labels, len(self.classes), canvas, device)
         self.lines: list[tuple[np.ndarray, float] | None] = [None] * len(self.classes)
@@ -103,7 +103,7 @@ class Detector:
 
     def _parted(self, target: Target, row: int, label: int) -> tuple[np.ndarray, np.ndarray]:
         """int64: the windows that show a thing of this class best, and all that show something else."""
-        if not target["known"][row, label]:
+        if not target["labelled"][row, label]:
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
         corners, boxes = self.windows.corners[label], target["box"][row]
         own = np.isin(target["label"][row], [label, len(self.classes)])  # the last: a box of any class

@@ -1,0 +1,45 @@
+"""Which of a detector's candidates become predicted boxes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from oneglance.detection.box_ops import suppress
+from oneglance.vector_task import sigmoid
+
+CANDIDATES = 300  # points per picture that are considered
+FAINTEST = 0.001  # confidence below which a box is dropped, also for the scores
+
+
+class Kept(NamedTuple):
+    """Predicted boxes of one picture by falling confidence; each int64 or float64 [k]."""
+
+    point: np.ndarray
+    label: np.ndarray
+    score: np.ndarray
+
+
+def keep(raw: np.ndarray, classes: int, canvas: tuple[int, int] | None, *, iou: float, most: int) -> Kept:
+    """The boxes of one picture that stay.
+
+    Args:
+        raw: [points, 4 + classes + ...], as ``DenseHead`` gives it while not training.
+        iou: overlap from which only the more confident of two boxes of a class stays.
+        most: boxes per picture.
+    """
+    corners = cut(raw[:, :4], canvas)
+    score = sigmoid(np.asarray(raw[:, 4 : 4 + classes], dtype=np.float64))
+    point, label = np.nonzero(score >= FAINTEST)
+    order = np.argsort(-score[point, label], kind="stable")[:CANDIDATES]
+    point, label = point[order], label[order]
+    confidence = score[point, label]
+    stay = suppress(corners[point], confidence, label, iou=iou, most=most)
+    return Kept(point[stay], label[stay], confidence[stay])
+
+
+def cut(corners: np.ndarray, canvas: tuple[int, int] | None) -> np.ndarray:
+    """Boxes [k, 4] as far as they lie on the canvas, float64."""
+    corners = np.asarray(corners, dtype=np.float64)
+    return np.clip(corners, 0, np.tile(canvas, 2)) if canvas else corners
