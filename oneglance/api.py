@@ -257,9 +257,10 @@ def compare(
     """
     with needs_extra("train", "compare"):
         from oneglance.evaluation.comparison import compare as comparison
+        from oneglance.evaluation.comparison import plan as plans
         from oneglance.run_lookup import run_name
 
-    wanted = comparison.plan(seeds, budget, only, balancers, groups)
+    wanted = plans.plan(seeds, budget, only, balancers, groups)
     declared = configuration.load(config, overrides)
     place = Path(out) if out else Path("compare") / run_name(declared)
     _refuse_early(declared, load_weights=True)
@@ -336,10 +337,10 @@ def tune(
     """
     with needs_extra("train", "tune"):
         from oneglance.evaluation import loss_weight_search
-        from oneglance.evaluation.comparison import compare as comparison
+        from oneglance.evaluation.comparison import plan as plans
         from oneglance.run_lookup import run_name
 
-    time = comparison.seconds(budget) if budget else None
+    time = plans.seconds(budget) if budget else None
     declared = configuration.load(config, overrides)
     place = Path(out) if out else Path("tune") / run_name(declared)
     _refuse_early(declared, load_weights=True)

@@ -205,8 +205,8 @@ def _known_skill(baseline: Baseline) -> float:
     return skill if np.isfinite(skill) else -np.inf
 
 
-def never(experiment: ExperimentData, task: Task) -> list[Any]:
-    """The constant answer about each picture of the test part."""
+def constant_baselines(experiment: ExperimentData, task: Task) -> list[Any]:
+    """The constant baseline for each picture of the test split."""
     return [
         task.to_image(task.constant_baseline(1)[0], place) for place in experiment.placements(experiment.test)
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,58 +15,31 @@ from oneglance import balancer
 from oneglance.atomic_files import make_folder, write_json
 from oneglance.backbone import narrower
 from oneglance.config import BackboneTable, Config
-from oneglance.errors import ConfigError, DataError, nearest
+from oneglance.errors import DataError
 from oneglance.evaluation import significance, task_grouping
 from oneglance.evaluation.baselines.catalogue import (
-    FAMILIES,
     Baseline,
     Views,
     baselines,
     clusterings,
-    never,
+    constant_baselines,
     strongest,
 )
 from oneglance.evaluation.comparison import recommendations, variants
 from oneglance.evaluation.comparison.experiment_data import ExperimentData
+from oneglance.evaluation.comparison.plan import CONTROL, Plan
 from oneglance.evaluation.comparison.variants import Answers
 from oneglance.evaluation.reports.comparison import write_page
 from oneglance.progress import Screen
 from oneglance.run_folder import RunFolder
 from oneglance.task import Prediction, Task, fit_targets
 
-TRAINED = ("joint", "single", "single_same_size")  # words of --only that train networks
-USUAL = ("joint", "single", *FAMILIES, "constant")  # what is done without --only
-WORDS = (*USUAL, "single_same_size")
-CONTROL = "rlw"  # random weights: a balancer that is no better than these does not help
-SECONDS = {"s": 1, "m": 60, "h": 3600}
-
 Draws = dict[str, np.ndarray]  # [seeds, 1 + resamples] by task
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What is asked."""
-
-    seeds: int
-    only: tuple[str, ...]
-    balancers: tuple[str, ...]
-    budget: float | None  # seconds of training in all
-    groups: tuple[tuple[str, ...], ...] = ()  # tasks that share a network where they are parted
-
-    @property
-    def trains(self) -> bool:
-        """Networks, not only baselines."""
-        return bool(set(TRAINED) & set(self.only))
-
-    @property
-    def both(self) -> bool:
-        """Joint and single, so that they can be compared."""
-        return {"joint", "single"} <= set(self.only)
-
-
 @dataclass
-class Arm:
-    """Trainings of one kind: for each seed the answers of its network, or of one network per task."""
+class Variant:
+    """Trainings of one kind: for each seed the results of its network, or of one network per task."""
 
     draws: Draws = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)  # per seed
@@ -76,81 +48,35 @@ class Arm:
     ms: list[float] = field(default_factory=list)  # per seed
 
 
-def plan(
-    seeds: int,
-    budget: str,
-    only: Sequence[str],
-    balancers: Sequence[str],
-    groups: Sequence[Sequence[str]] = (),
-) -> Plan:
-    """What the words of a user ask for.
-
-    Raises:
-        ConfigError: a word that means nothing.
-    """
-    if seeds < 1:
-        raise ConfigError(f"{seeds} seeds are none", location="--seeds", hint="write 1 or more; 5 is good")
-    for word in only:
-        if word not in WORDS:
-            raise ConfigError(f'has no "{word}".{nearest(word, WORDS)}', location="--only")
-    for name in balancers:
-        balancer.build_balancer(name, {})
-    wanted = list(dict.fromkeys(balancers))
-    if wanted and CONTROL in balancer.names() and CONTROL not in wanted:
-        wanted.append(CONTROL)
-    found = Plan(
-        seeds,
-        tuple(only) or USUAL,
-        tuple(wanted),
-        seconds(budget) if budget else None,
-        tuple(tuple(group) for group in groups),
-    )
-    if groups and not found.both:
-        raise ConfigError("need joint and single networks", location="--groups", hint="add both to --only")
-    return found
-
-
-def seconds(written: str) -> float:
-    """``90s``, ``30m`` or ``2h`` in seconds.
-
-    Raises:
-        ConfigError: it is none of these.
-    """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh])\s*", written)
-    if found is None or not float(found[1]):
-        raise ConfigError(f'is "{written}"', location="--budget", hint="write a time such as 90s, 30m or 2h")
-    return float(found[1]) * SECONDS[found[2]]
-
-
-def compare(config: Config, out: Path, wanted: Plan, screen: Screen) -> dict[str, Any]:
-    """Train what is missing, score all of it on the test part, and write compare.json and compare.html.
+def compare(config: Config, out: Path, plan: Plan, screen: Screen) -> dict[str, Any]:
+    """Train what is missing, score all of it on the test split, and write compare.json and compare.html.
 
     Raises:
         DataError: the data cannot be used.
         RunError: ``out`` holds runs of another comparison.
     """
-    task_grouping.refuse(wanted.groups, config.tasks)
-    comparison = Comparison(ExperimentData.load(config, screen), make_folder(out), wanted, screen)
+    task_grouping.refuse(plan.groups, config.tasks)
+    comparison = Comparison(ExperimentData.load(config, screen), make_folder(out), plan, screen)
     comparison.train()
     comparison.try_baselines()
-    found = comparison.told()
-    found["advice"] = recommendations.recommend(found, config, out / "runs")
-    write_json(out / "compare.json", found)
-    write_page(out / "compare.html", found, title=out.resolve().name)
+    results = comparison.to_dict()
+    results["advice"] = recommendations.recommend(results, config, out / "runs")
+    write_json(out / "compare.json", results)
+    write_page(out / "compare.html", results, title=out.resolve().name)
     screen.close()
-    return found
+    return results
 
 
 class Comparison:
-    """What is under way: trainings and baselines turn into draws on the same resamples of the test part."""
+    """Trainings and baselines, and the draws of each on the same resamples of the test split."""
 
-    def __init__(self, experiment: ExperimentData, out: Path, wanted: Plan, screen: Screen) -> None:
-        self.experiment, self.out, self.plan, self.screen = experiment, out, wanted, screen
+    def __init__(self, experiment: ExperimentData, out: Path, plan: Plan, screen: Screen) -> None:
+        self.experiment, self.out, self.plan, self.screen = experiment, out, plan, screen
         if wrong := fit_targets(experiment.tasks, experiment.train.answers):
             raise DataError("\n".join(map(str, wrong)))
         self.groups = [record.group for record in experiment.test.records]
         self.answers = {name: experiment.test.answers(name) for name in experiment.tasks}
-        self.arms: dict[str, Arm] = {}
+        self.variants: dict[str, Variant] = {}
         self.baselines: dict[str, list[tuple[Baseline, np.ndarray]]] = {name: [] for name in experiment.tasks}
         self.clusters: dict[str, dict[str, Any]] = {}
         self.epochs = experiment.config.training.epochs
@@ -163,35 +89,37 @@ class Comparison:
     # Trainings.
 
     def train(self) -> None:
-        """Every arm with every seed."""
+        """Every variant with every seed."""
         only = self.plan.only
         if "single_same_size" in only:
             self.smaller = self._smaller()
         if self.plan.budget is not None and self.plan.trains:
             self.epochs = self._affordable(self.plan.budget)
         for seed in range(self.plan.seeds):
-            alone = self._alone("single", seed) if "single" in only else {}
+            single = self._train_single("single", seed) if "single" in only else {}
             if self.smaller is not None:
-                self._alone("single_same_size", seed, self.smaller)
+                self._train_single("single_same_size", seed, self.smaller)
             if "joint" in only:
-                run = self._together("joint", seed, self.epochs)
-                if alone:
-                    longer = self._begun(f"joint_long-{seed}") or self._as_long(run, alone.values())
-                    self._together("joint_long", seed, longer)
-                if alone and self.plan.groups:
-                    self._parted(seed, run, alone)
+                run = self._train_joint("joint", seed, self.epochs)
+                if single:
+                    longer = self._epochs_begun(f"joint_long-{seed}") or self._epochs_for_time(
+                        run, single.values()
+                    )
+                    self._train_joint("joint_long", seed, longer)
+                if single and self.plan.groups:
+                    self._train_groups(seed, run, single)
                 for name in self.plan.balancers:
-                    self._together(f"balancer {name}", seed, self.epochs, name)
+                    self._train_joint(f"balancer {name}", seed, self.epochs, name)
 
     def _smaller(self) -> BackboneTable | None:
         """The backbone of networks that are together as large as the joint one: each has its own head as it
         has, and shares the parameters of its backbone evenly. None where there is no such thing.
         """
         declared, tasks = self.experiment.config.backbone, len(self.experiment.tasks)
-        found = narrower(declared, 1 / tasks) if tasks > 1 else None
-        if found is None:
+        smaller = narrower(declared, 1 / tasks) if tasks > 1 else None
+        if smaller is None:
             self.screen.say(self._no_smaller())
-        return found
+        return smaller
 
     def _no_smaller(self) -> str:
         name, tasks = self.experiment.config.backbone.name, len(self.experiment.tasks)
@@ -221,14 +149,14 @@ class Comparison:
         self.screen.say(f"the budget pays for {epochs} of {self.experiment.config.training.epochs} epochs")
         return epochs
 
-    def _as_long(self, run: RunFolder, alone: Iterable[Answers]) -> int:
-        """Epochs that take the network of ``run`` as long as those of ``alone`` took together."""
+    def _epochs_for_time(self, run: RunFolder, single: Iterable[Answers]) -> int:
+        """Epochs that take the network of ``run`` as long as those of ``single`` took together."""
         an_epoch = variants.seconds(run) / max(1, len(run.history()))
-        return max(1, round(sum(told.seconds for told in alone) / max(an_epoch, 1e-9)))
+        return max(1, round(sum(answers.seconds for answers in single) / max(an_epoch, 1e-9)))
 
-    def _begun(self, name: str) -> int:
-        """Epochs of a training that was begun before; 0: none was. What the clock told then stays, for it
-        never tells the same twice.
+    def _epochs_begun(self, name: str) -> int:
+        """Epochs of a training that was begun before; 0: none was. Its length was
+        chosen by the clock, which never shows the same twice, so it stays.
         """
         run = RunFolder(self.out / "runs" / name)
         return run.config().training.epochs if (run / "config.toml").exists() else 0
@@ -236,74 +164,81 @@ class Comparison:
     def _run(self, name: str, config: Config, tasks: Sequence[str] = ()) -> RunFolder:
         return variants.trained(self.experiment, self.out / "runs" / name, config, self.screen, tasks)
 
-    def _together(self, arm: str, seed: int, epochs: int, method: str = "") -> RunFolder:
+    def _train_joint(self, variant: str, seed: int, epochs: int, method: str = "") -> RunFolder:
         config = variants.variant(self.experiment.config, seed, epochs, balancer=method)
-        run = self._run(f"{arm.replace(' ', '_')}-{seed}", config)
-        self._add(arm, dict.fromkeys(self.experiment.tasks, variants.ask(self.experiment, run, self.screen)))
+        run = self._run(f"{variant.replace(' ', '_')}-{seed}", config)
+        self._add(
+            variant, dict.fromkeys(self.experiment.tasks, variants.ask(self.experiment, run, self.screen))
+        )
         return run
 
-    def _parted(self, seed: int, joint: RunFolder, alone: Mapping[str, Answers]) -> None:
+    def _train_groups(self, seed: int, joint: RunFolder, single: Mapping[str, Answers]) -> None:
         """A network for each group, as long as the single networks of its tasks took together; one for a
         single task is there already.
         """
-        told = dict(alone)
+        answers = dict(single)
         for group in self.plan.groups:
             if len(group) > 1:
                 name = f"parted-{'+'.join(group)}-{seed}"
-                epochs = self._as_long(joint, [alone[task] for task in group])
-                epochs = self._begun(name) or variants.epochs_alone(self.experiment, epochs, group)
+                epochs = self._epochs_for_time(joint, [single[task] for task in group])
+                epochs = self._epochs_begun(name) or variants.epochs_alone(self.experiment, epochs, group)
                 config = variants.variant(self.experiment.config, seed, epochs, tasks=group)
                 run = self._run(name, config, group)
-                told |= dict.fromkeys(group, variants.ask(self.experiment, run, self.screen))
-        self._add("parted", told)
+                answers |= dict.fromkeys(group, variants.ask(self.experiment, run, self.screen))
+        self._add("parted", answers)
 
-    def _alone(self, arm: str, seed: int, backbone: BackboneTable | None = None) -> dict[str, Answers]:
-        told: dict[str, Answers] = {}
+    def _train_single(
+        self, variant: str, seed: int, backbone: BackboneTable | None = None
+    ) -> dict[str, Answers]:
+        answers: dict[str, Answers] = {}
         for task in self.experiment.tasks:
             epochs = variants.epochs_alone(self.experiment, self.epochs, [task])
             config = variants.variant(self.experiment.config, seed, epochs, tasks=[task], backbone=backbone)
-            run = self._run(f"{arm}-{task}-{seed}", config, [task])
-            told[task] = variants.ask(self.experiment, run, self.screen)
-        self._add(arm, told)
-        return told
+            run = self._run(f"{variant}-{task}-{seed}", config, [task])
+            answers[task] = variants.ask(self.experiment, run, self.screen)
+        self._add(variant, answers)
+        return answers
 
     def _add(self, name: str, of_task: Mapping[str, Answers]) -> None:
-        """One seed of an arm: for each task the network that answers it; several may have the same."""
-        arm = self.arms.setdefault(name, Arm())
-        networks = list({id(told): told for told in of_task.values()}.values())
-        for task, told in of_task.items():
-            found = self.draws(task, told.tasks[task], told.predictions[task])[None]
-            arm.draws[task] = np.concatenate([arm.draws[task], found]) if task in arm.draws else found
-        arm.seconds.append(sum(told.seconds for told in networks))
-        arm.peak_mb += [told.peak_mb for told in networks]
-        arm.ms.append(sum(told.ms for told in networks))
-        arm.parameters = sum(told.parameters for told in networks)
+        """One seed of a variant: for each task the network that answers it; several may have the same."""
+        variant = self.variants.setdefault(name, Variant())
+        networks = list({id(answers): answers for answers in of_task.values()}.values())
+        for task, answers in of_task.items():
+            drawn = self.draws(task, answers.tasks[task], answers.predictions[task])[None]
+            before = variant.draws.get(task, np.zeros((0, drawn.shape[1])))
+            variant.draws[task] = np.concatenate([before, drawn])
+        variant.seconds.append(sum(answers.seconds for answers in networks))
+        variant.peak_mb += [answers.peak_mb for answers in networks]
+        variant.ms.append(sum(answers.ms for answers in networks))
+        variant.parameters = sum(answers.parameters for answers in networks)
 
     # What needs no training of the network.
 
     def try_baselines(self) -> None:
-        """All of them, and the constant answer."""
+        """All of them, and the constant baseline."""
         views = Views(self.experiment)
-        for found in baselines(self.experiment, views, self.plan.only, self.screen):
-            drawn = self.draws(found.task, found.fitted.task, found.fitted.predictions)
-            self.baselines[found.task].append((found, drawn))
+        for baseline in baselines(self.experiment, views, self.plan.only, self.screen):
+            drawn = self.draws(baseline.task, baseline.fitted.task, baseline.fitted.predictions)
+            self.baselines[baseline.task].append((baseline, drawn))
         if "clusters" in self.plan.only:
             self.clusters = clusterings(self.experiment, views, self.screen)
         if "constant" in self.plan.only:
             constant = {
-                n: self.draws(n, task, never(self.experiment, task))[None]
+                n: self.draws(n, task, constant_baselines(self.experiment, task))[None]
                 for n, task in self.experiment.tasks.items()
             }
-            self.arms["constant"] = Arm(constant)
+            self.variants["constant"] = Variant(constant)
 
-    # What is told.
+    # The result.
 
-    def told(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """compare.json."""
-        equal = {
-            key: significance.against(self.experiment.tasks, self.arms[ours].draws, self.arms[theirs].draws)
+        pairings = {
+            key: significance.against(
+                self.experiment.tasks, self.variants[ours].draws, self.variants[theirs].draws
+            )
             for key, (ours, theirs) in variants.AGAINST.items()
-            if ours in self.arms and theirs in self.arms
+            if ours in self.variants and theirs in self.variants
         }
         return {
             "oneglance": version("oneglance"),
@@ -314,23 +249,23 @@ class Comparison:
             "seeds": self.plan.seeds,
             "epochs": self.epochs,
             "budget": self.plan.budget,
-            "tasks": {name: self._task(name, task, equal) for name, task in self.experiment.tasks.items()},
-            "summary": {key: significance.summary(found) for key, found in equal.items()},
+            "tasks": {name: self._task(name, task, pairings) for name, task in self.experiment.tasks.items()},
+            "summary": {key: significance.summary(compared) for key, compared in pairings.items()},
             "balancers": self._balancers(),
             "cost": self._cost(),
             "notes": list(self._notes()),
         }
 
-    def _task(self, name: str, task: Task, equal: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        found: dict[str, Any] = {
+    def _task(self, name: str, task: Task, pairings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        results: dict[str, Any] = {
             "type": task.type,
             "metric": task.primary_metric,
             "best": task.best,
             "unit": task.metric_unit,
         }
-        for arm in variants.NETWORKS:
-            if arm in self.arms:
-                found[arm] = self._score(name, self.arms[arm].draws[name])
+        for variant in variants.NETWORKS:
+            if variant in self.variants:
+                results[variant] = self._score(name, self.variants[variant].draws[name])
         tried = [baseline for baseline, _ in self.baselines[name]]
         chosen = strongest([baseline for baseline in tried if baseline.family == "classical"])
         scores = {
@@ -338,12 +273,12 @@ class Comparison:
             for b, drawn in self.baselines[name]
         }
         if chosen is not None:
-            found["classical"] = {k: v for k, v in scores[chosen.name].items() if k != "seconds"}
-        if "constant" in self.arms:
-            found["constant"] = self._score(name, self.arms["constant"].draws[name])
-        for key, told in equal.items():
-            found |= told[name] if key == "equal_steps" else {key: told[name]}
-        return {**found, "baselines": scores, "clusters": self.clusters.get(name, {})}
+            results["classical"] = {k: v for k, v in scores[chosen.name].items() if k != "seconds"}
+        if "constant" in self.variants:
+            results["constant"] = self._score(name, self.variants["constant"].draws[name])
+        for key, compared in pairings.items():
+            results |= compared[name] if key == "equal_steps" else {key: compared[name]}
+        return {**results, "baselines": scores, "clusters": self.clusters.get(name, {})}
 
     def _score(self, name: str, drawn: np.ndarray) -> dict[str, Any]:
         n = sum(answer is not None for answer in self.answers[name])
@@ -351,29 +286,31 @@ class Comparison:
 
     def _balancers(self) -> dict[str, Any]:
         """Of each, its scores and whether it beats random weights beyond noise."""
-        found: dict[str, Any] = {}
-        litmus = self.arms.get(f"balancer {CONTROL}")
+        results: dict[str, Any] = {}
+        control = self.variants.get(f"balancer {CONTROL}")
         for name in self.plan.balancers:
-            arm = self.arms.get(f"balancer {name}")
-            if arm is None:
+            variant = self.variants.get(f"balancer {name}")
+            if variant is None:
                 continue
-            entry: dict[str, Any] = {"tasks": {n: self._score(n, drawn) for n, drawn in arm.draws.items()}}
-            if litmus is not None and name != CONTROL:
-                change, helps = significance.beats(self.experiment.tasks, arm.draws, litmus.draws)
+            entry: dict[str, Any] = {
+                "tasks": {n: self._score(n, drawn) for n, drawn in variant.draws.items()}
+            }
+            if control is not None and name != CONTROL:
+                change, helps = significance.beats(self.experiment.tasks, variant.draws, control.draws)
                 entry |= {"error_change": vars(change), "against": CONTROL, "helps": helps}
-            found[name] = entry
-        return found
+            results[name] = entry
+        return results
 
     def _cost(self) -> dict[str, Any]:
         return {
             name: {
-                "seconds": round(float(np.mean(arm.seconds)), 3),
-                "peak_mb": max((mb for mb in arm.peak_mb if mb is not None), default=None),
-                "parameters": arm.parameters,
-                "ms_per_picture": round(float(np.median(arm.ms)), 4),
+                "seconds": round(float(np.mean(variant.seconds)), 3),
+                "peak_mb": max((mb for mb in variant.peak_mb if mb is not None), default=None),
+                "parameters": variant.parameters,
+                "ms_per_picture": round(float(np.median(variant.ms)), 4),
             }
-            for name, arm in self.arms.items()
-            if arm.seconds
+            for name, variant in self.variants.items()
+            if variant.seconds
         }
 
     def _notes(self) -> list[str]:
@@ -382,14 +319,14 @@ class Comparison:
         trained = self.plan.trains
         if trained:
             notes.append(
-                "every network was scored on the test part once per comparison; each run counts its reads"
+                "every network was scored on the test split once per comparison; each run counts its reads"
             )
         if trained and seeds == 1:
-            notes.append("one seed: the intervals tell how pictures vary, not how trainings do")
+            notes.append("one seed: the intervals say how pictures vary, not how trainings do")
         elif trained and seeds < 5:
-            notes.append(f"{seeds} seeds: intervals are wide, as few seeds tell little; 5 are good")
+            notes.append(f"{seeds} seeds: intervals are wide, as few seeds say little; 5 are good")
         if self.plan.balancers and CONTROL not in balancer.names():
-            notes.append("no litmus test of the balancers: there are no random weights to compare with")
+            notes.append("no control for the balancers: there are no random weights to compare with")
         if "single_same_size" in self.plan.only and self.smaller is None:
             notes.append(self._no_smaller())
         if "probe" in self.plan.only and not self._probed():
@@ -397,4 +334,4 @@ class Comparison:
         return notes
 
     def _probed(self) -> bool:
-        return any(b.family == "probe" for found in self.baselines.values() for b, _ in found)
+        return any(b.family == "probe" for tried in self.baselines.values() for b, _ in tried)

@@ -22,7 +22,7 @@ from oneglance import balancer
 from oneglance import config as configuration
 from oneglance.data.synthetic import write_scenes
 from oneglance.errors import ConfigError, RunError, StoppedError
-from oneglance.evaluation.comparison import compare, variants
+from oneglance.evaluation.comparison import compare, plan, variants
 from oneglance.evaluation.comparison.experiment_data import ExperimentData
 from oneglance.evaluation.comparison.peak_memory import Peak, peak_memory
 from oneglance.evaluation.reports.comparison import quality
@@ -209,7 +209,7 @@ def test_baselines_alone_take_no_training(drawn: Path, tmp_path: Path, shell: Sh
     assert "trained" not in said.out
 
 
-@pytest.mark.skipif(compare.CONTROL not in balancer.names(), reason="there are no random weights yet")
+@pytest.mark.skipif(plan.CONTROL not in balancer.names(), reason="there are no random weights yet")
 def test_a_balancer_stands_beside_random_weights(drawn: Path, tmp_path: Path) -> None:
     heard = Heard()
     found = ask(drawn, tmp_path, heard, only=["joint", "constant"], balancers=["equal"], seeds=1)
@@ -341,12 +341,12 @@ def test_what_means_nothing_is_told_before_anything_is_read(settings: dict[str, 
 
 @pytest.mark.parametrize(("written", "seconds"), [("90s", 90), ("30m", 1800), ("1.5 h", 5400)])
 def test_a_budget_is_a_time(written: str, seconds: float) -> None:
-    assert compare.seconds(written) == seconds
+    assert plan.seconds(written) == seconds
 
 
 def test_without_words_everything_is_asked() -> None:
-    wanted = compare.plan(5, "", [], [])
-    assert wanted.only == compare.USUAL and wanted.both and wanted.budget is None
+    wanted = plan.plan(5, "", [], [])
+    assert wanted.only == plan.USUAL and wanted.both and wanted.budget is None
 
 
 # Which trainings.
@@ -447,7 +447,7 @@ def test_a_parting_that_is_none_is_refused(groups: str, what: str, drawn: Path, 
 
 def test_a_parting_needs_something_to_be_compared_with() -> None:
     with pytest.raises(ConfigError, match="need joint and single"):
-        compare.plan(1, "", ["joint"], [], [["a", "b"], ["c"]])
+        plan.plan(1, "", ["joint"], [], [["a", "b"], ["c"]])
 
 
 def test_what_sources_say_of_other_tasks_is_left_out() -> None:
@@ -484,13 +484,13 @@ def test_a_budget_shortens_all_alike(drawn: Path, tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(variants, "trained", trained)
     monkeypatch.setattr(variants, "seconds", lambda run: 1.0)
     config = configuration.load(drawn / "oneglance.toml", ["training.epochs=9"])
-    wanted = compare.plan(2, "41s", ["joint", "single"], [])
+    wanted = plan.plan(2, "41s", ["joint", "single"], [])
     experiment = ExperimentData.load(config, Screen())
     comparison = compare.Comparison(experiment, tmp_path, wanted, heard)
     assert comparison._affordable(41.0) == 4
     assert asked == [("timing", 1)], "it is timed with one epoch"
     assert comparison._affordable(1000.0) == 9, "never more than the configuration says"
-    comparison.plan = compare.plan(2, "49s", ["joint", "single", "single_same_size"], [])
+    comparison.plan = plan.plan(2, "49s", ["joint", "single", "single_same_size"], [])
     comparison.smaller = config.backbone  # 2 more at most
     assert comparison._affordable(57.0) == 4
     assert comparison._affordable(1.0) == 1
