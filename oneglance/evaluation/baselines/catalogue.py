@@ -16,7 +16,7 @@ from sklearn.random_projection import GaussianRandomProjection
 
 from oneglance.evaluation.baselines import image_features
 from oneglance.evaluation.baselines.clustering import clusters, single_classes
-from oneglance.evaluation.baselines.estimators import Fitted, Known, boosted, head, nearest
+from oneglance.evaluation.baselines.estimators import Fitted, TaskAnswers, boosted, head, nearest
 from oneglance.evaluation.baselines.image_features import Rows
 from oneglance.evaluation.baselines.sliding_window import sliding
 from oneglance.evaluation.comparison.experiment_data import ExperimentData
@@ -28,7 +28,7 @@ HIDDEN = (256,)  # of the multi-layer perceptron
 WINDOWS = "sliding windows, linear"
 DIRECTIONS = 50  # that a reduction leaves
 
-Fit = Callable[[Known, Rows], Fitted]
+Fit = Callable[[TaskAnswers, Rows], Fitted]
 
 
 @dataclass
@@ -46,27 +46,27 @@ def baselines(
     experiment: ExperimentData, views: Views, families: Sequence[str], screen: Screen
 ) -> Iterator[Baseline]:
     """Every baseline of ``families`` for every task but those that learn from seeing a picture twice. Rows of
-    numbers answer what has no place, sliding windows what has one.
+    numbers answer a task that is not spatial, sliding windows one that is.
     """
     ways = [(family, *way) for family in families for way in WAYS.get(family, ())]
-    known = {
-        name: Known(task, experiment.train.answers(name), experiment.validation.answers(name))
+    task_answers = {
+        name: TaskAnswers(task, experiment.train.answers(name), experiment.validation.answers(name))
         for name, task in experiment.tasks.items()
         if not task.is_spatial and task.views == 1
     }
     for done, (family, name, view, fit) in enumerate(ways, 1):
         screen.progress(done, len(ways), f"baselines: {name}")
-        for task, said in known.items():
+        for task, answers in task_answers.items():
             began = time.perf_counter()
-            rows = views.of(view, said)
-            fitted = None if rows is None else fit(said, rows)
+            rows = views.of(view, answers)
+            fitted = None if rows is None else fit(answers, rows)
             if fitted is not None:
                 yield Baseline(name, family, task, fitted, time.perf_counter() - began)
     if "classical" in families:
-        yield from _with_places(experiment, screen)
+        yield from _spatial_baselines(experiment, screen)
 
 
-def _with_places(experiment: ExperimentData, screen: Screen) -> Iterator[Baseline]:
+def _spatial_baselines(experiment: ExperimentData, screen: Screen) -> Iterator[Baseline]:
     for name, task in experiment.tasks.items():
         if not task.is_spatial:
             continue
@@ -83,7 +83,7 @@ class Views:
     def __init__(self, experiment: ExperimentData) -> None:
         self.experiment, self.kept = experiment, dict[str, Rows | None]()
 
-    def of(self, view: str, said: Known) -> Rows | None:
+    def of(self, view: str, answers: TaskAnswers) -> Rows | None:
         """``pixels``, or one of its reductions such as ``LDA of pixels``; None where there is none such."""
         reduction, _, source = view.rpartition(" of ")
         if source not in self.kept:
@@ -91,9 +91,9 @@ class Views:
         rows = self.kept[source]
         if not reduction or rows is None:
             return rows
-        key = f"{view} {said.task.name if reduction == 'LDA' else ''}"
+        key = f"{view} {answers.task.name if reduction == 'LDA' else ''}"
         if key not in self.kept:
-            self.kept[key] = REDUCTIONS[reduction](rows, said)
+            self.kept[key] = REDUCTIONS[reduction](rows, answers)
         return self.kept[key]
 
 
@@ -107,29 +107,29 @@ SOURCES: Mapping[str, Callable[[ExperimentData], Rows | None]] = {
 # Dimension reduction.
 
 
-def _pca(rows: Rows, said: Known) -> Rows:
+def _pca(rows: Rows, answers: TaskAnswers) -> Rows:
     return rows.then(PCA(min(DIRECTIONS, *rows.train.shape), random_state=0).fit(rows.train).transform)
 
 
-def _projection(rows: Rows, said: Known) -> Rows:
+def _projection(rows: Rows, answers: TaskAnswers) -> Rows:
     lengths = GaussianRandomProjection(min(DIRECTIONS, rows.train.shape[1]), random_state=0)
     return rows.then(lengths.fit(rows.train).transform)
 
 
-def _lda(rows: Rows, said: Known) -> Rows | None:
+def _lda(rows: Rows, answers: TaskAnswers) -> Rows | None:
     """Of a task with one class per answer; in principal directions first, as pixels hang together."""
-    classes = single_classes(said.task, said.train)
+    classes = single_classes(answers.task, answers.train)
     if classes is None:
         return None
-    rows = _pca(rows, said)
-    known = np.array([bool(name) for name in classes])
-    names = np.array(classes)[known]
+    rows = _pca(rows, answers)
+    labelled = np.array([bool(name) for name in classes])
+    names = np.array(classes)[labelled]
     if not 2 <= len(set(names)) < len(names):
         return None
-    return rows.then(LinearDiscriminantAnalysis().fit(rows.train[known], names).transform)
+    return rows.then(LinearDiscriminantAnalysis().fit(rows.train[labelled], names).transform)
 
 
-REDUCTIONS: Mapping[str, Callable[[Rows, Known], Rows | None]] = {
+REDUCTIONS: Mapping[str, Callable[[Rows, TaskAnswers], Rows | None]] = {
     "PCA": _pca,
     "LDA": _lda,
     "random projection": _projection,
@@ -139,24 +139,24 @@ REDUCTIONS: Mapping[str, Callable[[Rows, Known], Rows | None]] = {
 # Ways to answer from them.
 
 
-def _linear(said: Known, rows: Rows) -> Fitted:
-    return head(said, rows)
+def _linear(answers: TaskAnswers, rows: Rows) -> Fitted:
+    return head(answers, rows)
 
 
-def _perceptron(said: Known, rows: Rows) -> Fitted:
-    return head(said, rows, HIDDEN)
+def _perceptron(answers: TaskAnswers, rows: Rows) -> Fitted:
+    return head(answers, rows, HIDDEN)
 
 
-def _vectors_only(fit: Fit) -> Callable[[Known, Rows], Fitted | None]:
-    def asked(said: Known, rows: Rows) -> Fitted | None:
-        return fit(said, rows) if isinstance(said.task, VectorTask) else None
+def _vectors_only(fit: Fit) -> Callable[[TaskAnswers, Rows], Fitted | None]:
+    def fit_vectors(answers: TaskAnswers, rows: Rows) -> Fitted | None:
+        return fit(answers, rows) if isinstance(answers.task, VectorTask) else None
 
-    return asked
+    return fit_vectors
 
 
 _boosted, _nearest = _vectors_only(boosted), _vectors_only(nearest)
 
-WAYS: Mapping[str, Sequence[tuple[str, str, Callable[[Known, Rows], Fitted | None]]]] = {
+WAYS: Mapping[str, Sequence[tuple[str, str, Callable[[TaskAnswers, Rows], Fitted | None]]]] = {
     "classical": (
         ("classical features, linear", "classical features", _linear),
         ("classical features, boosted trees", "classical features", _boosted),
@@ -179,7 +179,7 @@ def clusterings(
     experiment: ExperimentData, views: Views, screen: Screen
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """By task with one class per answer and by method: what ``clusters.clusters`` finds."""
-    found: dict[str, dict[str, dict[str, Any]]] = {}
+    results: dict[str, dict[str, dict[str, Any]]] = {}
     for name, task in experiment.tasks.items():
         train, test = (
             single_classes(task, part.answers(name)) for part in (experiment.train, experiment.test)
@@ -188,19 +188,21 @@ def clusterings(
             continue
         screen.progress(1, 1, f"clusters: {name}")
         for view in ("pixels", "classical features"):
-            rows = views.of(view, Known(task, [], []))
+            rows = views.of(view, TaskAnswers(task, [], []))
             if rows is not None:
-                told = clusters(rows, train, test)
-                found.setdefault(name, {}).update({f"{way} on {view}": score for way, score in told.items()})
-    return found
+                scores = clusters(rows, train, test)
+                results.setdefault(name, {}).update(
+                    {f"{way} on {view}": score for way, score in scores.items()}
+                )
+    return results
 
 
-def strongest(found: Sequence[Baseline]) -> Baseline | None:
+def strongest(tried: Sequence[Baseline]) -> Baseline | None:
     """The one with the best skill on the validation part; the test part has no say."""
-    return max(found, key=_known_skill, default=None)
+    return max(tried, key=_validation_skill, default=None)
 
 
-def _known_skill(baseline: Baseline) -> float:
+def _validation_skill(baseline: Baseline) -> float:
     skill = baseline.fitted.skill
     return skill if np.isfinite(skill) else -np.inf
 
@@ -208,5 +210,6 @@ def _known_skill(baseline: Baseline) -> float:
 def constant_baselines(experiment: ExperimentData, task: Task) -> list[Any]:
     """The constant baseline for each picture of the test split."""
     return [
-        task.to_image(task.constant_baseline(1)[0], place) for place in experiment.placements(experiment.test)
+        task.to_image(task.constant_baseline(1)[0], placement)
+        for placement in experiment.placements(experiment.test)
     ]

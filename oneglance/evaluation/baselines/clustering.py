@@ -17,17 +17,17 @@ from sklearn.mixture import GaussianMixture
 from oneglance.evaluation.baselines.image_features import Rows
 from oneglance.task import Task
 
-DIRECTIONS = 50  # principal ones, in which clusters are looked for
+DIRECTIONS = 50  # principal ones, in which clusters are sought
 MANY = 20_000  # training pictures that clusters are found in, at most
 
 
 def single_classes(task: Task, answers: Sequence[Any | None]) -> list[str] | None:
-    """The class of every answer, "" where nobody looked; None for a task that has not one class each."""
-    found = [() if answer is None else tuple(task.stratify_labels(answer)) for answer in answers]
+    """The class of every answer, "" where it is not labelled; None for a task that has not one class each."""
+    labels = [() if answer is None else tuple(task.stratify_labels(answer)) for answer in answers]
     whole = all(
-        len(classes) == 1 for classes, answer in zip(found, answers, strict=True) if answer is not None
+        len(classes) == 1 for classes, answer in zip(labels, answers, strict=True) if answer is not None
     )
-    return [classes[0] if classes else "" for classes in found] if whole and any(found) else None
+    return [classes[0] if classes else "" for classes in labels] if whole and any(labels) else None
 
 
 def clusters(
@@ -43,7 +43,7 @@ def clusters(
     directions = min(DIRECTIONS, *rows.train.shape)
     fitted = PCA(directions, random_state=seed).fit(rows.train)
     x, y = fitted.transform(rows.train)[:: -(-len(rows.train) // MANY)], fitted.transform(rows.test)
-    said = list(train)[:: -(-len(rows.train) // MANY)]
+    classes_of_train = list(train)[:: -(-len(rows.train) // MANY)]
     count = min(len(names), len(x))
     methods = {
         "k-means": KMeans(count, n_init=4, random_state=seed),
@@ -52,32 +52,36 @@ def clusters(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # where it got to by then is what is scored
         return {
-            name: matched(names, method.fit(x).predict(x), said, method.predict(y), test)
+            name: matched(names, method.fit(x).predict(x), classes_of_train, method.predict(y), test)
             for name, method in methods.items()
         }
 
 
 def matched(
-    names: Sequence[str], found: np.ndarray, said: Sequence[str], scored: np.ndarray, truth: Sequence[str]
+    names: Sequence[str],
+    predicted: np.ndarray,
+    classes_of_train: Sequence[str],
+    scored: np.ndarray,
+    truth: Sequence[str],
 ) -> dict[str, float | int]:
-    """Match clusters ``found`` to the classes ``said``, then score the clusters ``scored`` by ``truth``; ""
-    is unknown and does not count.
+    """Match the clusters ``predicted`` to ``classes_of_train``, then score the clusters ``scored`` by ``truth``;
+    "" is unknown and does not count.
     """
-    index = {name: place for place, name in enumerate(names)}
-    counts = np.zeros((max(len(names), int(found.max()) + 1, int(scored.max()) + 1), len(names)))
-    for cluster, name in zip(found.tolist(), said, strict=True):
+    index = {name: column for column, name in enumerate(names)}
+    counts = np.zeros((max(len(names), int(predicted.max()) + 1, int(scored.max()) + 1), len(names)))
+    for cluster, name in zip(predicted.tolist(), classes_of_train, strict=True):
         if name:
             counts[cluster, index[name]] += 1
     class_of = dict(zip(*(places.tolist() for places in linear_sum_assignment(-counts)), strict=True))
-    known = [row for row, name in enumerate(truth) if name]
-    clusters, classes = scored[known].tolist(), [truth[row] for row in known]
+    labelled = [row for row, name in enumerate(truth) if name]
+    clusters, classes = scored[labelled].tolist(), [truth[row] for row in labelled]
     right = [
         class_of.get(cluster, -1) == index.get(name, -2)
         for cluster, name in zip(clusters, classes, strict=True)
     ]
     return {
-        "accuracy": float(np.mean(right)) if known else float("nan"),
-        "nmi": float(normalized_mutual_info_score(classes, clusters)) if known else float("nan"),
-        "ari": float(adjusted_rand_score(classes, clusters)) if known else float("nan"),
-        "n": len(known),
+        "accuracy": float(np.mean(right)) if labelled else float("nan"),
+        "nmi": float(normalized_mutual_info_score(classes, clusters)) if labelled else float("nan"),
+        "ari": float(adjusted_rand_score(classes, clusters)) if labelled else float("nan"),
+        "n": len(labelled),
     }

@@ -1,6 +1,6 @@
 """Ways to answer from rows of numbers, for any task: by its own head and loss, by trees, by neighbours.
 
-None of them knows what type a task is: what scikit-learn finds (splits, neighbours) is turned into answers by
+None of them knows what type a task is: what scikit-learn gives (splits, neighbours) is turned into answers by
 the task's own loss.
 """
 
@@ -35,15 +35,15 @@ RATE = 0.05  # of a head that sees one number; more of them move the output furt
 ROUNDS, PATIENCE = 120, 12  # trees of a boosting, and how long it may get no better
 SHRINKAGE = 0.3  # of each tree's step
 NEIGHBOURS = 15
-MANY = 20_000  # training pictures that trees and neighbours look at, at most
+MANY = 20_000  # training pictures that trees and neighbours use, at most
 AT_ONCE = 4_000_000  # losses worked out at a time
 
 
 @dataclass
-class Known:
-    """What is known of one task: answers aligned with the rows of each part, None where nobody looked."""
+class TaskAnswers:
+    """The answers to one task, aligned with the rows of each split; None where it is not labelled."""
 
-    task: Task  # that has learned from the training part
+    task: Task  # fitted to the training split
     train: Sequence[Any | None]
     validation: Sequence[Any | None]
 
@@ -73,90 +73,94 @@ class Given(Backbone):
         return iter(())
 
 
-def finished(known: Known, task: Task, raw_validation: np.ndarray, raw_test: np.ndarray) -> Fitted:
+def calibrated(
+    task_answers: TaskAnswers, task: Task, raw_validation: np.ndarray, raw_test: np.ndarray
+) -> Fitted:
     """Calibrate and answer."""
     task = copy.deepcopy(task)
-    task.calibrate(raw_validation, known.validation)
-    skill = float(_skills(known, task, raw_validation, np.ones((1, len(known.validation))))[0])
+    task.calibrate(raw_validation, task_answers.validation)
+    skill = float(_skills(task_answers, task, raw_validation, np.ones((1, len(task_answers.validation))))[0])
     return Fitted(task, task.decode(raw_test), skill)
 
 
-def _skills(known: Known, task: Task, raw: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The skill on the validation part for each row of ``weights`` [k, pictures]; NaN if nothing is known."""
-    rows = [row for row, answer in enumerate(known.validation) if answer is not None]
+def _skills(task_answers: TaskAnswers, task: Task, raw: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The skill on the validation part for each row of ``weights`` [k, pictures]; NaN if none is labelled."""
+    rows = [row for row, answer in enumerate(task_answers.validation) if answer is not None]
     if not rows:
         return np.full(len(weights), np.nan)
-    found = task_values(task, task.decode(raw[rows]), known.validation, rows, weights)
-    never = task_values(task, task.constant_baseline(len(rows)), known.validation, rows)[0]
-    return np.array([task.skill(each[task.primary_metric], never[task.primary_metric]) for each in found])
+    values = task_values(task, task.decode(raw[rows]), task_answers.validation, rows, weights)
+    constant = task_values(task, task.constant_baseline(len(rows)), task_answers.validation, rows)[0]
+    return np.array([task.skill(each[task.primary_metric], constant[task.primary_metric]) for each in values])
 
 
 # By the task's own head.
 
 
-def head(known: Known, rows: Rows, hidden: Sequence[int] = (), seed: int = 0) -> Fitted:
+def head(task_answers: TaskAnswers, rows: Rows, hidden: Sequence[int] = ()) -> Fitted:
     """The task's own head and loss on these features, at the epoch that training would keep. Without
     ``hidden`` layers it is logistic or ridge regression, with them a multi-layer perceptron. Its raw output
     stays in the range that it has on the training part.
     """
-    task = known.task.standalone(hidden)
+    task = task_answers.task.standalone(hidden)
     counts = len(rows.train), len(rows.validation), len(rows.test)
-    places = np.split(np.arange(sum(counts)), np.cumsum(counts)[:-1])
-    chosen = np.array([answer is not None for answer in known.train])
-    places[0] = places[0][chosen] if chosen.any() and task.answered_by else places[0]
+    indices = np.split(np.arange(sum(counts)), np.cumsum(counts)[:-1])
+    chosen = np.array([answer is not None for answer in task_answers.train])
+    indices[0] = indices[0][chosen] if chosen.any() and task.answered_by else indices[0]
     store = FeatureCache(np.arange(sum(counts)), rows.whole)
-    said = [*known.train, *known.validation, *([None] * counts[2])]
-    batch, width = min(256, max(16, len(places[0]) // 8)), rows.train.shape[1]
+    answers = [*task_answers.train, *task_answers.validation, *([None] * counts[2])]
+    batch, width = min(256, max(16, len(indices[0]) // 8)), rows.train.shape[1]
     cpu = torch.device("cpu")
-    targets = [{task.name: task.encode([said[row] for row in part.tolist()])} for part in places]
+    targets = [{task.name: task.encode([answers[row] for row in part.tolist()])} for part in indices]
     training, validation, test = (
-        Batches(store, part, target, batch, cpu) for part, target in zip(places, targets, strict=True)
+        Batches(store, part, target, batch, cpu) for part, target in zip(indices, targets, strict=True)
     )
-    torch.manual_seed(seed)
+    torch.manual_seed(0)
     table = TrainingTable(
         epochs=min(EPOCHS, max(4, round(STEPS / len(training)))),
         learning_rate=RATE / width**0.5,
         ema=0,
-        seed=seed,
+        seed=0,
         device="cpu",
     )
     network = Network(Given(width), {task.name: task})
     learner = Learner(network, {task.name: task}, build_balancer("equal", {}), None, table, cpu)
     learner.measure_units(training.targets)
     kept, raw, choice = copy.deepcopy(network.state_dict()), np.zeros(0), Choice()
-    weights = resamples(len(known.validation))
+    weights = resamples(len(task_answers.validation))
     for moment in learn(learner, training, validation):
         if moment.done is None:
             continue
         now = moment.done.raw[task.name]
-        if choice.judge(moment.epoch, _skills(known, task, now, weights), {}):
+        if choice.judge(moment.epoch, _skills(task_answers, task, now, weights), {}):
             raw, kept = now, copy.deepcopy(learner.average.state_dict())
     learner.average.load_state_dict(kept)
     # A line goes on for ever: a picture unlike all others would weigh a thousand tons.
     answered = learner.validate(training)[task.name]
     low, high = answered.min(axis=0), answered.max(axis=0)
-    return finished(known, task, raw.clip(low, high), learner.validate(test)[task.name].clip(low, high))
+    return calibrated(
+        task_answers, task, raw.clip(low, high), learner.validate(test)[task.name].clip(low, high)
+    )
 
 
 # By trees.
 
 
-def boosted(known: Known, rows: Rows, seed: int = 0) -> Fitted:
+def boosted(task_answers: TaskAnswers, rows: Rows) -> Fitted:
     """Gradient boosting (Friedman 2001, Greedy function approximation, algorithm 1) of the task's own loss:
     regression trees that follow its gradient, each with the length of step that serves best. It ends where
     the validation part gets no better. For tasks whose raw output is a row of numbers.
     """
-    task = known.task
-    learned = _answered(known.train)
-    x, said = rows.train[learned], [known.train[row] for row in learned.tolist()]
-    target, checked = _tensors(task, said), _tensors(task, known.validation)
+    task = task_answers.task
+    learned = _answered(task_answers.train)
+    x, answers = rows.train[learned], [task_answers.train[row] for row in learned.tolist()]
+    target, checked = _tensors(task, answers), _tensors(task, task_answers.validation)
     parts = (x, rows.validation, rows.test)
     raws = [np.repeat(task.constant_raw(), len(part), axis=0).astype(np.float64) for part in parts]
     best, lowest, waited = [raw.copy() for raw in raws], _mean_loss(task, raws[1], checked)[0], 0
     for number in range(ROUNDS):
         before, gradient = _mean_loss(task, raws[0], target)
         tree = DecisionTreeRegressor(
-            max_depth=5, min_samples_leaf=5, max_features="sqrt", random_state=seed + number
+            max_depth=5, min_samples_leaf=5, max_features="sqrt", random_state=number
         ).fit(x, -gradient * len(x))
         moves = [tree.predict(part).reshape(len(part), -1) for part in parts]
         tried = {
@@ -172,7 +176,7 @@ def boosted(known: Known, rows: Rows, seed: int = 0) -> Fitted:
             best, lowest, waited = [raw.copy() for raw in raws], now, 0
         if waited >= PATIENCE:
             break
-    return finished(known, task, best[1].astype(np.float32), best[2].astype(np.float32))
+    return calibrated(task_answers, task, best[1].astype(np.float32), best[2].astype(np.float32))
 
 
 def _mean_loss(task: Task, raw: np.ndarray, target: Mapping[str, Tensor]) -> tuple[float, np.ndarray]:
@@ -187,29 +191,29 @@ def _mean_loss(task: Task, raw: np.ndarray, target: Mapping[str, Tensor]) -> tup
 # By neighbours.
 
 
-def nearest(known: Known, rows: Rows) -> Fitted:
-    """The best answer to the nearest training pictures that are answered. For tasks whose raw output is a row
+def nearest(task_answers: TaskAnswers, rows: Rows) -> Fitted:
+    """The best answer to the nearest labelled training pictures. For tasks whose raw output is a row
     of numbers.
     """
-    learned = _answered(known.train)
+    learned = _answered(task_answers.train)
     index = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(learned))).fit(rows.train[learned])
-    said = [known.train[row] for row in learned.tolist()]
+    answers = [task_answers.train[row] for row in learned.tolist()]
     raws = [
-        best_answers(known.task, said, index.kneighbors(part, return_distance=False))
+        best_answers(task_answers.task, answers, index.kneighbors(part, return_distance=False))
         for part in (rows.validation, rows.test)
     ]
-    return finished(known, known.task, *raws)
+    return calibrated(task_answers, task_answers.task, *raws)
 
 
 def best_answers(task: Task, answers: Sequence[Any], members: np.ndarray) -> np.ndarray:
-    """For each row of ``members`` [m, k], places in ``answers``, the raw output that has the least loss on
-    all of them together: float32 [m, width]. It is drawn a little to the constant answer.
+    """For each row of ``members`` [m, k], indices into ``answers``, the raw output that has the least loss on
+    all of them together: float32 [m, width]. It is drawn a little to the constant baseline.
     """
     target = _tensors(task, answers)
     start = torch.as_tensor(task.constant_raw())
     size = max(1, AT_ONCE // max(1, members.shape[1] * start.shape[1]))
-    found = [_fit(task, target, start, members[at : at + size]) for at in range(0, len(members), size)]
-    return np.concatenate(found) if found else np.zeros((0, start.shape[1]), dtype=np.float32)
+    chunks = [_fit(task, target, start, members[at : at + size]) for at in range(0, len(members), size)]
+    return np.concatenate(chunks) if chunks else np.zeros((0, start.shape[1]), dtype=np.float32)
 
 
 def _fit(task: Task, target: Mapping[str, Tensor], start: Tensor, members: np.ndarray) -> np.ndarray:
@@ -220,8 +224,8 @@ def _fit(task: Task, target: Mapping[str, Tensor], start: Tensor, members: np.nd
     optimizer = torch.optim.Adam([raw], lr=0.3)
     for step in range(60):
         optimizer.param_groups[0]["lr"] = 0.3 * (1 - step / 60)
-        loss, known = task.loss(raw.repeat_interleave(each, dim=0), theirs)
-        total = (loss * known).sum() / each + 0.01 * ((raw - start) ** 2).sum()
+        loss, labelled = task.loss(raw.repeat_interleave(each, dim=0), theirs)
+        total = (loss * labelled).sum() / each + 0.01 * ((raw - start) ** 2).sum()
         optimizer.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -229,7 +233,7 @@ def _fit(task: Task, target: Mapping[str, Tensor], start: Tensor, members: np.nd
 
 
 def _answered(answers: Sequence[Any | None]) -> np.ndarray:
-    """int64: where something is known, evenly thinned where that is much."""
+    """int64: what is labelled, evenly thinned where that is much."""
     rows = np.array([row for row, answer in enumerate(answers) if answer is not None], dtype=np.int64)
     return rows[:: -(-len(rows) // MANY)] if len(rows) else rows
 

@@ -58,10 +58,10 @@ def pixels(experiment: ExperimentData) -> Rows:
     """The pixels of the canvases, made small."""
     side = min(SIDE, *experiment.config.backbone.canvas)
 
-    def look(pictures: Tensor) -> Tensor:
+    def features_of(pictures: Tensor) -> Tensor:
         return interpolate(pictures.float(), (side, side), mode="area").flatten(1) / 255
 
-    return _rows(experiment, look)
+    return _rows(experiment, features_of)
 
 
 def classical(experiment: ExperimentData) -> Rows:
@@ -91,13 +91,13 @@ def device(config: Config) -> torch.device:
 
 
 @torch.inference_mode()
-def _rows(experiment: ExperimentData, look: Callable[[Tensor], Tensor]) -> Rows:
+def _rows(experiment: ExperimentData, features_of: Callable[[Tensor], Tensor]) -> Rows:
     there = device(experiment.config)
     parts = []
     for part in (experiment.train, experiment.validation, experiment.test):
-        found = [
-            look(torch.from_numpy(canvases).permute(0, 3, 1, 2).to(there)).float().cpu().numpy()
+        features = [
+            features_of(torch.from_numpy(canvases).permute(0, 3, 1, 2).to(there)).float().cpu().numpy()
             for _, canvases in chunks(experiment.store, part)
         ]
-        parts.append(np.concatenate(found))
+        parts.append(np.concatenate(features))
     return standardised(*parts)

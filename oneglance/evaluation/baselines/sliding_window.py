@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from oneglance.data.dataset import SplitData
 from oneglance.data.images.letterbox import Fit
 from oneglance.detection.box_ops import iou, suppress
-from oneglance.evaluation.baselines.estimators import Fitted, Known, finished
+from oneglance.evaluation.baselines.estimators import Fitted, TaskAnswers, calibrated
 from oneglance.evaluation.baselines.image_features import device
 from oneglance.evaluation.baselines.window_grid import Windows
 from oneglance.evaluation.comparison.experiment_data import ExperimentData
@@ -27,14 +27,14 @@ AT_ONCE = 8  # pictures
 SHOWS, ELSE = 0.5, 0.3  # overlap from which a window shows a thing, and up to which it shows something else
 BEST, WRONG = 5, 10  # windows that are learned from: of each thing; of each class and picture, by round
 LEARNED = 20_000  # windows that show something else, of all classes and by round, about, at most
-OVERLAP = 0.3  # of two windows of one class, from which only the surer stays
+OVERLAP = 0.3  # of two windows of one class, from which only the one with the higher score stays
 CANDIDATES, FOUND = 500, 100  # windows of a picture that are left before and after that
 NEVER = -30.0  # a logit
 
 
 def sliding(experiment: ExperimentData, task: Task) -> Fitted | None:
     """The boxes that windows find, learned on the training part; what is asked of each box beside its class
-    gets the constant answer. None where no box can be learned.
+    gets the constant baseline. None where no box can be learned.
     """
     task, (width, height) = copy.deepcopy(task), experiment.config.backbone.canvas
     level = Level(8, -(-height // 8), -(-width // 8), 8)
@@ -55,16 +55,17 @@ def sliding(experiment: ExperimentData, task: Task) -> Fitted | None:
         columns = head(torch.zeros(1, 1), [torch.zeros(1, *level[:3])])[1].shape[2]
     usual = task.constant_raw()[0, 0, :columns]
     raws = [detector.raw(experiment, part, usual) for part in (validation, test)]
-    fitted = finished(Known(task, [], validation.answers(task.name)), task, *raws)
+    fitted = calibrated(TaskAnswers(task, [], validation.answers(task.name)), task, *raws)
     places = experiment.placements(test)
     fitted.predictions = [
-        fitted.task.to_image(told, place) for told, place in zip(fitted.predictions, places, strict=True)
+        fitted.task.to_image(prediction, placement)
+        for prediction, placement in zip(fitted.predictions, places, strict=True)
     ]
     return fitted
 
 
 def things(target: Target) -> np.ndarray:
-    """bool [n, boxes]: those that are to be found."""
+    """bool [n, boxes]: those that are to be detected."""
     return (target["label"] >= 0) & ~target["ignore"]
 
 
@@ -91,17 +92,17 @@ class Detector:
                 maps = self.windows.maps(experiment.store.gather(rows[start : start + AT_ONCE]))
                 for label in self.classes:
                     logits = None if first else self._logits(maps, label)
-                    for place in range(len(maps[0])):
-                        best, other = self._parted(target, start + place, label)
+                    for row in range(len(maps[0])):
+                        best, other = self._windows_by_content(target, start + row, label)
                         if first:
-                            right[label] += self.windows.cut(maps, place, label, best)
+                            right[label] += self.windows.cut(maps, row, label, best)
                         if draw.random() < share:
-                            order = draw.random(len(other)) if logits is None else -logits[place, other]
-                            surest = other[np.argsort(order, kind="stable")[:WRONG]]
-                            wrong[label] += self.windows.cut(maps, place, label, surest)
+                            order = draw.random(len(other)) if logits is None else -logits[row, other]
+                            hardest = other[np.argsort(order, kind="stable")[:WRONG]]
+                            wrong[label] += self.windows.cut(maps, row, label, hardest)
             self.lines = [_line(*both) for both in zip(right, wrong, strict=True)]
 
-    def _parted(self, target: Target, row: int, label: int) -> tuple[np.ndarray, np.ndarray]:
+    def _windows_by_content(self, target: Target, row: int, label: int) -> tuple[np.ndarray, np.ndarray]:
         """int64: the windows that show a thing of this class best, and all that show something else."""
         if not target["labelled"][row, label]:
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
@@ -123,7 +124,7 @@ class Detector:
 
     @torch.inference_mode()
     def raw(self, experiment: ExperimentData, part: SplitData, usual: np.ndarray) -> np.ndarray:
-        """As the task's head gives it, the surest windows that are left by suppression: float32
+        """As the task's head gives it, the highest-scoring windows that suppression leaves: float32
         [n, FOUND, columns]; ``usual`` [columns] is what stands there of anything else.
         """
         found = np.tile(usual.astype(np.float32), (len(part.rows), FOUND, 1))
@@ -133,11 +134,11 @@ class Detector:
         for start in range(0, len(part.rows), AT_ONCE):
             maps = self.windows.maps(experiment.store.gather(part.rows[start : start + AT_ONCE]))
             logits = np.concatenate([self._logits(maps, label) for label in self.classes], axis=1)
-            for row, said in enumerate(logits, start):
-                sure = np.argsort(-said, kind="stable")[:CANDIDATES]
-                sure = sure[suppress(corners[sure], said[sure], labels[sure], iou=OVERLAP, most=FOUND)]
+            for row, scores in enumerate(logits, start):
+                sure = np.argsort(-scores, kind="stable")[:CANDIDATES]
+                sure = sure[suppress(corners[sure], scores[sure], labels[sure], iou=OVERLAP, most=FOUND)]
                 found[row, : len(sure), :4] = corners[sure]
-                found[row, np.arange(len(sure)), 4 + labels[sure]] = said[sure]
+                found[row, np.arange(len(sure)), 4 + labels[sure]] = scores[sure]
         return found
 
 
@@ -145,6 +146,6 @@ def _line(right: Sequence[np.ndarray], wrong: Sequence[np.ndarray]) -> tuple[np.
     """(weights, bias); None of a class that is never seen, or that fills every picture."""
     if not right or not wrong:
         return None
-    said = np.repeat([1, 0], [len(right), len(wrong)])
-    line = LogisticRegression(C=0.1, max_iter=200).fit(np.stack([*right, *wrong]), said)
+    shows = np.repeat([1, 0], [len(right), len(wrong)])
+    line = LogisticRegression(C=0.1, max_iter=200).fit(np.stack([*right, *wrong]), shows)
     return line.coef_[0].astype(np.float32), float(line.intercept_[0])

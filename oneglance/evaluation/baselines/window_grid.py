@@ -36,14 +36,14 @@ class Windows:
         zooms = _zooms(np.sqrt(sides.prod(axis=1)), canvas)
         self.sizes = [(max(1, round(canvas[0] * zoom)), max(1, round(canvas[1] * zoom))) for zoom in zooms]
         self.forms = [_form(taller[labels == label]) for label in range(classes)]  # in blocks
-        found = [self._lie(*form) for form in self.forms]
-        self.places = [places for places, _ in found]  # by class: zoom, row and column, int64 [p, 3]
-        self.corners = [corners for _, corners in found]  # by class: on the canvas, float64 [p, 4]
+        windows = [self._lie(*form) for form in self.forms]
+        self.places = [places for places, _ in windows]  # by class: zoom, row and column, int64 [p, 3]
+        self.corners = [corners for _, corners in windows]  # by class: on the canvas, float64 [p, 4]
 
     def _lie(self, rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
         places, corners = [np.zeros((0, 3), np.int64)], [np.zeros((0, 4))]
         for number, (height, width) in enumerate(self.sizes):
-            # One block less than cells; the rim adds two of these.
+            # One block less than cells; the padding adds two of these.
             y, x = (
                 part.ravel()
                 for part in np.indices(
@@ -58,29 +58,31 @@ class Windows:
 
     def maps(self, canvases: np.ndarray) -> list[Tensor]:
         """Gradients and mean colours by blocks, for each zoom: float32 [n, channels, rows, columns] of uint8
-        [n, h, w, 3]. A rim of one cell is added, for things at the edge.
+        [n, h, w, 3]. One cell of padding is added, for things at the edge.
         """
         pictures = torch.from_numpy(canvases).to(self.device).permute(0, 3, 1, 2).float() / 255
-        found = []
+        maps_by_zoom = []
         for size in self.sizes:
             zoomed = F.interpolate(pictures, size, mode="bilinear", antialias=True)
             zoomed = F.pad(zoomed, [CELL] * 4, mode="replicate").clamp(0, 1)
-            found.append(torch.cat([gradients(zoomed, CELL), F.avg_pool2d(zoomed, 2 * CELL, CELL)], dim=1))
-        return found
+            maps_by_zoom.append(
+                torch.cat([gradients(zoomed, CELL), F.avg_pool2d(zoomed, 2 * CELL, CELL)], dim=1)
+            )
+        return maps_by_zoom
 
     def logits(self, maps: Sequence[Tensor], label: int, weight: np.ndarray) -> np.ndarray:
         """float32 [n, p]: ``weight`` [channels * rows * columns] times each window of one class."""
         rows, columns = self.forms[label]
         filters = torch.from_numpy(weight).to(self.device).view(1, -1, rows, columns)
-        found = [
-            F.conv2d(seen, filters).flatten(1)
-            for seen in maps
-            if seen.shape[2] >= rows and seen.shape[3] >= columns
+        logits = [
+            F.conv2d(zoomed_map, filters).flatten(1)
+            for zoomed_map in maps
+            if zoomed_map.shape[2] >= rows and zoomed_map.shape[3] >= columns
         ]
-        return torch.cat([maps[0].new_zeros(len(maps[0]), 0), *found], dim=1).cpu().numpy()
+        return torch.cat([maps[0].new_zeros(len(maps[0]), 0), *logits], dim=1).cpu().numpy()
 
     def cut(self, maps: Sequence[Tensor], row: int, label: int, chosen: np.ndarray) -> list[np.ndarray]:
-        """What is seen in some windows of one picture: each float32 [channels * rows * columns]."""
+        """The contents of some windows of one picture: each float32 [channels * rows * columns]."""
         rows, columns = self.forms[label]
         return [
             maps[zoom][row, :, y : y + rows, x : x + columns].flatten().cpu().numpy()

@@ -17,7 +17,14 @@ from oneglance.config import BackboneTable
 from oneglance.errors import ConfigError
 from oneglance.evaluation.baselines.catalogue import Baseline, strongest
 from oneglance.evaluation.baselines.clustering import clusters, matched, single_classes
-from oneglance.evaluation.baselines.estimators import Fitted, Known, best_answers, boosted, head, nearest
+from oneglance.evaluation.baselines.estimators import (
+    Fitted,
+    TaskAnswers,
+    best_answers,
+    boosted,
+    head,
+    nearest,
+)
 from oneglance.evaluation.baselines.image_features import Rows, standardised
 from oneglance.task import Task, build_tasks
 from oneglance.tasks.tags import TagAnnotations
@@ -45,7 +52,7 @@ ANSWERS: dict[str, Callable[[np.ndarray], Any]] = {
 }
 
 
-def known(kind: str, missing: int = 5) -> tuple[Known, list[Any]]:
+def known(kind: str, missing: int = 5) -> tuple[TaskAnswers, list[Any]]:
     """Every fifth answer is missing."""
     seen = rows()
     train, validation, test = (
@@ -54,7 +61,7 @@ def known(kind: str, missing: int = 5) -> tuple[Known, list[Any]]:
     )
     task = build(kind)
     task.fit_target([answer for answer in train if answer is not None])
-    return Known(task, train, validation), test
+    return TaskAnswers(task, train, validation), test
 
 
 def skill(fitted: Fitted, answers: list[Any]) -> float:
@@ -62,8 +69,8 @@ def skill(fitted: Fitted, answers: list[Any]) -> float:
     task, chosen = fitted.task, [row for row, answer in enumerate(answers) if answer is not None]
     truth, once = [answers[row] for row in chosen], np.ones(len(chosen))
     said = task.metrics(task.metric_state([fitted.predictions[row] for row in chosen], truth), once)
-    never = task.metrics(task.metric_state(task.constant_baseline(len(chosen)), truth), once)
-    return task.skill(said[task.primary_metric], never[task.primary_metric])
+    constant = task.metrics(task.metric_state(task.constant_baseline(len(chosen)), truth), once)
+    return task.skill(said[task.primary_metric], constant[task.primary_metric])
 
 
 @pytest.mark.parametrize("way", [head, boosted, nearest])
@@ -82,7 +89,7 @@ def test_a_perceptron_sees_what_no_line_can() -> None:
     train, validation, test = np.split(np.array(answers), np.cumsum(COUNTS)[:-1])
     task = build("label", smoothing=0)
     task.fit_target(train.tolist())
-    said = Known(task, train.tolist(), validation.tolist())
+    said = TaskAnswers(task, train.tolist(), validation.tolist())
     line, curve = head(said, seen), head(said, seen, [64])
     assert skill(curve, test.tolist()) > skill(line, test.tolist()) + 0.3
 
@@ -95,7 +102,7 @@ def test_a_picture_unlike_all_others_gets_no_wild_answer(hidden: list[int]) -> N
     task = build("number", log=True)
     task.fit_target(train)
     far = Rows(seen.train, seen.validation, 10 * np.sign(seen.test))
-    fitted = head(Known(task, train, validation), far, hidden)
+    fitted = head(TaskAnswers(task, train, validation), far, hidden)
     assert max(answer["value"] for answer in fitted.predictions) < 2 * max(train)
 
 

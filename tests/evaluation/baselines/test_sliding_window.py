@@ -69,17 +69,17 @@ def average_precision(experiment: ExperimentData, predictions: list[Any]) -> flo
 
 
 def test_it_finds_things_that_the_constant_does_not(experiment: ExperimentData, fitted: Fitted) -> None:
-    never = experiment.tasks["things"].constant_baseline(len(experiment.test.rows))
-    assert average_precision(experiment, fitted.predictions) > average_precision(experiment, never) + 0.3
+    constant = experiment.tasks["things"].constant_baseline(len(experiment.test.rows))
+    assert average_precision(experiment, fitted.predictions) > average_precision(experiment, constant) + 0.3
     assert fitted.skill > 0.1, "on the validation part, in which it chose its threshold"
 
 
 def test_it_answers_as_a_network_does(experiment: ExperimentData, fitted: Fitted) -> None:
-    told = fitted.predictions
-    assert len(told) == len(experiment.test.rows) and json.dumps(told)
-    assert len({json.dumps(answer) for answer in told}) == len(told)
+    predictions = fitted.predictions
+    assert len(predictions) == len(experiment.test.rows) and json.dumps(predictions)
+    assert len({json.dumps(answer) for answer in predictions}) == len(predictions)
     usual = experiment.tasks["things"].constant_baseline(1)[0]["boxes"][0]["attributes"]["colour"]
-    for boxes in (answer["boxes"] for answer in told):
+    for boxes in (answer["boxes"] for answer in predictions):
         assert len(boxes) <= sliding_file.FOUND
         corners = np.array([box["box"] for box in boxes])
         assert (corners >= 0).all() and (corners <= 64).all()

@@ -183,7 +183,7 @@ def test_the_page_holds_all_of_it_and_loads_nothing(compared: Compared) -> None:
 def test_names_of_the_data_are_escaped(compared: Compared, tmp_path: Path) -> None:
     from oneglance.evaluation.reports.comparison import write_page
 
-    found = json.loads(json.dumps(compared[1]).replace("covered", "<b>"))
+    found = json.loads(json.dumps(compared[1].to_dict()).replace("covered", "<b>"))
     write_page(tmp_path / "page.html", found, title="<i>")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "<b>" not in page and "<i>" not in page.replace("<i></i>", "")
