@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import oneglance
-from oneglance.cli import commands
+from oneglance.cli import data as commands
 from oneglance.data.convert import convert
 from oneglance.data.images.references import FileImage
 from oneglance.data.merging.collect import collect

@@ -64,7 +64,7 @@ def matched(
     scored: np.ndarray,
     truth: Sequence[str],
 ) -> dict[str, float | int]:
-    """Match the clusters ``predicted`` to ``classes_of_train``, then score the clusters ``scored`` by ``truth``;
+    """Match the clusters ``predicted`` to ``classes_of_train``, then score ``scored`` by ``truth``;
     "" is unknown and does not count.
     """
     index = {name: column for column, name in enumerate(names)}

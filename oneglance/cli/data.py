@@ -1,0 +1,120 @@
+"""Commands for data sets, and the demonstration. No logic: each calls the function of its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import oneglance
+from oneglance.cli.application import AsJson, ConfigFile, Overrides, app, leave_if_unread, print_json, tell
+
+
+def readable(beginning: str) -> list[str]:
+    """The formats that can be read, for the shell to complete."""
+    from oneglance.data.source import formats
+
+    return [name for name in formats() if name.startswith(beginning)]
+
+
+def writable(beginning: str) -> list[str]:
+    """The formats that can be written, for the shell to complete."""
+    from oneglance.data.writer import targets
+
+    return [name for name in targets() if name.startswith(beginning)]
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(help="where everything goes")] = Path("demo"),
+) -> None:
+    """Everything once, offline, on pictures it makes itself."""
+    run = oneglance.demo(folder)
+    tell(f"look at {run.path / 'report.html'} and {folder / 'answers.jsonl'}")
+
+
+@app.command()
+def init(
+    pictures: Annotated[
+        Path, typer.Argument(help="a folder, archive or table of pictures", show_default=False)
+    ],
+    table: Annotated[Path | None, typer.Argument(help="a table of answers", show_default=False)] = None,
+    out: Annotated[Path, typer.Option(help="the file to write")] = Path("oneglance.toml"),
+    recipe: Annotated[str, typer.Option(help="default or classic")] = "default",
+    force: Annotated[bool, typer.Option("--force", help="write over an existing file")] = False,
+) -> None:
+    """Look at the data and write oneglance.toml."""
+    place = oneglance.init(pictures, table, out=out, recipe=recipe, force=force)
+    tell(f"wrote {place}: read it, then run: oneglance train {place}")
+
+
+@app.command()
+def convert(
+    source: Annotated[
+        list[Path],
+        typer.Argument(help="a data set of any format that is read; several are joined", show_default=False),
+    ],
+    out: Annotated[Path, typer.Argument(help="a new folder", show_default=False)],
+    to: Annotated[
+        str,
+        typer.Option(
+            help="the format to write: coco, table, voc or yolo", autocompletion=writable, show_default=False
+        ),
+    ],
+    source_format: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="the format to read, as in the configuration; default: found by looking",
+            autocompletion=readable,
+            show_default=False,
+        ),
+    ] = "",
+    images: Annotated[
+        Path | None, typer.Option(help="where relative picture names start", show_default=False)
+    ] = None,
+    copy: Annotated[bool, typer.Option(help="also write the pictures, not only where they are")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Write a data set in another format."""
+    problems = oneglance.convert(source, to, out, source_format=source_format, images=images, copy=copy)
+    if as_json:
+        print_json({"out": str(out), "problems": problems.to_dict()})
+    else:
+        for line in problems.summary():
+            tell(line)
+        tell(f"wrote {out}")
+    leave_if_unread(problems)
+
+
+@app.command()
+def get(
+    name: Annotated[
+        str, typer.Argument(help="mnist, fashion_mnist, cifar10 or cifar100", show_default=False)
+    ],
+    folder: Annotated[Path, typer.Argument(help="where it goes")] = Path("data"),
+) -> None:
+    """Download a public set."""
+    place = oneglance.get(name, folder)
+    tell(f"{name} is in {place}: now run: oneglance init {place}")
+
+
+@app.command()
+def check(
+    config: ConfigFile,
+    overrides: Overrides = [],  # noqa: B006 - Typer reads it as a default and never changes it
+    pictures: Annotated[bool, typer.Option(help="also open every picture")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Tell every problem in the data at once."""
+    problems = oneglance.check(config, overrides=overrides, pictures=pictures)
+    if as_json:
+        print_json(problems.to_dict())
+    else:
+        for line in problems.summary():
+            tell(line)
+        tell({0: "no problems", 1: "1 problem"}.get(len(problems), f"{len(problems):,} problems"))
+    if problems.fatal:
+        raise typer.Exit(1)
+    leave_if_unread(problems)

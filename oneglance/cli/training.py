@@ -1,0 +1,129 @@
+"""Commands that train and score. No logic: each calls the function of its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import oneglance
+from oneglance.cli.application import AsJson, ConfigFile, Overrides, RunPath, app, listed, print_json, tell
+
+
+@app.command()
+def train(
+    config: ConfigFile,
+    overrides: Overrides = [],  # noqa: B006
+    out: Annotated[Path | None, typer.Option(help="the run folder", show_default=False)] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="go on with a stopped run")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train one network for all tasks."""
+    run = oneglance.train(config, overrides=overrides, out=out, resume=resume)
+    if as_json:
+        print_json({"run": str(run.path), "history": run.history().to_dict()})
+    else:
+        tell(f"now run: oneglance evaluate {run.path}")
+    if run.folder.unreadable():
+        raise typer.Exit(3)
+
+
+@app.command()
+def evaluate(
+    run: RunPath,
+    split: Annotated[str, typer.Option(help="test or validation")] = "test",
+    out: Annotated[Path | None, typer.Option(help="where the report goes", show_default=False)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score a run on the untouched test part."""
+    report = oneglance.evaluate(run, split=split, out=out)
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        from oneglance.cli.tables import show_report
+
+        show_report(report, Path(out or run))
+    if report["unreadable"]:
+        raise typer.Exit(3)
+
+
+@app.command()
+def compare(
+    config: ConfigFile,
+    overrides: Overrides = [],  # noqa: B006
+    out: Annotated[
+        Path | None, typer.Option(help="where everything goes; default: compare/NAME", show_default=False)
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="trainings of each kind")] = 5,
+    budget: Annotated[
+        str, typer.Option(help="time for all trainings together, such as 30m", show_default=False)
+    ] = "",
+    only: Annotated[str, typer.Option(help="such as classical,constant", show_default=False)] = "",
+    balancers: Annotated[str, typer.Option(help="such as equal,famo", show_default=False)] = "",
+    groups: Annotated[
+        str, typer.Option(help="tasks that share a network, such as kind+kids,price", show_default=False)
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Joint against one network per task, classical methods and the constant answer."""
+    found = oneglance.compare(
+        config,
+        overrides=overrides,
+        out=out,
+        seeds=seeds,
+        budget=budget,
+        only=listed(only),
+        balancers=listed(balancers),
+        groups=[listed(group, "+") for group in listed(groups)],
+    )
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        from oneglance.cli.tables import show_comparison
+
+        show_comparison(found)
+    if found["unreadable"]:
+        raise typer.Exit(3)
+
+
+@app.command()
+def group(
+    config: Annotated[Path, typer.Argument(help="an oneglance.toml or a run folder", show_default=False)],
+    overrides: Overrides = [],  # noqa: B006
+    out: Annotated[
+        Path | None, typer.Option(help="where a short training goes; default: group/NAME", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Propose which tasks should share a network."""
+    found = oneglance.group(config, overrides=overrides, out=out)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        from oneglance.cli.tables import show_grouping
+
+        show_grouping(found)
+
+
+@app.command()
+def tune(
+    config: ConfigFile,
+    overrides: Overrides = [],  # noqa: B006
+    out: Annotated[
+        Path | None, typer.Option(help="where everything goes; default: tune/NAME", show_default=False)
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="trainings of each set of weights")] = 1,
+    budget: Annotated[
+        str, typer.Option(help="time for all trainings together, such as 30m", show_default=False)
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Search the weights of the tasks."""
+    found = oneglance.tune(config, overrides=overrides, out=out, seeds=seeds, budget=budget)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        from oneglance.cli.tables import show_tuning
+
+        show_tuning(found)

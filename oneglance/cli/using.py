@@ -1,0 +1,127 @@
+"""Commands that use a trained network. No logic: each calls the function of its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import oneglance
+from oneglance.cli.application import AsJson, Device, RunPath, app, print_json
+
+
+@app.command()
+def predict(
+    run: Annotated[Path, typer.Argument(help="a run folder, or an .onnx file of export", show_default=False)],
+    pictures: Annotated[
+        list[str], typer.Argument(help="files, folders, archives, patterns", show_default=False)
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="a .jsonl, .csv, .parquet or .json (COCO) file; default: lines of JSON here",
+            show_default=False,
+        ),
+    ] = None,
+    draw: Annotated[
+        Path | None,
+        typer.Option(help="a folder for the pictures with their answers drawn on them", show_default=False),
+    ] = None,
+    device: Device = "auto",
+    false_alarm: Annotated[
+        float | None,
+        typer.Option(help="share of familiar pictures that may be called unknown; default: 0.01"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="lines of JSON here, as without --out")] = False,
+) -> None:
+    """Answer for every picture."""
+    from oneglance.inference.prediction_files import line, write_answers
+    from oneglance.model import load
+
+    model = load(run, device=device, false_alarm=false_alarm)
+    failed = 0
+
+    def counted() -> Iterator[oneglance.Answer]:
+        nonlocal failed
+        for answer in model.stream(pictures, draw=draw):
+            if answer.error:
+                failed += 1
+                typer.echo(f"{answer.image}  {answer.error}", err=True)
+            yield answer
+
+    if out is not None:
+        write_answers(counted(), out, model.predictor.example(), model.tasks)
+    else:
+        for answer in counted():
+            typer.echo(line(answer))
+    if failed:
+        raise typer.Exit(3)
+
+
+@app.command()
+def export(
+    run: RunPath,
+    out: Annotated[
+        Path | None, typer.Option(help="the file; default: in the run folder", show_default=False)
+    ] = None,
+    file_format: Annotated[str, typer.Option("--format", help="onnx or torch")] = "onnx",
+    precision: Annotated[str, typer.Option(help="fp32, fp16 or int8")] = "fp32",
+    as_json: AsJson = False,
+) -> None:
+    """Write a run as one file that gives the same answers."""
+    report = oneglance.export(run, out=out, file_format=file_format, precision=precision)
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        from oneglance.cli.tables import show_exported
+
+        show_exported(report)
+
+
+@app.command()
+def runs(
+    folder: Annotated[Path, typer.Argument(help="where the runs are")] = Path("runs"),
+    as_json: AsJson = False,
+) -> None:
+    """List and compare run folders."""
+    found = oneglance.runs(folder)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        from oneglance.cli.tables import show_runs
+
+        show_runs(found, folder)
+
+
+@app.command()
+def serve(
+    run: Annotated[Path, typer.Argument(help="a run folder or an .onnx file", show_default=False)],
+    host: Annotated[str, typer.Option(help="the address; 0.0.0.0 lets other machines ask")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free")] = 8000,
+    corrections: Annotated[
+        Path | None, typer.Option(help="a .csv table that corrections go to", show_default=False)
+    ] = None,
+    api_key: Annotated[
+        str, typer.Option(envvar="ONEGLANCE_API_KEY", help="what programs must send", show_default=False)
+    ] = "",
+    wait: Annotated[
+        float, typer.Option(min=0, max=1000, help="milliseconds that a picture waits for others")
+    ] = 5,
+    processes: Annotated[
+        int, typer.Option(min=0, help="processes that answer; 0: one per processor, at most 8, or 2 on a GPU")
+    ] = 0,
+    device: Device = "auto",
+) -> None:
+    """Answer over HTTP, with a page for people."""
+    oneglance.serve(
+        run,
+        host=host,
+        port=port,
+        corrections=corrections,
+        api_key=api_key,
+        wait=wait,
+        processes=processes,
+        device=device,
+    )
