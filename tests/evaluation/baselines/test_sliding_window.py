@@ -129,21 +129,21 @@ def detector(answers: list[BoxAnnotations | None]) -> tuple[Detector, dict[str, 
 def test_windows_of_a_thing_and_of_something_else() -> None:
     thing = Box(10, 10, 30, 30, "a")
     found, target = detector([BoxAnnotations((thing, Box(35, 5, 55, 25, "a", ignore=True)))])
-    best, other = found._parted(target, 0, 0)
+    best, other = found._windows_by_content(target, 0, 0)
     corners = found.windows.corners[0]
     overlap = iou(corners, target["box"][0])
     assert 1 <= len(best) <= sliding_file.BEST and (overlap[best, 0] >= sliding_file.SHOWS).all()
     assert overlap[best, 0].min() >= np.sort(overlap[:, 0])[-sliding_file.BEST]
     assert len(other) and (overlap[other] <= sliding_file.ELSE).all(), "a region to ignore is nothing else"
-    assert len(found._parted(target, 0, 1)[1]) == len(found.windows.corners[1]), "things of class a are no b"
+    assert len(found._windows_by_content(target, 0, 1)[1]) == len(found.windows.corners[1]), "things of class a are no b"
 
 
 def test_not_asked_is_not_no() -> None:
     thing = Box(10, 10, 30, 30, "a")
     found, target = detector([BoxAnnotations((thing,)), BoxAnnotations((thing,), frozenset("a")), None])
-    assert len(found._parted(target, 0, 1)[1])
-    assert len(found._parted(target, 1, 0)[1]) and not len(found._parted(target, 1, 1)[1])
-    assert not any(len(rows) for label in (0, 1) for rows in found._parted(target, 2, label))
+    assert len(found._windows_by_content(target, 0, 1)[1])
+    assert len(found._windows_by_content(target, 1, 0)[1]) and not len(found._parted(target, 1, 1)[1])
+    assert not any(len(rows) for label in (0, 1) for rows in found._windows_by_content(target, 2, label))
 
 
 # Windows.

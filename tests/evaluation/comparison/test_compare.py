@@ -423,7 +423,7 @@ def test_tasks_can_be_parted(tmp_path: Path) -> None:
     cost = found["cost"]
     assert cost["joint"]["parameters"] < cost["parted"]["parameters"] < cost["single"]["parameters"]
     page = (tmp_path / "out/compare.html").read_text(encoding="utf-8")
-    assert "Parted − single, at equal total time" in page
+    assert "Several networks − single, at equal total time" in page
     # The same comparison with another parting trains the new networks only.
     again = Heard()
     ask(tmp_path, tmp_path / "out", again, groups=[["digit", "covered"], ["background"]], **settings)
