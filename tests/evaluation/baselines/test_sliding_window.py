@@ -135,7 +135,9 @@ def test_windows_of_a_thing_and_of_something_else() -> None:
     assert 1 <= len(best) <= sliding_file.BEST and (overlap[best, 0] >= sliding_file.SHOWS).all()
     assert overlap[best, 0].min() >= np.sort(overlap[:, 0])[-sliding_file.BEST]
     assert len(other) and (overlap[other] <= sliding_file.ELSE).all(), "a region to ignore is nothing else"
-    assert len(found._windows_by_content(target, 0, 1)[1]) == len(found.windows.corners[1]), "things of class a are no b"
+    assert len(found._windows_by_content(target, 0, 1)[1]) == len(found.windows.corners[1]), (
+        "things of class a are no b"
+    )
 
 
 def test_not_asked_is_not_no() -> None:
