@@ -104,9 +104,9 @@ def main(folder: Path) -> None:
         page.goto((compared / "compare.html").resolve().as_uri())
         keep(page.screenshot(), "compare.png")
         with service(run):
-            page.set_viewport_size({"width": 1000, "height": 900})
+            page.set_viewport_size({"width": 1000, "height": 1150})
             page.goto(f"http://127.0.0.1:{PORT}/")
-            page.set_input_files("input[type=file]", [str(path) for path in some[:2]])
+            page.set_input_files("input[type=file]", str(some[0]))
             page.wait_for_timeout(5_000)
             keep(page.screenshot(), "page.png")
 
@@ -121,6 +121,14 @@ def trained(folder: Path) -> og.Run:
     if not (run / "report.html").exists():
         og.evaluate(run)
     return og.Run(run)
+
+
+def comparison(folder: Path) -> Path:
+    config, out = folder / "compare.toml", folder / "compare"
+    config.write_text(COMPARED, encoding="utf-8")
+    if not (out / "compare.html").exists():
+        og.compare(config, out=out, seeds=3, only=["joint", "single", "classical", "constant"])
+    return out
 
 
 def examples(folder: Path, run: og.Run) -> list[Path]:

@@ -11,9 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
-PAGES = sorted(
-    [*ROOT.glob("*.md"), *(page for page in DOCS.rglob("*.md") if page.parent.name != "generate")]
-)
+PAGES = sorted([*ROOT.glob("*.md"), *(page for page in DOCS.rglob("*.md") if page.parent.name != "generate")])
 
 
 def texts() -> str:
@@ -79,12 +77,11 @@ def headings(page: Path) -> set[str]:
 
 
 def links() -> list[Any]:
-    found = []
-    for page in PAGES:
-        text = page.read_text(encoding="utf-8")
-        for link in re.findall(r"\]\((?!https?:)([^)\s]+)", text):
-            found.append(pytest.param(page, link, id=f"{page.relative_to(ROOT)} {link}"))
-    return found
+    return [
+        pytest.param(page, link, id=f"{page.relative_to(ROOT)} {link}")
+        for page in PAGES
+        for link in re.findall(r"\]\((?!https?:)([^)\s]+)", page.read_text(encoding="utf-8"))
+    ]
 
 
 @pytest.mark.parametrize(("page", "link"), links())
