@@ -60,6 +60,7 @@ def listed(names: list[str], depth: int) -> list[str]:
 OTHER = {
     "py.typed": "Type checkers read the annotations.",
     "openapi.json": "What programs may ask, for people and tools.",
+    "fonts/": "One free font, so that captions look the same everywhere.",
     "page/": "What a browser reads: one folder, no build step, no other host.",
 }
 
