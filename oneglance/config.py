@@ -116,33 +116,43 @@ class TrainingTable(Table):
         "private_stage": "task_stage",
     }
 
-    epochs: int = Field(20, ge=1)
-    batch: int = Field(64, ge=1)
-    optimizer: Literal["adamw", "sgd", "muon"] = "adamw"
-    # Learning rate at its top; default: adamw 0.002, sgd 0.05, muon 0.1
-    learning_rate: float | None = Field(None, gt=0)  # default: adamw 0.002, sgd 0.05, muon 0.1
-    # Times `learning_rate`; default: 1 from scratch, 0.25 pretrained
+    epochs: int = Field(20, ge=1)  # how often each picture is seen
+    batch: int = Field(64, ge=1)  # pictures per step
+    optimizer: Literal["adamw", "sgd", "muon"] = "adamw"  # muon: the quickest from scratch, in large batches
+    # At its top; of muon, by how much of its size a step turns a layer; default: adamw 0.002, sgd 0.05, muon
+    # 0.1
+    learning_rate: float | None = Field(None, gt=0)
+    # Times `learning_rate`: how fast the backbone learns; default: 1 from scratch, 0.25 pretrained
     backbone_learning_rate_scale: float | None = Field(None, gt=0)
     layer_decay: float = Field(1.0, gt=0, le=1)  # earlier stages of the backbone learn slower by this factor
     momentum: float = Field(0.9, ge=0, lt=1)  # of sgd and muon
-    nesterov: bool = True
+    nesterov: bool = True  # of sgd
     weight_decay: float = Field(0.05, ge=0)  # for sgd choose about 0.0005; muon's matrices need none
-    warmup: float = Field(0.05, ge=0, lt=1)  # share of all steps
+    warmup: float = Field(0.05, ge=0, lt=1)  # share of all steps in which the rate rises
+    # How the rate falls after that: `"cosine"` or `"linear"` to zero, or not at all
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     clip: float = Field(5.0, ge=0)  # largest norm of the gradient; 0: no limit
-    ema: float = Field(0.998, ge=0, lt=1)  # decay of the averaged weights per step; 0: off
+    ema: float = Field(0.998, ge=0, lt=1)  # decay per step of the averaged weights, which are kept; 0: off
     patience: int = Field(0, ge=0)  # epochs without a better validation score before stopping; 0: never
-    source_temperature: float = Field(1.0, ge=1)  # above 1: small sources come more often than once an epoch
-    balancer: str = "equal"  # a file of balancers/, an entry point or "package.module:Class"
-    balancer_options: dict[str, Any] = {}
-    # Tasks that get the backbone's last stage for themselves, or by name a "stage" or an "adapter".
+    # How often the pictures of several sources come. 1: each once an epoch. Higher: those of small sources
+    # again and again (a source of n pictures has a share of n^(1/temperature))
+    source_temperature: float = Field(1.0, ge=1)
+    # How tasks share the backbone: one of the balancers below, or one of another package: an entry point, or
+    # `"package.module:Class"`
+    balancer: str = "equal"
+    balancer_options: dict[str, Any] = {}  # its keys, such as `{ floor = 0.1 }` of `log_sum`
+    # Tasks that get the backbone's last stage for themselves, such as `["price"]`: for one that the others
+    # disturb. Or a table that says what each gets, `{ price = "stage", kind = "adapter" }`; an adapter is
+    # much smaller
     task_stage: list[str] | dict[str, Literal["stage", "adapter"]] = []
-    precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: whichever is faster here
-    compile: bool = False  # torch.compile
-    checkpoint_minutes: float = Field(3.0, gt=0)
-    device: str = "auto"  # "cpu", "cuda", "mps"; auto: a GPU if there is one
-    tensorboard: bool = False
-    seed: int = Field(0, ge=0, lt=2**32)
+    precision: Literal["auto", "fp32", "bf16"] = (
+        "auto"  # auto: the faster one here, measured in the first steps
+    )
+    compile: bool = False  # use `torch.compile`
+    checkpoint_minutes: float = Field(3.0, gt=0)  # a checkpoint so often, and after every epoch
+    device: str = "auto"  # `"cpu"`, `"cuda"`, `"mps"`; auto: a GPU if there is one
+    tensorboard: bool = False  # also write events for TensorBoard; needs `oneglance[tensorboard]`
+    seed: int = Field(0, ge=0, lt=2**32)  # same seed, same machine: same result
 
 
 UNNAMED = "configuration"  # how messages call one that comes from no file
