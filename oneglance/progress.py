@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+Progress = Callable[[int, int, str], None]
+"""(done, total, what): see ``Screen.progress``."""
 
 
 class Screen:

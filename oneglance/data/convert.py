@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from oneglance.data.source import formats
 from oneglance.data.writer import Item, Writer, targets, writer_class
 from oneglance.errors import ConfigError, Problem, RunError, nearest
 from oneglance.members import is_class_name
+from oneglance.progress import Progress
 
 # What a file begins with, for pictures whose names do not tell.
 BEGINNINGS = {
@@ -34,9 +35,6 @@ BEGINNINGS = {
     b"MM\0*": ".tif",
 }
 UNUSUAL = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"|?*\ud800-\udfff]')  # in names of files, on some system
-
-
-Progress = Callable[[int, int, str], None]
 
 
 def convert(

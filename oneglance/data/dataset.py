@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,8 +18,7 @@ from oneglance.data.record import Record
 from oneglance.data.source import Source, open_source
 from oneglance.data.splitting.split import SplitIndices, split, stratify_labels
 from oneglance.errors import ConfigError, DataError, Problem
-
-Progress = Callable[[int, int, str], None]
+from oneglance.progress import Progress
 
 
 @dataclass

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 
 from oneglance.data.record import ImageRef
-
-Progress = Callable[[int, int, str], None]  # done, of how many, what
+from oneglance.progress import Progress
 
 BYTES = 16  # of a digest
 BATCH = 2000  # pictures between two writes to the store

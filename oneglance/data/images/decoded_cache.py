@@ -29,7 +29,7 @@ from pathlib import Path
 import numpy as np
 
 from oneglance.config import CacheTable
-from oneglance.data.images.content_hash import Progress, digests
+from oneglance.data.images.content_hash import digests
 from oneglance.data.images.decode import Canvas, Limits
 from oneglance.data.images.decode_pool import (
     FEW,
@@ -46,6 +46,7 @@ from oneglance.data.images.letterbox import Fit
 from oneglance.data.record import ImageRef
 from oneglance.errors import DataError, PictureError, Problem
 from oneglance.parallel.process_pool import ProcessPool
+from oneglance.progress import Progress
 
 VERSION = 2  # of the file and of how pictures are decoded: a new number forgets all caches
 DAY = 86_400  # seconds after which an unfinished file is a leftover

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 
 import numpy as np
@@ -14,11 +14,11 @@ from oneglance.data.images.letterbox import Fit
 from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError, Problem
 from oneglance.parallel.process_pool import ProcessPool
+from oneglance.progress import Progress
 
 AHEAD_BYTES = 256_000_000  # of canvases decoded ahead
 AHEAD_BATCHES = 8
 
-Progress = Callable[[int, int, str], None]
 Pending = list[Future[list[Canvas | PictureError]]]
 
 
