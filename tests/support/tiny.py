@@ -1,4 +1,4 @@
-"""The smallest sources, questions and pictures that tests of gathering and splitting need."""
+"""The smallest sources, questions and pictures that tests of merging and splitting need."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Ref(ImageRef):
         raise AssertionError("no picture is looked at here")
 
 
-class Said(Source):
-    """What a test says: records, problems, or an error to raise."""
+class GivenSource(Source):
+    """Gives the records and problems of a test, or raises its error."""
 
     items: list[Any] = []
-    path: Path = Path("said.csv")
+    path: Path = Path("given.csv")
 
     @classmethod
     def recognises(cls, path: Path) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.tiny import Ref, Said, Word, amount, row, word
+from support.tiny import GivenSource, Ref, Word, amount, row, word
 
 from oneglance.data.merging.collect import Collected, collect
 from oneglance.data.merging.merge_records import DisjointSets
@@ -20,7 +20,7 @@ from oneglance.task import Task, build_tasks
 
 
 def read(*items: Any, questions: Any = None, **keys: Any) -> Collected:
-    return collect([Said(items=list(items), **keys)], questions or [word("kind"), amount("price")])
+    return collect([GivenSource(items=list(items), **keys)], questions or [word("kind"), amount("price")])
 
 
 def messages(collected: Collected) -> list[str]:
@@ -29,7 +29,8 @@ def messages(collected: Collected) -> list[str]:
 
 def test_answers_are_typed_and_named_by_task() -> None:
     collected = collect(
-        [Said(items=[row(2, "a", category="hat", price="3")])], [Word("kind", ("category",)), amount("price")]
+        [GivenSource(items=[row(2, "a", category="hat", price="3")])],
+        [Word("kind", ("category",)), amount("price")],
     )
     assert [r.answers for r in collected.records] == [{"kind": "hat", "price": 3.0}]
     assert not collected.problems
@@ -44,8 +45,8 @@ def test_not_asked_is_not_an_answer() -> None:
 
 def test_a_source_answers_only_what_it_annotates() -> None:
     rows = [row(2, "a", kind="hat", price="1")]
-    one = Said(items=rows, annotates=["price"])
-    two = Said(items=[row(2, "b", kind="cap", price="2")])
+    one = GivenSource(items=rows, annotates=["price"])
+    two = GivenSource(items=[row(2, "b", kind="cap", price="2")])
     collected = collect([one, two], [word("kind"), amount("price")])
     assert [r.answers for r in collected.records] == [{"price": 1.0}, {"kind": "cap", "price": 2.0}]
 
@@ -56,8 +57,8 @@ def test_the_classes_looked_for_reach_the_task() -> None:
 
 
 def test_columns_rename_fields_per_source() -> None:
-    one = Said(items=[row(2, "a", category="hat")], columns={"kind": "category"})
-    two = Said(items=[row(2, "b", kind="cap")])
+    one = GivenSource(items=[row(2, "a", category="hat")], columns={"kind": "category"})
+    two = GivenSource(items=[row(2, "b", kind="cap")])
     collected = collect([one, two], [word("kind")])
     assert [r.answers["kind"] for r in collected.records] == ["hat", "cap"]
     assert not collected.problems
@@ -65,7 +66,7 @@ def test_columns_rename_fields_per_source() -> None:
 
 def test_several_fields_of_one_question_come_together() -> None:
     question = Word("style", ("striped", "plain"))
-    collected = collect([Said(items=[row(2, "a", striped="1"), row(3, "b", other="1")])], [question])
+    collected = collect([GivenSource(items=[row(2, "a", striped="1"), row(3, "b", other="1")])], [question])
     assert [r.answers for r in collected.records] == [{"style": "striped=1"}, {}]
 
 
@@ -120,8 +121,8 @@ def test_where_no_picture_was_read_no_field_is_missed() -> None:
 
 
 def test_a_renamed_field_that_is_not_there_is_a_problem_although_another_source_has_it() -> None:
-    one = Said(items=[row(2, "a", kind="hat")], columns={"kind": "knid"})
-    collected = collect([one, Said(items=[row(2, "b", kind="cap", knid="x")])], [word("kind")])
+    one = GivenSource(items=[row(2, "a", kind="hat")], columns={"kind": "knid"})
+    collected = collect([one, GivenSource(items=[row(2, "b", kind="cap", knid="x")])], [word("kind")])
     assert (
         'columns.kind names the field "knid", which holds nothing here. Did you mean "kind"?'
         in messages(collected)[0]
@@ -129,8 +130,8 @@ def test_a_renamed_field_that_is_not_there_is_a_problem_although_another_source_
 
 
 def test_a_picture_named_twice_is_one_record() -> None:
-    one = Said(items=[row(2, "a", kind="hat")])
-    two = Said(items=[replace(row(9, "a", price="3", split="test"), location="b.csv:9", group="g")])
+    one = GivenSource(items=[row(2, "a", kind="hat")])
+    two = GivenSource(items=[replace(row(9, "a", price="3", split="test"), location="b.csv:9", group="g")])
     (record,) = collect([one, two], [word("kind"), amount("price")]).records
     assert record == Record("a.csv:2", Ref("a"), {"kind": "hat", "price": 3.0}, "g", "test", "a.csv")
 
@@ -159,8 +160,8 @@ def tags(**keys: Any) -> list[Task]:
 
 def test_sources_that_looked_for_different_tags_are_joined() -> None:
     """Not asked is not "no": that the first has no "red" says nothing where nobody looked for it."""
-    one = Said(items=[row(2, "a", style="old|big")], annotates={"style": ["old", "big"]})
-    two = Said(items=[row(9, "a", style="red")], annotates={"style": ["red", "blue"]})
+    one = GivenSource(items=[row(2, "a", style="old|big")], annotates={"style": ["old", "big"]})
+    two = GivenSource(items=[row(9, "a", style="red")], annotates={"style": ["red", "blue"]})
     collected = collect([one, two], tags())
     assert not collected.problems
     (record,) = collected.records
@@ -169,7 +170,7 @@ def test_sources_that_looked_for_different_tags_are_joined() -> None:
 
 def test_a_source_that_looked_for_all_tags_knows_those_of_the_other() -> None:
     every, some = row(2, "a", style="old|red"), row(9, "a", style="red")
-    one, two = Said(items=[every]), Said(items=[some], annotates={"style": ["red"]})
+    one, two = GivenSource(items=[every]), GivenSource(items=[some], annotates={"style": ["red"]})
     for sources in ([one, two], [two, one]):
         collected = collect(sources, tags())
         assert not collected.problems
@@ -184,8 +185,8 @@ def test_a_source_that_looked_for_all_tags_knows_those_of_the_other() -> None:
     ],
 )
 def test_tags_contradict_only_where_both_looked(first: str, again: str, what: str) -> None:
-    one = Said(items=[row(2, "a", style=first)], annotates={"style": ["old", "red"]})
-    two = Said(items=[row(9, "a", style=again)])
+    one = GivenSource(items=[row(2, "a", style=first)], annotates={"style": ["old", "red"]})
+    two = GivenSource(items=[row(9, "a", style=again)])
     (problem,) = collect([one, two], tags()).problems
     assert str(problem) == f"a.csv:9  {what} — correct one of the two, or empty it"
     assert problem.fatal
@@ -193,16 +194,16 @@ def test_tags_contradict_only_where_both_looked(first: str, again: str, what: st
 
 def test_columns_of_tags_may_lie_in_several_tables() -> None:
     rows = row(2, "a", old="1", red="0"), row(9, "a", red="no", big="1")
-    (record,) = collect([Said(items=list(rows))], tags(**{"from": ["old", "red", "big"]})).records
+    (record,) = collect([GivenSource(items=list(rows))], tags(**{"from": ["old", "red", "big"]})).records
     assert record.answers["style"] == ({"old", "big"}, {"old", "red", "big"})
 
 
 def test_a_contradiction_names_all_who_said_it() -> None:
     rows = [row(2, "a", old="1"), row(3, "a", red="1"), row(4, "a", old="0")]
-    (problem,) = collect([Said(items=rows)], tags(**{"from": ["old", "red"]})).problems
+    (problem,) = collect([GivenSource(items=rows)], tags(**{"from": ["old", "red"]})).problems
     assert 'style has no "old", but has it in a.csv:2 or a.csv:3 for the same picture' in problem.what
     named = [row(n, "a", **{f"t{n}": "1"}) for n in range(200)] + [row(900, "a", t7="0")]
-    (problem,) = collect([Said(items=named)], tags(**{"from": [f"t{n}" for n in range(200)]})).problems
+    (problem,) = collect([GivenSource(items=named)], tags(**{"from": [f"t{n}" for n in range(200)]})).problems
     assert len(problem.what) < 300
 
 
@@ -219,20 +220,20 @@ def test_groups_that_share_a_picture_become_one() -> None:
 
 
 def test_problems_of_sources_are_kept_and_a_broken_source_does_not_hide_the_next() -> None:
-    broken = Said(
+    broken = GivenSource(
         items=[
             row(2, "a", kind="hat"),
             Problem("a.csv:3", "odd"),
             DataError("is cut short", location="a.csv"),
         ]
     )
-    collected = collect([broken, Said(items=[row(2, "b", kind="cap")])], [word("kind")])
+    collected = collect([broken, GivenSource(items=[row(2, "b", kind="cap")])], [word("kind")])
     assert messages(collected) == ["a.csv:3  odd", "a.csv  is cut short"]
     assert len(collected.records) == 2
 
 
 def test_garbage_collection_is_as_before_even_after_an_error() -> None:
-    class Breaks(Said):
+    class Breaks(GivenSource):
         def read(self) -> Any:
             raise RuntimeError
 
