@@ -215,7 +215,7 @@ RICH = (
         ),
     ],
 )
-def test_what_a_format_cannot_say_is_told_once(
+def test_what_a_format_cannot_say_is_reported_once(
     tmp_path: Path, shelf: Path, to: str, silent: list[str]
 ) -> None:
     records = one(shelf, *RICH, queried=frozenset({"cat"}), kind="hat", nested={"a": 1})
@@ -230,7 +230,7 @@ def test_what_a_format_cannot_say_is_told_once(
     assert annotations == sorted(expected)
 
 
-def test_unknown_becomes_empty_only_where_it_is_told(tmp_path: Path, shelf: Path) -> None:
+def test_unknown_becomes_empty_only_where_it_is_reported(tmp_path: Path, shelf: Path) -> None:
     records = [*one(shelf, Box(1, 2, 30, 40, "cat")), Record("r", picture(shelf, 2), {})]
     problems = messages(convert(records, "yolo", tmp_path / "yolo"))
     assert [what.partition(" cannot")[0] for what in problems] == [
@@ -305,7 +305,7 @@ def test_arrays_become_files(tmp_path: Path) -> None:
     assert np.array_equal(np.asarray(Image.open(record.image.stamp()[0])), records[0].image.load())
 
 
-def test_pictures_that_cannot_be_read_are_told(tmp_path: Path, shelf: Path) -> None:
+def test_pictures_that_cannot_be_read_are_reported(tmp_path: Path, shelf: Path) -> None:
     gone = Record("r", FileImage(str(shelf / "gone.png"), "gone.png"), {"objects": BoxAnnotations(())})
     (problem,) = convert([gone, *one(shelf, Box(1, 2, 30, 40, "cat"))], "coco", tmp_path / "out")
     assert str(problem).startswith("gone.png  cannot be read (No such file")

@@ -88,7 +88,7 @@ def test_archives_and_tables(photos: Path) -> None:
     assert named("list.txt", "set.zip")[:2] == ["new/b.png", "set.zip/in/a.png"]
 
 
-def test_rows_that_name_no_picture_are_told(photos: Path) -> None:
+def test_rows_that_name_no_picture_are_reported(photos: Path) -> None:
     Path("list.csv").write_text("image\nnew/b.png\n../x.png\n")
     screen = Heard()
     assert named("list.csv", screen=screen) == ["new/b.png"]
@@ -96,7 +96,7 @@ def test_rows_that_name_no_picture_are_told(photos: Path) -> None:
     assert screen.lines[0].startswith('list.csv:3  "../x.png" is no file in the pictures\' folder')
 
 
-def test_an_empty_folder_among_others_is_told(photos: Path) -> None:
+def test_an_empty_folder_among_others_is_reported(photos: Path) -> None:
     screen = Heard()
     assert named("empty", "new/a.png", screen=screen) == ["new/a.png"]
     assert screen.lines[0].startswith("empty  holds no pictures")

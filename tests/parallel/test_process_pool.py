@@ -101,7 +101,7 @@ def test_a_forgotten_pool_ends_its_processes() -> None:
     assert soon(lambda: children() == [])
 
 
-def test_processes_that_do_not_start_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_that_do_not_start_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", str(Path(sys.executable).with_name("no-such-python")))
     with ProcessPool(abs, failed_answer, count=1) as pool, pytest.raises(DataError, match="do not start"):
         list(pool.map([1]))

@@ -120,7 +120,7 @@ def test_nothing_open_is_shared_with_a_forked_process(
 
 
 @every_archive
-def test_a_damaged_archive_is_told(tmp_path: Path, name: str, write: Writer) -> None:
+def test_a_damaged_archive_is_reported(tmp_path: Path, name: str, write: Writer) -> None:
     path = write(tmp_path / name, {"a.png": os.urandom(5000), "b.png": os.urandom(5000)})
     whole = path.read_bytes()
     refs = by_name(path)

@@ -141,7 +141,7 @@ def test_whole_numbers_of_32_bits_too() -> None:
     assert np.asarray(open_upright(file, LIMITS))[0, :, 0].tolist() == [0, 4, 255]
 
 
-def test_transparent_parts_are_white() -> None:
+def test_transparent_pixels_are_white() -> None:
     clear_red, solid_red = (255, 0, 0, 0), (255, 0, 0, 255)
     rgba = Image.new("RGBA", (2, 1), solid_red)
     rgba.putpixel((0, 0), clear_red)
@@ -265,12 +265,12 @@ def test_threads_leave_the_switches_as_they_were() -> None:
         (b"\x00\x00\x00\x18ftypheic" + bytes(40), "HEIC"),
     ],
 )
-def test_what_is_no_picture_is_told(file: bytes, reason: str) -> None:
+def test_what_is_no_picture_is_reported(file: bytes, reason: str) -> None:
     with pytest.raises(PictureError, match=reason):
         open_upright(file, LIMITS)
 
 
-def test_running_out_of_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_running_out_of_memory_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_memory(self: Image.Image, *_: object) -> None:
         raise MemoryError
 

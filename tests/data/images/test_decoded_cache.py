@@ -241,7 +241,7 @@ def test_a_damaged_file_is_made_again(folder: Path, damage: str) -> None:
     assert path.read_bytes() == whole
 
 
-def test_a_full_disk_is_told_with_its_cure(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_with_its_hint(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 

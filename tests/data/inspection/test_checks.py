@@ -67,7 +67,7 @@ def test_every_check_is_run() -> None:
     assert len(written) >= 7
 
 
-def test_a_picture_that_is_not_there_is_told_and_left_out(tmp_path: Path) -> None:
+def test_a_picture_that_is_not_there_is_reported_and_left_out(tmp_path: Path) -> None:
     records = pictures(tmp_path, "1.jpg", "2.jpg", "gone.jpg", made=["1.jpg", "2.jpg"])
     there, problems = missing_pictures(records)
     said = 'a.csv:4  the picture "gone.jpg" is not there — correct the path; the row is left out'
@@ -88,7 +88,7 @@ def test_a_picture_of_nearly_this_name_is_a_hint(tmp_path: Path, written: str, t
         assert f'there is "{there}"' in str(absent(records)[1])
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there_is_reported(tmp_path: Path) -> None:
     records = pictures(tmp_path, "1.jpg", "2.jpg", "b/3.jpg", "b/4.jpg", made=["1.jpg", "2.jpg"])
     there, (first, second) = missing_pictures(records)
     assert there == records[:2]
@@ -123,14 +123,14 @@ def test_a_data_set_without_any_answer_is_fatal() -> None:
     assert not any(p.kind == "no answers" for p in check(kinds("a.."), QUESTIONS))
 
 
-def test_a_class_with_one_picture_is_told() -> None:
+def test_a_class_with_one_picture_is_reported() -> None:
     problems = check(kinds("aabbc"), QUESTIONS)
     assert [problem.location for problem in problems] == ['kind "c"']
     assert problems[0].kind == "rare class"
     assert not problems[0].fatal
 
 
-def test_a_class_that_is_absent_from_a_part_is_told() -> None:
+def test_a_class_that_is_absent_from_a_split_is_reported() -> None:
     names = ["train", "train", "train", "validation", "test", "validation", "validation"]
     problems = check(kinds("aababba"), QUESTIONS, splits=splits(names))
     assert of_kind(problems, "class not scored") == [
@@ -144,7 +144,7 @@ def test_a_class_that_is_absent_from_a_part_is_told() -> None:
     assert not any(problem.fatal for problem in problems)
 
 
-def test_a_class_is_not_missed_in_a_part_that_does_not_exist() -> None:
+def test_a_class_is_not_missed_in_a_split_that_does_not_exist() -> None:
     problems = check(kinds("abab"), QUESTIONS, splits=splits(["train", "train", "validation", "validation"]))
     assert problems == []
 
@@ -175,7 +175,7 @@ def test_a_constant_is_nothing_to_learn_whatever_its_type() -> None:
     assert not any(problem.fatal for problem in problems)
 
 
-def test_a_group_in_two_parts_is_told() -> None:
+def test_a_group_in_two_splits_is_reported() -> None:
     records = kinds("abab", group="g1") + kinds("abab")
     names = ["train", "test", "train", "test"] * 2
     assert of_kind(check(records, QUESTIONS, splits=splits(names)), "divided group") == [
@@ -184,7 +184,7 @@ def test_a_group_in_two_parts_is_told() -> None:
     ]
 
 
-def test_identical_pictures_in_two_parts_are_counted_with_one_example() -> None:
+def test_identical_pictures_in_two_splits_are_counted_with_one_example() -> None:
     records = kinds("abababab")
     names = ["train", "train", "train", "train", "validation", "validation", "test", "test"]
     digests = [b"a", b"b", b"a", None, b"c", None, b"a", b"b"]
@@ -196,7 +196,7 @@ def test_identical_pictures_in_two_parts_are_counted_with_one_example() -> None:
     ]
 
 
-def test_problems_of_one_kind_are_told_together_the_fatal_first() -> None:
+def test_problems_of_one_kind_are_reported_together_the_fatal_first() -> None:
     few = [
         Problem(f"a.csv:{n}", f'price is "{n}x"', "write a number", kind="misfit: price") for n in range(5)
     ]

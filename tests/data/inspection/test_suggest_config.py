@@ -109,7 +109,7 @@ def test_the_largest_numbers_are_numbers() -> None:
         assert only(price=numbers * 5).type == "number"
 
 
-def test_a_few_cells_that_are_no_numbers_are_told() -> None:
+def test_a_few_cells_that_are_no_numbers_are_reported() -> None:
     guessed = only(price=[*map(str, range(100, 200)), "about 30"])
     assert guessed.type == "number"
     assert 'but 1 are none, such as "about 30"' in guessed.reason
@@ -350,12 +350,12 @@ def test_an_unknown_recipe_names_the_nearest() -> None:
         written(RECORDS, "clasic")
 
 
-def test_nothing_to_ask_is_an_error_with_a_cure() -> None:
+def test_nothing_to_ask_is_an_error_with_a_hint() -> None:
     with pytest.raises(DataError, match=r"labels\.csv: nothing there looks like an answer — name a table"):
         written(table(kind=["hat"] * 5))
 
 
-def test_data_that_are_split_already_are_told() -> None:
+def test_data_that_are_split_already_are_reported() -> None:
     nowhere = FileImage("/nowhere/1.jpg", "1.jpg")  # a picture that is not there stops nothing
     records = [Record("a.csv:2", nowhere, {"kind": "ab"[n % 2]}, "", "train") for n in range(10)]
     assert "# The data name the split" in toml(guess(records), {"path": "x"}, records=records)

@@ -70,14 +70,14 @@ def test_several_fields_of_one_question_come_together() -> None:
     assert [r.answers for r in collected.records] == [{"style": "striped=1"}, {}]
 
 
-def test_a_misfit_says_where_what_and_the_cure() -> None:
+def test_an_invalid_answer_says_where_what_and_the_hint() -> None:
     collected = read(row(17, "a", kind="hat", price="about 30"), row(18, "b", price="2"))
     assert messages(collected) == ['a.csv:17  price is "about 30" — write a number such as 30']
     assert collected.problems[0].fatal
     assert collected.records[0].answers == {"kind": "hat"}
 
 
-def test_a_repeated_misfit_is_told_every_time() -> None:
+def test_a_repeated_invalid_answer_is_reported_every_time() -> None:
     collected = read(*(row(n, str(n), kind="hat", price="dear") for n in range(5)), row(9, "b", price="1"))
     assert [p.location for p in collected.problems] == [f"a.csv:{n}" for n in range(5)]
 
@@ -142,7 +142,7 @@ def test_the_same_answer_twice_is_no_problem() -> None:
     assert not collected.problems
 
 
-def test_a_contradiction_names_both_places() -> None:
+def test_a_contradiction_names_both_locations() -> None:
     rows = row(2, "a", price="1"), row(3, "a", kind="hat"), row(4, "a", kind="cap", price="1")
     collected = read(*rows)
     assert messages(collected) == [
@@ -207,7 +207,7 @@ def test_a_contradiction_names_all_who_said_it() -> None:
     assert len(problem.what) < 300
 
 
-def test_two_parts_of_one_picture_contradict_each_other() -> None:
+def test_two_splits_of_one_picture_contradict_each_other() -> None:
     collected = read(row(2, "a", kind="hat", price="1", split="train"), row(3, "a", split="test"))
     assert 'split is "test", but "train" in a.csv:2' in messages(collected)[0]
 

@@ -95,7 +95,7 @@ def test_a_box_has_the_attributes_of_both() -> None:
     assert told.value.what == 'has a box of "cat" whose colour is "blue", but "red"'
 
 
-def test_attributes_are_united_as_they_are_told_to() -> None:
+def test_attributes_are_merged_as_the_rule_says() -> None:
     def longest(name: str, first: Any, again: Any) -> Any:
         return max(first, again, key=len)
 
@@ -112,7 +112,7 @@ queried = st.none() | st.frozensets(st.sampled_from(CLASSES))
 
 
 @given(st.sets(boxes.map(lambda box: (box.x0, box.y0, box.label)), max_size=8), queried, queried)
-def test_parts_of_one_truth_are_united_to_it(
+def test_views_of_one_truth_merge_to_it(
     things: set[tuple[float, float, str]], one: frozenset[str] | None, two: frozenset[str] | None
 ) -> None:
     truth = [Box(x, y, x + 5, y + 5, label) for x, y, label in sorted(things)]

@@ -20,7 +20,7 @@ heads = st.none() | st.builds(Header, st.just(100), st.just(80), st.integers(1, 
 
 @given(st.lists(st.tuples(numbers, numbers, numbers, numbers), max_size=4), sizes, heads)
 @settings(deadline=None)
-def test_every_box_is_used_or_told(corners: list[Any], size: Any, head: Header | None) -> None:
+def test_every_box_is_used_or_reported(corners: list[Any], size: Any, head: Header | None) -> None:
     boxes = BoxReader()
     drawn = [RawBox(f"a.csv:{n}", four, "cat") for n, four in enumerate(corners)]
     annotations, problems = boxes.annotations("a.csv", head, size, drawn)
@@ -65,7 +65,7 @@ def test_bounds_and_turns() -> None:
     assert rotated((10, 20, 40, 30), 180, (25, 25)) == pytest.approx((10, 20, 40, 30))
 
 
-def test_what_happens_often_is_told_once() -> None:
+def test_what_happens_often_is_reported_once() -> None:
     boxes = BoxReader()
     for n in range(3):
         boxes.annotations("a", Header(100, 80), None, [RawBox(f"row {n}", (90, 10, 150, 20), "cat")])

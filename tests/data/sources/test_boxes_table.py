@@ -71,7 +71,7 @@ def test_ignored_boxes_splits_and_groups(tmp_path: Path) -> None:
     assert all(box.attributes == {} for box in boxes(a))
 
 
-def test_two_parts_for_one_picture_are_fatal(tmp_path: Path) -> None:
+def test_two_splits_for_one_picture_are_fatal(tmp_path: Path) -> None:
     rows = ("a.png,cat,1,2,30,40,train", "a.png,cat,2,2,30,40,test")
     _, (problem,) = read(write(tmp_path, *rows, head=f"{HEAD},split"))
     assert problem.fatal
@@ -91,14 +91,14 @@ def test_two_parts_for_one_picture_are_fatal(tmp_path: Path) -> None:
         ("a.png,cat,1,2,3,4,5", "too many cells"),
     ],
 )
-def test_rows_that_cannot_be_used_are_told(tmp_path: Path, row: str, kind: str) -> None:
+def test_rows_that_cannot_be_used_are_reported(tmp_path: Path, row: str, kind: str) -> None:
     records, problems = read(write(tmp_path, "a.png,dog,5,5,30,30", row))
     assert kinds(problems) == [kind]
     assert problems[0].location == "boxes.csv:3"
     assert [len(boxes(record)) for record in records] == [1]
 
 
-def test_boxes_beyond_the_edge_are_cut_and_told_once(tmp_path: Path) -> None:
+def test_boxes_beyond_the_edge_are_cut_and_reported_once(tmp_path: Path) -> None:
     ((record,), (problem,)) = read(write(tmp_path, "a.png,cat,90,20,133,60", "a.png,cat,-0.5,20,100.5,60"))
     assert corners(record) == [(90, 20, 100, 60), (0, 20, 100, 60)]
     assert "reaches 33 pixels beyond the picture" in problem.what

@@ -69,7 +69,7 @@ def test_boxes_with_all_that_is_said_of_them(tmp_path: Path) -> None:
         ({"bbox": None, "segmentation": [[1, 2, 30, 2, 30, 40, 1]]}, "polygons"),
     ],
 )
-def test_what_cannot_be_used_is_told(tmp_path: Path, extra: dict[str, Any], kind: str) -> None:
+def test_what_cannot_be_used_is_reported(tmp_path: Path, extra: dict[str, Any], kind: str) -> None:
     good = mark(id=2)
     ((record,), problems) = read(write(tmp_path, annotations=[mark(**extra), good, mark(**extra, id=3)]))
     assert set(kinds(problems)) == {kind}
@@ -103,7 +103,7 @@ def test_no_object_at_all_among_the_annotations(tmp_path: Path) -> None:
     assert kinds(problems) == ["annotation"] * 3
 
 
-def test_bounds_of_polygons_are_told_once(tmp_path: Path) -> None:
+def test_bounds_of_polygons_are_reported_once(tmp_path: Path) -> None:
     outline = mark(bbox=None, segmentation=[[10, 20, 40, 25], [15, 60, 12, 30]])
     del outline["bbox"]
     ((record,), (problem,)) = read(write(tmp_path, annotations=[outline, outline]))
@@ -160,7 +160,7 @@ def test_pictures_may_lie_in_a_zip(tmp_path: Path) -> None:
     assert kinds(problems) == ["box beyond the edge"]
 
 
-def test_a_folder_of_parts(tmp_path: Path) -> None:
+def test_a_folder_of_splits(tmp_path: Path) -> None:
     base = tmp_path / "set"
     for split in ("train2017", "val2017"):
         draw(base / split / f"{split}.png")
@@ -173,7 +173,7 @@ def test_a_folder_of_parts(tmp_path: Path) -> None:
     assert problems == []
 
 
-def test_a_folder_per_part(tmp_path: Path) -> None:
+def test_a_folder_per_split(tmp_path: Path) -> None:
     for split in ("train", "valid"):
         image = {"id": 5, "file_name": "a.png"}
         (tmp_path / "set" / split).mkdir(parents=True)

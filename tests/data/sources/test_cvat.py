@@ -105,13 +105,13 @@ def test_other_shapes_are_taken_by_their_bounds(
         ('<box label="cat" xtl="500" ytl="20" xbr="510" ybr="60"/>', "box outside"),
     ],
 )
-def test_what_cannot_be_used_is_told(tmp_path: Path, shape: str, kind: str) -> None:
+def test_what_cannot_be_used_is_reported(tmp_path: Path, shape: str, kind: str) -> None:
     ((record,), problems) = read(write(tmp_path, BOX + shape))
     assert kinds(problems) == [kind]
     assert len(boxes(record)) == 1
 
 
-def test_subsets_are_parts_but_default_is_none(tmp_path: Path) -> None:
+def test_subsets_are_splits_but_default_is_none(tmp_path: Path) -> None:
     names = ("Train", "Validation", "default", "")
     for n in range(len(names)):
         draw(tmp_path / f"{n}.png")
@@ -138,7 +138,7 @@ def test_a_folder_holds_its_files(tmp_path: Path) -> None:
     assert (record.split, record.image.load() != b"") == ("", True)
 
 
-def test_tracks_are_told(tmp_path: Path) -> None:
+def test_tracks_are_reported(tmp_path: Path) -> None:
     track = '<track id="0" label="cat"><box frame="0" xtl="1" ytl="1" xbr="2" ybr="2"/></track>'
     path = write(tmp_path, BOX, image=f'{track * 2}<image id="0" name="a.png">{BOX}</image>')
     ((record,), (problem,)) = read(path)

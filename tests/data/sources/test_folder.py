@@ -85,7 +85,7 @@ def test_levels_and_pictures_at_the_top(tmp_path: Path, make: Maker) -> None:
 
 
 @everywhere
-def test_parts_above_the_classes(tmp_path: Path, make: Maker) -> None:
+def test_splits_above_the_classes(tmp_path: Path, make: Maker) -> None:
     path = make(
         tmp_path, "Train/cat/a.jpg", "val/cat/b.jpg", "TEST/dog/c.jpg", "test/d.jpg", "docs/readme.md"
     )
@@ -120,7 +120,7 @@ def test_a_class_called_train_is_a_class(tmp_path: Path, make: Maker) -> None:
 
 
 @everywhere
-def test_pictures_beside_the_parts_are_fatal(tmp_path: Path, make: Maker) -> None:
+def test_pictures_beside_the_splits_are_fatal(tmp_path: Path, make: Maker) -> None:
     path = make(tmp_path, "train/cat/a.jpg", "test/cat/b.jpg", "extra/cat/c.jpg", "d.jpg")
     records, problems = read(path)
     assert [record.split for record in records] == ["", "", "test", "train"]

@@ -161,7 +161,7 @@ def test_looked_and_found_nothing_differs_from_nobody_looked(tmp_path: Path) -> 
         (answer("video", "v"), "result video"),
     ],
 )
-def test_what_cannot_be_used_is_told(tmp_path: Path, result: Any, kind: str) -> None:
+def test_what_cannot_be_used_is_reported(tmp_path: Path, result: Any, kind: str) -> None:
     about = answer("choices", "colour", "r3", choices=["red"])
     ((record,), problems) = read(write(tmp_path, task(region(), result, about)))
     assert kind in kinds(problems)

@@ -188,7 +188,7 @@ def test_an_endless_cell_and_an_endless_line(tmp_path: Path, monkeypatch: pytest
     assert only_error(tmp_path).startswith("labels.csv:2: is a line of more than 1,000 characters")
 
 
-def test_a_table_without_rows_is_told(tmp_path: Path) -> None:
+def test_a_table_without_rows_is_reported(tmp_path: Path) -> None:
     _, problems = read(write(tmp_path, "image,kind\n"))
     assert [str(problem) for problem in problems] == [
         "labels.csv  holds no pictures — put some into it, or give another path"
@@ -321,7 +321,7 @@ def test_group_and_split_are_read_and_kept(tmp_path: Path) -> None:
     assert [r.split for r in read(tmp_path, split="")[0]] == ["", "", ""]
 
 
-def test_strange_split_words_are_told_once_each_and_are_fatal(tmp_path: Path) -> None:
+def test_strange_split_words_are_reported_once_each_and_are_fatal(tmp_path: Path) -> None:
     rows = [f"{n}.jpg,{word}" for n, word in enumerate(["train", "hold out", "x", "Hold out", "test"])]
     records, problems = read(write(tmp_path, "image,split\n" + "\n".join(rows)))
     assert [record.split for record in records] == ["train", "", "", "", "test"]

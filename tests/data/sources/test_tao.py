@@ -17,7 +17,7 @@ def write(folder: Path) -> Path:
     return folder
 
 
-def test_a_folder_has_its_parts(tmp_path: Path) -> None:
+def test_a_folder_has_its_splits(tmp_path: Path) -> None:
     records, problems = read(write(tmp_path / "set"))
     assert problems == []
     assert [(record.location, record.split, record.answers) for record in records] == [

@@ -77,7 +77,7 @@ def test_a_click_at_zero_says_nothing_of_the_counting(tmp_path: Path) -> None:
         (("nan", 5, 60, 9), "box has a corner that is no number"),
     ],
 )
-def test_boxes_that_cannot_be_used_are_told(tmp_path: Path, box: tuple[Any, ...], kind: str) -> None:
+def test_boxes_that_cannot_be_used_are_reported(tmp_path: Path, box: tuple[Any, ...], kind: str) -> None:
     ((record,), problems) = read(write(tmp_path / "set", thing(), thing(box=box)))
     assert kinds(problems) == [kind]
     assert len(boxes(record)) == (2 if kind == "box beyond the edge" else 1)
@@ -108,7 +108,7 @@ def test_polygons_and_turned_boxes_are_taken_by_their_bounds(tmp_path: Path) -> 
     assert "2 times" in problems[0].what
 
 
-def test_lists_give_the_parts(tmp_path: Path) -> None:
+def test_lists_give_the_splits(tmp_path: Path) -> None:
     base = tmp_path / "set"
     for stem in "abcd":
         write(base, thing(), stem=stem)
@@ -130,7 +130,7 @@ def test_lists_give_the_parts(tmp_path: Path) -> None:
     assert [r.split for r in read(base, split="")[0]] == [""] * 5
 
 
-def test_a_picture_of_two_parts_is_fatal(tmp_path: Path) -> None:
+def test_a_picture_of_two_splits_is_fatal(tmp_path: Path) -> None:
     base = write(tmp_path / "set", thing())
     for name in ("train", "val"):
         (base / f"{name}.txt").write_text("a\n")
@@ -139,7 +139,7 @@ def test_a_picture_of_two_parts_is_fatal(tmp_path: Path) -> None:
     assert str(problem).startswith('val.txt:1  "a" is in validation, but in train by train.txt:1')
 
 
-def test_folders_per_part(tmp_path: Path) -> None:
+def test_folders_per_split(tmp_path: Path) -> None:
     for split in ("train", "valid"):
         write(tmp_path / "set" / split, thing())
         for file in ("JPEGImages/a.png", "Annotations/a.xml"):

@@ -46,7 +46,7 @@ def test_files_of_one_key_are_one_picture(tmp_path: Path, name: str, mode: str) 
     assert all(record.image.load() == picture() for record in records)
 
 
-def test_shards_say_their_part_if_all_do(tmp_path: Path) -> None:
+def test_shards_say_their_split_if_all_do(tmp_path: Path) -> None:
     base = tmp_path / "set"
     for name in ("train-000.tar", "train-001.tar", "val-000.tar"):
         write(base / name, ONE)
@@ -61,7 +61,7 @@ def test_shards_say_their_part_if_all_do(tmp_path: Path) -> None:
             read(base, shards=pattern)
 
 
-def test_what_is_not_read_is_told(tmp_path: Path) -> None:
+def test_what_is_not_read_is_reported(tmp_path: Path) -> None:
     files = {
         "a.png": picture(),
         "a.json": b"{",

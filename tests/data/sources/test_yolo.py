@@ -132,7 +132,7 @@ def test_no_file_at_all_is_an_error(tmp_path: Path) -> None:
         ("0 0.1 0.25 0.4 0.25 0.4 0.75 0.1 0.75", "polygons"),
     ],
 )
-def test_lines_that_cannot_be_used_are_told(tmp_path: Path, line: str, kind: str) -> None:
+def test_lines_that_cannot_be_used_are_reported(tmp_path: Path, line: str, kind: str) -> None:
     ((record,), (problem,)) = read(write(tmp_path, f"1 0.5 0.5 0.5 0.5\n{line}\n"))
     assert kinds([problem]) == [kind]
     assert problem.location == "labels/a.txt:2"
@@ -143,7 +143,7 @@ def test_lines_that_cannot_be_used_are_told(tmp_path: Path, line: str, kind: str
         assert corners(record)[1] == pytest.approx((10, 20, 40, 60))
 
 
-def test_polygons_are_told_once_with_their_count(tmp_path: Path) -> None:
+def test_polygons_are_reported_once_with_their_count(tmp_path: Path) -> None:
     _, (problem,) = read(write(tmp_path, "0 0.1 0.25 0.4 0.3 0.15 0.75\n" * 3))
     assert "its bounds are taken (3 times, here first)" in problem.what
 
@@ -197,7 +197,7 @@ def test_a_wrong_yaml_is_one_message(tmp_path: Path, yaml: str, message: str) ->
     assert message in str(error.value)
 
 
-def test_parts_are_folders_lists_or_several(tmp_path: Path) -> None:
+def test_splits_are_folders_lists_or_several(tmp_path: Path) -> None:
     base = tmp_path / "set"
     for split in ("one", "two", "three"):
         draw(base / "images" / split / f"{split}.png")
@@ -221,7 +221,7 @@ def test_parts_are_folders_lists_or_several(tmp_path: Path) -> None:
     assert kinds(problems) == ["no text file", "picture name"]
 
 
-def test_one_folder_for_two_parts_trains_and_does_not_choose(tmp_path: Path) -> None:
+def test_one_folder_for_two_splits_trains_and_does_not_choose(tmp_path: Path) -> None:
     ((record,), (problem,)) = read(write(tmp_path, yaml="train: images\nval: images\nnames: [cat]\n"))
     assert record.split == "train"
     assert "the first split holds" in str(problem)
@@ -258,7 +258,7 @@ def test_the_key_images_says_where_the_folders_start(tmp_path: Path) -> None:
     assert len(boxes(record)) == 1
 
 
-def test_a_picture_that_cannot_be_opened_keeps_its_place(tmp_path: Path) -> None:
+def test_a_picture_that_cannot_be_opened_keeps_its_row(tmp_path: Path) -> None:
     path = write(tmp_path)
     (tmp_path / "images" / "a.png").write_bytes(b"no picture")
     ((record,), _) = read(path)

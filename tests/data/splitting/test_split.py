@@ -39,7 +39,7 @@ def test_shares_are_those_of_the_table() -> None:
     }
 
 
-def test_names_tell_the_part_of_each_record_in_order() -> None:
+def test_names_tell_the_split_of_each_record_in_order() -> None:
     splits = split(alone(50), SplitTable())
     names = splits.names()
     assert {
@@ -47,14 +47,14 @@ def test_names_tell_the_part_of_each_record_in_order() -> None:
     } == rows_by_split(splits)
 
 
-def test_the_same_seed_gives_the_same_parts_and_another_seed_others() -> None:
+def test_the_same_seed_gives_the_same_splits_and_another_seed_others() -> None:
     records = rows(*[(f"g{n % 40}", "") for n in range(200)])
     classes = [(f"c{n % 7}",) for n in range(200)]
     one, same, other = (split(records, SplitTable(seed=seed), classes) for seed in (3, 3, 4))
     assert rows_by_split(one) == rows_by_split(same) != rows_by_split(other)
 
 
-def test_a_test_part_of_nothing_is_allowed() -> None:
+def test_a_test_split_of_nothing_is_allowed() -> None:
     splits = split(alone(10), SplitTable(test=0, validation=0.2))
     assert [len(indices) for indices in rows_by_split(splits).values()] == [8, 2, 0]
 
@@ -79,20 +79,20 @@ def test_test_comes_out_of_train_where_nobody_names_it() -> None:
     assert len(splits.test) == 20
 
 
-def test_train_is_not_touched_where_somebody_names_all_parts() -> None:
+def test_train_is_not_touched_where_somebody_names_all_splits() -> None:
     given = [*[("", "train")] * 30, ("", "validation"), ("", "test"), *[("", "")] * 60]
     splits = split(rows(*given), SplitTable())
     assert set(range(30)) <= set(splits.train.tolist())
 
 
-def test_a_source_without_parts_is_drawn_into_all_beside_one_that_has_them() -> None:
+def test_a_source_without_splits_is_drawn_into_all_beside_one_that_has_them() -> None:
     given_ = rows(*[("", split_name) for split_name in SPLITS for _ in range(5)])
     free = [replace(r, source="b.csv") for r in alone(100)]
     names = split(given_ + free, SplitTable()).names()
     assert Counter(names[15:]) == {"train": 70, "validation": 10, "test": 20}
 
 
-def test_empty_cells_of_a_source_that_names_a_test_part_do_not_join_it() -> None:
+def test_empty_cells_of_a_source_that_names_a_test_split_do_not_join_it() -> None:
     given = [("", "test")] * 10 + [("", "")] * 90
     splits = split(rows(*given), SplitTable())
     assert splits.test.tolist() == list(range(10))
@@ -122,7 +122,7 @@ def test_equal_pictures_do_not_move_what_the_data_say() -> None:
     ]
 
 
-def test_rare_classes_reach_all_parts() -> None:
+def test_rare_classes_reach_all_splits() -> None:
     """Each of ten classes has four pictures: drawing blindly would almost never do it."""
     classes = [(f"rare{n % 10}",) if n < 40 else ("common",) for n in range(400)]
     for seed in range(3):
@@ -152,7 +152,7 @@ def test_one_huge_group_trains() -> None:
 
 
 @pytest.mark.parametrize("groups", [3, 4, 6])
-def test_a_few_groups_fill_every_part(groups: int) -> None:
+def test_a_few_groups_fill_every_split(groups: int) -> None:
     places = [(f"g{n % groups}", "") for n in range(60)]
     splits = split(rows(*places), SplitTable())
     assert all(rows_by_split(splits).values())
@@ -168,7 +168,7 @@ def test_a_few_groups_fill_every_part(groups: int) -> None:
         (rows(("", "train"), ("", "test")), "no picture is left for validation"),
     ],
 )
-def test_an_empty_part_is_refused(records: list[Record], message: str) -> None:
+def test_an_empty_split_is_refused(records: list[Record], message: str) -> None:
     with pytest.raises(DataError) as refused:
         split(records, SplitTable())
     assert message in str(refused.value)
@@ -179,7 +179,7 @@ def test_shares_that_leave_nothing_to_train_on_are_refused() -> None:
         split(alone(10), SplitTable(test=0.6, validation=0.4))
 
 
-def test_strata_are_the_classes_of_each_task() -> None:
+def test_stratify_labels_are_the_classes_of_each_task() -> None:
     records = [row(2, "a", kind="hat", price=3.0), row(3, "b"), row(4, "c", kind="hat")]
     indices = stratify_labels(records, [word("kind"), amount("price")])
     assert indices == [('kind "hat"',), (), ('kind "hat"',)]
@@ -200,7 +200,7 @@ def assert_whole_groups(records: list[Record], splits: SplitIndices) -> None:
     validation=st.floats(0.01, 0.35),
     seed=st.integers(0, 5),
 )
-def test_every_record_is_in_one_part_and_groups_stay_whole(
+def test_every_record_is_in_one_split_and_groups_stay_whole(
     groups: list[str], copies: list[tuple[int, int]], test: float, validation: float, seed: int
 ) -> None:
     records = rows(*[(group, "") for group in groups])
@@ -226,7 +226,7 @@ def test_every_record_is_in_one_part_and_groups_stay_whole(
         st.tuples(st.sampled_from(["", *"abc"]), st.sampled_from(["", *SPLITS])), min_size=1, max_size=30
     )
 )
-def test_nobody_leaves_a_part_that_it_names_but_train_for_one_that_nobody_names(
+def test_nobody_leaves_a_split_that_it_names_but_train_for_one_that_nobody_names(
     group_and_split: list[tuple[str, str]],
 ) -> None:
     try:
