@@ -22,7 +22,7 @@ class Screen:
         """Training has done 1-based ``step`` of ``steps`` of ``epoch``, on ``pictures`` pictures."""
 
     def epoch(self, row: Mapping[str, Any], epochs: int, brief: Mapping[str, str]) -> None:
-        """An epoch is finished: its row of the history, and each task's deciding metric in words."""
+        """An epoch is finished: its row of the history, and each task's primary metric in words."""
 
     def close(self) -> None:
         """Nothing more will be shown."""

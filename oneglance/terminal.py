@@ -63,7 +63,7 @@ class Terminal(Screen):
         self.bars, self.bar, self.what = None, None, ""
 
     def _begin(self, what: str, done: int) -> None:
-        """``done`` pieces are done already: how long they took is not known."""
+        """``done`` pieces are done already: how long they took was not measured."""
         self.close()
         self.what, self.first, self.pictures = what, done, 0
         self.started = self.spoken = time.monotonic()

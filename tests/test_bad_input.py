@@ -337,7 +337,7 @@ def test_init_that_finds_nothing(words: list[str], message: str, home: Path, she
         (["train", "oneglance.toml", "--resume"], "no unfinished run of home in runs/ — name its folder"),
         (["train", "oneglance.toml", "--out", "runs/a"], "runs/a: holds a run already — continue it with"),
         (["train", "oneglance.toml", "--out", "oneglance.toml"], "a file is in the way"),
-        (["evaluate", "runs/a", "--split", "train"], '"train" is no part to score — choose test or'),
+        (["evaluate", "runs/a", "--split", "train"], '"train" is no split to score — choose test or'),
         (["predict", "runs/a", "lost.png"], "lost.png: there is no such file or folder"),
         (["predict", "runs/a", "lost/*.png"], "lost/*.png: no picture matches"),
         (["predict", "runs/a", "oneglance.toml"], "is no place of pictures that we know — give a folder"),

@@ -136,12 +136,12 @@ def show_runs(runs: Runs, folder: Path) -> None:
 def costs(cost: dict[str, Cost]) -> Table:
     """What each variant took: of all single networks together."""
     columns = ["", "seconds of training", "MB at most", "parameters", "ms per picture"]
-    found = table(columns, left=("",))
+    rows = table(columns, left=("",))
     for variant, one in cost.items():
         values = (one.seconds, one.peak_mb, one.parameters, one.ms_per_picture)
         cells = ["" if v is None else f"{v:,.4g}" if v < 100 else f"{v:,.0f}" for v in values]
-        found.add_row(variant.replace("_", " "), *cells)
-    return found
+        rows.add_row(variant.replace("_", " "), *cells)
+    return rows
 
 
 def with_half_interval(score: Score | None) -> str:
@@ -155,10 +155,10 @@ def with_half_interval(score: Score | None) -> str:
 
 def table(columns: Sequence[str], left: Sequence[str]) -> Table:
     """An empty one; all columns but those of ``left`` hold numbers."""
-    found = Table(box=None, pad_edge=False)
+    empty = Table(box=None, pad_edge=False)
     for column in columns:
-        found.add_column(column, justify="left" if column in left else "right")
-    return found
+        empty.add_column(column, justify="left" if column in left else "right")
+    return empty
 
 
 def standard_output() -> Console:

@@ -67,7 +67,7 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Joint against one network per task, classical methods and the constant answer."""
-    found = oneglance.compare(
+    result = oneglance.compare(
         config,
         overrides=overrides,
         out=out,
@@ -78,12 +78,12 @@ def compare(
         groups=[listed(group, "+") for group in listed(groups)],
     )
     if as_json:
-        print_json(found.to_dict())
+        print_json(result.to_dict())
     else:
         from oneglance.cli.tables import show_comparison
 
-        show_comparison(found)
-    if found["unreadable"]:
+        show_comparison(result)
+    if result["unreadable"]:
         raise typer.Exit(3)
 
 
@@ -97,13 +97,13 @@ def group(
     as_json: AsJson = False,
 ) -> None:
     """Propose which tasks should share a network."""
-    found = oneglance.group(config, overrides=overrides, out=out)
+    result = oneglance.group(config, overrides=overrides, out=out)
     if as_json:
-        print_json(found.to_dict())
+        print_json(result.to_dict())
     else:
         from oneglance.cli.tables import show_grouping
 
-        show_grouping(found)
+        show_grouping(result)
 
 
 @app.command()
@@ -120,10 +120,10 @@ def tune(
     as_json: AsJson = False,
 ) -> None:
     """Search the weights of the tasks."""
-    found = oneglance.tune(config, overrides=overrides, out=out, seeds=seeds, budget=budget)
+    result = oneglance.tune(config, overrides=overrides, out=out, seeds=seeds, budget=budget)
     if as_json:
-        print_json(found.to_dict())
+        print_json(result.to_dict())
     else:
         from oneglance.cli.tables import show_tuning
 
-        show_tuning(found)
+        show_tuning(result)

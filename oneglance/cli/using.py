@@ -86,13 +86,13 @@ def runs(
     as_json: AsJson = False,
 ) -> None:
     """List and compare run folders."""
-    found = oneglance.runs(folder)
+    result = oneglance.runs(folder)
     if as_json:
-        print_json(found.to_dict())
+        print_json(result.to_dict())
     else:
         from oneglance.cli.tables import show_runs
 
-        show_runs(found, folder)
+        show_runs(result, folder)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""The test part, read for its last word: predictions, scores with intervals, report.json and report.html."""
+"""A finished run on its test split: predictions, scores with intervals, report.json and report.html."""
 
 from __future__ import annotations
 
@@ -29,36 +29,36 @@ SPLITS = ("test", "validation")
 
 
 def evaluate_run(run: RunFolder, split: str, out: Path, screen: Screen) -> dict[str, Any]:
-    """Score a finished run on one part of its data.
+    """Score a finished run on one split of its data.
 
     Raises:
-        ConfigError: no such part, or it is empty.
+        ConfigError: no such split, or it is empty.
         RunError: the run is not finished, or its data have changed since.
     """
     if split not in SPLITS:
-        raise ConfigError(f'"{split}" is no part to score', hint=f"choose {' or '.join(SPLITS)}")
+        raise ConfigError(f'"{split}" is no split to score', hint=f"choose {' or '.join(SPLITS)}")
     predictor = Predictor.open(run)
     tasks, config = predictor.tasks, predictor.config
     dataset = load_dataset(config, list(tasks.values()), screen.progress)
-    chosen = _part(run, split, dataset)
+    chosen = _records_of(run, split, dataset)
     if not chosen:
-        raise ConfigError(f"the {split} part is empty", location="[split]")
-    asked = _ask(predictor, chosen, screen)
+        raise ConfigError(f"the {split} split is empty", location="[split]")
+    scored = _predict(predictor, chosen, screen)
     report = {
         "oneglance": version("oneglance"),
         "split": split,
-        "pictures": len(asked.records),
-        "unreadable": len(chosen) - len(asked.records),
+        "pictures": len(scored.records),
+        "unreadable": len(chosen) - len(scored.records),
         "reads": count_read(run, split),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "tasks": {name: _scores(task, name, asked) for name, task in tasks.items()},
+        "tasks": {name: _scores(task, name, scored) for name, task in tasks.items()},
     }
     make_folder(out)
     write_json(out / "report.json", report)
     details, wrong = {}, {}
     for name, task in tasks.items():
-        details[name], wrong[name] = _look_closer(task, name, asked)
-    learned = _part(run, "train", dataset)
+        details[name], wrong[name] = _details(task, name, scored)
+    training = _records_of(run, "train", dataset)
     write_page(
         out / "report.html",
         report,
@@ -68,15 +68,15 @@ def evaluate_run(run: RunFolder, split: str, out: Path, screen: Screen) -> dict[
         title=run.path.resolve().name,
         limits=predictor.limits,
         weights={name: task.weight for name, task in tasks.items()},
-        answers={name: sum(r.answers.get(name) is not None for r in learned) for name in tasks},
+        answers={name: sum(r.answers.get(name) is not None for r in training) for name in tasks},
     )
     screen.close()
     return report
 
 
-def _part(run: RunFolder, split: str, dataset: Dataset) -> list[Record]:
-    """The pictures that were in this part when the run was trained. Their answers may have been corrected
-    since, which would spread them over the parts in another way.
+def _records_of(run: RunFolder, split: str, dataset: Dataset) -> list[Record]:
+    """The pictures that were in this split when the run was trained. Their answers may have been corrected
+    since, which would split them in another way.
     """
     trained = run.split()
     if [row[:2] for row in dataset.rows()] != [row[:2] for row in trained]:
@@ -89,89 +89,89 @@ def _part(run: RunFolder, split: str, dataset: Dataset) -> list[Record]:
 
 
 @dataclass
-class Asked:
-    """The readable pictures of a part, the answers to them, and how each lay on its canvas."""
+class ScoredPictures:
+    """The readable pictures of a split, the predictions for them, and how each lay on its canvas."""
 
     records: list[Record] = field(default_factory=list)
     predictions: list[dict[str, Prediction]] = field(default_factory=list)
     placements: list[Placement] = field(default_factory=list)
 
-    def of_source(self, source: str) -> Asked:
+    def of_source(self, source: str) -> ScoredPictures:
         """Only the pictures of one source."""
         rows = [row for row, record in enumerate(self.records) if record.source == source]
-        return Asked(
+        return ScoredPictures(
             [self.records[row] for row in rows],
             [self.predictions[row] for row in rows],
             [self.placements[row] for row in rows],
         )
 
 
-def _ask(predictor: Predictor, chosen: Sequence[Record], screen: Screen) -> Asked:
-    asked, fit = Asked(), predictor.fit
+def _predict(predictor: Predictor, chosen: Sequence[Record], screen: Screen) -> ScoredPictures:
+    scored, fit = ScoredPictures(), predictor.fit
     rows = predictor.predict((record.image for record in chosen), complete=True)
     for done, (record, row) in enumerate(zip(chosen, rows, strict=True), 1):
         screen.progress(done, len(chosen), "scoring")
         if "error" in row:
             screen.say(f"{row['image']}  {row['error']} — left out")
         else:
-            asked.records.append(record)
-            asked.predictions.append(row["answers"])
-            asked.placements.append(fit.placement(row["width"], row["height"]))
-    return asked
+            scored.records.append(record)
+            scored.predictions.append(row["answers"])
+            scored.placements.append(fit.placement(row["width"], row["height"]))
+    return scored
 
 
-def _scores(task: Task, name: str, asked: Asked) -> dict[str, Any]:
+def _scores(task: Task, name: str, scored: ScoredPictures) -> dict[str, Any]:
     """The entry of one task in the report; where pictures come from several sources, also of each source."""
-    found = _score(task, name, asked)
-    sources = list(dict.fromkeys(record.source for record in asked.records))
-    parts = {source: asked.of_source(source) for source in sources} if len(sources) > 1 else {}
-    told = {source: _score(task, name, part) for source, part in parts.items()}
-    answered = {source: score["metrics"] for source, score in told.items() if score["answered"]}
-    return {**found, "sources": answered} if answered else found
+    scores = _score(task, name, scored)
+    sources = list(dict.fromkeys(record.source for record in scored.records))
+    parts = {source: scored.of_source(source) for source in sources} if len(sources) > 1 else {}
+    by_source = {source: _score(task, name, part) for source, part in parts.items()}
+    answered = {source: score["metrics"] for source, score in by_source.items() if score["answered"]}
+    return {**scores, "sources": answered} if answered else scores
 
 
-def _score(task: Task, name: str, asked: Asked) -> dict[str, Any]:
+def _score(task: Task, name: str, scored: ScoredPictures) -> dict[str, Any]:
     return score(
         task,
-        [prediction[name] for prediction in asked.predictions],
-        [record.answers.get(name) for record in asked.records],
-        [record.group for record in asked.records],
-        [task.to_image(task.constant_baseline(1)[0], placement) for placement in asked.placements],
+        [prediction[name] for prediction in scored.predictions],
+        [record.answers.get(name) for record in scored.records],
+        [record.group for record in scored.records],
+        [task.to_image(task.constant_baseline(1)[0], placement) for placement in scored.placements],
     )
 
 
-def _look_closer(task: Task, name: str, asked: Asked) -> tuple[list[Detail], list[Wrong]]:
+def _details(task: Task, name: str, scored: ScoredPictures) -> tuple[list[Detail], list[Wrong]]:
     """The details of one task, and the pictures it got most wrong."""
-    known = [row for row, record in enumerate(asked.records) if record.answers.get(name) is not None]
-    if not known:
+    labelled = [row for row, record in enumerate(scored.records) if record.answers.get(name) is not None]
+    if not labelled:
         return [], []
-    said = [asked.predictions[row][name] for row in known]
-    truth = [asked.records[row].answers[name] for row in known]
-    metric_state: MetricState = task.metric_state(said, truth)
+    predicted = [scored.predictions[row][name] for row in labelled]
+    truth = [scored.records[row].answers[name] for row in labelled]
+    metric_state: MetricState = task.metric_state(predicted, truth)
     sample_errors = task.sample_errors(metric_state)
     worst = np.argsort(-sample_errors, kind="stable")[:WORST].tolist()
-    shown = [
-        _wrong(task, asked.records[known[place]].image, truth[place], task.visible(said[place]))
-        for place in worst
-        if sample_errors[place] > 0
+    worst_pictures = [
+        _wrong(task, scored.records[labelled[index]].image, truth[index], task.visible(predicted[index]))
+        for index in worst
+        if sample_errors[index] > 0
     ]
-    return task.details(metric_state), shown
+    return task.details(metric_state), worst_pictures
 
 
-def _wrong(task: Task, image: ImageRef, truth: Any, said: Prediction) -> Wrong:
-    marks = task.overlays(truth), task.predicted_overlays(said)
+def _wrong(task: Task, image: ImageRef, truth: Any, predicted: Prediction) -> Wrong:
+    overlays = task.overlays(truth), task.predicted_overlays(predicted)
     return Wrong(
         image.name,
         image,
         task.format(truth),
-        task.format_prediction(said),
+        task.format_prediction(predicted),
         # Without captions: a thumbnail has no room for them.
-        tuple([(box, "", number) for box, _, number in each] for each in marks) if task.is_spatial else (),
+        tuple([(box, "", number) for box, _, number in each] for each in overlays) if task.is_spatial else (),
     )
 
 
 def count_read(run: RunFolder, split: str) -> int:
-    """How often this part has been scored, this time included: a part that is read often is no longer new."""
+    """How often this split has been scored, this time included: one that is read often is no longer new."""
     path = run / "reads.json"
     reads = run.read_json("reads.json") if path.exists() else {}
     reads[split] = reads.get(split, 0) + 1

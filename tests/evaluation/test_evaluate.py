@@ -191,7 +191,7 @@ def test_lost_data_are_named(home: Path) -> None:
 
 
 def test_there_is_no_other_part(home: Path) -> None:
-    with pytest.raises(ConfigError, match='"train" is no part to score — choose test or validation'):
+    with pytest.raises(ConfigError, match='"train" is no split to score — choose test or validation'):
         evaluate(split="train")
 
 
@@ -199,7 +199,7 @@ def test_an_empty_part_is_refused(home: Path) -> None:
     run = oneglance.train(
         "oneglance.toml", overrides=["split.test=0", "training.epochs=1"], out="runs/b", screen=Screen()
     )
-    with pytest.raises(ConfigError, match="the test part is empty"):
+    with pytest.raises(ConfigError, match="the test split is empty"):
         run.evaluate(screen=Screen())
     assert not (home / "runs/b/reads.json").exists()
     assert run.evaluate(split="validation", screen=Screen())["pictures"] > 0

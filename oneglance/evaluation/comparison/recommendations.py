@@ -75,7 +75,7 @@ def recommend(comparison: Mapping[str, Any], config: Config, runs: Path) -> list
     "command", "cost", "why"}``; nothing where none is, or where joint and single were not both trained.
 
     Args:
-        found: what compare.json holds.
+        comparison: what compare.json holds.
         runs: the folder of the trainings.
     """
     losers = losing_tasks(comparison)
@@ -204,7 +204,7 @@ def _weight(name: str, comparison: Mapping[str, Any], observed: Observations, sh
 
 
 def _separate_network(name: str, comparison: Mapping[str, Any], observed: Observations) -> Recommendation:
-    """Two networks: parted as the gradients speak for, if they do; else the task alone."""
+    """Two networks: groups for which the gradients speak, if they do; else the task alone."""
     cosines, joint = gradient_conflicts.pooled(observed.histories), comparison["cost"]["joint"]
     options = task_grouping.propose(cosines)["groupings"] if cosines else []
     two = next((option for option in options if option["networks"] == 2 and task_grouping.sure(option)), None)
@@ -292,7 +292,7 @@ def observe(config: Config, runs: Path, seeds: int, losers: Sequence[str]) -> Ob
 
 @torch.no_grad()
 def own_part(network: Network, *, places: bool) -> OwnPart:
-    """The last stage of the backbone, or where that cannot be parted, an adapter; counted, not timed."""
+    """The last stage of the backbone, or where that cannot be copied, an adapter; counted, not timed."""
     backbone, kind = network.backbone, "stage"
     try:
         part = backbone.copy_last_stage()

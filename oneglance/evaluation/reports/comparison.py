@@ -49,34 +49,36 @@ class TaskPart:
     clusters: Mapping[str, Mapping[str, Any]]
 
 
-def write_page(path: Path, found: Mapping[str, Any], *, title: str) -> None:
-    """Write the page of ``found``, which compare.json holds.
+def write_page(path: Path, comparison: Mapping[str, Any], *, title: str) -> None:
+    """Write the page of ``comparison``, which compare.json holds.
 
     Raises:
         RunError: the place cannot be written.
     """
-    write_html(path, page_of(found, title))
+    write_html(path, page_of(comparison, title))
 
 
-def page_of(found: Mapping[str, Any], title: str) -> str:
+def page_of(comparison: Mapping[str, Any], title: str) -> str:
     """The page as HTML."""
     return (
         environment()
         .get_template("compare.html.j2")
         .render(
             title=title,
-            found=found,
-            pairings=[_pairing(found, key) for key in wording.PAIRINGS if key in found["summary"]],
-            tasks=[_part(name, entry) for name, entry in found["tasks"].items()],
+            comparison=comparison,
+            pairings=[_pairing(comparison, key) for key in wording.PAIRINGS if key in comparison["summary"]],
+            tasks=[_part(name, entry) for name, entry in comparison["tasks"].items()],
             remedies=wording.REMEDIES,
-            cost={wording.title(variant): entry for variant, entry in found["cost"].items()},
-            quality=quality(found),
+            cost={wording.title(variant): entry for variant, entry in comparison["cost"].items()},
+            quality=quality(comparison),
         )
     )
 
 
-def _pairing(found: Mapping[str, Any], key: str) -> PairingPart:
-    return PairingPart(wording.PAIRINGS[key].title, _differences(found["tasks"], key), found["summary"][key])
+def _pairing(comparison: Mapping[str, Any], key: str) -> PairingPart:
+    return PairingPart(
+        wording.PAIRINGS[key].title, _differences(comparison["tasks"], key), comparison["summary"][key]
+    )
 
 
 def _differences(tasks: Mapping[str, Any], key: str) -> list[Difference]:
@@ -92,9 +94,9 @@ def _difference(
 ) -> Difference:
     value, low, high = (entry["difference"][key] for key in ("value", "low", "high"))
     up = 1.0 if single is None or task["best"] >= single else -1.0
-    known = [up * number for number in (value, low, high) if number is not None]
-    reach = 1.05 * max([abs(number) for number in known], default=0.0) or 1.0
-    places = [50 + 50 * number / reach for number in known] or [50.0]
+    numbers = [up * number for number in (value, low, high) if number is not None]
+    reach = 1.05 * max([abs(number) for number in numbers], default=0.0) or 1.0
+    places = [50 + 50 * number / reach for number in numbers] or [50.0]
     return Difference(
         name,
         wording.metric(task),
@@ -124,13 +126,18 @@ def _row(
     value, low, high = score["value"], score["low"], score["high"]
     length = stop - start or 1.0
 
-    def place(number: float) -> float:
+    def position(number: float) -> float:
         return 100 * (number - start) / length
 
     bar = None
     if value is not None:
         ends = (value, value) if low is None else (low, high)
-        bar = Bar(place(ends[0]), place(ends[1]), place(value), None if constant is None else place(constant))
+        bar = Bar(
+            position(ends[0]),
+            position(ends[1]),
+            position(value),
+            None if constant is None else position(constant),
+        )
     return ScoreRow(
         metric=variant,
         meaning="",
@@ -143,11 +150,11 @@ def _row(
     )
 
 
-def quality(found: Mapping[str, Any]) -> Plot | None:
+def quality(comparison: Mapping[str, Any]) -> Plot | None:
     """Seconds of training against the mean skill over the tasks; None without a constant baseline."""
-    tasks = list(found["tasks"].values())
+    tasks = list(comparison["tasks"].values())
     points = []
-    for variant, cost in found["cost"].items():
+    for variant, cost in comparison["cost"].items():
         skills = [_skill(entry, variant) for entry in tasks]
         points.append((wording.title(variant), cost["seconds"], _mean(skills)))
     classical = [_skill(entry, "classical") for entry in tasks]
@@ -168,5 +175,5 @@ def _skill(entry: Mapping[str, Any], variant: str) -> float | None:
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
+    numbers = [value for value in values if value is not None]
+    return sum(numbers) / len(numbers) if numbers else None

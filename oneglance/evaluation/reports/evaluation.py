@@ -21,7 +21,7 @@ from oneglance.errors import ConfigError, PictureError
 from oneglance.evaluation.reports import learning_curves
 from oneglance.evaluation.reports.pages import LONGEST, environment, figure, write_html
 from oneglance.evaluation.reports.svg_plots import HeatMap, Plot, curve, heat_map, mistakes, short
-from oneglance.evaluation.reports.task_interaction import together
+from oneglance.evaluation.reports.task_interaction import task_interaction
 from oneglance.inference.drawing import SMALLEST, Overlay, draw
 from oneglance.report_items import Curve, Detail, Grid, Matrix
 from oneglance.task import task_class
@@ -115,7 +115,7 @@ def write_page(
         title: how the run is called.
         limits: of the pictures that are shown.
         weights: of the tasks' losses; default: 1 each.
-        answers: how many training pictures have an answer to each task, if that is known.
+        answers: how many training pictures have an answer to each task, where that is counted.
 
     Raises:
         RunError: the place cannot be written.
@@ -150,7 +150,7 @@ def page_of(
             tasks=tasks,
             most_rows=ROWS,
             learning=[drawn for drawn in learning if drawn],
-            together=together(history, weights, answers),
+            interaction=task_interaction(history, weights, answers),
         )
     )
 
@@ -172,8 +172,8 @@ def _part(
         brief=entry.get("brief", ""),
         answered=entry.get("answered", 0),
         rows=[
-            _row(metric, meaning.get(metric, ""), found, constant.get(metric))
-            for metric, found in metrics.items()
+            _row(metric, meaning.get(metric, ""), score, constant.get(metric))
+            for metric, score in metrics.items()
         ],
         plots=[
             drawn
@@ -197,8 +197,8 @@ def _meaning(kind: str) -> Mapping[str, str]:
 # Scores.
 
 
-def _row(metric: str, meaning: str, found: Mapping[str, Any], constant: float | None) -> ScoreRow:
-    value, low, high = found["value"], found["low"], found["high"]
+def _row(metric: str, meaning: str, score: Mapping[str, Any], constant: float | None) -> ScoreRow:
+    value, low, high = score["value"], score["low"], score["high"]
     sure = low is not None and high is not None
     return ScoreRow(
         metric=metric,
@@ -207,7 +207,7 @@ def _row(metric: str, meaning: str, found: Mapping[str, Any], constant: float | 
         half=f"± {figure((high - low) / 2, like=value)}" if sure else "",
         interval=f"95 % interval {figure(low)} to {figure(high)}" if sure else "",
         constant=figure(constant),
-        n=f"{found['n']:,}",
+        n=f"{score['n']:,}",
         bar=_bar(value, low, high, constant),
     )
 
@@ -217,14 +217,16 @@ def _bar(value: float | None, low: float | None, high: float | None, constant: f
     if value is None:
         return None
     low, high = value if low is None else low, value if high is None else high
-    known = [low, high, *([] if constant is None else [constant])]
-    start, end = min(0.0, *known), max(1.0, *known)
+    numbers = [low, high, *([] if constant is None else [constant])]
+    start, end = min(0.0, *numbers), max(1.0, *numbers)
     length = (end - start) * (1.05 if end > 1 else 1.0)
 
-    def place(number: float) -> float:
+    def position(number: float) -> float:
         return 100 * (number - start) / length
 
-    return Bar(place(low), place(high), place(value), None if constant is None else place(constant))
+    return Bar(
+        position(low), position(high), position(value), None if constant is None else position(constant)
+    )
 
 
 # Pictures.
@@ -237,12 +239,12 @@ def _thumbnail(wrong: Wrong, limits: Limits) -> Thumbnail:
         canvas = canvas_of(wrong.picture, fit, limits)
     except PictureError:
         return Thumbnail(wrong.name, [], *words)
-    place = fit.placement(canvas.width, canvas.height)
-    bottom = place.top + round(place.scale_y * place.height)
-    right = place.left + round(place.scale_x * place.width)
-    pixels = canvas.pixels[place.top : bottom, place.left : right]  # without the rim
+    percent = fit.placement(canvas.width, canvas.height)
+    bottom = percent.top + round(percent.scale_y * percent.height)
+    right = percent.left + round(percent.scale_x * percent.width)
+    pixels = canvas.pixels[percent.top : bottom, percent.left : right]  # without the rim
     picture = Image.fromarray(np.ascontiguousarray(pixels))
-    scale = np.tile([place.scale_x, place.scale_y], 2)
+    scale = np.tile([percent.scale_x, percent.scale_y], 2)
     drawn = [draw(picture, _scaled(marks, scale)) for marks in wrong.marks]
     return Thumbnail(wrong.name, [_data_url(each) for each in drawn or [picture]], *words)
 

@@ -54,7 +54,7 @@ class Cell:
     text: str  # its number, where there is room
     strength: float  # 0 to 1, of its colour
     right: bool  # on the diagonal, or not below 0
-    said: str  # in words
+    caption: str  # in words
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,8 @@ class Axis:
 
     def ticks(self) -> list[Tick]:
         values = _log_steps(self.low, self.high) if self.log else _steps(self.low, self.high, self.least)
-        places = self(np.array(values, dtype=np.float64)).tolist()
-        return [Tick(round(place, 1), f"{value:.6g}") for place, value in zip(places, values, strict=True)]
+        pixels = self(np.array(values, dtype=np.float64)).tolist()
+        return [Tick(round(place, 1), f"{value:.6g}") for place, value in zip(pixels, values, strict=True)]
 
 
 def plot(
@@ -162,13 +162,13 @@ def heat_map(matrix: Matrix) -> HeatMap | None:
 
 
 def signed_map(
-    title: str, names: Sequence[str], values: np.ndarray, said: Callable[[int, int], str]
+    title: str, names: Sequence[str], values: np.ndarray, caption: Callable[[int, int], str]
 ) -> HeatMap | None:
-    """Values [n, n] from -1 to 1 of pairs, NaN left blank: one colour above 0, another below. ``said`` puts
-    the cell of a row and a column in words.
+    """Values [n, n] from -1 to 1 of pairs, NaN left blank: one colour above 0, another below. ``caption``
+    describes the cell of a row and a column.
     """
     side = _side(len(names))
-    return _framed(title, "", "", names, side, _signed_cells(values, side, said)) if side else None
+    return _framed(title, "", "", names, side, _signed_cells(values, side, caption)) if side else None
 
 
 def _side(count: int) -> float:
@@ -203,13 +203,13 @@ def mistakes(matrix: Matrix, most: int = 10) -> list[tuple[str, str, int, float]
     values = np.asarray(matrix.values)
     apart = np.where(np.eye(len(values), dtype=bool), 0, values)
     totals = values.sum(axis=1)
-    found = []
+    pairs = []
     for flat in np.argsort(-apart, axis=None, kind="stable")[:most].tolist():
         row, column = divmod(flat, len(values))
         if apart[row, column] > 0:
             share = float(apart[row, column] / totals[row])
-            found.append((matrix.names[row], matrix.names[column], int(apart[row, column]), share))
-    return found
+            pairs.append((matrix.names[row], matrix.names[column], int(apart[row, column]), share))
+    return pairs
 
 
 def short(name: str, longest: int = 18) -> str:
@@ -234,7 +234,7 @@ def _cells(matrix: Matrix, side: float) -> Any:
         )
 
 
-def _signed_cells(values: np.ndarray, side: float, said: Callable[[int, int], str]) -> Iterator[Cell]:
+def _signed_cells(values: np.ndarray, side: float, caption: Callable[[int, int], str]) -> Iterator[Cell]:
     for row, column in zip(*(place.tolist() for place in np.nonzero(np.isfinite(values))), strict=True):
         value = float(values[row, column])
         yield Cell(
@@ -243,7 +243,7 @@ def _signed_cells(values: np.ndarray, side: float, said: Callable[[int, int], st
             f"{value:+.2f}".replace("-", "−") if len(values) <= NUMBERED else "",
             round(min(1.0, abs(value)) ** 0.6, 2),
             value >= 0,
-            said(row, column),
+            caption(row, column),
         )
 
 
@@ -277,8 +277,8 @@ def _log_steps(low: float, high: float) -> list[float]:
     """Powers of ten, with 2 and 5 of each where few would be seen; of many, each few."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     factors = (1, 2, 5) if math.log10(high / low) < 3 else (1,)
-    found = [f * 10.0**p for p in powers for f in factors if low <= f * 10.0**p <= high]
-    return found[:: 1 + len(found) // 8] or [low, high]
+    ticks = [f * 10.0**p for p in powers for f in factors if low <= f * 10.0**p <= high]
+    return ticks[:: 1 + len(ticks) // 8] or [low, high]
 
 
 def _line(name: str, x: np.ndarray, y: np.ndarray, joined: bool) -> Line:

@@ -1,4 +1,4 @@
-"""What the report shows of tasks that learn together: who disturbs whom, and who has how large a share."""
+"""What the report shows of tasks in joint training: conflicts of their gradients, and the share of each."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Share:
     answers: int | None  # in the training part
     loss: str
     gradient: str
-    against: str  # the task that disturbs it most
+    against: str  # the task that it conflicts with most
 
 
 @dataclass(frozen=True)
-class Together:
+class TaskInteraction:
     """What the page shows of the tasks' gradients."""
 
     map: HeatMap | None
@@ -31,45 +31,47 @@ class Together:
     plots: list[Plot]
 
 
-def together(history: History, weights: Mapping[str, float], answers: Mapping[str, int]) -> Together | None:
+def task_interaction(
+    history: History, weights: Mapping[str, float], answers: Mapping[str, int]
+) -> TaskInteraction | None:
     """None for a single task, or where the history tells nothing of gradients.
 
     Args:
         weights: of the tasks' losses; 1 where missing.
         answers: how many training pictures have an answer to each task; unknown where missing.
     """
-    found = gradient_conflicts.cosines(history)
-    if found is None:
+    cosines = gradient_conflicts.cosines(history)
+    if cosines is None:
         return None
     losses, norms = (gradient_conflicts.shares(history, weights, of=what) for what in ("loss", "norms"))
-    last = len(found.epochs)
+    last = len(cosines.epochs)
     rows = [
         Share(
             name,
             answers.get(name),
             _mean(losses[-last:], name),
             _mean(norms[-last:], name),
-            _against(found, name),
+            _against(cosines, name),
         )
-        for name in found.names
+        for name in cosines.names
     ]
     drawn = [
-        _lines("Share of the loss", history, found.names, losses),
-        _lines("Share of the gradient", history, found.names, norms),
+        _lines("Share of the loss", history, cosines.names, losses),
+        _lines("Share of the gradient", history, cosines.names, norms),
     ]
-    return Together(_map(found), rows, [one for one in drawn if one])
+    return TaskInteraction(_map(cosines), rows, [one for one in drawn if one])
 
 
-def _map(found: Cosines) -> HeatMap | None:
-    mean, spread = found.mean(), found.spread()
+def _map(cosines: Cosines) -> HeatMap | None:
+    mean, spread = cosines.mean(), cosines.spread()
 
-    def said(row: int, column: int) -> str:
-        names = " and ".join(short(found.names[place], 60) for place in (row, column))
+    def caption(row: int, column: int) -> str:
+        names = " and ".join(short(cosines.names[index], 60) for index in (row, column))
         apart = spread[row, column]
         between = f", ± {apart:.2f} between epochs" if math.isfinite(apart) else ""
         return f"{names}: {mean[row, column]:+.3f}{between}"
 
-    return signed_map("Cosines between the tasks' gradients", found.names, mean, said)
+    return signed_map("Cosines between the tasks' gradients", cosines.names, mean, caption)
 
 
 def _lines(
@@ -81,10 +83,10 @@ def _lines(
 
 
 def _mean(rows: Sequence[Mapping[str, float]], name: str) -> str:
-    known = [row[name] for row in rows if name in row]
-    return f"{100 * sum(known) / len(known):.0f} %" if known else "–"
+    recorded = [row[name] for row in rows if name in row]
+    return f"{100 * sum(recorded) / len(recorded):.0f} %" if recorded else "–"
 
 
-def _against(found: Cosines, name: str) -> str:
-    worst = found.worst(name)
-    return f"{short(worst[0])} (−{abs(worst[1]):.2f})" if worst else ""
+def _against(cosines: Cosines, name: str) -> str:
+    opponent = cosines.worst(name)
+    return f"{short(opponent[0])} (−{abs(opponent[1]):.2f})" if opponent else ""

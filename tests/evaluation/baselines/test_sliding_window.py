@@ -144,7 +144,9 @@ def test_not_asked_is_not_no() -> None:
     thing = Box(10, 10, 30, 30, "a")
     found, target = detector([BoxAnnotations((thing,)), BoxAnnotations((thing,), frozenset("a")), None])
     assert len(found._windows_by_content(target, 0, 1)[1])
-    assert len(found._windows_by_content(target, 1, 0)[1]) and not len(found._parted(target, 1, 1)[1])
+    assert len(found._windows_by_content(target, 1, 0)[1]) and not len(
+        found._windows_by_content(target, 1, 1)[1]
+    )
     assert not any(len(rows) for label in (0, 1) for rows in found._windows_by_content(target, 2, label))
 
 

@@ -153,7 +153,7 @@ def test_it_says_what_was_scored(tmp_path: Path) -> None:
     found = page(tmp_path, unreadable=2)
     for words in (
         "clothing-2",
-        "1,412 pictures of the test part",
+        "1,412 pictures of the test split",
         "2 more could not be read",
         "2031-02-03",
     ):
@@ -292,9 +292,9 @@ def joint_history(task: str, other: str, cosine: float = -0.25) -> list[dict[str
     return [{**row, "loss": {task: 1.0, other: 1.0}, "gradients": gradients} for row in history()]
 
 
-def test_it_says_who_disturbs_whom(tmp_path: Path) -> None:
+def test_it_says_where_tasks_conflict(tmp_path: Path) -> None:
     found = page(tmp_path, rows=joint_history("kind", "price"), answers={"kind": 1200})
-    assert "Who disturbs whom" in found.words and "predict only poorly" in found.words
+    assert "Conflicts between tasks" in found.words and "predict only poorly" in found.words
     assert found.raw.count(">−0.25<") == 2
     for words in ("1,200", "75 %", "25 %", "50 %", "price (−0.25)", "Share of the loss"):
         assert words in found.words
@@ -302,12 +302,12 @@ def test_it_says_who_disturbs_whom(tmp_path: Path) -> None:
 
 
 def test_without_gradients_it_does_not(tmp_path: Path) -> None:
-    assert "Who disturbs whom" not in page(tmp_path).words
+    assert "Conflicts between tasks" not in page(tmp_path).words
 
 
 def test_names_of_tasks_are_escaped_there_too(tmp_path: Path) -> None:
     found = page(tmp_path, rows=joint_history(EVIL, "b"))
-    assert "<script" not in found.raw and "Who disturbs whom" in found.words
+    assert "<script" not in found.raw and "Conflicts between tasks" in found.words
 
 
 @pytest.mark.parametrize(

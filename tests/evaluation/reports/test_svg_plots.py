@@ -118,7 +118,7 @@ def test_cells_are_shares_of_their_row() -> None:
     assert drawn.cells[2].strength == 1.0
     assert drawn.cells[0].strength > 0.9
     assert drawn.cells[1].strength == pytest.approx(0.25, abs=0.01)  # a tenth is seen well
-    assert drawn.cells[1].said == "truth class 0, answer class 1: 1 (10.0%)"
+    assert drawn.cells[1].caption == "truth class 0, answer class 1: 1 (10.0%)"
     assert (drawn.cells[1].x, drawn.cells[1].y) == (drawn.side, 0)
 
 
