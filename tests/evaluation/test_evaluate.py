@@ -72,7 +72,7 @@ def test_the_report_has_the_promised_shape(home: Path) -> None:
 
 
 def test_the_shape_is_that_of_the_docs(home: Path) -> None:
-    page = (ROOT / "docs" / "run-folder.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reference" / "run-folder.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```json\n(.*?)^```", page.partition("## report.json")[2], re.DOTALL | re.MULTILINE)
     documented, found = json.loads(blocks[0]), evaluate()
     assert list(documented) == list(found)

@@ -30,9 +30,7 @@ def single_classes(task: Task, answers: Sequence[Any | None]) -> list[str] | Non
     return [classes[0] if classes else "" for classes in labels] if whole and any(labels) else None
 
 
-def clusters(
-    rows: Rows, train: Sequence[str], test: Sequence[str], seed: int = 0
-) -> dict[str, dict[str, float | int]]:
+def clusters(rows: Rows, train: Sequence[str], test: Sequence[str]) -> dict[str, dict[str, float | int]]:
     """k-means and a Gaussian mixture with as many clusters as the training part has classes.
 
     Clusters are matched to classes on the training part, one to one (Hungarian method), and scored on the
@@ -41,13 +39,13 @@ def clusters(
     """
     names = sorted(set(train) - {""})
     directions = min(DIRECTIONS, *rows.train.shape)
-    fitted = PCA(directions, random_state=seed).fit(rows.train)
+    fitted = PCA(directions, random_state=0).fit(rows.train)
     x, y = fitted.transform(rows.train)[:: -(-len(rows.train) // MANY)], fitted.transform(rows.test)
     classes_of_train = list(train)[:: -(-len(rows.train) // MANY)]
     count = min(len(names), len(x))
     methods = {
-        "k-means": KMeans(count, n_init=4, random_state=seed),
-        "Gaussian mixture": GaussianMixture(count, covariance_type="diag", reg_covar=1e-3, random_state=seed),
+        "k-means": KMeans(count, n_init=4, random_state=0),
+        "Gaussian mixture": GaussianMixture(count, covariance_type="diag", reg_covar=1e-3, random_state=0),
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # where it got to by then is what is scored
