@@ -55,7 +55,7 @@ def test_its_dict_is_json_and_belongs_to_the_caller() -> None:
 
 
 def test_a_list_is_read_like_a_list() -> None:
-    rows = [{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": None}]
+    rows: list[dict[str, Any]] = [{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": None}]
     found = Several(rows)
     assert found[0]["loss"] == 0.5
     assert found[-1] == rows[1]

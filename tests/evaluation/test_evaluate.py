@@ -31,7 +31,7 @@ METRICS = {
 }
 
 
-def evaluate(run: str | Path = "runs/a", **settings: Any) -> dict[str, Any]:
+def evaluate(run: str | Path = "runs/a", **settings: Any) -> oneglance.Report:
     return oneglance.evaluate(run, screen=Screen(), **settings)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import islice
 
 import numpy as np
@@ -107,7 +108,7 @@ def test_copies_of_pictures_are_no_further_witnesses() -> None:
 # Simulations: networks of which the true probability of being right is known.
 
 PICTURES = (50, 500, 5000)
-NETWORKS = {
+NETWORKS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "calibrated": lambda confidence: confidence,
     "overconfident": lambda confidence: confidence - 0.1,
     # A logit that is twice as large as it should be.

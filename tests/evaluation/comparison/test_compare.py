@@ -60,7 +60,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def compared(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], Heard]:
+def compared(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Compared:
     """A finished comparison: its folder, what it returned, what it said."""
     out, heard = tmp_path_factory.mktemp("compared") / "out", Heard()
     with pytest.MonkeyPatch.context() as patch:
@@ -69,14 +69,14 @@ def compared(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
     return out, found, heard
 
 
-def ask(drawn: Path, out: Path, screen: Screen | None = None, **settings: Any) -> dict[str, Any]:
+def ask(drawn: Path, out: Path, screen: Screen | None = None, **settings: Any) -> oneglance.Comparison:
     settings = {"only": ["joint", "single", "constant"], **settings}
     return oneglance.compare(
         drawn / "oneglance.toml", overrides=QUICK, out=out, screen=screen or Screen(), **settings
     )
 
 
-Compared = tuple[Path, dict[str, Any], Heard]
+Compared = tuple[Path, oneglance.Comparison, Heard]
 
 
 def test_what_is_written_is_what_is_returned(compared: Compared) -> None:
