@@ -228,8 +228,8 @@ def two_sources(home: Path, second: str) -> set[str]:
             moved = row["scene"] in scenes[::3]
             tables[moved].writerow({**row, "digit": ""} if moved else row)
     config = home / "oneglance.toml"
-    table = f'[[sources]]\npath = "scenes/{second}"\ngroup = "scene"\n'
-    config.write_text(table + config.read_text(encoding="utf-8"), encoding="utf-8")
+    sources = f'[[sources]]\npath = "scenes/{second}"\ngroup = "scene"\n'
+    config.write_text(sources + config.read_text(encoding="utf-8"), encoding="utf-8")
     oneglance.train(config, overrides=["training.epochs=1"], out="runs/c", screen=Screen())
     return {row["image"] for row in rows if row["scene"] in scenes[::3]}
 
