@@ -25,7 +25,8 @@ from predict import CONFIG
 from oneglance import config as configuration
 from oneglance.inference.engine import Engine
 from oneglance.inference.engines.torch import TorchEngine
-from oneglance.inference.export import Exported, as_onnx, drawn, quiet
+from oneglance.inference.export_comparison import random_pictures
+from oneglance.inference.exported_network import Exported, as_onnx, quiet
 from oneglance.inference.parallel_passes import ParallelPasses, threads
 from oneglance.inference.predictor import Predictor
 from oneglance.network import Network, build_network
@@ -55,17 +56,17 @@ def main() -> None:
     options.add_argument("--only", choices=NETWORKS)
     given = options.parse_args()
     keep_freed_memory()
-    found = {}
+    rows = {}
     for name in [given.only] if given.only else NETWORKS:
         engines, canvases = built(name)
         for batch in BATCHES:
             row = measured(engines, np.resize(canvases, (batch, *canvases.shape[1:])), given.rounds)
-            found[f"{name} px, batch {batch}"] = row
-            told = ", ".join(f"{ratio} {value:.2f}" for ratio, value in row.items())
-            print(f"{name} px, batch {batch:2}: {told}")
+            rows[f"{name} px, batch {batch}"] = row
+            text = ", ".join(f"{ratio} {value:.2f}" for ratio, value in row.items())
+            print(f"{name} px, batch {batch:2}: {text}")
     result = {
         "bench": "engines",
-        "ratios": found,
+        "ratios": rows,
         "threads": threads(),
         "machine": environment(torch.device("cpu"))["processor"],
     }
@@ -88,7 +89,7 @@ def built(name: str) -> tuple[dict[str, Engine], np.ndarray]:
 
     ours = Predictor(TorchEngine(network(), torch.device("cpu")), tasks, config)
     engines: dict[str, Engine] = {"torch fp32": ours.engine}
-    canvases = drawn(ours).canvases
+    canvases = random_pictures(ours).canvases
     with quiet():
         for precision in ("fp32", "fp16", "int8"):
             exported = Exported(network(), half=precision == "fp16")
@@ -98,9 +99,9 @@ def built(name: str) -> tuple[dict[str, Engine], np.ndarray]:
 
 def measured(engines: dict[str, Engine], canvases: np.ndarray, rounds: int) -> dict[str, float]:
     works = {name: partial(ParallelPasses(engine).forward, canvases) for name, engine in engines.items()}
-    turns = [{name: seconds(work) for name, work in works.items()} for _ in range(rounds + 1)]
+    rounds_of_each = [{name: seconds(work) for name, work in works.items()} for _ in range(rounds + 1)]
     return {
-        ratio: round(statistics.median(turn[below] / turn[above] for turn in turns[1:]), 3)
+        ratio: round(statistics.median(turn[below] / turn[above] for turn in rounds_of_each[1:]), 3)
         for ratio, (above, below) in RATIOS.items()
     }
 

@@ -2,7 +2,8 @@
 
 ``predict`` with one picture, from the second call on, over the bare pass of the network plus the decoding of
 the picture. The bare pass is what anybody would write: the torch module in inference mode, and a session of
-ONNX Runtime with its default settings. All take turns in one process, and the median of each counts.
+ONNX Runtime with its default settings. All take turns in one process; of each round the
+fastest call counts, for whatever else the machine does only makes it slower, and of all rounds the median.
 
     python bench/loaded.py [--run RUN_OR_ONNX ...] [--calls 60] [--rounds 5]
 """
@@ -90,7 +91,7 @@ def measured(model: Model, picture: Path, calls: int, rounds: int) -> dict[str, 
                 began = time.perf_counter()
                 work()
                 took[name].append(1000 * (time.perf_counter() - began))
-        row = {name: statistics.median(values) for name, values in took.items()}
+        row = {name: min(values) for name, values in took.items()}
         times.append(row)
         ratios.append(row["predict"] / (row["pass"] + row["decode"]))
         in_bytes.append(row["predict_bytes"] / (row["pass"] + row["decode"]))

@@ -2,7 +2,7 @@
 
 On a CPU decoding and the network share the cores, so the bound is 1 / (1 / decode + 1 / forward), each
 measured alone on all cores; on a GPU it is the smaller of the two. All three take turns in one process.
-Memory is told for a set and for one four times as long.
+Memory is printed for a set and for one four times as long.
 
     python bench/predict.py [--pictures 1500] [--rounds 3]
 """
@@ -78,9 +78,9 @@ def main() -> None:
                 pass
 
         works = (decoding, forward, whole)
-        turns = [[len(refs) / seconds(work) for work in works] for _ in range(given.rounds + 1)]
-        shares = [w / bound(d, f, device) for d, f, w in turns[1:]]
-        rates = [round(statistics.median(column)) for column in zip(*turns[1:], strict=True)]
+        rounds = [[len(refs) / seconds(work) for work in works] for _ in range(given.rounds + 1)]
+        shares = [w / bound(d, f, device) for d, f, w in rounds[1:]]
+        rates = [round(statistics.median(column)) for column in zip(*rounds[1:], strict=True)]
         short = peak(partial(whole_of, predictor, refs))
         long = peak(partial(whole_of, predictor, list(islice(cycle(refs), 4 * len(refs)))))
     share = round(statistics.median(shares), 3)

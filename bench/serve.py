@@ -8,8 +8,8 @@ fills no batch. `share_of_lone` compares a single client with a picture whose pa
 in the service where the engine can. `share_beside_clients` takes the processor time of the clients,
 `client_ms` per picture, off the cores first, for elsewhere they have cores of their own; `service_ms` is that
 of the service's own process, `answering_ms` that of the processes that decode and answer. The clients are
-threads of a process of their own; each keeps its connection and sends one picture per request. Memory is told
-before and after the soak.
+threads of a process of their own; each keeps its connection and sends one picture per request. Memory is
+shown before and after the soak.
 
     python bench/serve.py [--run RUN_OR_ONNX] [--engine onnx] [--size 128]
                           [--seconds 5] [--rounds 3] [--soak 10000]
@@ -44,7 +44,8 @@ from oneglance.data.images.decode import Limits
 from oneglance.data.images.decode_pool import decode
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.images.references import FileImage
-from oneglance.inference.export import Exported, as_onnx, drawn, quiet
+from oneglance.inference.export_comparison import random_pictures
+from oneglance.inference.exported_network import Exported, as_onnx, quiet
 from oneglance.inference.novelty import Novelty
 from oneglance.inference.predictor import Predictor, open_predictor
 from oneglance.model import Model
@@ -77,7 +78,7 @@ def main() -> None:
         file = fresh(given.engine, Path(place), given.size)
         opener = opener_of(given.run or file, given.size)
         predictor, settings = every_processor(given.run or file, given.size), Settings()
-        lone = predictor.latency_mode(processors())
+        single = predictor.latency_mode(processors())
         service = server(build_app(ModelPool(opener, settings.bounds), settings), settings.bounds)
         thread = threading.Thread(target=service.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
@@ -90,7 +91,7 @@ def main() -> None:
             turns.append({})
             decoded = {1: decoding(predictor, refs, 1), 2: decoding(predictor, refs, 0)}
             full = bound(decoded[2], max(forward(predictor, batch) for batch in FULL))
-            lonely = bound(decoded[1], forward(lone, 1))
+            lonely = bound(decoded[1], forward(single, 1))
             for clients in CLIENTS:
                 own = bound(decoded[min(clients, 2)], forward(predictor, min(clients, max(FULL))))
                 row = load(port, folder, clients, given.seconds)
@@ -161,7 +162,9 @@ def fresh(engine: str, place: Path, size: int = 128, novelty: Novelty | None = N
         return ""
     ours = untrained(torch.device("cpu"), "fp32", size)
     with quiet():
-        made = as_onnx(Exported(ours.network, half=False), ours, drawn(ours).canvases, "fp32", "untrained")
+        made = as_onnx(
+            Exported(ours.network, half=False), ours, random_pictures(ours).canvases, "fp32", "untrained"
+        )
     (place / "untrained.onnx").write_bytes(made.content(novelty))
     return str(place / "untrained.onnx")
 
@@ -174,10 +177,10 @@ def bound(decoded: float, forwarded: float) -> float:
 def decoding(predictor: Any, refs: list[FileImage], workers: int) -> float:
     """Pictures per second that are decoded, once processes have started: here, or with 0 on all cores."""
     fit: Fit = predictor.fit
-    found = decode(refs * 5, fit, Limits(), workers)
+    decoded = decode(refs * 5, fit, Limits(), workers)
     for _ in range(200):
-        next(found)
-    began, count = time.perf_counter(), sum(1 for _ in found)
+        next(decoded)
+    began, count = time.perf_counter(), sum(1 for _ in decoded)
     return count / (time.perf_counter() - began)
 
 
@@ -262,14 +265,14 @@ def request(body: bytes) -> bytes:
 
 def answer(line: socket.socket) -> int:
     """Read an answer whole; its status."""
-    said = more(line)
-    while (end := said.find(b"\r\n\r\n")) < 0:
-        said += more(line)
-    length = int(said.partition(b"content-length: ")[2].split(b"\r\n")[0])
-    left = end + 4 + length - len(said)
+    reply = more(line)
+    while (end := reply.find(b"\r\n\r\n")) < 0:
+        reply += more(line)
+    length = int(reply.partition(b"content-length: ")[2].split(b"\r\n")[0])
+    left = end + 4 + length - len(reply)
     while left > 0:
         left -= len(more(line))
-    return int(said[9:12])
+    return int(reply[9:12])
 
 
 def more(line: socket.socket) -> bytes:

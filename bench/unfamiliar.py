@@ -25,7 +25,7 @@ from oneglance.data.images.decode import Canvas
 from oneglance.data.images.decode_pool import decode
 from oneglance.data.record import ImageRef
 from oneglance.evaluation.bootstrap import group_weights
-from oneglance.inference.export import parts_of
+from oneglance.inference.export_comparison import records_of_splits
 from oneglance.inference.predictor import BATCH, Predictor
 from oneglance.progress import Screen
 from oneglance.run_folder import RunFolder
@@ -46,7 +46,7 @@ def main() -> None:
     run = RunFolder.open(given.run)
     predictor = Predictor.open(run, device="cpu")
     novelty = predictor.novelty
-    records = parts_of(run, predictor, Screen()).get("test", [])
+    records = records_of_splits(run, predictor, Screen()).get("test", [])
     if novelty is None or not records:
         raise SystemExit(
             "the run keeps nothing to compare with, or its test pictures are not where they were"

@@ -17,7 +17,7 @@ FALSE_ALARM = 0.01  # share of familiar pictures that may be called unknown
 class Novelty:
     """Deep nearest neighbours (Sun et al. 2022, arXiv 2204.06507): the distance of a picture's feature
     vector, brought to length 1, to the ``NEIGHBOURS``-th nearest of a sample of training pictures. What is
-    far, the validation part says: its pictures are as new to the network as any, and familiar.
+    far, the validation part shows: its pictures are as new to the network as any, and familiar.
     """
 
     def __init__(self, sample: np.ndarray, familiar: np.ndarray) -> None:
@@ -26,7 +26,7 @@ class Novelty:
             sample: float [m, d], feature vectors of training pictures; float16 ones are of length 1.
             familiar: float [v], distances of validation pictures.
         """
-        # Rounded before anything is compared with it, so that what is kept and read again says the same.
+        # Rounded before anything is compared with it, so that what is kept and read again gives the same.
         self.kept = sample if sample.dtype == np.float16 else unit(sample).astype(np.float16)
         self.sample = unit(self.kept)
         self.familiar = np.sort(familiar.astype(np.float32))
@@ -35,9 +35,9 @@ class Novelty:
     def learned(cls, training: np.ndarray, validation: np.ndarray) -> Novelty:
         """From feature vectors of both parts, float [m, d] and [v, d]."""
         fresh = cls(training, np.zeros(0))
-        return fresh.told_by(validation)
+        return fresh.with_familiar(validation)
 
-    def told_by(self, validation: np.ndarray) -> Novelty:
+    def with_familiar(self, validation: np.ndarray) -> Novelty:
         """The same sample, with the distances of other validation vectors [v, d]: those of an engine that
         rounds in its own way, for one.
         """
@@ -46,12 +46,12 @@ class Novelty:
     def distances(self, vectors: np.ndarray) -> np.ndarray:
         """Float32 [n], from 0 to 2, of feature vectors [n, d]."""
         near = min(NEIGHBOURS, len(self.sample))
-        found = np.zeros(len(vectors), dtype=np.float32)
+        distances = np.zeros(len(vectors), dtype=np.float32)
         for start in range(0, len(vectors), ROWS):
             cosines = unit(vectors[start : start + ROWS]) @ self.sample.T
             nth = np.partition(cosines, -near, axis=1)[:, -near]
-            found[start : start + ROWS] = np.sqrt(np.clip(2 - 2 * nth, 0, 4))
-        return found
+            distances[start : start + ROWS] = np.sqrt(np.clip(2 - 2 * nth, 0, 4))
+        return distances
 
     def unfamiliar(self, vectors: np.ndarray) -> np.ndarray:
         """Float64 [n]: the share of validation pictures that lie nearer, from 0 to 1."""
@@ -70,14 +70,14 @@ class Novelty:
     def refuse(self, false_alarm: float) -> None:
         """
         Raises:
-            ConfigError: no share, or one that so small a validation part cannot tell.
+            ConfigError: no share, or one too small for so few validation pictures.
         """
         if not 0 < false_alarm < 1:
             raise ConfigError(f"a share of false alarms is between 0 and 1, not {false_alarm:g}")
         count = len(self.familiar)
         if false_alarm * (count + 1) < 1:
             raise ConfigError(
-                f"{count:,} validation pictures cannot tell a share of false alarms of {false_alarm:g}",
+                f"{count:,} validation pictures cannot resolve a share of false alarms of {false_alarm:g}",
                 hint=f"choose {np.ceil(1000 / (count + 1)) / 1000:g} or more",
             )
 

@@ -36,7 +36,7 @@ def write_answers(
 
     Raises:
         OneglanceError: another ending.
-        RunError: the place cannot be written.
+        RunError: the file cannot be written.
     """
     writers: dict[str, Callable[..., None]] = {
         ".jsonl": _jsonl,
@@ -72,20 +72,20 @@ def flattened(row: Mapping[str, Any]) -> dict[str, Any]:
     A column whose name is taken already, such as that of a task called ``width``, gets a ``_`` behind it.
     """
     own = {key: value for key, value in row.items() if key != "answers"}
-    said = _spread(row.get("answers", {}), {*own, *OWN})
-    return own | {name: _text(value) if isinstance(value, list) else value for name, value in said.items()}
+    answers = _spread(row.get("answers", {}), {*own, *OWN})
+    return own | {name: _text(value) if isinstance(value, list) else value for name, value in answers.items()}
 
 
 def _spread(answers: Mapping[str, Prediction], taken: Collection[str]) -> dict[str, Any]:
     """Every part of ``answers`` under a name of its own, none of those ``taken``."""
-    found: dict[str, Any] = {}
+    columns: dict[str, Any] = {}
     for task, answer in answers.items():
         for key, value in answer.items():
             for name, part in _parts(task if key in ("value", "values") else f"{task}_{key}", value):
-                while name in found or name in taken:
+                while name in columns or name in taken:
                     name += "_"
-                found[name] = part
-    return found
+                columns[name] = part
+    return columns
 
 
 def _parts(name: str, value: Any) -> Iterator[tuple[str, Any]]:
@@ -137,14 +137,14 @@ def _coco(
     example: Mapping[str, Prediction],
     tasks: Mapping[str, Task],
 ) -> None:
-    """A category per class of each task that has places, and the boxes as annotations with a ``score``; all
+    """A category per class of each spatial task, and the boxes as annotations with a ``score``; all
     other answers stand beside the pictures' names, as in a table.
     """
     boxed = [name for name, task in tasks.items() if task.is_spatial]
     labels = [
         (name, label)
         for name in boxed
-        for label in sorted({found["label"] for found in tasks[name].detections(example[name])})
+        for label in sorted({box["label"] for box in tasks[name].detections(example[name])})
     ]
     numbers = {label: number for number, label in enumerate(labels, 1)}
     # Pictures and annotations are two lists of one file, but come in turn: the second waits aside.
@@ -154,12 +154,12 @@ def _coco(
         for image, row in enumerate(rows, 1):
             _append(file, _image(image, row, boxed), first=image == 1)
             for name in boxed:
-                for found in tasks[name].detections(row.get("answers", {}).get(name, {})):
+                for box in tasks[name].detections(row.get("answers", {}).get(name, {})):
                     annotations += 1
-                    number = numbers[name, found["label"]]
-                    _append(aside, _annotation(annotations, image, number, found), first=annotations == 1)
+                    number = numbers[name, box["label"]]
+                    _append(aside, _annotation(annotations, image, number, box), first=annotations == 1)
         file.write(b"]")
-        if boxed:  # else nobody looked for boxes, and an empty list would say that there are none
+        if boxed:  # else no boxes were asked for, and an empty list would mean that there are none
             file.write(b',\n"annotations": [')
             aside.seek(0)
             shutil.copyfileobj(aside, file)
@@ -176,24 +176,24 @@ def _append(file: IO[bytes], item: Mapping[str, Any], *, first: bool) -> None:
 
 def _image(number: int, row: Mapping[str, Any], boxed: Collection[str]) -> dict[str, Any]:
     own = {key: value for key, value in row.items() if key not in ("image", "answers")}
-    said = {name: answer for name, answer in row.get("answers", {}).items() if name not in boxed}
+    others = {name: answer for name, answer in row.get("answers", {}).items() if name not in boxed}
     image = {"id": number, "file_name": row["image"], **own}
     if "error" in row:
-        image["neg_category_ids"] = []  # LVIS's way to say that nobody looked for anything
-    return image | _spread(said, {*image, *OWN, *OF_A_PICTURE})
+        image["neg_category_ids"] = []  # in LVIS: no category was looked for
+    return image | _spread(others, {*image, *OWN, *OF_A_PICTURE})
 
 
-def _annotation(number: int, image: int, category: int, found: Mapping[str, Any]) -> dict[str, Any]:
-    x0, y0, x1, y1 = found["box"]
+def _annotation(number: int, image: int, category: int, box: Mapping[str, Any]) -> dict[str, Any]:
+    x0, y0, x1, y1 = box["box"]
     width, height = x1 - x0, y1 - y0
-    said = {
+    annotation = {
         "id": number,
         "image_id": image,
         "category_id": category,
         "bbox": [x0, y0, round(width, 2), round(height, 2)],
         "area": round(width * height, 2),
         "iscrowd": 0,
-        "score": found["confidence"],
+        "score": box["confidence"],
     }
-    attributes = _spread(found["attributes"], ())
-    return {**said, "attributes": attributes} if attributes else said
+    attributes = _spread(box["attributes"], ())
+    return {**annotation, "attributes": attributes} if attributes else annotation

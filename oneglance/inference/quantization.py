@@ -11,12 +11,12 @@ import numpy as np
 
 from oneglance.inference.engines.onnx import INPUT, VECTORS
 
-TOGETHER = 8  # pictures at once, for all that lies between the layers is looked at
+TOGETHER = 8  # pictures at once, for every value between the layers is kept
 
 
 def in_int8(model: Any, canvases: np.ndarray) -> Any:
     """The same with the backbone in int8, and its ranges those of ``canvases``: what the heads make of it
-    stays in float, for they are small and what they say is looked at number by number.
+    stays in float, for they are small and their outputs are compared number by number.
     """
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static

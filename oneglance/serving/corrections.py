@@ -1,6 +1,6 @@
-"""What people say is right, kept as tables that ``train`` reads.
+"""Corrections that people make, kept as tables that ``train`` reads.
 
-``labels.csv`` has a row per picture and a column per task; where a task has places, ``labels-TASK.csv`` has a
+``labels.csv`` has a row per picture and a column per task; for a task with boxes, ``labels-TASK.csv`` has a
 row per box. The pictures lie beside them in ``labels-pictures/``, each under a name made of its content.
 """
 
@@ -48,8 +48,8 @@ class Corrections:
         make_folder(self.pictures)
 
     def keep(self, picture: EncodedImage, width: int, height: int, answers: Mapping[str, Any]) -> str:
-        """Keep a picture of that size and what was said of it; what was said of it before by the same tasks
-        is replaced. An answer looks like the one that ``/predict`` gives: ``{"value": "hat"}``,
+        """Keep a picture of that size and its corrected answers; earlier corrections of the same tasks are
+        replaced. An answer looks like the one that ``/predict`` gives: ``{"value": "hat"}``,
         ``{"values": [...]}``, ``{"boxes": [{"box": [...], "label": ...}]}``.
 
         Returns:
@@ -57,7 +57,7 @@ class Corrections:
 
         Raises:
             Refused: an answer that its task cannot understand.
-            RunError: the place cannot be written.
+            RunError: the tables cannot be written.
         """
         cells: Line = {}
         boxes: dict[str, list[Line]] = {}
@@ -70,8 +70,8 @@ class Corrections:
                     boxes[name] = _box_rows(task, answer, width, height)
                 else:
                     cells |= _cells(task, answer)
-            except InvalidAnswer as misfit:
-                raise Refused(422, misfit.what, misfit.hint, location=name) from None
+            except InvalidAnswer as error:
+                raise Refused(422, error.what, error.hint, location=name) from None
         if not cells and not boxes:
             raise Refused(422, "nothing was corrected")
         name = f"{self.pictures.name}/{self._file(picture)}"
@@ -140,12 +140,12 @@ def _box_rows(task: Task, answer: Any, width: int, height: int) -> list[Line]:
     Raises:
         InvalidAnswer: they are no boxes of this task.
     """
-    said = answer.get("boxes") if isinstance(answer, dict) and set(answer) == {"boxes"} else None
-    if not isinstance(said, list) or len(said) > MOST_BOXES:
+    items = answer.get("boxes") if isinstance(answer, dict) and set(answer) == {"boxes"} else None
+    if not isinstance(items, list) or len(items) > MOST_BOXES:
         raise InvalidAnswer(
             "has no boxes of the form that /predict gives", 'write {"boxes": [{"box": […], "label": …}]}'
         )
-    boxes = [_box(item, width, height) for item in said]
+    boxes = [_box(item, width, height) for item in items]
     known = task.attribute_names
     if odd := sorted({name for box in boxes for name in box.attributes} - set(known)):
         raise InvalidAnswer(
@@ -172,16 +172,16 @@ def _box(item: Any, width: int, height: int) -> Box:
         raise InvalidAnswer(f"has a box outside its picture of {width}×{height} pixels", hint)
     if not isinstance(attributes, dict):
         raise InvalidAnswer("has a box whose attributes have another form", hint)
-    words = {name: _attribute(name, said) for name, said in attributes.items()}
-    return Box(x0, y0, x1, y1, label.strip(), words)
+    values = {name: _attribute(name, answer) for name, answer in attributes.items()}
+    return Box(x0, y0, x1, y1, label.strip(), values)
 
 
 def _attribute(name: str, answer: Any) -> Any:
-    said = answer.get("value", answer.get("values")) if isinstance(answer, dict) else None
-    items = said if isinstance(said, list) else [said]
-    if said is None or not all(type(one) in (str, int, float) for one in items):
+    raw = answer.get("value", answer.get("values")) if isinstance(answer, dict) else None
+    items = raw if isinstance(raw, list) else [raw]
+    if raw is None or not all(type(one) in (str, int, float) for one in items):
         raise InvalidAnswer(f"has a box whose {name} has another form", 'write {"value": …}')
-    return said
+    return raw
 
 
 def _number(value: float) -> str:

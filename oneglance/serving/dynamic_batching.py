@@ -59,7 +59,7 @@ class DynamicBatcher(Generic[Item, Answer]):
         self._queue: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
         self._passes: dict[asyncio.Future[list[Answer]], list[asyncio.Future[Answer]]] = {}  # under way
         self._arriving = 0  # requests whose pictures are not here yet
-        self._next: asyncio.Handle | None = None  # while it is due to look whether a pass can begin
+        self._next: asyncio.Handle | None = None  # a call of _begin_passes that is due
         self._patience: asyncio.TimerHandle | None = None  # while the first picture waits for others
         self._waited = False
         self._since, self._answered = time.monotonic(), 0

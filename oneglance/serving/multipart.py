@@ -16,7 +16,7 @@ _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
 _FILENAME = re.compile(rb';\s*filename="((?:[^"\\\r\n]|\\.)*)"', re.IGNORECASE)
 
 
-class SplitData(NamedTuple):
+class FormFile(NamedTuple):
     """One file of a form."""
 
     name: str  # as the client calls it; it may look like a path and is never used as one
@@ -40,7 +40,7 @@ def boundary_of(content_type: str) -> bytes:
     )
 
 
-def parts(body: bytes, boundary: bytes, most: int) -> list[SplitData]:
+def parts(body: bytes, boundary: bytes, most: int) -> list[FormFile]:
     """Every file of the form.
 
     Raises:
@@ -49,25 +49,25 @@ def parts(body: bytes, boundary: bytes, most: int) -> list[SplitData]:
     between = b"\r\n--" + boundary
     if not body.startswith(between[2:]):
         raise Refused(400, "the form does not begin with its boundary")
-    found: list[SplitData] = []
+    files: list[FormFile] = []
     at = len(between) - 2
     while not body.startswith(b"--", at):
-        if len(found) == most:
+        if len(files) == most:
             raise Refused(413, f"the form has more than {most:,} parts", "send fewer at once")
         head_end = body.find(b"\r\n\r\n", at, at + HEAD)
         if not body.startswith(b"\r\n", at) or head_end < 0:
-            raise Refused(400, f"part {len(found) + 1} of the form has no head")
+            raise Refused(400, f"part {len(files) + 1} of the form has no head")
         end = body.find(between, head_end + 4)
         if end < 0:
             raise Refused(400, "the form is cut short: its last boundary is missing")
-        found.append(SplitData(_name(body[at:head_end], len(found) + 1), body[head_end + 4 : end]))
+        files.append(FormFile(_name(body[at:head_end], len(files) + 1), body[head_end + 4 : end]))
         at = end + len(between)
-    return found
+    return files
 
 
 def _name(head: bytes, number: int) -> str:
     for line in head.split(b"\r\n"):
         key, _, value = line.partition(b":")
-        if key.strip().lower() == b"content-disposition" and (found := _FILENAME.search(value)):
-            return re.sub(rb"\\(.)", rb"\1", found[1]).decode("utf-8", errors="replace")
+        if key.strip().lower() == b"content-disposition" and (match := _FILENAME.search(value)):
+            return re.sub(rb"\\(.)", rb"\1", match[1]).decode("utf-8", errors="replace")
     raise Refused(400, f"part {number} of the form is no file", "send pictures as files, nothing else")

@@ -25,7 +25,7 @@ from torch import Tensor
 import oneglance
 from oneglance.data.images.references import FileImage
 from oneglance.errors import ConfigError, RunError
-from oneglance.inference import export
+from oneglance.inference import export, export_comparison, exported_network
 from oneglance.inference.engines import onnx as engine_onnx
 from oneglance.inference.predictor import open_predictor
 from oneglance.progress import Screen
@@ -121,7 +121,7 @@ def test_a_program_of_torch(made: Made, tmp_path: Path) -> None:
     expected = open_predictor(made.run).forward(canvases)
     np.testing.assert_allclose(vectors.numpy(), expected.vectors, rtol=1e-3, atol=1e-4)
     for name, value in zip(contents.tasks, raw, strict=True):
-        assert export.disagreement(expected.raw[name], value.numpy()) < 1e-3
+        assert export_comparison.disagreement(expected.raw[name], value.numpy()) < 1e-3
 
 
 class Busy:
@@ -136,11 +136,11 @@ class Busy:
 
 def test_what_is_slower_is_not_recommended() -> None:
     canvases = np.zeros((1, 4, 4, 3), np.uint8)
-    faster, slower = (export.speed_over(Busy(s), Busy(0.005), canvases) for s in (0.001, 0.025))
+    faster, slower = (export_comparison.speed_over(Busy(s), Busy(0.005), canvases) for s in (0.001, 0.025))
     assert faster > 2 and slower < 0.5
-    assert export.advice("int8", 1.74) == "int8 is 1.7 times as fast as fp32 on this machine"
-    assert export.advice("int8", 0.84).startswith("int8 is 0.84 times as fast")
-    assert "not recommended" in export.advice("int8", 0.84)
+    assert export_comparison.speed_advice("int8", 1.74) == "int8 is 1.7 times as fast as fp32 on this machine"
+    assert export_comparison.speed_advice("int8", 0.84).startswith("int8 is 0.84 times as fast")
+    assert "not recommended" in export_comparison.speed_advice("int8", 0.84)
 
 
 # What is refused.
@@ -161,11 +161,11 @@ def test_unknown_wishes_are_told(made: Made, shell: Shell, words: tuple[str, ...
 def test_a_file_that_would_answer_otherwise_is_not_written(
     made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def otherwise(exported: export.Exported, pictures: Tensor) -> tuple[Tensor, ...]:
+    def otherwise(exported: exported_network.Exported, pictures: Tensor) -> tuple[Tensor, ...]:
         vectors, raw = exported.network.forward_with_features(pictures.permute(0, 3, 1, 2).float())
         return vectors, *{**raw, "covered": raw["covered"] + 0.1}.values()
 
-    monkeypatch.setattr(export.Exported, "forward", otherwise)
+    monkeypatch.setattr(exported_network.Exported, "forward", otherwise)
     with pytest.raises(
         RunError, match=r"would answer covered otherwise than the run: by .* nothing was written"
     ):
@@ -268,16 +268,16 @@ def test_a_device_that_is_not_there_is_told(made: Made) -> None:
 def test_rows_may_change_places(rows: np.ndarray, random: Any) -> None:
     order = list(range(6))
     random.shuffle(order)
-    assert export.disagreement(rows, rows[:, order]) == 0
+    assert export_comparison.disagreement(rows, rows[:, order]) == 0
 
 
 def test_other_answers_disagree() -> None:
     plain = np.array([[1.0, -4.0], [2.0, 0.0]])
-    assert export.disagreement(plain, plain + np.array([[0, 0], [0, 1]])) == 0.25
+    assert export_comparison.disagreement(plain, plain + np.array([[0, 0], [0, 1]])) == 0.25
     many = np.arange(12.0).reshape(1, 4, 3)
-    assert export.disagreement(many, many + 0.11) == pytest.approx(0.01)
+    assert export_comparison.disagreement(many, many + 0.11) == pytest.approx(0.01)
     for shape in ((2, 2), (1, 4, 3)):
-        assert export.disagreement(np.ones(shape), np.full(shape, np.nan)) == np.inf
+        assert export_comparison.disagreement(np.ones(shape), np.full(shape, np.nan)) == np.inf
 
 
 @given(arrays.arrays(st.sampled_from([np.float16, np.float32]), arrays.array_shapes(max_dims=2)))

@@ -141,7 +141,7 @@ def test_a_run_of_before_says_nothing_of_it(home: Path) -> None:
 
 
 def test_a_share_that_cannot_be_told_is_refused(trained: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot tell a share of false alarms"):
+    with pytest.raises(ConfigError, match="cannot resolve a share of false alarms"):
         open_predictor(trained / "runs/a", false_alarm=0.01)
     rows = list(open_predictor(trained / "runs/a", false_alarm=0.5).predict(pictures(trained)))
     assert all(row.get("unknown", True) is True for row in rows)

@@ -122,7 +122,7 @@ def open_session(model: str | bytes, device: str, threads: int, *, location: str
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong is raised as well
     options.intra_op_num_threads = threads
-    # Between passes its threads sleep. By default they look for work all the time, and take the processors
+    # Between passes its threads sleep. By default they spin, and take the processors
     # from those that decode pictures and from whatever else runs here.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     engines = providers(device)

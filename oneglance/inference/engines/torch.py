@@ -16,7 +16,7 @@ from oneglance.network import Network
 from oneglance.nn.allocator import keep_freed_memory
 from oneglance.nn.device import faster_precision, pick_device, precise
 
-BATCH = 64  # pictures of the batch by which the faster precision is found
+BATCH = 64  # pictures of the batch with which the precisions are timed
 
 
 class TorchEngine(Engine):

@@ -1,5 +1,5 @@
-// The page: pictures go to /predict a few at a time, answers become cards. What an answer looks like is told by
-// its own shape, never by the type of its task, so a new type that looks like an old one works unasked.
+// The page: pictures go to /predict a few at a time, answers become cards. What an answer looks like follows from
+// its own shape, never from the type of its task, so a new type that looks like an old one works unasked.
 
 const byId = (id) => document.getElementById(id);
 const COLOURS = ["#e6194b", "#0a8f3c", "#1769e0", "#c25700", "#8e24aa", "#00838f", "#b0006d", "#5d6d00"];
@@ -133,7 +133,7 @@ function read(view, side) {
     parts.push(element("p", { className: "note" }, element("strong", {}, "I don’t know this kind of picture."), ` Do not rely on these answers.${share}`));
   }
   for (const [name, answer] of Object.entries(row.answers)) {
-    parts.push(element("section", { className: "answer" }, element("h3", {}, name), ...told(answer, view)));
+    parts.push(element("section", { className: "answer" }, element("h3", {}, name), ...contentOf(answer, view)));
   }
   if (model.corrections) {
     const button = element("button", { type: "button" }, "Correct these answers");
@@ -143,7 +143,7 @@ function read(view, side) {
   side.replaceChildren(...parts);
 }
 
-function told(answer, view) {
+function contentOf(answer, view) {
   if (answer.boxes) return [boxList(answer.boxes, view)];
   if (answer.values) {
     const words = answer.values.length ? answer.values.join(", ") : "none";
@@ -189,7 +189,7 @@ function boxList(boxes, view) {
   const lines = boxes.map((box) => {
     const swatch = element("span", { className: "swatch" });
     swatch.style.background = colour(view, box.label);
-    const words = Object.entries(box.attributes || {}).map(([name, said]) => `${name}: ${said.values ? said.values.join(", ") : short(said.value)}`);
+    const words = Object.entries(box.attributes || {}).map(([name, result]) => `${name}: ${result.values ? result.values.join(", ") : short(result.value)}`);
     const line = element("button", { type: "button" }, swatch,
       element("span", {}, box.label, words.length ? element("span", { className: "quiet" }, ` ${words.join("; ")}`) : ""),
       element("span", { className: "share" }, percent(box.confidence)));
@@ -277,15 +277,15 @@ function correct(view, side) {
     }
     const body = JSON.stringify({ name: view.file.name, data: await base64(view.file), answers });
     const reply = await ask("corrections", { method: "POST", headers: { "content-type": "application/json" }, body }).catch(() => null);
-    const said = reply ? await reply.json().catch(() => ({})) : { error: "the service does not answer" };
+    const result = reply ? await reply.json().catch(() => ({})) : { error: "the service does not answer" };
     if (reply && reply.ok) {
       for (const field of fields) if (field.name in answers) field.apply(answers[field.name]);
       view.boxes = Object.values(view.row.answers).flatMap((answer) => answer.boxes || []);
       view.labels = [...new Set(view.boxes.map((box) => box.label))].sort();
-      finish(`Kept in ${said.table}`);
+      finish(`Kept in ${result.table}`);
     } else {
       message.className = "error";
-      message.textContent = said.error || "it could not be kept";
+      message.textContent = result.error || "it could not be kept";
     }
   };
   side.replaceChildren(form);
@@ -309,7 +309,7 @@ function labelEditor(name, answer) {
     node: element("div", {}, input, list),
     changed: () => input.value.trim() !== `${answer.value}`,
     answer: () => ({ value: input.value.trim() }),
-    apply: (said) => Object.assign(answer, { value: said.value, probabilities: { [said.value]: 1 } }),
+    apply: (result) => Object.assign(answer, { value: result.value, probabilities: { [result.value]: 1 } }),
   };
 }
 
@@ -320,7 +320,7 @@ function numberEditor(answer) {
     node: element("label", { className: "row" }, input, answer.unit || ""),
     changed: () => input.value !== before,
     answer: () => ({ value: input.value === before ? answer.value : Number(input.value) }),
-    apply: (said) => Object.assign(answer, { value: said.value, low: null, high: null }),
+    apply: (result) => Object.assign(answer, { value: result.value, low: null, high: null }),
   };
 }
 
@@ -331,7 +331,7 @@ function tagEditor(answer) {
     node: element("div", {}, ...boxes.map((box) => element("label", { className: "check" }, box, box.value))),
     changed: () => chosen().join("\n") !== answer.values.join("\n"),
     answer: () => ({ values: chosen() }),
-    apply: (said) => Object.assign(answer, { values: said.values, probabilities: Object.fromEntries(Object.keys(answer.probabilities).map((word) => [word, said.values.includes(word) ? 1 : 0])) }),
+    apply: (result) => Object.assign(answer, { values: result.values, probabilities: Object.fromEntries(Object.keys(answer.probabilities).map((word) => [word, result.values.includes(word) ? 1 : 0])) }),
   };
 }
 
@@ -386,7 +386,7 @@ function boxEditor(name, answer, view) {
 
 // What the tables hold of an attribute: its value, not how sure the network was.
 function plain(attributes) {
-  return Object.fromEntries(Object.entries(attributes || {}).map(([name, said]) => [name, said.values ? { values: said.values } : { value: said.value }]));
+  return Object.fromEntries(Object.entries(attributes || {}).map(([name, result]) => [name, result.values ? { values: result.values } : { value: result.value }]));
 }
 
 function listenToDrawing(view, add) {
