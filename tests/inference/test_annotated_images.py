@@ -93,8 +93,8 @@ def test_boxes_lie_where_they_are_in_the_upright_picture(tmp_path: Path, orienta
     drawn(tmp_path / "out", [row(ref.name, "apple")], [ref])
     height, width, _ = drawing_of(tmp_path / "out", ref.name).shape
     assert width == WIDTH and height > HEIGHT, "a strip of words below the picture"
-    found = outline(tmp_path / "out", ref.name, 0)
-    assert np.abs(found - CORNERS).max() <= 4, found
+    measured = outline(tmp_path / "out", ref.name, 0)
+    assert np.abs(measured - CORNERS).max() <= 4, measured
 
 
 def test_a_large_picture_is_drawn_smaller_with_its_boxes(tmp_path: Path) -> None:
@@ -103,15 +103,15 @@ def test_a_large_picture_is_drawn_smaller_with_its_boxes(tmp_path: Path) -> None
     large["answers"]["things"]["boxes"][0]["box"] = [8 * edge for edge in CORNERS]
     drawn(tmp_path / "out", [large], [ref])
     assert drawing_of(tmp_path / "out", ref.name).shape[1] == 1280
-    found = outline(tmp_path / "out", ref.name, 0)
-    assert np.abs(found - CORNERS).max() <= 4, found
+    measured = outline(tmp_path / "out", ref.name, 0)
+    assert np.abs(measured - CORNERS).max() <= 4, measured
 
 
 def test_each_class_has_a_colour_of_its_own(tmp_path: Path) -> None:
     ref = stored(tmp_path)
     drawn(tmp_path / "out", [row(ref.name, "pear")], [ref])
-    found = outline(tmp_path / "out", ref.name, 1)
-    assert np.abs(found - CORNERS).max() <= 4, found
+    measured = outline(tmp_path / "out", ref.name, 1)
+    assert np.abs(measured - CORNERS).max() <= 4, measured
 
 
 def test_rows_are_handed_on_as_they_are_and_when_they_come(tmp_path: Path) -> None:
@@ -125,10 +125,10 @@ def test_rows_are_handed_on_as_they_are_and_when_they_come(tmp_path: Path) -> No
             given.append(one)
             yield one
 
-    found = write_annotated(coming(), refs, tasks(), tmp_path / "out", Limits())
+    measured = write_annotated(coming(), refs, tasks(), tmp_path / "out", Limits())
     assert given == []
     for count, one in enumerate(rows, 1):
-        assert next(found) is one
+        assert next(measured) is one
         assert len(given) == count
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         f"{drawing_name(refs[0].name)}.jpg",
@@ -137,17 +137,17 @@ def test_rows_are_handed_on_as_they_are_and_when_they_come(tmp_path: Path) -> No
 
 
 def test_words_are_those_that_somebody_could_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[tuple[Any, list[str]]] = []
+    result: list[tuple[Any, list[str]]] = []
 
-    def noted(picture: Image.Image, marks: Any, lines: list[str]) -> Image.Image:
-        said.append((marks, lines))
+    def noted(picture: Image.Image, overlays: Any, lines: list[str]) -> Image.Image:
+        result.append((overlays, lines))
         return picture
 
     monkeypatch.setattr("oneglance.inference.annotated_images.draw", noted)
     drawn(tmp_path / "out", [row("a", "apple", "plum")], [stored(tmp_path)])
-    ((marks, lines),) = said
+    ((overlays, lines),) = result
     assert lines == ["kind: still life (90%)"], "the numbers of an embedding are not for reading"
-    assert [(caption, number) for _, caption, number in marks] == [
+    assert [(caption, number) for _, caption, number in overlays] == [
         ("apple (50%), yes (75%)", 0),
         ("plum (50%), yes (75%)", 2),
     ]
@@ -155,13 +155,13 @@ def test_words_are_those_that_somebody_could_say(tmp_path: Path, monkeypatch: py
 
 def test_of_the_truth_only_what_counts_is_drawn() -> None:
     pear = Box(*CORNERS, "pear", {"ripe": "no"})
-    marks = tasks()["things"].overlays(
+    overlays = tasks()["things"].overlays(
         BoxAnnotations((pear, Box(*CORNERS, ""), Box(*CORNERS, "apple", ignore=True)))
     )
-    assert marks == [(CORNERS, "pear, no", 1), (CORNERS, "?", 2)]
+    assert overlays == [(CORNERS, "pear, no", 1), (CORNERS, "?", 2)]
 
 
-def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
     with pytest.raises(RunError, match="out"):
         drawn(tmp_path / "out", [row("a", "apple")], [stored(tmp_path)])
@@ -180,9 +180,9 @@ def test_predict_draws_all_pictures_that_can_be_read(boxed: Path, shell: Shell) 
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned right by a quarter when shown
     upright.transpose(Image.Transpose.ROTATE_90).save(folder / "c.png", exif=exif)
-    said = shell("predict", "runs/a", "new", "--draw", "drawn", "--out", "a.json")
-    assert said.code == 3, "one picture cannot be read"
-    assert "b.png" in said.err
+    result = shell("predict", "runs/a", "new", "--draw", "drawn", "--out", "a.json")
+    assert result.code == 3, "one picture cannot be read"
+    assert "b.png" in result.err
     first, turned = (drawing_of(boxed / "drawn", f"new/{name}.png") for name in "ac")
     assert len(list((boxed / "drawn").iterdir())) == 2
     assert np.array_equal(first, turned), "the same picture, once upright, once lying"

@@ -95,7 +95,7 @@ def test_a_caption_too_long_for_the_picture_ends_with_dots() -> None:
     assert letters_of.cut("word", 200) == "word"
 
 
-def test_more_captions_than_places() -> None:
+def test_more_captions_than_free_positions() -> None:
     drawing = draw(black(40, 40), [((0, 0, 40, 40), f"caption {i}", i) for i in range(100)])
     assert drawing.size == (SMALLEST, SMALLEST)
 
@@ -318,7 +318,7 @@ def test_a_drawing_tells_nothing_of_the_camera(tmp_path: Path) -> None:
         assert not drawing.getexif()
 
 
-def test_a_full_disk_is_told_and_the_old_drawing_stays(
+def test_a_full_disk_is_an_error_and_the_old_drawing_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_drawing(black(20, 20), tmp_path, "a.jpg")
@@ -334,7 +334,7 @@ def test_a_full_disk_is_told_and_the_old_drawing_stays(
     assert list(tmp_path.iterdir()) == [path] and path.read_bytes() == before
 
 
-def test_a_file_in_the_way_of_the_folder_is_told(tmp_path: Path) -> None:
+def test_a_file_in_the_way_of_the_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("")
     with pytest.raises(RunError, match="a file is in the way"):
         write_drawing(black(20, 20), tmp_path / "out", "a.jpg")

@@ -51,11 +51,11 @@ def test_the_file_answers_as_the_run_does(made: Made) -> None:
     wanted = refs(made)
     wanted.insert(2, FileImage(str(made.folder / "lost.png"), "lost.png"))
     run, file = open_predictor(made.run), open_predictor(made.file)
-    told = list(run.predict(wanted))
-    assert [row["image"] for row in told] == [ref.name for ref in wanted]
-    assert sum("unfamiliar" in row for row in told) == len(wanted) - 1
-    agree(told, list(file.predict(wanted)))
-    agree(told[0], next(file.predict(wanted[:1])))
+    rows = list(run.predict(wanted))
+    assert [row["image"] for row in rows] == [ref.name for ref in wanted]
+    assert sum("unfamiliar" in row for row in rows) == len(wanted) - 1
+    agree(rows, list(file.predict(wanted)))
+    agree(rows[0], next(file.predict(wanted[:1])))
     whole = [next(p.predict(wanted, complete=True))["answers"]["things"]["boxes"] for p in (run, file)]
     assert len(whole[0]) > 1
     agree_on_boxes(*whole)
@@ -63,15 +63,15 @@ def test_the_file_answers_as_the_run_does(made: Made) -> None:
     assert file.example().keys() == {"unfamiliar", "unknown", *NAMES}
 
 
-def test_tables_hold_what_is_told_of_unfamiliar_pictures(made: Made, tmp_path: Path, shell: Shell) -> None:
+def test_tables_hold_how_unfamiliar_pictures_are(made: Made, tmp_path: Path, shell: Shell) -> None:
     images, rate = made.folder / "scenes/images", ("--false-alarm", 0.9)
     assert shell("predict", made.file, images, "--out", tmp_path / "a.csv", *rate).code == 0
     header, *rows = (tmp_path / "a.csv").read_text().splitlines()
     assert header.startswith("image,width,height,unfamiliar,unknown,")
     assert len(rows) == 60 and {row.split(",")[4] for row in rows} == {"True", ""}
     assert shell("predict", made.file, images, "--out", tmp_path / "a.parquet").code == 0
-    told = pq.read_table(tmp_path / "a.parquet")["unfamiliar"].to_pylist()
-    assert len(told) == 60 and all(0 <= share <= 1 for share in told)
+    rows = pq.read_table(tmp_path / "a.parquet")["unfamiliar"].to_pylist()
+    assert len(rows) == 60 and all(0 <= share <= 1 for share in rows)
 
 
 def test_the_file_tells_nothing_of_this_machine(made: Made) -> None:
@@ -80,7 +80,7 @@ def test_the_file_tells_nothing_of_this_machine(made: Made) -> None:
         assert word.encode() not in content, word
 
 
-def test_a_mirrored_network_is_looked_at_in_the_same_way(tmp_path: Path) -> None:
+def test_a_mirrored_network_is_exported_mirrored(tmp_path: Path) -> None:
     network = toy.learner(tmp_path / "run", "backbone.mirror=true").average
     pictures = torch.from_numpy(toy.world()[0].pixels[:3]).permute(0, 3, 1, 2)
     with torch.inference_mode():
@@ -154,7 +154,9 @@ def test_what_is_slower_is_not_recommended() -> None:
         (("--format", "torch", "--precision", "int8"), 'the format torch has no precision "int8"'),
     ],
 )
-def test_unknown_wishes_are_told(made: Made, shell: Shell, words: tuple[str, ...], message: str) -> None:
+def test_unknown_formats_and_precisions_are_refused(
+    made: Made, shell: Shell, words: tuple[str, ...], message: str
+) -> None:
     assert message in shell("export", made.run, *words).refused()
 
 
@@ -190,7 +192,7 @@ def test_without_its_pictures_a_run_is_compared_on_drawn_ones(
     assert canvases.shape == (32, 32, 40, 3) and canvases.dtype == np.uint8 and canvases.std() > 30
 
 
-class Reached(Exception):  # noqa: N818 - it carries what was found
+class Reached(Exception):  # noqa: N818 - it carries a result
     pass
 
 
@@ -198,17 +200,17 @@ def stop_at_the_pictures(exported: Any, ours: Any, canvases: np.ndarray, *rest: 
     raise Reached(canvases)
 
 
-def changed(made: Made, place: Path, text: str | None) -> Path:
+def changed(made: Made, path: Path, text: str | None) -> Path:
     """The file with other metadata, or none."""
     model = onnx.load(made.file)
     del model.metadata_props[:]
     if text is not None:
         onnx.helper.set_model_props(model, {engine_onnx.KEY: text})
-    onnx.save(model, place)
-    return place
+    onnx.save(model, path)
+    return path
 
 
-def test_a_foreign_file_is_told(made: Made, tmp_path: Path) -> None:
+def test_a_foreign_file_is_refused(made: Made, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="was not written by oneglance"):
         open_predictor(changed(made, tmp_path / "foreign.onnx", None))
     with pytest.raises(RunError, match="there is no such file"):
@@ -220,16 +222,16 @@ def kept(made: Made) -> dict[str, Any]:
     return json.loads(next(prop.value for prop in props if prop.key == engine_onnx.KEY))
 
 
-def without(found: dict[str, Any], *path: str) -> str:
+def without(content: dict[str, Any], *path: str) -> str:
     *above, last = path
-    inner = found
+    inner = content
     for part in above:
         inner = inner[part]
     del inner[last]
-    return json.dumps(found)
+    return json.dumps(content)
 
 
-def test_damaged_metadata_is_told(made: Made, tmp_path: Path) -> None:
+def test_damaged_metadata_is_refused(made: Made, tmp_path: Path) -> None:
     texts = ["", "{", "[]", "null", "{}"]
     texts += [without(kept(made), *path) for path in (("tasks",), ("tasks", "look"), ("config", "tasks"))]
     texts += [without(kept(made), *path) for path in (("novelty", "sample"), ("novelty", "familiar", "data"))]
@@ -242,13 +244,13 @@ def test_damaged_metadata_is_told(made: Made, tmp_path: Path) -> None:
     foreign["tasks"]["new"] = foreign["tasks"]["digit"]
     bomb = kept(made)
     bomb["novelty"]["sample"]["shape"] = [10**9, 10**9]
-    texts += [json.dumps(found) for found in (small, fewer, foreign, bomb)]
+    texts += [json.dumps(content) for content in (small, fewer, foreign, bomb)]
     for text in texts:
         with pytest.raises(RunError, match="is damaged, or of another version of oneglance — write it anew"):
             open_predictor(changed(made, tmp_path / "damaged.onnx", text))
 
 
-def test_a_torn_file_is_told(made: Made, tmp_path: Path) -> None:
+def test_a_torn_file_is_refused(made: Made, tmp_path: Path) -> None:
     whole = made.file.read_bytes()
     for content in (b"", b"not a model", bytes(1000), whole[: len(whole) // 2]):
         (tmp_path / "torn.onnx").write_bytes(content)
@@ -256,7 +258,7 @@ def test_a_torn_file_is_told(made: Made, tmp_path: Path) -> None:
             open_predictor(tmp_path / "torn.onnx")
 
 
-def test_a_device_that_is_not_there_is_told(made: Made) -> None:
+def test_a_device_that_is_not_there_is_refused(made: Made) -> None:
     with pytest.raises(ConfigError, match=r'"gpu", which ONNX Runtime here does not have\. Here: cpu'):
         open_predictor(made.file, device="gpu")
 
@@ -265,7 +267,7 @@ def test_a_device_that_is_not_there_is_told(made: Made) -> None:
 
 
 @given(arrays.arrays(np.float32, (2, 6, 3), elements=st.floats(-9, 9, width=32)), st.randoms())
-def test_rows_may_change_places(rows: np.ndarray, random: Any) -> None:
+def test_rows_may_change_their_order(rows: np.ndarray, random: Any) -> None:
     order = list(range(6))
     random.shuffle(order)
     assert export_comparison.disagreement(rows, rows[:, order]) == 0

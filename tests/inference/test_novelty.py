@@ -39,10 +39,10 @@ def test_what_lies_elsewhere_is_unfamiliar() -> None:
 
 def test_it_is_the_distance_to_the_nth_nearest_of_the_directions() -> None:
     known = Novelty.learned(cloud(20, 0), cloud(5, 1))
-    (told,) = known.distances(7 * cloud(1, 2))  # its length says nothing
+    (distance,) = known.distances(7 * cloud(1, 2))  # its length says nothing
     (wanted,) = novelty.unit(cloud(1, 2))
     every = np.sort(np.linalg.norm(known.sample - wanted, axis=1))
-    assert told == pytest.approx(every[NEIGHBOURS - 1], abs=1e-5)
+    assert distance == pytest.approx(every[NEIGHBOURS - 1], abs=1e-5)
 
 
 def test_false_alarms_are_as_rare_as_promised() -> None:
@@ -62,7 +62,7 @@ def test_a_small_validation_part_tells_no_rare_false_alarm() -> None:
     assert known.is_unknown(far, 0.1).all()
     known.refuse(0.1)
     with pytest.raises(
-        ConfigError, match=r"12 validation pictures cannot tell .* 0\.01 — choose 0\.077 or more"
+        ConfigError, match=r"12 validation pictures cannot resolve .* 0\.01 — choose 0\.077 or more"
     ):
         known.refuse(0.01)
     known.refuse(0.077)
@@ -71,7 +71,7 @@ def test_a_small_validation_part_tells_no_rare_false_alarm() -> None:
             known.refuse(nonsense)
 
 
-def test_it_is_looked_at_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_compared_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     known = Novelty.learned(cloud(50, 0), cloud(20, 1))
     whole = known.distances(cloud(10, 2))
     monkeypatch.setattr(novelty, "ROWS", 3)
@@ -92,7 +92,7 @@ def test_the_engines_rounding_does_not_move_a_rank() -> None:
 
 
 @pytest.mark.parametrize("training", [np.zeros((4, WIDTH)), cloud(1, 0)])
-def test_odd_vectors_are_told_too(training: np.ndarray) -> None:
+def test_odd_vectors_have_distances_too(training: np.ndarray) -> None:
     """A network that sees nothing, a single training picture."""
     known = Novelty.learned(training, np.zeros((3, WIDTH)))
     assert np.isfinite(known.unfamiliar(np.zeros((2, WIDTH)))).all()
@@ -118,8 +118,8 @@ def test_a_training_keeps_vectors_of_both_parts(tmp_path: Path, freeze: str) -> 
     assert [len(part) for part in kept] == [toy.TRAINING, toy.VALIDATION]
     predictor = open_predictor(session.folder.path, device="cpu")
     pixels, _ = toy.world()
-    looked = predictor.forward(pixels.pixels[toy.TRAINING :])
-    np.testing.assert_allclose(novelty.unit(looked.vectors), kept[1], atol=2e-3)
+    output = predictor.forward(pixels.pixels[toy.TRAINING :])
+    np.testing.assert_allclose(novelty.unit(output.vectors), kept[1], atol=2e-3)
 
 
 def test_of_many_pictures_some_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,14 +140,14 @@ def test_a_run_of_before_says_nothing_of_it(home: Path) -> None:
     assert after == before
 
 
-def test_a_share_that_cannot_be_told_is_refused(trained: Path) -> None:
+def test_a_share_that_cannot_be_resolved_is_refused(trained: Path) -> None:
     with pytest.raises(ConfigError, match="cannot resolve a share of false alarms"):
         open_predictor(trained / "runs/a", false_alarm=0.01)
     rows = list(open_predictor(trained / "runs/a", false_alarm=0.5).predict(pictures(trained)))
     assert all(row.get("unknown", True) is True for row in rows)
 
 
-def test_damage_is_told(home: Path) -> None:
+def test_damage_is_refused(home: Path) -> None:
     file = home / "runs/a/novelty.safetensors"
     whole = load_file(file)
     for wrong in ({"training": whole["training"]}, {**whole, "validation": whole["validation"][:, 1:]}):

@@ -52,9 +52,9 @@ def test_a_network_of_a_file_may_have_more_processors_to_itself(made: Made) -> N
     predictor = open_predictor(made.file)
     alone = predictor.latency_mode(threads() + 1)
     assert alone is not predictor and alone.latency_mode(threads() + 1) is alone
-    found = list(decode(refs(made, 5), predictor.fit, Limits()))
-    names = ["a.png"] * len(found)
-    agree(list(predictor.answer(names, found)), list(alone.answer(names, found)))
+    decoded = list(decode(refs(made, 5), predictor.fit, Limits()))
+    names = ["a.png"] * len(decoded)
+    agree(list(predictor.answer(names, decoded)), list(alone.answer(names, decoded)))
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 64])
@@ -62,9 +62,9 @@ def test_each_pass_gets_its_share_and_nothing_changes_its_order(count: int) -> N
     engine = Slow(3, min(count, 3))
     canvases = np.arange(count * 12, dtype=np.uint8).reshape(count, 2, 2, 3)
     for _ in range(2):
-        looked = ParallelPasses(engine).forward(canvases)
-        assert looked.vectors[:, 0].tolist() == canvases[:, 0, 0, 0].tolist()
-        assert looked.raw["kind"].tolist() == (-looked.vectors).tolist()
+        output = ParallelPasses(engine).forward(canvases)
+        assert output.vectors[:, 0].tolist() == canvases[:, 0, 0, 0].tolist()
+        assert output.raw["kind"].tolist() == (-output.vectors).tolist()
     assert max(pictures for _, pictures in engine.calls) == -(-count // 3)
     own = {threading.get_ident()}
     assert {thread for thread, _ in engine.calls} <= (set(engine.prepared) if count > 1 else own)
@@ -95,11 +95,11 @@ def test_a_fault_is_raised_here() -> None:
 
 
 def seen_in_another_thread() -> int:
-    found: list[int] = []
-    other = threading.Thread(target=lambda: found.append(torch.get_num_threads()))
+    decoded: list[int] = []
+    other = threading.Thread(target=lambda: decoded.append(torch.get_num_threads()))
     other.start()
     other.join()
-    return found[0]
+    return decoded[0]
 
 
 def test_torch_takes_its_share_of_the_processors_there_and_all_elsewhere(made: Made) -> None:
@@ -145,11 +145,9 @@ def test_the_faster_precision_of_prediction_has_a_key_of_its_own(
 @pytest.mark.parametrize("passes", [1, 2, 5])
 def test_parallel_passes_give_the_same(made: Made, passes: int) -> None:
     canvases = np.random.default_rng(0).integers(0, 256, (7, *open_predictor(made.run).fit.shape), np.uint8)
-    for place in (made.run, made.file):
-        usual = open_predictor(place, device="cpu", precision="fp32" if place == made.run else "")
-        ours = open_predictor(
-            place, device="cpu", precision="fp32" if place == made.run else "", passes=passes
-        )
+    for path in (made.run, made.file):
+        usual = open_predictor(path, device="cpu", precision="fp32" if path == made.run else "")
+        ours = open_predictor(path, device="cpu", precision="fp32" if path == made.run else "", passes=passes)
         assert usual.engine.passes == threads() and ours.engine.passes == passes
         for name, raw in usual.forward(canvases).raw.items():
             np.testing.assert_allclose(ours.forward(canvases).raw[name], raw, rtol=1e-3, atol=1e-4)
@@ -157,13 +155,13 @@ def test_parallel_passes_give_the_same(made: Made, passes: int) -> None:
 
 def test_each_picture_gets_its_own_row(made: Made) -> None:
     """Answers are decoded in the passes too; a picture that cannot be read takes no part in it."""
-    found = [*decode(refs(made, 7), open_predictor(made.file).fit, Limits())]
-    found.insert(3, PictureError("is torn"))
+    decoded = [*decode(refs(made, 7), open_predictor(made.file).fit, Limits())]
+    decoded.insert(3, PictureError("is torn"))
     names = [str(number) for number in range(8)]
     one, two = (open_predictor(made.file, passes=passes) for passes in (1, 2))
-    alone = [next(one.answer([name], [item])) for name, item in zip(names, found, strict=True)]
+    alone = [next(one.answer([name], [item])) for name, item in zip(names, decoded, strict=True)]
     assert alone[3] == {"image": "3", "error": "is torn"}
-    agree(list(two.answer(names, found)), alone)
+    agree(list(two.answer(names, decoded)), alone)
 
 
 @pytest.mark.parametrize("passes", [1, 2])
@@ -172,12 +170,12 @@ def test_a_session_takes_its_share_of_the_processors(made: Made, passes: int) ->
     assert engine.session.get_session_options().intra_op_num_threads == threads_of_each(passes)
 
 
-@pytest.mark.parametrize(("said", "each"), [("8", 1), ("1", 1), ("", 1)])
+@pytest.mark.parametrize(("limit", "each"), [("8", 1), ("1", 1), ("", 1)])
 def test_the_user_may_leave_processors_to_others(
-    monkeypatch: pytest.MonkeyPatch, said: str, each: int
+    monkeypatch: pytest.MonkeyPatch, limit: str, each: int
 ) -> None:
     monkeypatch.setattr("oneglance.inference.parallel_passes.processors", lambda: 4)
-    monkeypatch.setenv("OMP_NUM_THREADS", said)
-    assert threads() == (min(4, int(said)) if said else 4)
+    monkeypatch.setenv("OMP_NUM_THREADS", limit)
+    assert threads() == (min(4, int(limit)) if limit else 4)
     assert threads_of_each(threads()) == each
     assert threads_of_each(1) == threads() and threads_of_each(100) == 1

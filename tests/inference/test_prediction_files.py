@@ -138,7 +138,7 @@ TASKS = st.dictionaries(NAMES, st.just({"value": 1.0, "low": 0.5, "high": 2.0}),
 
 
 @given(TASKS)
-def test_no_column_takes_the_place_of_another(answers: dict[str, Any]) -> None:
+def test_no_column_replaces_another(answers: dict[str, Any]) -> None:
     row = {"image": "a.jpg", "width": 3, "height": 4, "answers": answers}
     flat = flattened(row)
     assert len(flat) == 3 + 3 * len(answers)
@@ -212,13 +212,13 @@ def coco(folder: Path, rows: list[dict[str, Any]], *names: str) -> dict[str, Any
 
 
 def test_coco_has_an_annotation_per_box(tmp_path: Path) -> None:
-    said = coco(tmp_path, SEEN)
-    assert said["categories"] == [
+    content = coco(tmp_path, SEEN)
+    assert content["categories"] == [
         {"id": 1, "name": "apple", "supercategory": "things"},
         {"id": 2, "name": "pear", "supercategory": "things"},
         {"id": 3, "name": "apple", "supercategory": "faces"},
     ]
-    first, *others = said["annotations"]
+    first, *others = content["annotations"]
     colour = {"colour": "red", "colour_confidence": 0.6}
     assert first == {
         "id": 1,
@@ -255,13 +255,13 @@ def test_the_cocos_own_tool_reads_it_and_scores_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tools, scores = pytest.importorskip("pycocotools.coco"), pytest.importorskip("pycocotools.cocoeval")
-    said = coco(tmp_path, SEEN, "kind", "things")
+    content = coco(tmp_path, SEEN, "kind", "things")
     truth = tools.COCO(str(tmp_path / "a.json"))
     assert sorted(truth.getImgIds()) == [1, 2, 3]
-    assert [found["bbox"] for found in truth.loadAnns(truth.getAnnIds(catIds=truth.getCatIds("pear")))] == [
-        [10.25, 4.5, 20.5, 35.5]
-    ]
-    results = truth.loadRes(said["annotations"])
+    assert [
+        records["bbox"] for records in truth.loadAnns(truth.getAnnIds(catIds=truth.getCatIds("pear")))
+    ] == [[10.25, 4.5, 20.5, 35.5]]
+    results = truth.loadRes(content["annotations"])
     measured = scores.COCOeval(truth, results, "bbox")
     measured.evaluate()
     measured.accumulate()
@@ -275,29 +275,29 @@ def test_the_answers_can_be_learned_from(tmp_path: Path) -> None:
         (tmp_path / row["image"]).parent.mkdir(exist_ok=True)
         Image.new("RGB", (64, 48)).save(tmp_path / row["image"])
     coco(tmp_path, SEEN, "kind", "style", "things")
-    found = list(open_source({"path": "a.json"}, tmp_path).read())
-    first, second, third = (item for item in found if isinstance(item, Record))
-    assert len(found) == 3, "nothing is told to be wrong"
+    records = list(open_source({"path": "a.json"}, tmp_path).read())
+    first, second, third = (item for item in records if isinstance(item, Record))
+    assert len(records) == 3, "there are no problems"
     assert (first.answers["kind"], first.answers["style"]) == ("hat", ["long", "striped"])
     pear = first.answers["objects"].boxes[0]
     assert (pear.x0, pear.y0, pear.x1, pear.y1, pear.label) == (10.25, 4.5, 30.75, 40.0, "pear")
     assert (pear.attributes["colour"], pear.attributes["colour_confidence"]) == ("red", 0.6)
-    assert "objects" not in second.answers, "nobody looked into a picture that cannot be read"
+    assert "objects" not in second.answers, "a picture that cannot be read has no answers"
     assert third.answers["objects"].boxes == ()
 
 
 def test_coco_without_boxes_says_nothing_of_boxes(tmp_path: Path) -> None:
-    said = coco(tmp_path, SEEN, "kind")
-    assert (list(said), said["categories"]) == (["images", "categories"], [])
-    assert [image.get("kind") for image in said["images"]] == ["hat", None, "hat"]
+    content = coco(tmp_path, SEEN, "kind")
+    assert (list(content), content["categories"]) == (["images", "categories"], [])
+    assert [image.get("kind") for image in content["images"]] == ["hat", None, "hat"]
 
 
 def test_coco_of_no_picture_still_names_the_classes(tmp_path: Path) -> None:
-    said = coco(tmp_path, [])
-    assert (said["images"], said["annotations"], len(said["categories"])) == ([], [], 3)
+    content = coco(tmp_path, [])
+    assert (content["images"], content["annotations"], len(content["categories"])) == ([], [], 3)
 
 
-def test_no_answer_takes_the_place_of_what_coco_says_of_a_picture(tmp_path: Path) -> None:
+def test_no_answer_replaces_a_field_of_coco(tmp_path: Path) -> None:
     tasks = build_tasks({"id": {"type": "label"}, "file_name": {"type": "label"}})
     answers = {"id": {"value": "x"}, "file_name": {"value": "y"}}
     write_answers([{"image": "a.png", "answers": answers}], tmp_path / "a.json", answers, tasks)

@@ -24,8 +24,8 @@ from oneglance.run_folder import RunFolder
 
 
 def refs(folder: Path, count: int) -> list[ImageRef]:
-    found = sorted((folder / "scenes" / "images").iterdir())[:count]
-    return [FileImage(str(path), path.name) for path in found]
+    actual = sorted((folder / "scenes" / "images").iterdir())[:count]
+    return [FileImage(str(path), path.name) for path in actual]
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_answers_have_the_shape_that_the_docs_promise(trained: Path, predictor: 
         assert np.isfinite(covered["value"])
 
 
-def test_an_unreadable_picture_keeps_its_place(trained: Path, predictor: Predictor, tmp_path: Path) -> None:
+def test_an_unreadable_picture_keeps_its_row(trained: Path, predictor: Predictor, tmp_path: Path) -> None:
     (tmp_path / "bad.png").write_bytes(b"no picture")
     bad = FileImage(str(tmp_path / "bad.png"), "bad.png")
     lost = FileImage(str(tmp_path / "lost.png"), "lost.png")
@@ -65,8 +65,8 @@ def test_an_unreadable_picture_keeps_its_place(trained: Path, predictor: Predict
     alone = list(predictor.predict(good))
     for one, other in zip([rows[1], rows[3]], alone, strict=True):
         assert one["answers"]["digit"]["value"] == other["answers"]["digit"]["value"]
-        found, expected = (row["answers"]["covered"]["value"] for row in (one, other))
-        assert found == pytest.approx(expected, rel=1e-4)
+        actual, expected = (row["answers"]["covered"]["value"] for row in (one, other))
+        assert actual == pytest.approx(expected, rel=1e-4)
 
 
 def test_all_unreadable_is_no_error(predictor: Predictor, tmp_path: Path) -> None:
@@ -142,9 +142,9 @@ def test_an_unfinished_run_is_refused(home: Path) -> None:
 def test_a_damaged_run_is_refused(home: Path, name: str) -> None:
     file = home / "runs" / "a" / name
     file.write_bytes(file.read_bytes()[:-20])
-    with pytest.raises(RunError) as found:
+    with pytest.raises(RunError) as raised:
         Predictor.open(RunFolder.open(home / "runs" / "a"))
-    assert name in found.value.location
+    assert name in raised.value.location
 
 
 def test_weights_of_another_network_are_refused(home: Path) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from support.everything import NAMES, Made, agree, made  # noqa: F401
+from support.service import service_url
 
 # What neither `pip install oneglance` nor `pip install "oneglance[serve]"` brings along.
 ABSENT = ("torch", "torchvision", "timm", "safetensors", "scipy", "sklearn", "matplotlib", "jinja2", "onnx")
@@ -44,7 +45,7 @@ def absent(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def told(words: Sequence[object], without: Path | None = None) -> subprocess.Popen[str]:
+def command(words: Sequence[object], without: Path | None = None) -> subprocess.Popen[str]:
     """``oneglance WORDS`` in a process of its own. There, and in those that it starts, what the folder
     ``without`` names cannot be imported. It may take two processors, other than these tests: a service then
     has a session of its own for pictures that come alone.
@@ -60,7 +61,7 @@ def told(words: Sequence[object], without: Path | None = None) -> subprocess.Pop
 
 
 def predicted(run: Path, pictures: Path, without: Path | None = None) -> Rows:
-    with told(["predict", run, pictures], without) as process:
+    with command(["predict", run, pictures], without) as process:
         out, err = process.communicate(timeout=300)
     assert process.returncode == 3, err  # one of them cannot be read
     return [json.loads(line) for line in out.splitlines()]
@@ -79,12 +80,10 @@ def service(run: Path, without: Path | None = None) -> Iterator[Callable[[Sequen
             rows: Rows = json.load(answer)["pictures"]
             return rows
 
-    with told(["serve", run, "--port", 0], without) as process:
+    with command(["serve", run, "--port", 0], without) as process:
         try:
             assert process.stderr
-            opened = process.stderr.readline()
-            assert opened.startswith("open http://127.0.0.1:"), opened + process.stderr.read()
-            url = opened.split()[1]
+            url = service_url(process.stderr)
             yield ask
         finally:
             process.terminate()
@@ -92,7 +91,7 @@ def service(run: Path, without: Path | None = None) -> Iterator[Callable[[Sequen
 
 
 def served(run: Path, pictures: Path, without: Path | None = None) -> Rows:
-    """All pictures in one request; and what is told of three that come alone must be the same."""
+    """All pictures in one request; and three that come alone must get the same answers."""
     paths = sorted(pictures.iterdir())
     with service(run, without) as ask:
         rows = ask(paths)
@@ -121,6 +120,6 @@ def test_folder_file_and_service_tell_the_same(made: Made, pictures: Path, absen
 @pytest.mark.parametrize("words", [["predict", "."], ["serve", "--port", "0"]])
 def test_what_is_absent_is_absent_indeed(made: Made, absent: Path, words: list[str]) -> None:
     """A run folder cannot be opened there: the test above would see any torch that sneaks in."""
-    with told([words[0], made.run, *words[1:]], absent) as process:
+    with command([words[0], made.run, *words[1:]], absent) as process:
         _, err = process.communicate(timeout=120)
     assert process.returncode == 1 and 'pip install "oneglance[train]"' in err

@@ -54,7 +54,7 @@ def test_json_gets_the_same_answer(service: Running) -> None:
     assert service.send("/predict", sent).json == service.predict(("a.png", RED)).json
 
 
-def test_an_unreadable_picture_is_named_in_its_place(service: Running) -> None:
+def test_an_unreadable_picture_is_named_in_its_row(service: Running) -> None:
     reply = service.predict(("a.png", RED), ("b.png", RED[:60]), ("c.png", b""))
     assert reply.status == 200
     rows = reply.json["pictures"]
@@ -120,13 +120,13 @@ def test_an_answer_that_takes_too_long_is_given_up() -> None:
         assert service.metric("pictures_inside") == 0
 
 
-def test_a_fault_is_told_to_the_log_only(service: Running, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_fault_is_shown_in_the_log_only(service: Running, caplog: pytest.LogCaptureFixture) -> None:
     service.strings.pull(fault="secret of the network")
     try:
-        said = service.predict(("a.png", RED)).refused(500)
+        body = service.predict(("a.png", RED)).refused(500)
     finally:
         service.strings.pull()
-    assert "secret" not in said
+    assert "secret" not in body
     assert "secret of the network" in caplog.text
     assert service.predict(("a.png", RED)).status == 200
 
@@ -144,12 +144,12 @@ def test_the_log_knows_no_names_and_no_pictures(service: Running, caplog: pytest
 
 
 def test_the_model_is_described(service: Running) -> None:
-    said = service.ask("/model").json
-    assert said["name"] == "clothes"
-    assert list(said["tasks"]) == ["kind", "style", "price", "objects"]
-    assert said["tasks"]["objects"]["classes"] == ["button", "zip"]
-    assert said["limits"]["pictures"] == 64
-    assert said["corrections"] == "labels.csv"
+    body = service.ask("/model").json
+    assert body["name"] == "clothes"
+    assert list(body["tasks"]) == ["kind", "style", "price", "objects"]
+    assert body["tasks"]["objects"]["classes"] == ["button", "zip"]
+    assert body["limits"]["pictures"] == 64
+    assert body["corrections"] == "labels.csv"
 
 
 def test_what_programs_read_names_every_path(service: Running) -> None:
@@ -219,7 +219,7 @@ def test_the_service_stops_when_asked_and_answers_what_is_under_way() -> None:
     assert [reply.status for reply in replies] == [200]
 
 
-def test_an_unfamiliar_picture_is_said_to_be_so(service: Running) -> None:
+def test_an_unfamiliar_picture_is_marked_so(service: Running) -> None:
     black, white = service.predict(("a.png", picture("black")), ("b.png", picture("white"))).json["pictures"]
     assert black["unfamiliar"] == 0
     assert "unknown" not in black
@@ -232,17 +232,17 @@ def test_it_says_what_predict_says(trained: Path, tmp_path: Path, file: str) -> 
     """Of a real run folder and of the file exported from it. Pictures may meet in other batches, in which a
     processor rounds in another order: the last digits of numbers may differ, and nothing else.
     """
-    place = trained / "runs" / "a"
+    path = trained / "runs" / "a"
     if file == "onnx":
-        oneglance.export(place, out=tmp_path / "model.onnx", screen=Screen())
-        place = tmp_path / "model.onnx"
+        oneglance.export(path, out=tmp_path / "model.onnx", screen=Screen())
+        path = tmp_path / "model.onnx"
     pictures = sorted((trained / "scenes" / "images").iterdir())[:5]
-    said = oneglance.predict(place, pictures, device="cpu", screen=Screen()).to_dict()
-    with running(opener=partial(open_model, place, device="cpu")) as service:
+    body = oneglance.predict(path, pictures, device="cpu", screen=Screen()).to_dict()
+    with running(opener=partial(open_model, path, device="cpu")) as service:
         served = service.predict(*((str(path), path.read_bytes()) for path in pictures)).json["pictures"]
     assert [row.pop("image") for row in served]
-    assert [row.pop("image") for row in said]
-    assert alike(served, said), (served, said)
+    assert [row.pop("image") for row in body]
+    assert alike(served, body), (served, body)
 
 
 def alike(one: Any, other: Any) -> bool:

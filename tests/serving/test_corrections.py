@@ -54,7 +54,7 @@ def test_each_task_has_its_column(kept: Corrections) -> None:
     }
 
 
-def test_a_second_word_replaces_the_first_and_leaves_the_rest(kept: Corrections) -> None:
+def test_a_second_correction_replaces_the_first_and_leaves_the_rest(kept: Corrections) -> None:
     kept.keep(RED, 64, 48, {"kind": {"value": "scarf"}, "price": {"value": 3}})
     kept.keep(BLUE, 64, 48, {"price": {"value": 1.5}})
     kept.keep(RED, 64, 48, {"kind": {"value": "hat"}})
@@ -72,11 +72,11 @@ def test_boxes_have_a_table_of_their_own(kept: Corrections) -> None:
     kept.keep(RED, 64, 48, {"objects": {"boxes": [BUTTON]}})
     kept.keep(BLUE, 64, 48, {"objects": {"boxes": []}})
     assert not kept.path.exists()
-    found = read(kept.path.with_name("labels-objects.csv"))
-    (box,) = found[short(RED)]["objects"].boxes
+    records = read(kept.path.with_name("labels-objects.csv"))
+    (box,) = records[short(RED)]["objects"].boxes
     assert (box.x0, box.y0, box.x1, box.y1, box.label) == (1, 2, 30, 40.5, "button")
     assert box.attributes["colour"] == "red"
-    assert found[short(BLUE)]["objects"].boxes == ()
+    assert records[short(BLUE)]["objects"].boxes == ()
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_a_network_trains_on_them(home: Path) -> None:
     assert {Path(name).name for name in names} <= used
 
 
-def test_the_place_must_be_a_table(tmp_path: Path) -> None:
+def test_the_path_must_be_that_of_a_table(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"use one such as labels\.csv"):
         Corrections(tmp_path / "labels.txt", {})
 

@@ -147,10 +147,10 @@ def test_half_a_second_head_is_not_waited_for(service: Running) -> None:
         assert line.recv(4096).startswith(b"HTTP/1.1 200")
         time.sleep(0.2)  # the answer may come in two pieces
         line.sendall(b"GET /hea")
-        said = b""
-        while b"came too slowly" not in said and (got := line.recv(4096)):
-            said += got
-    assert b"came too slowly" in said
+        reply = b""
+        while b"came too slowly" not in reply and (got := line.recv(4096)):
+            reply += got
+    assert b"came too slowly" in reply
 
 
 def test_half_a_body_is_not_waited_for() -> None:
@@ -158,9 +158,9 @@ def test_half_a_body_is_not_waited_for() -> None:
         f"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: {FORM}\r\ncontent-length: 1000\r\n\r\n"
     )
     with running(Settings(bounds=Bounds(seconds=2))) as service:
-        said = raw(service, head.encode() + b"--edge")
-    assert said.startswith(b"HTTP/1.1 408")
-    assert b"not arrived whole within 2 seconds" in said
+        reply = raw(service, head.encode() + b"--edge")
+    assert reply.startswith(b"HTTP/1.1 408")
+    assert b"not arrived whole within 2 seconds" in reply
 
 
 def test_a_client_that_goes_away(service: Running) -> None:
@@ -178,12 +178,12 @@ def test_all_bodies_together_are_bounded(service: Running) -> None:
         while service.metric("body_bytes") < 21e6:
             time.sleep(0.1)
         last.sendall(head + bytes(7_000_001))
-        said = last.recv(4096)
+        reply = last.recv(4096)
     finally:
         for line in (*first, last):
             line.close()
-    assert said.startswith(b"HTTP/1.1 503")
-    assert b"retry-after" in said
+    assert reply.startswith(b"HTTP/1.1 503")
+    assert b"retry-after" in reply
     while service.metric("body_bytes"):
         time.sleep(0.1)
 
@@ -245,8 +245,8 @@ def raw(service: Running, sent: bytes) -> bytes:
     with socket.create_connection(("127.0.0.1", service.port), timeout=60) as line:
         with suppress(ConnectionError):
             line.sendall(sent)
-        said = b""
+        reply = b""
         with suppress(ConnectionError):
             while got := line.recv(65536):
-                said += got
-    return said
+                reply += got
+    return reply

@@ -83,8 +83,8 @@ def test_a_picture_that_kills_its_process_is_named_and_the_service_goes_on() -> 
     with running() as service:
         before = {child.pid for child in psutil.Process().children()}
         service.strings.pull(dies=True)
-        said = service.predict(("a.png", RED), ("b.png", RED)).refused(422)
-        assert said == "a.png: makes the decoder crash"
+        error = service.predict(("a.png", RED), ("b.png", RED)).refused(422)
+        assert error == "a.png: makes the decoder crash"
         service.strings.pull()
         assert service.predict(("a.png", RED)).status == 200
         assert wait_for_two_others(before)

@@ -225,7 +225,7 @@ def test_a_refusal_is_shown_and_nothing_is_lost(page: Any, files: dict[str, Path
     assert "hat" in card.inner_text()
 
 
-def test_unfamiliar_pictures_are_said_to_be_so(page: Any, files: dict[str, Path], tmp_path: Path) -> None:
+def test_unfamiliar_pictures_are_marked_so(page: Any, files: dict[str, Path], tmp_path: Path) -> None:
     white = tmp_path / "white.png"
     white.write_bytes(picture("white"))
     cards = choose(page, white, files["red"])

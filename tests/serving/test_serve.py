@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from support.service import form, picture
+from support.service import form, picture, service_url
 
 import oneglance
 from oneglance.errors import ConfigError, MissingExtraError, OneglanceError
@@ -35,9 +35,7 @@ def test_it_answers_until_it_is_stopped(name: str) -> None:
     words = [sys.executable, "-W", "error", "-c", SERVED, str(Path(__file__).parents[1])]
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr
-        opened = process.stderr.readline()
-        assert opened.startswith("open http://127.0.0.1:")
-        url = opened.split()[1]
+        url = service_url(process.stderr)
         body, kind = form(("secret.png", picture()))
         asked = urllib.request.Request(f"{url}predict", body, {"content-type": kind})
         with urllib.request.urlopen(asked, timeout=120) as answer:
@@ -47,19 +45,21 @@ def test_it_answers_until_it_is_stopped(name: str) -> None:
         assert process.wait(60) == 0
     *lines, last = rest.splitlines()
     assert last == "stopped"
-    told = [json.loads(line) for line in lines]
-    assert [(line["event"], line["path"], line["status"]) for line in told] == [("request", "/predict", 200)]
+    entries = [json.loads(line) for line in lines]
+    assert [(line["event"], line["path"], line["status"]) for line in entries] == [
+        ("request", "/predict", 200)
+    ]
     assert "secret" not in rest
 
 
-def test_what_cannot_be_served_is_told(tmp_path: Path) -> None:
+def test_what_cannot_be_served_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OneglanceError):
         oneglance.serve(tmp_path / "nothing", screen=Screen())
     with pytest.raises(ConfigError, match="a key is letters"):
         oneglance.serve(tmp_path, api_key="two words", screen=Screen())
 
 
-def test_a_missing_package_is_named_with_its_cure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_package_is_named_with_its_hint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in list(sys.modules):
         if name.startswith(("oneglance.serving.", "starlette.")) and name != "oneglance.serving.serve":
             monkeypatch.delitem(sys.modules, name)
@@ -70,7 +70,7 @@ def test_a_missing_package_is_named_with_its_cure(monkeypatch: pytest.MonkeyPatc
         oneglance.serve(tmp_path, screen=Screen())
 
 
-def test_an_address_in_use_is_told() -> None:
+def test_an_address_in_use_is_refused() -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()

@@ -100,7 +100,7 @@ def agree(one: Any, other: Any, within: float = TOLERANCE) -> None:
 
 
 def agree_on_boxes(one: Sequence[Any], other: Sequence[Any]) -> None:
-    """The same boxes, surest first; which of two that are as sure comes first is left to rounding."""
+    """The same boxes, highest-scoring first; which of two of equal score comes first is left to rounding."""
     agree([box["confidence"] for box in one], [box["confidence"] for box in other])
     left = list(other)
     for box in one:

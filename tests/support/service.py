@@ -1,5 +1,5 @@
 """A running service for tests: real tasks and real processes behind real sockets, and a network that costs
-nothing: what it says of a picture follows from the picture's mean colour.
+nothing: its answer to a picture follows from the picture's mean colour.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from PIL import Image
@@ -124,7 +124,7 @@ def opened(path: Path, *, device: str) -> Model:
 
 @dataclass(frozen=True)
 class Reply:
-    """What the service said."""
+    """What the service answered."""
 
     status: int
     headers: Mapping[str, str]
@@ -164,8 +164,8 @@ class Running:
     ) -> Reply:
         line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         try:
-            told = {**headers, **({"content-type": kind} if kind else {})}
-            line.request(method or ("GET" if body is None else "POST"), path, body, told)
+            all_headers = {**headers, **({"content-type": kind} if kind else {})}
+            line.request(method or ("GET" if body is None else "POST"), path, body, all_headers)
             answer = line.getresponse()
             return Reply(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
         finally:
@@ -205,6 +205,17 @@ def running(
             service.should_exit = True
             thread.join(60)
             assert not thread.is_alive(), "the service does not stop"
+
+
+def service_url(messages: IO[str]) -> str:
+    """Where a service of another process listens, from what it writes on standard error. On a busy machine
+    it first says how far it is.
+    """
+    for line in messages:
+        if line.startswith("open http://127.0.0.1:"):
+            return line.split()[1]
+        assert line.startswith("opening the network"), line
+    raise AssertionError("the service ended without a word")
 
 
 def form(*pictures: tuple[str, bytes]) -> tuple[bytes, str]:
