@@ -27,7 +27,7 @@ from oneglance.network import build_network
 from oneglance.nn.allocator import keep_freed_memory
 from oneglance.nn.device import environment
 from oneglance.training.augment import Augment
-from oneglance.training.data_loader import Batches
+from oneglance.training.data_loader import BatchLoader
 from oneglance.training.loop import Learner
 
 WANTED = {False: 1.03, True: 1.3}  # by whether a method needs the gradients
@@ -41,8 +41,8 @@ def measure(table: BackboneTable, methods: list[str], steps: int, rounds: int) -
     augment = Augment(AugmentTable(), network.mean)
     learner = Learner(network, tasks, balancers["equal"], augment, TrainingTable(), device)
     targets = {name: task.encode(answers[name]) for name, task in tasks.items()}
-    batches = Batches(Noise(*table.canvas), np.arange(COUNT), targets, BATCH, device)
-    learner.measure_units(batches.targets)
+    batches = BatchLoader(Noise(*table.canvas), np.arange(COUNT), targets, BATCH, device)
+    learner.measure_loss_scales(batches.targets)
     step = partial(our_step, learner, endless(batches))
 
     def seconds(name: str) -> float:

@@ -34,7 +34,7 @@ from oneglance.nn.allocator import keep_freed_memory
 from oneglance.nn.device import environment, precise
 from oneglance.task import Task, build_tasks
 from oneglance.training.augment import Augment
-from oneglance.training.data_loader import Batches
+from oneglance.training.data_loader import BatchLoader
 from oneglance.training.loop import Learner
 
 TABLE = BackboneTable(name="mobilenetv2_100", weights="none", size=320)
@@ -70,7 +70,7 @@ def drawn(boxes: int) -> list[BoxAnnotations]:
 
 def learner_of(
     names: Sequence[str], boxes: int, device: torch.device
-) -> tuple[Learner, Batches, dict[str, Task]]:
+) -> tuple[Learner, BatchLoader, dict[str, Task]]:
     tasks = build_tasks({name: TASKS[name] for name in names})
     answers: dict[str, list[Any]] = {"kind": [f"k{row % 17}" for row in range(COUNT)], "things": drawn(boxes)}
     for name, task in tasks.items():
@@ -79,8 +79,8 @@ def learner_of(
     augment = Augment(AugmentTable(), network.mean)
     learner = Learner(network, tasks, Equal(), augment, TrainingTable(), device)
     targets = {name: task.encode(answers[name]) for name, task in tasks.items()}
-    batches = Batches(Noise(), np.arange(COUNT), targets, BATCH, device)
-    learner.measure_units(batches.targets)
+    batches = BatchLoader(Noise(), np.arange(COUNT), targets, BATCH, device)
+    learner.measure_loss_scales(batches.targets)
     return learner, batches, tasks
 
 

@@ -35,7 +35,7 @@ from oneglance.nn.allocator import keep_freed_memory
 from oneglance.nn.device import environment, precise
 from oneglance.task import Task, build_tasks
 from oneglance.training.augment import Augment
-from oneglance.training.data_loader import Batch, Batches
+from oneglance.training.data_loader import Batch, BatchLoader
 from oneglance.training.loop import Learner
 from oneglance.training.optimizer import build_optimizer
 
@@ -62,8 +62,8 @@ def measure(
     plan = TrainingTable(batch=BATCH, epochs=10_000)
     network = build_network(table, tasks, Path()).to(device)
     learner = Learner(network, tasks, Equal(), Augment(AugmentTable(), network.mean), plan, device)
-    batches = Batches(store, np.arange(len(refs)), {"kind": tasks["kind"].encode(answers)}, BATCH, device)
-    learner.measure_units(batches.targets)
+    batches = BatchLoader(store, np.arange(len(refs)), {"kind": tasks["kind"].encode(answers)}, BATCH, device)
+    learner.measure_loss_scales(batches.targets)
     rates = {}
     for precision in ("fp32", "bf16"):
         learner.precision = precision
@@ -86,7 +86,7 @@ def our_step(learner: Learner, stream: Iterator[Batch]) -> None:
     learner.update(next(stream), 10**9)
 
 
-def endless(batches: Batches) -> Iterator[Batch]:
+def endless(batches: BatchLoader) -> Iterator[Batch]:
     epoch = 0
     while True:
         yield from batches.shuffled(0, epoch)

@@ -31,7 +31,7 @@ from oneglance.nn.allocator import keep_freed_memory
 from oneglance.nn.device import environment
 from oneglance.task import Task, build_tasks
 from oneglance.training.augment import Augment
-from oneglance.training.data_loader import Batches
+from oneglance.training.data_loader import BatchLoader
 from oneglance.training.loop import Learner
 
 COUNT = 512  # pictures, of noise: what they show does not matter here
@@ -89,8 +89,8 @@ def measure(table: BackboneTable, steps: int, rounds: int) -> dict[str, float]:
             network, tasks, Equal(), Augment(AugmentTable(), network.mean), TrainingTable(), device
         )
         targets = {name: task.encode(answers[name]) for name, task in tasks.items()}
-        batches = Batches(store, np.arange(COUNT), targets, BATCH, device)
-        learner.measure_units(batches.targets)
+        batches = BatchLoader(store, np.arange(COUNT), targets, BATCH, device)
+        learner.measure_loss_scales(batches.targets)
         training.append(partial(our_step, learner, endless(batches)))
         predictor = Predictor(TorchEngine(learner.average, device, "fp32"), tasks, None)  # type: ignore[arg-type]
         predicting.append(partial(answered, predictor, store.pixels[:BATCH], lying))

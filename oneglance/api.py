@@ -12,12 +12,12 @@ import numpy as np
 
 from oneglance import config as configuration
 from oneglance.atomic_files import write_text
-from oneglance.config import Config, ConfigSource
+from oneglance.config import ConfigSource
 from oneglance.data.dataset import SplitData, load_dataset, refuse
 from oneglance.data.image_inputs import Paths, folder_of_names, read, relative
 from oneglance.data.images.decode import Limits
 from oneglance.data.images.letterbox import Fit
-from oneglance.data.inspection.checks import summary, without_unreadable
+from oneglance.data.inspection.checks import summary
 from oneglance.data.record import Record
 from oneglance.errors import ConfigError, DataError, Problem, needs_extra
 from oneglance.model import Model, Picture, load
@@ -157,44 +157,32 @@ def train(
         OneglanceError: with location, what and hint; StoppedError after Ctrl-C.
     """
     with needs_extra("train", "train"):
-        from oneglance.data.images.decoded_cache import open_canvases
-        from oneglance.run_lookup import begun, chosen, going_on, new_run
-        from oneglance.training.trainer import Session
+        from oneglance.run_lookup import begun, going_on, new_run, run_to_resume
+        from oneglance.training.early_checks import refuse_impossible
+        from oneglance.training.experiment_data import ExperimentData, read_dataset
+        from oneglance.training.trainer import Trainer
 
     screen = screen or default_screen()
-    folder, declared = chosen(config, overrides, Path(out) if out else None, resume)
-    if folder is not None and folder.finished:
-        screen.say(f"{folder.path} is finished already")
-        return Run(folder.path)
-    _refuse_early(declared, load_weights=not resume)
-    tasks = build_tasks(declared.tasks, declared.file)
-    dataset = load_dataset(declared, list(tasks.values()), screen.progress)
-    for line in summary(dataset.problems):
-        screen.say(line)
-    rows = dataset.rows()
-    home = going_on(folder, rows) if folder else begun(new_run(declared, out), declared, rows)
-    with closing(screen), home as folder:
-        learned = [*dataset.splits.train.tolist(), *dataset.splits.validation.tolist()]
-        store = open_canvases(
-            [dataset.records[row].image for row in learned],
-            Fit.declared(declared),
-            Limits.declared(declared),
-            declared.cache,
-            screen.progress,
-        )
-        if store.problem is not None:
-            screen.say(str(store.problem))
-        for line in without_unreadable(store.failures.values(), len(learned)):
-            screen.say(line)
-        folder.write_unreadable((failure.location, failure.what) for failure in store.failures.values())
-        training = dataset.split("train", 0, store.failures)
-        validation = dataset.split("validation", len(dataset.splits.train), store.failures)
-        session = Session(folder, declared, tasks, store, training, validation, screen)
-        if resume and session.resume():
-            place = session.learner.place
-            screen.say(f"going on in epoch {place.epoch + 1} after step {place.step}")
-        session.run()
-    screen.say(f"finished: {folder.path} (epoch {session.choice.epoch} is kept)")
+    resumed = run_to_resume(config, overrides, out) if resume else None
+    if resumed is not None and resumed.finished:
+        screen.say(f"{resumed.path} is finished already")
+        return Run(resumed.path)
+    declared = configuration.load(config, overrides) if resumed is None else resumed.config()
+    refuse_impossible(declared, load_weights=not resume)
+    with closing(screen):
+        tasks = build_tasks(declared.tasks, declared.file)
+        dataset = read_dataset(declared, tasks, screen)
+        rows = dataset.rows()
+        opened = begun(new_run(declared, out), declared, rows) if resumed is None else going_on(resumed, rows)
+        with opened as folder:
+            data = ExperimentData.decode(declared, tasks, dataset, screen, ("train", "validation"))
+            folder.write_unreadable((failure.location, failure.what) for failure in data.failures.values())
+            trainer = Trainer.build(folder, declared, tasks, data.store, data.train, data.validation, screen)
+            if resume and trainer.resume():
+                position = trainer.learner.position
+                screen.say(f"going on in epoch {position.epoch + 1} after step {position.step}")
+            trainer.run()
+    screen.say(f"finished: {folder.path} (epoch {trainer.selection.epoch} is kept)")
     return Run(folder.path)
 
 
@@ -259,11 +247,12 @@ def compare(
         from oneglance.evaluation.comparison import compare as comparison
         from oneglance.evaluation.comparison import plan as plans
         from oneglance.run_lookup import run_name
+        from oneglance.training.early_checks import refuse_impossible
 
     wanted = plans.plan(seeds, budget, only, balancers, groups)
     declared = configuration.load(config, overrides)
     place = Path(out) if out else Path("compare") / run_name(declared)
-    _refuse_early(declared, load_weights=True)
+    refuse_impossible(declared)
     with closing(screen or default_screen()) as screen:
         return Comparison(comparison.compare(declared, place, wanted, screen), place)
 
@@ -295,12 +284,13 @@ def group(
         from oneglance.evaluation import task_grouping
         from oneglance.run_folder import RunFolder
         from oneglance.run_lookup import run_name
+        from oneglance.training.early_checks import refuse_impossible
 
     if isinstance(config, str | Path) and Path(config).is_dir():
         return Grouping(task_grouping.of_run(RunFolder.open(config)))
     declared = configuration.load(config, overrides)
     place = Path(out) if out else Path("group") / run_name(declared)
-    _refuse_early(declared, load_weights=True)
+    refuse_impossible(declared)
     with closing(screen or default_screen()) as screen:
         run = task_grouping.joint_run(declared, place, Path("runs"), screen)
         return Grouping(task_grouping.of_run(run))
@@ -339,11 +329,12 @@ def tune(
         from oneglance.evaluation import loss_weight_search
         from oneglance.evaluation.comparison import plan as plans
         from oneglance.run_lookup import run_name
+        from oneglance.training.early_checks import refuse_impossible
 
     time = plans.seconds(budget) if budget else None
     declared = configuration.load(config, overrides)
     place = Path(out) if out else Path("tune") / run_name(declared)
-    _refuse_early(declared, load_weights=True)
+    refuse_impossible(declared)
     with closing(screen or default_screen()) as screen:
         return Tuning(loss_weight_search.tune(declared, place, seeds, time, screen))
 
@@ -533,16 +524,3 @@ def runs(folder: str | Path = "runs") -> Runs:
         from oneglance.run_lookup import listed
 
     return Runs([listed(run) for run in runs_in(Path(folder))])
-
-
-def _refuse_early(config: Config, *, load_weights: bool) -> None:
-    """Names, options and weights that would else be found wrong only after every picture is decoded."""
-    from oneglance.backbone import build_backbone
-    from oneglance.balancer import build_balancer
-    from oneglance.network import copy_stages
-    from oneglance.nn.device import pick_device
-
-    build_balancer(config.training.balancer, config.training.balancer_options)
-    pick_device(config.training.device)
-    backbone = build_backbone(config.backbone, config.base, load_weights=load_weights)
-    copy_stages(backbone, config.tasks, config.training.task_stage)

@@ -214,6 +214,12 @@ def load(source: ConfigSource, overrides: Overrides = ()) -> Config:
         tables = plain(source)
         return _read(tables, document(tables), UNNAMED, Path.cwd(), overrides)
     path = Path(source)
+    if path.is_dir():
+        raise ConfigError(
+            "is a folder, not a configuration",
+            location=str(path),
+            hint="name the oneglance.toml in it; to go on with a run, add --resume",
+        )
     try:
         text = path.read_bytes().decode("utf-8")
     except FileNotFoundError:

@@ -42,34 +42,27 @@ def going_on(folder: RunFolder, rows: list[tuple[str, str, str]]) -> Iterator[Ru
     yield folder
 
 
-def chosen(
-    given: ConfigSource, overrides: Overrides, out: Path | None, resume: bool
-) -> tuple[RunFolder | None, Config]:
-    """The run folder to go on with, if any, and the configuration to train."""
-    is_folder = isinstance(given, str | Path) and Path(given).is_dir()
-    if not resume:
-        if is_folder:
-            raise ConfigError(
-                "is a folder, not a configuration",
-                location=str(given),
-                hint="to go on with a run, add --resume",
-            )
-        return None, configuration.load(given, overrides)
+def run_to_resume(config: ConfigSource, overrides: Overrides, out: str | Path | None) -> RunFolder:
+    """The run to go on with: ``config`` itself where it is a run folder, else ``out``, else the newest
+    unfinished one of this configuration.
+
+    Raises:
+        ConfigError: there are overrides, which would make it another run.
+        RunError: there is no such run, or it was begun with another configuration.
+    """
     if overrides:
         raise ConfigError("--set cannot change a run that goes on", hint="train anew")
-    if is_folder:
-        folder = RunFolder.open(str(given))
-        return folder, folder.config()
-    wanted = configuration.load(given)
+    if isinstance(config, str | Path) and Path(config).is_dir():
+        return RunFolder.open(config)
+    wanted = configuration.load(config)
     folder = RunFolder.open(out) if out else newest_of(wanted)
-    then = folder.config()
-    if then.text != wanted.text:
+    if folder.config().text != wanted.text:
         raise RunError(
             f"was begun with another configuration than {wanted.file} is now",
             location=str(folder.path),
             hint=f"train anew, or go on as it began: oneglance train {folder.path} --resume",
         )
-    return folder, then
+    return folder
 
 
 def run_name(config: Config) -> str:

@@ -50,7 +50,7 @@ class Task(Table, ABC):
     from_: str | list[str] = Field("", alias="from")
     # Words of the data that mean "nobody knows", besides an empty cell: `["?", "n/a"]`
     unknown: list[str] = []
-    weight: float = Field(1.0, gt=0)  # of this task's loss among the others
+    weight: float = Field(1.0, ge=0)  # of this task's loss among the others; 0: it learns nothing
     uses: list[str] = []  # other tasks whose own features this one's head sees beside the shared ones
 
     _name: str = PrivateAttr("")

@@ -16,13 +16,13 @@ import numpy as np
 
 from oneglance.atomic_files import finite, make_folder, write_json
 from oneglance.config import Config
-from oneglance.errors import ConfigError, DivergedError, StoppedError
+from oneglance.errors import ConfigError, DivergedError
 from oneglance.evaluation.comparison import variants
-from oneglance.evaluation.comparison.experiment_data import ExperimentData
 from oneglance.overrides import Changes
 from oneglance.progress import Screen
 from oneglance.run_folder import RunFolder, kept_of
 from oneglance.task import build_tasks
+from oneglance.training.experiment_data import ExperimentData
 
 KEPT = 3  # one of so many goes on, for so many times the epochs
 CANDIDATES = 9  # where no budget decides
@@ -96,31 +96,6 @@ def drawn(config: Config, count: int) -> list[Candidate]:
     ]
 
 
-class Pause(Screen):
-    """Stops a training after an epoch, when that is saved; else it is the screen within."""
-
-    def __init__(self, within: Screen, after: int) -> None:
-        self.within, self.after, self.reached = within, after, False
-
-    def step(self, epoch: int, epochs: int, step: int, steps: int, pictures: int) -> None:
-        if epoch > self.after:
-            self.reached = True
-            raise StoppedError("paused")
-        self.within.step(epoch, epochs, step, steps, pictures)
-
-    def epoch(self, row: Mapping[str, Any], epochs: int, brief: Mapping[str, str]) -> None:
-        self.within.epoch(row, epochs, brief)
-
-    def say(self, text: str) -> None:
-        self.within.say(text)
-
-    def progress(self, done: int, total: int, what: str) -> None:
-        self.within.progress(done, total, what)
-
-    def close(self) -> None:
-        self.within.close()
-
-
 def tune(config: Config, out: Path, seeds: int, budget: float | None, screen: Screen) -> dict[str, Any]:
     """Try weights and write tune.json. What was trained before in ``out`` is read or gone on with.
 
@@ -165,15 +140,11 @@ def _train(
 
 
 def _skill(experiment: ExperimentData, path: Path, wanted: Config, until: int, screen: Screen) -> float:
-    """The mean skill on the validation part of what is kept of ``until`` epochs; −∞ if it learned nothing."""
-    pause = Pause(screen, until)
+    """The mean validation skill of what is kept of ``until`` epochs; −∞ if it learned nothing."""
     run = RunFolder(path)
     if len(run.history()) < until or (until == wanted.training.epochs and not run.finished):
         try:
-            variants.trained(experiment, path, wanted, pause)
-        except StoppedError:
-            if not pause.reached:
-                raise
+            variants.trained(experiment, path, wanted, screen, until=until)
         except DivergedError as error:
             screen.say(f"{path.name}: {error}")
     kept = kept_of(run.history()[:until])

@@ -18,10 +18,10 @@ from oneglance.config import Config
 from oneglance.errors import ConfigError, RunError, nearest
 from oneglance.evaluation import gradient_conflicts
 from oneglance.evaluation.comparison import variants
-from oneglance.evaluation.comparison.experiment_data import ExperimentData
 from oneglance.evaluation.gradient_conflicts import Cosines
 from oneglance.progress import Screen
 from oneglance.run_folder import RunFolder, runs_in
+from oneglance.training.experiment_data import ExperimentData
 
 EXHAUSTIVE = 8  # tasks up to which every grouping is tried: 4,140 of them
 SHORT = 4  # the training made for this is that many times shorter, but has at least ...

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-RESAMPLES = 32  # of the validation part, by which the noise is measured
+RESAMPLES = 32  # of the validation split, by which the noise is measured
 
 Scores = dict[str, dict[str, float | None]]  # by task and metric; plain values
 
@@ -28,7 +28,7 @@ def resamples(pictures: int) -> np.ndarray:
 
 
 @dataclass
-class Choice:
+class CheckpointSelection:
     """What is kept so far; plain values."""
 
     epoch: int = 0  # whose weights are kept; 0: none
@@ -49,5 +49,5 @@ class Choice:
             self.best, self.skills = epoch, skills.tolist()
         elif not best[0] - skills[0] <= np.std(best[1:] - skills[1:]):
             return False
-        self.epoch, self.validation = epoch, {name: dict(found) for name, found in validation.items()}
+        self.epoch, self.validation = epoch, {name: dict(metrics) for name, metrics in validation.items()}
         return True

@@ -1,4 +1,4 @@
-"""Pictures and encoded answers of one part, a batch at a time."""
+"""Pictures and encoded answers of one split, a batch at a time."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from oneglance.task import Target
-from oneglance.training.source_sampler import Sampling
+from oneglance.training.source_sampler import SourceSampler
 
 Targets = dict[str, dict[str, Tensor]]
 
 
 class Batch(NamedTuple):
-    """n pictures and what is known of them."""
+    """n pictures and their targets."""
 
     pictures: Tensor  # uint8 [n, 3, h, w] on the device (channels last), or features [n, d]
     targets: Targets  # by task and name; the first axis is the picture
@@ -39,14 +39,14 @@ class PictureStore(Store, Protocol):
         """Width and height in pixels of the upright pictures: int32 [k, 2]."""
 
 
-class Batches:
-    """One part of the data.
+class BatchLoader:
+    """One split of the data.
 
     Args:
-        rows: int64 [n], the part's rows in ``store``.
-        targets: encoded answers of the part, by task, aligned with ``rows``.
+        rows: int64 [n], the split's rows in ``store``.
+        targets: encoded answers of the split, by task, aligned with ``rows``.
         size: pictures per batch; the batches of an epoch differ by at most one picture.
-        sampling: which pictures an epoch holds; default: each once.
+        sampler: which pictures an epoch holds; default: each once.
     """
 
     def __init__(
@@ -56,10 +56,10 @@ class Batches:
         targets: Mapping[str, Target],
         size: int,
         device: torch.device,
-        sampling: Sampling | None = None,
+        sampler: SourceSampler | None = None,
     ) -> None:
         self.store, self.rows, self.device = store, rows, device
-        self.sampling = sampling or Sampling([""] * len(rows))
+        self.sampler = sampler or SourceSampler([""] * len(rows))
         self.size = size
         self.targets: Targets = {
             name: {key: torch.as_tensor(value).to(device) for key, value in target.items()}
@@ -68,11 +68,11 @@ class Batches:
 
     def __len__(self) -> int:
         """Batches of an epoch."""
-        return -(-len(self.sampling) // self.size)
+        return -(-len(self.sampler) // self.size)
 
     def shuffled(self, seed: int, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of ``epoch`` from ``start`` on; the order depends on seed and epoch alone."""
-        order = self.sampling.epoch(np.random.default_rng([seed, epoch]))
+        order = self.sampler.epoch(np.random.default_rng([seed, epoch]))
         yield from self._batches(np.array_split(order, len(self))[start:])
 
     def in_order(self) -> Iterator[Batch]:
@@ -80,13 +80,13 @@ class Batches:
         count = -(-len(self.rows) // self.size)
         yield from self._batches(np.array_split(np.arange(len(self.rows)), max(1, count)))
 
-    def _batches(self, places: list[np.ndarray]) -> Iterator[Batch]:
-        self.store.announce([self.rows[place] for place in places])
-        for place in places:
-            pictures = torch.from_numpy(self.store.gather(self.rows[place]))
+    def _batches(self, batches: list[np.ndarray]) -> Iterator[Batch]:
+        self.store.announce([self.rows[indices] for indices in batches])
+        for indices in batches:
+            pictures = torch.from_numpy(self.store.gather(self.rows[indices]))
             if pictures.ndim == 4:
                 pictures = pictures.permute(0, 3, 1, 2)  # stays channels last in memory
-            chosen = torch.from_numpy(place).to(self.device)
+            chosen = torch.from_numpy(indices).to(self.device)
             targets = {
                 name: {key: value[chosen] for key, value in target.items()}
                 for name, target in self.targets.items()

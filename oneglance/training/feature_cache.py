@@ -1,4 +1,4 @@
-"""A frozen backbone looks at each picture once; training then sees its features."""
+"""With a frozen backbone each picture passes through it once; training then reads its features."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from oneglance.config import Config
 from oneglance.network import Network
 from oneglance.nn.device import precise
 from oneglance.progress import Screen
-from oneglance.training.data_loader import Batches, Store
+from oneglance.training.data_loader import BatchLoader, Store
 
 
 class HasRows(Protocol):
@@ -23,39 +23,39 @@ class FeatureCache:
     """Features by the rows of the pictures they come from."""
 
     def __init__(self, rows: np.ndarray, features: np.ndarray) -> None:
-        self.place = {row: place for place, row in enumerate(rows.tolist())}
+        self.index = {row: index for index, row in enumerate(rows.tolist())}
         self.features = features
 
     def gather(self, rows: np.ndarray) -> np.ndarray:
         """float32 [k, d]."""
-        return self.features[[self.place[row] for row in rows.tolist()]]
+        return self.features[[self.index[row] for row in rows.tolist()]]
 
     def announce(self, batches: Sequence[np.ndarray]) -> None:
         """Nothing is fetched: all lies in memory."""
 
 
-def remembered(
+def cached_features(
     network: Network,
     store: Store,
-    parts: Sequence[HasRows],
+    splits: Sequence[HasRows],
     config: Config,
     device: torch.device,
     screen: Screen,
 ) -> Store:
-    """``store`` itself, or with [backbone] freeze the features of its pictures, unless a task looks at maps
-    or has a stage of its own: what these see is too large to be kept.
+    """``store`` itself, or with [backbone] freeze the features of its pictures, unless a task reads maps
+    or has a stage of its own: what these read is too large to be kept.
     """
     if not config.backbone.freeze:
         return store
     network.freeze()
     if network.backbone.gives_maps or network.backbone.gives_below:
         return store
-    rows = np.concatenate([part.rows for part in parts])
-    batches = Batches(store, rows, {}, config.training.batch, device)
-    found: list[np.ndarray] = []
+    rows = np.concatenate([split.rows for split in splits])
+    loader = BatchLoader(store, rows, {}, config.training.batch, device)
+    features: list[np.ndarray] = []
     network.eval()
     with torch.inference_mode(), precise("fp32", device):
-        for batch in batches.in_order():
-            found.append(network.features(batch.pictures).vector.float().cpu().numpy())
-            screen.progress(sum(map(len, found)), len(rows), "features")
-    return FeatureCache(rows, np.concatenate(found))
+        for batch in loader.in_order():
+            features.append(network.features(batch.pictures).vector.float().cpu().numpy())
+            screen.progress(sum(map(len, features)), len(rows), "features")
+    return FeatureCache(rows, np.concatenate(features))

@@ -20,7 +20,7 @@ PRETRAINED_SHARE = 0.25  # of the rate, for a backbone that already knows someth
 
 
 def build_optimizer(network: Network, table: TrainingTable) -> torch.optim.Optimizer:
-    """The optimizer of [training], with a rate for each stage of the backbone and none of the weight decay
+    """The optimizer of [training], with a learning rate for each stage of the backbone and no weight decay
     on biases and norms.
     """
     rate = table.learning_rate or DEFAULT_RATE[table.optimizer]
@@ -72,7 +72,7 @@ def _groups(network: Network, table: TrainingTable) -> Iterator[tuple[float, flo
         yield factor, decay, parameters
 
 
-def rate_at(step: int, steps: int, table: TrainingTable) -> float:
+def learning_rate_factor(step: int, steps: int, table: TrainingTable) -> float:
     """The share of the top rate in 0-based ``step`` of ``steps``: a linear warm-up, then a cosine to zero
     (Loshchilov and Hutter 2017, arXiv 1608.03983, without restarts), a straight line to zero or a constant.
     """
@@ -86,7 +86,7 @@ def rate_at(step: int, steps: int, table: TrainingTable) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
 
-def set_rate(optimizer: torch.optim.Optimizer, share: float) -> None:
+def set_learning_rates(optimizer: torch.optim.Optimizer, share: float) -> None:
     """Every group's rate becomes ``share`` of its top rate."""
     for group in optimizer.param_groups:
         group["lr"] = group["top"] * share

@@ -1,4 +1,4 @@
-"""The tasks' gradients at the features that they share: who pulls where, and how hard."""
+"""The gradient of each task's loss at the features that the tasks share: its direction and its norm."""
 
 from __future__ import annotations
 
@@ -7,58 +7,58 @@ from torch import Tensor
 
 from oneglance.backbone import Features
 
-EVERY = 16  # steps between two looks at the gradients where the balancer needs none
+EVERY = 16  # steps between two measurements of the gradients where the balancer needs none
 
 
-class Shared:
-    """Features cut off from the backbone, so that the tasks' gradients can be looked at one by one and the
-    backbone then goes back once, with whatever mixture of them.
+class SharedFeatures:
+    """Features cut off from the backbone: each task's gradient can be taken there by itself, and one backward
+    pass through the backbone does for whatever mixture of them.
 
-    Where some tasks look at the vector and others at maps, both meet in the last map, of which the vector is
-    made: see ``meeting``. A task with a last stage of its own does not meet the others; to see it do so, each
-    of the others would have to go back through the shared last stage by itself.
+    Where some heads read the vector and others maps, their gradients are comparable at the last map, of which
+    the vector is made: see ``at_last_map``. A task with a last stage of its own has no gradient there; to
+    compare it, that of each other task would have to go back through the shared last stage by itself.
     """
 
     def __init__(self, features: Features) -> None:
         self.features = features
-        parts = [features.vector, *features.maps]
-        parts += [] if features.below is None else [features.below]
+        tensors = [features.vector, *features.maps]
+        tensors += [] if features.below is None else [features.below]
         # By identity: what a stage builds on may be one of the maps.
-        self.seen = list({id(part): part for part in parts if part.requires_grad}.values())
-        cut = {id(part): part.detach().requires_grad_() for part in self.seen}
+        self.shared = list({id(tensor): tensor for tensor in tensors if tensor.requires_grad}.values())
+        cut = {id(tensor): tensor.detach().requires_grad_() for tensor in self.shared}
         self.leaves = list(cut.values())
         self.cut = Features(
             cut.get(id(features.vector), features.vector),
-            tuple(cut.get(id(part), part) for part in features.maps),
+            tuple(cut.get(id(tensor), tensor) for tensor in features.maps),
             cut.get(id(features.below), features.below),
         )
 
     def gradients(self, losses: Tensor, present: Tensor) -> list[Tensor]:
         """For each shared tensor the gradient of each loss there: [tasks, ...]; zeros of absent tasks."""
         rows = []
-        for loss, there in zip(losses, present.tolist(), strict=True):
-            found = (
+        for loss, is_present in zip(losses, present.tolist(), strict=True):
+            own = (
                 torch.autograd.grad(loss, self.leaves, retain_graph=True, allow_unused=True)
-                if there and loss.requires_grad
+                if is_present and loss.requires_grad
                 else [None] * len(self.leaves)
             )
             rows.append(
                 [
                     torch.zeros_like(leaf) if gradient is None else gradient
-                    for leaf, gradient in zip(self.leaves, found, strict=True)
+                    for leaf, gradient in zip(self.leaves, own, strict=True)
                 ]
             )
         return [torch.stack(column) for column in zip(*rows, strict=True)]
 
-    def meeting(self, gradients: list[Tensor]) -> list[Tensor]:
+    def at_last_map(self, gradients: list[Tensor]) -> list[Tensor]:
         """The same gradients with that of the vector taken back to the last map: what to compare tasks by.
 
         At the vector, a label and boxes have no coordinate in common: their cosine would be 0 whatever they
         want. Going back from the vector to the map costs a pooling, with some backbones one more layer, and
         never the backbone. It changes what tasks are compared by; what the backbone learns is the same.
 
-        Boxes also look at finer maps; these remain coordinates of their own. All that the backbone learns
-        comes through the tensors that are looked at, so the joined gradients hold all of it. But the last map
+        Boxes also read finer maps; these remain coordinates of their own. All that the backbone learns comes
+        through the shared tensors, so the joined gradients hold all of it. But the last map
         is made of the finer ones, and what the vector wants of those is not known without going further back.
         The cosine of a label and boxes is thus that in the last map, made smaller by what boxes ask of the
         others alone: it has the sign of the first, and understates.
@@ -69,49 +69,51 @@ class Shared:
         are rearranged tokens, the gradients stay as they are.
         """
         vector, maps = self.features.vector, self.features.maps
-        places = {id(part): place for place, part in enumerate(self.seen)}
-        if not maps or id(vector) not in places or id(maps[-1]) not in places:
+        indices = {id(tensor): index for index, tensor in enumerate(self.shared)}
+        if not maps or id(vector) not in indices or id(maps[-1]) not in indices:
             return gradients
-        own, last = places[id(vector)], places[id(maps[-1])]
+        own, last = indices[id(vector)], indices[id(maps[-1])]
         if own == last:
             return gradients
         taken = []
         for gradient in gradients[own]:
-            found = torch.autograd.grad(vector, maps[-1], gradient, retain_graph=True, allow_unused=True)[0]
-            if found is None:
+            back = torch.autograd.grad(vector, maps[-1], gradient, retain_graph=True, allow_unused=True)[0]
+            if back is None:
                 return gradients
-            taken.append(found)
-        met = list(gradients)
-        met[last] = met[last] + torch.stack(taken)
-        return [part for place, part in enumerate(met) if place != own]
+            taken.append(back)
+        comparable = list(gradients)
+        comparable[last] = comparable[last] + torch.stack(taken)
+        return [gradient for index, gradient in enumerate(comparable) if index != own]
 
-    def back(self, gradients: list[Tensor], weights: Tensor) -> None:
+    def backward(self, gradients: list[Tensor], weights: Tensor) -> None:
         """Let the backbone learn the weighted sum of the tasks' gradients."""
         mixed = [torch.tensordot(weights, each.float(), dims=1).to(each.dtype) for each in gradients]
-        torch.autograd.backward(self.seen, mixed)
+        torch.autograd.backward(self.shared, mixed)
 
 
-class Watch:
+class GradientMonitor:
     """Running sums over an epoch of the norms of the tasks' gradients and of the cosines between them."""
 
     def __init__(self, tasks: int, device: torch.device) -> None:
-        self.sums = torch.zeros(3, tasks, tasks, device=device)  # of cosines, of looks, of norms (diagonal)
+        self.sums = torch.zeros(
+            3, tasks, tasks, device=device
+        )  # of cosines, of their counts, of norms (diagonal)
 
     def add(self, gram: Tensor) -> None:
-        """One more look; a task whose gradient is zero is not there."""
+        """The inner products of one more step; a task whose gradient is zero does not count in it."""
         norms = gram.diagonal().clamp(min=0).sqrt()
-        there = (norms > 0).float()
-        both = torch.outer(there, there)
+        present = (norms > 0).float()
+        both = torch.outer(present, present)
         cosines = gram / torch.outer(norms, norms).clamp(min=1e-30)
         self.sums += torch.stack([cosines * both, both, torch.diag(norms)])
 
-    def told(self, names: list[str]) -> dict[str, dict[str, float]]:
-        """``{"norms": {task: mean}, "cosines": {"a | b": mean}}``; what was never seen is left out."""
-        cosines, looks, norms = self.sums.cpu().unbind()
-        pairs = [(i, j) for i in range(len(names)) for j in range(i + 1, len(names)) if looks[i, j] > 0]
+    def summary(self, names: list[str]) -> dict[str, dict[str, float]]:
+        """``{"norms": {task: mean}, "cosines": {"a | b": mean}}``; what was never measured is left out."""
+        cosines, counts, norms = self.sums.cpu().unbind()
+        pairs = [(i, j) for i in range(len(names)) for j in range(i + 1, len(names)) if counts[i, j] > 0]
         return {
             "norms": {
-                name: float(norms[i, i] / looks[i, i]) for i, name in enumerate(names) if looks[i, i] > 0
+                name: float(norms[i, i] / counts[i, i]) for i, name in enumerate(names) if counts[i, i] > 0
             },
-            "cosines": {f"{names[i]} | {names[j]}": float(cosines[i, j] / looks[i, j]) for i, j in pairs},
+            "cosines": {f"{names[i]} | {names[j]}": float(cosines[i, j] / counts[i, j]) for i, j in pairs},
         }

@@ -22,7 +22,7 @@ from oneglance.run_folder import RunFolder
 from oneglance.task import build_tasks
 from oneglance.tasks.tags import TagAnnotations
 from oneglance.training.loop import Learner
-from oneglance.training.trainer import Session
+from oneglance.training.trainer import Trainer
 
 SIZE = 16
 TRAINING, VALIDATION = 24, 12  # pictures
@@ -116,26 +116,27 @@ def world(count: int = TRAINING + VALIDATION, seed: int = 0) -> tuple[Pixels, li
     return Pixels(pixels), records
 
 
-def begin(folder: Path, *overrides: str, text: str = CONFIG, screen: Screen | None = None) -> Session:
+def begin(folder: Path, *overrides: str, text: str = CONFIG, screen: Screen | None = None) -> Trainer:
     """A new run in ``folder``."""
     config = configuration.parse(text, base=folder.parent, overrides=overrides)
-    return session(RunFolder.create(folder, config), config, screen)
+    return trainer(RunFolder.create(folder, config), config, screen)
 
 
-def go_on(folder: Path, screen: Screen | None = None) -> Session:
+def go_on(folder: Path, screen: Screen | None = None) -> Trainer:
     """The run in ``folder``, where its last checkpoint left it."""
     run = RunFolder.open(folder)
-    found = session(run, run.config(), screen)
+    found = trainer(run, run.config(), screen)
     found.resume()
     return found
 
 
-def session(run: RunFolder, config: Config, screen: Screen | None = None) -> Session:
+def trainer(run: RunFolder, config: Config, screen: Screen | None = None) -> Trainer:
     store, records = world()
     rows = np.arange(len(records))
     training = SplitData(records[:TRAINING], rows[:TRAINING])
     validation = SplitData(records[TRAINING:], rows[TRAINING:])
-    return Session(run, config, build_tasks(config.tasks), store, training, validation, screen or Screen())
+    tasks = build_tasks(config.tasks)
+    return Trainer.build(run, config, tasks, store, training, validation, screen or Screen())
 
 
 def learner(folder: Path, *overrides: str, text: str = CONFIG) -> Learner:
@@ -155,7 +156,7 @@ class Interrupter(Screen):
             signal.raise_signal(self.number)
 
 
-def train(folder: Path, *overrides: str, stops: Sequence[int] = (), text: str = CONFIG) -> Session:
+def train(folder: Path, *overrides: str, stops: Sequence[int] = (), text: str = CONFIG) -> Trainer:
     """Train to the end, stopped and taken up again after each of ``stops`` further steps."""
     screens = [*map(Interrupter, stops), Screen()]
     current = begin(folder, *overrides, text=text, screen=screens[0])

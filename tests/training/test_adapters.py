@@ -90,10 +90,10 @@ def test_it_changes_what_the_task_looks_at_alone() -> None:
     for adapter in (of_vector, of_maps):
         for parameter in adapter.parameters():
             torch.nn.init.constant_(parameter, 0.3)
-    seen, placed = of_vector(features), of_maps(features)
+    seen, on_canvas = of_vector(features), of_maps(features)
     assert seen.maps is features.maps and not seen.vector.equal(features.vector)
-    assert placed.vector is features.vector
-    assert all(not new.equal(old) for new, old in zip(placed.maps, features.maps, strict=True))
+    assert on_canvas.vector is features.vector
+    assert all(not new.equal(old) for new, old in zip(on_canvas.maps, features.maps, strict=True))
 
 
 def test_a_stage_and_an_adapter_stand_beside_each_other(tmp_path: Path) -> None:
@@ -105,9 +105,9 @@ def test_it_learns_at_the_rate_of_the_heads_also_with_muon(tmp_path: Path) -> No
     """Muon keeps the size of a matrix: one that starts at zero would stay there."""
     for optimizer in ("adamw", "muon"):
         extra = (ADAPTED, "training.backbone_learning_rate_scale=0.5", f"training.optimizer={optimizer}")
-        session = begin(tmp_path / optimizer, *extra)
-        network = session.learner.network
-        groups = build_optimizer(network, session.config.training).param_groups
+        trainer = begin(tmp_path / optimizer, *extra)
+        network = trainer.learner.network
+        groups = build_optimizer(network, trainer.config.training).param_groups
         rates = {
             id(p): (group["top"], group.get("turns", False)) for group in groups for p in group["params"]
         }

@@ -9,20 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oneglance.training.checkpoint_selection import RESAMPLES, Choice, resamples
+from oneglance.training.checkpoint_selection import RESAMPLES, CheckpointSelection, resamples
 
 NAN = float("nan")
 
 
 def judged(*epochs: list[float]) -> list[bool]:
     """What is kept of epochs whose skill and its resamples are these; a short list is drawn out."""
-    choice = Choice()
+    selection = CheckpointSelection()
     kept = []
     for number, skills in enumerate(epochs, 1):
         told = {"kind": {"accuracy": skills[0]}}
-        kept.append(choice.judge(number, np.array(skills), told))
-        assert not kept[-1] or (choice.epoch, choice.validation) == (number, told)
-    json.dumps(vars(choice))
+        kept.append(selection.judge(number, np.array(skills), told))
+        assert not kept[-1] or (selection.epoch, selection.validation) == (number, told)
+    json.dumps(vars(selection))
     return kept
 
 

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oneglance.training.data_loader import Batch, Batches
+from oneglance.training.data_loader import Batch, BatchLoader
 
 CPU = torch.device("cpu")
 quick = settings(deadline=None, max_examples=50)
@@ -29,12 +29,12 @@ class Numbered:
         self.announced.append([row for rows in batches for row in rows.tolist()])
 
 
-def batches(rows: np.ndarray, size: int, store: object | None = None) -> Batches:
+def batches(rows: np.ndarray, size: int, store: object | None = None) -> BatchLoader:
     targets = {
         "kind": {"class": np.asarray(rows) * 10},
         "style": {"present": np.stack([rows, rows + 1], axis=1), "labelled": np.ones((len(rows), 2))},
     }
-    return Batches(store or Numbered(), rows, targets, size, CPU)  # type: ignore[arg-type]
+    return BatchLoader(store or Numbered(), rows, targets, size, CPU)  # type: ignore[arg-type]
 
 
 def rows_of(batch: Batch) -> list[int]:

@@ -12,24 +12,24 @@ from support.toy import CONFIG, TRAINING, VALIDATION, Pixels, begin, train, worl
 from torch import Tensor
 
 from oneglance.progress import Screen
-from oneglance.training.feature_cache import FeatureCache, remembered
-from oneglance.training.trainer import Session
+from oneglance.training.feature_cache import FeatureCache, cached_features
+from oneglance.training.trainer import Trainer
 
 FROZEN = ("backbone.freeze=true", "training.batch=7")
 
 
-def backbone(session: Session) -> dict[str, Tensor]:
-    return {name: value.clone() for name, value in session.learner.network.backbone.state_dict().items()}
+def backbone(trainer: Trainer) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in trainer.learner.network.backbone.state_dict().items()}
 
 
 def test_the_backbone_does_not_move(tmp_path: Path) -> None:
     before = backbone(begin(tmp_path / "same seed", *FROZEN))
-    session = train(tmp_path / "run", *FROZEN)
-    kept = session.folder.network_tensors()
+    trainer = train(tmp_path / "run", *FROZEN)
+    kept = trainer.folder.network_tensors()
     for name, value in before.items():
-        assert torch.equal(session.learner.network.backbone.state_dict()[name], value)
+        assert torch.equal(trainer.learner.network.backbone.state_dict()[name], value)
         assert torch.equal(kept[f"backbone.{name}"], value)
-    heads = session.learner.network.heads
+    heads = trainer.learner.network.heads
     first = begin(tmp_path / "again", *FROZEN).learner.network.heads
     assert not torch.equal(heads["kind head"].last.weight, first["kind head"].last.weight)
 
@@ -43,31 +43,31 @@ def test_the_optimizer_keeps_nothing_for_it(tmp_path: Path) -> None:
 def test_each_picture_is_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, records = world()
     monkeypatch.setattr(toy, "world", lambda: (store, records))
-    session = begin(tmp_path / "run", *FROZEN)
+    trainer = begin(tmp_path / "run", *FROZEN)
     before = list(store.asked)
     # Once for the features, and the training part once more to prepare a new backbone.
     assert sorted(before) == sorted([*range(TRAINING), *range(TRAINING + VALIDATION)])
     looked: list[int] = []
-    session.learner.network.backbone.register_forward_hook(lambda *_: looked.append(1))
-    session.learner.average.backbone.register_forward_hook(lambda *_: looked.append(1))
-    session.run()
+    trainer.learner.network.backbone.register_forward_hook(lambda *_: looked.append(1))
+    trainer.learner.average.backbone.register_forward_hook(lambda *_: looked.append(1))
+    trainer.run()
     assert looked == [] and store.asked == before
 
 
 def test_it_answers_as_the_whole_network_does(tmp_path: Path) -> None:
-    session = train(tmp_path / "run", *FROZEN)
-    learner = session.learner
-    network = session.folder.network(session.config, session.folder.tasks(session.config))
+    trainer = train(tmp_path / "run", *FROZEN)
+    learner = trainer.learner
+    network = trainer.folder.network(trainer.config, trainer.folder.tasks(trainer.config))
     pixels = torch.from_numpy(world()[0].pixels[TRAINING:]).permute(0, 3, 1, 2)
     with torch.inference_mode():
         expected = network(pixels)
-    for name, raw in learner.validate(session.batches[1]).items():
+    for name, raw in learner.validate(trainer.loaders[1]).items():
         np.testing.assert_allclose(raw, expected[name].numpy(), atol=1e-5)
 
 
 def test_the_heads_learn(tmp_path: Path) -> None:
-    session = train(tmp_path / "run", *FROZEN, "training.epochs=20", "training.learning_rate=0.05")
-    first, last = session.history[0]["loss"], session.history[-1]["loss"]
+    trainer = train(tmp_path / "run", *FROZEN, "training.epochs=20", "training.learning_rate=0.05")
+    first, last = trainer.history[0]["loss"], trainer.history[-1]["loss"]
     assert sum(last.values()) < 0.9 * sum(first.values())
 
 
@@ -86,11 +86,13 @@ def test_precision_is_chosen_on_the_heads_alone(tmp_path: Path, monkeypatch: pyt
 
 
 def test_without_freeze_the_store_stays_itself(tmp_path: Path) -> None:
-    session = begin(tmp_path / "run")
+    trainer = begin(tmp_path / "run")
     store = Pixels(np.zeros((1, 16, 16, 3), dtype=np.uint8))
-    found = remembered(session.learner.network, store, [], session.config, session.device, Screen())
+    found = cached_features(
+        trainer.learner.network, store, [], trainer.config, trainer.learner.device, Screen()
+    )
     assert found is store
-    assert not session.learner.network.frozen
+    assert not trainer.learner.network.frozen
 
 
 def test_rows_find_their_features() -> None:

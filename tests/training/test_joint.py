@@ -19,7 +19,7 @@ from oneglance.progress import Screen
 from oneglance.run_folder import RunFolder
 from oneglance.task import build_tasks
 from oneglance.tasks.boxes import Boxes
-from oneglance.training.trainer import Session
+from oneglance.training.trainer import Trainer
 
 SIZE, TRAINING, VALIDATION = 32, 32, 12
 
@@ -101,22 +101,22 @@ def squares() -> tuple[Squares, list[Record]]:
     return Squares(pixels), records
 
 
-def session(folder: Path, *overrides: str, anew: bool = True) -> Session:
+def trainer(folder: Path, *overrides: str, anew: bool = True) -> Trainer:
     config = configuration.parse(CONFIG, base=folder.parent, overrides=overrides)
     run = RunFolder.create(folder, config) if anew else RunFolder.open(folder)
     store, records = squares()
     rows = np.arange(len(records))
     parts = SplitData(records[:TRAINING], rows[:TRAINING]), SplitData(records[TRAINING:], rows[TRAINING:])
-    return Session(run, config, build_tasks(config.tasks), store, *parts, Screen())
+    return Trainer.build(run, config, build_tasks(config.tasks), store, *parts, Screen())
 
 
 def test_answers_are_placed_on_the_canvas(tmp_path: Path) -> None:
-    made = session(tmp_path / "run")
+    made = trainer(tmp_path / "run")
     _, records = squares()
-    box = made.parts[0].answers("things")[1].boxes[0]
+    box = made.training.answers("things")[1].boxes[0]
     there = records[1].answers["things"].boxes[0]
     assert (box.x0, box.y1) == (there.x0 / 2, there.y1 / 2)
-    assert made.parts[0].answers("kind") == [record.answers["kind"] for record in records[:TRAINING]]
+    assert made.training.answers("kind") == [record.answers["kind"] for record in records[:TRAINING]]
 
 
 def test_what_nobody_looked_for_in_one_picture_is_lost_in_no_other(
@@ -127,9 +127,9 @@ def test_what_nobody_looked_for_in_one_picture_is_lost_in_no_other(
     monkeypatch.setattr(
         Boxes, "loss", lambda task, raw, target: known.append(target["labelled"]) or loss(task, raw, target)
     )
-    made = session(tmp_path / "run", "augment.mosaic=1", "augment.mixup=0")
+    made = trainer(tmp_path / "run", "augment.mosaic=1", "augment.mixup=0")
     known.clear()
-    for batch in made.batches[0].shuffled(0, 0):
+    for batch in made.loaders[0].shuffled(0, 0):
         made.learner.update(batch, 100)
         assert 0 < batch.targets["things"]["labelled"].sum() < 8
         assert torch.equal(known.pop()[:8], batch.targets["things"]["labelled"])
@@ -137,7 +137,7 @@ def test_what_nobody_looked_for_in_one_picture_is_lost_in_no_other(
 
 @pytest.mark.parametrize("freeze", [False, True])
 def test_everything_learns_together(tmp_path: Path, freeze: bool) -> None:
-    made = session(tmp_path / "run", f"backbone.freeze={str(freeze).lower()}")
+    made = trainer(tmp_path / "run", f"backbone.freeze={str(freeze).lower()}")
     before = {name: tensor.clone() for name, tensor in made.learner.network.state_dict().items()}
     made.run()
     after = made.learner.network.state_dict()
@@ -153,13 +153,13 @@ def test_everything_learns_together(tmp_path: Path, freeze: bool) -> None:
 
 
 def test_resuming_changes_nothing(tmp_path: Path) -> None:
-    session(tmp_path / "whole").run()
-    first = session(tmp_path / "parts")
+    trainer(tmp_path / "whole").run()
+    first = trainer(tmp_path / "parts")
     steps = first._until_patience_ends(lambda row: None)
     for _ in range(3):
         next(steps)
     first.save()
-    second = session(tmp_path / "parts", anew=False)
+    second = trainer(tmp_path / "parts", anew=False)
     assert second.resume()
     second.run()
     assert results(tmp_path / "parts") == results(tmp_path / "whole")
@@ -167,7 +167,7 @@ def test_resuming_changes_nothing(tmp_path: Path) -> None:
 
 def test_boxes_are_found_in_the_end(tmp_path: Path) -> None:
     """Slow enough to be worth one test only: about five seconds."""
-    made = session(
+    made = trainer(
         tmp_path / "run",
         "training.epochs=40",
         "augment.mosaic=0",
@@ -175,7 +175,7 @@ def test_boxes_are_found_in_the_end(tmp_path: Path) -> None:
         "training.learning_rate=0.01",
     )
     made.run()
-    best = made.choice.validation["things"]
+    best = made.selection.validation["things"]
     assert best["ap50"] is not None and best["ap50"] > 0.5
     assert best["colour.accuracy"] == 1.0
 
@@ -191,9 +191,9 @@ def test_a_class_that_was_not_looked_for_is_unknown() -> None:
 
 def test_an_embedding_without_answers_counts_as_it_is(tmp_path: Path) -> None:
     """No two pictures are alike without being looked at twice, so there is no constant loss to divide by."""
-    made = session(tmp_path / "run")
-    assert made.learner.units[list(made.tasks).index("own")] == 1
-    assert (made.learner.units > 1e-3).all()
+    made = trainer(tmp_path / "run")
+    assert made.learner.loss_scales[list(made.tasks).index("own")] == 1
+    assert (made.learner.loss_scales > 1e-3).all()
 
 
 def test_kept_features_have_one_view_only(tmp_path: Path) -> None:
@@ -204,4 +204,4 @@ def test_kept_features_have_one_view_only(tmp_path: Path) -> None:
     rows = np.arange(len(records))
     parts = SplitData(records[:TRAINING], rows[:TRAINING]), SplitData(records[TRAINING:], rows[TRAINING:])
     with pytest.raises(ConfigError, match=r"\[tasks.own\] compares changed views"):
-        Session(RunFolder.create(tmp_path / "run", config), config, tasks, store, *parts, Screen())
+        Trainer.build(RunFolder.create(tmp_path / "run", config), config, tasks, store, *parts, Screen())

@@ -17,33 +17,34 @@ from oneglance.balancers.equal import Equal
 from oneglance.batch_transform import Mix, View
 from oneglance.errors import DivergedError
 from oneglance.training.data_loader import Batch
-from oneglance.training.loop import Learner, labelled_mean, learn, mean_skill
-from oneglance.training.optimizer import rate_at
-from oneglance.training.trainer import Session
+from oneglance.training.loop import Learner, labelled_mean, train_steps
+from oneglance.training.optimizer import learning_rate_factor
+from oneglance.training.trainer import Trainer
+from oneglance.training.validation import mean_skill
 
 STILL = (*PLAIN, "training.clip=0", "tasks.style.dropout=0")
 TASKS = ["kind", "weight", "style", "verdict"]
 
 
 @pytest.fixture
-def session(tmp_path: Path) -> Session:
+def trainer(tmp_path: Path) -> Trainer:
     return begin(tmp_path / "run", *STILL)
 
 
 @pytest.fixture
-def learner(session: Session) -> Learner:
-    return session.learner
+def learner(trainer: Trainer) -> Learner:
+    return trainer.learner
 
 
-def everything(session: Session) -> Batch:
+def everything(trainer: Trainer) -> Batch:
     """The whole training part as one batch."""
-    part = session.batches[0]
+    part = trainer.loaders[0]
     return Batch(torch.cat([batch.pictures for batch in part.in_order()]), copy.deepcopy(part.targets))
 
 
 @pytest.fixture
-def batch(session: Session) -> Batch:
-    return everything(session)
+def batch(trainer: Trainer) -> Batch:
+    return everything(trainer)
 
 
 def forget(batch: Batch, *names: str) -> Batch:
@@ -89,9 +90,9 @@ def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
 )
 def test_losses_start_near_one(tmp_path: Path, overrides: tuple[str, ...]) -> None:
     """The first answers are the constant ones, and each loss is told relative to theirs."""
-    session = begin(tmp_path / "run", *STILL, *overrides)
-    batch = everything(session)
-    losses, present = session.learner.backward(batch.pictures, batch.targets, None)
+    trainer = begin(tmp_path / "run", *STILL, *overrides)
+    batch = everything(trainer)
+    losses, present = trainer.learner.backward(batch.pictures, batch.targets, None)
     assert present.tolist() == [True] * 4
     assert losses.tolist() == pytest.approx([1] * 4, abs=0.05)
 
@@ -186,7 +187,7 @@ def test_mixup_is_the_weighted_sum_of_two_losses(learner: Learner) -> None:
     raw, share = torch.tensor([[0.3], [-0.4]]), 0.7
     mix = Mix(torch.tensor([1, 0]), share)
     learner.tasks = {"weight": task}
-    learner.units = torch.ones(1)
+    learner.loss_scales = torch.ones(1)
 
     def loss(known: list[float]) -> float:
         target = {"value": torch.tensor([0.1, 0.8]), "labelled": torch.tensor(known)}
@@ -218,7 +219,7 @@ def test_mixup_holds_for_every_task_element_by_element(learner: Learner, batch: 
         theirs, known_too = task.loss(raw[name], other)
         total = share * (mine * known).sum() + (1 - share) * (theirs * known_too).sum()
         count = share * known.sum() + (1 - share) * known_too.sum()
-        torch.testing.assert_close(losses[place], total / count / learner.units[place])
+        torch.testing.assert_close(losses[place], total / count / learner.loss_scales[place])
 
 
 def test_what_is_unknown_stays_unknown_when_mixed(learner: Learner, batch: Batch) -> None:
@@ -234,8 +235,8 @@ def test_what_is_unknown_stays_unknown_when_mixed(learner: Learner, batch: Batch
 
 @pytest.mark.parametrize("decay", [0, 0.5, 0.998])
 def test_the_average_follows(tmp_path: Path, decay: float) -> None:
-    session = begin(tmp_path / "run", *STILL, f"training.ema={decay}")
-    learner, batch = session.learner, everything(session)
+    trainer = begin(tmp_path / "run", *STILL, f"training.ema={decay}")
+    learner, batch = trainer.learner, everything(trainer)
     expected = {name: value.clone() for name, value in learner.average.state_dict().items()}
     for step in range(4):
         learner.update(batch, 10)
@@ -257,14 +258,14 @@ def test_the_rate_of_a_step_is_the_plans(learner: Learner, batch: Batch) -> None
     for step in range(3):
         learner.update(batch, 10)
         top = [group["lr"] / group["top"] for group in learner.optimizer.param_groups]
-        assert top == pytest.approx([rate_at(step, 10, learner.table)] * len(top))
+        assert top == pytest.approx([learning_rate_factor(step, 10, learner.table)] * len(top))
 
 
 def test_the_gradient_is_clipped(tmp_path: Path) -> None:
     def norm(clip: float) -> float:
-        session = begin(tmp_path / f"clip {clip}", *PLAIN, f"training.clip={clip}")
-        session.learner.update(everything(session), 10)
-        grads = [p.grad for p in session.learner.network.parameters() if p.requires_grad]
+        trainer = begin(tmp_path / f"clip {clip}", *PLAIN, f"training.clip={clip}")
+        trainer.learner.update(everything(trainer), 10)
+        grads = [p.grad for p in trainer.learner.network.parameters() if p.requires_grad]
         return float(torch.linalg.vector_norm(torch.cat([grad.ravel() for grad in grads])))
 
     free = norm(0)
@@ -277,10 +278,10 @@ def test_a_step_depends_on_its_place_alone(tmp_path: Path) -> None:
     """Dropout and augmentation of a step are drawn from seed, epoch and step."""
     found = []
     for disturbance in range(2):
-        session = begin(tmp_path / str(disturbance))
+        trainer = begin(tmp_path / str(disturbance))
         torch.manual_seed(disturbance)
-        session.learner.update(everything(session), 10)
-        found.append(weights(session.learner))
+        trainer.learner.update(everything(trainer), 10)
+        found.append(weights(trainer.learner))
     assert same(*found)
 
 
@@ -307,7 +308,11 @@ def test_a_loss_that_is_no_number_names_its_task(
     learner: Learner, batch: Batch, name: str, bad: float
 ) -> None:
     learner.update(batch, 10)
-    before = weights(learner), copy.deepcopy(learner.average.state_dict()), copy.deepcopy(vars(learner.place))
+    before = (
+        weights(learner),
+        copy.deepcopy(learner.average.state_dict()),
+        copy.deepcopy(vars(learner.position)),
+    )
     optimizer = copy.deepcopy(learner.optimizer.state_dict()["state"])
     poisoned = copy.deepcopy(batch)
     poisoned.targets[name]["value" if name == "weight" else "present"][0] = bad
@@ -319,39 +324,39 @@ def test_a_loss_that_is_no_number_names_its_task(
         learner.update(poisoned, 10)
     assert same(weights(learner), before[0])
     assert same(dict(learner.average.state_dict()), dict(before[1]))
-    assert vars(learner.place) == before[2]
+    assert vars(learner.position) == before[2]
     for key, state in learner.optimizer.state_dict()["state"].items():
         assert same(state, optimizer[key])
 
 
 @pytest.mark.parametrize("clip", [0, 5])
 def test_a_gradient_that_is_no_number_stops_too(tmp_path: Path, clip: float) -> None:
-    session = begin(tmp_path / "run", *PLAIN, f"training.clip={clip}")
-    learner = session.learner
+    trainer = begin(tmp_path / "run", *PLAIN, f"training.clip={clip}")
+    learner = trainer.learner
     first = next(p for p in learner.network.parameters() if p.requires_grad)
     first.register_hook(lambda gradient: gradient * float("inf"))
     before = weights(learner)
     with pytest.raises(DivergedError, match="the gradients became infinite in epoch 1, step 1"):
-        learner.update(everything(session), 10)
+        learner.update(everything(trainer), 10)
     assert same(weights(learner), before)
 
 
-def test_answers_that_are_no_numbers_stop_the_validation(session: Session) -> None:
-    learner = session.learner
+def test_answers_that_are_no_numbers_stop_the_validation(trainer: Trainer) -> None:
+    learner = trainer.learner
     with torch.no_grad():
         learner.average.heads["weight head"].last.bias.fill_(float("inf"))
-    learner.place.epoch = 2
+    learner.position.epoch = 2
     with pytest.raises(
         DivergedError, match="the answers to weight became NaN or infinite after epoch 2 — lower"
     ):
-        learner.validate(session.batches[1])
+        learner.validate(trainer.loaders[1])
 
 
 # Epochs.
 
 
-def test_the_loop_tells_every_step_and_every_epoch(session: Session) -> None:
-    moments = list(learn(session.learner, *session.batches))
+def test_the_loop_tells_every_step_and_every_epoch(trainer: Trainer) -> None:
+    moments = list(train_steps(trainer.learner, *trainer.loaders))
     assert [(m.epoch, m.step, m.steps) for m in moments] == [(e, s, 3) for e in (1, 2, 3) for s in (1, 2, 3)]
     assert [m.pictures for m in moments] == [8] * 9
     done = [m.done for m in moments]
@@ -360,25 +365,25 @@ def test_the_loop_tells_every_step_and_every_epoch(session: Session) -> None:
         steps = torch.stack([m.losses for m in moments if m.epoch == epoch.epoch])
         assert list(epoch.loss.values()) == pytest.approx(steps.nanmean(dim=0).tolist())
         assert {name: len(raw) for name, raw in epoch.raw.items()} == dict.fromkeys(TASKS, 12)
-    assert session.learner.place.epoch == 3
+    assert trainer.learner.position.epoch == 3
 
 
-def test_validation_looks_with_the_average(session: Session) -> None:
-    *_, last = learn(session.learner, *session.batches)
-    batches = session.batches[1]
+def test_validation_looks_with_the_average(trainer: Trainer) -> None:
+    *_, last = train_steps(trainer.learner, *trainer.loaders)
+    batches = trainer.loaders[1]
     pictures = torch.cat([batch.pictures for batch in batches.in_order()])
     with torch.inference_mode():
-        expected = session.learner.average(pictures)
+        expected = trainer.learner.average(pictures)
     for name, raw in last.done.raw.items():  # type: ignore[union-attr]
         np.testing.assert_allclose(raw, expected[name].numpy(), atol=1e-5)
 
 
-def test_a_task_without_any_answer_has_no_loss(session: Session) -> None:
-    learner = session.learner
-    part = session.batches[0]
+def test_a_task_without_any_answer_has_no_loss(trainer: Trainer) -> None:
+    learner = trainer.learner
+    part = trainer.loaders[0]
     part.targets = forget(Batch(torch.zeros(0), part.targets), "weight").targets
-    steps = learn(learner, *session.batches)
-    last = next(moment for moment in steps if moment.done)
+    steps = train_steps(learner, *trainer.loaders)
+    last = next(result for result in steps if result.done)
     loss = last.done.loss  # type: ignore[union-attr]
     assert loss["weight"] is None and all(loss[name] is not None for name in TASKS if name != "weight")
 

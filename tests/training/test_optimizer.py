@@ -18,7 +18,13 @@ from oneglance.config import BackboneTable, TrainingTable
 from oneglance.network import Network
 from oneglance.task import build_tasks
 from oneglance.training.muon import Muon
-from oneglance.training.optimizer import BESIDE_MUON, PRETRAINED_SHARE, build_optimizer, rate_at, set_rate
+from oneglance.training.optimizer import (
+    BESIDE_MUON,
+    PRETRAINED_SHARE,
+    build_optimizer,
+    learning_rate_factor,
+    set_learning_rates,
+)
 
 BACKBONES: Mapping[str, dict[str, Any]] = {
     "small": {"name": "small", "options": {"width": 4, "depth": 2}},
@@ -144,7 +150,7 @@ def test_set_rate_is_a_share_of_each_groups_top() -> None:
         network("small"), TrainingTable(learning_rate=0.4, backbone_learning_rate_scale=0.5)
     )
     for _ in range(2):  # of the top, not of the rate before
-        set_rate(optimizer, 0.25)
+        set_learning_rates(optimizer, 0.25)
         assert {group["lr"] for group in optimizer.param_groups} == {0.1, 0.05}
 
 
@@ -156,7 +162,7 @@ schedules = st.builds(
 @quick
 @given(schedules, st.integers(1, 400))
 def test_the_rate_rises_once_and_falls_once(table: TrainingTable, steps: int) -> None:
-    found = [rate_at(step, steps, table) for step in range(steps)]
+    found = [learning_rate_factor(step, steps, table) for step in range(steps)]
     assert all(0 < rate <= 1 for rate in found)
     warmup = round(table.warmup * steps)
     rising, falling = found[: warmup + 1], found[warmup:]
@@ -170,7 +176,7 @@ def test_the_rate_rises_once_and_falls_once(table: TrainingTable, steps: int) ->
 
 def test_the_warm_up_is_a_line_and_the_fall_a_cosine() -> None:
     table = TrainingTable(warmup=0.2)
-    found = [rate_at(step, 50, table) for step in range(51)]
+    found = [learning_rate_factor(step, 50, table) for step in range(51)]
     assert found[:10] == pytest.approx([(step + 1) / 11 for step in range(10)])
     assert found[10] == 1
     assert found[30] == pytest.approx(0.5)  # half way down
@@ -180,4 +186,6 @@ def test_the_warm_up_is_a_line_and_the_fall_a_cosine() -> None:
 
 def test_a_straight_line_goes_to_zero() -> None:
     table = TrainingTable(warmup=0, schedule="linear")
-    assert [rate_at(step, 4, table) for step in range(5)] == pytest.approx([1, 0.75, 0.5, 0.25, 0])
+    assert [learning_rate_factor(step, 4, table) for step in range(5)] == pytest.approx(
+        [1, 0.75, 0.5, 0.25, 0]
+    )

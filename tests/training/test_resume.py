@@ -95,12 +95,12 @@ def test_stopped_with_other_settings(tmp_path: Path, overrides: tuple[str, ...])
 @pytest.mark.parametrize("minutes", [3, 1e-9], ids=["by epoch", "by step"])
 @pytest.mark.parametrize("at", range(1, STEPS + 1, 2))
 def test_crashed_in_any_step(tmp_path: Path, whole: dict, at: int, minutes: float) -> None:
-    session = begin(tmp_path / "run", f"training.checkpoint_minutes={minutes}", screen=Crashing(at))
+    trainer = begin(tmp_path / "run", f"training.checkpoint_minutes={minutes}", screen=Crashing(at))
     with pytest.raises(Crash):
-        session.run()
+        trainer.run()
     resumed = go_on(tmp_path / "run")
     done = (at - 1) // 3 * 3 if minutes == 3 else at - 1
-    assert resumed.learner.place.updates == done
+    assert resumed.learner.position.updates == done
     assert finish(tmp_path / "run") == whole
 
 
@@ -112,7 +112,7 @@ def test_crashed_in_any_step(tmp_path: Path, whole: dict, at: int, minutes: floa
 def test_crashed_before_or_after_any_file(
     tmp_path: Path, whole: dict, monkeypatch: pytest.MonkeyPatch, method: str, written: bool, call: int
 ) -> None:
-    session, calls, write = begin(tmp_path / "run"), [], getattr(RunFolder, method)
+    trainer, calls, write = begin(tmp_path / "run"), [], getattr(RunFolder, method)
 
     def crash(*args: object) -> None:
         calls.append(method)
@@ -124,7 +124,7 @@ def test_crashed_before_or_after_any_file(
     with monkeypatch.context() as patch:
         patch.setattr(RunFolder, method, crash)
         with pytest.raises(Crash):
-            session.run()
+            trainer.run()
     assert finish(tmp_path / "run") == whole
 
 
@@ -139,12 +139,12 @@ def test_crashed_between_the_last_two_files(
             raise Crash
         unlink(self, missing_ok)
 
-    session = begin(tmp_path / "run")
+    trainer = begin(tmp_path / "run")
     with monkeypatch.context() as patch:
         patch.setattr(Path, "unlink", crash)
         with pytest.raises(Crash):
-            session.run()
-    assert session.folder.finished
+            trainer.run()
+    assert trainer.folder.finished
     assert results(tmp_path / "run") == whole
 
 

@@ -9,25 +9,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oneglance.training.source_sampler import Sampling
+from oneglance.training.source_sampler import SourceSampler
 
 
 def test_at_temperature_1_every_picture_comes_once() -> None:
-    epoch = Sampling(["a"] * 7 + ["b"] * 3).epoch(np.random.default_rng(0))
+    epoch = SourceSampler(["a"] * 7 + ["b"] * 3).epoch(np.random.default_rng(0))
     assert sorted(epoch.tolist()) == list(range(10)) != epoch.tolist()
 
 
 def test_temperature_2_takes_square_roots() -> None:
-    sampling = Sampling(["big"] * 400 + ["small"] * 100, 2.0)
-    assert sampling.drawn == [400, 200]
-    assert sampling.words() == "big 400 pictures (67%), small 100 pictures 2.0 times (33%)"
+    sampling = SourceSampler(["big"] * 400 + ["small"] * 100, 2.0)
+    assert sampling.counts == [400, 200]
+    assert sampling.describe() == "big 400 pictures (67%), small 100 pictures 2.0 times (33%)"
     counts = Counter(sampling.epoch(np.random.default_rng(1)).tolist())
     assert {counts[row] for row in range(400)} == {1}
     assert {counts[row] for row in range(400, 500)} == {2}
 
 
 def test_a_high_temperature_makes_all_alike() -> None:
-    assert Sampling(["a"] * 50 + ["b"] * 5 + ["c"], 1e6).drawn == [50, 50, 50]
+    assert SourceSampler(["a"] * 50 + ["b"] * 5 + ["c"], 1e6).counts == [50, 50, 50]
 
 
 @settings(deadline=None)
@@ -38,11 +38,11 @@ def test_a_high_temperature_makes_all_alike() -> None:
 )
 def test_whatever_the_sources(sizes: list[int], temperature: float, seed: int) -> None:
     sources = [f"s{place}" for place, size in enumerate(sizes) for _ in range(size)]
-    sampling = Sampling(sources, temperature)
+    sampling = SourceSampler(sources, temperature)
     epoch = sampling.epoch(np.random.default_rng(seed))
     assert len(epoch) == len(sampling)
     counts = Counter(epoch.tolist())
-    for name, rows, drawn in zip(sampling.names, sampling.rows, sampling.drawn, strict=True):
+    for name, rows, drawn in zip(sampling.names, sampling.rows, sampling.counts, strict=True):
         assert {sources[row] for row in rows} == {name}
         found = [counts[row] for row in rows.tolist()]
         assert sum(found) == drawn >= len(rows)

@@ -10,23 +10,23 @@ import pytest
 from support.toy import Interrupter, begin, go_on, hidden_files, results, train
 
 from oneglance.errors import StoppedError
-from oneglance.training.trainer import stop_signals
+from oneglance.training.stop_signals import stop_signals
 
 ONE_STEP = "training.batch=24"  # an epoch is one step
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_after_the_step(tmp_path: Path, number: int) -> None:
-    session = begin(tmp_path / "run", screen=Interrupter(5, number))
+    trainer = begin(tmp_path / "run", screen=Interrupter(5, number))
     with pytest.raises(StoppedError) as caught:
-        session.run()
+        trainer.run()
     assert str(caught.value) == (
         "stopped in epoch 2 after step 2; nothing is lost — "
         f"go on with: oneglance train {tmp_path / 'run'} --resume"
     )
     assert hidden_files(tmp_path / "run") == []
-    assert not session.folder.finished
-    place = go_on(tmp_path / "run").learner.place
+    assert not trainer.folder.finished
+    place = go_on(tmp_path / "run").learner.position
     assert (place.epoch, place.step, place.updates) == (1, 2, 5)
 
 
@@ -39,9 +39,9 @@ def test_epochs_of_one_step_can_be_stopped_too(tmp_path: Path) -> None:
 
 
 def test_in_the_very_last_step_it_is_too_late_to_stop(tmp_path: Path) -> None:
-    session = begin(tmp_path / "run", screen=Interrupter(9))
-    session.run()
-    assert session.folder.finished
+    trainer = begin(tmp_path / "run", screen=Interrupter(9))
+    trainer.run()
+    assert trainer.folder.finished
 
 
 def test_who_is_in_a_hurry_presses_twice(tmp_path: Path) -> None:
@@ -63,9 +63,9 @@ def test_the_signals_are_given_back(tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     with stop_signals() as stop:
         assert signal.getsignal(signal.SIGINT) != before[0]
-        assert not stop.asked
+        assert not stop.requested
         signal.raise_signal(signal.SIGTERM)
-        assert stop.asked
+        assert stop.requested
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
 

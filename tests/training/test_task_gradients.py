@@ -19,14 +19,14 @@ from oneglance.task import build_tasks
 from oneglance.training.augment import Augment
 from oneglance.training.data_loader import Batch
 from oneglance.training.loop import Learner
-from oneglance.training.task_gradients import Shared, Watch
-from oneglance.training.trainer import Session
+from oneglance.training.task_gradients import GradientMonitor, SharedFeatures
+from oneglance.training.trainer import Trainer
 
 GRAM = ["upgrad", "mgda", "pcgrad"]
 
 
-def one_batch(session: Session) -> Batch:
-    return next(session.batches[0].in_order())
+def one_batch(trainer: Trainer) -> Batch:
+    return next(trainer.loaders[0].in_order())
 
 
 def gradients(learner: Learner) -> dict[str, Tensor]:
@@ -35,11 +35,11 @@ def gradients(learner: Learner) -> dict[str, Tensor]:
 
 def test_looking_changes_no_gradient(tmp_path: Path) -> None:
     """The first step looks at the gradients of each task, the second does not; both are the same."""
-    session = begin(tmp_path / "run", *PLAIN)
-    learner, batch = session.learner, one_batch(session)
+    trainer = begin(tmp_path / "run", *PLAIN)
+    learner, batch = trainer.learner, one_batch(trainer)
     found = []
     for updates in (0, 1):
-        learner.place.updates = updates
+        learner.position.updates = updates
         torch.manual_seed(0)
         learner.backward(batch.pictures.float(), batch.targets, None)
         found.append(gradients(learner))
@@ -51,13 +51,13 @@ def test_looking_changes_no_gradient(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", GRAM)
 def test_the_backbone_learns_the_mixture(tmp_path: Path, name: str) -> None:
     """Weighted by hand, the losses give the backbone what the balancer's weights of the gradients give."""
-    session = begin(tmp_path / name, *PLAIN, f"training.balancer={name}")
-    learner, batch = session.learner, one_batch(session)
+    trainer = begin(tmp_path / name, *PLAIN, f"training.balancer={name}")
+    learner, batch = trainer.learner, one_batch(trainer)
     pictures = batch.pictures.float()
     torch.manual_seed(0)
     learner.backward(pictures, batch.targets, None)
     found = gradients(learner)
-    shared = Shared(learner.network.features(pictures))
+    shared = SharedFeatures(learner.network.features(pictures))
     torch.manual_seed(0)
     losses, present = learner.losses(learner.network.answer(shared.cut), batch.targets, None)
     gram = gram_matrix(shared.gradients(losses, present))
@@ -116,10 +116,10 @@ def test_tasks_of_the_vector_and_of_maps_meet_in_the_last_map(name: str) -> None
     features = network.features(pictures)
     whole, _ = learner.losses(network.answer(features), targets, None)
     expected = [torch.autograd.grad(loss, features.maps[-1], retain_graph=True)[0] for loss in whole]
-    shared = Shared(features)
+    shared = SharedFeatures(features)
     losses, present = learner.losses(network.answer(shared.cut), targets, None)
     apart = shared.gradients(losses, present)
-    met = shared.meeting(apart)
+    met = shared.at_last_map(apart)
     assert len(met) == len(apart) - 1 == len(features.maps)
     torch.testing.assert_close(met[-1], torch.stack(expected), rtol=1e-3, atol=1e-6)
     finer = met[-2].flatten(1).norm(dim=1)
@@ -135,9 +135,9 @@ def test_with_boxes_too_the_backbone_learns_the_mixture(name: str, method: str) 
     network = learner.network
     learner.backward(pictures, targets, None)
     found = gradients(learner)
-    shared = Shared(network.features(pictures))
+    shared = SharedFeatures(network.features(pictures))
     losses, present = learner.losses(network.answer(shared.cut), targets, None)
-    gram = gram_matrix(shared.meeting(shared.gradients(losses, present)))
+    gram = gram_matrix(shared.at_last_map(shared.gradients(losses, present)))
     weights = learner.balancer.weights(losses.detach(), present, gram)
     learner.optimizer.zero_grad()
     losses, _ = learner.losses(network(pictures), targets, None)
@@ -148,37 +148,37 @@ def test_with_boxes_too_the_backbone_learns_the_mixture(name: str, method: str) 
 
 
 def test_without_a_task_that_asks_where_all_meet_in_the_vector(tmp_path: Path) -> None:
-    session = begin(tmp_path / "run", *PLAIN)
-    learner, batch = session.learner, one_batch(session)
-    shared = Shared(learner.network.features(batch.pictures.float()))
+    trainer = begin(tmp_path / "run", *PLAIN)
+    learner, batch = trainer.learner, one_batch(trainer)
+    shared = SharedFeatures(learner.network.features(batch.pictures.float()))
     losses, present = learner.losses(learner.network.answer(shared.cut), batch.targets, None)
     apart = shared.gradients(losses, present)
     assert len(apart) == 1 and apart[0].shape[1:] == shared.features.vector.shape
-    assert shared.meeting(apart) is apart
+    assert shared.at_last_map(apart) is apart
 
 
 def test_a_vector_of_something_else_stays_where_it_is() -> None:
     """As with transformers, whose maps are rearranged tokens."""
     seen = torch.rand(2, 6, 3, 3, requires_grad=True) * 1
-    shared = Shared(Features(seen.mean(dim=(2, 3)), (seen * 1,)))
+    shared = SharedFeatures(Features(seen.mean(dim=(2, 3)), (seen * 1,)))
     apart = [torch.rand(3, 2, 6), torch.rand(3, 2, 6, 3, 3)]
-    assert shared.meeting(apart) is apart
+    assert shared.at_last_map(apart) is apart
 
 
 def test_norms_and_cosines_are_told() -> None:
-    watch = Watch(3, torch.device("cpu"))
+    monitor = GradientMonitor(3, torch.device("cpu"))
     rows = torch.tensor([[3.0, 4.0], [4.0, -3.0], [0.0, 0.0]])
-    watch.add(rows @ rows.T)
-    watch.add(rows @ rows.T)
-    told = watch.told(["a", "b", "c"])
+    monitor.add(rows @ rows.T)
+    monitor.add(rows @ rows.T)
+    told = monitor.summary(["a", "b", "c"])
     assert told["norms"] == pytest.approx({"a": 5.0, "b": 5.0})
     assert told["cosines"] == pytest.approx({"a | b": 0.0})
 
 
 def test_the_history_tells_them(tmp_path: Path) -> None:
-    session = begin(tmp_path / "run")
-    session.run()
-    row = session.history[0]["gradients"]
-    assert set(row["norms"]) <= set(session.tasks)
+    trainer = begin(tmp_path / "run")
+    trainer.run()
+    row = trainer.history[0]["gradients"]
+    assert set(row["norms"]) <= set(trainer.tasks)
     assert all(-1.001 <= cosine <= 1.001 for cosine in row["cosines"].values())
     assert np.isfinite(list(row["norms"].values())).all() and len(row["cosines"]) >= 3

@@ -17,14 +17,14 @@ from oneglance.network import Network, copy_stages
 from oneglance.run_folder import RunFolder
 from oneglance.training.data_loader import Batch
 from oneglance.training.optimizer import build_optimizer
-from oneglance.training.trainer import Session
+from oneglance.training.trainer import Trainer
 
 PRIVATE = 'training.task_stage=["weight"]'
 PARTED = ["small", "mobilenetv2_050", "resnet18", "convnext_atto", "regnety_002"]
 
 
-def one_batch(session: Session) -> Batch:
-    return next(session.batches[0].in_order())
+def one_batch(trainer: Trainer) -> Batch:
+    return next(trainer.loaders[0].in_order())
 
 
 def grey(seed: int = 0, count: int = 3) -> torch.Tensor:
@@ -97,11 +97,11 @@ def test_the_others_are_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("balancer", ["equal", "upgrad"])
 def test_looking_changes_no_gradient(tmp_path: Path, balancer: str) -> None:
-    session = begin(tmp_path / "run", *PLAIN, PRIVATE, f'training.balancer="{balancer}"')
-    found, batch = session.learner, one_batch(session)
+    trainer = begin(tmp_path / "run", *PLAIN, PRIVATE, f'training.balancer="{balancer}"')
+    found, batch = trainer.learner, one_batch(trainer)
     told = []
     for updates in (0, 1):
-        found.place.updates = updates
+        found.position.updates = updates
         torch.manual_seed(0)
         found.backward(batch.pictures.float(), batch.targets, None)
         told.append({n: p.grad.clone() for n, p in found.network.named_parameters() if p.grad is not None})
@@ -112,13 +112,13 @@ def test_looking_changes_no_gradient(tmp_path: Path, balancer: str) -> None:
 
 
 def test_it_learns_at_the_rate_of_the_last_stage(tmp_path: Path) -> None:
-    session = begin(
+    trainer = begin(
         tmp_path / "run", PRIVATE, "training.backbone_learning_rate_scale=0.5", "training.layer_decay=0.1"
     )
-    network = session.learner.network
+    network = trainer.learner.network
     rates = {
         id(parameter): group["top"]
-        for group in build_optimizer(network, session.config.training).param_groups
+        for group in build_optimizer(network, trainer.config.training).param_groups
         for parameter in group["params"]
     }
     own = {rates[id(p)] for p in network.branches.parameters() if p.requires_grad}

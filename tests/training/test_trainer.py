@@ -20,7 +20,7 @@ from support.toy import VALIDATION, begin, go_on, hidden_files, results, train
 from oneglance.errors import DataError, DivergedError, MissingExtraError, RunError
 from oneglance.progress import Screen
 from oneglance.run_folder import RunFolder, kept_of
-from oneglance.training.trainer import Session
+from oneglance.training.trainer import Trainer
 
 TASKS = ["kind", "weight", "style", "verdict"]
 
@@ -71,34 +71,34 @@ def test_a_finished_run_explains_itself(tmp_path: Path) -> None:
 
 
 def test_it_learns(tmp_path: Path) -> None:
-    session = train(tmp_path / "run", "training.epochs=15", "training.ema=0.9", "augment.mixup=0")
-    losses = [sum(row["loss"].values()) for row in session.history]
+    trainer = train(tmp_path / "run", "training.epochs=15", "training.ema=0.9", "augment.mixup=0")
+    losses = [sum(row["loss"].values()) for row in trainer.history]
     assert losses[-1] < 0.75 * losses[0]
-    assert session.choice.skills[0] > 0.2
+    assert trainer.selection.skills[0] > 0.2
 
 
 def test_what_is_shown_is_what_is_written(tmp_path: Path) -> None:
     screen = Listening()
-    session = begin(tmp_path / "run", screen=screen)
-    session.run()
+    trainer = begin(tmp_path / "run", screen=screen)
+    trainer.run()
     assert screen.steps == 9
-    written = session.folder.history()
+    written = trainer.folder.history()
     assert [{k: v for k, v in row.items() if k != "brief"} for row in screen.rows] == written
     assert list(screen.rows[0]["brief"]) == TASKS and "g" in screen.rows[0]["brief"]["weight"]
 
 
 def test_the_network_of_the_folder_is_the_best_one(tmp_path: Path) -> None:
-    session = train(tmp_path / "run")
-    network = session.folder.network(session.config, session.folder.tasks(session.config))
+    trainer = train(tmp_path / "run")
+    network = trainer.folder.network(trainer.config, trainer.folder.tasks(trainer.config))
     assert not network.training
-    batch = next(session.batches[1].in_order())
+    batch = next(trainer.loaders[1].in_order())
     with torch.inference_mode():
-        ours, theirs = network(batch.pictures), session.learner.average.eval()(batch.pictures)
+        ours, theirs = network(batch.pictures), trainer.learner.average.eval()(batch.pictures)
     for name in TASKS:
         torch.testing.assert_close(ours[name], theirs[name])
 
 
-def scripted(session: Session, monkeypatch: pytest.MonkeyPatch, accuracies: list[float]) -> list[int]:
+def scripted(trainer: Trainer, monkeypatch: pytest.MonkeyPatch, accuracies: list[float]) -> list[int]:
     """Let the validation of each epoch say what the test wants; returns the epochs judged."""
     judged: list[int] = []
 
@@ -107,21 +107,21 @@ def scripted(session: Session, monkeypatch: pytest.MonkeyPatch, accuracies: list
         told: dict[str, dict[str, float]] = {name: {} for name in TASKS}
         return [told | {"kind": {"accuracy": accuracies[len(judged) - 1]}} for _ in weights]
 
-    monkeypatch.setattr(session, "scores", scores)
-    session.constants["kind"] = {"accuracy": 0.5}
+    monkeypatch.setattr(trainer, "scores", scores)
+    trainer.validation.constants["kind"] = 0.5
     return judged
 
 
-def averages(session: Session) -> list[dict[str, torch.Tensor]]:
+def averages(trainer: Trainer) -> list[dict[str, torch.Tensor]]:
     """The averaged weights after each epoch, filled while the session runs."""
     found: list[dict[str, torch.Tensor]] = []
 
     def keep(step: int) -> None:
         if step % 3 == 0:
-            state = session.learner.average.state_dict()
+            state = trainer.learner.average.state_dict()
             found.append({name: value.clone() for name, value in state.items()})
 
-    session.screen = Listening(keep)
+    trainer.screen = Listening(keep)
     return found
 
 
@@ -144,25 +144,25 @@ def test_the_best_epoch_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, accuracies: list[float], best: int
 ) -> None:
     """Of equal ones the last; the last, too, where nothing can be scored."""
-    session = begin(tmp_path / "run")
-    scripted(session, monkeypatch, accuracies)
-    found = averages(session)
-    session.run()
-    assert session.choice.epoch == best
-    assert kept_of(session.history) == session.history[best - 1]
-    for name, tensor in session.folder.network_tensors().items():
+    trainer = begin(tmp_path / "run")
+    scripted(trainer, monkeypatch, accuracies)
+    found = averages(trainer)
+    trainer.run()
+    assert trainer.selection.epoch == best
+    assert kept_of(trainer.history) == trainer.history[best - 1]
+    for name, tensor in trainer.folder.network_tensors().items():
         assert torch.equal(tensor, found[best - 1][name])
-    told = [row["validation"]["kind"]["accuracy"] for row in session.history]
+    told = [row["validation"]["kind"]["accuracy"] for row in trainer.history]
     assert told == [None if math.isnan(value) else value for value in accuracies]
 
 
 def test_patience(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     screen = Listening()
-    session = begin(tmp_path / "run", "training.patience=2", "training.epochs=9", screen=screen)
-    judged = scripted(session, monkeypatch, [0.6, 0.7, 0.7, 0.65, 0.9, 0.9, 0.9, 0.9, 0.9])
-    session.run()
+    trainer = begin(tmp_path / "run", "training.patience=2", "training.epochs=9", screen=screen)
+    judged = scripted(trainer, monkeypatch, [0.6, 0.7, 0.7, 0.65, 0.9, 0.9, 0.9, 0.9, 0.9])
+    trainer.run()
     assert judged == [1, 2, 3, 4]
-    assert session.choice.epoch == 3 and session.folder.finished  # as good as the best, the second
+    assert trainer.selection.epoch == 3 and trainer.folder.finished  # as good as the best, the second
     assert screen.said == ["no better for 2 epochs: stopping"]
 
 
@@ -175,9 +175,9 @@ def test_a_task_without_validation_answers_does_not_count(
     for record in records[toy.TRAINING :]:
         record.answers.pop("weight", None)  # type: ignore[attr-defined]
     monkeypatch.setattr(toy, "world", lambda: (store, records))
-    session = train(tmp_path / "run")
-    assert session.history[0]["validation"]["weight"] == {}
-    assert math.isfinite(session.history[0]["skill"])
+    trainer = train(tmp_path / "run")
+    assert trainer.history[0]["validation"]["weight"] == {}
+    assert math.isfinite(trainer.history[0]["skill"])
 
 
 def test_all_that_cannot_be_learned_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,16 +208,16 @@ def test_precision_is_chosen_once_and_kept(tmp_path: Path, monkeypatch: pytest.M
         return "bf16"
 
     monkeypatch.setattr("oneglance.training.trainer.faster_precision", faster)
-    session = begin(tmp_path / "run", "training.precision=auto")
-    before = {name: value.clone() for name, value in session.learner.network.state_dict().items()}
-    session._choose_precision()
-    for name, value in session.learner.network.state_dict().items():
+    trainer = begin(tmp_path / "run", "training.precision=auto")
+    before = {name: value.clone() for name, value in trainer.learner.network.state_dict().items()}
+    trainer._choose_precision()
+    for name, value in trainer.learner.network.state_dict().items():
         assert torch.equal(value, before[name])  # measured on a copy
     assert asked == [("train | small {'width': 4, 'depth': 2} 16 | batch 8", "precision.json")]
     told = json.loads((tmp_path / "run" / "environment.json").read_text())
     assert told["training_precision"] == "bf16"
-    session.learner.place.updates = 4
-    session.save()
+    trainer.learner.position.updates = 4
+    trainer.save()
     resumed = go_on(tmp_path / "run")
     resumed._choose_precision()
     assert resumed.learner.precision == "bf16" and len(asked) == 1
@@ -226,27 +226,27 @@ def test_precision_is_chosen_once_and_kept(tmp_path: Path, monkeypatch: pytest.M
 # NaN.
 
 
-def poison(session: Session, step: int) -> None:
+def poison(trainer: Trainer, step: int) -> None:
     """Every weight becomes NaN after ``step``."""
 
     def hear(now: int) -> None:
         if now == step:
-            session.batches[0].targets["weight"]["value"].fill_(nan)
+            trainer.loaders[0].targets["weight"]["value"].fill_(nan)
 
-    session.screen = Listening(hear)
+    trainer.screen = Listening(hear)
 
 
 @pytest.mark.parametrize("step", [3, 4, 7])
 def test_a_loss_of_nan_ends_the_run_at_its_best_epoch(tmp_path: Path, step: int) -> None:
-    session = begin(tmp_path / "run")
-    poison(session, step)
+    trainer = begin(tmp_path / "run")
+    poison(trainer, step)
     epoch, within = step // 3 + 1, step % 3 + 1
     with pytest.raises(DivergedError) as caught:
-        session.run()
+        trainer.run()
     message = str(caught.value)
     assert f"the loss of weight became NaN or infinite in epoch {epoch}, step {within};" in message
     assert (
-        f"keeps the weights of epoch {session.choice.epoch}" in message
+        f"keeps the weights of epoch {trainer.selection.epoch}" in message
         and "training.learning_rate" in message
     )
     run = RunFolder.open(tmp_path / "run")
@@ -258,38 +258,38 @@ def test_a_loss_of_nan_ends_the_run_at_its_best_epoch(tmp_path: Path, step: int)
 
 @pytest.mark.parametrize("step", [0, 1, 2])
 def test_a_loss_of_nan_in_the_first_epoch_leaves_nothing_finished(tmp_path: Path, step: int) -> None:
-    session = begin(tmp_path / "run")
-    poison(session, step)
+    trainer = begin(tmp_path / "run")
+    poison(trainer, step)
     if not step:
-        session.batches[0].targets["weight"]["value"].fill_(nan)
+        trainer.loaders[0].targets["weight"]["value"].fill_(nan)
     with pytest.raises(DivergedError, match=r"loss of weight.*nothing was learned before that"):
-        session.run()
-    assert not session.folder.finished
+        trainer.run()
+    assert not trainer.folder.finished
     assert not (tmp_path / "run" / "weights.safetensors").exists()
     with pytest.raises(RunError, match="not finished"):
-        session.folder.tasks(session.config)
+        trainer.folder.tasks(trainer.config)
 
 
 def test_answers_of_nan_at_the_end_of_an_epoch(tmp_path: Path) -> None:
     """The losses were fine, but the last step of the epoch was one too wide."""
-    session = begin(tmp_path / "run")
+    trainer = begin(tmp_path / "run")
 
     def hear(step: int) -> None:
         if step == 5:
-            session.learner.average.heads["kind head"].last.bias.data.fill_(nan)
+            trainer.learner.average.heads["kind head"].last.bias.data.fill_(nan)
 
-    session.screen = Listening(hear)
+    trainer.screen = Listening(hear)
     with pytest.raises(
         DivergedError, match=r"answers to kind, verdict became NaN.* after epoch 2; .*epoch 1"
     ):
-        session.run()
-    assert session.folder.finished and len(session.folder.history()) == 1
+        trainer.run()
+    assert trainer.folder.finished and len(trainer.folder.history()) == 1
 
 
 def test_a_rate_beyond_reason_is_an_error_with_a_cure(tmp_path: Path) -> None:
-    session = begin(tmp_path / "run", "training.learning_rate=1e30", "training.clip=0", "training.warmup=0")
+    trainer = begin(tmp_path / "run", "training.learning_rate=1e30", "training.clip=0", "training.warmup=0")
     with pytest.raises(DivergedError, match=r"lower training\.learning_rate"):
-        session.run()
+        trainer.run()
 
 
 # Disks.
@@ -307,7 +307,7 @@ def test_a_rate_beyond_reason_is_an_error_with_a_cure(tmp_path: Path) -> None:
 def test_a_disk_that_takes_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int, number: int, what: str, hint: str
 ) -> None:
-    session = begin(tmp_path / "run")
+    trainer = begin(tmp_path / "run")
     calls, fsync = [], os.fsync
 
     def refuse(file: int) -> None:
@@ -319,7 +319,7 @@ def test_a_disk_that_takes_no_more(
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", refuse)
         with pytest.raises(RunError) as caught:
-            session.run()
+            trainer.run()
     assert what in str(caught.value) and hint in str(caught.value)
     assert str(tmp_path / "run") in caught.value.location
     assert hidden_files(tmp_path / "run") == []
@@ -354,9 +354,9 @@ def test_tensorboard_shows_the_history(tmp_path: Path, monkeypatch: pytest.Monke
     stub = ModuleType("torch.utils.tensorboard")
     stub.SummaryWriter = Writer  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", stub)
-    session = train(tmp_path / "run", "training.tensorboard=true")
+    trainer = train(tmp_path / "run", "training.tensorboard=true")
     assert folders == [str(tmp_path / "run" / "tensorboard")]
-    rows = session.history
+    rows = trainer.history
     assert told["kind/accuracy"] == [(row["epoch"], row["validation"]["kind"]["accuracy"]) for row in rows]
     assert told["loss/weight"] == [(row["epoch"], row["loss"]["weight"]) for row in rows]
     assert told["rate"] == [(row["epoch"], row["rate"]) for row in rows]
@@ -370,13 +370,13 @@ def test_tensorboard_is_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_every_validation_picture_is_scored(tmp_path: Path) -> None:
-    session = begin(tmp_path / "run")
-    raw = session.learner.validate(session.batches[1])
+    trainer = begin(tmp_path / "run")
+    raw = trainer.learner.validate(trainer.loaders[1])
     assert {len(values) for values in raw.values()} == {VALIDATION}
     weights = np.stack([np.ones(VALIDATION), np.arange(1.0, VALIDATION + 1)])
-    scores, weighted = session.scores(raw, weights)
-    answers = session.parts[1].answers("kind")
-    decoded = session.tasks["kind"].decode(raw["kind"])
+    scores, weighted = trainer.validation.scores(raw, weights)
+    answers = trainer.validation.split.answers("kind")
+    decoded = trainer.tasks["kind"].decode(raw["kind"])
     right = [p["value"] == a for p, a in zip(decoded, answers, strict=True) if a is not None]
     assert scores["kind"]["accuracy"] == pytest.approx(np.mean(right))
     counts = [w for w, answer in zip(weights[1], answers, strict=True) if answer is not None]

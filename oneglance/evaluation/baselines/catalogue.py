@@ -19,9 +19,9 @@ from oneglance.evaluation.baselines.clustering import clusters, single_classes
 from oneglance.evaluation.baselines.estimators import Fitted, TaskAnswers, boosted, head, nearest
 from oneglance.evaluation.baselines.image_features import Rows
 from oneglance.evaluation.baselines.sliding_window import sliding
-from oneglance.evaluation.comparison.experiment_data import ExperimentData
 from oneglance.progress import Screen
 from oneglance.task import Task
+from oneglance.training.experiment_data import ExperimentData
 from oneglance.vector_task import VectorTask
 
 HIDDEN = (256,)  # of the multi-layer perceptron

@@ -24,11 +24,11 @@ from oneglance.evaluation.baselines.image_features import Rows
 from oneglance.network import Network
 from oneglance.nn.feature_shape import Shape
 from oneglance.task import Prediction, Task
-from oneglance.training.checkpoint_selection import Choice, resamples
-from oneglance.training.data_loader import Batches
+from oneglance.training.checkpoint_selection import CheckpointSelection, resamples
+from oneglance.training.data_loader import BatchLoader
 from oneglance.training.feature_cache import FeatureCache
-from oneglance.training.loop import Learner, labelled_mean, learn
-from oneglance.training.trainer import task_values
+from oneglance.training.loop import Learner, labelled_mean, train_steps
+from oneglance.training.validation import task_metrics
 
 STEPS, EPOCHS = 800, 60  # of a head, at most
 RATE = 0.05  # of a head that sees one number; more of them move the output further at every step
@@ -88,8 +88,8 @@ def _skills(task_answers: TaskAnswers, task: Task, raw: np.ndarray, weights: np.
     rows = [row for row, answer in enumerate(task_answers.validation) if answer is not None]
     if not rows:
         return np.full(len(weights), np.nan)
-    values = task_values(task, task.decode(raw[rows]), task_answers.validation, rows, weights)
-    constant = task_values(task, task.constant_baseline(len(rows)), task_answers.validation, rows)[0]
+    values = task_metrics(task, task.decode(raw[rows]), task_answers.validation, rows, weights)
+    constant = task_metrics(task, task.constant_baseline(len(rows)), task_answers.validation, rows)[0]
     return np.array([task.skill(each[task.primary_metric], constant[task.primary_metric]) for each in values])
 
 
@@ -112,7 +112,7 @@ def head(task_answers: TaskAnswers, rows: Rows, hidden: Sequence[int] = ()) -> F
     cpu = torch.device("cpu")
     targets = [{task.name: task.encode([answers[row] for row in part.tolist()])} for part in indices]
     training, validation, test = (
-        Batches(store, part, target, batch, cpu) for part, target in zip(indices, targets, strict=True)
+        BatchLoader(store, part, target, batch, cpu) for part, target in zip(indices, targets, strict=True)
     )
     torch.manual_seed(0)
     table = TrainingTable(
@@ -124,14 +124,14 @@ def head(task_answers: TaskAnswers, rows: Rows, hidden: Sequence[int] = ()) -> F
     )
     network = Network(Given(width), {task.name: task})
     learner = Learner(network, {task.name: task}, build_balancer("equal", {}), None, table, cpu)
-    learner.measure_units(training.targets)
-    kept, raw, choice = copy.deepcopy(network.state_dict()), np.zeros(0), Choice()
+    learner.measure_loss_scales(training.targets)
+    kept, raw, choice = copy.deepcopy(network.state_dict()), np.zeros(0), CheckpointSelection()
     weights = resamples(len(task_answers.validation))
-    for moment in learn(learner, training, validation):
-        if moment.done is None:
+    for step in train_steps(learner, training, validation):
+        if step.done is None:
             continue
-        now = moment.done.raw[task.name]
-        if choice.judge(moment.epoch, _skills(task_answers, task, now, weights), {}):
+        now = step.done.raw[task.name]
+        if choice.judge(step.epoch, _skills(task_answers, task, now, weights), {}):
             raw, kept = now, copy.deepcopy(learner.average.state_dict())
     learner.average.load_state_dict(kept)
     # A line goes on for ever: a picture unlike all others would weigh a thousand tons.

@@ -13,10 +13,10 @@ from torch.nn.functional import interpolate
 
 from oneglance.backbone import Backbone, build_backbone
 from oneglance.config import BackboneTable, Config
-from oneglance.evaluation.comparison.experiment_data import ExperimentData
 from oneglance.evaluation.comparison.variants import chunks
 from oneglance.network import Network
 from oneglance.nn.device import pick_device
+from oneglance.training.experiment_data import ExperimentData
 
 SIDE = (
     24  # pixels of the pictures whose pixels are features: more cost much and tell classical methods little

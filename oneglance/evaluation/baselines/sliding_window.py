@@ -17,10 +17,10 @@ from oneglance.detection.box_ops import iou, suppress
 from oneglance.evaluation.baselines.estimators import Fitted, TaskAnswers, calibrated
 from oneglance.evaluation.baselines.image_features import device
 from oneglance.evaluation.baselines.window_grid import Windows
-from oneglance.evaluation.comparison.experiment_data import ExperimentData
 from oneglance.nn.feature_shape import Level, Shape
 from oneglance.task import Target, Task
-from oneglance.training.trainer import placed
+from oneglance.training.experiment_data import ExperimentData
+from oneglance.training.trainer import on_canvas
 
 PICTURES = 1_000  # training pictures that are learned from, at most, evenly chosen
 AT_ONCE = 8  # pictures
@@ -41,7 +41,7 @@ def sliding(experiment: ExperimentData, task: Task) -> Fitted | None:
     head = task.head(Shape(1, (level,), (width, height))).eval()  # tells the task its canvas
     fit = Fit.declared(experiment.config)
     train, validation, test = (
-        placed(part, {task.name: task}, experiment.store, fit)
+        on_canvas(part, {task.name: task}, experiment.store, fit)
         for part in (experiment.train, experiment.validation, experiment.test)
     )
     chosen = np.arange(len(train.rows))[:: -(-len(train.rows) // PICTURES)]

@@ -26,13 +26,13 @@ from oneglance.evaluation.baselines.catalogue import (
     strongest,
 )
 from oneglance.evaluation.comparison import recommendations, variants
-from oneglance.evaluation.comparison.experiment_data import ExperimentData
 from oneglance.evaluation.comparison.plan import CONTROL, Plan
 from oneglance.evaluation.comparison.variants import Answers
 from oneglance.evaluation.reports.comparison import write_page
 from oneglance.progress import Screen
 from oneglance.run_folder import RunFolder
 from oneglance.task import Prediction, Task, fit_targets
+from oneglance.training.experiment_data import ExperimentData
 
 Draws = dict[str, np.ndarray]  # [seeds, 1 + resamples] by task
 

@@ -15,7 +15,6 @@ from oneglance.atomic_files import write_json
 from oneglance.config import BackboneTable, Config
 from oneglance.data.dataset import SplitData
 from oneglance.errors import DivergedError, RunError, StoppedError
-from oneglance.evaluation.comparison.experiment_data import ExperimentData
 from oneglance.evaluation.comparison.peak_memory import peak_memory
 from oneglance.evaluation.evaluate import count_read
 from oneglance.inference.predictor import BATCH, Predictor
@@ -26,9 +25,9 @@ from oneglance.progress import Screen
 from oneglance.run_folder import RunFolder
 from oneglance.task import Prediction, Task, build_tasks
 from oneglance.training.data_loader import PictureStore
-from oneglance.training.trainer import Session
+from oneglance.training.experiment_data import ExperimentData
+from oneglance.training.trainer import Trainer
 
-WEIGHTLESS = 1e-9  # of a task that is declared only because another is asked about its answers
 AGAINST = {  # the fair ways to compare: which arm with which
     "equal_steps": ("joint", "single"),
     "equal_time": ("joint_long", "single"),
@@ -72,7 +71,7 @@ def variant(
 
 def without_others(config: Config, names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """The tables of a network for some tasks: they use no others. A task whose answers one of them is about
-    has to be declared beside it, but its loss then weighs nothing.
+    has to be declared beside it, but with weight 0 it learns nothing.
     """
     built = build_tasks(config.tasks, config.file)
     tables = {
@@ -82,7 +81,7 @@ def without_others(config: Config, names: Sequence[str]) -> dict[str, dict[str, 
     for name in names:
         asked = built[name].answered_by
         if asked and asked not in tables:
-            tables[asked] = {**config.tasks[asked], "uses": [], "weight": WEIGHTLESS}
+            tables[asked] = {**config.tasks[asked], "uses": [], "weight": 0}
     return tables
 
 
@@ -120,12 +119,18 @@ def epochs_alone(experiment: ExperimentData, epochs: int, tasks: Sequence[str]) 
 
 
 def trained(
-    experiment: ExperimentData, path: Path, config: Config, screen: Screen, tasks: Sequence[str] = ()
+    experiment: ExperimentData,
+    path: Path,
+    config: Config,
+    screen: Screen,
+    tasks: Sequence[str] = (),
+    until: int | None = None,
 ) -> RunFolder:
     """The finished run of ``config`` in ``path``: read where it is finished, else begun or gone on with.
 
     Args:
         tasks: train on the pictures with an answer to one of them alone.
+        until: pause after so many epochs; the run is then not finished, and can be gone on with.
 
     Raises:
         RunError: another run lies there.
@@ -142,9 +147,9 @@ def trained(
     built = build_tasks(config.tasks, config.file)
     try:
         with _peak_noted(folder, config):
-            session = Session(folder, config, built, experiment.store, training, validation, screen)
-            session.resume()
-            session.run()
+            trainer = Trainer.build(folder, config, built, experiment.store, training, validation, screen)
+            trainer.resume()
+            trainer.run(until)
     except StoppedError as error:
         raise StoppedError(
             error.what, location=path.name, hint="the same command goes on from here"

@@ -20,9 +20,9 @@ from oneglance.evaluation.baselines.catalogue import WINDOWS, baselines
 from oneglance.evaluation.baselines.estimators import Fitted
 from oneglance.evaluation.baselines.sliding_window import Detector, sliding
 from oneglance.evaluation.baselines.window_grid import MANY, Windows
-from oneglance.evaluation.comparison.experiment_data import ExperimentData
 from oneglance.progress import Screen
 from oneglance.task import build_tasks, fit_targets
+from oneglance.training.experiment_data import ExperimentData
 
 CPU = torch.device("cpu")
 CONFIG = """

@@ -23,11 +23,11 @@ from oneglance import config as configuration
 from oneglance.data.synthetic import write_scenes
 from oneglance.errors import ConfigError, RunError, StoppedError
 from oneglance.evaluation.comparison import compare, plan, variants
-from oneglance.evaluation.comparison.experiment_data import ExperimentData
 from oneglance.evaluation.comparison.peak_memory import Peak, peak_memory
 from oneglance.evaluation.reports.comparison import quality
 from oneglance.progress import Screen
 from oneglance.run_folder import RunFolder
+from oneglance.training.experiment_data import ExperimentData
 
 ARMS = ("joint", "joint_long", "single", "constant")
 TASKS = ("background", "covered")
@@ -384,7 +384,7 @@ def test_alone_means_without_the_others() -> None:
         assert found.tasks[task].get("uses", []) == []
         assert (found.training.seed, found.training.epochs) == (9, 5)
     assert variants.variant(config, 0, 5, tasks=["kind"]).tasks["kind"]["classes"] == ['a "quoted" ü', "b"]
-    assert variants.variant(config, 0, 5, tasks=["look"]).tasks["kind"]["weight"] == variants.WEIGHTLESS
+    assert variants.variant(config, 0, 5, tasks=["look"]).tasks["kind"]["weight"] == 0
 
 
 def test_a_group_keeps_what_its_tasks_have_of_each_other() -> None:
@@ -466,10 +466,10 @@ def test_what_sources_say_of_other_tasks_is_left_out() -> None:
 def test_a_stopped_comparison_says_how_to_go_on(
     drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stop(self: Any) -> None:
+    def stop(self: Any, until: int | None = None) -> None:
         raise StoppedError("stopped in epoch 1 after step 1; nothing is lost", hint="another command")
 
-    monkeypatch.setattr("oneglance.training.trainer.Session.run", stop)
+    monkeypatch.setattr("oneglance.training.trainer.Trainer.run", stop)
     with pytest.raises(StoppedError, match=r"joint-0: stopped .* — the same command goes on from here"):
         ask(drawn, tmp_path / "out", only=["joint"], seeds=1)
 

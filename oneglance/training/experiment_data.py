@@ -1,0 +1,118 @@
+"""The pictures of a configuration, split and decoded once: what every training and comparison starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from oneglance.config import Config
+from oneglance.data.dataset import Dataset, SplitData, load_dataset
+from oneglance.data.images.decode import Limits
+from oneglance.data.images.decoded_cache import open_canvases
+from oneglance.data.images.letterbox import Fit, Placement
+from oneglance.data.inspection.checks import summary, without_unreadable
+from oneglance.errors import PictureError
+from oneglance.progress import Screen
+from oneglance.task import Task, build_tasks
+from oneglance.training.data_loader import PictureStore
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass
+class ExperimentData:
+    """Decoded pictures and the splits that they belong to."""
+
+    config: Config
+    tasks: dict[str, Task]
+    dataset: Dataset
+    store: PictureStore
+    failures: Mapping[int, PictureError]  # by row of the store: why it cannot be decoded
+    splits: dict[str, SplitData]  # by name, without what cannot be decoded
+
+    @classmethod
+    def load(cls, config: Config, screen: Screen) -> Self:
+        """Read, split and decode all that a configuration declares.
+
+        Raises:
+            ConfigError: a source or task that cannot be.
+            DataError: the data cannot be used, or a split is empty.
+        """
+        tasks = build_tasks(config.tasks, config.file)
+        return cls.decode(config, tasks, read_dataset(config, tasks, screen), screen)
+
+    @classmethod
+    def decode(
+        cls,
+        config: Config,
+        tasks: dict[str, Task],
+        dataset: Dataset,
+        screen: Screen,
+        splits: Sequence[str] = SPLITS,
+    ) -> Self:
+        """The decoded pictures of some splits of ``dataset``.
+
+        Raises:
+            DataError: no picture of a split can be read.
+        """
+        rows = {name: getattr(dataset.splits, name).tolist() for name in splits}
+        in_order = [row for each in rows.values() for row in each]
+        store = open_canvases(
+            [dataset.records[row].image for row in in_order],
+            Fit.declared(config),
+            Limits.declared(config),
+            config.cache,
+            screen.progress,
+        )
+        if store.problem is not None:
+            screen.say(str(store.problem))
+        for line in without_unreadable(store.failures.values(), len(in_order)):
+            screen.say(line)
+        decoded, start = {}, 0
+        for name in splits:
+            decoded[name] = dataset.split(name, start, store.failures)
+            start += len(rows[name])
+        return cls(config, tasks, dataset, store, store.failures, decoded)
+
+    @property
+    def train(self) -> SplitData:
+        """What is learned from."""
+        return self.splits["train"]
+
+    @property
+    def validation(self) -> SplitData:
+        """What stops, selects and calibrates."""
+        return self.splits["validation"]
+
+    @property
+    def test(self) -> SplitData:
+        """What is kept for the scores."""
+        return self.splits["test"]
+
+    @property
+    def unreadable(self) -> int:
+        """How many pictures cannot be decoded."""
+        return len(self.failures)
+
+    def placements(self, split: SplitData) -> list[Placement]:
+        """How each picture of a split lies on its canvas."""
+        fit = Fit.declared(self.config)
+        return [fit.placement(width, height) for width, height in self.store.sizes(split.rows).tolist()]
+
+    def steps(self, split: SplitData) -> int:
+        """Of one epoch."""
+        return max(1, -(-len(split.rows) // self.config.training.batch))
+
+
+def read_dataset(config: Config, tasks: Mapping[str, Task], screen: Screen) -> Dataset:
+    """All that the sources declare, split; nothing is decoded yet.
+
+    Raises:
+        ConfigError: a source that cannot be opened.
+        DataError: the data cannot be used.
+    """
+    dataset = load_dataset(config, list(tasks.values()), screen.progress)
+    for line in summary(dataset.problems):
+        screen.say(line)
+    return dataset
