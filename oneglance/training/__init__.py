@@ -1,1 +1,1 @@
-"""How a network learns. The loop writes no file: ``session.py`` listens to it and lets ``run.py`` write."""
+"""How a network learns. The loop writes no file: ``trainer.py`` listens to it, and the run folder writes."""

@@ -17,7 +17,7 @@ MOST_LOST = 0.05  # what a task below its constant baseline takes from the mean 
 Scores = dict[str, dict[str, float]]  # by task and metric
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Validation:
     """The validation split with what its scores need."""
 

@@ -155,7 +155,7 @@ def test_everything_learns_together(tmp_path: Path, freeze: bool) -> None:
 def test_resuming_changes_nothing(tmp_path: Path) -> None:
     trainer(tmp_path / "whole").run()
     first = trainer(tmp_path / "parts")
-    steps = first._until_patience_ends(lambda row: None)
+    steps = first._steps(None, lambda row: None)
     for _ in range(3):
         next(steps)
     first.save()

@@ -10,6 +10,7 @@ import pytest
 from support.toy import Interrupter, begin, go_on, hidden_files, results, train
 
 from oneglance.errors import StoppedError
+from oneglance.run_folder import RunFolder
 from oneglance.training.stop_signals import stop_signals
 
 ONE_STEP = "training.batch=24"  # an epoch is one step
@@ -67,6 +68,26 @@ def test_the_signals_are_given_back(tmp_path: Path) -> None:
         signal.raise_signal(signal.SIGTERM)
         assert stop.requested
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+@pytest.mark.parametrize("pauses", [[1], [2], [1, 2], [2, 1], [3]])
+def test_a_training_that_pauses_goes_on_as_if_it_had_not(tmp_path: Path, pauses: list[int]) -> None:
+    train(tmp_path / "whole")
+    begin(tmp_path / "run")
+    for until in pauses:
+        go_on(tmp_path / "run").run(until)
+    assert len(RunFolder(tmp_path / "run").history()) == max(pauses)
+    go_on(tmp_path / "run").run()
+    assert results(tmp_path / "run") == results(tmp_path / "whole")
+
+
+def test_a_pause_leaves_the_run_unfinished(tmp_path: Path) -> None:
+    trainer = begin(tmp_path / "run")
+    trainer.run(until=2)
+    assert trainer.learner.position.epoch == 2 and not trainer.folder.finished
+    assert (tmp_path / "run" / "resume.pt").exists()
+    begin(tmp_path / "other").run(until=9)
+    assert RunFolder.open(tmp_path / "other").finished, "it never goes on longer than it was to"
 
 
 def test_a_thread_trains_without_signals(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def scripted(trainer: Trainer, monkeypatch: pytest.MonkeyPatch, accuracies: list
         told: dict[str, dict[str, float]] = {name: {} for name in TASKS}
         return [told | {"kind": {"accuracy": accuracies[len(judged) - 1]}} for _ in weights]
 
-    monkeypatch.setattr(trainer, "scores", scores)
+    monkeypatch.setattr(trainer.validation, "scores", scores)
     trainer.validation.constants["kind"] = 0.5
     return judged
 
