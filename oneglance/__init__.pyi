@@ -40,4 +40,5 @@ from oneglance.results.tuning import Tuning as Tuning
 from oneglance.serving.serve import serve as serve
 from oneglance.task import Task as Task
 
+__all__: list[str]
 __version__: str

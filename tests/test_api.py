@@ -338,7 +338,7 @@ def test_resume_needs_no_pretrained_weights(home: Path, monkeypatch: pytest.Monk
         backbone,
         "build_backbone",
         lambda table, base, *, load_weights=True: (
-            wanted.append(load_weights) or build(table, base, load_weights=load_weights)
+            wanted.append(load_weights) or build(table, base, load_weights=load_weights)  # type: ignore[func-returns-value]
         ),
     )
     oneglance.train("runs/b", resume=True, screen=SILENT)
@@ -588,7 +588,7 @@ def test_tags_of_three_states_stay_three(tmp_path: Path) -> None:
     lines = (tmp_path / "shop/labels.csv").read_text().splitlines()[1:]
     said = {line.split(",")[0]: line.split(",")[2] for line in lines}
     assert set(said.values()) == {"yes", "no", ""}
-    words = {record.image.name: record.answers.get("style") for record in records}
+    words: dict[str, Any] = {record.image.name: record.answers.get("style") for record in records}
     for name, cell in said.items():
         answer = next(found for image, found in words.items() if image.endswith(name))
         assert ("striped" in answer.present) == (cell == "yes")

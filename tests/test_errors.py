@@ -74,10 +74,10 @@ def test_a_known_word_is_nearest_to_itself(known: list[str]) -> None:
 
 def test_a_missing_package_names_its_extra() -> None:
     with pytest.raises(MissingExtraError) as found, needs_extra("train", "evaluate"):
-        import no_such_package.at_all  # noqa: F401
+        import no_such_package.at_all  # type: ignore[import-not-found]  # noqa: F401
     assert str(found.value) == 'evaluate needs the package no_such_package — pip install "oneglance[train]"'
 
 
 def test_a_fault_of_our_own_is_no_missing_package() -> None:
     with pytest.raises(ModuleNotFoundError, match="oneglance"), needs_extra("train", "evaluate"):
-        import oneglance.no_such_module  # noqa: F401
+        import oneglance.no_such_module  # type: ignore[import-not-found]  # noqa: F401

@@ -9,7 +9,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -245,6 +245,7 @@ def test_a_stream_takes_pictures_as_they_are_needed(
     monkeypatch.setattr(type(path), "read_bytes", counted)
     monkeypatch.setattr("oneglance.data.images.decode_pool.processes", lambda workers: 0)
     stream = model.stream([path] * 300, screen=SILENT)
+    assert isinstance(stream, Generator)
     next(stream)
     assert loaded < 200
     stream.close()

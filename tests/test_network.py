@@ -21,7 +21,7 @@ TABLE = BackboneTable(name="small", size=16, options={"width": 4, "depth": 2})
 APPLES = [BoxAnnotations((Box(2, 2, 12, 12, "apple"),)), BoxAnnotations(())]
 ANSWERS: dict[str, list[Any]] = {"label": ["a", "b", "c"], "number": [1.0, 2.0, 4.0], "boxes": APPLES}
 ANSWERS["embedding"] = ANSWERS["label"]
-BOXES = {"type": "boxes", "levels": 1, "width": 8, "depth": 1, "bins": 4}
+BOXES: dict[str, Any] = {"type": "boxes", "levels": 1, "width": 8, "depth": 1, "bins": 4}
 
 
 def network(**tables: dict[str, Any]) -> Network:
@@ -181,7 +181,7 @@ def test_what_another_task_sees_changes_the_answer() -> None:
     found, x = network(kind={"hidden": [5]}, verdict={"uses": ["kind"]}), pictures()
     before = found(x)["verdict"]
     with torch.no_grad():
-        found.heads["kind head"].body[1].bias += 1
+        found.heads["kind head"].get_parameter("body.1.bias").add_(1)
     assert not torch.equal(found(x)["verdict"], before)
 
 

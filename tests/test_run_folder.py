@@ -89,7 +89,10 @@ def test_the_split_comes_back(tmp_path_factory: pytest.TempPathFactory, rows: li
 
 def test_the_history_comes_back(run: RunFolder) -> None:
     assert run.history() == []
-    rows = [{"epoch": 1, "skill": None, "loss": {"größe": 0.5}}, {"epoch": 2, "skill": 0.1}]
+    rows: list[dict[str, Any]] = [
+        {"epoch": 1, "skill": None, "loss": {"größe": 0.5}},
+        {"epoch": 2, "skill": 0.1},
+    ]
     run.record(rows)
     assert run.history() == rows
     with pytest.raises(ValueError, match="JSON"):
@@ -99,7 +102,7 @@ def test_the_history_comes_back(run: RunFolder) -> None:
 
 def test_the_checkpoint_comes_back(run: RunFolder) -> None:
     assert run.checkpoint() is None
-    state = {"a": torch.arange(5), "b": {"c": [1, 2.5, None, "d", True, -float("inf")]}}
+    state: dict[str, Any] = {"a": torch.arange(5), "b": {"c": [1, 2.5, None, "d", True, -float("inf")]}}
     run.save_checkpoint(state)
     found = run.checkpoint()
     assert found is not None and torch.equal(found["a"], state["a"]) and found["b"] == state["b"]
@@ -297,7 +300,9 @@ def test_an_overview(finished: Path, run: RunFolder) -> None:
 
 
 def test_an_overview_of_epochs_that_could_not_be_scored(run: RunFolder) -> None:
-    rows = [{"epoch": e, "skill": None, "kept": True, "validation": {}, "seconds": 1.5} for e in (1, 2)]
+    rows: list[dict[str, Any]] = [
+        {"epoch": e, "skill": None, "kept": True, "validation": {}, "seconds": 1.5} for e in (1, 2)
+    ]
     run.record(rows)
     told = overview(run)
     assert (

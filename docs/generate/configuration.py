@@ -63,13 +63,15 @@ def tables() -> dict[str, tuple[type[BaseModel], type[BaseModel]]]:
 
 def members() -> dict[str, tuple[type[BaseModel], type[BaseModel]]]:
     """The same for the members of sources, tasks, backbones and balancers."""
+    balancers: dict[str, tuple[type[BaseModel], type[BaseModel]]] = {}
+    for name in balancer.names():
+        method = find_member(balancer.KIND, name)
+        balancers[f'balancer = "{name}"'] = method, BaseModel
     return {
         **{f'format = "{name}"': (format_class(name), Source) for name in formats()},
         **{f'type = "{name}"': (task_class(name), Task) for name in kinds()},
         **dict(backbone_options()),
-        **{
-            f'balancer = "{name}"': (find_member(balancer.KIND, name), BaseModel) for name in balancer.names()
-        },
+        **balancers,
     }
 
 

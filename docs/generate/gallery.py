@@ -50,7 +50,8 @@ def pixels(size: Any) -> str:
 def section(file: Path, tables: list[str]) -> list[str]:
     text = file.read_text(encoding="utf-8")
     comment, configuration = parted(text)
-    words, commands = [], []
+    words: list[str] = []
+    commands: list[str] = []
     for line in comment:
         (commands if re.match(r"\s+(oneglance|python) ", line) else words).append(line.strip())
     lines = [f"## {file.name}", "", *paragraphs(words)]

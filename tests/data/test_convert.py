@@ -20,6 +20,7 @@ from oneglance.cli import data as commands
 from oneglance.data.convert import convert
 from oneglance.data.images.references import FileImage
 from oneglance.data.merging.collect import collect
+from oneglance.data.merging.merge_answers import merge_same
 from oneglance.data.record import Box, BoxAnnotations, ImageRef, Record
 from oneglance.data.source import formats, open_source
 from oneglance.data.writer import targets
@@ -51,13 +52,16 @@ class Taken:
     """A question that takes what a source says."""
 
     def __init__(self, name: str) -> None:
-        self.name, self.fields = name, (name,)
+        self.name, self.answered_by, self.fields = name, name, (name,)
 
     def read(self, raw_value: Any, queried: Any = None) -> Any:
         return raw_value
 
     def stratify_labels(self, answer: Any) -> tuple[str, ...]:
         return ()
+
+    def merge(self, first: Any, second: Any) -> Any:
+        return merge_same(self.name, first, second)
 
 
 def by_name(record: Record) -> str:
@@ -81,10 +85,12 @@ def a_box(draw: Any, says: set[str]) -> Box:
     """A box inside the picture, of at least two pixels."""
     x0, y0 = draw(st.floats(0, WIDTH - 4)), draw(st.floats(0, HEIGHT - 4))
     x1, y1 = draw(st.floats(x0 + 3, WIDTH)), draw(st.floats(y0 + 3, HEIGHT))
-    corners = [draw(st.sampled_from([value, float(round(value))])) for value in (x0, y0, x1, y1)]
+    left, top, right, bottom = (
+        draw(st.sampled_from([value, float(round(value))])) for value in (x0, y0, x1, y1)
+    )
     label = draw(st.sampled_from(CLASSES + (("",) if "nameless" in says else ())))
     messages = draw(st.dictionaries(names, words, max_size=2)) if "attributes" in says else {}
-    return Box(*corners, label, messages, draw(st.booleans()) if "ignore" in says else False)
+    return Box(left, top, right, bottom, label, messages, draw(st.booleans()) if "ignore" in says else False)
 
 
 @st.composite

@@ -38,7 +38,7 @@ def test_the_same_boxes_stay_as_in_torchvision(rows: list[tuple[int, ...]], leas
     ("part", "whole"), [(1, 2), (1, 4), (3, 4), (3, 5), (1, 10), (3, 10), (9, 10), (7, 16)]
 )
 @pytest.mark.parametrize("height", [1, 3, 64])
-def test_an_overlap_of_exactly_the_threshold_stays(part, whole, height):
+def test_an_overlap_of_exactly_the_threshold_stays(part: int, whole: int, height: int) -> None:
     """IoU is ``part / whole`` to the last bit; only what is above the threshold goes, as in torchvision."""
     boxes = np.array([[0, 0, whole, height], [0, 0, part, height]], dtype=np.float64)
     scores, classes = np.array([0.9, 0.8]), np.zeros(2, dtype=np.int64)

@@ -28,7 +28,7 @@ def test_the_last_third_of_the_epochs_speaks() -> None:
     expected = [[np.nan, -0.3, 0.2], [-0.3, np.nan, np.nan], [0.2, np.nan, np.nan]]
     np.testing.assert_allclose(found.mean(), expected)
     assert found.spread()[0, 1] == pytest.approx(0.1 * np.sqrt(2))
-    assert found.worst("a") == ("b", pytest.approx(-0.3))
+    assert found.worst("a") == ("b", pytest.approx(-0.3))  # type: ignore[comparison-overlap]
     assert found.worst("c") is None
 
 
@@ -48,7 +48,9 @@ def test_nothing_is_made_up(history: list[dict[str, Any]]) -> None:
 
 def test_epochs_without_a_look_do_not_count() -> None:
     seen = [row(n, NORMS, {"a | b": n / 10, "a | c": 0.0, "b | c": 0.0}) for n in (1, 2, 3)]
-    blind = [{"epoch": n, "loss": {}, "gradients": {"norms": {}, "cosines": {}}} for n in (4, 5, 6)]
+    blind: list[dict[str, Any]] = [
+        {"epoch": n, "loss": {}, "gradients": {"norms": {}, "cosines": {}}} for n in (4, 5, 6)
+    ]
     found = cosines([*seen, *blind])
     assert found is not None and found.mean()[0, 1] == pytest.approx(0.3)
 

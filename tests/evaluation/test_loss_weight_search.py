@@ -73,7 +73,8 @@ def test_the_best_go_on_and_nothing_is_trained_twice(
         assert run.finished == (one["name"] in finished)
         assert len(run.history()) == one["epochs"]
         assert {name: table["weight"] for name, table in run.config().tasks.items()} == one["weights"]
-        assert one["skill"] == kept_of(run.history())["skill"]
+        kept = kept_of(run.history())
+        assert kept is not None and one["skill"] == kept["skill"]
     after_one = {
         one["name"]: RunFolder(home / "tuned" / f"{one['name']} 0".replace(" ", "-")).history()[0]["skill"]
         for one in found["candidates"][1:]

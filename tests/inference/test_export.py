@@ -26,6 +26,7 @@ import oneglance
 from oneglance.data.images.references import FileImage
 from oneglance.errors import ConfigError, RunError
 from oneglance.inference import export, export_comparison, exported_network
+from oneglance.inference.engine import Engine
 from oneglance.inference.engines import onnx as engine_onnx
 from oneglance.inference.predictor import open_predictor
 from oneglance.progress import Screen
@@ -124,7 +125,7 @@ def test_a_program_of_torch(made: Made, tmp_path: Path) -> None:
         assert export_comparison.disagreement(expected.raw[name], value.numpy()) < 1e-3
 
 
-class Busy:
+class Busy(Engine):
     """An engine that takes its time."""
 
     def __init__(self, seconds: float) -> None:

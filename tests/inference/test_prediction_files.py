@@ -20,7 +20,7 @@ from oneglance.errors import OneglanceError, RunError
 from oneglance.inference.prediction_files import OWN, columns, flattened, line, write_answers
 from oneglance.task import build_tasks
 
-ANSWER = {
+ANSWER: dict[str, dict[str, Any]] = {
     "kind": {"value": "hat", "confidence": 0.75, "probabilities": {"hat": 0.75, "shirt": 0.25}},
     "style": {"values": ["long", "striped"], "probabilities": {"long": 0.9, "striped": 0.8}},
     "price": {"value": 31.5, "low": 22.0, "high": 41.0, "unit": "€"},
@@ -161,14 +161,16 @@ TABLES: dict[str, Any] = {
     "things": {"type": "boxes", "attributes": {"colour": {"type": "label"}}},
     "faces": {"type": "boxes"},
 }
-RED = {"colour": {"value": "red", "confidence": 0.6, "probabilities": {"red": 0.6, "blue": 0.4}}}
+RED: dict[str, Any] = {
+    "colour": {"value": "red", "confidence": 0.6, "probabilities": {"red": 0.6, "blue": 0.4}}
+}
 
 
 def thing(label: str, *corners: float, confidence: float = 0.8, **attributes: Any) -> dict[str, Any]:
     return {"box": list(corners), "label": label, "confidence": confidence, "attributes": attributes}
 
 
-BOXED = {
+BOXED: dict[str, dict[str, Any]] = {
     **ANSWER,
     "things": {"boxes": [thing("pear", 0.0, 0.0, 1.0, 1.0, **RED), thing("apple", 0, 0, 1, 1, **RED)]},
     "faces": {"boxes": [thing("apple", 0.0, 0.0, 1.0, 1.0)]},

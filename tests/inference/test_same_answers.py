@@ -21,7 +21,17 @@ from support.everything import NAMES, Made, agree, made  # noqa: F401
 from support.service import service_url
 
 # What neither `pip install oneglance` nor `pip install "oneglance[serve]"` brings along.
-ABSENT = ("torch", "torchvision", "timm", "safetensors", "scipy", "sklearn", "matplotlib", "jinja2", "onnx")
+ABSENT: tuple[str, ...] = (
+    "torch",
+    "torchvision",
+    "timm",
+    "safetensors",
+    "scipy",
+    "sklearn",
+    "matplotlib",
+    "jinja2",
+    "onnx",
+)
 ABSENT += ("onnxscript", "tensorboard")
 
 Rows = list[dict[str, Any]]
@@ -55,9 +65,15 @@ def command(words: Sequence[object], without: Path | None = None) -> subprocess.
         f"sys.argv = {['oneglance', *map(str, words)]!r};"
         "from oneglance.cli.commands import main; main()"
     )
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     may = {**os.environ, "OMP_NUM_THREADS": "2"}
-    return subprocess.Popen([sys.executable, "-c", script], text=True, encoding="utf-8", env=may, **pipes)
+    return subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        env=may,
+    )
 
 
 def predicted(run: Path, pictures: Path, without: Path | None = None) -> Rows:

@@ -120,7 +120,7 @@ def test_a_picture_that_comes_alone_has_all_processors_where_that_is_sooner(
     monkeypatch.setattr("oneglance.serving.model_pool.threads", lambda: 3)
     pool = ModelPool(partial(slow, seconds, alone), Bounds(), 1)
     price = slow(0, 0).tasks["price"]
-    few, all_of_them = (price.decode(np.float32([[n]]))[0]["value"] for n in (1, 3))
+    few, all_of_them = (price.decode(np.array([[n]], np.float32))[0]["value"] for n in (1, 3))
     assert abs(few - all_of_them) > 0.1
 
     def price_of(alone: bool) -> float:

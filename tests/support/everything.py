@@ -11,6 +11,7 @@ from support.drawn import own_cache, settings, trained_on_scenes
 
 from oneglance.data.images.references import FileImage
 from oneglance.progress import Screen
+from oneglance.results.exported import Exported
 
 EVERYTHING = """\
 [[sources]]
@@ -59,7 +60,7 @@ class Made(NamedTuple):
     folder: Path
     run: Path
     file: Path
-    report: dict[str, Any]
+    report: Exported
 
 
 _made: list[Made] = []  # what the tests of all files share

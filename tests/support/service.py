@@ -60,7 +60,7 @@ class Painted(Engine):
         boxes[:, 0] = [8, 8, 24, 24, 3, -3, 2, -2]
         raw = {
             "kind": np.stack([np.full(count, -3.0), 6 * red - 3, 3 - 6 * red], axis=1),
-            "style": np.tile(np.float32([2, -2]), (count, 1)),
+            "style": np.tile(np.array([2, -2], np.float32), (count, 1)),
             "price": red[:, None],
             "objects": boxes,
         }
@@ -92,8 +92,8 @@ class Strings:
             if dies:
                 os._exit(1)
             time.sleep(delay)
-        with (self._folder / "batches").open("a") as file:
-            file.write(f"{count}\n")
+        with (self._folder / "batches").open("a") as batches:
+            batches.write(f"{count}\n")
 
     def batches(self) -> list[int]:
         """The sizes of all passes since the strings were pulled."""
@@ -113,7 +113,7 @@ def painted(strings: Path | None = None) -> Model:
             for name, c in (("button", "red"), ("zip", "blue"))
         ]
     )
-    familiar = np.tile(np.float32([[1, 0]]), (500, 1))
+    familiar = np.tile(np.array([[1, 0]], np.float32), (500, 1))
     return Model(Predictor(Painted(strings), tasks, config, Novelty.learned(familiar, familiar)))
 
 

@@ -54,6 +54,10 @@ class Word:
     fields: tuple[str, ...]
     unknown: str = "?"
 
+    @property
+    def answered_by(self) -> str:
+        return self.name
+
     def read(self, raw_value: Any, queried: Sequence[str] | None = None) -> Any:
         if raw_value == self.unknown:
             return None
@@ -74,6 +78,10 @@ class Amount:
 
     name: str
     fields: tuple[str, ...]
+
+    @property
+    def answered_by(self) -> str:
+        return self.name
 
     def read(self, raw_value: Any, queried: Sequence[str] | None = None) -> float:
         try:

@@ -61,7 +61,7 @@ precision = "fp32"
 device = "cpu"
 learning_rate = 0.01
 """
-PLAIN = ("augment.flip=false", "augment.shift=0", "augment.scale=[1, 1]", "augment.colour=0")
+PLAIN: tuple[str, ...] = ("augment.flip=false", "augment.shift=0", "augment.scale=[1, 1]", "augment.colour=0")
 PLAIN += ("augment.erase=0", "augment.mixup=0")  # settings under which a picture enters as it is
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,7 @@ def maps(count: int, seed: int = 0) -> list[Tensor]:
     return [torch.randn(count, each.channels, each.height, each.width, generator=random) for each in LEVELS]
 
 
-def target(task: Task, answers: list[BoxAnnotations | None]) -> dict[str, Tensor]:
+def target(task: Task, answers: Sequence[BoxAnnotations | None]) -> dict[str, Tensor]:
     return {name: torch.as_tensor(value) for name, value in task.encode(answers).items()}
 
 

@@ -28,7 +28,7 @@ def test_a_circle_is_told() -> None:
 
 
 def test_everything_wrong_is_told_at_once() -> None:
-    tables = {
+    tables: dict[str, dict[str, Any]] = {
         "kind": {"type": "lable"},
         "style": {"type": "tags", "seperator": ";"},
         "price": {"type": "number", "uses": ["knd"]},

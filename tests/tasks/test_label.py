@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from oneglance.errors import ConfigError, DataError, InvalidAnswer
+from oneglance.report_items import Grid, Matrix
 from oneglance.task import build_tasks
 from oneglance.tasks.label import Label
 
@@ -288,6 +289,7 @@ def test_f1_does_not_count_a_class_that_a_resample_leaves_out() -> None:
 def test_details_are_those_of_scikit_learn() -> None:
     task, raw, truth = random_case(5)
     confusion, grid, _ = task.details(task.metric_state(task.decode(raw), truth))
+    assert isinstance(confusion, Matrix) and isinstance(grid, Grid)
     answers = [answer["value"] for answer in task.decode(raw)]
     assert (confusion.values == sk.confusion_matrix(truth, answers, labels=task._classes)).all()
     columns = sk.precision_recall_fscore_support(truth, answers, labels=task._classes)

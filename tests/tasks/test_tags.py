@@ -10,6 +10,7 @@ import torch
 from sklearn import metrics as sk
 
 from oneglance.errors import DataError, InvalidAnswer
+from oneglance.report_items import Grid
 from oneglance.task import build_tasks
 from oneglance.tasks.tags import TagAnnotations, Tags, best_threshold
 
@@ -130,7 +131,9 @@ def test_shares_count_only_those_who_looked() -> None:
 
 def test_columns_are_the_classes_in_their_order_even_if_none_applies() -> None:
     task = tags(**{"from": ["z", "a", "z"]})
-    task.fit_target([task.read({"z": "no", "a": "no"})])
+    answer = task.read({"z": "no", "a": "no"})
+    assert answer is not None
+    task.fit_target([answer])
     assert task._classes == ["z", "a"]
     assert np.isfinite(task.constant_raw()).all()
 
@@ -247,6 +250,7 @@ def test_the_table_of_tags_is_that_of_scikit_learn() -> None:
     task, raw, answers = case(unknown=0.0)
     task.calibrate(raw, list(answers))
     grid, _ = task.details(task.metric_state(task.decode(raw), answers))
+    assert isinstance(grid, Grid)
     present, chosen = task.encode(answers)["present"], task.chances(raw) >= np.array(task._thresholds)
     columns = sk.precision_recall_fscore_support(present, chosen)
     for tag, (row, *expected) in enumerate(zip(grid.rows, *columns, strict=True)):

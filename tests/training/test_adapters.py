@@ -49,7 +49,8 @@ def test_a_bottleneck_starts_as_the_identity_and_learns(channels: int) -> None:
         found(x).square().sum().backward()
         with torch.no_grad():
             for parameter in found.parameters():
-                parameter -= 0.01 * parameter.grad
+                assert parameter.grad is not None
+                parameter.sub_(0.01 * parameter.grad)
     assert all(parameter.grad.abs().sum() > 0 for parameter in found.parameters())  # type: ignore[union-attr]
     assert not found(x).equal(x)
 
@@ -78,7 +79,7 @@ def test_it_is_the_task_s_own(task: str) -> None:
     before = network(x)
     with torch.no_grad():
         for parameter in network.adapters.parameters():
-            parameter += 0.5
+            parameter.add_(0.5)
     after = network(x)
     assert {name for name in before if not torch.allclose(before[name], after[name])} == {task}
 

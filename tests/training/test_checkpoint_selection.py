@@ -71,5 +71,5 @@ def test_the_luck_of_few_pictures_does_not_choose() -> None:
     for _ in range(50):
         right = (random.random((20, 100)) < 0.8).astype(float)
         kept = judged(*(right @ weights.T / weights.sum(axis=1)).tolist())
-        last += max(np.flatnonzero(kept)) >= 15
+        last += int(max(np.flatnonzero(kept)) >= 15)
     assert last > 35  # the luckiest one would be among the last five in a quarter of all cases

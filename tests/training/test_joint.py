@@ -91,12 +91,12 @@ def squares() -> tuple[Squares, list[Record]]:
         side = int(side) // 2 + 6
         red = bool(random.integers(2))
         canvas[y : y + side, x : x + side] = (250, 40, 40) if red else (250, 250, 250)
-        edges = [2.0 * edge for edge in (x, y, x + side, y + side)]
+        x0, y0, x1, y1 = (2.0 * edge for edge in (x, y, x + side, y + side))
         attributes = {"colour": "red" if red else "white", "side": 2.0 * side}
         answers: dict[str, Any] = {"kind": attributes["colour"], "verdict": attributes["colour"]}
         answers["look"] = answers["kind"]
         if row % 3:
-            answers["things"] = BoxAnnotations((Box(*edges, label="square", attributes=attributes),))
+            answers["things"] = BoxAnnotations((Box(x0, y0, x1, y1, "square", attributes),))
         records.append(Record(f"squares:{row}", Drawn(f"{row}.png"), answers))
     return Squares(pixels), records
 
@@ -125,7 +125,9 @@ def test_what_nobody_looked_for_in_one_picture_is_lost_in_no_other(
     """A mosaic that holds one picture of unknown boxes would have unknown boxes in all its quarters."""
     known, loss = [], Boxes.loss
     monkeypatch.setattr(
-        Boxes, "loss", lambda task, raw, target: known.append(target["labelled"]) or loss(task, raw, target)
+        Boxes,
+        "loss",
+        lambda task, raw, target: known.append(target["labelled"]) or loss(task, raw, target),  # type: ignore[func-returns-value]
     )
     made = trainer(tmp_path / "run", "augment.mosaic=1", "augment.mixup=0")
     known.clear()

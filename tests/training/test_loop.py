@@ -173,7 +173,9 @@ def test_a_batch_that_knows_nothing_of_a_task(learner: Learner, batch: Batch, na
     assert asked[0][place] == 0 and asked[0].sum() > 0
     head = dict(learner.network.heads[f"{name} head"].named_parameters(prefix=f"heads.{name} head"))
     if name in ("weight", "verdict"):  # nobody uses their features
-        assert all(parameter.grad.count_nonzero() == 0 for parameter in head.values())
+        assert all(
+            parameter.grad is not None and parameter.grad.count_nonzero() == 0 for parameter in head.values()
+        )
     assert all(value.isfinite().all() for value in learner.network.state_dict().values())
     assert learner.sums[:, place].tolist() == [0, 0]
 
@@ -288,7 +290,7 @@ def test_a_step_depends_on_its_place_alone(tmp_path: Path) -> None:
 def test_a_step_elsewhere_draws_anew(learner: Learner, batch: Batch, tmp_path: Path) -> None:
     drawn = []
     learner.augment = lambda pictures, generator, looked_for, rest: (  # type: ignore[assignment]
-        drawn.append((torch.rand(1, generator=generator).item(), rest)) or pictures.float(),
+        drawn.append((torch.rand(1, generator=generator).item(), rest)) or pictures.float(),  # type: ignore[func-returns-value]
         View(torch.eye(2, 3), torch.zeros(1, 1), torch.ones(1), torch.zeros(1, 2), (SIZE, SIZE)),
         None,
     )

@@ -150,7 +150,7 @@ def test_it_learns() -> None:
     model = nn.Sequential(nn.Linear(8, 16, bias=False), nn.LayerNorm(16), nn.ReLU(), nn.Linear(16, 1))
     x = torch.randn(64, 8)
     y = (x[:, :1] * x[:, 1:2]).sign()
-    inner = [model[0].weight]
+    inner = [model[0].get_parameter("weight")]
     rest = [parameter for parameter in model.parameters() if parameter is not inner[0]]
     optimizer = Muon([group(*inner, turns=True, lr=0.1), group(*rest, turns=False, lr=0.01)])
     losses = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,40 +46,40 @@ class Crashing(Screen):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> dict:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What an uninterrupted training leaves behind."""
     folder = tmp_path_factory.mktemp("runs") / "whole"
     train(folder)
     return results(folder)
 
 
-def finish(folder: Path) -> dict:
+def finish(folder: Path) -> dict[str, Any]:
     torch.rand(17)  # whatever the process drew before must not matter
     go_on(folder).run()
     assert hidden_files(folder) == []
     return results(folder)
 
 
-def test_the_same_seed_gives_the_same_result(tmp_path: Path, whole: dict) -> None:
+def test_the_same_seed_gives_the_same_result(tmp_path: Path, whole: dict[str, Any]) -> None:
     train(tmp_path / "again")
     assert results(tmp_path / "again") == whole
     assert [row["epoch"] for row in whole["history"]] == [1, 2, 3]
 
 
-def test_another_seed_gives_another(tmp_path: Path, whole: dict) -> None:
+def test_another_seed_gives_another(tmp_path: Path, whole: dict[str, Any]) -> None:
     train(tmp_path / "other", "training.seed=1")
     assert results(tmp_path / "other")["weights"] != whole["weights"]
 
 
 @pytest.mark.parametrize("stop", range(1, STEPS))
-def test_stopped_after_any_step(tmp_path: Path, whole: dict, stop: int) -> None:
+def test_stopped_after_any_step(tmp_path: Path, whole: dict[str, Any], stop: int) -> None:
     train(tmp_path / "run", stops=[stop])
     assert results(tmp_path / "run") == whole
 
 
 @settings(max_examples=8, deadline=None)
 @given(st.sets(st.integers(1, STEPS - 1), min_size=2))
-def test_stopped_again_and_again(whole: dict, places: set[int]) -> None:
+def test_stopped_again_and_again(whole: dict[str, Any], places: set[int]) -> None:
     stops = np.diff([0, *sorted(places)]).tolist()
     with tempfile.TemporaryDirectory() as folder:
         train(Path(folder) / "run", stops=stops)
@@ -110,7 +111,12 @@ def test_crashed_in_any_step(tmp_path: Path, whole: dict, at: int, minutes: floa
     [("save_weights", 1), ("save_weights", 2), ("record", 2), ("save_checkpoint", 2), ("finish", 1)],
 )
 def test_crashed_before_or_after_any_file(
-    tmp_path: Path, whole: dict, monkeypatch: pytest.MonkeyPatch, method: str, written: bool, call: int
+    tmp_path: Path,
+    whole: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    written: bool,
+    call: int,
 ) -> None:
     trainer, calls, write = begin(tmp_path / "run"), [], getattr(RunFolder, method)
 
@@ -129,7 +135,7 @@ def test_crashed_before_or_after_any_file(
 
 
 def test_crashed_between_the_last_two_files(
-    tmp_path: Path, whole: dict, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, whole: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """tasks.json says that a run is finished; resume.pt goes after that."""
     unlink = Path.unlink

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,7 +76,7 @@ def test_the_backbone_learns_the_mixture(tmp_path: Path, name: str) -> None:
 
 SIDE = 32
 BOXED = {"type": "boxes", "levels": 2, "width": 8, "depth": 1, "bins": 4}
-ANSWERS = {
+ANSWERS: dict[str, list[Any]] = {
     "kind": ["a", "b", "a", "b"],
     "amount": [1.0, 2.0, 3.0, None],
     "things": [

@@ -89,7 +89,7 @@ def test_the_others_are_left_alone(tmp_path: Path) -> None:
     network = found.network.eval()
     raw = network(grey())
     raw["weight"].sum().backward()
-    last = [parameter for parameter in network.backbone.parts[-1].parameters() if parameter.requires_grad]  # type: ignore[index]
+    last = [parameter for parameter in network.backbone.parts[-1].parameters() if parameter.requires_grad]  # type: ignore[index, union-attr]
     assert all(parameter.grad is None or not parameter.grad.any() for parameter in last)
     assert all(p.grad is not None for p in network.branches.parameters() if p.requires_grad)
     assert any(p.grad is not None for p in network.backbone.parameters())
@@ -122,7 +122,7 @@ def test_it_learns_at_the_rate_of_the_last_stage(tmp_path: Path) -> None:
         for parameter in group["params"]
     }
     own = {rates[id(p)] for p in network.branches.parameters() if p.requires_grad}
-    assert own == {rates[id(p)] for p in network.backbone.parts[-1].parameters() if p.requires_grad}  # type: ignore[index]
+    assert own == {rates[id(p)] for p in network.backbone.parts[-1].parameters() if p.requires_grad}  # type: ignore[index, union-attr]
     assert list(own) == [pytest.approx(0.005)]
 
 
@@ -142,7 +142,7 @@ def test_a_run_is_trained_and_read_again(tmp_path: Path, optimizer: str, freeze:
     for name, raw in ours.items():
         np.testing.assert_allclose(theirs[name], raw, rtol=1e-4, atol=1e-5)
     moved = network.branches["weight stage"].state_dict()
-    shared = network.backbone.parts[-1].state_dict()  # type: ignore[index]
+    shared = network.backbone.parts[-1].state_dict()  # type: ignore[index, union-attr]
     assert any(not torch.equal(moved[f"part.{name}"], value) for name, value in shared.items())
 
 

@@ -400,10 +400,12 @@ def test_placement(fit: Fit, width: int, height: int) -> None:
 
 @settings(deadline=None)
 @given(fits, sizes, sizes, st.lists(st.tuples(*[st.floats(-100, 3000)] * 4), max_size=5))
-def test_boxes_go_to_the_canvas_and_back(fit: Fit, width: int, height: int, boxes: list[tuple]) -> None:
+def test_boxes_go_to_the_canvas_and_back(
+    fit: Fit, width: int, height: int, boxes: list[tuple[float, ...]]
+) -> None:
     there = np.array(boxes, np.float32).reshape(-1, 4)
     placement = fit.placement(width, height)
-    back = placement.to_image(placement.to_canvas(there))
+    back = placement.to_image(placement.to_canvas(there))  # type: ignore[arg-type] # float32 is taken too
     assert back.shape == there.shape
     assert np.allclose(back, there, atol=1e-6 * max(width, height, 1000))
 

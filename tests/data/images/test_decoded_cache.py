@@ -302,7 +302,7 @@ def test_two_runs_build_the_same_set_at_once(folder: Path) -> None:
 def test_the_least_recently_used_make_room(folder: Path) -> None:
     sets = [[Drawn(10 * number + row) for row in range(10)] for number in range(4)]
     room = 3.5 * 10 * (16 * 16 * 3 + 8) / 1e9  # three and a half of them, without their ends
-    names = []
+    names: list[str] = []
     for number, refs in enumerate(sets[:3]):
         opened(refs, folder, room)
         (name,) = set(kept(folder)) - set(names)
@@ -339,7 +339,7 @@ def test_announced_batches_are_decoded_ahead_but_not_all_of_them(monkeypatch: py
     stream = Stream([Drawn(number) for number in range(100)], FIT, LIMITS, workers=2)
     rows_asked: list[int] = []
     start = stream._start
-    monkeypatch.setattr(stream, "_start", lambda some: rows_asked.append(int(some[0])) or start(some))
+    monkeypatch.setattr(stream, "_start", lambda some: rows_asked.append(int(some[0])) or start(some))  # type: ignore[func-returns-value]
     stream.announce(rows(number) for number in range(100))
     assert rows_asked == list(range(8))
     assert stream.gather(rows(0))[0, 8, 8, 0] == 0 and stream.gather(rows(1))[0, 8, 8, 0] == 1

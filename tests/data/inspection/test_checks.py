@@ -15,11 +15,12 @@ from oneglance.data.images.references import FileImage
 from oneglance.data.inspection import checks
 from oneglance.data.inspection.checks import check, summary, without_unreadable
 from oneglance.data.inspection.missing_files import absent, missing_pictures
+from oneglance.data.merging.collect import Question
 from oneglance.data.record import Record
 from oneglance.data.splitting.split import SPLITS, SplitIndices
 from oneglance.errors import PictureError, Problem
 
-QUESTIONS = [word("kind")]
+QUESTIONS: list[Question] = [word("kind")]
 
 
 def splits(names: Sequence[str]) -> SplitIndices:
@@ -233,7 +234,7 @@ def test_many_pictures_are_found_with_one_look_at_their_folder(
     records = pictures(tmp_path, *names, made=names)
     looks: list[str] = []
     scandir = os.scandir
-    monkeypatch.setattr(os, "scandir", lambda path: looks.append(str(path)) or scandir(path))
+    monkeypatch.setattr(os, "scandir", lambda path: looks.append(str(path)) or scandir(path))  # type: ignore[func-returns-value]
     monkeypatch.setattr(os, "stat", lambda *_, **__: pytest.fail("a look at a single file"))
     assert absent(records) == {}
     assert len(looks) == 1

@@ -334,7 +334,7 @@ def test_the_classic_recipe_is_a_textbook_s() -> None:
         (augment.flip, augment.shift, augment.colour, augment.erase, augment.mixup, augment.rotate)
     )
     assert augment.scale == (1.0, 1.0)
-    assert {task.hidden[0] for task in build_tasks(config.tasks).values()} == {128}
+    assert {task.hidden[0] for task in build_tasks(config.tasks).values()} == {128}  # type: ignore[attr-defined]
     assert config.tasks["kind"]["smoothing"] == 0
 
 

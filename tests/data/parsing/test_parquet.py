@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from oneglance.data.images.references import file_key
 from oneglance.data.parsing import parquet
 from oneglance.data.parsing.parquet import ParquetImage
 
@@ -36,7 +37,7 @@ def test_a_large_row_group_is_read_in_pieces(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(parquet, "WINDOW_BYTES", 5000)
     order = [*range(40), 3, 39, 0, 17]
     assert [there[n].load() for n in order] == [cells[n] for n in order]
-    window = parquet._window(parquet.file_key(there[0].path), 0, "image")
+    window = parquet._window(file_key(there[0].path), 0, "image")
     assert 1 <= len(window._cells) < 10
 
 

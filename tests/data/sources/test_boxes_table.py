@@ -10,6 +10,7 @@ import pytest
 from support.annotated import annotations_of, boxes, corners, draw, kinds, read
 
 from oneglance.data.merging.collect import collect
+from oneglance.data.merging.merge_answers import merge_same
 from oneglance.data.record import Box, BoxAnnotations
 from oneglance.data.source import open_source
 from oneglance.errors import DataError
@@ -140,11 +141,18 @@ class AsSaid:
     def fields(self) -> tuple[str, ...]:
         return (self.name,)
 
+    @property
+    def answered_by(self) -> str:
+        return self.name
+
     def read(self, raw_value: Any, queried: Any = None) -> Any:
         return raw_value
 
     def stratify_labels(self, answer: Any) -> tuple[str, ...]:
         return ()
+
+    def merge(self, first: Any, second: Any) -> Any:
+        return merge_same(self.name, first, second)
 
 
 def test_labels_and_boxes_of_the_same_picture_are_one_record(tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ def test_lvis_says_what_was_looked_for(tmp_path: Path) -> None:
     (lvis, unseen), problems = read(path)
     assert lvis.image.name == "val2017/b.png"
     assert lvis.image.load()
-    assert annotations_of(lvis).queried == {"cat", "dog"}
+    assert annotations_of(lvis).queried == frozenset({"cat", "dog"})
     assert [box.label for box in boxes(lvis)] == ["cat", "cow"]
     assert unseen.answers == {}
     assert problems == []

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.annotated import annotations_of, boxes, kinds, read
-from test_public_tools import EVERY, HEIGHT, THINGS, WIDTH, boxes_by_name, pictures
+from test_public_tools import EVERY, HEIGHT, THINGS, WIDTH, boxes_by_name, pictures  # type: ignore[import-not-found]
 
 from oneglance.data.record import Record
 
@@ -138,7 +138,7 @@ CONTROLS = """<View><Image name="image" value="$image"/>
 <Choices name="style" toName="image" choice="multiple"><Choice value="plain"/><Choice value="new"/></Choices>
 <Taxonomy name="tree" toName="image"><Choice value="plant"><Choice value="corn"/></Choice></Taxonomy>
 <TextArea name="note" toName="image"/></View>"""
-WHOLE = {
+WHOLE: dict[str, dict[str, Any]] = {
     "price": {"number": 12.5},
     "stars": {"rating": 4},
     "kind": {"choices": ["hat"]},
@@ -164,7 +164,7 @@ def drawn(folder: Path) -> Path:
             results.append(result("box", "rectanglelabels", value, f"{name}{label}"))
         if name == "a.png":
             kind = {"text": "textarea"}
-            results += [result(n, kind.get(next(iter(v)), next(iter(v))), v, n) for n, v in WHOLE.items()]
+            results += [result(n, kind.get(k := next(iter(v)), k), v, n) for n, v in WHOLE.items()]
         made = {"created_at": "2024-01-02T03:04:05Z", "updated_at": "2024-01-02T03:04:05Z", "lead_time": 1.5}
         annotation = {"id": number, "completed_by": 1, "was_cancelled": False, "result": results, **made}
         data = {"image": f"/data/upload/1/{name}"}

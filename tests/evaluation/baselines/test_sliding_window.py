@@ -89,7 +89,7 @@ def test_it_answers_as_a_network_does(experiment: ExperimentData, fitted: Fitted
         assert confidences == sorted(confidences, reverse=True)
         inside = ((corners > 0) & (corners < 64)).all(axis=1)  # not cut at the rim of the picture
         for label in {box["label"] for box in boxes}:
-            own = corners[inside & [box["label"] == label for box in boxes]]
+            own = corners[inside & np.array([box["label"] == label for box in boxes])]
             apart = iou(own, own)[~np.eye(len(own), dtype=bool)]
             assert (apart <= sliding_file.OVERLAP + 1e-6).all()
     assert experiment.tasks["things"].state() != fitted.task.state(), (

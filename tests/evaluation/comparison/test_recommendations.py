@@ -66,7 +66,7 @@ def one(found: dict[str, Any], observations: Observations) -> dict[str, Any]:
     return chosen
 
 
-AGAINST = {"kind_price": -0.3}
+AGAINST: dict[str, Any] = {"kind_price": -0.3}
 LOST = compared(("price",), ("price",))
 
 
@@ -132,7 +132,7 @@ def test_tasks_that_each_need_a_stage_get_it_in_one_training() -> None:
 @pytest.mark.parametrize(
     ("cosines", "jitter"), [({"kind_price": -0.05}, 0.0), ({"kind_price": -0.15}, 0.3)], ids=["weak", "noise"]
 )
-def test_what_is_no_conflict_beyond_noise_is_none(cosines: dict[str, float], jitter: float) -> None:
+def test_what_is_no_conflict_beyond_noise_is_none(cosines: dict[str, Any], jitter: float) -> None:
     observations = observed(histories=[history(jitter=jitter, **cosines)])
     assert one(LOST, observations)["remedy"] not in ("private_stage", "longer training")
 

@@ -48,7 +48,10 @@ class Page(HTMLParser):
 
     def __init__(self, text: str) -> None:
         super().__init__()
-        self.raw, self.open, self.seen, self.links, self.words = text, [], [], [], ""
+        self.raw, self.words = text, ""
+        self.open: list[str] = []
+        self.seen: list[str] = []
+        self.links: list[str | None] = []
         self.feed(text)
         self.close()
         assert self.open == [], "elements that are not closed"
