@@ -16,14 +16,14 @@ from oneglance.members import MemberKind, find_member, member_names
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-NO_GRADIENT = 1e-6  # a gradient so much shorter than the longest one is none: float32 tells no more
+NO_GRADIENT = 1e-6  # a gradient so much shorter than the longest one is none: float32 resolves no more
 
 
 class Step(NamedTuple):
-    """What a method may know of one step: of the m tasks that take part in it, in float64."""
+    """The inputs of a method in one step, of the m tasks that take part in it, in float64."""
 
-    losses: Array  # [m]; each divided by the loss of the constant answer
-    places: Array  # int64 [m]: which of all tasks they are
+    losses: Array  # [m]; each divided by the loss of the constant baseline
+    indices: Array  # int64 [m]: which of all tasks they are
     tasks: int  # how many there are in all
     epoch: int  # from 0
     seed: int  # for draws in this step
@@ -48,7 +48,7 @@ class Balancer(Table, ABC):
         """The weight of each task in this step: of its loss, or, if ``needs_gram``, of its gradient.
 
         Args:
-            losses: float32 [tasks], detached; each divided by the loss of the constant answer.
+            losses: float32 [tasks], detached; each divided by the loss of the constant baseline.
             present: bool [tasks]; False where this batch holds no answer to the task.
             gram: [tasks, tasks], only if ``needs_gram``: inner products of the gradients of ``losses`` at
                 the features that all tasks share, as ``gram_matrix`` gives them.
@@ -61,20 +61,20 @@ class Balancer(Table, ABC):
         """
         if self.needs_gram and gram is None:
             raise ValueError(f"{type(self).__name__} needs the Gram matrix of the gradients")
-        found = np.zeros(len(losses))
-        told = losses.cpu().double().numpy()
+        weights = np.zeros(len(losses))
+        values = losses.cpu().double().numpy()
         inner = np.zeros((0, 0)) if gram is None or not self.needs_gram else gram.cpu().double().numpy()
-        places = present.cpu().numpy().nonzero()[0]
-        if not (np.isfinite(told[places]).all() and np.isfinite(inner).all()):
-            found[:] = np.nan
-        elif len(places):
-            found[places] = 1 / len(places)  # it stays so where no task has a gradient
+        indices = present.cpu().numpy().nonzero()[0]
+        if not (np.isfinite(values[indices]).all() and np.isfinite(inner).all()):
+            weights[:] = np.nan
+        elif len(indices):
+            weights[indices] = 1 / len(indices)  # it stays so where no task has a gradient
             if self.needs_gram:
-                places = _with_gradient(places, inner, found)
-                inner = inner[np.ix_(places, places)]
-            if len(places):
-                found[places] = self.share(Step(told[places], places, len(told), epoch, seed, inner))
-        return torch.from_numpy(found).float().to(losses.device)
+                indices = _with_gradient(indices, inner, weights)
+                inner = inner[np.ix_(indices, indices)]
+            if len(indices):
+                weights[indices] = self.share(Step(values[indices], indices, len(values), epoch, seed, inner))
+        return torch.from_numpy(weights).float().to(losses.device)
 
     @abstractmethod
     def share(self, step: Step) -> Array:
@@ -98,13 +98,13 @@ class Balancer(Table, ABC):
         self._memory.update({name: kept.cpu().numpy().copy() for name, kept in state.items()})
 
 
-def _with_gradient(places: Array, gram: Array, weights: Array) -> Array:
+def _with_gradient(indices: Array, gram: Array, weights: Array) -> Array:
     """Those of ``places`` whose gradient is not zero; if there are any, the others have weight 0."""
-    squares = gram.diagonal()[places]
-    found: Array = places[squares > squares.max() * NO_GRADIENT**2]
-    if len(found):
-        weights[np.setdiff1d(places, found)] = 0
-    return found
+    squares = gram.diagonal()[indices]
+    some: Array = indices[squares > squares.max() * NO_GRADIENT**2]
+    if len(some):
+        weights[np.setdiff1d(indices, some)] = 0
+    return some
 
 
 def gram_matrix(gradients: Iterable[Tensor]) -> Tensor:

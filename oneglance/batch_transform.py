@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 class View(NamedTuple):
     """Which part of which pictures each of n new pictures shows.
 
-    A new picture shows a plane of one or four old ones; all places are in -1 to 1 from edge to edge.
+    A new picture shows a plane of one or four old ones; all positions are in -1 to 1 from edge to edge.
     """
 
-    motion: Tensor  # float32 [n, 2, 3]: places in the new picture to places in the plane
+    motion: Tensor  # float32 [n, 2, 3]: positions in the new picture to positions in the plane
     tiles: Tensor  # int64 [n, t]: the old pictures that lie in the plane; -1: none
     scale: Tensor  # float32 [n]: of the old pictures on the plane, 1 or 0.5
     offset: Tensor  # float32 [t, 2]: where the middle of each of four lies; one alone lies at 0

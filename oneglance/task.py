@@ -1,9 +1,10 @@
-"""The contract of a task: what may be asked of a picture. One file of ``tasks/`` is one type of question.
+"""The contract of a task: one question about a picture. One file of ``tasks/`` is one type of question.
 
-A task is told what people said (``read``), learns from the training part (``learn``), turns answers into
-arrays (``encode``), asks the network (``head``, ``loss``), and turns what the network says into answers that
-people can read (``calibrate``, ``decode``) and score (``metric_state``, ``metrics``). Nobody asks a task what
-type it is. Torch ends at the raw output: all after it is NumPy, the same for torch, ONNX and HTTP.
+A task parses raw values of a source into answers (``read``), learns classes and scale from the training split
+(``fit_target``), encodes answers as arrays (``encode``), adds a head and a loss to the network (``head``,
+``loss``), and turns raw output into predictions that people can read (``calibrate``, ``decode``) and score
+(``metric_state``, ``metrics``). Nobody asks a task what type it is.
+Torch ends at the raw output: all after it is NumPy, the same for torch, ONNX and HTTP.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ Prediction = dict[str, Any]
 """One answer as ``predict`` writes it: plain values that JSON can hold."""
 
 MetricState = dict[str, Any]
-"""What metrics need of the answered pictures, worked out once, for metrics are asked for many resamples."""
+"""What metrics need of the labelled pictures, computed once, for metrics are computed for many resamples."""
 
 
 class Task(Table, ABC):
@@ -55,7 +56,7 @@ class Task(Table, ABC):
 
     _name: str = PrivateAttr("")
 
-    primary_metric: ClassVar[str]  # the metric that decides, one of metrics()
+    primary_metric: ClassVar[str]  # decides between epochs and networks; one of metrics()
     best: ClassVar[float] = 1.0  # its value when every answer is right
     is_spatial: ClassVar[bool] = False  # its answers lie somewhere in the picture, and its head needs maps
     meaning: ClassVar[Mapping[str, str]] = {}  # what each metric says, in a few words for the report
@@ -81,7 +82,7 @@ class Task(Table, ABC):
 
     @property
     def views(self) -> int:
-        """How often, each time changed in another way, it wants to see a picture of a batch."""
+        """Augmented copies of each picture of a batch that it needs."""
         return 1
 
     @property
@@ -107,7 +108,7 @@ class Task(Table, ABC):
             ConfigError: it names a task that does not fit.
         """
 
-    # What people said.
+    # Answers of people.
 
     @abstractmethod
     def read(self, raw_value: Any, queried: Sequence[str] | None = None) -> Any:
@@ -152,7 +153,7 @@ class Task(Table, ABC):
 
     @abstractmethod
     def fit_target(self, answers: Sequence[Any]) -> None:
-        """Learn classes and scale from the known answers of the training part.
+        """Learn classes and scale from the labelled answers of the training split.
 
         Raises:
             DataError: nothing can be learned from them.
@@ -163,7 +164,7 @@ class Task(Table, ABC):
         """Arrays over all of ``answers``; None gives an unknown target."""
 
     def to_canvas(self, answer: Any, placement: Placement) -> Any:
-        """An answer about an upright picture as one about its canvas; only what has a place changes."""
+        """An answer about an upright picture as one about its canvas; only what has a position changes."""
         return answer
 
     # Torch.
@@ -175,7 +176,7 @@ class Task(Table, ABC):
         """
 
     def queried_mask(self, target: Mapping[str, Tensor]) -> Tensor:
-        """bool [n, k]: which things that have a place somebody looked for in each picture."""
+        """bool [n, k]: which classes with positions the annotators of each picture looked for."""
         some = next(iter(target.values()))
         return some.new_zeros((len(some), 0)).bool()
 
@@ -198,7 +199,7 @@ class Task(Table, ABC):
 
     @abstractmethod
     def loss(self, raw: Tensor, target: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """(loss, known), of the same shape, element by element; the mask is applied by the caller."""
+        """(loss, labelled), of the same shape, element by element; the mask is applied by the caller."""
 
     def mixed_loss(self, raw: Tensor, target: Mapping[str, Tensor], mix: Mix) -> tuple[Tensor, Tensor]:
         """The same for pictures that were mixed: each answer counts by its share."""
@@ -212,18 +213,18 @@ class Task(Table, ABC):
 
     @abstractmethod
     def constant_raw(self) -> np.ndarray:
-        """The raw output [1, ...] of the best answer that never looks at the picture."""
+        """The raw output [1, ...] of the constant baseline: the best answer without the picture."""
 
     @abstractmethod
     def calibrate(self, raw: np.ndarray, answers: Sequence[Any | None]) -> None:
-        """Fit temperature, thresholds or interval on the validation part."""
+        """Fit temperature, thresholds or interval on the validation split."""
 
     @abstractmethod
     def decode(self, raw: np.ndarray) -> list[Prediction]:
         """One answer per row of ``raw``, about the canvas."""
 
     def to_image(self, prediction: Prediction, placement: Placement) -> Prediction:
-        """The mirror of place(): an answer about the canvas as one about the upright picture."""
+        """The inverse of ``to_canvas``: an answer about the canvas as one about the upright picture."""
         return prediction
 
     def visible(self, prediction: Prediction) -> Prediction:
@@ -232,7 +233,7 @@ class Task(Table, ABC):
 
     @abstractmethod
     def metric_state(self, predictions: Sequence[Prediction], answers: Sequence[Any]) -> MetricState:
-        """What metrics() needs, for pictures whose answer is known."""
+        """What metrics() needs, for labelled pictures."""
 
     @abstractmethod
     def metrics(self, metric_state: MetricState, weights: np.ndarray) -> dict[str, float]:
@@ -249,18 +250,18 @@ class Task(Table, ABC):
         return []
 
     def constant_baseline(self, count: int) -> list[Prediction]:
-        """The baseline that never looks, ``count`` times."""
+        """The constant baseline, ``count`` times."""
         return self.decode(self.constant_raw()) * count
 
     def skill(self, value: float, constant: float) -> float:
-        """The deciding metric relative to the constant answer: 0 is the constant, 1 is perfect."""
+        """The primary metric relative to the constant baseline: 0 is the baseline, 1 is perfect."""
         room = self.best - constant
         return (value - constant) / room if room else 0.0
 
-    # Words.
+    # For people.
 
     def brief(self, value: float) -> str:
-        """The deciding metric as the progress bar shows it."""
+        """The primary metric as the progress bar shows it."""
         return f"{value:.3f}"
 
     @abstractmethod
@@ -324,7 +325,7 @@ def build_tasks(
     """The tasks of the tables in [``section``], in an order in which each comes after those it ``uses``.
 
     Raises:
-        ConfigError: every unknown type, key, or task in ``uses``, told at once; or a circle of uses.
+        ConfigError: every unknown type, key, or task in ``uses``, all at once; or a circle of uses.
     """
     built: dict[str, Task] = {}
     wrong: list[str] = []
@@ -357,7 +358,7 @@ def build_tasks(
 
 
 def fit_targets(tasks: Mapping[str, Task], answers: Callable[[str], Sequence[Any | None]]) -> list[DataError]:
-    """Every task learns its classes and scale from ``answers(name)``, None where nobody looked.
+    """Every task learns its classes and scale from ``answers(name)``, None where unlabelled.
 
     Returns:
         Why each of the others cannot.

@@ -1,7 +1,7 @@
 """Tasks whose raw output is a row of numbers: label, tags, number.
 
 They work on rows [n, width] and do not care whether a row is a picture or a box: an attribute of a box is an
-ordinary task asked of a box.
+ordinary task of a box.
 """
 
 from __future__ import annotations
@@ -41,30 +41,30 @@ class VectorTask(Task):
     @property
     @abstractmethod
     def width(self) -> int:
-        """Numbers per row of the raw output; known after learn()."""
+        """Numbers per row of the raw output; known after fit_target()."""
 
     def head(self, shape: Shape) -> nn.Module:
         from oneglance.nn.mlp import MLP
 
-        # The network starts as the best constant answer: no step is wasted on finding it.
+        # The network starts as the constant baseline: no step is wasted on finding it.
         return MLP(shape.vector, self.hidden, self.width, dropout=self.dropout, bias=self.constant_raw()[0])
 
     def standalone(self, hidden: Sequence[int] = ()) -> Self:
         return super().standalone().model_copy(update={"hidden": list(hidden)})
 
-    def is_unknown(self, said: Any) -> bool:
+    def is_unknown(self, raw_value: Any) -> bool:
         """Whether a cell is empty or holds one of the declared ``unknown`` words."""
-        if said is None or (isinstance(said, float) and np.isnan(said)):
+        if raw_value is None or (isinstance(raw_value, float) and np.isnan(raw_value)):
             return True
-        text = as_text(said)
+        text = as_text(raw_value)
         return not text or text in self.unknown
 
 
-def as_text(said: Any) -> str:
+def as_text(raw_value: Any) -> str:
     """A cell as a person would write it: a column of whole numbers with gaps reads as 3.0, and means 3."""
-    if isinstance(said, float) and said.is_integer():
-        said = int(said)
-    return str(said).strip()
+    if isinstance(raw_value, float) and raw_value.is_integer():
+        raw_value = int(raw_value)
+    return str(raw_value).strip()
 
 
 def labelled_rows(raw: np.ndarray, answers: Sequence[Any | None]) -> tuple[np.ndarray, list[Any]]:
@@ -95,7 +95,7 @@ def fit_temperature(loss: Any) -> float:
     """
     from scipy.optimize import minimize_scalar
 
-    found = minimize_scalar(
+    minimum = minimize_scalar(
         lambda log_t: loss(np.exp(log_t)), bounds=(np.log(0.05), np.log(20)), method="bounded"
     )
-    return float(np.exp(found.x))
+    return float(np.exp(minimum.x))

@@ -24,10 +24,10 @@ class DbMtl(Balancer):
     def share(self, step: Step) -> Array:
         counts = self.recall("counts", np.zeros(step.tasks))
         norms = self.recall("norms", np.full(step.tasks, np.nan))
-        places, losses = step.places, step.losses.clip(min=1e-8)
+        indices, losses = step.indices, step.losses.clip(min=1e-8)
         new = np.sqrt(step.gram.diagonal()) / losses
-        counts[places] += 1
-        stay = self.memory / counts[places] ** self.fading
-        norms[places] = np.where(np.isnan(norms[places]), new, stay * norms[places] + (1 - stay) * new)
+        counts[indices] += 1
+        stay = self.memory / counts[indices] ** self.fading
+        norms[indices] = np.where(np.isnan(norms[indices]), new, stay * norms[indices] + (1 - stay) * new)
         unit = np.exp(np.log(losses).mean())
-        return unit * norms[places].max() / norms[places] / losses / len(places)
+        return unit * norms[indices].max() / norms[indices] / losses / len(indices)

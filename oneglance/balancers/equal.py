@@ -22,4 +22,4 @@ class Equal(Balancer):
         return present.to(losses.dtype) / present.sum().clamp(min=1)
 
     def share(self, step: Step) -> Array:
-        return np.full(len(step.places), 1 / len(step.places))
+        return np.full(len(step.indices), 1 / len(step.indices))

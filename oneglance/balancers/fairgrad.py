@@ -28,8 +28,8 @@ class Fairgrad(Balancer):
     def share(self, step: Step) -> Array:
         gram = step.gram / step.gram.diagonal().mean()
         norms = np.sqrt(gram.diagonal())
-        found = fair(gram + RIDGE * np.diag(gram.diagonal()), 1 / self.alpha)
-        return found * norms.mean() / (found @ norms)
+        weights = fair(gram + RIDGE * np.diag(gram.diagonal()), 1 / self.alpha)
+        return weights * norms.mean() / (weights @ norms)
 
 
 def fair(gram: Array, power: float) -> Array:

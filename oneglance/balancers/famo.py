@@ -16,10 +16,10 @@ class Famo(Balancer):
     the weights go up for tasks whose log loss falls slower than that of the others, by Adam, as in the
     authors' code.
 
-    The weights softmax(logits) / L are told with sum 1, as in the paper. There the fall in a step is measured
-    by a second look at the same batch; here it is measured when the next batch that knows the task is looked
-    at, which costs nothing. What batches differ by goes into two falls that follow each other, once with each
-    sign, so that it does not add up.
+    The weights softmax(logits) / L have sum 1, as in the paper. There the fall in a step is measured by a
+    second forward pass of the same batch; here by the forward pass of the next batch that has labels of the
+    task, which costs nothing. What batches differ by goes into two falls that follow each other, once with
+    each sign, so that it does not add up.
     """
 
     rate: float = Field(0.025, gt=0, le=1)  # learning rate of the weights
@@ -29,24 +29,26 @@ class Famo(Balancer):
         logits = self.recall("logits", np.zeros(step.tasks))
         before = self.recall("log losses", np.full(step.tasks, np.nan))
         losses = step.losses + TINY
-        places = step.places[~np.isnan(before[step.places])]
-        if len(places):
-            shares = softmax(logits[places])
-            falls = before[places] - np.log(losses[~np.isnan(before[step.places])])
+        indices = step.indices[~np.isnan(before[step.indices])]
+        if len(indices):
+            shares = softmax(logits[indices])
+            falls = before[indices] - np.log(losses[~np.isnan(before[step.indices])])
             slope = shares * (falls - shares @ falls)
-            logits[places] -= self.rate * self._adam(places, slope + self.decay * logits[places], step.tasks)
-        before[step.places] = np.log(losses)
-        weights = softmax(logits[step.places]) / losses
+            logits[indices] -= self.rate * self._adam(
+                indices, slope + self.decay * logits[indices], step.tasks
+            )
+        before[step.indices] = np.log(losses)
+        weights = softmax(logits[step.indices]) / losses
         return weights / weights.sum()
 
-    def _adam(self, places: Array, slope: Array, tasks: int) -> Array:
+    def _adam(self, indices: Array, slope: Array, tasks: int) -> Array:
         """Kingma and Ba 2015 (arXiv 1412.6980, algorithm 1); what is kept of an absent task stays."""
         means = self.recall("means", np.zeros((2, tasks)))
         counts = self.recall("counts", np.zeros(tasks))
-        counts[places] += 1
+        counts[indices] += 1
         for kept, value, decay in zip(means, (slope, slope**2), DECAYS, strict=True):
-            kept[places] = decay * kept[places] + (1 - decay) * value
+            kept[indices] = decay * kept[indices] + (1 - decay) * value
         first, second = (
-            kept[places] / (1 - decay ** counts[places]) for kept, decay in zip(means, DECAYS, strict=True)
+            kept[indices] / (1 - decay ** counts[indices]) for kept, decay in zip(means, DECAYS, strict=True)
         )
         return first / (np.sqrt(second) + TINY)

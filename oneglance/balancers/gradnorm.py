@@ -16,7 +16,7 @@ class Gradnorm(Balancer):
 
     The sum of |w |g| - mean(w |g|) r^alpha| falls by gradient descent in w, where r is the task's loss
     relative to its first one and to the other tasks. Norms count relative to their mean, so that ``rate``
-    does not depend on their unit. The weights are told with sum 1 instead of the number of tasks.
+    does not depend on their unit. The weights have sum 1 instead of the number of tasks.
     """
 
     needs_gram = True
@@ -26,16 +26,16 @@ class Gradnorm(Balancer):
     def share(self, step: Step) -> Array:
         weights = self.recall("weights", np.ones(step.tasks))
         first = self.recall("first losses", np.full(step.tasks, np.nan))
-        places = step.places
-        first[places] = np.where(np.isnan(first[places]), step.losses, first[places])
-        found = weights[places] / weights[places].sum()
+        indices = step.indices
+        first[indices] = np.where(np.isnan(first[indices]), step.losses, first[indices])
+        current = weights[indices] / weights[indices].sum()
 
         norms = np.sqrt(step.gram.diagonal())
         norms = norms / norms.mean()
-        behind = step.losses.clip(min=1e-8) / first[places].clip(min=1e-8)
-        weighted = weights[places] * norms
+        behind = step.losses.clip(min=1e-8) / first[indices].clip(min=1e-8)
+        weighted = weights[indices] * norms
         target = weighted.mean() * (behind / behind.mean()) ** self.alpha
-        moved = weights[places] - self.rate * np.sign(weighted - target) * norms
+        moved = weights[indices] - self.rate * np.sign(weighted - target) * norms
         moved = moved.clip(min=LEAST)
-        weights[places] = moved * weights[places].sum() / moved.sum()
-        return found
+        weights[indices] = moved * weights[indices].sum() / moved.sum()
+        return current

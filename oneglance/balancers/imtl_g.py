@@ -22,7 +22,7 @@ class ImtlG(Balancer):
     def share(self, step: Step) -> Array:
         gram = step.gram / step.gram.diagonal().mean()
         norms = np.sqrt(gram.diagonal())
-        found = np.linalg.pinv(gram, rcond=NO_GRADIENT, hermitian=True) @ norms
-        if abs(found.sum()) <= NO_GRADIENT * np.abs(found).sum() or not found.any():
-            found = 1 / norms
-        return found / found.sum()
+        weights = np.linalg.pinv(gram, rcond=NO_GRADIENT, hermitian=True) @ norms
+        if abs(weights.sum()) <= NO_GRADIENT * np.abs(weights).sum() or not weights.any():
+            weights = 1 / norms
+        return weights / weights.sum()

@@ -10,7 +10,7 @@ from oneglance.balancer import Array, Balancer, Step
 class LogSum(Balancer):
     """The sum of log losses falls: a loss counts by how much it shrinks in proportion, whatever its size.
 
-    The gradient of log L is that of L divided by L; the weights 1 / L are told with sum 1. Known as scale
+    The gradient of log L is that of L divided by L; the weights 1 / L have sum 1. Known as scale
     invariant (Navon et al. 2022, arXiv 2202.01017, baseline SI). Below ``floor`` the logarithm goes on as a
     straight line, else a task that is nearly learned would take all.
     """

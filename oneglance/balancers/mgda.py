@@ -27,7 +27,7 @@ def min_norm(gram: Array) -> Array:
     """
     count = len(gram)
     columns = factor(gram / gram.diagonal().mean())
-    found = nnls(np.vstack([columns, np.ones(count)]), np.append(np.zeros(count), 1.0), maxiter=100 * count)[
-        0
-    ]
-    return found / found.sum()
+    weights = nnls(
+        np.vstack([columns, np.ones(count)]), np.append(np.zeros(count), 1.0), maxiter=100 * count
+    )[0]
+    return weights / weights.sum()

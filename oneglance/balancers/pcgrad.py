@@ -19,9 +19,9 @@ class Pcgrad(Balancer):
 
     def share(self, step: Step) -> Array:
         draw, gram, count = generator(step.seed), step.gram, len(step.gram)
-        found = np.eye(count)
-        for own, mixture in enumerate(found):
+        mixtures = np.eye(count)
+        for own, mixture in enumerate(mixtures):
             for other in torch.randperm(count, generator=draw).tolist():
                 if other != own:
                     mixture[other] -= min(gram[other] @ mixture, 0) / gram[other, other]
-        return found.mean(axis=0)
+        return mixtures.mean(axis=0)

@@ -16,4 +16,4 @@ class Rlw(Balancer):
 
     def share(self, step: Step) -> Array:
         drawn = torch.randn(step.tasks, generator=generator(step.seed), dtype=torch.float64)
-        return softmax(drawn.numpy()[step.places])
+        return softmax(drawn.numpy()[step.indices])

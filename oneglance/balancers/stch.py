@@ -13,7 +13,7 @@ class Stch(Balancer):
 
     Smooth Tchebycheff scalarisation (Lin et al. 2024, arXiv 2402.19078): mu log sum exp(f / mu) of f = log L,
     where L is relative to the constant answer, which is the scale that the authors take from a warm-up. Its
-    gradient weighs a task by softmax(f / mu) / L, in proportion to L^(1 / mu - 1); told with sum 1.
+    gradient weighs a task by softmax(f / mu) / L, in proportion to L^(1 / mu - 1); its weights have sum 1.
     """
 
     mu: float = Field(

@@ -13,15 +13,15 @@ class Uncertainty(Balancer):
 
     exp(-s) L / 2 + s / 2 falls in L by the network and in s = log variance, one number per task, here: by
     plain gradient descent from s = 0, so that s follows log L within about 2 / ``rate`` steps. The weights
-    exp(-s) / 2 are told with sum 1. The s of an absent task stays.
+    exp(-s) / 2 have sum 1. The s of an absent task stays.
     """
 
     rate: float = Field(0.02, gt=0, le=1)  # learning rate of the variances
 
     def share(self, step: Step) -> Array:
         variances = self.recall("log variances", np.zeros(step.tasks))
-        found = variances[step.places]
+        scales = variances[step.indices]
         # One wild loss must not silence its task for the rest of the training.
-        excess = np.minimum(step.losses * np.exp(-found) - 1, 10)
-        variances[step.places] += self.rate * excess / 2
-        return softmax(-found)
+        excess = np.minimum(step.losses * np.exp(-scales) - 1, 10)
+        variances[step.indices] += self.rate * excess / 2
+        return softmax(-scales)

@@ -30,5 +30,5 @@ def _projected(columns: Array, weights: Array) -> Array:
     no task, by duality.
     """
     added = nnls(columns, -columns @ weights, maxiter=100 * len(columns))[0]
-    found: Array = weights + added
-    return found
+    adjusted: Array = weights + added
+    return adjusted

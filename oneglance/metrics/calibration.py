@@ -15,18 +15,18 @@ _error_function = np.vectorize(math.erf, otypes=[np.float64])  # NumPy has none,
 
 
 def mean_bins(
-    confidence: np.ndarray, place: np.ndarray, right: np.ndarray, weights: np.ndarray, bins: int = BINS
+    confidence: np.ndarray, rank: np.ndarray, right: np.ndarray, weights: np.ndarray, bins: int = BINS
 ) -> np.ndarray:
     """Mean confidence, mean share right and weight of ``bins`` bins of equal mass: float64 [3, filled bins].
 
     Items of equal confidence go to one bin, so the order of the items does not matter.
 
     Args:
-        place: ``places(confidence)``.
+        rank: ``dense_ranks(confidence)``.
     """
     if weights.sum() <= 0:
         return np.zeros((3, 0))
-    index = _bin_index(place, weights, bins)
+    index = _bin_index(rank, weights, bins)
     sums = np.stack(
         [np.bincount(index, weights * column, minlength=bins) for column in (confidence, right, 1.0)]
     )
@@ -34,17 +34,17 @@ def mean_bins(
     return np.stack([sums[0] / sums[2], sums[1] / sums[2], sums[2]])
 
 
-def _bin_index(place: np.ndarray, weights: np.ndarray, bins: int) -> np.ndarray:
+def _bin_index(rank: np.ndarray, weights: np.ndarray, bins: int) -> np.ndarray:
     """The bin of each item, int64 [n]: by the middle of the mass of its value, in the order of the values."""
-    mass = np.bincount(place, weights)
+    mass = np.bincount(rank, weights)
     middle = (np.cumsum(mass) - mass / 2) / weights.sum()
-    index: np.ndarray = np.minimum((middle * bins).astype(np.int64), bins - 1)[place]
+    index: np.ndarray = np.minimum((middle * bins).astype(np.int64), bins - 1)[rank]
     return index
 
 
 def expected_calibration_error(
     confidence: np.ndarray,
-    place: np.ndarray,
+    rank: np.ndarray,
     right: np.ndarray,
     weights: np.ndarray,
     picture: np.ndarray | None = None,
@@ -65,7 +65,7 @@ def expected_calibration_error(
 
     Args:
         confidence, right, weights: float64 [n]; ``right`` from 0 to 1.
-        place: ``places(confidence)``.
+        rank: ``dense_ranks(confidence)``.
         picture: int64 [n], equal for items that are not independent and count equally often, such as the tags
             of one picture; default: all are independent.
     """
@@ -74,7 +74,7 @@ def expected_calibration_error(
     if not counted.any():
         return math.nan
     bins = int(np.clip(len(weights) // FEWEST, 1, BINS))
-    index: np.ndarray = _bin_index(place, weights, bins)[counted]
+    index: np.ndarray = _bin_index(rank, weights, bins)[counted]
     weights, gaps = weights[counted], weights[counted] * (confidence - right)[counted]
     if picture is not None:  # items of one picture and bin become one
         pictures = int(picture.max()) + 1

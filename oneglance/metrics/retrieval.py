@@ -28,7 +28,7 @@ def neighbours(vectors: np.ndarray, keys: np.ndarray) -> Neighbours:
     """
     count = len(keys)
     alike = np.bincount(keys, minlength=1)[keys] - 1 if count else np.zeros(0, dtype=np.int64)
-    found = np.zeros((3, count))
+    scores = np.zeros((3, count))
     random = np.random.default_rng(0)
     for start in range(0, count, ROWS):
         rows = np.arange(start, min(start + ROWS, count))
@@ -40,13 +40,13 @@ def neighbours(vectors: np.ndarray, keys: np.ndarray) -> Neighbours:
         right = keys[order] == keys[rows][:, None]
         if not depth:
             continue
-        found[0, rows] = right[:, 0]
+        scores[0, rows] = right[:, 0]
         rank = np.arange(1, depth + 1)
         within = rank <= alike[rows][:, None]
         precision = np.cumsum(right, axis=1) / rank
-        found[1, rows] = (precision * right * within).sum(axis=1) / np.maximum(alike[rows], 1)
-        found[2, rows] = _vote(keys[order[:, :VOTERS]]) == keys[rows]
-    return Neighbours(found[0], found[1], found[2], (alike > 0).astype(np.float64))
+        scores[1, rows] = (precision * right * within).sum(axis=1) / np.maximum(alike[rows], 1)
+        scores[2, rows] = _vote(keys[order[:, :VOTERS]]) == keys[rows]
+    return Neighbours(scores[0], scores[1], scores[2], (alike > 0).astype(np.float64))
 
 
 def _vote(keys: np.ndarray) -> np.ndarray:

@@ -24,17 +24,17 @@ def f1(true_positive: np.ndarray, predicted: np.ndarray, actual: np.ndarray) -> 
     )
 
 
-def places(values: np.ndarray) -> np.ndarray:
-    """The place of each value among the distinct ones, from 0 by rising value: int64, shaped as ``values``.
+def dense_ranks(values: np.ndarray) -> np.ndarray:
+    """The rank of each value among the distinct ones, from 0 by rising value: int64, shaped as ``values``.
 
-    Sorting is what costs; a bootstrap does it once and hands the places on.
+    Sorting is what costs; a bootstrap does it once and hands the ranks on.
     """
     return np.unique(values, return_inverse=True)[1].reshape(values.shape)
 
 
 def ranking(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(order, end) of ``scores`` [n]: the items by falling score, and for each place of that order the last
-    place of the same score; both int64 [n].
+    """(order, end) of ``scores`` [n]: the items by falling score, and for each rank of that order the last
+    rank of the same score; both int64 [n].
     """
     order = np.argsort(-scores, kind="stable")
     last = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True)[: len(order)])
@@ -52,22 +52,22 @@ def average_precision(order: np.ndarray, end: np.ndarray, positive: np.ndarray, 
     """
     counted = weights[order]
     gain = counted * positive[order]
-    hits, seen = np.cumsum(gain), np.cumsum(counted)
+    hits, total = np.cumsum(gain), np.cumsum(counted)
     if not len(hits) or hits[-1] <= 0:
         return float("nan")
     # Before the first item that counts both are 0, and so is its gain.
-    precision = hits / np.maximum(seen, np.finfo(np.float64).tiny)
+    precision = hits / np.maximum(total, np.finfo(np.float64).tiny)
     return float(gain @ precision[end] / hits[-1])
 
 
-def weighted_ranks(place: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def weighted_ranks(rank: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """The mean rank of each value among all, each counted ``weights`` times; ties share their rank.
 
     Args:
-        place: ``places`` of the values.
+        rank: ``dense_ranks`` of the values.
     """
-    mass = np.bincount(place, weights)
-    return np.asarray((np.cumsum(mass) - (mass - 1) / 2)[place])
+    mass = np.bincount(rank, weights)
+    return np.asarray((np.cumsum(mass) - (mass - 1) / 2)[rank])
 
 
 def weighted_correlation(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> float:

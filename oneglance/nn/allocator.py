@@ -13,7 +13,7 @@ def keep_freed_memory() -> bool:
     """Tell glibc to keep large freed blocks instead of handing them back at every step: a training step
     on CPU is then two to four times faster, as the kernel need not clear the same pages again and again.
 
-    Returns whether it could be told.
+    Returns whether it could be set.
     """
     if platform.libc_ver()[0] != "glibc" or any(name.startswith("MALLOC_") for name in os.environ):
         return False

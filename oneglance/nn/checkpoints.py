@@ -36,14 +36,14 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
         with _readable(path):
             return load_safetensors(path)
-    found = read_plain(path)
-    if isinstance(found, dict):
-        found = found.get("state_dict", found)
-    if not isinstance(found, dict) or not all(
-        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in found.items()
+    tensors = read_plain(path)
+    if isinstance(tensors, dict):
+        tensors = tensors.get("state_dict", tensors)
+    if not isinstance(tensors, dict) or not all(
+        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in tensors.items()
     ):
         raise WeightsError("holds something else than named tensors", location=str(path))
-    return found
+    return tensors
 
 
 def read_plain(path: Path) -> Any:

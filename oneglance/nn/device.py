@@ -69,7 +69,7 @@ def faster_precision(
     if not has_native_bf16(device):
         return "fp32"
     key = f"{processor(device)} | torch {torch.__version__} | {torch.get_num_threads()} threads | {key}"
-    if (kept := _remembered(memory).get(key)) in ("fp32", "bf16"):
+    if (kept := _read_memory(memory).get(key)) in ("fp32", "bf16"):
         return str(kept)
     best = {"fp32": float("inf"), "bf16": float("inf")}
     for precision in best:
@@ -84,16 +84,16 @@ def faster_precision(
     chosen = "bf16" if best["bf16"] * GAIN < best["fp32"] else "fp32"
     with contextlib.suppress(RunError):  # it will be measured again
         make_folder(memory.parent)
-        write_json(memory, {**_remembered(memory), key: chosen})
+        write_json(memory, {**_read_memory(memory), key: chosen})
     return chosen
 
 
-def _remembered(memory: Path) -> dict[str, Any]:
+def _read_memory(memory: Path) -> dict[str, Any]:
     """What was measured before; nothing where the file is missing or damaged."""
     with contextlib.suppress(OSError, ValueError, RecursionError):
-        found = json.loads(memory.read_text(encoding="utf-8"))
-        if isinstance(found, dict):
-            return found
+        measured = json.loads(memory.read_text(encoding="utf-8"))
+        if isinstance(measured, dict):
+            return measured
     return {}
 
 

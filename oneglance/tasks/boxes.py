@@ -31,7 +31,7 @@ VISIBLE = 0.1  # share of a box that must stay in a changed picture for it to co
 
 
 class Boxes(Task):
-    """Boxes around things, each with a class and, as far as somebody said, attributes.
+    """Boxes around things, each with a class and, where they are annotated, attributes.
 
     A dense detector without anchors: see ``detection/``. Attributes are ordinary tasks of each box.
     """

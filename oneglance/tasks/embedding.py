@@ -24,7 +24,7 @@ class Embedding(Task):
 
     Alike are pictures with the same answer to the label ``like``. Without it, two differently changed views
     of one picture are alike and all other pictures are not (Chen et al. 2020, SimCLR, arXiv 2002.05709); each
-    picture is then looked at twice while training.
+    picture then takes part twice, augmented in two ways, while training.
     """
 
     # The label whose equal answers make pictures alike. Without it, two changed views of one picture are
@@ -76,7 +76,7 @@ class Embedding(Task):
     def encode(self, answers: Sequence[str | None]) -> Target:
         if not self.like:
             return {"key": np.arange(len(answers))}
-        index: dict[str | None, int] = {name: place for place, name in enumerate(self._classes)}
+        index: dict[str | None, int] = {name: number for number, name in enumerate(self._classes)}
         return {"key": np.array([index.get(answer, -1) for answer in answers], dtype=np.int64)}
 
     # Torch.
@@ -120,7 +120,7 @@ class Embedding(Task):
         return row
 
     def calibrate(self, raw: np.ndarray, answers: Sequence[str | None]) -> None:
-        """Nothing is told that could be too sure."""
+        """There is no confidence to calibrate."""
 
     def decode(self, raw: np.ndarray) -> list[Prediction]:
         vectors = np.asarray(raw, dtype=np.float64)[:, : self.size]
@@ -130,8 +130,8 @@ class Embedding(Task):
     def metric_state(self, predictions: Sequence[Prediction], answers: Sequence[str]) -> MetricState:
         vectors = np.array([prediction["vector"] for prediction in predictions], dtype=np.float32)
         _, keys = np.unique(np.array(answers), return_inverse=True)
-        found: Neighbours = neighbours(vectors.reshape(len(answers), -1), keys)
-        return found._asdict()
+        state: Neighbours = neighbours(vectors.reshape(len(answers), -1), keys)
+        return state._asdict()
 
     def metrics(self, metric_state: MetricState, weights: np.ndarray) -> dict[str, float]:
         counted = weights * metric_state["counts"]

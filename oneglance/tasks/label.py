@@ -12,7 +12,7 @@ from pydantic import Field, PrivateAttr
 
 from oneglance.errors import DataError, InvalidAnswer, nearest
 from oneglance.metrics.calibration import expected_calibration_error, mean_bins
-from oneglance.metrics.weighted import f1, places, weighted_mean
+from oneglance.metrics.weighted import dense_ranks, f1, weighted_mean
 from oneglance.report_items import Curve, Detail, Grid, Matrix
 from oneglance.task import MetricState, Prediction, Target
 from oneglance.vector_task import ClassNames, VectorTask, as_text, fit_temperature, log_sigmoid, softmax
@@ -86,8 +86,8 @@ class Label(VectorTask):
                 location=f"[tasks.{self.name}]",
             )
         # One more than counted: a declared class that is absent here must not get an infinite logit.
-        seen = np.array([counts[name] + 1.0 for name in self._classes])
-        self._shares = list(seen / seen.sum())
+        smoothed = np.array([counts[name] + 1.0 for name in self._classes])
+        self._shares = list(smoothed / smoothed.sum())
 
     @property
     def width(self) -> int:
@@ -104,7 +104,7 @@ class Label(VectorTask):
         return np.asarray(weights / (weights @ shares))
 
     def encode(self, answers: Sequence[str | None]) -> Target:
-        index = {name: place for place, name in enumerate(self._classes)}
+        index = {name: number for number, name in enumerate(self._classes)}
         # A class that training never saw has no target: it cannot be learned, and it scores as wrong.
         return {"class": np.array([-1 if a is None else index.get(a, -1) for a in answers], dtype=np.int64)}
 
@@ -185,52 +185,54 @@ class Label(VectorTask):
         rows = [[p["probabilities"][name] for name in self._classes] for p in predictions]
         chances = np.array(rows, dtype=np.float64).reshape(len(rows), len(self._classes))
         truth = self.encode(answers)["class"]
-        best, sure = chances.argmax(axis=1), chances.max(axis=1)
+        best, confidence = chances.argmax(axis=1), chances.max(axis=1)
         of_truth = np.where(truth < 0, 0.0, chances[np.arange(len(truth)), truth])
-        found = {
+        state: MetricState = {
             "truth": truth,
             "best": best,
             "right": (best == truth).astype(np.float64),
-            "sure": sure,
-            "place": places(sure),
+            "confidence": confidence,
+            "rank": dense_ranks(confidence),
             "loss": -np.log(np.maximum(of_truth, 1e-15)),
         }
         if len(self._classes) > 10:
             top = np.argpartition(chances, -5, axis=1)[:, -5:]
-            found["in_top5"] = (top == truth[:, None]).any(axis=1).astype(np.float64)
-        return found
+            state["in_top5"] = (top == truth[:, None]).any(axis=1).astype(np.float64)
+        return state
 
     def metrics(self, metric_state: MetricState, weights: np.ndarray) -> dict[str, float]:
         truth, best, right = metric_state["truth"], metric_state["best"], metric_state["right"]
         count = len(self._classes)
         # An answer of a class that training never saw counts as one more class that is never right.
-        said = np.where(truth < 0, count, truth)
-        actual = np.bincount(said, weights, minlength=count + 1)
+        labels = np.where(truth < 0, count, truth)
+        actual = np.bincount(labels, weights, minlength=count + 1)
         predicted = np.bincount(best, weights, minlength=count + 1)
         hits = np.bincount(best, weights * right, minlength=count + 1)
         present = actual > 0
-        # A class of which a resample has drawn nothing is not one that nobody ever said.
-        involved = present | ((predicted > 0) & (np.bincount(said, minlength=count + 1) == 0))
-        found: dict[str, float] = {
+        # A class of which a resample has drawn nothing is not one that no answer has.
+        involved = present | ((predicted > 0) & (np.bincount(labels, minlength=count + 1) == 0))
+        metrics: dict[str, float] = {
             "accuracy": weighted_mean(right, weights),
             "balanced_accuracy": float((hits[present] / actual[present]).mean()),
             "f1_macro": float(f1(hits, predicted, actual)[involved].mean()),
             "log_loss": weighted_mean(metric_state["loss"], weights),
-            "ece": expected_calibration_error(metric_state["sure"], metric_state["place"], right, weights),
+            "ece": expected_calibration_error(
+                metric_state["confidence"], metric_state["rank"], right, weights
+            ),
         }
         if "in_top5" in metric_state:
-            found["top5_accuracy"] = weighted_mean(metric_state["in_top5"], weights)
-        return found
+            metrics["top5_accuracy"] = weighted_mean(metric_state["in_top5"], weights)
+        return metrics
 
     def sample_errors(self, metric_state: MetricState) -> np.ndarray:
         return metric_state["loss"]
 
     def details(self, metric_state: MetricState) -> list[Detail]:
         truth, best = metric_state["truth"], metric_state["best"]
-        seen = truth >= 0
+        learned = truth >= 0
         count = len(self._classes)
         confusion = np.zeros((count, count), dtype=np.int64)
-        np.add.at(confusion, (truth[seen], best[seen]), 1)
+        np.add.at(confusion, (truth[learned], best[learned]), 1)
         hits, predicted, actual = np.diag(confusion), confusion.sum(axis=0), confusion.sum(axis=1)
         with np.errstate(invalid="ignore", divide="ignore"):
             precision, recall = hits / predicted, hits / actual
@@ -239,7 +241,7 @@ class Label(VectorTask):
             self._classes, actual.tolist(), precision.tolist(), recall.tolist(), scores.tolist(), strict=True
         )
         bins = mean_bins(
-            metric_state["sure"], metric_state["place"], metric_state["right"], np.ones(len(truth))
+            metric_state["confidence"], metric_state["rank"], metric_state["right"], np.ones(len(truth))
         )
         return [
             Matrix("Confusion", "truth", "answer", tuple(self._classes), confusion),

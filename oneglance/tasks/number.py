@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field, PrivateAttr
 
 from oneglance.errors import DataError, InvalidAnswer
-from oneglance.metrics.weighted import places, weighted_correlation, weighted_mean, weighted_ranks
+from oneglance.metrics.weighted import dense_ranks, weighted_correlation, weighted_mean, weighted_ranks
 from oneglance.report_items import Curve, Detail
 from oneglance.task import MetricState, Prediction, Target
 from oneglance.vector_task import VectorTask, labelled_rows
@@ -141,8 +141,8 @@ class Number(VectorTask):
             "value": value,
             "truth": truth,
             "covered": covered,
-            "place": places(value),
-            "true_place": places(truth),
+            "rank": dense_ranks(value),
+            "true_rank": dense_ranks(truth),
         }
 
     def metrics(self, metric_state: MetricState, weights: np.ndarray) -> dict[str, float]:
@@ -150,7 +150,7 @@ class Number(VectorTask):
         error = value - truth
         spread = weighted_mean((truth - weighted_mean(truth, weights)) ** 2, weights)
         squared = weighted_mean(error**2, weights)
-        ranks = [weighted_ranks(metric_state[name], weights) for name in ("place", "true_place")]
+        ranks = [weighted_ranks(metric_state[name], weights) for name in ("rank", "true_rank")]
         return {
             "mae": weighted_mean(np.abs(error), weights),
             "rmse": math.sqrt(squared),

@@ -15,7 +15,7 @@ from oneglance.data.quoting import quoted
 from oneglance.data.writer import in_a_cell
 from oneglance.errors import DataError, InvalidAnswer, nearest
 from oneglance.metrics.calibration import expected_calibration_error, mean_bins
-from oneglance.metrics.weighted import average_precision, f1, places, ranking
+from oneglance.metrics.weighted import average_precision, dense_ranks, f1, ranking
 from oneglance.report_items import Curve, Detail, Grid
 from oneglance.task import MetricState, Prediction, Target
 from oneglance.vector_task import ClassNames, VectorTask, as_text, fit_temperature, log_sigmoid, sigmoid
@@ -28,7 +28,7 @@ NO = {"0", "0.0", "false", "no", "n", "f", "-1", "-1.0"}  # -1 as in CelebA
 
 
 class TagAnnotations(NamedTuple):
-    """What somebody saw: the tags that apply, and those looked for (None: all there are)."""
+    """The tags that apply to a picture, and those its annotators looked for (None: all)."""
 
     present: frozenset[str]
     queried: frozenset[str] | None = None
@@ -116,9 +116,9 @@ class Tags(VectorTask):
         """A tag holds where either saw it; they contradict each other only where both looked for it."""
         for tag in sorted(first.present ^ second.present):
             if looked_for(tag, first.queried) and looked_for(tag, second.queried):
-                seen = tag in second.present
+                present = tag in second.present
                 raise InvalidAnswer(
-                    f"has {quoted(tag)}, but not" if seen else f"has no {quoted(tag)}, but has it"
+                    f"has {quoted(tag)}, but not" if present else f"has no {quoted(tag)}, but has it"
                 )
         return TagAnnotations(first.present | second.present, either(first.queried, second.queried))
 
@@ -143,7 +143,7 @@ class Tags(VectorTask):
         return len(self._classes)
 
     def encode(self, answers: Sequence[TagAnnotations | None]) -> Target:
-        index = {name: place for place, name in enumerate(self._classes)}
+        index = {name: number for number, name in enumerate(self._classes)}
         present = np.zeros((len(answers), self.width), dtype=np.float32)
         labelled = np.zeros_like(present)
         for row, answer in enumerate(answers):
@@ -219,14 +219,14 @@ class Tags(VectorTask):
         shape = (len(predictions), self.width)
         rows = [[p["probabilities"][tag] for tag in self._classes] for p in predictions]
         chances = np.array(rows, dtype=np.float64).reshape(shape)
-        index = {tag: place for place, tag in enumerate(self._classes)}
+        index = {tag: number for number, tag in enumerate(self._classes)}
         chosen = np.zeros(shape)
         for row, prediction in enumerate(predictions):
             chosen[row, [index[tag] for tag in prediction["values"]]] = 1
         target = self.encode(answers)
         labelled, present = target["labelled"].astype(np.float64), target["present"].astype(np.float64)
         ranked = [ranking(column) for column in chances.T]
-        sure = np.maximum(chances, 1 - chances)
+        confidence = np.maximum(chances, 1 - chances)
         return {
             "chances": chances,
             "labelled": labelled,
@@ -236,20 +236,20 @@ class Tags(VectorTask):
             # A column is one tag: contiguous, for it is what average_precision walks through.
             "order": np.array([order for order, _ in ranked], dtype=np.int64).T,
             "end": np.array([end for _, end in ranked], dtype=np.int64).T,
-            "sure": sure,
-            "place": places(sure),
+            "confidence": confidence,
+            "rank": dense_ranks(confidence),
             "right": ((chances >= 0.5) == (present > 0)).astype(np.float64),
         }
 
     def metrics(self, metric_state: MetricState, weights: np.ndarray) -> dict[str, float]:
         hits, chosen, present = (weights @ metric_state[name] for name in ("hit", "chosen", "present"))
-        # A tag of which a resample has drawn nothing is not one that nobody ever said.
+        # A tag of which a resample has drawn nothing is not one that no answer has.
         involved = (present > 0) | ((chosen > 0) & ~metric_state["present"].any(axis=0))
         counted = metric_state["labelled"] * weights[:, None]
         precisions = self._average_precisions(metric_state, counted)
         precisions = precisions[~np.isnan(precisions)]
         total = float(chosen.sum() + present.sum())
-        flat = [metric_state[name].ravel() for name in ("sure", "place", "right")]
+        flat = [metric_state[name].ravel() for name in ("confidence", "rank", "right")]
         picture = np.repeat(np.arange(len(weights)), self.width)
         nothing = float("nan")
         return {
@@ -284,7 +284,7 @@ class Tags(VectorTask):
         )
         rows = zip(self._classes, *(column.tolist() for column in columns), self._thresholds, strict=True)
         chances = metric_state["chances"].ravel()
-        bins = mean_bins(chances, places(chances), present.ravel(), labelled.ravel())
+        bins = mean_bins(chances, dense_ranks(chances), present.ravel(), labelled.ravel())
         header = ("tag", "pictures", "with it", "AP", "precision", "recall", "F1", "threshold")
         return [
             Grid("Per tag", header, tuple(rows)),

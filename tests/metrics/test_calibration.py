@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from oneglance.evaluation.bootstrap import group_weights
 from oneglance.metrics.calibration import BINS, expected_calibration_error, mean_bins
-from oneglance.metrics.weighted import places
+from oneglance.metrics.weighted import dense_ranks
 
 quick = settings(deadline=None, max_examples=60)
 
@@ -35,7 +35,7 @@ def ece(
 ) -> float:
     ones = np.ones(len(right))
     return expected_calibration_error(
-        confidence, places(confidence), right, ones if weights is None else weights, picture
+        confidence, dense_ranks(confidence), right, ones if weights is None else weights, picture
     )
 
 
@@ -45,25 +45,25 @@ def test_bins_keep_all_mass_and_do_not_part_equals(
     case: tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> None:
     confidence, right, weights = case
-    bins = mean_bins(confidence, places(confidence), right, weights)
+    bins = mean_bins(confidence, dense_ranks(confidence), right, weights)
     assert bins[2].sum() == pytest.approx(weights.sum())
     assert bins[0] @ bins[2] == pytest.approx(confidence @ weights)
     assert bins[1] @ bins[2] == pytest.approx(right @ weights)
     assert (np.diff(bins[0]) > 0).all()
-    turned = mean_bins(confidence[::-1], places(confidence)[::-1], right[::-1], weights[::-1])
+    turned = mean_bins(confidence[::-1], dense_ranks(confidence)[::-1], right[::-1], weights[::-1])
     assert turned == pytest.approx(bins)
 
 
 def test_bins_have_equal_mass() -> None:
     confidence = np.random.default_rng(0).random(1500)
-    bins = mean_bins(confidence, places(confidence), np.ones(1500), np.ones(1500))
+    bins = mean_bins(confidence, dense_ranks(confidence), np.ones(1500), np.ones(1500))
     assert bins.shape == (3, 15)
     assert bins[2] == pytest.approx(np.full(15, 100), abs=1)
 
 
 def test_equals_go_to_the_bin_of_their_middle() -> None:
     confidence = np.array([0.1, 0.2])
-    assert mean_bins(confidence, places(confidence), confidence, np.ones(2), bins=2).shape == (3, 2)
+    assert mean_bins(confidence, dense_ranks(confidence), confidence, np.ones(2), bins=2).shape == (3, 2)
 
 
 def test_the_error_is_the_mean_distance_where_there_is_little_noise() -> None:
@@ -89,7 +89,7 @@ def test_the_error_is_below_the_mean_distance_and_knows_no_order(
     if np.isnan(found):
         return
     bins = mean_bins(
-        confidence, places(confidence), right, weights, int(np.clip(len(weights) // 10, 1, BINS))
+        confidence, dense_ranks(confidence), right, weights, int(np.clip(len(weights) // 10, 1, BINS))
     )
     assert 0 <= found <= np.abs(bins[0] - bins[1]) @ bins[2] / bins[2].sum() + 1e-9
     assert ece(confidence[::-1], right[::-1], weights[::-1]) == pytest.approx(found, abs=1e-6)
@@ -130,7 +130,7 @@ def simulated() -> dict[tuple[str, int], np.ndarray]:
             for _ in range(40):
                 confidence = 0.5 + 0.5 * random.beta(2, 1.2, pictures)
                 right = (random.random(pictures) < chance(confidence)).astype(float)
-                place = places(confidence)
+                place = dense_ranks(confidence)
                 draws = [
                     expected_calibration_error(confidence, place, right, weights)
                     for weights in islice(group_weights([""] * pictures), 100)

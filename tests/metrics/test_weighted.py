@@ -11,8 +11,8 @@ from sklearn.metrics import average_precision_score, f1_score
 
 from oneglance.metrics.weighted import (
     average_precision,
+    dense_ranks,
     f1,
-    places,
     ranking,
     weighted_correlation,
     weighted_mean,
@@ -52,7 +52,7 @@ def test_average_precision_is_that_of_scikit_learn(case: tuple[np.ndarray, np.nd
 @given(scored())
 def test_ranks_are_those_of_scipy(case: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
     values, _, weights = case
-    ranks = weighted_ranks(places(values), weights)
+    ranks = weighted_ranks(dense_ranks(values), weights)
     (expected,) = repeated(weights, values)
     assert repeated(weights, ranks)[0] == pytest.approx(rankdata(expected))
 
@@ -62,7 +62,7 @@ def test_ranks_are_those_of_scipy(case: tuple[np.ndarray, np.ndarray, np.ndarray
 def test_correlation_of_ranks_is_spearmans(case: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
     x, y, weights = case
     found = weighted_correlation(
-        weighted_ranks(places(x), weights), weighted_ranks(places(y), weights), weights
+        weighted_ranks(dense_ranks(x), weights), weighted_ranks(dense_ranks(y), weights), weights
     )
     copies = repeated(weights, x, y)
     if np.ptp(copies[0]) and np.ptp(copies[1]):
@@ -92,7 +92,7 @@ def test_the_mean_of_nothing_is_undefined() -> None:
 
 
 def test_places_keep_the_shape() -> None:
-    assert places(np.array([[0.5, 0.1], [0.1, 0.9]])).tolist() == [[1, 0], [0, 2]]
+    assert dense_ranks(np.array([[0.5, 0.1], [0.1, 0.9]])).tolist() == [[1, 0], [0, 2]]
 
 
 def test_ranking_names_the_end_of_each_tie() -> None:
