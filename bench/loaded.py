@@ -2,7 +2,7 @@
 
 ``predict`` with one picture, from the second call on, over the bare pass of the network plus the decoding of
 the picture. The bare pass is what anybody would write: the torch module in inference mode, and a session of
-ONNX Runtime with its default settings. All take turns in one process; of each round the
+ONNX Runtime with as many threads. All take turns in one process; of each round the
 fastest call counts, for whatever else the machine does only makes it slower, and of all rounds the median.
 
     python bench/loaded.py [--run RUN_OR_ONNX ...] [--calls 60] [--rounds 5]
@@ -31,6 +31,7 @@ from oneglance.data.synthetic import scenes
 from oneglance.inference.engines.onnx import INPUT
 from oneglance.inference.engines.torch import TorchEngine
 from oneglance.inference.novelty import Novelty
+from oneglance.inference.parallel_passes import threads
 from oneglance.model import Model
 from oneglance.nn.allocator import keep_freed_memory
 from oneglance.progress import Screen
@@ -115,7 +116,9 @@ def bare_pass(model: Model, canvas: np.ndarray) -> Callable[[], Any]:
         return in_torch
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(model.name, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads()  # by itself it takes all processors, whatever OMP_NUM_THREADS is
+    session = onnxruntime.InferenceSession(model.name, options, providers=["CPUExecutionProvider"])
     return lambda: session.run(None, {INPUT: canvas})
 
 

@@ -123,15 +123,13 @@ def _cells(task: Task, answer: Any) -> Line:
     Raises:
         InvalidAnswer: it is no answer of this task.
     """
-    said = (
-        answer.get("value", answer.get("values")) if isinstance(answer, dict) and len(answer) == 1 else None
-    )
-    items = said if isinstance(said, list) else [said]
-    if said is None or any(isinstance(one, bool) or not isinstance(one, str | int | float) for one in items):
+    raw = answer.get("value", answer.get("values")) if isinstance(answer, dict) and len(answer) == 1 else None
+    items = raw if isinstance(raw, list) else [raw]
+    if raw is None or any(isinstance(one, bool) or not isinstance(one, str | int | float) for one in items):
         raise InvalidAnswer(
             "has no answer of the form that /predict gives", 'write {"value": …} or {"values": […]}'
         )
-    return task.to_cells(said)
+    return task.to_cells(raw)
 
 
 def _box_rows(task: Task, answer: Any, width: int, height: int) -> list[Line]:
