@@ -69,6 +69,26 @@ DATA_LAYERS = [
 ]
 DATA_LEVEL = {unit: level for level, units in enumerate(DATA_LAYERS) for unit in units}
 
+# Inside evaluation, file by file: `compare` goes down them and returns once.
+EVALUATION_LAYERS = [
+    ["bootstrap", "gradient_conflicts"],
+    ["comparison.experiment_data", "comparison.peak_memory", "comparison.wording", "reports.svg_plots"],
+    ["significance", "reports.pages"],
+    ["reports.learning_curves", "reports.task_interaction"],
+    ["reports.evaluation"],
+    ["evaluate"],
+    ["comparison.variants"],
+    ["baselines.image_features", "loss_weight_search", "reports.comparison", "task_grouping"],
+    ["baselines.clustering", "baselines.estimators", "baselines.window_grid", "comparison.recommendations"],
+    ["baselines.sliding_window"],
+    ["baselines.catalogue"],
+    ["comparison.plan"],
+    ["comparison.compare"],
+]
+EVALUATION_LEVEL = {
+    f"evaluation.{file}": level for level, files in enumerate(EVALUATION_LAYERS) for file in files
+}
+
 TORCHVISION = {"data.download"}  # its downloader, and nothing else of it
 HEAVY = ("torch", "torchvision", "timm", "sklearn", "scipy", "matplotlib", "pyarrow", "onnxruntime")
 
@@ -179,6 +199,20 @@ def test_imports_inside_data_only_point_down() -> None:
     inside = [found for found in imports(PACKAGE) if found.ours and found.importer.startswith("data.")]
     assert len(inside) > 100
     assert [str(found) for found in inside if points_up_in_data(found)] == []
+
+
+def test_imports_inside_evaluation_only_point_down() -> None:
+    folders = {"evaluation", "evaluation.baselines", "evaluation.comparison", "evaluation.reports"}
+    there = {name for name in modules(PACKAGE) if name.split(".")[0] == "evaluation"} - folders
+    assert there == set(EVALUATION_LEVEL)
+    inside = [
+        found for found in imports(PACKAGE) if found.importer in there and found.imported in EVALUATION_LEVEL
+    ]
+    assert len(inside) > 40
+    wrong = [
+        str(found) for found in inside if EVALUATION_LEVEL[found.imported] >= EVALUATION_LEVEL[found.importer]
+    ]
+    assert wrong == []
 
 
 @pytest.mark.parametrize(
