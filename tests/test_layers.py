@@ -72,7 +72,7 @@ DATA_LEVEL = {unit: level for level, units in enumerate(DATA_LAYERS) for unit in
 # Inside evaluation, file by file: `compare` goes down them and returns once.
 EVALUATION_LAYERS = [
     ["bootstrap", "gradient_conflicts"],
-    ["comparison.experiment_data", "comparison.peak_memory", "comparison.wording", "reports.svg_plots"],
+    ["comparison.peak_memory", "comparison.wording", "reports.svg_plots"],
     ["significance", "reports.pages"],
     ["reports.learning_curves", "reports.task_interaction"],
     ["reports.evaluation"],

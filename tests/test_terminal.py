@@ -25,9 +25,9 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    found = Clock()
-    monkeypatch.setattr("oneglance.terminal.time", found)
-    return found
+    result = Clock()
+    monkeypatch.setattr("oneglance.terminal.time", result)
+    return result
 
 
 def live(width: int = 80) -> tuple[Terminal, io.StringIO]:
@@ -44,14 +44,14 @@ def test_without_a_terminal_there_are_plain_lines(clock: Clock, capsys: pytest.C
     for done in range(1, 41):
         clock.now += 1
         screen.progress(done, 40, "looking")
-    said = capsys.readouterr()
-    assert said.out == "", "standard output belongs to the answers"
-    lines = said.err.splitlines()
+    response = capsys.readouterr()
+    assert response.out == "", "standard output belongs to the answers"
+    lines = response.err.splitlines()
     assert 2 <= len(lines) <= 4, "a line now and then, not one per picture"
     assert lines[0].startswith("looking  ")
     assert "/40  1 pictures/s  0:" in lines[0]
-    assert "\x1b" not in said.err
-    assert "\r" not in said.err
+    assert "\x1b" not in response.err
+    assert "\r" not in response.err
 
 
 def test_each_epoch_has_a_line(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:

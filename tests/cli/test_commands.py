@@ -43,11 +43,11 @@ def test_every_argument_and_option_is_explained(verb: str, shell: Shell) -> None
     assert command.help
     for parameter in command.params:
         assert parameter.help, f"{verb} {parameter.name}"
-    said = shell(verb, "--help")
-    assert said.code == 0
+    response = shell(verb, "--help")
+    assert response.code == 0
     for parameter in command.params:
         for option in parameter.opts:
-            assert option.lstrip("-") in said.out
+            assert option.lstrip("-") in response.out
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -61,9 +61,9 @@ def test_an_option_of_the_shell_is_an_argument_of_the_function(verb: str) -> Non
 
 def test_version_and_help(shell: Shell) -> None:
     assert shell("--version") == Said(0, f"oneglance {oneglance.__version__}\n", "")
-    said = shell("--help")
-    assert all(verb in said.out for verb in VERBS)
-    assert shell("-h") == said
+    response = shell("--help")
+    assert all(verb in response.out for verb in VERBS)
+    assert shell("-h") == response
 
 
 @pytest.mark.parametrize(
@@ -86,17 +86,17 @@ def test_tab_completes_verbs_and_options(shell: Shell, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("kind", ["bash", "zsh", "fish"])
 def test_completion_can_be_shown(kind: str, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")
-    said = shell("--show-completion", kind)
-    assert said.code == 0
-    assert "oneglance" in said.out
+    response = shell("--show-completion", kind)
+    assert response.code == 0
+    assert "oneglance" in response.out
 
 
 # init, check
 
 
 def test_init_says_what_to_do_next(home: Path, shell: Shell) -> None:
-    said = shell("init", "scenes/images", "scenes/labels.csv", "--out", "new.toml", "--recipe", "classic")
-    assert said == Said(0, "wrote new.toml: read it, then run: oneglance train new.toml\n", "")
+    response = shell("init", "scenes/images", "scenes/labels.csv", "--out", "new.toml", "--recipe", "classic")
+    assert response == Said(0, "wrote new.toml: read it, then run: oneglance train new.toml\n", "")
     again = shell("init", "scenes", "--out", "new.toml")
     assert again.refused() == "new.toml: exists already — name another with --out, or add --force"
     assert shell("init", "scenes", "--out", "new.toml", "--force").code == 1, "no folder per class"
@@ -109,28 +109,28 @@ def table(home: Path, *rows: str) -> None:
 
 
 def test_check_has_three_exit_codes(home: Path, shell: Shell) -> None:
-    said = shell("check", "oneglance.toml")
-    assert said.code == 0
-    assert said.err == ""
-    assert re.fullmatch(r"\d+ problems", said.out.splitlines()[-1])
+    response = shell("check", "oneglance.toml")
+    assert response.code == 0
+    assert response.err == ""
+    assert re.fullmatch(r"\d+ problems", response.out.splitlines()[-1])
     Path("scenes/images/00003.png").write_bytes(b"no picture")
-    said = shell("check", "oneglance.toml")
-    assert said.code == 3
-    assert re.search(r"^images/00003\.png  .* — left out", said.out, re.MULTILINE)
+    response = shell("check", "oneglance.toml")
+    assert response.code == 3
+    assert re.search(r"^images/00003\.png  .* — left out", response.out, re.MULTILINE)
     assert shell("check", "oneglance.toml", "--no-pictures").code == 0
     table(home, "images/lost.png,s1,1,sea,none,3")
     assert shell("check", "oneglance.toml", "--no-pictures").code == 3
     table(home, "images/00000.png,,,,,much")
-    said = shell("check", "oneglance.toml")
-    assert said.code == 1
-    assert said.out.startswith('labels.csv:63  covered is "much"')
+    response = shell("check", "oneglance.toml")
+    assert response.code == 1
+    assert response.out.startswith('labels.csv:63  covered is "much"')
 
 
 def test_check_speaks_json(home: Path, shell: Shell) -> None:
     Path("scenes/images/00003.png").write_bytes(b"no picture")
-    said = shell("check", "oneglance.toml", "--json")
-    assert said.code == 3
-    problems = json.loads(said.out)
+    response = shell("check", "oneglance.toml", "--json")
+    assert response.code == 3
+    problems = json.loads(response.out)
     assert {tuple(problem) for problem in problems} == {("where", "what", "cure", "kind", "fatal")}
     assert [problem["where"] for problem in problems if problem["kind"] == "unreadable"] == [
         "images/00003.png"
@@ -161,30 +161,30 @@ def test_convert_writes_what_init_reads(home: Path, shell: Shell) -> None:
 
 
 def test_convert_names_every_format_that_can_be_written(shell: Shell) -> None:
-    said = re.sub(r"[│\s]+", " ", shell("convert", "--help").out)
-    assert f"the format to write: {', '.join(targets()[:-1])} or {targets()[-1]}" in said
+    response = re.sub(r"[│\s]+", " ", shell("convert", "--help").out)
+    assert f"the format to write: {', '.join(targets()[:-1])} or {targets()[-1]}" in response
 
 
 def test_convert_tells_what_is_left_out(home: Path, shell: Shell) -> None:
-    said = shell("convert", "scenes/labels.csv", "a", "--to", "yolo")
-    assert said.code == 0
-    assert 'the field "digit" cannot be said in this format' in said.out
+    response = shell("convert", "scenes/labels.csv", "a", "--to", "yolo")
+    assert response.code == 0
+    assert 'the field "digit" cannot be said in this format' in response.out
     Path("scenes/images/00003.png").unlink()
-    said = shell("convert", "scenes/labels.csv", "b", "--to", "coco", "--json")
-    assert said.code == 3
-    found = json.loads(said.out)
-    assert found["out"] == "b"
-    assert [problem["kind"] for problem in found["problems"]] == ["unreadable"]
+    response = shell("convert", "scenes/labels.csv", "b", "--to", "coco", "--json")
+    assert response.code == 3
+    result = json.loads(response.out)
+    assert result["out"] == "b"
+    assert [problem["kind"] for problem in result["problems"]] == ["unreadable"]
 
 
 # train, evaluate, runs
 
 
 def test_train_and_what_comes_after(home: Path, shell: Shell) -> None:
-    said = shell("train", "oneglance.toml", "--set", "training.epochs=1", "--set", "backbone.size=16")
-    assert said.code == 0
-    assert said.out == "now run: oneglance evaluate runs/home\n"
-    lines = said.err.splitlines()
+    response = shell("train", "oneglance.toml", "--set", "training.epochs=1", "--set", "backbone.size=16")
+    assert response.code == 0
+    assert response.out == "now run: oneglance evaluate runs/home\n"
+    lines = response.err.splitlines()
     assert lines[-1] == "finished: runs/home (epoch 1 is kept)"
     assert re.fullmatch(r"epoch 1/1  \d+ s   digit .*  covered ±.* %", lines[-2])
     assert json.loads(Path("runs/home/overrides.json").read_text())["overrides"] == {
@@ -194,10 +194,10 @@ def test_train_and_what_comes_after(home: Path, shell: Shell) -> None:
 
 
 def test_train_speaks_json(home: Path, shell: Shell) -> None:
-    said = shell("train", "oneglance.toml", "--set", "training.epochs=1", "--out", "runs/b", "--json")
-    found = json.loads(said.out)
-    assert found["run"] == "runs/b"
-    assert [row["epoch"] for row in found["history"]] == [1]
+    response = shell("train", "oneglance.toml", "--set", "training.epochs=1", "--out", "runs/b", "--json")
+    result = json.loads(response.out)
+    assert result["run"] == "runs/b"
+    assert [row["epoch"] for row in result["history"]] == [1]
 
 
 def test_resume_of_a_finished_run(home: Path, shell: Shell) -> None:
@@ -218,10 +218,10 @@ def test_ctrl_c_is_130_and_names_the_way_on(
 
     with monkeypatch.context() as patch:
         patch.setattr(Terminal, "step", interrupt)
-        said = shell("train", "oneglance.toml", "--out", "runs/b")
-    assert said.code == 130
-    assert said.out == ""
-    last = said.err.splitlines()[-1]
+        response = shell("train", "oneglance.toml", "--out", "runs/b")
+    assert response.code == 130
+    assert response.out == ""
+    last = response.err.splitlines()[-1]
     assert last.endswith("nothing is lost — go on with: oneglance train runs/b --resume")
     assert shell("train", "runs/b", "--resume").code == 0
 
@@ -231,16 +231,16 @@ def test_ctrl_c_elsewhere_is_quiet(home: Path, shell: Shell, monkeypatch: pytest
         raise KeyboardInterrupt
 
     monkeypatch.setattr(oneglance, "check", interrupt)
-    said = shell("check", "oneglance.toml")
-    assert said.code == 130
-    assert "Traceback" not in said.err
+    response = shell("check", "oneglance.toml")
+    assert response.code == 130
+    assert "Traceback" not in response.err
 
 
 def test_evaluate_shows_a_table(home: Path, shell: Shell) -> None:
-    said = shell("evaluate", "runs/a")
-    assert said.code == 0
-    assert said.err == ""
-    head, *lines = said.out.splitlines()
+    response = shell("evaluate", "runs/a")
+    assert response.code == 0
+    assert response.err == ""
+    head, *lines = response.out.splitlines()
     assert head.split() == ["task", "metric", "value", "95", "%", "interval", "constant", "n"]
     assert [line.split()[0] for line in lines if not line.startswith(" ")][: len(TASKS)] == list(TASKS)
     assert lines[-1] == f"look at {Path('runs/a/report.html')}"
@@ -249,20 +249,20 @@ def test_evaluate_shows_a_table(home: Path, shell: Shell) -> None:
 
 
 def test_evaluate_speaks_json(home: Path, shell: Shell) -> None:
-    said = shell("evaluate", "runs/a", "--split", "validation", "--out", "place", "--json")
-    assert json.loads(said.out) == json.loads(Path("place/report.json").read_text())
-    assert json.loads(said.out)["split"] == "validation"
+    response = shell("evaluate", "runs/a", "--split", "validation", "--out", "place", "--json")
+    assert json.loads(response.out) == json.loads(Path("place/report.json").read_text())
+    assert json.loads(response.out)["split"] == "validation"
 
 
 def test_runs_are_listed(home: Path, shell: Shell) -> None:
-    said = shell("runs")
-    assert said.code == 0
-    head, row, note = said.out.splitlines()
+    response = shell("runs")
+    assert response.code == 0
+    head, row, note = response.out.splitlines()
     assert head.split() == ["run", "state", "epochs", "best", "skill", *TASKS, "minutes"]
     assert row.split()[:3] == ["a", "finished", "2"]
     assert note == "scores are of the validation split, at the epoch that is kept"
-    found = json.loads(shell("runs", "--json").out)
-    assert [run["run"] for run in found] == ["a"]
+    result = json.loads(shell("runs", "--json").out)
+    assert [run["run"] for run in result] == ["a"]
     assert shell("runs", "nowhere") == Said(0, "no runs in nowhere\n", "")
     assert json.loads(shell("runs", "nowhere", "--json").out) == []
 
@@ -270,10 +270,10 @@ def test_runs_are_listed(home: Path, shell: Shell) -> None:
 def test_tables_are_not_folded_in_a_pipe(home: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "20")
     (home / "runs/a").rename(home / "runs" / ("[b] :smile: " + "long " * 20))
-    said = shell("runs")
-    assert said.code == 0
-    assert len(said.out.splitlines()) == 3
-    assert "[b] :smile: long" in said.out, "a name is no markup"
+    response = shell("runs")
+    assert response.code == 0
+    assert len(response.out.splitlines()) == 3
+    assert "[b] :smile: long" in response.out, "a name is no markup"
 
 
 # predict
@@ -281,21 +281,21 @@ def test_tables_are_not_folded_in_a_pipe(home: Path, shell: Shell, monkeypatch: 
 
 def test_predict_prints_pure_json_lines(home: Path, shell: Shell) -> None:
     Path("bad.png").write_bytes(b"no picture")
-    said = shell("predict", "runs/a", "scenes/images/00001.png", "bad.png", "scenes/images/0000[02].png")
-    assert said.code == 3
-    rows = [json.loads(line) for line in said.out.splitlines()]
+    response = shell("predict", "runs/a", "scenes/images/00001.png", "bad.png", "scenes/images/0000[02].png")
+    assert response.code == 3
+    rows = [json.loads(line) for line in response.out.splitlines()]
     names = ["scenes/images/00001.png", "bad.png", "scenes/images/00000.png", "scenes/images/00002.png"]
     assert [row["image"] for row in rows] == names
     assert list(rows[1]) == ["image", "error"]
-    assert said.err.startswith("bad.png  ")
-    assert len(said.err.splitlines()) == 1
+    assert response.err.startswith("bad.png  ")
+    assert len(response.err.splitlines()) == 1
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "csv", "parquet"])
 def test_predict_writes_a_file_and_prints_nothing(home: Path, shell: Shell, ending: str) -> None:
     Path("scenes/images/00003.png").write_bytes(b"no picture")
-    said = shell("predict", "runs/a", "scenes/images", "--out", f"answers.{ending}")
-    assert (said.code, said.out) == (3, "")
+    response = shell("predict", "runs/a", "scenes/images", "--out", f"answers.{ending}")
+    assert (response.code, response.out) == (3, "")
     rows: list[dict[str, Any]]
     if ending == "parquet":
         rows = pq.read_table("answers.parquet").to_pylist()
@@ -316,8 +316,8 @@ def test_predict_writes_a_file_and_prints_nothing(home: Path, shell: Shell, endi
 def test_other_alphabets_are_written_as_they_are(home: Path, shell: Shell) -> None:
     name = "写真 ü.png"
     Path("scenes/images/00001.png").rename(name)
-    said = shell("predict", "runs/a", name)
-    assert f'"image": "{name}"' in said.out
+    response = shell("predict", "runs/a", name)
+    assert f'"image": "{name}"' in response.out
 
 
 # Other processes: what the imports of this one would hide.
@@ -423,9 +423,9 @@ def test_without_the_train_extra(home: Path) -> None:
     }
     before = files(home)
     ended = python("-c", WITHOUT, json.dumps([*light, *needy.values()]), folder=home)
-    said = [json.loads(line) for line in ended.stdout.decode().splitlines()]
-    assert [code for code, _, _ in said[: len(light)]] == [0] * len(light), ended.stderr
-    for verb, (code, out, err) in zip(needy, said[len(light) :], strict=True):
+    response = [json.loads(line) for line in ended.stdout.decode().splitlines()]
+    assert [code for code, _, _ in response[: len(light)]] == [0] * len(light), ended.stderr
+    for verb, (code, out, err) in zip(needy, response[len(light) :], strict=True):
         assert (code, out) == (1, ""), (verb, code, err)
         assert re.fullmatch(r'.* needs the package \w+ — pip install "oneglance\[train\]"\n', err), verb
     assert files(home) - before == {"new.toml"}
@@ -462,11 +462,11 @@ def test_a_reader_who_stops_early_does_no_harm(home: Path) -> None:
     assert process.stdout is not None
     assert process.stderr is not None
     process.stdout.close()
-    said = process.stderr.read().decode()
+    response = process.stderr.read().decode()
     process.stderr.close()
     process.wait()
-    assert "Traceback" not in said
-    assert "BrokenPipe" not in said
+    assert "Traceback" not in response
+    assert "BrokenPipe" not in response
 
 
 def test_a_pipe_gets_utf_8_whatever_the_locale(home: Path) -> None:

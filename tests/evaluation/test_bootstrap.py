@@ -30,16 +30,16 @@ def answers_right(right: list[bool]) -> tuple[Task, list[dict[str, Any]], list[s
 
 def test_an_entry_of_the_report_is_as_agreed() -> None:
     task, predictions, truth = answers_right([True] * 90 + [False] * 10)
-    found = score(task, predictions, truth, [""] * 100)
-    assert found["type"] == "label"
-    assert found["answered"] == 100
-    assert found["brief"] == "0.900"
-    assert list(found["metrics"]) == ["accuracy", "balanced_accuracy", "f1_macro", "log_loss", "ece"]
-    assert found["metrics"]["accuracy"].keys() == {"value", "low", "high", "n"}
-    assert found["metrics"]["accuracy"]["value"] == pytest.approx(0.9)
-    assert found["constant"].keys() == found["metrics"].keys()
-    assert found["constant"]["accuracy"] == pytest.approx(0.66)
-    json.dumps(found, allow_nan=False)
+    result = score(task, predictions, truth, [""] * 100)
+    assert result["type"] == "label"
+    assert result["answered"] == 100
+    assert result["brief"] == "0.900"
+    assert list(result["metrics"]) == ["accuracy", "balanced_accuracy", "f1_macro", "log_loss", "ece"]
+    assert result["metrics"]["accuracy"].keys() == {"value", "low", "high", "n"}
+    assert result["metrics"]["accuracy"]["value"] == pytest.approx(0.9)
+    assert result["constant"].keys() == result["metrics"].keys()
+    assert result["constant"]["accuracy"] == pytest.approx(0.66)
+    json.dumps(result, allow_nan=False)
 
 
 def test_the_interval_of_a_share_is_that_of_the_binomial(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,18 +65,18 @@ def test_pictures_of_one_group_are_not_independent() -> None:
 
 def test_only_answered_pictures_count() -> None:
     task, predictions, truth = answers_right([True, True, False, True])
-    found = score(task, predictions, [truth[0], None, truth[2], None], ["", "", "", ""])
-    assert found["answered"] == 2
-    assert found["metrics"]["accuracy"]["n"] == 2
-    assert found["metrics"]["accuracy"]["value"] == 0.5
+    result = score(task, predictions, [truth[0], None, truth[2], None], ["", "", "", ""])
+    assert result["answered"] == 2
+    assert result["metrics"]["accuracy"]["n"] == 2
+    assert result["metrics"]["accuracy"]["value"] == 0.5
 
 
 def test_no_answered_picture_gives_no_number() -> None:
     task, predictions, _ = answers_right([True, True])
-    found = score(task, predictions, [None, None], ["", ""])
-    assert found["answered"] == 0
-    assert found["metrics"] == {"accuracy": {"value": None, "low": None, "high": None, "n": 0}}
-    assert found["constant"] == {"accuracy": None}
+    result = score(task, predictions, [None, None], ["", ""])
+    assert result["answered"] == 0
+    assert result["metrics"] == {"accuracy": {"value": None, "low": None, "high": None, "n": 0}}
+    assert result["constant"] == {"accuracy": None}
 
 
 @pytest.mark.parametrize("groups", [["one"] * 4, ["", "", "", ""][:1]])
@@ -90,11 +90,11 @@ def test_one_group_alone_has_no_interval(groups: list[str]) -> None:
 def test_what_is_undefined_is_none() -> None:
     task = build_tasks({"price": {"type": "number"}})["price"]
     task.fit_target([1.0, 2.0, 3.0])
-    found = score(task, task.decode(np.arange(3.0)[:, None]), [2.0, 2.0, 2.0], ["", "", ""])
-    assert found["metrics"]["r2"] == {"value": None, "low": None, "high": None, "n": 3}
-    assert found["metrics"]["coverage"]["value"] is None
-    assert found["metrics"]["mae"]["value"] > 0
-    json.dumps(found, allow_nan=False)
+    result = score(task, task.decode(np.arange(3.0)[:, None]), [2.0, 2.0, 2.0], ["", "", ""])
+    assert result["metrics"]["r2"] == {"value": None, "low": None, "high": None, "n": 3}
+    assert result["metrics"]["coverage"]["value"] is None
+    assert result["metrics"]["mae"]["value"] > 0
+    json.dumps(result, allow_nan=False)
 
 
 def test_an_interval_holds_the_truth_nineteen_times_of_twenty(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,8 +106,8 @@ def test_an_interval_holds_the_truth_nineteen_times_of_twenty(monkeypatch: pytes
         chance = np.repeat(random.choice([0.5, 0.9], size=60), 3)  # groups are easy or hard; 0.7 in the world
         task, predictions, truth = answers_right((random.random(180) < chance).tolist())
         groups = [f"g{place // 3}" for place in range(180)]
-        found = score(task, predictions, truth, groups)["metrics"]["accuracy"]
-        held += found["low"] <= 0.7 <= found["high"]
+        result = score(task, predictions, truth, groups)["metrics"]["accuracy"]
+        held += result["low"] <= 0.7 <= result["high"]
     assert 89 <= held <= 100
 
 

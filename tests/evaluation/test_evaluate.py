@@ -64,19 +64,19 @@ def test_the_report_has_the_promised_shape(home: Path) -> None:
         assert list(task) == ["type", "answered", "brief", "metrics", "constant"]
         assert list(task["metrics"])[:5] == METRICS[task["type"]]
         assert set(task["constant"]) == set(task["metrics"])
-        for found in task["metrics"].values():
-            assert list(found) == ["value", "low", "high", "n"]
-            assert found["n"] <= task["answered"] <= report["pictures"]
-            if found["value"] is not None and found["low"] is not None:
-                assert found["low"] <= found["high"]
+        for result in task["metrics"].values():
+            assert list(result) == ["value", "low", "high", "n"]
+            assert result["n"] <= task["answered"] <= report["pictures"]
+            if result["value"] is not None and result["low"] is not None:
+                assert result["low"] <= result["high"]
 
 
 def test_the_shape_is_that_of_the_docs(home: Path) -> None:
     page = (ROOT / "docs" / "reference" / "run-folder.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```json\n(.*?)^```", page.partition("## report.json")[2], re.DOTALL | re.MULTILINE)
-    documented, found = json.loads(blocks[0]), evaluate()
-    assert list(documented) == list(found)
-    kind, digit = documented["tasks"]["kind"], found["tasks"]["digit"]
+    documented, result = json.loads(blocks[0]), evaluate()
+    assert list(documented) == list(result)
+    kind, digit = documented["tasks"]["kind"], result["tasks"]["digit"]
     assert list(kind) == list(digit)
     assert list(kind["metrics"]["accuracy"]) == list(digit["metrics"]["accuracy"])
     rows = re.findall(r"^\| (\w+) \| (`.*) \|$", page, re.MULTILINE)
@@ -113,8 +113,8 @@ def test_the_validation_part_gives_the_scores_of_the_training(home: Path) -> Non
     report = evaluate(split="validation")
     assert report["pictures"] == Counter(parts(home).values())["validation"]
     for name in ("digit", "background"):
-        found = report["tasks"][name]["metrics"]["accuracy"]["value"]
-        assert found == pytest.approx(best[name]["accuracy"])
+        result = report["tasks"][name]["metrics"]["accuracy"]["value"]
+        assert result == pytest.approx(best[name]["accuracy"])
 
 
 def test_unknown_answers_are_not_scored(home: Path) -> None:
@@ -150,7 +150,7 @@ def test_a_task_without_an_answer_has_no_scores(home: Path) -> None:
     edit(home, {number: {"digit": "", "covered": "", "shapes": ""} for number in test})
     report = evaluate()
     assert [report["tasks"][name]["answered"] for name in ("digit", "covered", "shapes")] == [0, 0, 0]
-    assert all(found["value"] is None for found in report["tasks"]["digit"]["metrics"].values())
+    assert all(result["value"] is None for result in report["tasks"]["digit"]["metrics"].values())
     assert "Infinity" not in (home / "runs/a/report.json").read_text()
 
 
@@ -243,8 +243,10 @@ def test_scores_are_also_told_of_each_source(home: Path) -> None:
     assert all(counts.values()), "else nothing is tested"
     background = report["tasks"]["background"]
     assert list(background)[-1] == "sources"
-    assert {source: told["accuracy"]["n"] for source, told in background["sources"].items()} == counts
-    right = sum(told["accuracy"]["value"] * told["accuracy"]["n"] for told in background["sources"].values())
+    assert {source: scores["accuracy"]["n"] for source, scores in background["sources"].items()} == counts
+    right = sum(
+        scores["accuracy"]["value"] * scores["accuracy"]["n"] for scores in background["sources"].values()
+    )
     assert right == pytest.approx(background["metrics"]["accuracy"]["value"] * len(test))
 
 

@@ -25,8 +25,8 @@ QUICK = ("--set", "training.epochs=3", "--set", "backbone.options={width=4, dept
 
 @given(st.integers(2, 81), st.integers(1, 200))
 def test_fewer_go_further(candidates: int, epochs: int) -> None:
-    found = rungs(candidates, epochs)
-    counts, until = zip(*found, strict=True)
+    result = rungs(candidates, epochs)
+    counts, until = zip(*result, strict=True)
     assert counts[0] == candidates and counts[-1] == 1 and until[-1] == epochs
     assert list(counts) == sorted(counts, reverse=True) and list(until) == sorted(until)
     assert epochs + epochs <= cost(candidates, epochs) <= epochs * (1 + candidates)
@@ -62,13 +62,13 @@ def test_the_best_go_on_and_nothing_is_trained_twice(
     home: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loss_weight_search, "CANDIDATES", 3)
-    said = shell("tune", "oneglance.toml", "--out", "tuned", *QUICK, "--json")
-    assert said.code == 0, said
-    found: dict[str, Any] = json.loads(said.out)
-    assert json.loads((home / "tuned" / "tune.json").read_text(encoding="utf-8")) == found
-    assert sorted(one["epochs"] for one in found["candidates"]) == [1, 1, 3, 3]
-    finished = {one["name"] for one in found["candidates"] if one["epochs"] == 3}
-    for one in found["candidates"]:
+    response = shell("tune", "oneglance.toml", "--out", "tuned", *QUICK, "--json")
+    assert response.code == 0, response
+    result: dict[str, Any] = json.loads(response.out)
+    assert json.loads((home / "tuned" / "tune.json").read_text(encoding="utf-8")) == result
+    assert sorted(one["epochs"] for one in result["candidates"]) == [1, 1, 3, 3]
+    finished = {one["name"] for one in result["candidates"] if one["epochs"] == 3}
+    for one in result["candidates"]:
         run = RunFolder.open(home / "tuned" / f"{one['name']} 0".replace(" ", "-"))
         assert run.finished == (one["name"] in finished)
         assert len(run.history()) == one["epochs"]
@@ -77,13 +77,13 @@ def test_the_best_go_on_and_nothing_is_trained_twice(
         assert kept is not None and one["skill"] == kept["skill"]
     after_one = {
         one["name"]: RunFolder(home / "tuned" / f"{one['name']} 0".replace(" ", "-")).history()[0]["skill"]
-        for one in found["candidates"][1:]
+        for one in result["candidates"][1:]
     }
     assert max(after_one, key=lambda name: after_one[name]) in finished
-    assert found["best"] in finished and bool(found["set"]) == (found["best"] != "as it is")
+    assert result["best"] in finished and bool(result["set"]) == (result["best"] != "as it is")
     before = {path: path.read_bytes() for path in (home / "tuned").rglob("history.jsonl")}
     again = json.loads(shell("tune", "oneglance.toml", "--out", "tuned", *QUICK, "--json").out)
-    assert {**again, "date": ""} == {**found, "date": ""}
+    assert {**again, "date": ""} == {**result, "date": ""}
     assert {path: path.read_bytes() for path in before} == before
 
 
@@ -111,7 +111,7 @@ def test_a_gain_is_told_with_its_noise(
     declared = configuration.parse(CONFIG, base=Path())
     own, other = drawn(declared, 1)
     own.skills, other.skills = theirs, ours
-    found = loss_weight_search._told(declared, [own, other], other, len(ours), None)
-    assert (found["best"] == "as it is") is kept and (found["set"] == []) is kept
-    assert words in " ".join(found["notes"])
-    json.dumps(found, allow_nan=False)
+    result = loss_weight_search._told(declared, [own, other], other, len(ours), None)
+    assert (result["best"] == "as it is") is kept and (result["set"] == []) is kept
+    assert words in " ".join(result["notes"])
+    json.dumps(result, allow_nan=False)

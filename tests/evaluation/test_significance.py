@@ -31,9 +31,9 @@ chances = st.floats(0, 1)
 
 
 def task(kind: str = "number", **keys: Any) -> Task:
-    found = build_tasks({"it": {"type": kind, **keys}})["it"]
-    found.fit_target([1.0, 2.0, 4.0] if kind == "number" else ["a", "b"])
-    return found
+    result = build_tasks({"it": {"type": kind, **keys}})["it"]
+    result.fit_target([1.0, 2.0, 4.0] if kind == "number" else ["a", "b"])
+    return result
 
 
 def guesses(values: Any) -> list[dict[str, Any]]:
@@ -58,50 +58,50 @@ TRUTH = np.random.default_rng(5).normal(0, 1, 200)
 
 
 def test_the_first_draw_is_the_score_and_unknown_answers_do_not_count() -> None:
-    found = draws(task(), guesses([1, 2, 9]), [1.0, 4.0, None], ["", "", ""])
-    assert found.shape == (301,) and found[0] == 1.0
-    assert set(found.tolist()) <= {0.0, 1.0, 2.0}
+    result = draws(task(), guesses([1, 2, 9]), [1.0, 4.0, None], ["", "", ""])
+    assert result.shape == (301,) and result[0] == 1.0
+    assert set(result.tolist()) <= {0.0, 1.0, 2.0}
 
 
 def test_draws_are_those_of_the_report() -> None:
     answers: list[float | None] = [*TRUTH[:40].tolist(), None]
-    said = guesses([*(TRUTH[:40] + 0.3), 7.0])
+    predictions = guesses([*(TRUTH[:40] + 0.3), 7.0])
     groups = [f"g{row % 9}" for row in range(41)]
-    found = draws(task(), said, answers, groups)
-    reported = score(task(), said, answers, groups)["metrics"]["mae"]
-    assert found[0] == reported["value"]
-    assert np.percentile(found[1:], [2.5, 97.5]).tolist() == [reported["low"], reported["high"]]
+    result = draws(task(), predictions, answers, groups)
+    reported = score(task(), predictions, answers, groups)["metrics"]["mae"]
+    assert result[0] == reported["value"]
+    assert np.percentile(result[1:], [2.5, 97.5]).tolist() == [reported["low"], reported["high"]]
 
 
 def test_where_nothing_is_known_there_is_nothing_to_say() -> None:
-    found = draws(task(), guesses([1]), [None], [""])
-    assert np.isnan(found).all()
-    assert estimate(found[None]) == Estimate(None, None, None, None)
+    result = draws(task(), guesses([1]), [None], [""])
+    assert np.isnan(result).all()
+    assert estimate(result[None]) == Estimate(None, None, None, None)
 
 
 def test_pictures_of_one_group_have_no_interval() -> None:
-    found = draws(task(), guesses([1, 2]), [2.0, 2.0], ["g", "g"])
-    assert estimate(found[None]) == Estimate(0.5, None, None, None)
+    result = draws(task(), guesses([1, 2]), [2.0, 2.0], ["g", "g"])
+    assert estimate(result[None]) == Estimate(0.5, None, None, None)
 
 
 # Intervals.
 
 
 def test_one_seed_is_the_bootstrap_of_the_pictures() -> None:
-    found = np.random.default_rng(0).normal(3, 1, 1001)[None]
-    told = estimate(found)
-    assert [told.low, told.high] == np.percentile(found[0, 1:], [2.5, 97.5]).tolist()
+    result = np.random.default_rng(0).normal(3, 1, 1001)[None]
+    estimated = estimate(result)
+    assert [estimated.low, estimated.high] == np.percentile(result[0, 1:], [2.5, 97.5]).tolist()
 
 
 @pytest.mark.parametrize("seeds", [2, 5, 20])
 def test_seeds_count_as_in_a_t_test(seeds: int) -> None:
     """Where pictures do not vary, the interval is that of Student."""
     values = np.random.default_rng(seeds).normal(2, 1, seeds)
-    told = estimate(np.repeat(values[:, None], 40_001, axis=1))
+    estimated = estimate(np.repeat(values[:, None], 40_001, axis=1))
     half = stats.t.ppf(0.975, seeds - 1) * values.std(ddof=1) / np.sqrt(seeds)
-    assert told.value == pytest.approx(values.mean())
-    assert told.high is not None and told.low is not None
-    assert (told.high - told.low) / 2 == pytest.approx(half, rel=0.12)
+    assert estimated.value == pytest.approx(values.mean())
+    assert estimated.high is not None and estimated.low is not None
+    assert (estimated.high - estimated.low) / 2 == pytest.approx(half, rel=0.12)
 
 
 def test_networks_in_pairs_differ_more_surely_than_alone() -> None:
@@ -117,8 +117,14 @@ def test_networks_in_pairs_differ_more_surely_than_alone() -> None:
 
 @pytest.mark.parametrize("kind", ["label", "number"])
 def test_scores_stay_where_the_metric_lives(kind: str) -> None:
-    told = Estimate(0.5, -3.0, 7.0, 0.5).score(task(kind), 10, 2)
-    assert told == {"value": 0.5, "low": 0.0, "high": 1.0 if kind == "label" else 7.0, "n": 10, "seeds": 2}
+    estimated = Estimate(0.5, -3.0, 7.0, 0.5).score(task(kind), 10, 2)
+    assert estimated == {
+        "value": 0.5,
+        "low": 0.0,
+        "high": 1.0 if kind == "label" else 7.0,
+        "n": 10,
+        "seeds": 2,
+    }
 
 
 @pytest.mark.parametrize(("other_side", "p"), [(0, 2 / 1000), (3, 8 / 1000), (499, 1.0)])
@@ -133,18 +139,18 @@ def test_p_counts_the_draws_on_the_other_side_and_the_value_itself(other_side: i
 
 
 def test_holm_by_hand() -> None:
-    found = holm({"a": 0.01, "b": 0.04, "c": 0.03, "d": None})
-    assert found == {"a": pytest.approx(0.03), "c": pytest.approx(0.06), "b": pytest.approx(0.06), "d": None}
+    result = holm({"a": 0.01, "b": 0.04, "c": 0.03, "d": None})
+    assert result == {"a": pytest.approx(0.03), "c": pytest.approx(0.06), "b": pytest.approx(0.06), "d": None}
 
 
 @given(st.dictionaries(st.text(max_size=3), chances, min_size=1, max_size=8))
 def test_holm_is_between_nothing_and_bonferroni_and_keeps_the_order(p: dict[str, float]) -> None:
-    found = {name: value for name, value in holm(dict(p)).items() if value is not None}
-    assert set(found) == set(p)
+    result = {name: value for name, value in holm(dict(p)).items() if value is not None}
+    assert set(result) == set(p)
     for name, value in p.items():
-        assert value <= found[name] <= min(1.0, value * len(p)) + 1e-12
+        assert value <= result[name] <= min(1.0, value * len(p)) + 1e-12
     ordered = sorted(p, key=lambda name: p[name])
-    assert all(found[a] <= found[b] for a, b in pairwise(ordered))
+    assert all(result[a] <= result[b] for a, b in pairwise(ordered))
 
 
 # Verdicts.
@@ -170,18 +176,18 @@ def test_the_better_network_is_found(shift: float, says: str) -> None:
     """A smaller distance from the truth is better, though the difference is then below 0."""
     ours = np.stack([network(shift, 0.3, seed, TRUTH) for seed in range(5)])
     theirs = np.stack([network(0.7, 0.3, 10 + seed, TRUTH) for seed in range(5)])
-    found = against({"it": task()}, {"it": ours}, {"it": theirs})["it"]
-    assert found["verdict"] == says
-    assert (found["difference"]["value"] < 0) is (says == "better")
-    assert (found["error_change"] < 0) is (says == "better")
-    assert found["difference"]["low"] <= found["difference"]["value"] <= found["difference"]["high"]
+    result = against({"it": task()}, {"it": ours}, {"it": theirs})["it"]
+    assert result["verdict"] == says
+    assert (result["difference"]["value"] < 0) is (says == "better")
+    assert (result["error_change"] < 0) is (says == "better")
+    assert result["difference"]["low"] <= result["difference"]["value"] <= result["difference"]["high"]
 
 
 def test_networks_that_are_the_same_do_not_differ() -> None:
     ours = np.stack([network(0.5, 0.3, seed, TRUTH) for seed in range(3)])
-    found = against({"it": task()}, {"it": ours}, {"it": ours.copy()})["it"]
-    assert found["verdict"] == "no difference"
-    assert found["difference"] == {"value": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
+    result = against({"it": task()}, {"it": ours}, {"it": ours.copy()})["it"]
+    assert result["verdict"] == "no difference"
+    assert result["difference"] == {"value": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
 
 
 def test_where_nothing_is_there_a_verdict_is_rare() -> None:
@@ -199,8 +205,10 @@ def test_the_summary_hides_no_loser() -> None:
     def entry(change: float | None, says: str) -> dict[str, Any]:
         return {"error_change": change, "verdict": says}
 
-    found = summary({"a": entry(-0.5, "better"), "b": entry(0.2, "worse"), "c": entry(None, "no difference")})
-    assert found == {
+    result = summary(
+        {"a": entry(-0.5, "better"), "b": entry(0.2, "worse"), "c": entry(None, "no difference")}
+    )
+    assert result == {
         "mean_error_change": pytest.approx(-0.15),
         "worst_task": "b",
         "worst_error_change": 0.2,

@@ -23,10 +23,10 @@ QUICK = ("--set", "training.epochs=2")
 
 def symmetric(count: int, seed: int, epochs: int = 1) -> np.ndarray:
     draw = np.random.default_rng(seed).uniform(-1, 1, (epochs, count, count))
-    found = np.triu(draw, 1)
-    found = found + found.transpose(0, 2, 1)
-    found[:, np.arange(count), np.arange(count)] = np.nan
-    return found
+    result = np.triu(draw, 1)
+    result = result + result.transpose(0, 2, 1)
+    result[:, np.arange(count), np.arange(count)] = np.nan
+    return result
 
 
 def friends(noise: float, epochs: int = 4) -> Cosines:
@@ -38,9 +38,9 @@ def friends(noise: float, epochs: int = 4) -> Cosines:
 
 @pytest.mark.parametrize("count", range(8))
 def test_every_partition_comes_once(count: int) -> None:
-    found = [frozenset(map(frozenset, grouping)) for grouping in partitions(count)]
-    assert len(found) == len(set(found)) == BELL[count]
-    assert all(sorted(place for group in one for place in group) == list(range(count)) for one in found)
+    result = [frozenset(map(frozenset, grouping)) for grouping in partitions(count)]
+    assert len(result) == len(set(result)) == BELL[count]
+    assert all(sorted(place for group in one for place in group) == list(range(count)) for one in result)
 
 
 @settings(max_examples=30, deadline=None)
@@ -70,32 +70,32 @@ def test_many_tasks_are_joined_step_by_step() -> None:
 
 
 def test_those_who_disturb_each_other_are_parted() -> None:
-    found = propose(friends(noise=0.01))
-    assert found["proposed"] == [["a", "b"], ["c", "d"]]
-    assert found["cosines"]["a | b"] == pytest.approx(0.4, abs=0.01)
-    assert any("2 networks" in note for note in found["notes"])
-    assert any("Royer" in note for note in found["notes"])
+    result = propose(friends(noise=0.01))
+    assert result["proposed"] == [["a", "b"], ["c", "d"]]
+    assert result["cosines"]["a | b"] == pytest.approx(0.4, abs=0.01)
+    assert any("2 networks" in note for note in result["notes"])
+    assert any("Royer" in note for note in result["notes"])
 
 
 def test_noise_parts_nobody() -> None:
-    found = propose(Cosines(("a", "b", "c", "d"), 0.1 * symmetric(4, 3, epochs=4) + 0.02))
-    assert found["proposed"] == [["a", "b", "c", "d"]]
-    assert any("noise" in note for note in found["notes"])
+    result = propose(Cosines(("a", "b", "c", "d"), 0.1 * symmetric(4, 3, epochs=4) + 0.02))
+    assert result["proposed"] == [["a", "b", "c", "d"]]
+    assert any("noise" in note for note in result["notes"])
 
 
 def test_one_epoch_parts_nobody() -> None:
-    found = propose(friends(noise=0, epochs=1))
-    assert found["proposed"] == [["a", "b", "c", "d"]]
-    assert found["groupings"][1]["gain"] > 0 and found["groupings"][1]["error"] is None
+    result = propose(friends(noise=0, epochs=1))
+    assert result["proposed"] == [["a", "b", "c", "d"]]
+    assert result["groupings"][1]["gain"] > 0 and result["groupings"][1]["error"] is None
 
 
 def test_a_finished_run_is_read_not_trained_again(home: Path, shell: Shell) -> None:
-    said = shell("group", "oneglance.toml", "--json")
-    assert said.code == 0, said
-    found = json.loads(said.out)
-    assert Path(found["run"]).name == "a" and not (home / "group").exists()
-    assert set(found["tasks"]) == {"digit", "background", "shapes", "covered"}
-    assert len(found["cosines"]) == 6
+    response = shell("group", "oneglance.toml", "--json")
+    assert response.code == 0, response
+    result = json.loads(response.out)
+    assert Path(result["run"]).name == "a" and not (home / "group").exists()
+    assert set(result["tasks"]) == {"digit", "background", "shapes", "covered"}
+    assert len(result["cosines"]) == 6
     table = shell("group", home / "runs" / "a").out
     assert "digit + background + shapes + covered" in table and "Royer" in table
 

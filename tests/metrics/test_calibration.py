@@ -85,14 +85,14 @@ def test_the_error_is_below_the_mean_distance_and_knows_no_order(
     case: tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> None:
     confidence, right, weights = case
-    found = ece(confidence, right, weights)
-    if np.isnan(found):
+    result = ece(confidence, right, weights)
+    if np.isnan(result):
         return
     bins = mean_bins(
         confidence, dense_ranks(confidence), right, weights, int(np.clip(len(weights) // 10, 1, BINS))
     )
-    assert 0 <= found <= np.abs(bins[0] - bins[1]) @ bins[2] / bins[2].sum() + 1e-9
-    assert ece(confidence[::-1], right[::-1], weights[::-1]) == pytest.approx(found, abs=1e-6)
+    assert 0 <= result <= np.abs(bins[0] - bins[1]) @ bins[2] / bins[2].sum() + 1e-9
+    assert ece(confidence[::-1], right[::-1], weights[::-1]) == pytest.approx(result, abs=1e-6)
 
 
 def test_copies_of_pictures_are_no_further_witnesses() -> None:
@@ -121,7 +121,7 @@ NETWORKS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 def simulated() -> dict[tuple[str, int], np.ndarray]:
     """By network and pictures: (value, low, high, truth) of several test splits, float64 [splits, 4]."""
     random = np.random.default_rng(0)
-    found = {}
+    result = {}
     for name, chance in NETWORKS.items():
         many = 0.5 + 0.5 * random.beta(2, 1.2, 200_000)
         truth = float(np.abs(many - chance(many)).mean())
@@ -137,8 +137,8 @@ def simulated() -> dict[tuple[str, int], np.ndarray]:
                 ]
                 low, high = np.nanpercentile(draws, [2.5, 97.5])
                 rows.append((ece(confidence, right), low, high, truth))
-            found[name, pictures] = np.array(rows)
-    return found
+            result[name, pictures] = np.array(rows)
+    return result
 
 
 @pytest.mark.parametrize("pictures", PICTURES)

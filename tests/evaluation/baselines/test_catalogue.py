@@ -68,16 +68,16 @@ def skill(fitted: Fitted, answers: list[Any]) -> float:
     """On the test part: 0 is the constant, 1 is perfect."""
     task, chosen = fitted.task, [row for row, answer in enumerate(answers) if answer is not None]
     truth, once = [answers[row] for row in chosen], np.ones(len(chosen))
-    said = task.metrics(task.metric_state([fitted.predictions[row] for row in chosen], truth), once)
+    metrics = task.metrics(task.metric_state([fitted.predictions[row] for row in chosen], truth), once)
     constant = task.metrics(task.metric_state(task.constant_baseline(len(chosen)), truth), once)
-    return task.skill(said[task.primary_metric], constant[task.primary_metric])
+    return task.skill(metrics[task.primary_metric], constant[task.primary_metric])
 
 
 @pytest.mark.parametrize("way", [head, boosted, nearest])
 @pytest.mark.parametrize("kind", ANSWERS)
 def test_every_way_answers_every_task(kind: str, way: Callable[..., Fitted]) -> None:
-    said, test = known(kind)
-    fitted = way(said, rows())
+    labelled, test = known(kind)
+    fitted = way(labelled, rows())
     assert len(fitted.predictions) == COUNTS[2]
     assert skill(fitted, test) > 0.45
     assert fitted.skill > 0.45
@@ -89,8 +89,8 @@ def test_a_perceptron_sees_what_no_line_can() -> None:
     train, validation, test = np.split(np.array(answers), np.cumsum(COUNTS)[:-1])
     task = build("label", smoothing=0)
     task.fit_target(train.tolist())
-    said = TaskAnswers(task, train.tolist(), validation.tolist())
-    line, curve = head(said, seen), head(said, seen, [64])
+    labelled = TaskAnswers(task, train.tolist(), validation.tolist())
+    line, curve = head(labelled, seen), head(labelled, seen, [64])
     assert skill(curve, test.tolist()) > skill(line, test.tolist()) + 0.3
 
 
@@ -107,11 +107,11 @@ def test_a_picture_unlike_all_others_gets_no_wild_answer(hidden: list[int]) -> N
 
 
 def test_the_task_that_was_given_stays_as_it_was() -> None:
-    said, _ = known("label")
-    before = said.task.state()
-    head(said, rows())
-    nearest(said, rows())
-    assert said.task.state() == before
+    labelled, _ = known("label")
+    before = labelled.task.state()
+    head(labelled, rows())
+    nearest(labelled, rows())
+    assert labelled.task.state() == before
 
 
 @pytest.mark.parametrize(
@@ -122,27 +122,27 @@ def test_the_best_answer_to_neighbours(kind: str, answers: list[Any], expected: 
     task = build(kind, **({"smoothing": 0} if kind == "label" else {}))
     task.fit_target(answers)
     raw = best_answers(task, answers, np.array([[0, 1, 2, 5]]))
-    found = task.decode(raw)[0]["value"]
-    assert found == (expected if kind == "label" else pytest.approx(expected, abs=1.5))
+    result = task.decode(raw)[0]["value"]
+    assert result == (expected if kind == "label" else pytest.approx(expected, abs=1.5))
 
 
 def test_columns_are_standardised_by_the_training_part_alone() -> None:
     train = np.array([[1, 5], [3, 5]], np.float32)
-    found = standardised(train, np.array([[2, 9]], np.float32), np.array([[1e9, 5]], np.float32))
-    assert found.train.tolist() == [[-1, 0], [1, 0]]
-    assert found.validation.tolist() == [[0, 0]]
-    assert np.isfinite(found.test).all() and found.test[0, 0] == 10
+    result = standardised(train, np.array([[2, 9]], np.float32), np.array([[1e9, 5]], np.float32))
+    assert result.train.tolist() == [[-1, 0], [1, 0]]
+    assert result.validation.tolist() == [[0, 0]]
+    assert np.isfinite(result.test).all() and result.test[0, 0] == 10
 
 
 # Clusters.
 
 
 def test_clusters_are_matched_one_to_one_and_not_by_the_scored_pictures() -> None:
-    found = np.array([0, 0, 1, 1, 1, 2])
-    said = ["b", "b", "a", "a", "", "c"]
-    score = matched(["a", "b", "c"], found, said, np.array([0, 1, 2, 0]), ["b", "a", "c", ""])
+    result = np.array([0, 0, 1, 1, 1, 2])
+    classes = ["b", "b", "a", "a", "", "c"]
+    score = matched(["a", "b", "c"], result, classes, np.array([0, 1, 2, 0]), ["b", "a", "c", ""])
     assert score == {"accuracy": 1.0, "nmi": pytest.approx(1.0), "ari": pytest.approx(1.0), "n": 3}
-    swapped = matched(["a", "b", "c"], found, said, np.array([1, 0, 2]), ["b", "a", "c"])
+    swapped = matched(["a", "b", "c"], result, classes, np.array([1, 0, 2]), ["b", "a", "c"])
     assert swapped["accuracy"] == pytest.approx(1 / 3), "the training part decides which cluster is which"
     assert swapped["nmi"] == pytest.approx(1.0)
 
@@ -154,18 +154,18 @@ def test_clusters_find_what_lies_apart() -> None:
         own = draw.integers(3, size=count)
         parts.append((10 * np.eye(4)[own] + draw.normal(size=(count, 4))).astype(np.float32))
         names.append([str(place) for place in own])
-    found = clusters(Rows(*parts), names[0], names[2])
-    assert set(found) == {"k-means", "Gaussian mixture"}
-    assert all(score["accuracy"] == 1.0 and score["n"] == COUNTS[2] for score in found.values())
+    result = clusters(Rows(*parts), names[0], names[2])
+    assert set(result) == {"k-means", "Gaussian mixture"}
+    assert all(score["accuracy"] == 1.0 and score["n"] == COUNTS[2] for score in result.values())
 
 
 @pytest.mark.parametrize("kind", ANSWERS)
 def test_only_answers_of_one_class_have_classes(kind: str) -> None:
-    said, test = known(kind)
-    found = single_classes(said.task, test)
-    assert (found is not None) is (kind == "label")
-    if found is not None:
-        assert [name or None for name in found] == test
+    labelled, test = known(kind)
+    result = single_classes(labelled.task, test)
+    assert (result is not None) is (kind == "label")
+    if result is not None:
+        assert [name or None for name in result] == test
 
 
 # What is told.
@@ -184,9 +184,9 @@ def test_the_validation_part_chooses_the_strongest() -> None:
 
 def made(size: int | tuple[int, int] = 32, **options: Any) -> Classical:
     table = BackboneTable(name="classical", size=size, options=options)
-    found = build_backbone(table, Path())
-    assert isinstance(found, Classical)
-    return found.eval()
+    result = build_backbone(table, Path())
+    assert isinstance(result, Classical)
+    return result.eval()
 
 
 def stripes(angle: int, contrast: float = 0.3) -> torch.Tensor:
@@ -254,12 +254,12 @@ def test_fifty_eight_patterns_and_the_rest() -> None:
 
 def test_patterns_by_hand() -> None:
     """A flat picture is one pattern; a bright dot is darker all around at its own place."""
-    found = made()
+    result = made()
     flat = torch.full((1, 1, 32, 32), 0.5)
-    shares = found._patterns(flat)[0] ** 2
+    shares = result._patterns(flat)[0] ** 2
     assert float(shares[uniform_patterns()[255]]) == 1.0
     flat[0, 0, 10, 10] = 1.0
-    shares = found._patterns(flat)[0] ** 2
+    shares = result._patterns(flat)[0] ** 2
     assert float(shares[uniform_patterns()[0]]) == pytest.approx(1 / 900)
 
 
@@ -271,9 +271,9 @@ def test_colours_by_hand() -> None:
 
 
 def test_its_width_is_that_of_its_parts() -> None:
-    found = made()
-    assert found.shape.vector == 7 * 7 * 4 * 9 + 59 + 64 and found.shape.maps == ()
-    assert not list(found.parameters()) and not list(found.state_dict())
+    result = made()
+    assert result.shape.vector == 7 * 7 * 4 * 9 + 59 + 64 and result.shape.maps == ()
+    assert not list(result.parameters()) and not list(result.state_dict())
 
 
 def test_it_has_no_options() -> None:

@@ -49,16 +49,16 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> ExperimentData:
     config = configuration.parse(CONFIG, base=folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ONEGLANCE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        found = ExperimentData.load(config, Screen())
-    assert not fit_targets(found.tasks, found.train.answers)
-    return found
+        result = ExperimentData.load(config, Screen())
+    assert not fit_targets(result.tasks, result.train.answers)
+    return result
 
 
 @pytest.fixture(scope="module")
 def fitted(experiment: ExperimentData) -> Fitted:
-    found = sliding(experiment, experiment.tasks["things"])
-    assert found is not None
-    return found
+    result = sliding(experiment, experiment.tasks["things"])
+    assert result is not None
+    return result
 
 
 def average_precision(experiment: ExperimentData, predictions: list[Any]) -> float:
@@ -103,8 +103,8 @@ def test_it_stands_among_the_classical_baselines(
     given = Fitted(experiment.tasks["things"], [], 0.5)
     monkeypatch.setattr("oneglance.evaluation.baselines.catalogue.sliding", lambda experiment, task: given)
     views: Any = None  # boxes need none
-    found = list(baselines(experiment, views, ["classical"], Screen()))
-    assert [(b.name, b.family, b.task, b.fitted) for b in found] == [(WINDOWS, "classical", "things", given)]
+    result = list(baselines(experiment, views, ["classical"], Screen()))
+    assert [(b.name, b.family, b.task, b.fitted) for b in result] == [(WINDOWS, "classical", "things", given)]
     assert not list(baselines(experiment, views, ["reduced"], Screen()))
 
 
@@ -128,26 +128,26 @@ def detector(answers: list[BoxAnnotations | None]) -> tuple[Detector, dict[str, 
 
 def test_windows_of_a_thing_and_of_something_else() -> None:
     thing = Box(10, 10, 30, 30, "a")
-    found, target = detector([BoxAnnotations((thing, Box(35, 5, 55, 25, "a", ignore=True)))])
-    best, other = found._windows_by_content(target, 0, 0)
-    corners = found.windows.corners[0]
+    result, target = detector([BoxAnnotations((thing, Box(35, 5, 55, 25, "a", ignore=True)))])
+    best, other = result._windows_by_content(target, 0, 0)
+    corners = result.windows.corners[0]
     overlap = iou(corners, target["box"][0])
     assert 1 <= len(best) <= sliding_file.BEST and (overlap[best, 0] >= sliding_file.SHOWS).all()
     assert overlap[best, 0].min() >= np.sort(overlap[:, 0])[-sliding_file.BEST]
     assert len(other) and (overlap[other] <= sliding_file.ELSE).all(), "a region to ignore is nothing else"
-    assert len(found._windows_by_content(target, 0, 1)[1]) == len(found.windows.corners[1]), (
+    assert len(result._windows_by_content(target, 0, 1)[1]) == len(result.windows.corners[1]), (
         "things of class a are no b"
     )
 
 
 def test_not_asked_is_not_no() -> None:
     thing = Box(10, 10, 30, 30, "a")
-    found, target = detector([BoxAnnotations((thing,)), BoxAnnotations((thing,), frozenset("a")), None])
-    assert len(found._windows_by_content(target, 0, 1)[1])
-    assert len(found._windows_by_content(target, 1, 0)[1]) and not len(
-        found._windows_by_content(target, 1, 1)[1]
+    result, target = detector([BoxAnnotations((thing,)), BoxAnnotations((thing,), frozenset("a")), None])
+    assert len(result._windows_by_content(target, 0, 1)[1])
+    assert len(result._windows_by_content(target, 1, 0)[1]) and not len(
+        result._windows_by_content(target, 1, 1)[1]
     )
-    assert not any(len(rows) for label in (0, 1) for rows in found._windows_by_content(target, 2, label))
+    assert not any(len(rows) for label in (0, 1) for rows in result._windows_by_content(target, 2, label))
 
 
 # Windows.
@@ -166,33 +166,33 @@ def test_a_window_lies_near_every_usual_thing(seed: int, canvas: tuple[int, int]
     sides = draw.uniform(0.3, 0.6, size=2) * [width, height]
     low = draw.uniform(0, [width, height] - sides, size=(count, 2))
     boxes = np.concatenate([low, low + sides], axis=1)
-    found = Windows(boxes, np.zeros(count, int), 2, canvas, CPU)
-    for corners in found.corners:
+    result = Windows(boxes, np.zeros(count, int), 2, canvas, CPU)
+    for corners in result.corners:
         assert len(corners) <= 4 * MANY
         assert (corners >= 0).all() and (corners <= [width, height] * 2).all()
-    assert iou(found.corners[0], boxes).max(axis=0).min() > 0.6
+    assert iou(result.corners[0], boxes).max(axis=0).min() > 0.6
 
 
 def test_there_are_not_too_many() -> None:
     tiny = np.array([[0, 0, 2, 2], [0, 0, 200, 200]], float)
-    found = Windows(tiny, np.zeros(2, int), 1, (224, 224), CPU)
-    assert MANY / 4 < len(found.corners[0]) < 1.5 * MANY
+    result = Windows(tiny, np.zeros(2, int), 1, (224, 224), CPU)
+    assert MANY / 4 < len(result.corners[0]) < 1.5 * MANY
 
 
 def test_what_is_cut_is_what_is_weighed() -> None:
     """The product with a window that was cut out is the logit at its number."""
     draw = np.random.default_rng(0)
     boxes = np.array([[0, 0, 10, 20], [5, 5, 30, 50]], float)
-    found = Windows(boxes, np.zeros(2, int), 1, (50, 40), CPU)
-    rows, columns = found.forms[0]
+    result = Windows(boxes, np.zeros(2, int), 1, (50, 40), CPU)
+    rows, columns = result.forms[0]
     assert rows > columns, "things are taller than wide"
-    maps = found.maps(draw.integers(256, size=(2, 50, 40, 3), dtype=np.uint8))
+    maps = result.maps(draw.integers(256, size=(2, 50, 40, 3), dtype=np.uint8))
     weight = draw.normal(size=maps[0].shape[1] * rows * columns).astype(np.float32)
-    logits = found.logits(maps, 0, weight)
-    assert logits.shape == (2, len(found.corners[0])) == (2, len(found.places[0]))
+    logits = result.logits(maps, 0, weight)
+    assert logits.shape == (2, len(result.corners[0])) == (2, len(result.places[0]))
     chosen = draw.choice(logits.shape[1], 40, replace=False)
     for row in (0, 1):
-        products = np.stack(found.cut(maps, row, 0, chosen)) @ weight
+        products = np.stack(result.cut(maps, row, 0, chosen)) @ weight
         np.testing.assert_allclose(products, logits[row, chosen], atol=1e-3, rtol=1e-3)
 
 
@@ -201,14 +201,14 @@ def test_what_is_seen_in_a_window_lies_there() -> None:
     canvas = np.zeros((48, 64, 3), np.uint8)
     canvas[30:38, 40:48, 0] = 255
     boxes = np.array([[0, 0, 12, 12], [0, 0, 24, 24]], float)
-    found = Windows(boxes, np.zeros(2, int), 1, (48, 64), CPU)
-    maps = found.maps(canvas[None])
-    weight = np.zeros((maps[0].shape[1], *found.forms[0]), np.float32)
+    result = Windows(boxes, np.zeros(2, int), 1, (48, 64), CPU)
+    maps = result.maps(canvas[None])
+    weight = np.zeros((maps[0].shape[1], *result.forms[0]), np.float32)
     weight[-3] = 1  # red, before green and blue
-    red = found.logits(maps, 0, weight.ravel())[0]
-    zooms = found.places[0][:, 0]
+    red = result.logits(maps, 0, weight.ravel())[0]
+    zooms = result.places[0][:, 0]
     assert len(set(zooms.tolist())) >= 3
     for zoom in set(zooms.tolist()):
         own = np.flatnonzero(zooms == zoom)
-        x0, y0, x1, y1 = found.corners[0][own[red[own].argmax()]]
+        x0, y0, x1, y1 = result.corners[0][own[red[own].argmax()]]
         assert x0 <= 44 <= x1 and y0 <= 34 <= y1

@@ -62,11 +62,11 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def compared(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Compared:
     """A finished comparison: its folder, what it returned, what it said."""
-    out, heard = tmp_path_factory.mktemp("compared") / "out", Heard()
+    out, listener = tmp_path_factory.mktemp("compared") / "out", Heard()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ONEGLANCE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        found = ask(drawn, out, heard, seeds=2)
-    return out, found, heard
+        result = ask(drawn, out, listener, seeds=2)
+    return out, result, listener
 
 
 def ask(drawn: Path, out: Path, screen: Screen | None = None, **settings: Any) -> oneglance.Comparison:
@@ -80,10 +80,10 @@ Compared = tuple[Path, oneglance.Comparison, Heard]
 
 
 def test_what_is_written_is_what_is_returned(compared: Compared) -> None:
-    out, found, _ = compared
-    assert json.loads((out / "compare.json").read_text(encoding="utf-8")) == found
-    assert tuple(found["tasks"]) == TASKS
-    for task in found["tasks"].values():
+    out, result, _ = compared
+    assert json.loads((out / "compare.json").read_text(encoding="utf-8")) == result
+    assert tuple(result["tasks"]) == TASKS
+    for task in result["tasks"].values():
         for arm in ARMS:
             assert list(task[arm]) == ["value", "low", "high", "n", "seeds"]
             assert task[arm]["seeds"] == (1 if arm == "constant" else 2)
@@ -93,16 +93,16 @@ def test_what_is_written_is_what_is_returned(compared: Compared) -> None:
             assert entry["verdict"] in ("better", "worse", "no difference")
         assert task["difference"]["value"] == pytest.approx(task["joint"]["value"] - task["single"]["value"])
     for arm in ("joint", "joint_long", "single"):
-        assert list(found["cost"][arm]) == ["seconds", "peak_mb", "parameters", "ms_per_picture"]
-        assert all(value > 0 for value in found["cost"][arm].values())
+        assert list(result["cost"][arm]) == ["seconds", "peak_mb", "parameters", "ms_per_picture"]
+        assert all(value > 0 for value in result["cost"][arm].values())
 
 
 def test_every_training_is_an_ordinary_run(compared: Compared) -> None:
-    out, found, heard = compared
+    out, result, listener = compared
     names = [
         f"{arm}-{seed}" for seed in (0, 1) for arm in (*(f"single-{t}" for t in TASKS), "joint", "joint_long")
     ]
-    assert heard.trained == names
+    assert listener.trained == names
     assert {path.name for path in (out / "runs").iterdir()} == set(names)
     assert oneglance.runs(out / "runs")[0]["state"] == "finished"
     for name in names:
@@ -111,10 +111,10 @@ def test_every_training_is_an_ordinary_run(compared: Compared) -> None:
     report = oneglance.evaluate(out / "runs" / "single-covered-1", screen=Screen())
     ours = [oneglance.evaluate(out / "runs" / f"joint-{seed}", screen=Screen()) for seed in (0, 1)]
     assert list(report["tasks"]) == ["covered"]
-    scores = [told["tasks"]["background"]["metrics"]["accuracy"]["value"] for told in ours]
-    assert found["tasks"]["background"]["joint"]["value"] == pytest.approx(np.mean(scores))
+    scores = [comparison["tasks"]["background"]["metrics"]["accuracy"]["value"] for comparison in ours]
+    assert result["tasks"]["background"]["joint"]["value"] == pytest.approx(np.mean(scores))
     n = ours[0]["tasks"]["background"]["answered"]
-    assert found["tasks"]["background"]["joint"]["n"] == n, "all arms answer for the same pictures"
+    assert result["tasks"]["background"]["joint"]["n"] == n, "all arms answer for the same pictures"
 
 
 def test_all_arms_have_the_same_split_and_other_seeds(compared: Compared) -> None:
@@ -127,17 +127,17 @@ def test_all_arms_have_the_same_split_and_other_seeds(compared: Compared) -> Non
 
 
 def test_what_is_finished_is_read_not_trained_again(drawn: Path, compared: Compared, tmp_path: Path) -> None:
-    out, found, _ = compared
+    out, result, _ = compared
     again = tmp_path / "out"
     shutil.copytree(out, again)
     shutil.rmtree(again / "runs" / "single-covered-1")
-    heard = Heard()
-    told = ask(drawn, again, heard, seeds=2)
-    assert heard.trained == ["single-covered-1"]
-    assert told["tasks"]["background"]["joint"] == found["tasks"]["background"]["joint"]
+    listener = Heard()
+    repeated = ask(drawn, again, listener, seeds=2)
+    assert listener.trained == ["single-covered-1"]
+    assert repeated["tasks"]["background"]["joint"] == result["tasks"]["background"]["joint"]
     # The same seed learns the same again.
-    assert told["tasks"]["covered"]["single"]["value"] == pytest.approx(
-        found["tasks"]["covered"]["single"]["value"]
+    assert repeated["tasks"]["covered"]["single"]["value"] == pytest.approx(
+        result["tasks"]["covered"]["single"]["value"]
     )
 
 
@@ -150,9 +150,9 @@ def test_what_the_clock_once_told_stays(drawn: Path, compared: Compared, tmp_pat
     rows = [json.loads(line) for line in history.read_text(encoding="utf-8").splitlines()]
     slow = [json.dumps({**row, "seconds": 20 * row["seconds"]}) + "\n" for row in rows]
     history.write_text("".join(slow), encoding="utf-8")
-    heard = Heard()
-    ask(drawn, again, heard, seeds=2)
-    assert heard.trained == []
+    listener = Heard()
+    ask(drawn, again, listener, seeds=2)
+    assert listener.trained == []
 
 
 def test_runs_of_another_comparison_are_refused(drawn: Path, compared: Compared, tmp_path: Path) -> None:
@@ -171,26 +171,26 @@ def test_runs_of_another_comparison_are_refused(drawn: Path, compared: Compared,
 
 
 def test_the_page_holds_all_of_it_and_loads_nothing(compared: Compared) -> None:
-    out, found, _ = compared
+    out, result, _ = compared
     page = (out / "compare.html").read_text(encoding="utf-8")
     for words in ("at equal steps", "at equal total time", *TASKS, "no difference", "Cost against quality"):
         assert words in page
     assert not re.search(r'(?:src|href)="(?!data:|#)', page) and "<script" not in page
-    drawn = quality(found)
+    drawn = quality(result)
     assert drawn is not None and {line.name for line in drawn.lines} >= {"joint", "single networks"}
 
 
 def test_names_of_the_data_are_escaped(compared: Compared, tmp_path: Path) -> None:
     from oneglance.evaluation.reports.comparison import write_page
 
-    found = json.loads(json.dumps(compared[1].to_dict()).replace("covered", "<b>"))
-    write_page(tmp_path / "page.html", found, title="<i>")
+    result = json.loads(json.dumps(compared[1].to_dict()).replace("covered", "<b>"))
+    write_page(tmp_path / "page.html", result, title="<i>")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "<b>" not in page and "<i>" not in page.replace("<i></i>", "")
 
 
 def test_baselines_alone_take_no_training(drawn: Path, tmp_path: Path, shell: Shell) -> None:
-    said = shell(
+    response = shell(
         "compare",
         drawn / "oneglance.toml",
         "--out",
@@ -199,68 +199,68 @@ def test_baselines_alone_take_no_training(drawn: Path, tmp_path: Path, shell: Sh
         "classical,constant",
         "--json",
     )
-    assert said.code == 0
-    found = json.loads(said.out)
-    assert not (tmp_path / "out" / "runs").exists() and found["cost"] == {} and found["summary"] == {}
-    for task in found["tasks"].values():
+    assert response.code == 0
+    result = json.loads(response.out)
+    assert not (tmp_path / "out" / "runs").exists() and result["cost"] == {} and result["summary"] == {}
+    for task in result["tasks"].values():
         assert set(task["baselines"]) == {"classical features, linear", "classical features, boosted trees"}
         assert task["classical"]["value"] in [score["value"] for score in task["baselines"].values()]
         assert "joint" not in task and "verdict" not in task
-    assert "trained" not in said.out
+    assert "trained" not in response.out
 
 
 @pytest.mark.skipif(plan.CONTROL not in balancer.names(), reason="there are no random weights yet")
 def test_a_balancer_stands_beside_random_weights(drawn: Path, tmp_path: Path) -> None:
-    heard = Heard()
-    found = ask(drawn, tmp_path, heard, only=["joint", "constant"], balancers=["equal"], seeds=1)
-    assert heard.trained == ["joint-0", "balancer_equal-0", "balancer_rlw-0"]
-    assert list(found["balancers"]) == ["equal", "rlw"]
-    assert found["balancers"]["equal"]["against"] == "rlw" and "helps" not in found["balancers"]["rlw"]
-    scores = found["balancers"]["equal"]["tasks"]
-    assert scores["background"] == found["tasks"]["background"]["joint"], "it is the default"
-    says = "helps" if found["balancers"]["equal"]["helps"] else "does not help"
+    listener = Heard()
+    result = ask(drawn, tmp_path, listener, only=["joint", "constant"], balancers=["equal"], seeds=1)
+    assert listener.trained == ["joint-0", "balancer_equal-0", "balancer_rlw-0"]
+    assert list(result["balancers"]) == ["equal", "rlw"]
+    assert result["balancers"]["equal"]["against"] == "rlw" and "helps" not in result["balancers"]["rlw"]
+    scores = result["balancers"]["equal"]["tasks"]
+    assert scores["background"] == result["tasks"]["background"]["joint"], "it is the default"
+    says = "helps" if result["balancers"]["equal"]["helps"] else "does not help"
     assert f">{says}<" in (tmp_path / "compare.html").read_text(encoding="utf-8")
-    assert "one seed" in " ".join(found["notes"])
+    assert "one seed" in " ".join(result["notes"])
 
 
 def test_single_networks_as_large_together_as_the_joint_one(drawn: Path, tmp_path: Path) -> None:
-    heard = Heard()
-    found = oneglance.compare(
+    listener = Heard()
+    result = oneglance.compare(
         drawn / "oneglance.toml",
         overrides=["training.epochs=1", "backbone.options={width=16, depth=2}"],
         out=tmp_path,
         only=["joint", "single_same_size"],
         seeds=1,
-        screen=heard,
+        screen=listener,
     )
-    assert heard.trained == [*(f"single_same_size-{task}-0" for task in TASKS), "joint-0"]
-    sizes = [found["cost"][arm]["parameters"] for arm in ("single_same_size", "joint")]
+    assert listener.trained == [*(f"single_same_size-{task}-0" for task in TASKS), "joint-0"]
+    sizes = [result["cost"][arm]["parameters"] for arm in ("single_same_size", "joint")]
     assert sizes[0] == pytest.approx(sizes[1], rel=0.15)
     run = RunFolder.open(tmp_path / "runs" / "single_same_size-covered-0").config()
     assert (run.backbone.options, list(run.tasks)) == ({"width": 11, "depth": 2}, ["covered"])
-    assert list(found["summary"]) == ["equal_size"]
-    for task in found["tasks"].values():
+    assert list(result["summary"]) == ["equal_size"]
+    for task in result["tasks"].values():
         assert "verdict" not in task and "equal_time" not in task, "there are no single networks as they are"
         difference = task["joint"]["value"] - task["single_same_size"]["value"]
         assert task["equal_size"]["difference"]["value"] == pytest.approx(difference)
 
 
 def test_where_nothing_smaller_exists_it_says_so(drawn: Path, tmp_path: Path) -> None:
-    found = ask(drawn, tmp_path, only=["single_same_size", "constant"], seeds=1)
-    (note,) = (note for note in found["notes"] if "single_same_size" in note)
+    result = ask(drawn, tmp_path, only=["single_same_size", "constant"], seeds=1)
+    (note,) = (note for note in result["notes"] if "single_same_size" in note)
     assert note.startswith("single_same_size is left out: small has no smaller relative with 1/2")
-    assert found["cost"] == {} and not (tmp_path / "runs").exists()
+    assert result["cost"] == {} and not (tmp_path / "runs").exists()
 
 
 def test_the_table(drawn: Path, tmp_path: Path, shell: Shell) -> None:
-    said = shell(
+    response = shell(
         "compare", drawn / "oneglance.toml", "--out", tmp_path / "out", "--only", "constant", "--seeds", 1
     )
-    assert said.code == 0
-    lines = said.out.splitlines()
+    assert response.code == 0
+    lines = response.out.splitlines()
     assert lines[0].split() == ["task", "metric", "constant"]
     assert [line.split()[0] for line in lines[1:3]] == list(TASKS)
-    assert "mae %" in said.out
+    assert "mae %" in response.out
 
 
 # Memory.
@@ -298,10 +298,10 @@ def test_a_peak_on_a_gpu_is_that_of_its_tensors() -> None:
 
 
 def test_memory_is_kept_with_the_run(drawn: Path, compared: Compared, tmp_path: Path) -> None:
-    out, found, _ = compared
+    out, result, _ = compared
     runs = {path.name: variants.peak_mb(RunFolder.open(path)) for path in (out / "runs").iterdir()}
     alone = [mb for name, mb in runs.items() if name.startswith("single-") and mb]
-    assert found["cost"]["single"]["peak_mb"] == max(alone), "one is trained after the other"
+    assert result["cost"]["single"]["peak_mb"] == max(alone), "one is trained after the other"
     assert len(alone) == 2 * len(TASKS) and min(alone) > 50
     again = tmp_path / "out"
     shutil.copytree(out, again)
@@ -379,20 +379,20 @@ SHOP = """
 def test_alone_means_without_the_others() -> None:
     config = parsed(SHOP)
     for task, declared in (("kind", ["kind"]), ("verdict", ["verdict"]), ("look", ["look", "kind"])):
-        found = variants.variant(config, 2, 5, tasks=[task])
-        assert list(found.tasks) == declared
-        assert found.tasks[task].get("uses", []) == []
-        assert (found.training.seed, found.training.epochs) == (9, 5)
+        result = variants.variant(config, 2, 5, tasks=[task])
+        assert list(result.tasks) == declared
+        assert result.tasks[task].get("uses", []) == []
+        assert (result.training.seed, result.training.epochs) == (9, 5)
     assert variants.variant(config, 0, 5, tasks=["kind"]).tasks["kind"]["classes"] == ['a "quoted" ü', "b"]
     assert variants.variant(config, 0, 5, tasks=["look"]).tasks["kind"]["weight"] == 0
 
 
 def test_a_group_keeps_what_its_tasks_have_of_each_other() -> None:
     config = parsed(SHOP)
-    found = variants.variant(config, 0, 5, tasks=["kind", "verdict"])
-    assert list(found.tasks) == ["kind", "verdict"]
-    assert found.tasks["verdict"]["uses"] == ["kind"]
-    assert found.training.task_stage == {"verdict": "adapter"}
+    result = variants.variant(config, 0, 5, tasks=["kind", "verdict"])
+    assert list(result.tasks) == ["kind", "verdict"]
+    assert result.tasks["verdict"]["uses"] == ["kind"]
+    assert result.training.task_stage == {"verdict": "adapter"}
     assert not variants.variant(config, 0, 5, tasks=["price"]).training.task_stage
 
 
@@ -406,21 +406,21 @@ def test_tasks_can_be_parted(tmp_path: Path) -> None:
     write_scenes(tmp_path / "scenes", count=40, size=32)
     text = re.sub(r"\[tasks\.shapes\]\n(\w+ = .*\n)+", "", CONFIG)
     (tmp_path / "oneglance.toml").write_text(text, encoding="utf-8")
-    heard = Heard()
+    listener = Heard()
     settings: dict[str, Any] = {"seeds": 1, "only": ["joint", "single"]}
     groups = [["background", "covered"], ["digit"]]
-    found = ask(tmp_path, tmp_path / "out", heard, groups=groups, **settings)
-    assert "parted-background+covered-0" in heard.trained and "parted-digit-0" not in heard.trained
+    result = ask(tmp_path, tmp_path / "out", listener, groups=groups, **settings)
+    assert "parted-background+covered-0" in listener.trained and "parted-digit-0" not in listener.trained
     assert RunFolder.open(tmp_path / "out/runs/parted-background+covered-0").read_json("reads.json") == {
         "test": 1
     }
-    assert set(found["summary"]) == {"equal_steps", "equal_time", "equal_time_parted"}
-    digit, covered = (found["tasks"][name] for name in ("digit", "covered"))
+    assert set(result["summary"]) == {"equal_steps", "equal_time", "equal_time_parted"}
+    digit, covered = (result["tasks"][name] for name in ("digit", "covered"))
     assert digit["parted"] == digit["single"]
     assert digit["equal_time_parted"]["difference"]["value"] == 0
     gap = covered["parted"]["value"] - covered["single"]["value"]
     assert covered["equal_time_parted"]["difference"]["value"] == pytest.approx(gap)
-    cost = found["cost"]
+    cost = result["cost"]
     assert cost["joint"]["parameters"] < cost["parted"]["parameters"] < cost["single"]["parameters"]
     page = (tmp_path / "out/compare.html").read_text(encoding="utf-8")
     assert "Several networks − single, at equal total time" in page
@@ -441,8 +441,8 @@ def test_tasks_can_be_parted(tmp_path: Path) -> None:
     ],
 )
 def test_a_parting_that_is_none_is_refused(groups: str, what: str, drawn: Path, shell: Shell) -> None:
-    said = shell("compare", drawn / "oneglance.toml", "--groups", groups).refused()
-    assert re.search(what, said) and "--groups" in said
+    response = shell("compare", drawn / "oneglance.toml", "--groups", groups).refused()
+    assert re.search(what, response) and "--groups" in response
 
 
 def test_a_parting_needs_something_to_be_compared_with() -> None:
@@ -476,7 +476,7 @@ def test_a_stopped_comparison_says_how_to_go_on(
 
 def test_a_budget_shortens_all_alike(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One epoch of one network is told to take a second: 1 joint, 2 single, 2 joint for as long."""
-    heard, asked = Heard(), list[tuple[str, int]]()
+    listener, asked = Heard(), list[tuple[str, int]]()
 
     def trained(experiment: Any, path: Path, config: Any, *rest: Any) -> None:
         asked.append((path.name, config.training.epochs))
@@ -486,7 +486,7 @@ def test_a_budget_shortens_all_alike(drawn: Path, tmp_path: Path, monkeypatch: p
     config = configuration.load(drawn / "oneglance.toml", ["training.epochs=9"])
     wanted = plan.plan(2, "41s", ["joint", "single"], [])
     experiment = ExperimentData.load(config, Screen())
-    comparison = compare.Comparison(experiment, tmp_path, wanted, heard)
+    comparison = compare.Comparison(experiment, tmp_path, wanted, listener)
     assert comparison._affordable(41.0) == 4
     assert asked == [("timing", 1)], "it is timed with one epoch"
     assert comparison._affordable(1000.0) == 9, "never more than the configuration says"
@@ -494,4 +494,4 @@ def test_a_budget_shortens_all_alike(drawn: Path, tmp_path: Path, monkeypatch: p
     comparison.smaller = config.backbone  # 2 more at most
     assert comparison._affordable(57.0) == 4
     assert comparison._affordable(1.0) == 1
-    assert any("more than the budget" in line for line in heard.lines)
+    assert any("more than the budget" in line for line in listener.lines)

@@ -61,8 +61,8 @@ def observed(config: configuration.Config | None = None, **changes: Any) -> Obse
     return replace(Observations(config or parsed(), EVEN, [history()], 30.0, own), **changes)
 
 
-def one(found: dict[str, Any], observations: Observations) -> dict[str, Any]:
-    (chosen,) = recommendations(found, observations)
+def one(result: dict[str, Any], observations: Observations) -> dict[str, Any]:
+    (chosen,) = recommendations(result, observations)
     return chosen
 
 
@@ -71,14 +71,14 @@ LOST = compared(("price",), ("price",))
 
 
 def test_with_nothing_worse_there_is_nothing_to_do(tmp_path: Path) -> None:
-    found = compared()
-    assert recommendations(found, observed()) == [] == recommend(found, parsed(), tmp_path / "gone")
+    result = compared()
+    assert recommendations(result, observed()) == [] == recommend(result, parsed(), tmp_path / "gone")
     assert sentences([]) == []
 
 
 def test_without_both_there_is_no_advice(tmp_path: Path) -> None:
-    found = {**compared(("price",)), "summary": {}}
-    assert losing_tasks(found) == [] == recommend(found, parsed(), tmp_path / "gone")
+    result = {**compared(("price",)), "summary": {}}
+    assert losing_tasks(result) == [] == recommend(result, parsed(), tmp_path / "gone")
 
 
 def test_longer_training_where_the_time_of_all_mended_it() -> None:
@@ -119,8 +119,8 @@ def test_a_backbone_that_cannot_be_parted_gets_an_adapter() -> None:
 
 def test_tasks_that_each_need_a_stage_get_it_in_one_training() -> None:
     config = parsed("training.seed=3", 'training.task_stage={style="adapter"}')
-    found = compared(("kind", "price"), ("kind", "price"))
-    both = recommendations(found, observed(config, histories=[history(**AGAINST)]))
+    result = compared(("kind", "price"), ("kind", "price"))
+    both = recommendations(result, observed(config, histories=[history(**AGAINST)]))
     assert [entry["remedy"] for entry in both] == ["private_stage", "private_stage"]
     assert both[0]["command"] == both[1]["command"]
     overrides = shlex.split(both[0]["command"])[4::2]
@@ -158,8 +158,8 @@ def test_else_a_network_apart() -> None:
 
 def test_a_parting_after_a_budget_is_a_comparison_of_its_own() -> None:
     """With other epochs than those of the configuration, the folder of the first would refuse it."""
-    found = {**compared(("price",), ("price",), epochs=5), "budget": 60.0}
-    command = one(found, observed(out=Path("compare/shop")))["command"]
+    result = {**compared(("price",), ("price",), epochs=5), "budget": 60.0}
+    command = one(result, observed(out=Path("compare/shop")))["command"]
     assert command.endswith("--out compare/shop-parted --set training.epochs=5")
 
 
@@ -177,15 +177,15 @@ def test_without_a_look_at_gradients_there_is_still_an_answer() -> None:
 
 
 def test_the_sentences_and_the_page_say_it(tmp_path: Path) -> None:
-    found: dict[str, Any] = {
+    result: dict[str, Any] = {
         **LOST,
         "advice": recommendations(LOST, observed(histories=[history(**AGAINST)])),
     }
-    (line,) = sentences(found["advice"])
+    (line,) = sentences(result["advice"])
     assert line.startswith("price learned worse than alone; try a part of the network of its own")
-    assert line.endswith(found["advice"][0]["command"])
-    json.dumps(found["advice"])
-    write_page(tmp_path / "a.html", found, title="shop")
+    assert line.endswith(result["advice"][0]["command"])
+    json.dumps(result["advice"])
+    write_page(tmp_path / "a.html", result, title="shop")
     page = (tmp_path / "a.html").read_text(encoding="utf-8")
     assert "What to do" in page and "training.task_stage=[&#34;price&#34;]" in page
     write_page(tmp_path / "b.html", {**compared(), "advice": []}, title="shop")
@@ -194,13 +194,13 @@ def test_the_sentences_and_the_page_say_it(tmp_path: Path) -> None:
 
 def test_what_a_part_costs_is_counted(tmp_path: Path) -> None:
     network: Network = learner(tmp_path / "run").network
-    found = own_part(network, places=False)
+    result = own_part(network, places=False)
     stage = network.backbone.copy_last_stage()
-    assert found.kind == "stage" and found.parameters == sum(p.numel() for p in stage.parameters())
+    assert result.kind == "stage" and result.parameters == sum(p.numel() for p in stage.parameters())
     parted = learner(tmp_path / "other", 'training.task_stage=["weight"]').network
     grown = [sum(p.numel() for p in each.parameters()) for each in (network, parted)]
-    assert found.parameters == grown[1] - grown[0]
-    assert 0.05 < found.operations < 1
+    assert result.parameters == grown[1] - grown[0]
+    assert 0.05 < result.operations < 1
     assert network.backbone.gives_below is False
 
 
@@ -209,5 +209,5 @@ def test_a_part_of_what_cannot_be_parted_is_an_adapter(tmp_path: Path) -> None:
     network = learner(
         tmp_path / "run", 'backbone.name="classical"', "backbone.options={}", "backbone.size=32"
     ).network
-    found = own_part(network, places=False)
-    assert found.kind == "adapter" and found.parameters > 0
+    result = own_part(network, places=False)
+    assert result.kind == "adapter" and result.parameters > 0

@@ -73,8 +73,8 @@ class Page(HTMLParser):
         self.words += data
 
     def pictures(self) -> list[Image.Image]:
-        found = [link for link in self.links if link and link.startswith("data:image/jpeg;base64,")]
-        return [Image.open(io.BytesIO(base64.b64decode(link.partition(",")[2]))) for link in found]
+        result = [link for link in self.links if link and link.startswith("data:image/jpeg;base64,")]
+        return [Image.open(io.BytesIO(base64.b64decode(link.partition(",")[2]))) for link in result]
 
 
 def entry(**changes: Any) -> dict[str, Any]:
@@ -153,32 +153,32 @@ ALL_DETAILS: list[Detail] = [
 
 
 def test_it_says_what_was_scored(tmp_path: Path) -> None:
-    found = page(tmp_path, unreadable=2)
+    result = page(tmp_path, unreadable=2)
     for words in (
         "clothing-2",
         "1,412 pictures of the test split",
         "2 more could not be read",
         "2031-02-03",
     ):
-        assert words in found.words
+        assert words in result.words
     for words in ("0.913", "± 0.025", "0.340", "412", "accuracy", "share of right answers"):
-        assert words in found.words
+        assert words in result.words
 
 
 @pytest.mark.parametrize(("reads", "words"), [(1, "read once"), (4, "read 4 times"), (None, "")])
 def test_it_says_how_often_the_part_was_read(tmp_path: Path, reads: int | None, words: str) -> None:
-    found = " ".join(page(tmp_path, reads=reads).words.split())
-    assert words in found
-    assert ("too good" in found) == (words == "read 4 times")
+    result = " ".join(page(tmp_path, reads=reads).words.split())
+    assert words in result
+    assert ("too good" in result) == (words == "read 4 times")
 
 
 def test_it_loads_nothing_and_runs_nothing(tmp_path: Path) -> None:
     wrong = {"kind": [Wrong("a.jpg", Drawn(), "shirt", "hat (90%)")]}
-    found = page(tmp_path, details={"kind": ALL_DETAILS}, wrong=wrong)
-    assert all(link and link.startswith(("#", "data:")) for link in found.links)
-    assert "script" not in found.seen
-    assert not re.search(r"url\(|@import|://", found.raw)
-    assert "default-src 'none'" in found.raw
+    result = page(tmp_path, details={"kind": ALL_DETAILS}, wrong=wrong)
+    assert all(link and link.startswith(("#", "data:")) for link in result.links)
+    assert "script" not in result.seen
+    assert not re.search(r"url\(|@import|://", result.raw)
+    assert "default-src 'none'" in result.raw
 
 
 def test_what_the_data_say_is_escaped_everywhere(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_what_the_data_say_is_escaped_everywhere(tmp_path: Path) -> None:
         Grid(EVIL, (EVIL, EVIL), ((EVIL, 0.5),)),
         Curve(EVIL, EVIL, EVIL, np.arange(3.0), np.arange(3.0)),
     ]
-    found = page(
+    result = page(
         tmp_path,
         tasks={EVIL: entry(brief=EVIL)},
         details={EVIL: details},
@@ -196,68 +196,68 @@ def test_what_the_data_say_is_escaped_everywhere(tmp_path: Path) -> None:
         wrong={EVIL: [Wrong(EVIL, Drawn(name=EVIL), EVIL, EVIL)]},
         title=EVIL,
     )
-    assert "script" not in found.seen
-    assert "<script" not in found.raw
-    assert found.words.count(EVIL) >= 8
+    assert "script" not in result.seen
+    assert "<script" not in result.raw
+    assert result.words.count(EVIL) >= 8
 
 
 def test_details_are_drawn(tmp_path: Path) -> None:
-    found = page(tmp_path, details={"kind": ALL_DETAILS})
-    assert "Most frequent mistakes" in found.words
-    assert "1,200" in found.words and "–" in found.words
-    assert found.words.count("Calibration") == 1
-    assert "truth c1, answer c1" in found.raw
+    result = page(tmp_path, details={"kind": ALL_DETAILS})
+    assert "Most frequent mistakes" in result.words
+    assert "1,200" in result.words and "–" in result.words
+    assert result.words.count("Calibration") == 1
+    assert "truth c1, answer c1" in result.raw
 
 
 @pytest.mark.parametrize("count", [2, 25, 100])
 def test_every_cell_of_a_matrix_is_there(tmp_path: Path, count: int) -> None:
     matrix = confusion(count)
-    found = page(tmp_path, details={"kind": [matrix]})
-    assert found.raw.count('fill-opacity="') == np.count_nonzero(matrix.values)
-    assert len(found.raw) < 1_500_000
+    result = page(tmp_path, details={"kind": [matrix]})
+    assert result.raw.count('fill-opacity="') == np.count_nonzero(matrix.values)
+    assert len(result.raw) < 1_500_000
 
 
 def test_a_matrix_too_large_to_see_shows_its_mistakes(tmp_path: Path) -> None:
-    found = page(tmp_path, details={"kind": [confusion(300)]})
-    assert 'fill-opacity="' not in found.raw
-    assert "Most frequent mistakes" in found.words
-    assert len(found.raw) < 100_000
+    result = page(tmp_path, details={"kind": [confusion(300)]})
+    assert 'fill-opacity="' not in result.raw
+    assert "Most frequent mistakes" in result.words
+    assert len(result.raw) < 100_000
 
 
 def test_long_tables_and_names_are_cut(tmp_path: Path) -> None:
     rows = tuple(("x" * 5000, 0.5) for _ in range(ROWS + 7))
-    found = page(tmp_path, details={"kind": [Grid("Per class", ("class", "F1"), rows)]})
-    assert f"The first {ROWS} of {ROWS + 7} rows." in found.words
-    assert "x" * 200 not in found.words
+    result = page(tmp_path, details={"kind": [Grid("Per class", ("class", "F1"), rows)]})
+    assert f"The first {ROWS} of {ROWS + 7} rows." in result.words
+    assert "x" * 200 not in result.words
 
 
 def test_an_unanswered_task_says_so(tmp_path: Path) -> None:
     nothing = {"value": None, "low": None, "high": None, "n": 0}
     empty = entry(answered=0, brief="", metrics={"accuracy": nothing}, constant={"accuracy": None})
-    found = page(tmp_path, tasks={"kind": empty, "other": entry()})
-    assert "nothing to score" in found.words
+    result = page(tmp_path, tasks={"kind": empty, "other": entry()})
+    assert "nothing to score" in result.words
 
 
 def test_scores_without_an_interval_are_shown_without(tmp_path: Path) -> None:
     alone = {"accuracy": {"value": 0.5, "low": None, "high": None, "n": 1}}
-    found = page(tmp_path, tasks={"kind": entry(metrics=alone, constant={"accuracy": None})})
-    assert "0.500" in found.words
-    assert "± 0" not in found.words
+    result = page(tmp_path, tasks={"kind": entry(metrics=alone, constant={"accuracy": None})})
+    assert "0.500" in result.words
+    assert "± 0" not in result.words
 
 
 @pytest.mark.parametrize("rows", [[], history(1), history(2000)], ids=["none", "one", "many"])
 def test_any_number_of_epochs_is_drawn(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
-    found = page(tmp_path, rows=rows)
-    assert ("Skill on the validation part" in found.words) == bool(rows)
-    assert "nan" not in found.raw
-    assert len(found.raw) < 300_000
+    result = page(tmp_path, rows=rows)
+    assert ("Skill on the validation part" in result.words) == bool(rows)
+    assert "nan" not in result.raw
+    assert len(result.raw) < 300_000
 
 
 def test_epochs_without_a_value_are_left_out(tmp_path: Path) -> None:
     rows = history(4)
     rows[1] = {**rows[1], "loss": {"kind": None}, "validation": {}, "skill": None}
-    found = page(tmp_path, rows=rows)
-    assert "nan" not in found.raw and "None" not in found.raw
+    result = page(tmp_path, rows=rows)
+    assert "nan" not in result.raw and "None" not in result.raw
 
 
 def test_the_worst_pictures_are_shown_whole_and_small(tmp_path: Path) -> None:
@@ -265,12 +265,12 @@ def test_the_worst_pictures_are_shown_whole_and_small(tmp_path: Path) -> None:
         Wrong("wide.jpg", Drawn(2000, 500), "shirt", "hat (90%)"),
         Wrong("gone.jpg", Drawn(0), "hat", "shoe"),
     ]
-    found = page(tmp_path, wrong={"kind": wrong})
-    (picture,) = found.pictures()
+    result = page(tmp_path, wrong={"kind": wrong})
+    (picture,) = result.pictures()
     assert picture.size == (192, 48)
     assert np.abs(np.asarray(picture).astype(int) - 90).max() <= 3  # no rim
     for words in ("wide.jpg", "shirt", "hat (90%)", "gone.jpg", "cannot be read"):
-        assert words in found.words
+        assert words in result.words
 
 
 def test_only_so_many_pictures_are_shown(tmp_path: Path) -> None:
@@ -280,8 +280,8 @@ def test_only_so_many_pictures_are_shown(tmp_path: Path) -> None:
 
 def test_file_names_that_are_not_utf_8_do_not_stop_it(tmp_path: Path) -> None:
     name = b"caf\xe9.jpg".decode("utf-8", "surrogateescape")
-    found = page(tmp_path, wrong={"kind": [Wrong(name, Drawn(), "shirt", "hat")]})
-    assert "caf?.jpg" in found.words
+    result = page(tmp_path, wrong={"kind": [Wrong(name, Drawn(), "shirt", "hat")]})
+    assert "caf?.jpg" in result.words
 
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
@@ -296,12 +296,12 @@ def joint_history(task: str, other: str, cosine: float = -0.25) -> list[dict[str
 
 
 def test_it_says_where_tasks_conflict(tmp_path: Path) -> None:
-    found = page(tmp_path, rows=joint_history("kind", "price"), answers={"kind": 1200})
-    assert "Conflicts between tasks" in found.words and "predict only poorly" in found.words
-    assert found.raw.count(">−0.25<") == 2
+    result = page(tmp_path, rows=joint_history("kind", "price"), answers={"kind": 1200})
+    assert "Conflicts between tasks" in result.words and "predict only poorly" in result.words
+    assert result.raw.count(">−0.25<") == 2
     for words in ("1,200", "75 %", "25 %", "50 %", "price (−0.25)", "Share of the loss"):
-        assert words in found.words
-    assert "kind and price: -0.250" in found.raw
+        assert words in result.words
+    assert "kind and price: -0.250" in result.raw
 
 
 def test_without_gradients_it_does_not(tmp_path: Path) -> None:
@@ -309,8 +309,8 @@ def test_without_gradients_it_does_not(tmp_path: Path) -> None:
 
 
 def test_names_of_tasks_are_escaped_there_too(tmp_path: Path) -> None:
-    found = page(tmp_path, rows=joint_history(EVIL, "b"))
-    assert "<script" not in found.raw and "Conflicts between tasks" in found.words
+    result = page(tmp_path, rows=joint_history(EVIL, "b"))
+    assert "<script" not in result.raw and "Conflicts between tasks" in result.words
 
 
 @pytest.mark.parametrize(

@@ -136,8 +136,8 @@ def test_too_many_classes_are_not_drawn() -> None:
 
 
 def test_mistakes_come_largest_first() -> None:
-    found = mistakes(matrix([[50, 3, 7], [0, 9, 0], [4, 0, 0]]))
-    assert found == [
+    result = mistakes(matrix([[50, 3, 7], [0, 9, 0], [4, 0, 0]]))
+    assert result == [
         ("class 0", "class 2", 7, pytest.approx(7 / 60)),
         ("class 2", "class 0", 4, 1.0),
         ("class 0", "class 1", 3, pytest.approx(3 / 60)),
