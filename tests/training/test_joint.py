@@ -113,7 +113,9 @@ def trainer(folder: Path, *overrides: str, anew: bool = True) -> Trainer:
 def test_answers_are_placed_on_the_canvas(tmp_path: Path) -> None:
     made = trainer(tmp_path / "run")
     _, records = squares()
-    box = made.training.answers("things")[1].boxes[0]
+    placed = made.training.answers("things")[1]
+    assert placed is not None
+    box = placed.boxes[0]
     there = records[1].answers["things"].boxes[0]
     assert (box.x0, box.y1) == (there.x0 / 2, there.y1 / 2)
     assert made.training.answers("kind") == [record.answers["kind"] for record in records[:TRAINING]]

@@ -267,7 +267,7 @@ def test_the_gradient_is_clipped(tmp_path: Path) -> None:
     def norm(clip: float) -> float:
         trainer = begin(tmp_path / f"clip {clip}", *PLAIN, f"training.clip={clip}")
         trainer.learner.update(everything(trainer), 10)
-        grads = [p.grad for p in trainer.learner.network.parameters() if p.requires_grad]
+        grads = [p.grad for p in trainer.learner.network.parameters() if p.grad is not None]
         return float(torch.linalg.vector_norm(torch.cat([grad.ravel() for grad in grads])))
 
     free = norm(0)
@@ -346,7 +346,7 @@ def test_a_gradient_that_is_no_number_stops_too(tmp_path: Path, clip: float) -> 
 def test_answers_that_are_no_numbers_stop_the_validation(trainer: Trainer) -> None:
     learner = trainer.learner
     with torch.no_grad():
-        learner.average.heads["weight head"].last.bias.fill_(float("inf"))
+        learner.average.heads["weight head"].last.bias.fill_(float("inf"))  # type: ignore[operator, union-attr]
     learner.position.epoch = 2
     with pytest.raises(
         DivergedError, match="the answers to weight became NaN or infinite after epoch 2 — lower"

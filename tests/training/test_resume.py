@@ -95,7 +95,7 @@ def test_stopped_with_other_settings(tmp_path: Path, overrides: tuple[str, ...])
 
 @pytest.mark.parametrize("minutes", [3, 1e-9], ids=["by epoch", "by step"])
 @pytest.mark.parametrize("at", range(1, STEPS + 1, 2))
-def test_crashed_in_any_step(tmp_path: Path, whole: dict, at: int, minutes: float) -> None:
+def test_crashed_in_any_step(tmp_path: Path, whole: dict[str, Any], at: int, minutes: float) -> None:
     trainer = begin(tmp_path / "run", f"training.checkpoint_minutes={minutes}", screen=Crashing(at))
     with pytest.raises(Crash):
         trainer.run()

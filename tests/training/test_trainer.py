@@ -276,7 +276,7 @@ def test_answers_of_nan_at_the_end_of_an_epoch(tmp_path: Path) -> None:
 
     def hear(step: int) -> None:
         if step == 5:
-            trainer.learner.average.heads["kind head"].last.bias.data.fill_(nan)
+            trainer.learner.average.heads["kind head"].last.bias.data.fill_(nan)  # type: ignore[operator, union-attr]
 
     trainer.screen = Listening(hear)
     with pytest.raises(
