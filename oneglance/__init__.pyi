@@ -1,14 +1,10 @@
 """Types of the public names; ``__init__.py`` says where they are loaded from."""
 
 from oneglance.api import Run as Run
-from oneglance.api import check as check
 from oneglance.api import compare as compare
-from oneglance.api import convert as convert
 from oneglance.api import evaluate as evaluate
 from oneglance.api import export as export
-from oneglance.api import get as get
 from oneglance.api import group as group
-from oneglance.api import init as init
 from oneglance.api import predict as predict
 from oneglance.api import runs as runs
 from oneglance.api import train as train
@@ -18,6 +14,10 @@ from oneglance.balancer import Balancer as Balancer
 from oneglance.config import Config as Config
 from oneglance.data.inspection.checks import summary as summary
 from oneglance.data.source import Source as Source
+from oneglance.data_api import check as check
+from oneglance.data_api import convert as convert
+from oneglance.data_api import get as get
+from oneglance.data_api import init as init
 from oneglance.demonstration import demo as demo
 from oneglance.errors import ConfigError as ConfigError
 from oneglance.errors import DataError as DataError

@@ -1,4 +1,4 @@
-"""One function per verb; each reads as a table of contents."""
+"""The verbs for networks; each reads as a table of contents. Those for data sets are in ``data_api.py``."""
 
 from __future__ import annotations
 
@@ -6,20 +6,12 @@ from collections.abc import Iterable, Sequence
 from contextlib import closing
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from oneglance import config as configuration
-from oneglance.atomic_files import write_text
 from oneglance.config import ConfigSource
-from oneglance.data.dataset import SplitData, load_dataset, refuse
-from oneglance.data.image_inputs import Paths, folder_of_names, read, relative
-from oneglance.data.images.decode import Limits
-from oneglance.data.images.letterbox import Fit
-from oneglance.data.inspection.checks import summary
-from oneglance.data.record import Record
-from oneglance.errors import ConfigError, DataError, Problem, needs_extra
+from oneglance.errors import needs_extra
 from oneglance.model import Model, Picture, load
 from oneglance.overrides import Overrides
 from oneglance.progress import Screen
@@ -28,12 +20,11 @@ from oneglance.results.comparison import Comparison
 from oneglance.results.exported import Exported
 from oneglance.results.grouping import Grouping
 from oneglance.results.history import History
-from oneglance.results.problems import Problems
 from oneglance.results.report import Report
 from oneglance.results.runs import Runs
 from oneglance.results.tuning import Tuning
 from oneglance.screens import default_screen
-from oneglance.task import build_tasks, fit_targets
+from oneglance.task import build_tasks
 
 
 class Run:
@@ -95,45 +86,6 @@ class Run:
     def history(self) -> History:
         """A row per epoch: losses, validation metrics, learning rate, seconds."""
         return History(self.folder.history(), self.path)
-
-
-def check(
-    config: ConfigSource, *, overrides: Overrides = (), pictures: bool = True, screen: Screen | None = None
-) -> Problems:
-    """Look at the whole data set and tell every problem at once.
-
-    Args:
-        config: an oneglance.toml, a mapping of the same form, or a Config.
-        overrides: ``{"training.epochs": 5}``, a list of ``"training.epochs=5"``, or one of these.
-        pictures: also decode every picture.
-
-    Raises:
-        ConfigError: the configuration itself is wrong.
-    """
-    from oneglance.data.images.decode_pool import decode
-
-    screen = screen or default_screen()
-    declared = configuration.load(config, overrides)
-    tasks = build_tasks(declared.tasks, declared.file)
-    dataset = load_dataset(declared, list(tasks.values()), screen.progress, strict=False)
-    problems = list(dataset.problems)
-    if not any(problem.fatal for problem in problems):
-        learned = dataset.splits.train
-        wrong = fit_targets(
-            tasks, SplitData([dataset.records[row] for row in learned.tolist()], learned).answers
-        )
-        problems += (Problem(error.location, error.what, error.hint) for error in wrong)
-    if pictures:
-        limits, fit = Limits.declared(declared), Fit.declared(declared)
-        refs = [record.image for record in dataset.records]
-        for done, found in enumerate(decode(refs, fit, limits, declared.cache.workers), 1):
-            screen.progress(done, len(refs), "looking at every picture")
-            if isinstance(found, DataError):
-                problems.append(
-                    Problem(found.location, found.what, "left out", kind="unreadable", fatal=False)
-                )
-    screen.close()
-    return Problems(problems)
 
 
 def train(
@@ -411,110 +363,6 @@ def export(
     return Exported(
         export_run(RunFolder.open(run), place, file_format, precision, screen or default_screen())
     )
-
-
-def init(
-    pictures: str | Path,
-    table: str | Path | None = None,
-    *,
-    out: str | Path = "oneglance.toml",
-    recipe: str = "default",
-    force: bool = False,
-) -> Path:
-    """Look at the data and write a configuration with comments that say why.
-
-    Args:
-        pictures: a folder, archive or table of pictures.
-        table: a table of answers that names pictures in ``pictures``.
-        out: the file to write.
-        recipe: ``default``, or ``classic`` for the plain settings of a textbook.
-        force: write over an existing file.
-
-    Raises:
-        ConfigError: the file exists.
-        DataError: nothing there can be read.
-    """
-    from oneglance.data.inspection.suggest_config import guess, toml
-
-    place = Path(out)
-    if place.exists() and not force:
-        raise ConfigError(
-            "exists already", location=str(place), hint="name another with --out, or add --force"
-        )
-    base = place.parent.resolve()
-    source: dict[str, Any] = {"path": relative(base, table or pictures)}
-    if table is not None:
-        source["images"] = relative(base, folder_of_names(Path(table), Path(pictures)))
-    records, problems = read(table or pictures, source, base)
-    if not records:
-        raise DataError("\n".join(summary(problems)), problems=problems)
-    written = toml(guess(records), source, records=records, recipe=recipe)
-    write_text(place, written)
-    return place
-
-
-def convert(
-    source: Paths,
-    to: str,
-    out: str | Path,
-    *,
-    source_format: str = "",
-    images: str | Path | None = None,
-    copy: bool = True,
-    screen: Screen | None = None,
-) -> Problems:
-    """Write a data set in another format, so that reading it gives the same again.
-
-    Args:
-        source: a folder or file of any format that is read; of several, a picture that they share is
-            written once, with all that is said of it.
-        to: ``coco``, ``table``, ``voc`` or ``yolo``.
-        out: a new folder.
-        source_format: that of every ``source``, as the key of ``[[sources]]``; default: found by looking.
-        images: where relative picture names start; default: beside the file that names them.
-        copy: also write the pictures; else they are named by their whole paths, where the format can do so.
-
-    Returns:
-        What was left out: what could not be read, and what the format has no words for.
-
-    Raises:
-        ConfigError: there is no such format, to write or to read.
-        DataError: nothing can be read, or sources contradict each other.
-        RunError: ``out`` is not empty or cannot be written.
-    """
-    from oneglance.data import convert as conversion
-
-    screen = screen or default_screen()
-    place = Path(out)
-    conversion.refuse_target(to, place)
-    conversion.refuse_format(source_format)
-    start = {} if images is None else {"images": str(images)}
-    records: list[Record] = []
-    problems: list[Problem] = []
-    for path in [source] if isinstance(source, str | Path) else source:
-        found, wrong = read(path, {"path": str(path), "format": source_format, **start}, Path.cwd())
-        records += found
-        problems += wrong
-    records, contradictions = conversion.merged(records)
-    problems += contradictions
-    refuse(problems)
-    with closing(screen):
-        return Problems([*problems, *conversion.convert(records, to, place, copy, screen.progress)])
-
-
-def get(name: str, folder: str | Path = "data", *, screen: Screen | None = None) -> Path:
-    """Download a public set with torchvision's downloader: mnist, fashion_mnist, cifar10 or cifar100.
-
-    Returns:
-        The folder to hand to ``init``.
-
-    Raises:
-        OneglanceError: an unknown name, or no connection.
-    """
-    with needs_extra("train", "get"):
-        from oneglance.data.download import download
-
-    return download(name, Path(folder), screen or default_screen())
 
 
 def runs(folder: str | Path = "runs") -> Runs:

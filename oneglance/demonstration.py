@@ -5,8 +5,9 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 
-from oneglance.api import Run, check, predict, train
+from oneglance.api import Run, predict, train
 from oneglance.atomic_files import make_folder, write_text
+from oneglance.data_api import check
 from oneglance.errors import ConfigError, needs_extra
 from oneglance.progress import Screen
 from oneglance.screens import default_screen

@@ -39,7 +39,7 @@ LAYERS = [
     ["notebook"],
     ["screens"],
     ["model"],
-    ["api"],
+    ["api", "data_api"],
     ["demonstration"],
     ["oneglance"],
     ["serving"],
