@@ -1,1 +1,1 @@
-"""How good the answers are, told honestly."""
+"""How good the answers are: scores with intervals, comparisons and their reports."""

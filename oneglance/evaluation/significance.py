@@ -1,4 +1,4 @@
-"""What can be said of a difference: intervals over pictures and seeds, and Holm's correction over tasks.
+"""Differences: intervals over pictures and seeds, and Holm's correction over tasks.
 
 Everything is an array of ``draws``: the primary metric as it is, then once per resample of the pictures.
 """

@@ -33,7 +33,7 @@ NEVER = -30.0  # a logit
 
 
 def sliding(experiment: ExperimentData, task: Task) -> Fitted | None:
-    """The boxes that windows find, learned on the training part; what is asked of each box beside its class
+    """The boxes that windows find, learned on the training part; the attributes of each box
     gets the constant baseline. None where no box can be learned.
     """
     task, (width, height) = copy.deepcopy(task), experiment.config.backbone.canvas

@@ -154,7 +154,7 @@ def curve(detail: Curve) -> Plot | None:
 
 
 def heat_map(matrix: Matrix) -> HeatMap | None:
-    """None for more classes than can be told apart."""
+    """None for more classes than can be distinguished."""
     side = _side(len(matrix.names))
     if not side:
         return None
