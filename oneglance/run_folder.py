@@ -3,7 +3,7 @@
 config.toml          byte for byte what the user wrote
 overrides.json       what --set changed, by dotted key, and where relative paths of config.toml start
 environment.json     versions, device, processor, precision
-split.csv            each picture, its group and its part
+split.csv            each picture, its group and its split
 unreadable.json      pictures that could not be decoded and are left out, with the reason
 history.jsonl        a line per epoch
 resume.pt            tensors and plain values to go on with; gone once the training is finished
@@ -105,7 +105,7 @@ class RunFolder:
         )
 
     def write_split(self, rows: Iterable[Sequence[str]]) -> None:
-        """Rows of (picture, group, part)."""
+        """Rows of (picture, group, split)."""
         out = io.StringIO()
         table = csv.writer(out)  # with its own \r\n, or a name with \r in it would not be quoted
         table.writerow(("image", "group", "split"))
@@ -113,7 +113,7 @@ class RunFolder:
         write_text(self / "split.csv", out.getvalue())
 
     def split(self) -> list[tuple[str, ...]]:
-        """Rows of (picture, group, part) as written."""
+        """Rows of (picture, group, split) as written."""
         text = io.StringIO(self.read_text("split.csv"), newline="")
         with self._whole("split.csv"):
             return [tuple(row) for row in csv.reader(text)][1:]

@@ -90,9 +90,9 @@ def drawn(config: Config, count: int) -> list[Candidate]:
     rows = [own, *np.maximum(shares, LEAST)]
     return [
         Candidate(
-            f"weights {place}" if place else "as it is", dict(zip(names, row.round(3).tolist(), strict=True))
+            f"weights {index}" if index else "as it is", dict(zip(names, row.round(3).tolist(), strict=True))
         )
-        for place, row in enumerate(rows)
+        for index, row in enumerate(rows)
     ]
 
 
@@ -121,10 +121,10 @@ def tune(config: Config, out: Path, seeds: int, budget: float | None, screen: Sc
         del others[keep:]
         for candidate in (own, *others):
             _train(experiment, out, candidate, seeds, until, screen)
-    found = _told(config, candidates, others[0], seeds, budget)
-    write_json(out / "tune.json", found)
+    result = _summary(config, candidates, others[0], seeds, budget)
+    write_json(out / "tune.json", result)
     screen.close()
-    return found
+    return result
 
 
 def _train(
@@ -155,7 +155,7 @@ def _changes(weights: Mapping[str, float]) -> Changes:
     return Changes({f"tasks.{name}.weight": weight for name, weight in weights.items()})
 
 
-def _told(
+def _summary(
     config: Config, candidates: Sequence[Candidate], best: Candidate, seeds: int, budget: float | None
 ) -> dict[str, Any]:
     """tune.json."""

@@ -28,7 +28,7 @@ SHORT = 4  # the training made for this is that many times shorter, but has at l
 LEAST = 6  # ... so many epochs
 NOISE = 2.0  # standard errors between epochs that a gain must exceed
 
-Group = tuple[int, ...]  # places of tasks
+Group = tuple[int, ...]  # indices of tasks
 Grouping = tuple[Group, ...]
 
 
@@ -39,8 +39,8 @@ def partitions(count: int) -> Iterator[Grouping]:
         return
     last = count - 1
     for smaller in partitions(last):
-        for place, group in enumerate(smaller):
-            yield (*smaller[:place], (*group, last), *smaller[place + 1 :])
+        for index, group in enumerate(smaller):
+            yield (*smaller[:index], (*group, last), *smaller[index + 1 :])
         yield (*smaller, (last,))
 
 
@@ -48,7 +48,7 @@ def merged(grouping: Grouping) -> Iterator[Grouping]:
     """Every grouping in which two of the groups are one."""
     for first in range(len(grouping)):
         for second in range(first + 1, len(grouping)):
-            rest = [group for place, group in enumerate(grouping) if place not in (first, second)]
+            rest = [group for index, group in enumerate(grouping) if index not in (first, second)]
             yield (*rest, tuple(sorted(grouping[first] + grouping[second])))
 
 
@@ -74,26 +74,26 @@ def best_groupings(cosines: np.ndarray) -> list[Grouping]:
     if count <= EXHAUSTIVE:
         best: dict[int, tuple[float, Grouping]] = {}
         for grouping in partitions(count):
-            found = float(score(grouping, cosines))
-            if found > best.get(len(grouping), (-math.inf,))[0]:
-                best[len(grouping)] = found, grouping
+            mean_cosine = float(score(grouping, cosines))
+            if mean_cosine > best.get(len(grouping), (-math.inf,))[0]:
+                best[len(grouping)] = mean_cosine, grouping
         return [best[networks][1] for networks in range(1, count + 1)]
-    chain: list[Grouping] = [tuple((place,) for place in range(count))]
+    chain: list[Grouping] = [tuple((index,) for index in range(count))]
     while len(chain[-1]) > 1:
         chain.append(max(merged(chain[-1]), key=lambda grouping: float(score(grouping, cosines))))
     return chain[::-1]
 
 
-def propose(found: Cosines) -> dict[str, Any]:
+def propose(measured: Cosines) -> dict[str, Any]:
     """What ``group`` tells, without the run that it comes from."""
-    mean = found.mean()
+    mean = measured.mean()
     options: list[dict[str, Any]] = []
     for grouping in best_groupings(mean):
-        gain, error = _gain(grouping, found)
+        gain, error = _gain(grouping, measured)
         options.append(
             {
                 "networks": len(grouping),
-                "groups": [[found.names[place] for place in group] for group in sorted(grouping)],
+                "groups": [[measured.names[index] for index in group] for group in sorted(grouping)],
                 "score": round(float(score(grouping, mean)), 4),
                 "gain": round(gain, 4),
                 "error": None if error is None else round(error, 4),
@@ -103,21 +103,23 @@ def propose(found: Cosines) -> dict[str, Any]:
     chosen = max(gaining, key=lambda option: option["score"], default=options[0])
     pairs = [(i, j) for i in range(len(mean)) for j in range(i + 1, len(mean)) if np.isfinite(mean[i, j])]
     return {
-        "tasks": list(found.names),
-        "epochs": len(found.epochs),
-        "cosines": {f"{found.names[i]} | {found.names[j]}": round(float(mean[i, j]), 4) for i, j in pairs},
+        "tasks": list(measured.names),
+        "epochs": len(measured.epochs),
+        "cosines": {
+            f"{measured.names[i]} | {measured.names[j]}": round(float(mean[i, j]), 4) for i, j in pairs
+        },
         "groupings": options,
         "proposed": chosen["groups"],
-        "notes": _notes(found, chosen),
+        "notes": _notes(measured, chosen),
     }
 
 
-def _gain(grouping: Grouping, found: Cosines) -> tuple[float, float | None]:
+def _gain(grouping: Grouping, measured: Cosines) -> tuple[float, float | None]:
     """Over one network for all, and its standard error between epochs; None for fewer than two."""
-    one: Grouping = (tuple(range(len(found.names))),)
-    mean = found.mean()
+    one: Grouping = (tuple(range(len(measured.names))),)
+    mean = measured.mean()
     gain = float(score(grouping, mean) - score(one, mean))
-    apart = score(grouping, found.epochs) - score(one, found.epochs)
+    apart = score(grouping, measured.epochs) - score(one, measured.epochs)
     return gain, float(np.std(apart, ddof=1) / math.sqrt(len(apart))) if len(apart) > 1 else None
 
 
@@ -126,9 +128,9 @@ def sure(option: Mapping[str, Any]) -> bool:
     return option["error"] is not None and option["gain"] > NOISE * option["error"] and option["gain"] > 0
 
 
-def _notes(found: Cosines, chosen: dict[str, Any]) -> list[str]:
+def _notes(measured: Cosines, chosen: dict[str, Any]) -> list[str]:
     notes = []
-    if len(found.epochs) < 2:
+    if len(measured.epochs) < 2:
         notes.append("one epoch alone tells nothing of noise, so no parting is proposed: train longer")
     elif chosen["networks"] == 1:
         notes.append("no parting gains more than the noise between epochs: let them learn together")
@@ -213,11 +215,11 @@ def of_run(run: RunFolder) -> dict[str, Any]:
     Raises:
         RunError: it holds no cosines.
     """
-    found = gradient_conflicts.cosines(run.history())
-    if found is None:
+    measured = gradient_conflicts.cosines(run.history())
+    if measured is None:
         raise RunError(
             "its history holds no cosines between gradients: it has one task, a frozen backbone, or is old",
             location=str(run.path),
             hint="train anew, or name an oneglance.toml instead",
         )
-    return {"run": str(run.path), **propose(found)}
+    return {"run": str(run.path), **propose(measured)}

@@ -26,7 +26,7 @@ class Augment:
         self.table, self.grey = table, grey
 
     def __call__(
-        self, pictures: Tensor, generator: Generator, looked_for: Tensor | None = None, *, rest: bool = False
+        self, pictures: Tensor, generator: Generator, queried: Tensor | None = None, *, rest: bool = False
     ) -> tuple[Tensor, View, Mix | None]:
         """Pictures uint8 [n, 3, h, w] to float32 of the same shape in 0 to 255, what each shows now, and how
         they were mixed.
@@ -39,8 +39,8 @@ class Augment:
         """
         x = pictures.float()
         kin = torch.full((len(x),), ALONE)
-        if looked_for is not None and not rest and (self.table.mosaic or self.table.mixup):
-            kin = _kin(looked_for)
+        if queried is not None and not rest and (self.table.mosaic or self.table.mixup):
+            kin = _kin(queried)
         view = self._view(x, generator, kin, mosaic=0.0 if rest else self.table.mosaic)
         # Asked while it is on the CPU: a GPU would have to be waited for.
         still = bool(view.single_image.all()) and torch.equal(
@@ -163,11 +163,11 @@ class Augment:
         return share * x + (1 - share) * x[partner], Mix(partner, share)
 
 
-def _kin(looked_for: Tensor) -> Tensor:
+def _kin(queried: Tensor) -> Tensor:
     """int64 [n] on the CPU: a number for each different row of ``looked_for``, ALONE where it is empty."""
-    rows = F.pad(looked_for.cpu(), (0, 1))  # a column, if there were none
-    found: Tensor = torch.unique(rows, dim=0, return_inverse=True)[1]
-    return torch.where(rows.any(dim=1), found, ALONE)
+    rows = F.pad(queried.cpu(), (0, 1))  # a column, if there were none
+    numbers: Tensor = torch.unique(rows, dim=0, return_inverse=True)[1]
+    return torch.where(rows.any(dim=1), numbers, ALONE)
 
 
 def _shuffled(kin: Tensor, generator: Generator) -> Tensor:

@@ -111,7 +111,7 @@ def test_a_gain_is_told_with_its_noise(
     declared = configuration.parse(CONFIG, base=Path())
     own, other = drawn(declared, 1)
     own.skills, other.skills = theirs, ours
-    result = loss_weight_search._told(declared, [own, other], other, len(ours), None)
+    result = loss_weight_search._summary(declared, [own, other], other, len(ours), None)
     assert (result["best"] == "as it is") is kept and (result["set"] == []) is kept
     assert words in " ".join(result["notes"])
     json.dumps(result, allow_nan=False)

@@ -36,35 +36,35 @@ def peak_memory(device: torch.device) -> AbstractContextManager[Peak]:
 
 @contextmanager
 def _allocated(device: torch.device) -> Iterator[Peak]:
-    found = Peak()
+    peak = Peak()
     torch.cuda.init()  # type: ignore[no-untyped-call]  # else there is nothing to reset
     torch.cuda.reset_peak_memory_stats(device)
     try:
-        yield found
+        yield peak
     finally:
-        found.mb = torch.cuda.max_memory_allocated(device) / 1e6
+        peak.mb = torch.cuda.max_memory_allocated(device) / 1e6
 
 
 @contextmanager
 def _resident() -> Iterator[Peak]:
-    found, process, over = Peak(), psutil.Process(), threading.Event()
+    peak, process, over = Peak(), psutil.Process(), threading.Event()
 
-    def look() -> None:
-        found.mb = max(found.mb, process.memory_info().rss / 1e6)
+    def measure() -> None:
+        peak.mb = max(peak.mb, process.memory_info().rss / 1e6)
 
     def watch() -> None:
         while not over.wait(EVERY):
-            look()
+            measure()
 
-    look()
+    measure()
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     try:
-        yield found
+        yield peak
     finally:
         over.set()
         watcher.join()
-        look()
+        measure()
 
 
 def _give_back() -> None:
