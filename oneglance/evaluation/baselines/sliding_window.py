@@ -34,7 +34,7 @@ NEVER = -30.0  # a logit
 
 def sliding(experiment: ExperimentData, task: Task) -> Fitted | None:
     """The boxes that windows find, learned on the training part; the attributes of each box
-    gets the constant baseline. None where no box can be learned.
+    get the constant baseline. None where no box can be learned.
     """
     task, (width, height) = copy.deepcopy(task), experiment.config.backbone.canvas
     level = Level(8, -(-height // 8), -(-width // 8), 8)
