@@ -1,4 +1,7 @@
-"""How much boxes overlap, and which of several boxes around one thing stays."""
+"""How much boxes overlap, and which of several boxes around one thing stays.
+
+Why no library: suppression runs after any engine, on NumPy alone; torchvision is what the tests compare with.
+"""
 
 from __future__ import annotations
 
@@ -48,9 +51,9 @@ def coverage(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def suppress(
     boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, iou: float = 0.6, most: int = 100
 ) -> np.ndarray:
-    """Non-maximum suppression within each class: the places of the boxes that stay, by falling score.
+    """Non-maximum suppression within each class: the indices of the boxes that stay, by falling score.
 
-    From the surest on, each box that stays removes those of its class that overlap it by more than ``iou``.
+    From the most confident on, each box that stays removes those of its class that overlap it by more than ``iou``.
     Among equal scores the first comes first.
 
     Args:
@@ -66,10 +69,10 @@ def suppress(
     removes = _overlap(boxes[order], iou)
     removes &= np.equal.outer(classes[order], classes[order])
     stays = np.ones(len(order), dtype=bool)
-    # Few boxes overlap any weaker one; the others need no look.
-    for place in np.flatnonzero(np.triu(removes, 1).any(axis=1)):
-        if stays[place]:
-            stays[place + 1 :] &= ~removes[place, place + 1 :]
+    # Few boxes overlap any weaker one; the others need no step.
+    for index in np.flatnonzero(np.triu(removes, 1).any(axis=1)):
+        if stays[index]:
+            stays[index + 1 :] &= ~removes[index, index + 1 :]
     return order[stays][:most]
 
 

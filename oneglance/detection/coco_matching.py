@@ -1,9 +1,8 @@
-"""Which found boxes are right, and how good all of them are: the rules of COCO (Lin et al. 2014).
+"""Which predicted boxes are right, and how good all of them are: the rules of COCO (Lin et al. 2014).
 
-Boxes are matched once; the scores then take any weights of the pictures, so that a bootstrap is cheap. The
-libraries for COCO's scores do not give what that takes (faster-coco-eval keeps its matches to itself,
-pycocotools makes them one picture and class at a time in Python), hence the matching here. pycocotools is
-what the tests compare it with.
+Why no library: boxes are matched once and the scores then take any weights of the pictures, so that a
+bootstrap is cheap; faster-coco-eval keeps its matches to itself, pycocotools makes them one picture and class
+at a time in Python. pycocotools is what the tests compare with.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ from oneglance.detection.box_ops import coverage, iou
 
 OVERLAPS = np.linspace(0.5, 0.95, 10)  # IoU from which a box is right
 RECALLS = np.linspace(0, 1, 101)  # where precision is read off
-USUAL_THRESHOLD = 0.3  # confidence that is asked for while nothing better is known
+USUAL_THRESHOLD = 0.3  # confidence, where nothing better can be fitted
 FEWEST_TRUTHS = 5  # with fewer, a threshold would be chance
 
 
 class Predicted(NamedTuple):
-    """The boxes found in one picture."""
+    """The predicted boxes of one picture."""
 
     boxes: np.ndarray  # float [k, 4]: x0 y0 x1 y1, finite
     scores: np.ndarray  # float [k]
@@ -38,7 +37,7 @@ class Truth(NamedTuple):
 
 
 class Matched(NamedTuple):
-    """All n found boxes that count, by class and then by falling score, and what became of each."""
+    """All n predicted boxes that count, by class and then by falling score, and what became of each."""
 
     picture: np.ndarray  # int64 [n]
     place: np.ndarray  # int64 [n]: which of the boxes found in its picture
@@ -71,8 +70,8 @@ def match(
     Args:
         found: one per picture.
         truths: one per picture.
-        known: bool [pictures, classes]: whether someone looked for that class in that picture; where not,
-            neither found nor true boxes of it count.
+        labelled: bool [pictures, classes]: whether annotators looked for that class in that picture; where
+            not, neither predicted nor true boxes of it count.
         most: how many boxes count per picture and class, the surest first.
     """
     there = _flat([(each.boxes, each.classes, each.ignore) for each in truths])
