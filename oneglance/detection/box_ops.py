@@ -53,8 +53,8 @@ def suppress(
 ) -> np.ndarray:
     """Non-maximum suppression within each class: the indices of the boxes that stay, by falling score.
 
-    From the most confident on, each box that stays removes those of its class that overlap it by more than ``iou``.
-    Among equal scores the first comes first.
+    From the most confident on, each box that stays removes those of its class that overlap it by more than
+    ``iou``. Among equal scores the first comes first.
 
     Args:
         boxes: [n, 4], x0 y0 x1 y1.
