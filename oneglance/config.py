@@ -2,6 +2,8 @@
 
 Tables of ``[[sources]]`` and ``[tasks]`` stay plain here: their keys are the fields of the member that
 reads them (``data/sources/``, ``tasks/``), which this layer does not know.
+
+Longer than 400 lines, as the keys of every section and what is said of a wrong one belong together.
 """
 
 from __future__ import annotations
