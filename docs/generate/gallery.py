@@ -16,7 +16,7 @@ HEAD = """\
 
 Whole configurations of the folder `examples/`, with what came out of them. The comment at the top of each
 file says where its pictures come from and how to get them; the tables are those of the [results](results.md),
-with their settings there. `folder_to_answers.ipynb` is a notebook that goes from a folder of drawn pictures to
+with their settings there. `folder_to_answers.ipynb` is a notebook from a folder of drawn pictures to
 answers, and `extension/` a package with a task, a source, a backbone and a balancer of its own.
 """
 
