@@ -39,5 +39,5 @@ format: setup
 
 docs: .venv/docs-installed
 	$(BIN)/python docs/generate
-	$(BIN)/python -W ignore -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -W ignore -m mkdocs build --strict --quiet
 	@echo "built site/: open site/index.html, or python3 -m http.server --directory site for the search"

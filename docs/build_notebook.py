@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import nbclient
-import nbformat
+import nbformat as untyped
+
+nbformat: Any = untyped  # its functions have no types
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 SCRIPT, NOTEBOOK = EXAMPLES / "folder_to_answers.py", EXAMPLES / "folder_to_answers.ipynb"
