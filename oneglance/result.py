@@ -3,8 +3,8 @@
 A member of ``results/`` says two things of itself: ``headline()``, one line, and ``rows()``, the table below
 it. All else follows from these: the text of a prompt, the table of a notebook and the frame of pandas.
 
-Result       a JSON object: everything a dict can be asked, read only
-ResultList   a JSON list: everything a list can be asked, read only
+Result       a JSON object: a dict
+ResultList   a JSON list: a list
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from __future__ import annotations
 import html
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Self, SupportsIndex, TypeVar, overload
 
 from oneglance.errors import MissingExtraError
 
@@ -107,61 +107,36 @@ class Displayed(ABC):
         return framed(f"<p>{html.escape(self.headline())}</p>{html_table(self.shown_rows())}")
 
 
-class Result(Displayed, Mapping[str, Any]):
-    """A JSON object. It is read like a dict and equals one; ``to_dict()`` is one, for ``json.dumps``."""
-
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self._values = dict(values)
-
-    def __getitem__(self, key: str) -> Any:
-        return self._values[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
+class Result(Displayed, dict[str, Any]):
+    """A JSON object: a dict, so that ``json.dumps`` and all else that takes one takes it."""
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON that the verb prints with ``--json``: dicts, lists and plain values of its own, which may
         be changed.
         """
-        return deepcopy(self._values)
+        return deepcopy(dict(self))
 
 
-class ResultList(Displayed, Sequence[T], Generic[T]):
-    """A JSON list. It is read like a list and equals one; a slice of it is one of the same class."""
-
-    def __init__(self, items: Sequence[T]) -> None:
-        self._items = list(items)
+class ResultList(Displayed, list[T]):
+    """A JSON list: a list, of which a slice is one of the same class."""
 
     @overload
-    def __getitem__(self, index: int) -> T: ...
+    def __getitem__(self, index: SupportsIndex) -> T: ...
     @overload
-    def __getitem__(self, index: slice) -> ResultList[T]: ...
-    def __getitem__(self, index: int | slice) -> T | ResultList[T]:
+    def __getitem__(self, index: slice) -> Self: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> T | Self:
         if isinstance(index, slice):
-            return type(self)(self._items[index])
-        return self._items[index]
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, list | ResultList):
-            return NotImplemented
-        return self._items == list(other)
-
-    __hash__ = None  # type: ignore[assignment]
+            return self.__class__(super().__getitem__(index))
+        return super().__getitem__(index)
 
     def to_dict(self) -> list[dict[str, Any]]:
         """The JSON that the verb prints with ``--json``: a list of dicts of its own, which may be changed."""
-        return [deepcopy(_plain(item)) for item in self._items]
+        return [deepcopy(_plain(item)) for item in self]
 
 
 def _plain(item: Any) -> dict[str, Any]:
-    found: dict[str, Any] = item.to_dict() if hasattr(item, "to_dict") else dict(item)
-    return found
+    values: dict[str, Any] = item.to_dict() if hasattr(item, "to_dict") else dict(item)
+    return values
 
 
 # Tables.
