@@ -28,7 +28,7 @@ from oneglance.evaluation.bootstrap import group_weights
 from oneglance.inference.export_comparison import records_of_splits
 from oneglance.inference.predictor import BATCH, Predictor
 from oneglance.progress import Screen
-from oneglance.run_folder import RunFolder
+from oneglance.storage.run_folder import RunFolder
 
 RATES = (0.01, 0.05, 0.1)
 WANTED = 0.95  # AUROC

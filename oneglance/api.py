@@ -13,7 +13,6 @@ from oneglance import config as configuration
 from oneglance.config import ConfigSource
 from oneglance.errors import needs_extra
 from oneglance.model import Model, Picture, load
-from oneglance.overrides import Overrides
 from oneglance.progress import Screen
 from oneglance.results.answers import Answers
 from oneglance.results.comparison import Comparison
@@ -23,8 +22,9 @@ from oneglance.results.history import History
 from oneglance.results.report import Report
 from oneglance.results.runs import Runs
 from oneglance.results.tuning import Tuning
-from oneglance.screens import default_screen
+from oneglance.screens.choice import default_screen
 from oneglance.task import build_tasks
+from oneglance.toml.overrides import Overrides
 
 
 class Run:
@@ -32,7 +32,7 @@ class Run:
 
     def __init__(self, path: str | Path) -> None:
         with needs_extra("train", "a run folder"):
-            from oneglance.run_folder import RunFolder
+            from oneglance.storage.run_folder import RunFolder
 
             self.folder = RunFolder.open(path)
         self.path = self.folder.path
@@ -109,7 +109,7 @@ def train(
         OneglanceError: with location, what and hint; StoppedError after Ctrl-C.
     """
     with needs_extra("train", "train"):
-        from oneglance.run_lookup import begun, going_on, new_run, run_to_resume
+        from oneglance.storage.run_lookup import begun, going_on, new_run, run_to_resume
         from oneglance.training.early_checks import refuse_impossible
         from oneglance.training.experiment_data import ExperimentData, read_dataset
         from oneglance.training.trainer import Trainer
@@ -153,7 +153,7 @@ def evaluate(
     """
     with needs_extra("train", "evaluate"):
         from oneglance.evaluation.evaluate import evaluate_run
-        from oneglance.run_folder import RunFolder
+        from oneglance.storage.run_folder import RunFolder
 
     folder = RunFolder.open(run)
     place = Path(out) if out else folder.path
@@ -198,7 +198,7 @@ def compare(
     with needs_extra("train", "compare"):
         from oneglance.evaluation.comparison import compare as comparison
         from oneglance.evaluation.comparison import plan as plans
-        from oneglance.run_lookup import run_name
+        from oneglance.storage.run_lookup import run_name
         from oneglance.training.early_checks import refuse_impossible
 
     wanted = plans.plan(seeds, budget, only, balancers, groups)
@@ -234,8 +234,8 @@ def group(
     """
     with needs_extra("train", "group"):
         from oneglance.evaluation import task_grouping
-        from oneglance.run_folder import RunFolder
-        from oneglance.run_lookup import run_name
+        from oneglance.storage.run_folder import RunFolder
+        from oneglance.storage.run_lookup import run_name
         from oneglance.training.early_checks import refuse_impossible
 
     if isinstance(config, str | Path) and Path(config).is_dir():
@@ -280,7 +280,7 @@ def tune(
     with needs_extra("train", "tune"):
         from oneglance.evaluation import loss_weight_search
         from oneglance.evaluation.comparison import plan as plans
-        from oneglance.run_lookup import run_name
+        from oneglance.storage.run_lookup import run_name
         from oneglance.training.early_checks import refuse_impossible
 
     time = plans.seconds(budget) if budget else None
@@ -357,7 +357,7 @@ def export(
         for name in ("torch", "onnx", "onnxscript"):
             import_module(name)
         from oneglance.inference.export import export_run
-        from oneglance.run_folder import RunFolder
+        from oneglance.storage.run_folder import RunFolder
 
     place = Path(out) if out else None
     return Exported(
@@ -368,7 +368,7 @@ def export(
 def runs(folder: str | Path = "runs") -> Runs:
     """What is known of each run folder in ``folder``: name, tasks, best epoch, validation scores, seconds."""
     with needs_extra("train", "runs"):
-        from oneglance.run_folder import runs_in
-        from oneglance.run_lookup import listed
+        from oneglance.storage.run_folder import runs_in
+        from oneglance.storage.run_lookup import listed
 
     return Runs([listed(run) for run in runs_in(Path(folder))])

@@ -15,11 +15,12 @@ from typing import Any, ClassVar, NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
-from oneglance.config import BackboneTable, Table, read_table
+from oneglance.config import BackboneTable
 from oneglance.errors import ConfigError
 from oneglance.members import MemberKind, find_member, is_class_name, member_names
 from oneglance.nn.checkpoints import load_file
 from oneglance.nn.feature_shape import Level, Shape
+from oneglance.toml.tables import Table, read_table
 
 
 class Features(NamedTuple):

@@ -11,8 +11,8 @@ import torch
 from pydantic import PrivateAttr
 from torch import Tensor
 
-from oneglance.config import Table, read_table
 from oneglance.members import MemberKind, find_member, member_names
+from oneglance.toml.tables import Table, read_table
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

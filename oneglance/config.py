@@ -3,30 +3,21 @@
 Tables of ``[[sources]]`` and ``[tasks]`` stay plain here: their keys are the fields of the member that
 reads them (``data/sources/``, ``tasks/``), which this layer does not know.
 
-Longer than 400 lines, as the keys of every section and what is said of a wrong one belong together.
 """
 
 from __future__ import annotations
 
-import json
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
+from pydantic import Discriminator, Field, Tag
 
 from oneglance.errors import ConfigError, nearest
-from oneglance.overrides import Changes, Overrides, plain
-from oneglance.toml_writer import document
-
-
-class Table(BaseModel):
-    """A table of oneglance.toml: unknown keys are refused, values do not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
-
-    renamed: ClassVar[Mapping[str, str]] = {}  # keys of earlier versions, and what they are called now
+from oneglance.toml.overrides import Changes, Overrides, plain
+from oneglance.toml.tables import Table, known_keys, read_table, renamed_keys
+from oneglance.toml.writer import document
 
 
 class SplitTable(Table):
@@ -265,7 +256,7 @@ def _with_new_keys(tables: Mapping[str, Any]) -> dict[str, Any]:
     found = {}
     for dotted, value in tables.items():
         section, dot, key = dotted.partition(".")
-        renamed = _renamed(Config, [section])
+        renamed = renamed_keys(Config, [section])
         if not dot and isinstance(value, Mapping):
             value = {renamed.get(inner, inner): inside for inner, inside in value.items()}
         found[f"{section}{dot}{renamed.get(key, key)}"] = value
@@ -279,135 +270,9 @@ def _read(tables: Mapping[str, Any], text: str, file: str, base: Path, overrides
 
 def _validated(tables: Mapping[str, Any], *, file: str, base: Path, **origin: Any) -> Config:
     for word in {"text", "file", "base", "overrides"} & set(tables):
-        raise ConfigError(f'has no key "{word}".{nearest(word, _known_keys(Config, ()))}', location=file)
+        raise ConfigError(f'has no key "{word}".{nearest(word, known_keys(Config, ()))}', location=file)
     config: Config = read_table(Config, tables, location=file)
     if config.cache.folder:
         folder = str((base / Path(config.cache.folder).expanduser()).resolve())
         config = config.model_copy(update={"cache": config.cache.model_copy(update={"folder": folder})})
     return config.model_copy(update={"file": file, "base": base, **origin})
-
-
-def read_table(model: type[BaseModel], table: Mapping[str, Any], *, location: str, section: str = "") -> Any:
-    """Validate one table into ``model``; every wrong key of it is told at once.
-
-    Raises:
-        ConfigError: with a plain message naming the section, the key, and the nearest known key.
-    """
-    try:
-        return model.model_validate(dict(table))
-    except ValidationError as error:
-        found: dict[tuple[str, ...], list[Any]] = {}
-        for detail in error.errors():
-            found.setdefault(_key(model, detail["loc"]), []).append(detail)
-        lines = [_explain(model, table, key, details, section) for key, details in found.items()]
-        raise ConfigError(
-            "\n".join([lines[0], *(f"{location}: {line}" for line in lines[1:])]), location=location
-        ) from None
-
-
-def _key(model: type[BaseModel], place: Sequence[str | int]) -> tuple[str, ...]:
-    """The part of ``place`` that names a key; what follows lies inside the key's value."""
-    tables: Any = model
-    for depth, part in enumerate(place, 1):
-        tables = _table_of(tables, str(part))
-        if tables is None:
-            return tuple(map(str, place[:depth]))
-    return tuple(map(str, place))
-
-
-def _table_of(model: type[BaseModel], key: str) -> type[BaseModel] | None:
-    """The model of the table that is the value of ``key``, if it is one."""
-    kind = getattr(model.model_fields.get(key), "annotation", None)
-    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
-
-
-LONGEST_VALUE = 60  # characters that a message shows
-
-WANTED = {
-    "bool_parsing": "true or false",
-    "bool_type": "true or false",
-    "dict_type": "a table",
-    "finite_number": "a finite number",
-    "float_parsing": "a number such as 0.5",
-    "float_type": "a number such as 0.5",
-    "greater_than": "a number above {gt:g}",
-    "greater_than_equal": "a number of at least {ge:g}",
-    "int_from_float": "a whole number such as 5",
-    "int_parsing": "a whole number such as 5",
-    "int_parsing_size": "a smaller number",
-    "int_type": "a whole number such as 5",
-    "less_than": "a number below {lt:g}",
-    "less_than_equal": "a number of at most {le:g}",
-    "list_type": "a list in [ ]",
-    "missing": "one more",
-    "model_type": "a table",
-    "path_type": "text between quotation marks",
-    "string_too_long": "at most {max_length} character",
-    "string_too_short": "at least {min_length} character",
-    "string_type": "text between quotation marks",
-    "too_long": "at most {max_length}",
-    "too_short": "at least {min_length}",
-    "tuple_type": "a list in [ ]",
-}  # pydantic's word for what is wrong -> what to write instead
-
-
-def _explain(
-    model: type[BaseModel], table: Any, place: Sequence[str], details: Sequence[Any], section: str
-) -> str:
-    """What is wrong with one key. A key that may be one thing or another has a detail for each; those that
-    lie deepest belong to what the user meant.
-    """
-    *tables, key = place or [""]
-    inside = ".".join(part for part in [section, *tables] if part)
-    inside = f"[{inside}] " if inside else ""
-    first = details[0]
-    if first["type"] == "extra_forbidden":
-        if now := _renamed(model, tables).get(key):
-            return f'{inside}has no key "{key}": it is called "{now}" now'
-        return f'{inside}has no key "{key}".{nearest(key, _known_keys(model, tables))}'
-    if first["type"] == "missing" and len(first["loc"]) == len(place):
-        return f'{inside}needs the key "{key}"'
-    depth = max(len(detail["loc"]) for detail in details)
-    deepest = [detail for detail in details if len(detail["loc"]) == depth]
-    wanted = " or ".join(dict.fromkeys(map(_wanted, deepest)))
-    written = deepest[0]["input"]
-    verb = "is" if written == _value(table, place) else "holds"
-    return f"{inside}{key} {verb} {_shown(written)} — write {wanted}"
-
-
-def _renamed(model: type[BaseModel], path: Iterable[str]) -> Mapping[str, str]:
-    inner: type[BaseModel] | None = model
-    for part in path:
-        inner = _table_of(inner, part) if inner else None
-    return getattr(inner, "renamed", {})
-
-
-def _value(table: Any, place: Sequence[str]) -> Any:
-    for part in place:
-        table = table.get(part) if isinstance(table, Mapping) else None
-    return table
-
-
-def _wanted(detail: Any) -> str:
-    """What to write instead; our own checks say just that."""
-    context = detail.get("ctx", {})
-    if detail["type"] == "literal_error":
-        return context["expected"].replace("'", '"')
-    wanted = WANTED.get(detail["type"])
-    return wanted.format(**context) if wanted else detail["msg"].removeprefix("Value error, ")
-
-
-def _shown(value: Any) -> str:
-    """Much as TOML writes it."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
-
-
-def _known_keys(model: type[BaseModel], path: Iterable[str]) -> list[str]:
-    for part in path:
-        inner = _table_of(model, part)
-        if inner is None:
-            return []
-        model = inner
-    hidden = {name for name, field in model.model_fields.items() if field.exclude}
-    return [field.alias or name for name, field in model.model_fields.items() if name not in hidden]

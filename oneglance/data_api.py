@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from oneglance import config as configuration
-from oneglance.atomic_files import write_text
 from oneglance.config import ConfigSource
 from oneglance.data.dataset import SplitData, load_dataset, refuse
 from oneglance.data.image_inputs import Paths, folder_of_names, read, relative
@@ -16,11 +15,12 @@ from oneglance.data.images.letterbox import Fit
 from oneglance.data.inspection.checks import summary
 from oneglance.data.record import Record
 from oneglance.errors import ConfigError, DataError, Problem, needs_extra
-from oneglance.overrides import Overrides
 from oneglance.progress import Screen
 from oneglance.results.problems import Problems
-from oneglance.screens import default_screen
+from oneglance.screens.choice import default_screen
+from oneglance.storage.atomic_files import write_text
 from oneglance.task import build_tasks, fit_targets
+from oneglance.toml.overrides import Overrides
 
 
 def check(

@@ -6,11 +6,11 @@ from importlib import import_module
 from pathlib import Path
 
 from oneglance.api import Run, predict, train
-from oneglance.atomic_files import make_folder, write_text
 from oneglance.data_api import check
 from oneglance.errors import ConfigError, needs_extra
 from oneglance.progress import Screen
-from oneglance.screens import default_screen
+from oneglance.screens.choice import default_screen
+from oneglance.storage.atomic_files import make_folder, write_text
 
 
 def demo(folder: str | Path = "demo", *, screen: Screen | None = None) -> Run:
@@ -19,7 +19,7 @@ def demo(folder: str | Path = "demo", *, screen: Screen | None = None) -> Run:
 
     with needs_extra("train", "demo"):
         import_module("oneglance.training.trainer")  # so that this is told before anything is written
-        from oneglance.run_folder import new_place
+        from oneglance.storage.run_folder import new_place
     screen = screen or default_screen()
     place = make_folder(Path(folder))
     data, config = place / "scenes", place / "oneglance.toml"

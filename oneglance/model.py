@@ -27,7 +27,7 @@ from oneglance.inference.prediction_files import write_answers
 from oneglance.inference.predictor import BATCH, Predictor, open_predictor
 from oneglance.progress import Screen
 from oneglance.results.answers import Answer, Answers
-from oneglance.screens import default_screen
+from oneglance.screens.choice import default_screen
 from oneglance.task import Task
 
 Picture = str | Path | bytes | np.ndarray | Image.Image

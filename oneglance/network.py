@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from oneglance.adapter import Adapter
 from oneglance.backbone import Backbone, Features, build_backbone
 from oneglance.config import BackboneTable
 from oneglance.errors import ConfigError, nearest
+from oneglance.nn.adapter import Adapter
 from oneglance.task import Task
 
 TaskStage = Sequence[str] | Mapping[str, str]

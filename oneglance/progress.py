@@ -1,4 +1,4 @@
-"""What is shown while something takes its time. The base class is silent; ``terminal.py`` draws."""
+"""What is shown while something takes its time. The base class is silent; ``screens/`` draws."""
 
 from __future__ import annotations
 

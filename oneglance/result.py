@@ -13,7 +13,7 @@ import html
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, SupportsIndex, TypeVar, overload
 
@@ -126,7 +126,9 @@ class ResultList(Displayed, list[T]):
     def __getitem__(self, index: slice) -> Self: ...
     def __getitem__(self, index: SupportsIndex | slice) -> T | Self:
         if isinstance(index, slice):
-            return self.__class__(super().__getitem__(index))
+            part = copy(self)
+            part[:] = super().__getitem__(index)
+            return part
         return super().__getitem__(index)
 
     def to_dict(self) -> list[dict[str, Any]]:

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from pydantic import Field, PrivateAttr
 
-from oneglance.config import Table, read_table
 from oneglance.data.merging.merge_answers import merge_same
 from oneglance.data.writer import in_a_cell
 from oneglance.errors import ConfigError, DataError, InvalidAnswer, nearest
 from oneglance.members import MemberKind, find_member, member_names
 from oneglance.report_items import Detail
+from oneglance.toml.tables import Table, read_table
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -28,7 +28,7 @@ from oneglance.data.record import Box, BoxAnnotations, Record
 from oneglance.data.source import open_source
 from oneglance.errors import ConfigError, DataError, RunError, StoppedError
 from oneglance.progress import Screen
-from oneglance.run_folder import RunFolder
+from oneglance.storage.run_folder import RunFolder
 
 SILENT = Screen()
 ONE_EPOCH = ("training.epochs=1",)

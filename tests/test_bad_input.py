@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 from support.user import CONFIG, PICTURES, Shell, files, home, shell, trained  # noqa: F401
 
-from oneglance.run_folder import RunFolder
+from oneglance.storage.run_folder import RunFolder
 
 
 def left_alone(home: Path, before: set[str]) -> None:

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneglance.config import WANTED, Config, load, parse
+from oneglance.config import Config, load, parse
 from oneglance.errors import ConfigError
-from oneglance.overrides import Changes
 from oneglance.task import build_tasks
+from oneglance.toml.overrides import Changes
+from oneglance.toml.tables import WANTED
 
 SHORT = '[[sources]]\npath = "photos"\n[tasks.kind]\ntype = "label"\n'
 
@@ -291,7 +292,7 @@ VALUES = st.recursive(
 
 @given(st.sampled_from(sorted(Config.model_fields)), st.dictionaries(st.text(max_size=8), VALUES, max_size=3))
 def test_any_table_is_read_or_refused_in_one_line_per_key(section: str, table: dict[str, object]) -> None:
-    from oneglance.config import read_table
+    from oneglance.toml.tables import read_table
 
     whole = {"sources": [{"path": "x"}], "tasks": {"kind": {"type": "label"}}, section: table}
     try:

@@ -19,6 +19,7 @@ import oneglance
 from oneglance import config
 from oneglance.cli.commands import app
 from oneglance.task import build_tasks
+from oneglance.toml.tables import read_table
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted(
@@ -117,7 +118,7 @@ def test_tables_are_valid(text: str, tmp_path: Path) -> None:
     if {"sources", "tasks"} <= set(tables):
         read = config.parse(text, base=tmp_path)
     else:
-        read = config.read_table(config.Config, WHOLE | tables, location="oneglance.toml")
+        read = read_table(config.Config, WHOLE | tables, location="oneglance.toml")
     build_tasks(read.tasks)
 
 

@@ -12,7 +12,7 @@ import pytest
 import oneglance
 from oneglance.data.synthetic import write_scenes
 from oneglance.progress import Screen
-from oneglance.run_folder import RunFolder, overview
+from oneglance.storage.run_folder import RunFolder, overview
 
 SUPPORT = Path(__file__).resolve().parent / "support"
 TASKS = ["digit", "background", "shapes", "covered", "objects", "look"]

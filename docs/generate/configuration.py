@@ -15,10 +15,11 @@ from pydantic import BaseModel
 
 from generate.fields import Key, keys
 from oneglance import backbone, balancer
-from oneglance.config import Config, Table
+from oneglance.config import Config
 from oneglance.data.source import Source, format_class, formats
 from oneglance.members import find_member
 from oneglance.task import Task, kinds, task_class
+from oneglance.toml.tables import Table
 
 TEMPLATE = Path(__file__).with_name("configuration.md")
 

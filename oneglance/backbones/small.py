@@ -10,7 +10,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from oneglance.backbone import Backbone, Features, measure
-from oneglance.config import BackboneTable, Table
+from oneglance.config import BackboneTable
+from oneglance.toml.tables import Table
 
 PATCH = 2  # pixels: the side of the first layer's window
 SMALLEST_VARIANCE = 5e-4  # added to that of each direction before it is made 1

@@ -11,7 +11,6 @@ from typing import Any
 
 from PIL import Image
 
-from oneglance.atomic_files import make_folder, write_bytes
 from oneglance.data.images.header import header
 from oneglance.data.images.references import FileImage, is_picture
 from oneglance.data.merging.merge_answers import merge_boxes, merge_same
@@ -23,6 +22,7 @@ from oneglance.data.writer import Item, Writer, targets, writer_class
 from oneglance.errors import ConfigError, Problem, RunError, nearest
 from oneglance.members import is_class_name
 from oneglance.progress import Progress
+from oneglance.storage.atomic_files import make_folder, write_bytes
 
 # What a file begins with, for pictures whose names do not tell.
 BEGINNINGS = {

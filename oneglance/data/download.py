@@ -11,9 +11,9 @@ from typing import Any
 
 from torchvision import datasets
 
-from oneglance.atomic_files import explained, make_folder
 from oneglance.errors import OneglanceError, nearest
 from oneglance.progress import Screen
+from oneglance.storage.atomic_files import explained, make_folder
 
 SETS = {
     "mnist": ("MNIST", "MNIST/raw"),

@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from oneglance.config import Table, read_table
 from oneglance.data.quoting import quoted
 from oneglance.data.record import SPLIT_NAMES, ImageRef, Record
 from oneglance.errors import ConfigError, Problem, nearest
 from oneglance.members import MemberKind, find_member, member_names
+from oneglance.toml.tables import Table, read_table
 
 Entry = tuple[str, ImageRef, Mapping[str, Any]]  # (location, image, raw values by field)
 

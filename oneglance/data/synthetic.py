@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from oneglance.atomic_files import explained
 from oneglance.errors import DataError, needs_extra
+from oneglance.storage.atomic_files import explained
 
 TASKS = ("digit", "background", "shapes", "covered")
 PER_SCENE = 3  # pictures that share a scene

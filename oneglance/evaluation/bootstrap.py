@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from oneglance.atomic_files import finite
+from oneglance.storage.atomic_files import finite
 from oneglance.task import Prediction, Task
 
 RESAMPLES = 1000  # of the pictures

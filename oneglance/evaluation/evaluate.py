@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from oneglance.atomic_files import make_folder, write_json
 from oneglance.data.dataset import Dataset, load_dataset
 from oneglance.data.images.letterbox import Placement
 from oneglance.data.record import ImageRef, Record
@@ -21,7 +20,8 @@ from oneglance.evaluation.reports.evaluation import Wrong, write_page
 from oneglance.inference.predictor import Predictor
 from oneglance.progress import Screen
 from oneglance.report_items import Detail
-from oneglance.run_folder import RunFolder
+from oneglance.storage.atomic_files import make_folder, write_json
+from oneglance.storage.run_folder import RunFolder
 from oneglance.task import MetricState, Prediction, Task
 
 WORST = 12  # pictures shown per task

@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from oneglance.atomic_files import finite, make_folder, write_json
 from oneglance.config import Config
 from oneglance.errors import ConfigError, DivergedError
 from oneglance.evaluation.comparison import variants
-from oneglance.overrides import Changes
 from oneglance.progress import Screen
-from oneglance.run_folder import RunFolder, kept_of
+from oneglance.storage.atomic_files import finite, make_folder, write_json
+from oneglance.storage.run_folder import RunFolder, kept_of
 from oneglance.task import build_tasks
+from oneglance.toml.overrides import Changes
 from oneglance.training.experiment_data import ExperimentData
 
 KEPT = 3  # one of so many goes on, for so many times the epochs

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from oneglance.atomic_files import finite
 from oneglance.evaluation import bootstrap
+from oneglance.storage.atomic_files import finite
 from oneglance.task import Prediction, Task
 
 LEVEL = 0.05  # of error that a verdict may have, all tasks together

@@ -20,7 +20,7 @@ from oneglance.evaluation import gradient_conflicts
 from oneglance.evaluation.comparison import variants
 from oneglance.evaluation.gradient_conflicts import Cosines
 from oneglance.progress import Screen
-from oneglance.run_folder import RunFolder, runs_in
+from oneglance.storage.run_folder import RunFolder, runs_in
 from oneglance.training.experiment_data import ExperimentData
 
 EXHAUSTIVE = 8  # tasks up to which every grouping is tried: 4,140 of them

@@ -16,8 +16,8 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageDraw
 
-from oneglance.atomic_files import make_folder, replacing
 from oneglance.inference.lettering import Lettering
+from oneglance.storage.atomic_files import make_folder, replacing
 
 Overlay = tuple[Sequence[float], str, int]
 """A box [x0, y0, x1, y1] in pixels of the picture, its caption, and the number of its class, from 0."""

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 
-from oneglance.atomic_files import write_bytes
 from oneglance.errors import ConfigError, RunError, nearest
 from oneglance.inference.engines.torch import TorchEngine
 from oneglance.inference.export_comparison import (
@@ -28,7 +27,8 @@ from oneglance.inference.exported_network import Exported, as_onnx, as_torch, qu
 from oneglance.inference.predictor import Predictor, novelty_of
 from oneglance.inference.quantization import TOGETHER
 from oneglance.progress import Screen
-from oneglance.run_folder import RunFolder
+from oneglance.storage.atomic_files import write_bytes
+from oneglance.storage.run_folder import RunFolder
 
 COMPARED = 256  # pictures of the validation part that both answer
 CALIBRATED = 256  # pictures of the training part from which int8 learns its ranges

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from oneglance.atomic_files import finite
 from oneglance.data.dataset import load_dataset
 from oneglance.data.images.decode import Canvas
 from oneglance.data.images.decode_pool import decode
@@ -18,7 +17,8 @@ from oneglance.errors import OneglanceError
 from oneglance.inference.engine import Engine, EngineOutput
 from oneglance.inference.predictor import BATCH, Predictor
 from oneglance.progress import Screen
-from oneglance.run_folder import RunFolder
+from oneglance.storage.atomic_files import finite
+from oneglance.storage.run_folder import RunFolder
 from oneglance.task import Task
 
 TRIALS = 10  # of each engine where their speed is compared

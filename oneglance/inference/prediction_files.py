@@ -12,9 +12,9 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
 
-from oneglance.atomic_files import replacing
 from oneglance.data.sources.coco import OF_A_PICTURE
 from oneglance.errors import OneglanceError
+from oneglance.storage.atomic_files import replacing
 from oneglance.task import Prediction, Task
 
 ROWS = 4096  # rows of a Parquet row group

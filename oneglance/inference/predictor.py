@@ -29,7 +29,7 @@ from oneglance.inference.parallel_passes import ParallelPasses
 from oneglance.task import Prediction, Task
 
 if TYPE_CHECKING:
-    from oneglance.run_folder import RunFolder
+    from oneglance.storage.run_folder import RunFolder
 
 BATCH = 64  # pictures per forward pass
 TRIALS = 7  # passes by which two engines are compared; the fastest counts
@@ -59,7 +59,7 @@ def open_predictor(
 
         engine, contents = open_file(Path(path), device, passes)
         return Predictor(engine, contents.tasks, contents.config, contents.novelty, false_alarm)
-    from oneglance.run_folder import RunFolder
+    from oneglance.storage.run_folder import RunFolder
 
     run = RunFolder.open(path)
     return Predictor.open(run, device=device, precision=precision, false_alarm=false_alarm, passes=passes)

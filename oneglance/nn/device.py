@@ -17,9 +17,9 @@ from typing import Any
 
 import torch
 
-from oneglance.atomic_files import make_folder, write_json
 from oneglance.errors import ConfigError, RunError
 from oneglance.nn.allocator import keep_freed_memory
+from oneglance.storage.atomic_files import make_folder, write_json
 
 GAIN = 1.1  # bf16 must be faster by this factor to be taken: below, it is noise
 

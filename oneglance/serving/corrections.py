@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from oneglance.atomic_files import make_folder, write_bytes, write_text
 from oneglance.data.images.memory_image import EncodedImage
 from oneglance.data.images.references import PICTURE_ENDINGS
 from oneglance.data.parsing.text_lines import lines
@@ -23,6 +22,7 @@ from oneglance.data.record import Box, BoxAnnotations
 from oneglance.data.writer import in_a_cell
 from oneglance.errors import ConfigError, InvalidAnswer, RunError, nearest
 from oneglance.serving.limits import Refused
+from oneglance.storage.atomic_files import make_folder, write_bytes, write_text
 from oneglance.task import Task
 
 EDGES = ("xmin", "ymin", "xmax", "ymax")

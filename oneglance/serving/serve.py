@@ -9,7 +9,7 @@ from pathlib import Path
 
 from oneglance.errors import ConfigError, needs_extra
 from oneglance.progress import Screen
-from oneglance.screens import default_screen
+from oneglance.screens.choice import default_screen
 from oneglance.serving.limits import Bounds
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from oneglance.config import Config
 from oneglance.errors import needs_extra
-from oneglance.run_folder import RunFolder
+from oneglance.storage.run_folder import RunFolder
 
 
 @contextmanager

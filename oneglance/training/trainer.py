@@ -11,7 +11,6 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from oneglance.atomic_files import finite, sweep, write_json
 from oneglance.balancer import build_balancer
 from oneglance.config import Config
 from oneglance.data.dataset import SplitData
@@ -22,7 +21,8 @@ from oneglance.network import Network, build_network
 from oneglance.nn.allocator import keep_freed_memory
 from oneglance.nn.device import environment, faster_precision, pick_device
 from oneglance.progress import Screen
-from oneglance.run_folder import ANEW, RunFolder
+from oneglance.storage.atomic_files import finite, sweep, write_json
+from oneglance.storage.run_folder import ANEW, RunFolder
 from oneglance.task import Task, fit_targets
 from oneglance.training.augment import Augment
 from oneglance.training.checkpoint_selection import CheckpointSelection, resamples

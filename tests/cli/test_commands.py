@@ -209,7 +209,7 @@ def test_resume_of_a_finished_run(home: Path, shell: Shell) -> None:
 def test_ctrl_c_is_130_and_names_the_way_on(
     home: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from oneglance.terminal import Terminal
+    from oneglance.screens.terminal import Terminal
 
     def interrupt(*_: object) -> None:
         import signal

@@ -18,7 +18,7 @@ from oneglance import config as configuration
 from oneglance.errors import ConfigError
 from oneglance.evaluation import loss_weight_search
 from oneglance.evaluation.loss_weight_search import LEAST, affordable, cost, drawn, rungs
-from oneglance.run_folder import RunFolder, kept_of
+from oneglance.storage.run_folder import RunFolder, kept_of
 
 QUICK = ("--set", "training.epochs=3", "--set", "backbone.options={width=4, depth=1}")
 

@@ -30,7 +30,7 @@ from oneglance.inference.engine import Engine
 from oneglance.inference.engines import onnx as engine_onnx
 from oneglance.inference.predictor import open_predictor
 from oneglance.progress import Screen
-from oneglance.run_folder import RunFolder
+from oneglance.storage.run_folder import RunFolder
 
 # The same answers.
 

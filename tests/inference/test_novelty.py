@@ -17,7 +17,7 @@ from oneglance.errors import ConfigError, RunError
 from oneglance.inference import novelty
 from oneglance.inference.novelty import NEIGHBOURS, Novelty
 from oneglance.inference.predictor import open_predictor
-from oneglance.run_folder import RunFolder
+from oneglance.storage.run_folder import RunFolder
 
 WIDTH = 6
 

@@ -21,7 +21,7 @@ from oneglance.inference.engines.onnx import open_file
 from oneglance.inference.engines.torch import TorchEngine
 from oneglance.inference.parallel_passes import ParallelPasses, threads, threads_of_each
 from oneglance.inference.predictor import open_predictor
-from oneglance.run_folder import RunFolder
+from oneglance.storage.run_folder import RunFolder
 
 
 class Slow(Engine):

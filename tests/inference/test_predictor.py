@@ -20,7 +20,7 @@ from oneglance.data.images.references import FileImage
 from oneglance.data.record import ImageRef
 from oneglance.errors import ConfigError, RunError
 from oneglance.inference.predictor import BATCH, Predictor, open_predictor
-from oneglance.run_folder import RunFolder
+from oneglance.storage.run_folder import RunFolder
 
 
 def refs(folder: Path, count: int) -> list[ImageRef]:

@@ -19,10 +19,10 @@ from oneglance.data.record import Record
 from oneglance.data.source import open_source
 from oneglance.errors import ConfigError, RunError
 from oneglance.progress import Screen
-from oneglance.run_folder import RunFolder
 from oneglance.serving.app import Settings
 from oneglance.serving.corrections import Corrections
 from oneglance.serving.limits import Refused
+from oneglance.storage.run_folder import RunFolder
 
 RED, BLUE = EncodedImage("../a.png", picture("red")), EncodedImage("b.jpg", picture("blue", kind="JPEG"))
 BUTTON = {"box": [1, 2, 30, 40.5], "label": "button", "attributes": {"colour": {"value": "red"}}}

@@ -18,7 +18,7 @@ from oneglance.data.dataset import SplitData
 from oneglance.data.record import ImageRef, Record
 from oneglance.errors import StoppedError
 from oneglance.progress import Screen
-from oneglance.run_folder import RunFolder
+from oneglance.storage.run_folder import RunFolder
 from oneglance.task import build_tasks
 from oneglance.tasks.tags import TagAnnotations
 from oneglance.training.loop import Learner

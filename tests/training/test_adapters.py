@@ -12,14 +12,14 @@ from support.toy import CONFIG, SIZE, begin, learner, results, train
 
 import oneglance
 from oneglance import config as configuration
-from oneglance.adapter import Adapter, Bottleneck
 from oneglance.backbone import Features, build_backbone
 from oneglance.config import BackboneTable
 from oneglance.data.record import Box, BoxAnnotations
 from oneglance.errors import ConfigError
 from oneglance.network import Network
+from oneglance.nn.adapter import Adapter, Bottleneck
 from oneglance.progress import Screen
-from oneglance.run_folder import RunFolder
+from oneglance.storage.run_folder import RunFolder
 from oneglance.task import build_tasks
 from oneglance.training.optimizer import build_optimizer
 

@@ -16,7 +16,7 @@ from oneglance.data.dataset import SplitData
 from oneglance.data.record import Box, BoxAnnotations, Record
 from oneglance.errors import ConfigError
 from oneglance.progress import Screen
-from oneglance.run_folder import RunFolder
+from oneglance.storage.run_folder import RunFolder
 from oneglance.task import build_tasks
 from oneglance.tasks.boxes import Boxes
 from oneglance.training.trainer import Trainer

@@ -16,7 +16,7 @@ from support.toy import begin, go_on, hidden_files, results, train
 
 from oneglance.errors import RunError
 from oneglance.progress import Screen
-from oneglance.run_folder import RunFolder
+from oneglance.storage.run_folder import RunFolder
 
 STEPS = 9  # 3 epochs of 3
 

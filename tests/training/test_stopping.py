@@ -10,7 +10,7 @@ import pytest
 from support.toy import Interrupter, begin, go_on, hidden_files, results, train
 
 from oneglance.errors import StoppedError
-from oneglance.run_folder import RunFolder
+from oneglance.storage.run_folder import RunFolder
 from oneglance.training.stop_signals import stop_signals
 
 ONE_STEP = "training.batch=24"  # an epoch is one step

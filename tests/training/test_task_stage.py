@@ -14,7 +14,7 @@ from oneglance.backbone import Backbone, Features, build_backbone
 from oneglance.config import BackboneTable
 from oneglance.errors import ConfigError
 from oneglance.network import Network, copy_stages
-from oneglance.run_folder import RunFolder
+from oneglance.storage.run_folder import RunFolder
 from oneglance.training.data_loader import Batch
 from oneglance.training.optimizer import build_optimizer
 from oneglance.training.trainer import Trainer

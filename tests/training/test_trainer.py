@@ -19,7 +19,7 @@ from support.toy import VALIDATION, begin, go_on, hidden_files, results, train
 
 from oneglance.errors import DataError, DivergedError, MissingExtraError, RunError
 from oneglance.progress import Screen
-from oneglance.run_folder import RunFolder, kept_of
+from oneglance.storage.run_folder import RunFolder, kept_of
 from oneglance.training.trainer import Trainer
 
 TASKS = ["kind", "weight", "style", "verdict"]

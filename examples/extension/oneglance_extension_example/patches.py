@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from oneglance.backbone import Backbone, Features, measure
-from oneglance.config import Table
+from oneglance.toml.tables import Table
 
 SIDE = 8  # of a patch, in pixels
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from oneglance.atomic_files import make_folder, write_json
 from oneglance.data.quoting import quoted
 from oneglance.data.record import Box
 from oneglance.data.writer import VAL, Item, Writer, is_plain
+from oneglance.storage.atomic_files import make_folder, write_json
 
 OWN = frozenset(
     (

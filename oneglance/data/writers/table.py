@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from oneglance.atomic_files import write_text
 from oneglance.data.quoting import quoted
 from oneglance.data.writer import Item, Writer, in_a_cell, is_plain
+from oneglance.storage.atomic_files import write_text
 
 BOX = ("image", "label", "xmin", "ymin", "xmax", "ymax", "ignore", "split")
 TAKEN = frozenset((*BOX, "width", "height"))  # what a boxes table reads as something else than an attribute

@@ -9,10 +9,10 @@ from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from oneglance.atomic_files import make_folder, write_bytes, write_text
 from oneglance.data.quoting import quoted
 from oneglance.data.record import Box
 from oneglance.data.writer import VAL, Item, Writer
+from oneglance.storage.atomic_files import make_folder, write_bytes, write_text
 
 OF_AN_OBJECT = ("pose", "truncated", "occluded")  # attributes that VOC itself knows
 NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

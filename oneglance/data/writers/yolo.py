@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 
 import yaml
 
-from oneglance.atomic_files import make_folder, write_text
 from oneglance.data.quoting import quoted
 from oneglance.data.record import Box
 from oneglance.data.writer import VAL, Item, Writer
+from oneglance.storage.atomic_files import make_folder, write_text
 
 
 class YoloWriter(Writer):

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from oneglance import balancer
-from oneglance.atomic_files import make_folder, write_json
 from oneglance.backbone import narrower
 from oneglance.config import BackboneTable, Config
 from oneglance.errors import DataError
@@ -30,7 +29,8 @@ from oneglance.evaluation.comparison.plan import CONTROL, Plan
 from oneglance.evaluation.comparison.variants import Answers
 from oneglance.evaluation.reports.comparison import write_page
 from oneglance.progress import Screen
-from oneglance.run_folder import RunFolder
+from oneglance.storage.atomic_files import make_folder, write_json
+from oneglance.storage.run_folder import RunFolder
 from oneglance.task import Prediction, Task, fit_targets
 from oneglance.training.experiment_data import ExperimentData
 

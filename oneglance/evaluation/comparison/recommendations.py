@@ -16,16 +16,16 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from oneglance.adapter import Adapter
 from oneglance.config import Config
 from oneglance.data.image_inputs import relative
 from oneglance.errors import ConfigError
 from oneglance.evaluation import gradient_conflicts, loss_weight_search, task_grouping
 from oneglance.evaluation.gradient_conflicts import History
 from oneglance.network import Network, kinds_of_stage
-from oneglance.overrides import Changes
-from oneglance.run_folder import RunFolder
+from oneglance.nn.adapter import Adapter
+from oneglance.storage.run_folder import RunFolder
 from oneglance.task import build_tasks
+from oneglance.toml.overrides import Changes
 
 CONFLICT = -0.1  # mean cosine to another task from which on they conflict, if beyond noise
 SMALL = 0.5  # of an even share of the gradient: a task with less has little influence

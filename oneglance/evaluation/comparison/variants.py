@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from oneglance.atomic_files import write_json
 from oneglance.config import BackboneTable, Config
 from oneglance.data.dataset import SplitData
 from oneglance.errors import DivergedError, RunError, StoppedError
@@ -20,10 +19,11 @@ from oneglance.evaluation.evaluate import count_read
 from oneglance.inference.predictor import BATCH, Predictor
 from oneglance.network import kinds_of_stage
 from oneglance.nn.device import pick_device
-from oneglance.overrides import Changes
 from oneglance.progress import Screen
-from oneglance.run_folder import RunFolder
+from oneglance.storage.atomic_files import write_json
+from oneglance.storage.run_folder import RunFolder
 from oneglance.task import Prediction, Task, build_tasks
+from oneglance.toml.overrides import Changes
 from oneglance.training.data_loader import PictureStore
 from oneglance.training.experiment_data import ExperimentData
 from oneglance.training.trainer import Trainer

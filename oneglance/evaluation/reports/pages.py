@@ -8,8 +8,8 @@ from typing import Any
 
 import jinja2
 
-from oneglance.atomic_files import write_text
 from oneglance.evaluation.reports.svg_plots import short
+from oneglance.storage.atomic_files import write_text
 
 LONGEST = 120  # characters of a name or an answer
 

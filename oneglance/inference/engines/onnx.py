@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from oneglance import __version__
-from oneglance.config import Config, read_table
+from oneglance.config import Config
 from oneglance.errors import ConfigError, RunError
 from oneglance.inference.engine import Engine, EngineOutput
 from oneglance.inference.novelty import Novelty
 from oneglance.inference.parallel_passes import threads, threads_of_each
 from oneglance.task import Task, build_tasks
+from oneglance.toml.tables import read_table
 
 INPUT = "pictures"  # uint8 [n, h, w, 3]
 VECTORS = "shared features"  # with a space: no name of a value inside the network has one

@@ -26,7 +26,7 @@ from oneglance.evaluation.comparison import compare, plan, variants
 from oneglance.evaluation.comparison.peak_memory import Peak, peak_memory
 from oneglance.evaluation.reports.comparison import quality
 from oneglance.progress import Screen
-from oneglance.run_folder import RunFolder
+from oneglance.storage.run_folder import RunFolder
 from oneglance.training.experiment_data import ExperimentData
 
 ARMS = ("joint", "joint_long", "single", "constant")

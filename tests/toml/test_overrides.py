@@ -11,7 +11,7 @@ import pytest
 from oneglance import config as configuration
 from oneglance.config import Config, TrainingTable, load, parse
 from oneglance.errors import ConfigError
-from oneglance.overrides import Changes, Overrides
+from oneglance.toml.overrides import Changes, Overrides
 
 TABLES: dict[str, Any] = {
     "sources": [{"path": "photos"}],

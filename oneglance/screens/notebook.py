@@ -6,7 +6,7 @@ import html
 import time
 from typing import Any
 
-from oneglance.terminal import Terminal
+from oneglance.screens.terminal import Terminal
 
 DRAWN_EVERY = 0.25  # seconds
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from oneglance import atomic_files
-from oneglance.atomic_files import make_folder, replacing, sweep, write_bytes, write_json, write_text
 from oneglance.errors import RunError
+from oneglance.storage import atomic_files
+from oneglance.storage.atomic_files import make_folder, replacing, sweep, write_bytes, write_json, write_text
 
 
 def names(folder: Path) -> list[str]:

@@ -10,8 +10,8 @@ from typing import Any
 from oneglance import config as configuration
 from oneglance.config import UNNAMED, Config, ConfigSource
 from oneglance.errors import ConfigError, OneglanceError, RunError
-from oneglance.overrides import Overrides
-from oneglance.run_folder import RunFolder, new_place, overview, remove, runs_in
+from oneglance.storage.run_folder import RunFolder, new_place, overview, remove, runs_in
+from oneglance.toml.overrides import Overrides
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from support.toy import CONFIG, train
 
 from oneglance import config as configuration
 from oneglance.errors import ConfigError, OneglanceError, RunError
-from oneglance.run_folder import RunFolder, new_place, overview, remove, runs_in
+from oneglance.storage.run_folder import RunFolder, new_place, overview, remove, runs_in
 
 quick = settings(deadline=None, max_examples=50)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from oneglance.notebook import Notebook
 from oneglance.progress import Screen
-from oneglance.terminal import Terminal
+from oneglance.screens.notebook import Notebook
+from oneglance.screens.terminal import Terminal
 
 
 def default_screen() -> Screen:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from oneglance.errors import ConfigError
-from oneglance.toml_writer import inline
+from oneglance.toml.writer import inline
 
 Overrides = str | Sequence[str] | Mapping[str, Any]
 """What a user may give: ``"training.epochs=5"``, a list of these, or a mapping such as

@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from oneglance.cli.tables import times
-from oneglance.screens import default_screen
-from oneglance.terminal import Terminal, _left
+from oneglance.screens.choice import default_screen
+from oneglance.screens.terminal import Terminal, _left
 
 ROW = {"epoch": 2, "seconds": 41.3}
 
@@ -26,7 +26,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     result = Clock()
-    monkeypatch.setattr("oneglance.terminal.time", result)
+    monkeypatch.setattr("oneglance.screens.terminal.time", result)
     return result
 
 

@@ -30,13 +30,13 @@ from safetensors.torch import save
 from torch import Tensor
 
 from oneglance import config as configuration
-from oneglance.atomic_files import make_folder, write_bytes, write_json, write_text
 from oneglance.config import Config
 from oneglance.errors import RunError, WeightsError
 from oneglance.network import Network, build_network
 from oneglance.nn.checkpoints import fill, read_plain, read_tensors
-from oneglance.overrides import Changes
+from oneglance.storage.atomic_files import make_folder, write_bytes, write_json, write_text
 from oneglance.task import Task, build_tasks
+from oneglance.toml.overrides import Changes
 
 ANEW = "train anew with another --out"
 

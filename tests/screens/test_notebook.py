@@ -13,7 +13,7 @@ pytest.importorskip("ipykernel")
 CODE = """
 import time
 from oneglance import History
-from oneglance.screens import default_screen
+from oneglance.screens.choice import default_screen
 
 screen = default_screen()
 for done in range(1, 41):

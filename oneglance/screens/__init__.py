@@ -1,0 +1,1 @@
+"""Where progress is shown: a terminal or a notebook."""
