@@ -1,4 +1,4 @@
-"""What a detector says that never looks."""
+"""The constant baseline of a detector: the same boxes for every picture."""
 
 from __future__ import annotations
 
