@@ -26,7 +26,7 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest tests/test_layers.py tests/test_public_names.py
+	$(BIN)/python -m pytest tests/test_layers.py tests/test_house.py tests/test_public_names.py
 
 format: setup
 	$(BIN)/ruff format .

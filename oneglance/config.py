@@ -211,7 +211,7 @@ def load(source: ConfigSource, overrides: Overrides = ()) -> Config:
         raise ConfigError(
             "is a folder, not a configuration",
             location=str(path),
-            hint="name the oneglance.toml in it; to go on with a run, add --resume",
+            hint="to go on with a run, add --resume; else name an oneglance.toml",
         )
     try:
         text = path.read_bytes().decode("utf-8")
@@ -253,14 +253,14 @@ def parse(
 
 def _with_new_keys(tables: Mapping[str, Any]) -> dict[str, Any]:
     """Tables, or values by dotted key, with the present names of keys that were renamed."""
-    found = {}
+    renamed_tables = {}
     for dotted, value in tables.items():
         section, dot, key = dotted.partition(".")
         renamed = renamed_keys(Config, [section])
         if not dot and isinstance(value, Mapping):
             value = {renamed.get(inner, inner): inside for inner, inside in value.items()}
-        found[f"{section}{dot}{renamed.get(key, key)}"] = value
-    return found
+        renamed_tables[f"{section}{dot}{renamed.get(key, key)}"] = value
+    return renamed_tables
 
 
 def _read(tables: Mapping[str, Any], text: str, file: str, base: Path, overrides: Overrides) -> Config:

@@ -52,11 +52,11 @@ def check(
     if pictures:
         limits, fit = Limits.declared(declared), Fit.declared(declared)
         refs = [record.image for record in dataset.records]
-        for done, found in enumerate(decode(refs, fit, limits, declared.cache.workers), 1):
+        for done, decoded in enumerate(decode(refs, fit, limits, declared.cache.workers), 1):
             screen.progress(done, len(refs), "looking at every picture")
-            if isinstance(found, DataError):
+            if isinstance(decoded, DataError):
                 problems.append(
-                    Problem(found.location, found.what, "left out", kind="unreadable", fatal=False)
+                    Problem(decoded.location, decoded.what, "left out", kind="unreadable", fatal=False)
                 )
     screen.close()
     return Problems(problems)
@@ -141,8 +141,8 @@ def convert(
     records: list[Record] = []
     problems: list[Problem] = []
     for path in [source] if isinstance(source, str | Path) else source:
-        found, wrong = read(path, {"path": str(path), "format": source_format, **start}, Path.cwd())
-        records += found
+        entries, wrong = read(path, {"path": str(path), "format": source_format, **start}, Path.cwd())
+        records += entries
         problems += wrong
     records, contradictions = conversion.merged(records)
     problems += contradictions

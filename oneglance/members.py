@@ -177,8 +177,8 @@ def _imported(module: str) -> ModuleType:
     try:
         return import_module(module)
     except Exception as error:  # whatever somebody else's module raises
-        told = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        raise _UnusableError(f"the module {module} cannot be imported ({told})") from error
+        reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise _UnusableError(f"the module {module} cannot be imported ({reason})") from error
 
 
 def _checked(kind: MemberKind[T], module: ModuleType, attribute: str) -> type[T]:
@@ -205,8 +205,8 @@ def _is_member(contract: type, thing: object) -> bool:
 def _abstract(member: type) -> list[str]:
     """What of the contract it does not have; a contract need not have ABCMeta for that."""
     names = (name for name in dir(member) if not name.startswith("__"))
-    found = (name for name in names if _is_abstract(inspect.getattr_static(member, name, None)))
-    return sorted(found)
+    missing = (name for name in names if _is_abstract(inspect.getattr_static(member, name, None)))
+    return sorted(missing)
 
 
 def _is_abstract(value: object) -> bool:

@@ -272,7 +272,7 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path, content: bytes, words: s
 def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no such file — write one with: oneglance init"):
         load(tmp_path / "oneglance.toml")
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="is a folder, not a configuration"):
         load(tmp_path)
 
 

@@ -42,17 +42,17 @@ def inside(boxes: Tensor, levels: Sequence[Level]) -> Pairs:
     A box too small to hold a point of the finest level has the nearest one of it. Nothing is made for the
     points outside, so the cost follows the area of the boxes.
     """
-    found, start = [], 0
-    for place, level in enumerate(levels):
+    pairs, start = [], 0
+    for number, level in enumerate(levels):
         first, last = [], []
         for axis, side in ((0, level.width), (1, level.height)):
             low, high = boxes[:, axis] / level.stride, boxes[:, axis + 2] / level.stride
             begin, end = torch.ceil(low - 0.5), torch.floor(high - 0.5)
-            if place == 0:
+            if number == 0:
                 middle = torch.floor((low + high) / 2)
                 begin, end = torch.minimum(begin, middle), torch.maximum(end, middle)
-            first.append(begin.clamp(0, side - 1 if place == 0 else side).long())
-            last.append(end.clamp(0 if place == 0 else -1, side - 1).long())
+            first.append(begin.clamp(0, side - 1 if number == 0 else side).long())
+            last.append(end.clamp(0 if number == 0 else -1, side - 1).long())
         across = (last[0] - first[0] + 1).clamp(min=0)
         count = across * (last[1] - first[1] + 1).clamp(min=0)
         box = torch.repeat_interleave(count)
@@ -60,6 +60,6 @@ def inside(boxes: Tensor, levels: Sequence[Level]) -> Pairs:
         wide = across[box].clamp(min=1)
         row = first[1][box] + torch.div(within, wide, rounding_mode="floor")
         column = first[0][box] + within % wide
-        found.append(torch.stack([box, start + row * level.width + column]))
+        pairs.append(torch.stack([box, start + row * level.width + column]))
         start += level.height * level.width
-    return Pairs(*torch.cat(found, dim=1))
+    return Pairs(*torch.cat(pairs, dim=1))

@@ -40,7 +40,7 @@ class Matched(NamedTuple):
     """All n predicted boxes that count, by class and then by falling score, and what became of each."""
 
     picture: np.ndarray  # int64 [n]
-    place: np.ndarray  # int64 [n]: which of the boxes found in its picture
+    number: np.ndarray  # int64 [n]: which of the boxes found in its picture
     label: np.ndarray  # int64 [n]: its class
     score: np.ndarray  # float64 [n]
     truth: np.ndarray  # int64 [10, n]: which true box of its picture it matches at each of OVERLAPS, or -1
@@ -60,48 +60,48 @@ class ClassScores(NamedTuple):
 
 
 def match(
-    found: Sequence[Predicted], truths: Sequence[Truth], labelled: np.ndarray, most: int = 100
+    predicted: Sequence[Predicted], truths: Sequence[Truth], labelled: np.ndarray, most: int = 100
 ) -> Matched:
-    """Match the boxes found in each picture with the true ones of their class.
+    """Match the predicted boxes of each picture with the true ones of their class.
 
-    From the surest on, a box takes the free true box that it overlaps most, if by at least the IoU asked for.
-    One that gets none is ignored if that share of its own area lies in one region to ignore.
+    From the highest-scoring on, a box takes the free true box that it overlaps most, if by at least the IoU
+    in question. One that gets none is ignored if that share of its own area lies in one region to ignore.
 
     Args:
-        found: one per picture.
+        predicted: one per picture.
         truths: one per picture.
         labelled: bool [pictures, classes]: whether annotators looked for that class in that picture; where
             not, neither predicted nor true boxes of it count.
-        most: how many boxes count per picture and class, the surest first.
+        most: how many boxes count per picture and class, the highest-scoring first.
     """
     there = _flat([(each.boxes, each.classes, each.ignore) for each in truths])
     regions = there.take(there.extra > 0)
     true = there.take((there.label >= 0) & (there.extra == 0))
     true = true.take(labelled[true.picture, true.label])
-    number = np.zeros(labelled.shape, dtype=np.int64)
-    np.add.at(number, (true.picture, true.label), 1)
+    counts = np.zeros(labelled.shape, dtype=np.int64)
+    np.add.at(counts, (true.picture, true.label), 1)
 
-    here = _flat([(each.boxes, each.classes, each.scores) for each in found])
+    here = _flat([(each.boxes, each.classes, each.scores) for each in predicted])
     here = here.take(labelled[here.picture, here.label])
     here = here.take(np.lexsort((-here.extra, here.label, here.picture)))
     rank = _rank(here)
     here, rank = here.take(rank < most), rank[rank < most]
 
     chosen = _greedy(rank, _near(here, true, iou), len(true.label))
-    truth = np.append(true.place, -1)[chosen]  # -1 takes the last
+    truth = np.append(true.number, -1)[chosen]  # -1 takes the last
     inside = _near(here, regions, coverage)
     covered = np.zeros(len(rank))
-    np.maximum.at(covered, inside.found, inside.overlap)
+    np.maximum.at(covered, inside.predicted, inside.overlap)
     ignored = (truth < 0) & (covered >= OVERLAPS[:, None])
 
     order = np.lexsort((rank, here.picture, -here.extra, here.label))
-    picture, place, _, label, score = here.take(order)
+    picture, number, _, label, score = here.take(order)
     truth, ignored = truth[:, order], ignored[:, order]
     which, hit = np.nonzero(truth >= 0)
     curve = which * labelled.shape[1] + label[hit]
     starts = np.arange(len(OVERLAPS))[:, None] * labelled.shape[1] + np.arange(labelled.shape[1] + 1)
     begin = np.searchsorted(curve, starts)
-    return Matched(picture, place, label, score, truth, ignored, number, hit, begin)
+    return Matched(picture, number, label, score, truth, ignored, counts, hit, begin)
 
 
 def pairs(matched: Matched) -> np.ndarray:
@@ -111,7 +111,7 @@ def pairs(matched: Matched) -> np.ndarray:
     """
     rows = np.flatnonzero(matched.truth[0] >= 0)
     rows = rows[np.argsort(-matched.score[rows], kind="stable")]
-    return np.stack([matched.picture[rows], matched.place[rows], matched.truth[0, rows]], axis=1)
+    return np.stack([matched.picture[rows], matched.number[rows], matched.truth[0, rows]], axis=1)
 
 
 def average_precision(matched: Matched, weights: np.ndarray) -> dict[str, float]:
@@ -135,18 +135,18 @@ def class_scores(matched: Matched, weights: np.ndarray) -> ClassScores:
     starts = np.searchsorted(matched.label, np.arange(len(total)))
     scores = ClassScores(*np.full((2, len(OVERLAPS), len(total)), np.nan))
     everything = _running(each)
-    for place, ignored in enumerate(matched.ignored):
+    for number, ignored in enumerate(matched.ignored):
         seen = _running(np.where(ignored, 0.0, each)) if ignored.any() else everything
         for label in np.flatnonzero(total):
             # Precision rises only where a box is right; the others are counted and need no step of their own.
-            hit = matched.hit[slice(*matched.begin[place, label : label + 2])]
+            hit = matched.hit[slice(*matched.begin[number, label : label + 2])]
             right, among = np.cumsum(each[hit]), seen[hit + 1] - seen[starts[label]]
             precision = np.divide(right, among, out=np.zeros_like(right), where=among > 0)
             best = np.maximum.accumulate(precision[::-1])[::-1]
             recall = right / total[label]
             reached = np.searchsorted(recall, RECALLS)
-            scores.precision[place, label] = np.append(best, 0.0)[reached].mean()
-            scores.recall[place, label] = recall[-1] if len(recall) else 0.0
+            scores.precision[number, label] = np.append(best, 0.0)[reached].mean()
+            scores.recall[number, label] = recall[-1] if len(recall) else 0.0
     return scores
 
 
@@ -172,14 +172,14 @@ def per_class(matched: Matched, threshold: float) -> list[tuple[int, float, floa
     """For each class: how many boxes there are to find, AP, AP50, precision and recall.
 
     The last two are those of boxes of confidence ``threshold`` or more, at an IoU of one half. NaN where
-    there is nothing to find; precision where nothing was found.
+    there is nothing to find; precision where nothing was predicted.
     """
     scores = class_scores(matched, np.ones(len(matched.truths)))
     right, wrong = _outcome(matched, threshold)
     classes = matched.truths.shape[1]
-    found, total = np.bincount(matched.label[right], minlength=classes), matched.truths.sum(axis=0)
-    told = found + np.bincount(matched.label[wrong], minlength=classes)
-    precision, recall = (np.where(of > 0, found / np.maximum(of, 1), np.nan) for of in (told, total))
+    correct, total = np.bincount(matched.label[right], minlength=classes), matched.truths.sum(axis=0)
+    among = correct + np.bincount(matched.label[wrong], minlength=classes)
+    precision, recall = (np.where(of > 0, correct / np.maximum(of, 1), np.nan) for of in (among, total))
     columns = (total, scores.precision.mean(axis=0), scores.precision[0], precision, recall)
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
@@ -191,9 +191,9 @@ def sample_errors(matched: Matched, threshold: float) -> np.ndarray:
     """
     right, wrong = _outcome(matched, threshold)
     pictures = len(matched.truths)
-    found, total = np.bincount(matched.picture[right], minlength=pictures), matched.truths.sum(axis=1)
-    sizes = total + found + np.bincount(matched.picture[wrong], minlength=pictures)
-    return 1 - np.where(sizes > 0, 2 * found / np.maximum(sizes, 1), 1.0)
+    correct, total = np.bincount(matched.picture[right], minlength=pictures), matched.truths.sum(axis=1)
+    sizes = total + correct + np.bincount(matched.picture[wrong], minlength=pictures)
+    return 1 - np.where(sizes > 0, 2 * correct / np.maximum(sizes, 1), 1.0)
 
 
 def _outcome(matched: Matched, threshold: float) -> tuple[np.ndarray, np.ndarray]:
@@ -213,7 +213,7 @@ class _Flat(NamedTuple):
     """The boxes of all pictures, one after the other."""
 
     picture: np.ndarray  # int64 [n]
-    place: np.ndarray  # int64 [n]: which box of its picture
+    number: np.ndarray  # int64 [n]: which box of its picture
     box: np.ndarray  # float64 [n, 4]
     label: np.ndarray  # int64 [n]
     extra: np.ndarray  # float64 [n]: the score of a found box; for a true one, 1 if it is to be ignored
@@ -227,8 +227,8 @@ def _flat(pictures: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> _Fla
     nothing = (np.zeros((0, 4)), np.zeros(0, dtype=np.int64), np.zeros(0))
     box, label, extra = (np.concatenate(column) for column in zip(nothing, *pictures, strict=True))
     picture = np.repeat(np.arange(len(count)), count)
-    place = np.arange(len(label)) - (np.cumsum(count) - count)[picture]
-    return _Flat(picture, place, box, label, extra)
+    number = np.arange(len(label)) - (np.cumsum(count) - count)[picture]
+    return _Flat(picture, number, box, label, extra)
 
 
 def _rank(boxes: _Flat) -> np.ndarray:
@@ -239,9 +239,9 @@ def _rank(boxes: _Flat) -> np.ndarray:
 
 
 class _Near(NamedTuple):
-    """Boxes that overlap by at least the least of OVERLAPS, by ``found`` and then by ``other``."""
+    """Boxes that overlap by at least the least of OVERLAPS, by ``predicted`` and then by ``other``."""
 
-    found: np.ndarray  # int64 [p]: rows
+    predicted: np.ndarray  # int64 [p]: rows
     other: np.ndarray  # int64 [p]
     overlap: np.ndarray  # float64 [p]
 
@@ -254,22 +254,23 @@ def _near(here: _Flat, there: _Flat, measure: Callable[[np.ndarray, np.ndarray],
         start, end = np.searchsorted(there.picture, [picture, picture + 1])
         overlap = measure(here.box[first:last], there.box[start:end])
         one, other = here.label[first:last, None], there.label[start:end]
-        found, place = np.nonzero((overlap >= OVERLAPS[0]) & ((one == other) | (other < 0)))
-        parts.append((found + first, place + start, overlap[found, place]))
+        predicted, number = np.nonzero((overlap >= OVERLAPS[0]) & ((one == other) | (other < 0)))
+        parts.append((predicted + first, number + start, overlap[predicted, number]))
     return _Near(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 def _greedy(rank: np.ndarray, near: _Near, truths: int) -> np.ndarray:
     """Which true box each found one takes at each of OVERLAPS: int64 [10, n], -1 for none.
 
-    Round after round, the next surest box of every picture and class chooses: no two of them want the same.
+    Round after round, the next highest-scoring box of every picture and class chooses: no two of them want
+    the same.
     """
     chosen = np.full((len(rank), len(OVERLAPS)), -1)
     taken = np.zeros((truths, len(OVERLAPS)), dtype=bool)
-    turn = rank[near.found]
+    turn = rank[near.predicted]
     order = np.argsort(turn, kind="stable")
     for now in np.split(order, np.flatnonzero(np.diff(turn[order])) + 1):
-        row, wish, by = near.found[now], near.other[now], near.overlap[now, None]
+        row, wish, by = near.predicted[now], near.other[now], near.overlap[now, None]
         free = np.where((by >= OVERLAPS) & ~taken[wish], by, -1.0)
         start = np.flatnonzero(np.diff(row, prepend=-1))
         best = np.repeat(np.maximum.reduceat(free, start), np.diff(start, append=len(row)), axis=0)

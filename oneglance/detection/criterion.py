@@ -44,24 +44,24 @@ def dense_loss(raw: Tensor, truth: Truth, levels: Sequence[Level], bins: int) ->
     count, cells, classes = len(raw), raw.shape[1], truth.labelled.shape[1]
     rows = raw.flatten(0, 1)
     logit = rows[:, 4 : 4 + classes]
-    picture, place = torch.nonzero(truth.label >= 0, as_tuple=True)
-    box, label, ignore = (part[picture, place] for part in truth[:3])
+    picture, slot = torch.nonzero(truth.label >= 0, as_tuple=True)
+    box, label, ignore = (part[picture, slot] for part in truth[:3])
     real = torch.nonzero(~ignore)[:, 0]
     learned = _learned(rows, logit, box[real], label[real], picture[real], levels, count, cells)
     owner = real[learned.box]
     quality = torch.zeros_like(logit)
     quality[learned.cell, label[owner]] = learned.quality.to(quality.dtype)
-    told = truth.labelled.repeat_interleave(cells, dim=0)
-    told = _without_ignored(told, box[ignore], label[ignore], picture[ignore], levels, cells)
-    told = torch.where(quality > 0, torch.ones_like(told), told)
-    loss = (varifocal(logit, quality) * told).sum(dim=1).view(count, cells).sum(dim=1)
+    counted = truth.labelled.repeat_interleave(cells, dim=0)
+    counted = _without_ignored(counted, box[ignore], label[ignore], picture[ignore], levels, cells)
+    counted = torch.where(quality > 0, torch.ones_like(counted), counted)
+    loss = (varifocal(logit, quality) * counted).sum(dim=1).view(count, cells).sum(dim=1)
     weight = learned.quality
     off = BOX * (1 - complete_iou(rows[learned.cell, :4], box[owner]))
     off = off + DISTANCE * _distances(rows, learned, box[owner], levels, bins, cells)
     loss = loss.index_add(0, picture[owner], off * weight)
     labelled = truth.labelled.amax(dim=1)
     loss = loss * labelled.sum() / weight.sum().clamp(min=1)
-    return LossResult(loss, labelled, learned.cell, picture[owner] * truth.label.shape[1] + place[owner])
+    return LossResult(loss, labelled, learned.cell, picture[owner] * truth.label.shape[1] + slot[owner])
 
 
 @torch.no_grad()
@@ -84,26 +84,26 @@ def _learned(
 
 @torch.no_grad()
 def _without_ignored(
-    told: Tensor, box: Tensor, label: Tensor, picture: Tensor, levels: Sequence[Level], cells: int
+    counted: Tensor, box: Tensor, label: Tensor, picture: Tensor, levels: Sequence[Level], cells: int
 ) -> Tensor:
-    """``told`` [n * points, classes] with 0 where a point lies in a region to ignore."""
+    """``counted`` [n * points, classes] with 0 where a point lies in a region to ignore."""
     if not len(box):
-        return told
+        return counted
     pairs = inside(box, levels)
     cell = picture[pairs.box] * cells + pairs.point
     of = label[pairs.box]
-    any_class = of == told.shape[1]
-    told[cell[any_class]] = 0
-    told[cell[~any_class], of[~any_class]] = 0
-    return told
+    any_class = of == counted.shape[1]
+    counted[cell[any_class]] = 0
+    counted[cell[~any_class], of[~any_class]] = 0
+    return counted
 
 
 def _distances(
     rows: Tensor, learned: Assigned, box: Tensor, levels: Sequence[Level], bins: int, cells: int
 ) -> Tensor:
     """Distribution focal loss of the points that learn a box, mean of the four sides: [k]."""
-    place = [part.to(box.device)[learned.cell % cells] for part in points(levels)]
-    x, y, stride = place
+    slot = [part.to(box.device)[learned.cell % cells] for part in points(levels)]
+    x, y, stride = slot
     reach = torch.stack([x - box[:, 0], y - box[:, 1], box[:, 2] - x, box[:, 3] - y], dim=1)
     reach = (reach / stride[:, None]).clamp(0, bins - 1.01)
     side = rows[learned.cell, -4 * bins :].reshape(-1, bins)

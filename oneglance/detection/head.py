@@ -79,25 +79,25 @@ class DenseHead(nn.Module):
     def forward(self, vector: Tensor, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """(own features [n, width + classes], raw output [n, points, ...])."""
         what, labels, sides = [], [], []
-        for place, seen in enumerate(self._pyramid(maps[-len(self.lateral) :])):
-            looked = self.what[place](seen)
-            what.append(looked)
-            labels.append(_rows(self.label[place](looked)))
-            sides.append(_rows(self.side[place](self.where[place](seen))))
+        for level, seen in enumerate(self._pyramid(maps[-len(self.lateral) :])):
+            features = self.what[level](seen)
+            what.append(features)
+            labels.append(_rows(self.label[level](features)))
+            sides.append(_rows(self.side[level](self.where[level](seen))))
         label, side = torch.cat(labels, dim=1).float(), torch.cat(sides, dim=1).float()
         # What is there at all, and how much of it: the sum of what each point says of each class.
-        most = torch.stack([looked.amax(dim=(2, 3)) for looked in what]).amax(dim=0)
+        most = torch.stack([features.amax(dim=(2, 3)) for features in what]).amax(dim=0)
         own = torch.cat([most, torch.log1p(label.sigmoid().sum(dim=1))], dim=1)
-        rows = [torch.cat([_rows(looked) for looked in what], dim=1)] if self.attributes else []
+        rows = [torch.cat([_rows(features) for features in what], dim=1)] if self.attributes else []
         best = None
         if not self.training:
             best = label.amax(dim=2).topk(min(self.most, label.shape[1]), dim=1).indices
             label, side, *rows = (_chosen(given, best) for given in (label, side, *rows))
         parts = [self._boxes(side, best), label]
-        for looked_at in rows:
-            flat = looked_at.flatten(0, 1)
+        for feature_rows in rows:
+            flat = feature_rows.flatten(0, 1)
             raws = (head(flat)[1].float() for head in self.attributes.values())
-            parts += [raw.view(*looked_at.shape[:2], -1) for raw in raws]
+            parts += [raw.view(*feature_rows.shape[:2], -1) for raw in raws]
         if self.training:
             parts.append(side)
         return own, torch.cat(parts, dim=2)
@@ -105,16 +105,16 @@ class DenseHead(nn.Module):
     def _pyramid(self, maps: Sequence[Tensor]) -> list[Tensor]:
         """The maps in one width, each knowing of the coarser ones; fine to coarse."""
         levels = [lateral(seen) for lateral, seen in zip(self.lateral, maps, strict=True)]
-        for place in reversed(range(len(levels) - 1)):
-            above = F.interpolate(levels[place + 1], size=levels[place].shape[2:], mode="nearest")
-            levels[place] = levels[place] + above
+        for level in reversed(range(len(levels) - 1)):
+            above = F.interpolate(levels[level + 1], size=levels[level].shape[2:], mode="nearest")
+            levels[level] = levels[level] + above
         return [smooth(level) for smooth, level in zip(self.smooth, levels, strict=True)]
 
     def _boxes(self, side: Tensor, best: Tensor | None) -> Tensor:
         """Logits of distances [n, k, 4 * bins] of the points ``best``, or all, to boxes [n, k, 4]."""
         whole = torch.arange(self.bins, device=side.device, dtype=side.dtype)
         share = side.reshape(*side.shape[:2], 4, self.bins).softmax(dim=3)
-        at = [place if best is None else place[best] for place in (self.x, self.y, self.stride)]
+        at = [level if best is None else level[best] for level in (self.x, self.y, self.stride)]
         reach = (share * whole).sum(dim=3) * at[2][..., None]
         middle = torch.stack(at[:2], dim=-1)
         return torch.cat([middle - reach[..., :2], middle + reach[..., 2:]], dim=2)

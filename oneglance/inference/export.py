@@ -20,7 +20,7 @@ from oneglance.inference.export_comparison import (
     records_of_splits,
     sampled,
     scores,
-    speed_advice,
+    speed_note,
     speed_over,
 )
 from oneglance.inference.exported_network import Exported, as_onnx, as_torch, quiet
@@ -77,7 +77,7 @@ def export_run(
     speed = None
     if written.full is not None:
         speed = speed_over(written.engine, written.full, compared.canvases[:TOGETHER])
-        screen.say(speed_advice(precision, speed))
+        screen.say(speed_note(precision, speed))
     screen.close()
     before, after = (scores(ours, each.raw, compared) for each in (expected, outputs))
     return {

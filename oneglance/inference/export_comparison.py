@@ -94,7 +94,7 @@ def speed_over(engine: Engine, full: Engine, canvases: np.ndarray) -> float:
     return best[full] / best[engine]
 
 
-def speed_advice(precision: str, speed: float) -> str:
+def speed_note(precision: str, speed: float) -> str:
     """What the speed says to whoever exports."""
     text = f"{precision} is {speed:.2g} times as fast as fp32 on this machine"
     return text if speed > 1 else f"{text}: not recommended here but for its size"

@@ -14,7 +14,7 @@ from oneglance.serving.limits import Refused
 from oneglance.serving.multipart import boundary_of, parts
 
 LONGEST_NAME = 200  # characters of a name that are kept
-JSON_MARKS = 20_000  # brackets, commas and colons of a JSON body, or the values it describes fill the memory
+JSON_DELIMITERS = 20_000  # brackets, commas and colons of a JSON body: its values must not fill the memory
 FORM = 'send files in a form, or JSON: {"pictures": [{"name": "a.jpg", "data": "<base64>"}]}'
 
 
@@ -42,7 +42,7 @@ def json_of(body: bytes) -> Any:
     Raises:
         Refused: it is no JSON.
     """
-    if sum(body.count(mark) for mark in b"[{,:") > JSON_MARKS:
+    if sum(body.count(mark) for mark in b"[{,:") > JSON_DELIMITERS:
         raise Refused(413, "the JSON holds too many values", FORM)
     try:
         return json.loads(body, parse_constant=_no_constant)

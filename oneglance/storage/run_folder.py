@@ -126,10 +126,10 @@ class RunFolder:
 
     def unreadable(self) -> list[dict[str, str]]:
         """What write_unreadable() wrote."""
-        found: list[dict[str, str]] = (
+        failures: list[dict[str, str]] = (
             self.read_json("unreadable.json") if (self / "unreadable.json").exists() else []
         )
-        return found
+        return failures
 
     # On the way.
 
@@ -321,7 +321,7 @@ def overview(run: RunFolder) -> dict[str, Any]:
     tasks = build_tasks(config.tasks)
     history = run.history()
     kept = kept_of(history)
-    found = kept["validation"] if kept else {}
+    validation = kept["validation"] if kept else {}
     return {
         "run": run.path.name,
         "state": "finished" if run.finished else "not finished",
@@ -329,6 +329,6 @@ def overview(run: RunFolder) -> dict[str, Any]:
         "epochs": len(history),
         "best_epoch": kept["epoch"] if kept else None,
         "skill": kept["skill"] if kept else None,
-        "scores": {name: found.get(name, {}).get(task.primary_metric) for name, task in tasks.items()},
+        "scores": {name: validation.get(name, {}).get(task.primary_metric) for name, task in tasks.items()},
         "seconds": sum(row["seconds"] for row in history),
     }

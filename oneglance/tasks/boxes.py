@@ -1,6 +1,7 @@
 """boxes: where things are, what they are, and what they are like.
 
-400 lines, for the contract of a task with attributes; targets, losses and matching are in ``detection/``.
+A little longer than 400 lines: the contract of a task with attributes. Targets, losses and matching lie in
+``detection/``.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from pydantic import Field, PrivateAttr
 
-from oneglance.data.merging.merge_answers import either, looked_for
+from oneglance.data.merging.merge_answers import either, is_queried
 from oneglance.data.quoting import quoted
 from oneglance.data.writer import in_a_cell
 from oneglance.errors import DataError, InvalidAnswer, nearest
@@ -115,7 +115,7 @@ class Tags(VectorTask):
     def merge(self, first: TagAnnotations, second: TagAnnotations) -> TagAnnotations:
         """A tag holds where either saw it; they contradict each other only where both looked for it."""
         for tag in sorted(first.present ^ second.present):
-            if looked_for(tag, first.queried) and looked_for(tag, second.queried):
+            if is_queried(tag, first.queried) and is_queried(tag, second.queried):
                 present = tag in second.present
                 raise InvalidAnswer(
                     f"has {quoted(tag)}, but not" if present else f"has no {quoted(tag)}, but has it"

@@ -133,12 +133,12 @@ def unknown_options_are_refused(example: BackboneExample) -> None:
 def a_narrower_one_has_about_that_share_of_the_parameters(example: BackboneExample) -> None:
     table = example.table(size=32)
     for share in SHARES:
-        found = narrower(table, share)
-        if found is None:  # it need not be
+        narrow = narrower(table, share)
+        if narrow is None:  # it need not be
             continue
-        part = _parameters(build_backbone(found, Path())) / _parameters(build_backbone(table, Path()))
+        part = _parameters(build_backbone(narrow, Path())) / _parameters(build_backbone(table, Path()))
         require(share / 1.5 <= part <= share * 1.5, f"asked for {share} of the parameters it gives {part}")
-        require((found.size, found.weights) == (table.size, table.weights), f"it changes more: {found}")
+        require((narrow.size, narrow.weights) == (table.size, table.weights), f"it changes more: {narrow}")
 
 
 def _parameters(network: Backbone) -> int:

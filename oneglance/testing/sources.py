@@ -145,7 +145,7 @@ def unknown_keys_are_refused(example: SourceExample) -> None:
             require(False, "it takes the key imagse")
 
 
-def a_damaged_file_is_told_and_never_more(example: SourceExample) -> None:
+def a_damaged_file_is_named_and_costs_nothing_more(example: SourceExample) -> None:
     """bytes lost, changed and repeated anywhere: what is read is a record, a Problem or a DataError"""
     with example.sample() as path:
         chance = random.Random(0)
@@ -176,7 +176,7 @@ EVERY_SOURCE: tuple[Callable[[SourceExample], None], ...] = (
     the_title_is_what_messages_say,
     a_picture_that_went_away_is_an_oserror,
     unknown_keys_are_refused,
-    a_damaged_file_is_told_and_never_more,
+    a_damaged_file_is_named_and_costs_nothing_more,
 )
 
 

@@ -1,6 +1,6 @@
 """What every type of task promises.
 
-Over 400 lines: each promise is a function of a few lines, and they share the example above them.
+Longer than 400 lines: each promise is a function of a few lines, and they share the example above them.
 """
 
 from __future__ import annotations

@@ -31,14 +31,14 @@ class Changes(dict[str, Any]):
         """
         if isinstance(overrides, Changes):
             return overrides
-        found = cls()
+        changes = cls()
         if isinstance(overrides, Mapping):
             for key, value in overrides.items():
-                found._set(str(key), value)
+                changes._set(str(key), value)
         else:
             for text in [overrides] if isinstance(overrides, str) else overrides:
-                found._replace(*_parsed(text))
-        return found
+                changes._replace(*_parsed(text))
+        return changes
 
     def followed_by(self, later: Changes) -> Changes:
         """These, then ``later``."""

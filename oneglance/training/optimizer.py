@@ -45,11 +45,11 @@ def _muon_groups(network: Network, table: TrainingTable, rate: float) -> Iterato
     layers = [m for m in inside if isinstance(m, nn.Linear | nn.Conv2d)]
     inner = {id(layer.weight) for layer in layers}
     for factor, decay, parameters in _groups(network, table):
-        for turns in (True, False):
-            chosen = [parameter for parameter in parameters if (id(parameter) in inner) is turns]
-            top = rate * factor * (1.0 if turns else BESIDE_MUON)
+        for is_matrix in (True, False):
+            chosen = [parameter for parameter in parameters if (id(parameter) in inner) is is_matrix]
+            top = rate * factor * (1.0 if is_matrix else BESIDE_MUON)
             if chosen:
-                yield {"params": chosen, "lr": top, "top": top, "weight_decay": decay, "turns": turns}
+                yield {"params": chosen, "lr": top, "top": top, "weight_decay": decay, "turns": is_matrix}
 
 
 def _groups(network: Network, table: TrainingTable) -> Iterator[tuple[float, float, list[nn.Parameter]]]:

@@ -69,9 +69,9 @@ def compared(
     **given: Any,
 ) -> int:
     """Augment painted pictures and compare every paint with its moved box; how many were there."""
-    augment, looked_for = Augment(AugmentTable(**{**STILL, **given}), BLACK), torch.ones(len(boxes), 1) > 0
+    augment, is_queried = Augment(AugmentTable(**{**STILL, **given}), BLACK), torch.ones(len(boxes), 1) > 0
     pictures, view, _ = augment(
-        painted(boxes, width, height), torch.Generator().manual_seed(seed), looked_for
+        painted(boxes, width, height), torch.Generator().manual_seed(seed), is_queried
     )
     told = moved(target(torch.tensor(boxes).float()[:, None]), view, kept_share=kept_share, smallest=1)
     seen = 0

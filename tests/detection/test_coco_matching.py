@@ -159,7 +159,7 @@ def test_each_box_has_the_partner_that_coco_gives_it(data: DataSet) -> None:
                     expected.add((*places[box], names[partner]))
         matched = match(*data)
         right = matched.truth[overlap] >= 0
-        columns = (matched.picture, matched.place, matched.truth[overlap])
+        columns = (matched.picture, matched.number, matched.truth[overlap])
         assert set(zip(*(column[right].tolist() for column in columns), strict=True)) == expected
         hidden = (column[matched.ignored[overlap]].tolist() for column in columns[:2])
         assert set(zip(*hidden, strict=True)) == ignored

@@ -139,9 +139,9 @@ def test_what_is_slower_is_not_recommended() -> None:
     canvases = np.zeros((1, 4, 4, 3), np.uint8)
     faster, slower = (export_comparison.speed_over(Busy(s), Busy(0.005), canvases) for s in (0.001, 0.025))
     assert faster > 2 and slower < 0.5
-    assert export_comparison.speed_advice("int8", 1.74) == "int8 is 1.7 times as fast as fp32 on this machine"
-    assert export_comparison.speed_advice("int8", 0.84).startswith("int8 is 0.84 times as fast")
-    assert "not recommended" in export_comparison.speed_advice("int8", 0.84)
+    assert export_comparison.speed_note("int8", 1.74) == "int8 is 1.7 times as fast as fp32 on this machine"
+    assert export_comparison.speed_note("int8", 0.84).startswith("int8 is 0.84 times as fast")
+    assert "not recommended" in export_comparison.speed_note("int8", 0.84)
 
 
 # What is refused.

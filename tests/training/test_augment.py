@@ -237,13 +237,13 @@ def test_whatever_is_set(
 ) -> None:
     x = pictures(count, size)
     before = x.clone()
-    augment, looked_for = Augment(AugmentTable(**given), GREY), torch.full((count, 2), places)
-    found, view, mix = augment(x, torch.Generator().manual_seed(seed), looked_for, rest=rest)
+    augment, is_queried = Augment(AugmentTable(**given), GREY), torch.full((count, 2), places)
+    found, view, mix = augment(x, torch.Generator().manual_seed(seed), is_queried, rest=rest)
     assert found.dtype == torch.float32 and found.shape == x.shape
     assert found.is_contiguous(memory_format=torch.channels_last)
     assert found.isfinite().all() and found.min() > -0.01 and found.max() < 255.01
     assert torch.equal(x, before)
-    again, view_again, mix_again = augment(x, torch.Generator().manual_seed(seed), looked_for, rest=rest)
+    again, view_again, mix_again = augment(x, torch.Generator().manual_seed(seed), is_queried, rest=rest)
     assert torch.equal(found, again) and torch.equal(view.motion, view_again.motion)
     assert view.tiles.max() < count and (view.tiles >= 0).any(dim=1).all()
     assert rest or not places or not given["mosaic"] or view.tiles.shape == (count, 4)
@@ -279,11 +279,11 @@ def test_a_turn_is_one_of_pixels() -> None:
 
 
 def mosaic(x: Tensor, seed: int = 0, **given: Any) -> tuple[Tensor, Any]:
-    augment, looked_for = (
+    augment, is_queried = (
         Augment(AugmentTable(**{**STILL, "mosaic": 1, **given}), GREY),
         torch.ones(len(x), 1),
     )
-    found, view, _ = augment(x, torch.Generator().manual_seed(seed), looked_for > 0)
+    found, view, _ = augment(x, torch.Generator().manual_seed(seed), is_queried > 0)
     return found, view
 
 
@@ -310,14 +310,14 @@ def test_at_the_end_there_are_none() -> None:
 
 def test_only_pictures_with_the_same_questions_are_put_together() -> None:
     """Of what is unknown in one of the four, nothing could be learned from the whole."""
-    looked_for = torch.tensor([[1, 0], [0, 0], [0, 1], [1, 0], [1, 1], [0, 0], [0, 1], [1, 0]] * 20) > 0
+    is_queried = torch.tensor([[1, 0], [0, 0], [0, 1], [1, 0], [1, 1], [0, 0], [0, 1], [1, 0]] * 20) > 0
     augment = Augment(AugmentTable(**{**STILL, "mosaic": 1, "mixup": 1}), GREY)
-    _, view, mix = augment(pictures(160, 8), torch.Generator().manual_seed(0), looked_for)
-    assert torch.equal(view.single_image, ~looked_for.any(dim=1))
-    together = view.holds(looked_for)[~view.single_image]
-    assert torch.equal(together, looked_for[~view.single_image][:, None].expand(-1, 4, -1))
+    _, view, mix = augment(pictures(160, 8), torch.Generator().manual_seed(0), is_queried)
+    assert torch.equal(view.single_image, ~is_queried.any(dim=1))
+    together = view.holds(is_queried)[~view.single_image]
+    assert torch.equal(together, is_queried[~view.single_image][:, None].expand(-1, 4, -1))
     assert len(torch.unique(view.tiles[~view.single_image], dim=0)) > 100
-    assert mix is not None and torch.equal(looked_for[mix.partner], looked_for)
+    assert mix is not None and torch.equal(is_queried[mix.partner], is_queried)
     assert torch.equal(mix.partner.sort().values, torch.arange(160))
 
 

@@ -79,7 +79,7 @@ def pixels_of(image: Image.Image) -> np.ndarray:
     """
     with _plain_reasons(), pillow_settings():
         image.load()
-        turn = _TURNS.get(_orientation(image))
+        turn = _TRANSPOSES.get(_orientation(image))
         rgb = _in_rgb(image)
         return np.asarray(rgb if turn is None else rgb.transpose(turn))
 
@@ -118,7 +118,7 @@ def _open(loaded: bytes | np.ndarray, limits: Limits, fit: Fit | None) -> tuple[
             drafted = opened.size != size
             opened.load()
             # Read after loading: Pillow turns TIFF files by itself and then forgets their tag.
-            turn = _TURNS.get(_orientation(opened))
+            turn = _TRANSPOSES.get(_orientation(opened))
             image = _in_rgb(opened)
         if turn is not None:
             image = image.transpose(turn)
@@ -181,7 +181,7 @@ def _in_8_bits(image: Image.Image) -> np.ndarray:
 
 # ---- orientation
 
-_TURNS = {
+_TRANSPOSES = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -190,7 +190,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }  # what undoes each EXIF orientation
-_SIDEWAYS = {_TURNS[number] for number in (5, 6, 7, 8)}
+_SIDEWAYS = {_TRANSPOSES[number] for number in (5, 6, 7, 8)}
 
 
 def _orientation(image: Image.Image) -> int:

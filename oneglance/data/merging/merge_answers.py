@@ -34,7 +34,7 @@ def merge_same(name: str, first: Any, second: Any) -> Any:
     return first
 
 
-def looked_for(label: str, queried: QueriedClasses) -> bool:
+def is_queried(label: str, queried: QueriedClasses) -> bool:
     """Whether ``label`` is among the queried classes."""
     return queried is None or label in queried
 
@@ -66,7 +66,7 @@ def merge_boxes(
     only_first = [box for index, box in enumerate(first.boxes) if index not in paired]
     for unpaired, queried_by_other in ((only_second, first.queried), (only_first, second.queried)):
         for box in unpaired:
-            if not box.ignore and looked_for(box.label, queried_by_other):
+            if not box.ignore and is_queried(box.label, queried_by_other):
                 raise InvalidAnswer(_difference(box.label, first, second))
     boxes = list(first.boxes)
     for index, same in pairs.items():

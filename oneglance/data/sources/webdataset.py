@@ -22,7 +22,7 @@ WORDS = frozenset(
     ("txt", "text", "transcript", "caption", "cls", "cls2", "class", "count", "index", "inx", "id")
 )
 LONGEST = 16_000_000  # bytes of a file that is no picture
-LOOKED_AT = 8  # members of the first shard
+SNIFFED = 8  # members of the first shard
 
 Example = list[MemberImage]
 
@@ -137,7 +137,7 @@ def _is_shard(file: Path) -> bool:
         return False
     try:
         with closing(members(file)) as inside:  # a generator: no more than this is read
-            first = [item for item in islice(inside, LOOKED_AT) if isinstance(item, MemberImage)]
+            first = [item for item in islice(inside, SNIFFED) if isinstance(item, MemberImage)]
     except DataError:
         return False
     for _, example in groupby(first, _key):

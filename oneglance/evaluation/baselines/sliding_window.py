@@ -28,7 +28,7 @@ SHOWS, ELSE = 0.5, 0.3  # overlap from which a window shows a thing, and up to w
 BEST, WRONG = 5, 10  # windows that are learned from: of each thing; of each class and picture, by round
 LEARNED = 20_000  # windows that show something else, of all classes and by round, about, at most
 OVERLAP = 0.3  # of two windows of one class, from which only the one with the higher score stays
-CANDIDATES, FOUND = 500, 100  # windows of a picture that are left before and after that
+CANDIDATES, KEPT = 500, 100  # windows of a picture that are left before and after that
 NEVER = -30.0  # a logit
 
 
@@ -125,10 +125,10 @@ class Detector:
     @torch.inference_mode()
     def raw(self, experiment: ExperimentData, part: SplitData, usual: np.ndarray) -> np.ndarray:
         """As the task's head gives it, the highest-scoring windows that suppression leaves: float32
-        [n, FOUND, columns]; ``usual`` [columns] is what stands there of anything else.
+        [n, KEPT, columns]; ``usual`` [columns] is what stands there of anything else.
         """
-        found = np.tile(usual.astype(np.float32), (len(part.rows), FOUND, 1))
-        found[:, :, : 4 + len(self.classes)] = [0.0] * 4 + [NEVER] * len(self.classes)
+        raw = np.tile(usual.astype(np.float32), (len(part.rows), KEPT, 1))
+        raw[:, :, : 4 + len(self.classes)] = [0.0] * 4 + [NEVER] * len(self.classes)
         corners = np.concatenate(self.windows.corners)
         labels = np.repeat(np.arange(len(self.classes)), [len(own) for own in self.windows.corners])
         for start in range(0, len(part.rows), AT_ONCE):
@@ -136,10 +136,10 @@ class Detector:
             logits = np.concatenate([self._logits(maps, label) for label in self.classes], axis=1)
             for row, scores in enumerate(logits, start):
                 sure = np.argsort(-scores, kind="stable")[:CANDIDATES]
-                sure = sure[suppress(corners[sure], scores[sure], labels[sure], iou=OVERLAP, most=FOUND)]
-                found[row, : len(sure), :4] = corners[sure]
-                found[row, np.arange(len(sure)), 4 + labels[sure]] = scores[sure]
-        return found
+                sure = sure[suppress(corners[sure], scores[sure], labels[sure], iou=OVERLAP, most=KEPT)]
+                raw[row, : len(sure), :4] = corners[sure]
+                raw[row, np.arange(len(sure)), 4 + labels[sure]] = scores[sure]
+        return raw
 
 
 def _line(right: Sequence[np.ndarray], wrong: Sequence[np.ndarray]) -> tuple[np.ndarray, float] | None:

@@ -26,7 +26,7 @@ from oneglance.evaluation.baselines.catalogue import (
 )
 from oneglance.evaluation.comparison import recommendations, variants
 from oneglance.evaluation.comparison.plan import CONTROL, Plan
-from oneglance.evaluation.comparison.variants import Answers
+from oneglance.evaluation.comparison.variants import TestAnswers
 from oneglance.evaluation.reports.comparison import write_page
 from oneglance.progress import Screen
 from oneglance.storage.atomic_files import make_folder, write_json
@@ -149,7 +149,7 @@ class Comparison:
         self.screen.say(f"the budget pays for {epochs} of {self.experiment.config.training.epochs} epochs")
         return epochs
 
-    def _epochs_for_time(self, run: RunFolder, single: Iterable[Answers]) -> int:
+    def _epochs_for_time(self, run: RunFolder, single: Iterable[TestAnswers]) -> int:
         """Epochs that take the network of ``run`` as long as those of ``single`` took together."""
         an_epoch = variants.seconds(run) / max(1, len(run.history()))
         return max(1, round(sum(answers.seconds for answers in single) / max(an_epoch, 1e-9)))
@@ -172,7 +172,7 @@ class Comparison:
         )
         return run
 
-    def _train_groups(self, seed: int, joint: RunFolder, single: Mapping[str, Answers]) -> None:
+    def _train_groups(self, seed: int, joint: RunFolder, single: Mapping[str, TestAnswers]) -> None:
         """A network for each group, as long as the single networks of its tasks took together; one for a
         single task is there already.
         """
@@ -189,8 +189,8 @@ class Comparison:
 
     def _train_single(
         self, variant: str, seed: int, backbone: BackboneTable | None = None
-    ) -> dict[str, Answers]:
-        answers: dict[str, Answers] = {}
+    ) -> dict[str, TestAnswers]:
+        answers: dict[str, TestAnswers] = {}
         for task in self.experiment.tasks:
             epochs = variants.epochs_alone(self.experiment, self.epochs, [task])
             config = variants.variant(self.experiment.config, seed, epochs, tasks=[task], backbone=backbone)
@@ -199,7 +199,7 @@ class Comparison:
         self._add(variant, answers)
         return answers
 
-    def _add(self, name: str, of_task: Mapping[str, Answers]) -> None:
+    def _add(self, name: str, of_task: Mapping[str, TestAnswers]) -> None:
         """One seed of a variant: for each task the network that answers it; several may have the same."""
         variant = self.variants.setdefault(name, Variant())
         networks = list({id(answers): answers for answers in of_task.values()}.values())

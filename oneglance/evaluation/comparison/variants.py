@@ -94,14 +94,14 @@ def _only(value: Any, tasks: Container[str], key: str) -> Any:
     if key not in ("annotates", "columns"):
         return value
     if isinstance(value, Mapping):
-        return {name: said for name, said in value.items() if name in tasks}
+        return {name: listed for name, listed in value.items() if name in tasks}
     return [name for name in value if name in tasks]
 
 
 def answered(part: SplitData, tasks: Sequence[str]) -> SplitData:
     """The pictures with an answer to one of ``tasks``; all of them where they need none."""
-    told = zip(*(part.answers(task) for task in tasks), strict=True)
-    rows = [row for row, answers in enumerate(told) if any(answer is not None for answer in answers)]
+    columns = zip(*(part.answers(task) for task in tasks), strict=True)
+    rows = [row for row, answers in enumerate(columns) if any(answer is not None for answer in answers)]
     return SplitData([part.records[row] for row in rows], part.rows[rows]) if rows else part
 
 
@@ -211,7 +211,7 @@ def seconds(run: RunFolder) -> float:
 
 
 @dataclass
-class Answers:
+class TestAnswers:
     """What one network says of the test part."""
 
     tasks: dict[str, Task]  # with what they learned
@@ -222,22 +222,22 @@ class Answers:
     ms: float  # per picture
 
 
-def ask(experiment: ExperimentData, run: RunFolder, screen: Screen) -> Answers:
+def ask(experiment: ExperimentData, run: RunFolder, screen: Screen) -> TestAnswers:
     """The answers to the test part; the run counts that it was read."""
     predictor = Predictor.open(run, device=experiment.config.training.device)
-    told: dict[str, list[Prediction]] = {name: [] for name in predictor.tasks}
+    predictions: dict[str, list[Prediction]] = {name: [] for name in predictor.tasks}
     places = experiment.placements(experiment.test)
     for start, canvases in chunks(experiment.store, experiment.test):
         raw = predictor.forward(canvases).raw
         answers = predictor.decode(raw, places[start : start + len(canvases)])
-        for name, found in told.items():
-            found += [answer[name] for answer in answers]
+        for name, ours in predictions.items():
+            ours += [answer[name] for answer in answers]
         screen.progress(start + len(canvases), len(experiment.test.rows), f"scoring {run.path.name}")
     count_read(run, "test")
     parameters = sum(parameter.numel() for parameter in predictor.network.parameters())
     first = next(chunks(experiment.store, experiment.test))[1]
     ms = _ms(predictor, first)
-    return Answers(dict(predictor.tasks), told, seconds(run), peak_mb(run), parameters, ms)
+    return TestAnswers(dict(predictor.tasks), predictions, seconds(run), peak_mb(run), parameters, ms)
 
 
 def chunks(store: PictureStore, part: SplitData) -> Iterator[tuple[int, np.ndarray]]:

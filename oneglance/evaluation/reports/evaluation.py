@@ -40,7 +40,7 @@ class Wrong:
     picture: ImageRef
     truth: str
     answer: str
-    marks: Sequence[Sequence[Overlay]] = ()  # what to draw on it, once for the truth and once for the answer
+    overlays: Sequence[Sequence[Overlay]] = ()  # what to draw: once of the truth, once of the answer
 
 
 @dataclass(frozen=True)
@@ -234,7 +234,7 @@ def _bar(value: float | None, low: float | None, high: float | None, constant: f
 
 def _thumbnail(wrong: Wrong, limits: Limits) -> Thumbnail:
     words = [short(text, LONGEST) for text in (wrong.truth, wrong.answer)]
-    fit = DRAWN if wrong.marks else FIT
+    fit = DRAWN if wrong.overlays else FIT
     try:
         canvas = canvas_of(wrong.picture, fit, limits)
     except PictureError:
@@ -245,12 +245,12 @@ def _thumbnail(wrong: Wrong, limits: Limits) -> Thumbnail:
     pixels = canvas.pixels[percent.top : bottom, percent.left : right]  # without the rim
     picture = Image.fromarray(np.ascontiguousarray(pixels))
     scale = np.tile([percent.scale_x, percent.scale_y], 2)
-    drawn = [draw(picture, _scaled(marks, scale)) for marks in wrong.marks]
+    drawn = [draw(picture, _scaled(overlays, scale)) for overlays in wrong.overlays]
     return Thumbnail(wrong.name, [_data_url(each) for each in drawn or [picture]], *words)
 
 
-def _scaled(marks: Sequence[Overlay], scale: np.ndarray) -> list[Overlay]:
-    return [((np.asarray(box) * scale).tolist(), caption, number) for box, caption, number in marks]
+def _scaled(overlays: Sequence[Overlay], scale: np.ndarray) -> list[Overlay]:
+    return [((np.asarray(box) * scale).tolist(), caption, number) for box, caption, number in overlays]
 
 
 def _data_url(picture: Image.Image) -> str:

@@ -80,7 +80,7 @@ def test_it_answers_as_a_network_does(experiment: ExperimentData, fitted: Fitted
     assert len({json.dumps(answer) for answer in predictions}) == len(predictions)
     usual = experiment.tasks["things"].constant_baseline(1)[0]["boxes"][0]["attributes"]["colour"]
     for boxes in (answer["boxes"] for answer in predictions):
-        assert len(boxes) <= sliding_file.FOUND
+        assert len(boxes) <= sliding_file.KEPT
         corners = np.array([box["box"] for box in boxes])
         assert (corners >= 0).all() and (corners <= 64).all()
         assert corners.max() > 48, "places in the picture, not on the canvas"
