@@ -29,8 +29,9 @@ from oneglance.data.images.decode_pool import decode
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.images.references import FileImage
 from oneglance.data.synthetic import scenes
+from oneglance.inference.engine import BATCH
 from oneglance.inference.engines.torch import TorchEngine
-from oneglance.inference.predictor import BATCH, Predictor
+from oneglance.inference.predictor import Predictor
 from oneglance.network import build_network
 from oneglance.nn.allocator import keep_freed_memory
 from oneglance.nn.device import environment, pick_device

@@ -25,8 +25,9 @@ from oneglance.data.images.decode import Canvas
 from oneglance.data.images.decode_pool import decode
 from oneglance.data.record import ImageRef
 from oneglance.evaluation.bootstrap import group_weights
+from oneglance.inference.engine import BATCH
 from oneglance.inference.export_comparison import records_of_splits
-from oneglance.inference.predictor import BATCH, Predictor
+from oneglance.inference.predictor import Predictor
 from oneglance.progress import Screen
 from oneglance.storage.run_folder import RunFolder
 

@@ -7,6 +7,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+BATCH = 64  # pictures per forward pass, and in the one by which precisions are timed
+
 
 class EngineOutput(NamedTuple):
     """What the network makes of n pictures."""

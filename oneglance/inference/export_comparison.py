@@ -14,8 +14,8 @@ from oneglance.data.images.decode_pool import decode
 from oneglance.data.images.letterbox import Placement
 from oneglance.data.record import Record
 from oneglance.errors import OneglanceError
-from oneglance.inference.engine import Engine, EngineOutput
-from oneglance.inference.predictor import BATCH, Predictor
+from oneglance.inference.engine import BATCH, Engine, EngineOutput
+from oneglance.inference.predictor import Predictor
 from oneglance.progress import Screen
 from oneglance.storage.atomic_files import finite
 from oneglance.storage.run_folder import RunFolder

@@ -23,7 +23,7 @@ from oneglance.data.images.decode_pool import decode
 from oneglance.data.images.letterbox import Fit, Placement
 from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError
-from oneglance.inference.engine import Engine, EngineOutput
+from oneglance.inference.engine import BATCH, Engine, EngineOutput
 from oneglance.inference.novelty import FALSE_ALARM, Novelty
 from oneglance.inference.parallel_passes import ParallelPasses
 from oneglance.task import Prediction, Task
@@ -31,7 +31,6 @@ from oneglance.task import Prediction, Task
 if TYPE_CHECKING:
     from oneglance.storage.run_folder import RunFolder
 
-BATCH = 64  # pictures per forward pass
 TRIALS = 7  # passes by which two engines are compared; the fastest counts
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim.adamw import adamw
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the iteration; Jordan 2024
 ITERATIONS = 4
@@ -14,8 +15,9 @@ BETAS, EPS = (0.9, 0.99), 1e-8  # of Adam
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum that is made orthogonal, for the matrices and convolutions of a network; AdamW for the rest
-    (Jordan et al. 2024, Muon: an optimizer for hidden layers; the iteration is that of Newton and Schulz).
+    """Momentum that is made orthogonal, for the matrices and convolutions of a network; torch's AdamW for the
+    rest (Jordan et al. 2024, Muon: an optimizer for hidden layers; the iteration is that of Newton and
+    Schulz).
 
     A step turns each matrix by ``lr``, relative to its size, and keeps its size, as in the same author's fast
     CIFAR-10 training (Jordan 2024, arXiv 2404.00498): behind a norm only its direction matters.
@@ -63,14 +65,21 @@ def orthogonal(matrix: Tensor) -> Tensor:
 
 
 def _adamw(weight: Tensor, grad: Tensor, state: dict[str, Tensor], group: dict[str, Any]) -> None:
-    """Loshchilov and Hutter 2019, arXiv 1711.05101, algorithm 2."""
     if not state:
         state["step"] = torch.zeros(())
         state["mean"], state["square"] = torch.zeros_like(grad), torch.zeros_like(grad)
-    state["step"] += 1
-    state["mean"].lerp_(grad, 1 - BETAS[0])
-    state["square"].mul_(BETAS[1]).addcmul_(grad, grad, value=1 - BETAS[1])
-    done = float(state["step"])
-    spread = (state["square"] / (1 - BETAS[1] ** done)).sqrt().add_(EPS)
-    weight.mul_(1 - group["lr"] * group["weight_decay"])
-    weight.addcdiv_(state["mean"], spread, value=-group["lr"] / (1 - BETAS[0] ** done))
+    adamw(
+        [weight],
+        [grad],
+        [state["mean"]],
+        [state["square"]],
+        [],
+        [state["step"]],
+        lr=group["lr"],
+        weight_decay=group["weight_decay"],
+        beta1=BETAS[0],
+        beta2=BETAS[1],
+        eps=EPS,
+        amsgrad=False,
+        maximize=False,
+    )

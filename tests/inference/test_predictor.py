@@ -19,7 +19,8 @@ from oneglance.data.images.decode_pool import decode
 from oneglance.data.images.references import FileImage
 from oneglance.data.record import ImageRef
 from oneglance.errors import ConfigError, RunError
-from oneglance.inference.predictor import BATCH, Predictor, open_predictor
+from oneglance.inference.engine import BATCH
+from oneglance.inference.predictor import Predictor, open_predictor
 from oneglance.storage.run_folder import RunFolder
 
 

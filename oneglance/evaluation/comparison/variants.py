@@ -16,7 +16,8 @@ from oneglance.data.dataset import SplitData
 from oneglance.errors import DivergedError, RunError, StoppedError
 from oneglance.evaluation.comparison.peak_memory import peak_memory
 from oneglance.evaluation.evaluate import count_read
-from oneglance.inference.predictor import BATCH, Predictor
+from oneglance.inference.engine import BATCH
+from oneglance.inference.predictor import Predictor
 from oneglance.network import kinds_of_stage
 from oneglance.nn.device import pick_device
 from oneglance.progress import Screen

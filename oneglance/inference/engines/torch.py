@@ -10,13 +10,11 @@ from torch import Tensor
 
 from oneglance.config import Config
 from oneglance.data.images.decoded_cache import cache_folder
-from oneglance.inference.engine import Engine, EngineOutput
+from oneglance.inference.engine import BATCH, Engine, EngineOutput
 from oneglance.inference.parallel_passes import ParallelPasses, threads, threads_of_each
 from oneglance.network import Network
 from oneglance.nn.allocator import keep_freed_memory
 from oneglance.nn.device import faster_precision, pick_device, precise
-
-BATCH = 64  # pictures of the batch with which the precisions are timed
 
 
 class TorchEngine(Engine):
