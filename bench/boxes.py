@@ -136,7 +136,7 @@ def scoring() -> float:
         boxes, classes = np.concatenate([corner, corner + side], axis=1), random.integers(0, 10, 20)
         truths.append(coco_matching.Truth(boxes, classes, np.zeros(20, dtype=bool)))
         more = np.concatenate([boxes + random.normal(0, 4, boxes.shape), boxes[:5] + 50])
-        found.append(coco_matching.Found(more, random.random(25), np.concatenate([classes, classes[:5]])))
+        found.append(coco_matching.Predicted(more, random.random(25), np.concatenate([classes, classes[:5]])))
     started = time.perf_counter()
     matched = coco_matching.match(found, truths, np.ones((5000, 10), dtype=bool))
     coco_matching.average_precision(matched, np.ones(5000))

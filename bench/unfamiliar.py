@@ -56,13 +56,9 @@ def main() -> None:
     mine, kept = unfamiliar(predictor, [record.image for record in records])
     theirs, _ = unfamiliar(predictor, others)
     groups = [records[row].group for row in kept]
-    weights = [
-        *zip(
-            group_weights(groups, RESAMPLES, 0),
-            group_weights([""] * len(theirs), RESAMPLES, 1),
-            strict=True,
-        )
-    ]
+    random, count = np.random.default_rng(1), len(theirs)  # drawn apart from the run's own pictures
+    drawn = (np.bincount(random.integers(count, size=count), minlength=count) for _ in range(RESAMPLES))
+    weights = [*zip(group_weights(groups), drawn, strict=False)]
     area = interval([auroc(mine, theirs, *each) for each in weights])
     value = auroc(mine, theirs, np.ones(len(mine)), np.ones(len(theirs)))
     result: dict[str, Any] = {

@@ -330,12 +330,12 @@ def test_what_goes_on_is_what_was_begun(home: Path) -> None:
 
 def test_resume_needs_no_pretrained_weights(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted: list[bool] = []
-    from oneglance import backbone
+    from oneglance.training import early_checks
 
-    build = backbone.build_backbone
+    build = early_checks.build_backbone
     stopped()
     monkeypatch.setattr(
-        backbone,
+        early_checks,
         "build_backbone",
         lambda table, base, *, load_weights=True: (
             wanted.append(load_weights) or build(table, base, load_weights=load_weights)  # type: ignore[func-returns-value]

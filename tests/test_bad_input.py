@@ -119,8 +119,7 @@ def test_a_configuration_that_is_not_there_or_is_a_folder(home: Path, shell: She
     for verb in ("check", "train"):
         said = shell(verb, "lost.toml").refused()
         assert said == "lost.toml: there is no such file — write one with: oneglance init PICTURES"
-    assert shell("train", "scenes").refused().startswith("scenes: is a folder, not a configuration — ")
-    assert shell("check", "scenes").refused().startswith("scenes: cannot be read")
+        assert shell(verb, "scenes").refused().startswith("scenes: is a folder, not a configuration — ")
 
 
 def test_pretrained_weights_without_a_connection(
