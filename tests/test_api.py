@@ -330,13 +330,11 @@ def test_what_goes_on_is_what_was_begun(home: Path) -> None:
 
 def test_resume_needs_no_pretrained_weights(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted: list[bool] = []
-    from oneglance.training import early_checks
+    from oneglance.backbone import build_backbone as build
 
-    build = early_checks.build_backbone
     stopped()
     monkeypatch.setattr(
-        early_checks,
-        "build_backbone",
+        "oneglance.training.early_checks.build_backbone",
         lambda table, base, *, load_weights=True: (
             wanted.append(load_weights) or build(table, base, load_weights=load_weights)  # type: ignore[func-returns-value]
         ),
