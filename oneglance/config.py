@@ -46,7 +46,7 @@ class CacheTable(Table):
 
 
 Side = Annotated[int, Field(ge=8, le=4096)]
-Size = Annotated[  # told apart by hand, so that a message speaks of what the user meant
+Size = Annotated[  # distinguished by hand, so that a message speaks of what the user meant
     Annotated[Side, Tag("side")] | Annotated[tuple[Side, Side], Tag("sides")],
     Discriminator(lambda written: "sides" if isinstance(written, list | tuple) else "side"),
 ]

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 class Problem:
     """One thing that is wrong: where it is, what it is, and what to do about it.
 
-    ``fatal`` problems stop a training; the others are told and the data they concern is left out.
+    ``fatal`` problems stop a training; the others are reported and the data they concern is left out.
     ``kind`` groups problems that are counted together ("the count and one example").
     """
 

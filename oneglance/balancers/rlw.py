@@ -11,7 +11,7 @@ class Rlw(Balancer):
     """Other random weights in every step, of sum 1: softmax of normal numbers (Lin et al. 2022, arXiv
     2111.10603, section 3.1).
 
-    A litmus test: a method that does not beat it has not shown that it helps.
+    The control: a method that does not beat it has not shown that it helps.
     """
 
     def share(self, step: Step) -> Array:

@@ -164,7 +164,7 @@ def best_threshold(matched: Matched) -> float:
         return USUAL_THRESHOLD
     f1 = 2 * np.cumsum(right) / (np.arange(1, len(order) + 1) + total)
     below = np.append(score[1:], 0.0)
-    cut = int(np.argmax(np.where(score > below, f1, -1.0)))  # equal scores cannot be told apart
+    cut = int(np.argmax(np.where(score > below, f1, -1.0)))  # no cut lies between equal scores
     return float(np.clip((score[cut] + below[cut]) / 2, np.nextafter(0, 1), np.nextafter(1, 0)))
 
 

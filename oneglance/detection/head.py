@@ -39,7 +39,7 @@ class DenseHead(nn.Module):
         width: channels of the pyramid and the towers.
         depth: convolutions of each tower.
         prior: float [classes], how likely each class is at any point.
-        bins: whole distances from a point to a side, in strides, that are told apart.
+        bins: whole distances from a point to a side, in strides, that are distinguished.
         attributes: heads from [k, width] to (own features, raw [k, ...]).
     """
 

@@ -69,7 +69,7 @@ class Boxes(Task):
         "ap": "how surely things are found, mean over classes and over overlaps of 0.50 to 0.95 (COCO)",
         "ap50": "the same where an overlap of one half is enough",
         "ap75": "the same where an overlap of three quarters is asked for",
-        "ar100": "share of things found by the 100 surest boxes, mean over overlaps of 0.50 to 0.95",
+        "ar100": "share of things found by the 100 highest-scoring boxes, mean over overlaps of 0.50 to 0.95",
     }
     debiased_metrics: ClassVar[frozenset[str]] = frozenset({"ece"})  # of attributes
 

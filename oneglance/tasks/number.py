@@ -31,7 +31,7 @@ class Number(VectorTask):
     """
 
     unit: str = ""  # shown beside the number
-    log: bool = False  # learn its logarithm: prices, volumes, whatever is told in per cent; only above 0
+    log: bool = False  # learn its logarithm: prices, volumes, whatever is given in per cent; only above 0
     bend: float = Field(
         1.0, gt=0
     )  # an error beyond this many standard deviations counts linearly, not squared

@@ -1,4 +1,4 @@
-"""Promises of a contract, kept one after the other; what is broken is told at once."""
+"""Promises of a contract, kept one after the other; what is broken is reported at once."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class Table(BaseModel):
 
 
 def read_table(model: type[BaseModel], table: Mapping[str, Any], *, location: str, section: str = "") -> Any:
-    """Validate one table into ``model``; every wrong key of it is told at once.
+    """Validate one table into ``model``; every wrong key of it is named at once.
 
     Raises:
         ConfigError: with a plain message naming the section, the key, and the nearest known key.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Angle(VectorTask):
     """An angle in degrees. 359 and 1 are two apart, so the network learns the direction of a point."""
 
-    zero: float = 0.0  # degrees that are told as 0, such as where a scale begins
+    zero: float = 0.0  # degrees that count as 0, such as where a scale begins
 
     _mean: float = PrivateAttr(0.0)  # direction of the training part
     _error: float | None = PrivateAttr(None)  # mean on the validation part, in degrees

@@ -1,4 +1,4 @@
-"""patches: a network of two layers, for pictures that are told by colour and coarse shape."""
+"""patches: a network of two layers, for pictures that differ in colour and coarse shape."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ AGAINST = {  # the fair ways to compare: which arm with which
     "equal_size": ("joint", "single_same_size"),
 }
 NETWORKS = ("joint", "joint_long", "parted", "single", "single_same_size")  # those that are trained
-TIMED = 5  # forward passes, of which the fastest is told
+TIMED = 5  # forward passes, of which the fastest counts
 
 
 # Which trainings.

@@ -242,7 +242,7 @@ def _thumbnail(wrong: Wrong, limits: Limits) -> Thumbnail:
     percent = fit.placement(canvas.width, canvas.height)
     bottom = percent.top + round(percent.scale_y * percent.height)
     right = percent.left + round(percent.scale_x * percent.width)
-    pixels = canvas.pixels[percent.top : bottom, percent.left : right]  # without the rim
+    pixels = canvas.pixels[percent.top : bottom, percent.left : right]  # without the padding
     picture = Image.fromarray(np.ascontiguousarray(pixels))
     scale = np.tile([percent.scale_x, percent.scale_y], 2)
     drawn = [draw(picture, _scaled(overlays, scale)) for overlays in wrong.overlays]
