@@ -18,7 +18,7 @@ def demo(folder: str | Path = "demo", *, screen: Screen | None = None) -> Run:
     from oneglance.data.synthetic import write_scenes
 
     with needs_extra("train", "demo"):
-        import_module("oneglance.training.trainer")  # so that a missing package is named before anything is written
+        import_module("oneglance.training.trainer")  # a missing package is named before anything is written
         from oneglance.storage.run_folder import new_place
     screen = screen or default_screen()
     place = make_folder(Path(folder))
