@@ -132,7 +132,7 @@ def comparison(folder: Path) -> Path:
 
 
 def examples(folder: Path, run: og.Run) -> list[Path]:
-    """Three pictures of the test part: nothing here was learned by heart."""
+    """Three pictures of the test split: nothing here was learned by heart."""
     rows = (run.path / "split.csv").read_text(encoding="utf-8").splitlines()
     names = [row.split(",")[0] for row in rows if row.endswith(",test")]
     return [folder / "scenes" / "images" / Path(name).name for name in names[:15:5]]

@@ -43,7 +43,7 @@ def answered(folder: Path, part: str, count: int) -> Iterator[dict[str, Any]]:
 def asked(
     folder: Path, train: int, validation: int, test: int, *, keep: float, seed: int
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """(rows of the training and validation parts, of the test part); each says its part as `split`."""
+    """(rows of the training and validation splits, of the test split); each says its part as `split`."""
     random = np.random.default_rng(seed)
     learned = list(answered(folder, "train", train + validation))
     for place, row in enumerate(learned):

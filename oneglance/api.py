@@ -145,7 +145,7 @@ def evaluate(
 
     Args:
         run: the run folder.
-        split: the part: ``test``, or ``validation`` for a look that does not use up the test part.
+        split: ``test``, or ``validation`` for scores that do not use up the test split.
         out: where the report goes; default: the run folder.
 
     Raises:
@@ -156,8 +156,8 @@ def evaluate(
         from oneglance.storage.run_folder import RunFolder
 
     folder = RunFolder.open(run)
-    place = Path(out) if out else folder.path
-    return Report(evaluate_run(folder, split, place, screen or default_screen()), place)
+    target = Path(out) if out else folder.path
+    return Report(evaluate_run(folder, split, target, screen or default_screen()), target)
 
 
 def compare(
@@ -203,10 +203,10 @@ def compare(
 
     wanted = plans.plan(seeds, budget, only, balancers, groups)
     declared = configuration.load(config, overrides)
-    place = Path(out) if out else Path("compare") / run_name(declared)
+    target = Path(out) if out else Path("compare") / run_name(declared)
     refuse_impossible(declared)
     with closing(screen or default_screen()) as screen:
-        return Comparison(comparison.compare(declared, place, wanted, screen), place)
+        return Comparison(comparison.compare(declared, target, wanted, screen), target)
 
 
 def group(
@@ -241,10 +241,10 @@ def group(
     if isinstance(config, str | Path) and Path(config).is_dir():
         return Grouping(task_grouping.of_run(RunFolder.open(config)))
     declared = configuration.load(config, overrides)
-    place = Path(out) if out else Path("group") / run_name(declared)
+    target = Path(out) if out else Path("group") / run_name(declared)
     refuse_impossible(declared)
     with closing(screen or default_screen()) as screen:
-        run = task_grouping.joint_run(declared, place, Path("runs"), screen)
+        run = task_grouping.joint_run(declared, target, Path("runs"), screen)
         return Grouping(task_grouping.of_run(run))
 
 
@@ -259,7 +259,7 @@ def tune(
 ) -> Tuning:
     """Search the weights of the tasks' losses by successive halving, and write tune.json.
 
-    The validation part decides, by the mean skill over tasks. What was trained before in ``out`` is gone on
+    The validation split decides, by the mean skill over tasks. What was trained before in ``out`` is gone on
     with, not trained again.
 
     Args:
@@ -285,10 +285,10 @@ def tune(
 
     time = plans.seconds(budget) if budget else None
     declared = configuration.load(config, overrides)
-    place = Path(out) if out else Path("tune") / run_name(declared)
+    target = Path(out) if out else Path("tune") / run_name(declared)
     refuse_impossible(declared)
     with closing(screen or default_screen()) as screen:
-        return Tuning(loss_weight_search.tune(declared, place, seeds, time, screen))
+        return Tuning(loss_weight_search.tune(declared, target, seeds, time, screen))
 
 
 def predict(
@@ -359,9 +359,9 @@ def export(
         from oneglance.inference.export import export_run
         from oneglance.storage.run_folder import RunFolder
 
-    place = Path(out) if out else None
+    target = Path(out) if out else None
     return Exported(
-        export_run(RunFolder.open(run), place, file_format, precision, screen or default_screen())
+        export_run(RunFolder.open(run), target, file_format, precision, screen or default_screen())
     )
 
 

@@ -85,12 +85,12 @@ def init(
     """
     from oneglance.data.inspection.suggest_config import guess, toml
 
-    place = Path(out)
-    if place.exists() and not force:
+    target = Path(out)
+    if target.exists() and not force:
         raise ConfigError(
-            "exists already", location=str(place), hint="name another with --out, or add --force"
+            "exists already", location=str(target), hint="name another with --out, or add --force"
         )
-    base = place.parent.resolve()
+    base = target.parent.resolve()
     source: dict[str, Any] = {"path": relative(base, table or pictures)}
     if table is not None:
         source["images"] = relative(base, folder_of_names(Path(table), Path(pictures)))
@@ -98,8 +98,8 @@ def init(
     if not records:
         raise DataError("\n".join(summary(problems)), problems=problems)
     written = toml(guess(records), source, records=records, recipe=recipe)
-    write_text(place, written)
-    return place
+    write_text(target, written)
+    return target
 
 
 def convert(
@@ -134,8 +134,8 @@ def convert(
     from oneglance.data import convert as conversion
 
     screen = screen or default_screen()
-    place = Path(out)
-    conversion.refuse_target(to, place)
+    target = Path(out)
+    conversion.refuse_target(to, target)
     conversion.refuse_format(source_format)
     start = {} if images is None else {"images": str(images)}
     records: list[Record] = []
@@ -148,7 +148,7 @@ def convert(
     problems += contradictions
     refuse(problems)
     with closing(screen):
-        return Problems([*problems, *conversion.convert(records, to, place, copy, screen.progress)])
+        return Problems([*problems, *conversion.convert(records, to, target, copy, screen.progress)])
 
 
 def get(name: str, folder: str | Path = "data", *, screen: Screen | None = None) -> Path:

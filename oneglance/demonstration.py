@@ -19,10 +19,10 @@ def demo(folder: str | Path = "demo", *, screen: Screen | None = None) -> Run:
 
     with needs_extra("train", "demo"):
         import_module("oneglance.training.trainer")  # a missing package is named before anything is written
-        from oneglance.storage.run_folder import new_place
+        from oneglance.storage.run_folder import free_path
     screen = screen or default_screen()
-    place = make_folder(Path(folder))
-    data, config = place / "scenes", place / "oneglance.toml"
+    target = make_folder(Path(folder))
+    data, config = target / "scenes", target / "oneglance.toml"
     if config.exists() and config.read_bytes() != DEMO.encode():
         raise ConfigError(
             "is another one already", location=str(config), hint="name a new folder for the demo"
@@ -32,9 +32,9 @@ def demo(folder: str | Path = "demo", *, screen: Screen | None = None) -> Run:
     write_text(config, DEMO)
     for line in check(config, screen=screen).summary():
         screen.say(line)
-    run = train(config, out=new_place(place / "runs", "demo"), screen=screen)
+    run = train(config, out=free_path(target / "runs", "demo"), screen=screen)
     run.evaluate(screen=screen)
-    predict(run.path, data / "images", out=place / "answers.jsonl", screen=screen)
+    predict(run.path, data / "images", out=target / "answers.jsonl", screen=screen)
     return run
 
 

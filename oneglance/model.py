@@ -49,7 +49,7 @@ def load(
 
     Raises:
         RunError: it is neither, not finished, or damaged.
-        ConfigError: no such device here, or a share of false alarms too small for the validation part.
+        ConfigError: no such device here, or a share of false alarms too small for the validation split.
         MissingExtraError: a run folder needs torch, which is not installed.
     """
     with needs_extra("train", "predict from a run folder"):

@@ -170,7 +170,7 @@ def text_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     names = columns(rows)
     whole = [[_line(cell(row.get(name))) for name in names] for row in rows]
     cells = [names, *_ends(whole, ["…"] * len(names))]
-    widths = [max(len(line[place]) for line in cells) for place in range(len(names))]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(names))]
     right = [_is_number(rows, name) for name in names]
     return [
         "  ".join(

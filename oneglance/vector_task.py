@@ -91,7 +91,7 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
 
 def fit_temperature(loss: Any) -> float:
     """The temperature T in [0.05, 20] that minimises ``loss(T)``, a mean negative log likelihood of raw / T
-    on the validation part (Guo et al. 2017, On Calibration of Modern Neural Networks, section 4.2).
+    on the validation split (Guo et al. 2017, On Calibration of Modern Neural Networks, section 4.2).
     """
     from scipy.optimize import minimize_scalar
 

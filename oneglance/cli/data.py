@@ -45,8 +45,8 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="write over an existing file")] = False,
 ) -> None:
     """Look at the data and write oneglance.toml."""
-    place = oneglance.init(pictures, table, out=out, recipe=recipe, force=force)
-    tell(f"wrote {place}: read it, then run: oneglance train {place}")
+    target = oneglance.init(pictures, table, out=out, recipe=recipe, force=force)
+    tell(f"wrote {target}: read it, then run: oneglance train {target}")
 
 
 @app.command()
@@ -96,8 +96,8 @@ def get(
     folder: Annotated[Path, typer.Argument(help="where it goes")] = Path("data"),
 ) -> None:
     """Download a public set."""
-    place = oneglance.get(name, folder)
-    tell(f"{name} is in {place}: now run: oneglance init {place}")
+    target = oneglance.get(name, folder)
+    tell(f"{name} is in {target}: now run: oneglance init {target}")
 
 
 @app.command()

@@ -36,7 +36,7 @@ def evaluate(
     out: Annotated[Path | None, typer.Option(help="where the report goes", show_default=False)] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score a run on the untouched test part."""
+    """Score a run on the untouched test split."""
     report = oneglance.evaluate(run, split=split, out=out)
     if as_json:
         print_json(report.to_dict())

@@ -31,8 +31,8 @@ def points(levels: Sequence[Level]) -> Points:
     parts = []
     for level in levels:
         down, across = torch.meshgrid(torch.arange(level.height), torch.arange(level.width), indexing="ij")
-        place = torch.stack([across.flatten(), down.flatten()]).float()
-        parts.append(torch.cat([(place + 0.5) * level.stride, torch.full_like(place[:1], level.stride)]))
+        cell = torch.stack([across.flatten(), down.flatten()]).float()
+        parts.append(torch.cat([(cell + 0.5) * level.stride, torch.full_like(cell[:1], level.stride)]))
     return Points(*torch.cat(parts, dim=1))
 
 

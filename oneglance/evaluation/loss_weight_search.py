@@ -32,7 +32,7 @@ LEAST = 0.05  # of a drawn weight; the mean is 1
 
 @dataclass
 class Candidate:
-    """Weights to try, and the skill that each seed has reached on the validation part."""
+    """Weights to try, and the skill that each seed has reached on the validation split."""
 
     name: str
     weights: dict[str, float]
@@ -190,7 +190,7 @@ def _summary(
 
 
 def _notes(gain: float, error: float) -> list[str]:
-    notes = ["decided on the validation part: the best of many looks a little better there than it is"]
+    notes = ["decided on the validation split: the best of many looks a little better there than it is"]
     if not gain > 0:
         notes.append("no drawn weights were better than those as they are: keep them")
     elif math.isnan(error):

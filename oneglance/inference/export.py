@@ -30,8 +30,8 @@ from oneglance.progress import Screen
 from oneglance.storage.atomic_files import write_bytes
 from oneglance.storage.run_folder import RunFolder
 
-COMPARED = 256  # pictures of the validation part that both answer
-CALIBRATED = 256  # pictures of the training part from which int8 learns its ranges
+COMPARED = 256  # pictures of the validation split that both answer
+CALIBRATED = 256  # pictures of the training split from which int8 learns its ranges
 
 TOLERANCE = {"fp32": 1e-3, "fp16": 2e-2, "int8": 0.5}  # see ``disagreement``
 FORMATS = {"onnx": ("fp32", "fp16", "int8"), "torch": ("fp32", "fp16")}  # and the precisions of each

@@ -17,7 +17,7 @@ FALSE_ALARM = 0.01  # share of familiar pictures that may be called unknown
 class Novelty:
     """Deep nearest neighbours (Sun et al. 2022, arXiv 2204.06507): the distance of a picture's feature
     vector, brought to length 1, to the ``NEIGHBOURS``-th nearest of a sample of training pictures. What is
-    far, the validation part shows: its pictures are as new to the network as any, and familiar.
+    far, the validation split shows: its pictures are as new to the network as any, and familiar.
     """
 
     def __init__(self, sample: np.ndarray, familiar: np.ndarray) -> None:
@@ -60,7 +60,7 @@ class Novelty:
 
     def is_unknown(self, unfamiliar: np.ndarray, false_alarm: float) -> np.ndarray:
         """Bool [n], from what ``unfamiliar`` gave: at most the share ``false_alarm`` of familiar pictures is
-        called unknown, on average over validation parts (the rank test of conformal prediction: Laxhammar
+        called unknown, on average over validation splits (the rank test of conformal prediction: Laxhammar
         and Falkman 2010). With fewer than 1 / false_alarm - 1 validation pictures none is.
         """
         count = len(self.familiar)

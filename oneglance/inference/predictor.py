@@ -51,7 +51,7 @@ def open_predictor(
 
     Raises:
         RunError: it is neither, not finished, or damaged.
-        ConfigError: no such device here, or a share of false alarms too small for the validation part.
+        ConfigError: no such device here, or a share of false alarms too small for the validation split.
     """
     if Path(path).suffix.lower() == ".onnx" and not Path(path).is_dir():
         from oneglance.inference.engines.onnx import open_file

@@ -57,7 +57,7 @@ class RunFolder:
         """A new run folder.
 
         Raises:
-            RunError: there is a run already, or the place cannot be written.
+            RunError: there is a run already, or it cannot be written.
         """
         if (path / "config.toml").exists():
             raise RunError(
@@ -287,12 +287,12 @@ class RunFolder:
             raise RunError("is damaged", location=str(self / name), hint=ANEW) from None
 
 
-def new_place(folder: Path, name: str) -> Path:
+def free_path(folder: Path, name: str) -> Path:
     """``folder/name``, or with the first number that is free."""
-    place, number = folder / name, 2
-    while place.exists():
-        place, number = folder / f"{name}-{number}", number + 1
-    return place
+    path, number = folder / name, 2
+    while path.exists():
+        path, number = folder / f"{name}-{number}", number + 1
+    return path
 
 
 def runs_in(folder: Path) -> Iterator[RunFolder]:
@@ -315,7 +315,7 @@ def kept_of(history: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
 
 def overview(run: RunFolder) -> dict[str, Any]:
     """What a list of runs tells; JSON values. Scores are the deciding metrics of the epoch that is kept,
-    on the validation part.
+    on the validation split.
     """
     config = run.config()
     tasks = build_tasks(config.tasks)

@@ -10,21 +10,21 @@ from typing import Any
 from oneglance import config as configuration
 from oneglance.config import UNNAMED, Config, ConfigSource
 from oneglance.errors import ConfigError, OneglanceError, RunError
-from oneglance.storage.run_folder import RunFolder, new_place, overview, remove, runs_in
+from oneglance.storage.run_folder import RunFolder, free_path, overview, remove, runs_in
 from oneglance.toml.overrides import Overrides
 
 
 @contextmanager
-def begun(place: Path, config: Config, rows: list[tuple[str, str, str]]) -> Iterator[RunFolder]:
+def begun(target: Path, config: Config, rows: list[tuple[str, str, str]]) -> Iterator[RunFolder]:
     """A new run folder; it is taken away again if the block fails before anything was learned."""
-    ours = not (place.is_dir() and any(place.iterdir()))
+    ours = not (target.is_dir() and any(target.iterdir()))
     try:
-        folder = RunFolder.create(place, config)
+        folder = RunFolder.create(target, config)
         folder.write_split(rows)
         yield folder
     except BaseException:
-        if ours and not any((place / name).exists() for name in ("resume.pt", "weights.safetensors")):
-            remove(RunFolder(place))
+        if ours and not any((target / name).exists() for name in ("resume.pt", "weights.safetensors")):
+            remove(RunFolder(target))
         raise
 
 
@@ -73,7 +73,7 @@ def run_name(config: Config) -> str:
 
 def new_run(config: Config, out: str | Path | None, folder: Path = Path("runs")) -> Path:
     """Where a new run goes: ``out``, or a free name in ``folder``."""
-    return Path(out) if out else new_place(folder, run_name(config))
+    return Path(out) if out else free_path(folder, run_name(config))
 
 
 def newest_of(config: Config) -> RunFolder:

@@ -129,7 +129,7 @@ class Boxes(Task):
         if not self._classes:
             hint = "give every box a class" if boxes else ""
             raise DataError(
-                "the training part has no box of any class" if boxes else "the training part has no box",
+                "the training split has no box of any class" if boxes else "the training split has no box",
                 location=self.name,
                 hint=hint,
             )
@@ -277,7 +277,7 @@ class Boxes(Task):
         return {"boxes": [{**box, "box": corners} for box, corners in zip(boxes, inside, strict=True)]}
 
     def visible(self, prediction: Prediction) -> Prediction:
-        """The boxes above the confidence threshold, which has the best F1 on the validation part."""
+        """The boxes above the confidence threshold, which has the best F1 on the validation split."""
         return {
             "boxes": [
                 {**box, "box": [round(edge, 2) for edge in box["box"]]}

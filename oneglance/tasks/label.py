@@ -30,7 +30,7 @@ class Label(VectorTask):
     """
 
     # The classes allowed, in their order; another word in the data is then a problem; default: those of the
-    # training part, sorted
+    # training split, sorted
     classes: ClassNames = []
     # The classes have an order, that of `classes` or of numbers: grades, sizes, stages
     ordinal: bool = False
@@ -68,13 +68,13 @@ class Label(VectorTask):
 
     def fit_target(self, answers: Sequence[str]) -> None:
         if not answers:
-            raise DataError("the training part has no answer", location=self.name)
+            raise DataError("the training split has no answer", location=self.name)
         counts = Counter(answers)
         self._classes = list(self.classes) or sorted(counts, key=_in_order)
         if len(self._classes) < 2:
             only = f'only the class "{self._classes[0]}"'
             raise DataError(
-                f"the training part has {only}", location=self.name, hint="a label needs two classes"
+                f"the training split has {only}", location=self.name, hint="a label needs two classes"
             )
         if self.ordinal and not self.classes and not all(_is_number(name) for name in self._classes):
             raise DataError("ordinal needs `classes` in their order", location=f"[tasks.{self.name}]")
@@ -95,7 +95,7 @@ class Label(VectorTask):
 
     @property
     def _weights(self) -> np.ndarray:
-        """Weight of each class, 1 in the mean over the training part."""
+        """Weight of each class, 1 in the mean over the training split."""
         shares = np.array(self._shares)
         if isinstance(self.class_weights, dict):
             weights = np.array([self.class_weights.get(name, 1.0) for name in self._classes])

@@ -27,7 +27,7 @@ class Number(VectorTask):
 
     The network learns it in standard deviations from the median (of its logarithm with ``log``), with
     Huber's loss. The interval is split conformal (Lei et al. 2018, arXiv 1604.04173, algorithm 2): as wide as
-    holds 90 % of the validation part.
+    holds 90 % of the validation split.
     """
 
     unit: str = ""  # shown beside the number
@@ -73,12 +73,12 @@ class Number(VectorTask):
 
     def fit_target(self, answers: Sequence[float]) -> None:
         if not answers:
-            raise DataError("the training part has no answer", location=self.name)
+            raise DataError("the training split has no answer", location=self.name)
         scaled = np.log(answers) if self.log else np.asarray(answers, dtype=np.float64)
         self._middle, self._spread = float(np.median(scaled)), float(np.std(scaled))
         if not self._spread > 1e-12 * max(1.0, abs(self._middle)):
             raise DataError(
-                f"every answer of the training part is {answers[0]:g}",
+                f"every answer of the training split is {answers[0]:g}",
                 location=self.name,
                 hint="there is nothing to learn: remove the task",
             )

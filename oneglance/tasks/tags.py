@@ -45,7 +45,7 @@ class Tags(VectorTask):
     # Words that mean "looked and found nothing", such as `["none"]`; a list that is empty says so by itself,
     # an empty cell means that nobody looked
     none: list[str] = []
-    # The tags allowed; another one in the data is then a problem; default: those of the training part, sorted
+    # The tags allowed; another one in the data is a problem; default: those of the training split, sorted
     classes: ClassNames = []
     class_weights: Literal["none", "balanced"] = "none"  # `"balanced"`: yes and no of each tag count the same
 
@@ -124,13 +124,13 @@ class Tags(VectorTask):
 
     def fit_target(self, answers: Sequence[TagAnnotations]) -> None:
         if not answers:
-            raise DataError("the training part has no answer", location=self.name)
+            raise DataError("the training split has no answer", location=self.name)
         counts = Counter(tag for answer in answers for tag in answer.present)
         columns = [] if isinstance(self.from_, str) else list(dict.fromkeys(self.from_))
         self._classes = list(self.classes) or columns or sorted(counts)
         if not self._classes:
             raise DataError(
-                "the training part has no tag at all", location=self.name, hint="check the separator"
+                "the training split has no tag at all", location=self.name, hint="check the separator"
             )
         queried = Counter(tag for answer in answers for tag in answer.queried or ())
         queried_all = sum(answer.queried is None for answer in answers)

@@ -46,7 +46,7 @@ def test_it_is_the_distance_to_the_nth_nearest_of_the_directions() -> None:
 
 
 def test_false_alarms_are_as_rare_as_promised() -> None:
-    """The mean over validation parts: without the + 1 of the rank test small ones would alarm too often."""
+    """The mean over validation splits: without the + 1 of the rank test small ones would alarm too often."""
     shares = []
     for seed in range(40):
         known = Novelty.learned(cloud(60, 3 * seed), cloud(30, 3 * seed + 1))

@@ -223,7 +223,7 @@ def test_a_history_has_a_row_per_epoch() -> None:
     assert history.rows()[1]["kind accuracy"] == 0.6
     assert history.rows()[1]["kind loss"] == 0.8
     assert "kind ece" in history.rows()[0] and "kind ece" not in repr(history)
-    assert "Skill on the validation part" in history._repr_html_()
+    assert "Skill on the validation split" in history._repr_html_()
     assert History([]).kept is None
     assert "No epoch is finished yet" in History([])._repr_html_()
 

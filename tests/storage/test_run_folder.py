@@ -16,7 +16,7 @@ from support.toy import CONFIG, train
 
 from oneglance import config as configuration
 from oneglance.errors import ConfigError, OneglanceError, RunError
-from oneglance.storage.run_folder import RunFolder, new_place, overview, remove, runs_in
+from oneglance.storage.run_folder import RunFolder, free_path, overview, remove, runs_in
 
 quick = settings(deadline=None, max_examples=50)
 
@@ -260,7 +260,7 @@ def test_weights_of_another_network_are_refused(copied: Path) -> None:
 def test_a_new_place_is_free(tmp_path: Path) -> None:
     places = []
     for _ in range(3):
-        places.append(new_place(tmp_path, "toy"))
+        places.append(free_path(tmp_path, "toy"))
         places[-1].mkdir()
     assert [place.name for place in places] == ["toy", "toy-2", "toy-3"]
 

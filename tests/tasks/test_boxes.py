@@ -200,11 +200,11 @@ def test_classes_come_from_the_training_part() -> None:
 @pytest.mark.parametrize(
     ("answers", "message"),
     [
-        ([], "things: the training part has no box"),
-        ([seen()], "things: the training part has no box"),
+        ([], "things: the training split has no box"),
+        ([seen()], "things: the training split has no box"),
         (
             [seen(box(0, 0, 9, 9, label=""))],
-            "things: the training part has no box of any class — give every box",
+            "things: the training split has no box of any class — give every box",
         ),
     ],
 )

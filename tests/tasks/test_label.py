@@ -88,9 +88,9 @@ def test_several_values_are_a_misfit_that_names_tags() -> None:
 @pytest.mark.parametrize(
     ("answers", "table", "message"),
     [
-        ([], {}, "kind: the training part has no answer"),
-        ([], {"classes": ["a", "b"]}, "kind: the training part has no answer"),
-        (["a", "a"], {}, 'kind: the training part has only the class "a" — a label needs two classes'),
+        ([], {}, "kind: the training split has no answer"),
+        ([], {"classes": ["a", "b"]}, "kind: the training split has no answer"),
+        (["a", "a"], {}, 'kind: the training split has only the class "a" — a label needs two classes'),
         (["low", "high"], {"ordinal": True}, r"\[tasks.kind\]: ordinal needs `classes` in their order"),
         (
             ["shirt", "hat"],

@@ -71,7 +71,7 @@ def test_a_logarithm_needs_more_than_0(said: Any) -> None:
 
 def test_a_constant_number_is_told() -> None:
     with pytest.raises(
-        DataError, match=r"price: every answer of the training part is 0\.1 — .*remove the task"
+        DataError, match=r"price: every answer of the training split is 0\.1 — .*remove the task"
     ):
         number().fit_target([0.1] * 7)
     with pytest.raises(DataError, match="no answer"):

@@ -46,7 +46,7 @@ def test_each_picture_is_looked_at_once(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(toy, "world", lambda: (store, records))
     trainer = begin(tmp_path / "run", *FROZEN)
     before = list(store.asked)
-    # Once for the features, and the training part once more to prepare a new backbone.
+    # Once for the features, and the training split once more to prepare a new backbone.
     assert sorted(before) == sorted([*range(TRAINING), *range(TRAINING + VALIDATION)])
     looked: list[int] = []
     trainer.learner.network.backbone.register_forward_hook(lambda *_: looked.append(1))

@@ -37,7 +37,7 @@ def learner(trainer: Trainer) -> Learner:
 
 
 def everything(trainer: Trainer) -> Batch:
-    """The whole training part as one batch."""
+    """The whole training split as one batch."""
     part = trainer.loaders[0]
     return Batch(torch.cat([batch.pictures for batch in part.in_order()]), copy.deepcopy(part.targets))
 

@@ -191,8 +191,8 @@ def test_all_that_cannot_be_learned_is_told_at_once(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(toy, "world", lambda: (store, records))
     with pytest.raises(DataError) as caught:
         begin(tmp_path / "run")
-    assert "kind: the training part has only the class" in str(caught.value)
-    assert "weight: the training part has no answer" in str(caught.value)
+    assert "kind: the training split has only the class" in str(caught.value)
+    assert "weight: the training split has no answer" in str(caught.value)
 
 
 # Precision.

@@ -21,8 +21,8 @@ class Angle(VectorTask):
 
     zero: float = 0.0  # degrees that count as 0, such as where a scale begins
 
-    _mean: float = PrivateAttr(0.0)  # direction of the training part
-    _error: float | None = PrivateAttr(None)  # mean on the validation part, in degrees
+    _mean: float = PrivateAttr(0.0)  # direction of the training split
+    _error: float | None = PrivateAttr(None)  # mean on the validation split, in degrees
 
     primary_metric: ClassVar[str] = "mae"
     best: ClassVar[float] = 0.0
@@ -46,7 +46,7 @@ class Angle(VectorTask):
 
     def fit_target(self, answers: Sequence[float]) -> None:
         if not answers:
-            raise DataError("the training part has no answer", location=self.name)
+            raise DataError("the training split has no answer", location=self.name)
         self._mean = float(_degrees(_points(answers).mean(axis=0, keepdims=True))[0])
 
     def encode(self, answers: Sequence[float | None]) -> Target:

@@ -182,7 +182,7 @@ def clusterings(
     results: dict[str, dict[str, dict[str, Any]]] = {}
     for name, task in experiment.tasks.items():
         train, test = (
-            single_classes(task, part.answers(name)) for part in (experiment.train, experiment.test)
+            single_classes(task, split.answers(name)) for split in (experiment.train, experiment.test)
         )
         if train is None or test is None:
             continue
@@ -198,7 +198,7 @@ def clusterings(
 
 
 def strongest(tried: Sequence[Baseline]) -> Baseline | None:
-    """The one with the best skill on the validation part; the test part has no say."""
+    """The one with the best skill on the validation split; the test split has no say."""
     return max(tried, key=_validation_skill, default=None)
 
 

@@ -31,10 +31,10 @@ def single_classes(task: Task, answers: Sequence[Any | None]) -> list[str] | Non
 
 
 def clusters(rows: Rows, train: Sequence[str], test: Sequence[str]) -> dict[str, dict[str, float | int]]:
-    """k-means and a Gaussian mixture with as many clusters as the training part has classes.
+    """k-means and a Gaussian mixture with as many clusters as the training split has classes.
 
-    Clusters are matched to classes on the training part, one to one (Hungarian method), and scored on the
-    test part: ``accuracy``, ``nmi``, ``ari`` and ``n`` pictures. The usual matching on the scored pictures
+    Clusters are matched to classes on the training split, one to one (Hungarian method), and scored on the
+    test split: ``accuracy``, ``nmi``, ``ari`` and ``n`` pictures. The usual matching on the scored pictures
     themselves looks a little better.
     """
     names = sorted(set(train) - {""})

@@ -50,11 +50,11 @@ class TaskAnswers:
 
 @dataclass
 class Fitted:
-    """A task that was calibrated on the validation part, and its answers to the test part."""
+    """A task that was calibrated on the validation split, and its answers to the test split."""
 
     task: Task
     predictions: list[Prediction]
-    skill: float  # on the validation part
+    skill: float  # on the validation split
 
 
 class Given(Backbone):
@@ -84,7 +84,7 @@ def calibrated(
 
 
 def _skills(task_answers: TaskAnswers, task: Task, raw: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The skill on the validation part for each row of ``weights`` [k, pictures]; NaN if none is labelled."""
+    """The skill on the validation split for each row of ``weights`` [k, pictures]; NaN without answers."""
     rows = [row for row, answer in enumerate(task_answers.validation) if answer is not None]
     if not rows:
         return np.full(len(weights), np.nan)
@@ -99,7 +99,7 @@ def _skills(task_answers: TaskAnswers, task: Task, raw: np.ndarray, weights: np.
 def head(task_answers: TaskAnswers, rows: Rows, hidden: Sequence[int] = ()) -> Fitted:
     """The task's own head and loss on these features, at the epoch that training would keep. Without
     ``hidden`` layers it is logistic or ridge regression, with them a multi-layer perceptron. Its raw output
-    stays in the range that it has on the training part.
+    stays in the range that it has on the training split.
     """
     task = task_answers.task.standalone(hidden)
     counts = len(rows.train), len(rows.validation), len(rows.test)
@@ -148,7 +148,7 @@ def head(task_answers: TaskAnswers, rows: Rows, hidden: Sequence[int] = ()) -> F
 def boosted(task_answers: TaskAnswers, rows: Rows) -> Fitted:
     """Gradient boosting (Friedman 2001, Greedy function approximation, algorithm 1) of the task's own loss:
     regression trees that follow its gradient, each with the length of step that serves best. It ends where
-    the validation part gets no better. For tasks whose raw output is a row of numbers.
+    the validation split gets no better. For tasks whose raw output is a row of numbers.
     """
     task = task_answers.task
     learned = _answered(task_answers.train)

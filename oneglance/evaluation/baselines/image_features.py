@@ -25,7 +25,7 @@ SIDE = (
 
 @dataclass(frozen=True)
 class Rows:
-    """float32 [pictures, d] of each part; standardised by the training part."""
+    """float32 [pictures, d] of each split; standardised by the training split."""
 
     train: np.ndarray
     validation: np.ndarray
@@ -33,7 +33,7 @@ class Rows:
 
     def then(self, change: Callable[[np.ndarray], np.ndarray]) -> Rows:
         """The same pictures with other features."""
-        return standardised(*(change(part) for part in (self.train, self.validation, self.test)))
+        return standardised(*(change(split) for split in (self.train, self.validation, self.test)))
 
     @property
     def whole(self) -> np.ndarray:
@@ -42,14 +42,14 @@ class Rows:
 
 
 def standardised(train: np.ndarray, validation: np.ndarray, test: np.ndarray) -> Rows:
-    """Mean 0 and variance 1 of every column in the training part; columns that never vary there are 0."""
+    """Mean 0 and variance 1 of every column in the training split; columns that never vary there are 0."""
     mean, spread = train.mean(axis=0, dtype=np.float64), train.std(axis=0, dtype=np.float64)
     varies = spread > 1e-6
     scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=varies)
 
-    def change(part: np.ndarray) -> np.ndarray:
+    def change(split: np.ndarray) -> np.ndarray:
         # A column that hardly varies in training may be far off elsewhere.
-        return np.clip((part - mean) * scale, -10, 10).astype(np.float32)
+        return np.clip((split - mean) * scale, -10, 10).astype(np.float32)
 
     return Rows(change(train), change(validation), change(test))
 
@@ -94,10 +94,10 @@ def device(config: Config) -> torch.device:
 def _rows(experiment: ExperimentData, features_of: Callable[[Tensor], Tensor]) -> Rows:
     there = device(experiment.config)
     parts = []
-    for part in (experiment.train, experiment.validation, experiment.test):
+    for split in (experiment.train, experiment.validation, experiment.test):
         features = [
             features_of(torch.from_numpy(canvases).permute(0, 3, 1, 2).to(there)).float().cpu().numpy()
-            for _, canvases in chunks(experiment.store, part)
+            for _, canvases in chunks(experiment.store, split)
         ]
         parts.append(np.concatenate(features))
     return standardised(*parts)

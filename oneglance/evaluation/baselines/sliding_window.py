@@ -33,7 +33,7 @@ NEVER = -30.0  # a logit
 
 
 def sliding(experiment: ExperimentData, task: Task) -> Fitted | None:
-    """The boxes that windows find, learned on the training part; the attributes of each box
+    """The boxes that windows find, learned on the training split; the attributes of each box
     get the constant baseline. None where no box can be learned.
     """
     task, (width, height) = copy.deepcopy(task), experiment.config.backbone.canvas
@@ -41,8 +41,8 @@ def sliding(experiment: ExperimentData, task: Task) -> Fitted | None:
     head = task.head(Shape(1, (level,), (width, height))).eval()  # tells the task its canvas
     fit = Fit.declared(experiment.config)
     train, validation, test = (
-        on_canvas(part, {task.name: task}, experiment.store, fit)
-        for part in (experiment.train, experiment.validation, experiment.test)
+        on_canvas(split, {task.name: task}, experiment.store, fit)
+        for split in (experiment.train, experiment.validation, experiment.test)
     )
     chosen = np.arange(len(train.rows))[:: -(-len(train.rows) // PICTURES)]
     answers = train.answers(task.name)
@@ -54,7 +54,7 @@ def sliding(experiment: ExperimentData, task: Task) -> Fitted | None:
     with torch.inference_mode():
         columns = head(torch.zeros(1, 1), [torch.zeros(1, *level[:3])])[1].shape[2]
     usual = task.constant_raw()[0, 0, :columns]
-    raws = [detector.raw(experiment, part, usual) for part in (validation, test)]
+    raws = [detector.raw(experiment, split, usual) for split in (validation, test)]
     fitted = calibrated(TaskAnswers(task, [], validation.answers(task.name)), task, *raws)
     places = experiment.placements(test)
     fitted.predictions = [
@@ -123,16 +123,16 @@ class Detector:
         return self.windows.logits(maps, label, line[0]) + np.float32(line[1])
 
     @torch.inference_mode()
-    def raw(self, experiment: ExperimentData, part: SplitData, usual: np.ndarray) -> np.ndarray:
+    def raw(self, experiment: ExperimentData, split: SplitData, usual: np.ndarray) -> np.ndarray:
         """As the task's head gives it, the highest-scoring windows that suppression leaves: float32
         [n, KEPT, columns]; ``usual`` [columns] is what stands there of anything else.
         """
-        raw = np.tile(usual.astype(np.float32), (len(part.rows), KEPT, 1))
+        raw = np.tile(usual.astype(np.float32), (len(split.rows), KEPT, 1))
         raw[:, :, : 4 + len(self.classes)] = [0.0] * 4 + [NEVER] * len(self.classes)
         corners = np.concatenate(self.windows.corners)
         labels = np.repeat(np.arange(len(self.classes)), [len(own) for own in self.windows.corners])
-        for start in range(0, len(part.rows), AT_ONCE):
-            maps = self.windows.maps(experiment.store.gather(part.rows[start : start + AT_ONCE]))
+        for start in range(0, len(split.rows), AT_ONCE):
+            maps = self.windows.maps(experiment.store.gather(split.rows[start : start + AT_ONCE]))
             logits = np.concatenate([self._logits(maps, label) for label in self.classes], axis=1)
             for row, scores in enumerate(logits, start):
                 sure = np.argsort(-scores, kind="stable")[:CANDIDATES]

@@ -59,7 +59,7 @@ def variant(
         changes["tasks"] = tables
         if config.training.task_stage:
             task_stage = kinds_of_stage(config.training.task_stage).items()
-            kept = {name: part for name, part in task_stage if name in tasks and len(tasks) > 1}
+            kept = {name: split for name, split in task_stage if name in tasks and len(tasks) > 1}
             changes["training.task_stage"] = kept
         if (sources := speaking_of(config.sources, tables)) != config.sources:
             changes["sources"] = sources
@@ -99,11 +99,11 @@ def _only(value: Any, tasks: Container[str], key: str) -> Any:
     return [name for name in value if name in tasks]
 
 
-def answered(part: SplitData, tasks: Sequence[str]) -> SplitData:
+def answered(split: SplitData, tasks: Sequence[str]) -> SplitData:
     """The pictures with an answer to one of ``tasks``; all of them where they need none."""
-    columns = zip(*(part.answers(task) for task in tasks), strict=True)
+    columns = zip(*(split.answers(task) for task in tasks), strict=True)
     rows = [row for row, answers in enumerate(columns) if any(answer is not None for answer in answers)]
-    return SplitData([part.records[row] for row in rows], part.rows[rows]) if rows else part
+    return SplitData([split.records[row] for row in rows], split.rows[rows]) if rows else split
 
 
 def epochs_alone(experiment: ExperimentData, epochs: int, tasks: Sequence[str]) -> int:
@@ -213,7 +213,7 @@ def seconds(run: RunFolder) -> float:
 
 @dataclass
 class TestAnswers:
-    """What one network says of the test part."""
+    """What one network says of the test split."""
 
     tasks: dict[str, Task]  # with what they learned
     predictions: dict[str, list[Prediction]]
@@ -224,7 +224,7 @@ class TestAnswers:
 
 
 def ask(experiment: ExperimentData, run: RunFolder, screen: Screen) -> TestAnswers:
-    """The answers to the test part; the run counts that it was read."""
+    """The answers to the test split; the run counts that it was read."""
     predictor = Predictor.open(run, device=experiment.config.training.device)
     predictions: dict[str, list[Prediction]] = {name: [] for name in predictor.tasks}
     places = experiment.placements(experiment.test)
@@ -241,10 +241,10 @@ def ask(experiment: ExperimentData, run: RunFolder, screen: Screen) -> TestAnswe
     return TestAnswers(dict(predictor.tasks), predictions, seconds(run), peak_mb(run), parameters, ms)
 
 
-def chunks(store: PictureStore, part: SplitData) -> Iterator[tuple[int, np.ndarray]]:
-    """(place of the first, uint8 canvases [k, h, w, 3]) of a part, a few at a time."""
-    for start in range(0, len(part.rows), BATCH):
-        yield start, store.gather(part.rows[start : start + BATCH])
+def chunks(store: PictureStore, split: SplitData) -> Iterator[tuple[int, np.ndarray]]:
+    """(index of the first, uint8 canvases [k, h, w, 3]) of a split, a few at a time."""
+    for start in range(0, len(split.rows), BATCH):
+        yield start, store.gather(split.rows[start : start + BATCH])
 
 
 def _ms(predictor: Predictor, canvases: np.ndarray) -> float:

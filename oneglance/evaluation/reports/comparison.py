@@ -53,7 +53,7 @@ def write_page(path: Path, comparison: Mapping[str, Any], *, title: str) -> None
     """Write the page of ``comparison``, which compare.json holds.
 
     Raises:
-        RunError: the place cannot be written.
+        RunError: it cannot be written.
     """
     write_html(path, page_of(comparison, title))
 

@@ -118,7 +118,7 @@ def write_page(
         answers: how many training pictures have an answer to each task, where that is counted.
 
     Raises:
-        RunError: the place cannot be written.
+        RunError: it cannot be written.
     """
     thumbnails = {
         name: [_thumbnail(one, limits) for one in wrong.get(name, ())[:SHOWN]] for name in report["tasks"]

@@ -35,7 +35,7 @@ def skill(history: History) -> Plot | None:
     """The mean skill over the tasks."""
     series = [("", _epochs(history), [row.get("skill") for row in history])]
     label = "0: the constant baseline, 1: perfect"
-    return plot("Skill on the validation part", ("epoch", label), series, include=(0.0, 1.0), least_step=1)
+    return plot("Skill on the validation split", ("epoch", label), series, include=(0.0, 1.0), least_step=1)
 
 
 def losses(history: History) -> Plot | None:
@@ -51,7 +51,7 @@ def losses(history: History) -> Plot | None:
 def validation(history: History, task: str, metric: str) -> Plot | None:
     """One metric of one task."""
     values = [((row.get("validation") or {}).get(task) or {}).get(metric) for row in history]
-    title = f"{task}: {metric} on the validation part"
+    title = f"{task}: {metric} on the validation split"
     return plot(title, ("epoch", metric), [("", _epochs(history), values)], least_step=1)
 
 

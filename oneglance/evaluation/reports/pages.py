@@ -31,7 +31,7 @@ def write_html(path: Path, page: str) -> None:
     """Write a page; the file is replaced at once.
 
     Raises:
-        RunError: the place cannot be written.
+        RunError: it cannot be written.
     """
     # A file name that is not UTF-8 cannot be written as it is; the page shows a mark in its place.
     write_text(path, page.encode("utf-8", "replace").decode("utf-8"))

@@ -93,7 +93,9 @@ class Axis:
     def ticks(self) -> list[Tick]:
         values = _log_steps(self.low, self.high) if self.log else _steps(self.low, self.high, self.least)
         pixels = self(np.array(values, dtype=np.float64)).tolist()
-        return [Tick(round(place, 1), f"{value:.6g}") for place, value in zip(pixels, values, strict=True)]
+        return [
+            Tick(round(position, 1), f"{value:.6g}") for position, value in zip(pixels, values, strict=True)
+        ]
 
 
 def plot(
@@ -221,7 +223,7 @@ def _cells(matrix: Matrix, side: float) -> Any:
     values = np.asarray(matrix.values)
     shares = values / np.maximum(values.sum(axis=1, keepdims=True), 1)
     numbered = len(values) <= NUMBERED
-    for row, column in zip(*(place.tolist() for place in np.nonzero(values)), strict=True):
+    for row, column in zip(*(position.tolist() for position in np.nonzero(values)), strict=True):
         count, share = int(values[row, column]), float(shares[row, column])
         yield Cell(
             round(column * side, 1),
@@ -235,7 +237,7 @@ def _cells(matrix: Matrix, side: float) -> Any:
 
 
 def _signed_cells(values: np.ndarray, side: float, caption: Callable[[int, int], str]) -> Iterator[Cell]:
-    for row, column in zip(*(place.tolist() for place in np.nonzero(np.isfinite(values))), strict=True):
+    for row, column in zip(*(position.tolist() for position in np.nonzero(np.isfinite(values))), strict=True):
         value = float(values[row, column])
         yield Cell(
             round(column * side, 1),
@@ -270,7 +272,7 @@ def _steps(low: float, high: float, least: float) -> list[float]:
     power = 10.0 ** math.floor(math.log10(rough))
     step = power * next(factor for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [place * step for place in range(first, last + 1)]
+    return [position * step for position in range(first, last + 1)]
 
 
 def _log_steps(low: float, high: float) -> list[float]:

@@ -16,7 +16,7 @@ class Share:
     """What one task has of the last third of the training, as a person reads it."""
 
     name: str
-    answers: int | None  # in the training part
+    answers: int | None  # in the training split
     loss: str
     gradient: str
     against: str  # the task that it conflicts with most

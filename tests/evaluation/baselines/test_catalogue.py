@@ -65,7 +65,7 @@ def known(kind: str, missing: int = 5) -> tuple[TaskAnswers, list[Any]]:
 
 
 def skill(fitted: Fitted, answers: list[Any]) -> float:
-    """On the test part: 0 is the constant, 1 is perfect."""
+    """On the test split: 0 is the constant, 1 is perfect."""
     task, chosen = fitted.task, [row for row, answer in enumerate(answers) if answer is not None]
     truth, once = [answers[row] for row in chosen], np.ones(len(chosen))
     metrics = task.metrics(task.metric_state([fitted.predictions[row] for row in chosen], truth), once)
@@ -143,7 +143,7 @@ def test_clusters_are_matched_one_to_one_and_not_by_the_scored_pictures() -> Non
     score = matched(["a", "b", "c"], result, classes, np.array([0, 1, 2, 0]), ["b", "a", "c", ""])
     assert score == {"accuracy": 1.0, "nmi": pytest.approx(1.0), "ari": pytest.approx(1.0), "n": 3}
     swapped = matched(["a", "b", "c"], result, classes, np.array([1, 0, 2]), ["b", "a", "c"])
-    assert swapped["accuracy"] == pytest.approx(1 / 3), "the training part decides which cluster is which"
+    assert swapped["accuracy"] == pytest.approx(1 / 3), "the training split decides which cluster is which"
     assert swapped["nmi"] == pytest.approx(1.0)
 
 

@@ -71,7 +71,7 @@ def average_precision(experiment: ExperimentData, predictions: list[Any]) -> flo
 def test_it_finds_things_that_the_constant_does_not(experiment: ExperimentData, fitted: Fitted) -> None:
     constant = experiment.tasks["things"].constant_baseline(len(experiment.test.rows))
     assert average_precision(experiment, fitted.predictions) > average_precision(experiment, constant) + 0.3
-    assert fitted.skill > 0.1, "on the validation part, in which it chose its threshold"
+    assert fitted.skill > 0.1, "on the validation split, in which it chose its threshold"
 
 
 def test_it_answers_as_a_network_does(experiment: ExperimentData, fitted: Fitted) -> None:

@@ -248,7 +248,7 @@ def test_scores_without_an_interval_are_shown_without(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rows", [[], history(1), history(2000)], ids=["none", "one", "many"])
 def test_any_number_of_epochs_is_drawn(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
     result = page(tmp_path, rows=rows)
-    assert ("Skill on the validation part" in result.words) == bool(rows)
+    assert ("Skill on the validation split" in result.words) == bool(rows)
     assert "nan" not in result.raw
     assert len(result.raw) < 300_000
 
