@@ -18,9 +18,9 @@ demo: setup
 test: setup
 	$(BIN)/python -m pytest --numprocesses 2
 
-# What people run between edits: nothing is trained and nothing is served.
+# What people run between edits: nothing is trained or served, and nothing is compared that takes long.
 quick: setup
-	$(BIN)/python -m pytest --numprocesses 2 --quick -m "not slow" --ignore tests/serving
+	$(BIN)/python -m pytest --numprocesses 2 --quick -m "not slow and not thorough" --ignore tests/serving
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -18,6 +18,8 @@ import pytest
 
 import oneglance
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 

@@ -22,6 +22,8 @@ from torchjd.aggregation import (
 
 from oneglance.balancer import Balancer, build_balancer, gram_matrix
 
+pytestmark = pytest.mark.thorough
+
 DRAWS = 1000
 SEED = 7
 FINE = dict.fromkeys(("tol_gap_abs", "tol_gap_rel", "tol_feas"), 1e-11)  # of a general solver

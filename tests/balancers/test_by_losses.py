@@ -13,6 +13,8 @@ from torchjd.scalarization import DWA, FAMO, STCH, UW
 
 from oneglance.balancer import Balancer, build_balancer
 
+pytestmark = pytest.mark.thorough
+
 STEPS = 1000
 TASKS = 4
 

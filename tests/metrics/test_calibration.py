@@ -14,6 +14,8 @@ from oneglance.evaluation.bootstrap import group_weights
 from oneglance.metrics.calibration import BINS, expected_calibration_error, mean_bins
 from oneglance.metrics.weighted import dense_ranks
 
+pytestmark = pytest.mark.thorough
+
 quick = settings(deadline=None, max_examples=60)
 
 

@@ -41,6 +41,7 @@ def test_a_large_row_group_is_read_in_pieces(tmp_path: Path, monkeypatch: pytest
     assert 1 <= len(window._cells) < 10
 
 
+@pytest.mark.thorough
 def test_one_large_picture_many_times_is_no_bomb(tmp_path: Path) -> None:
     large = bytes(2_000_000)
     for name, cells in (("a.parquet", [large] * 500), ("b.parquet", [{"bytes": large, "path": ""}] * 500)):
