@@ -11,6 +11,9 @@ from oneglance.errors import ConfigError
 NEIGHBOURS = 5
 SAME = 1e-4  # distances that differ by less are equal: engines round in their own ways
 ROWS = 256  # pictures that are compared with the whole sample at once
+# Pictures, at most, that are compared without BLAS: its threads keep turning for a while after such a product
+# and take the processors from the next pass, which can then take ten times as long.
+FEW = 4
 FALSE_ALARM = 0.01  # share of familiar pictures that may be called unknown
 
 
@@ -48,10 +51,16 @@ class Novelty:
         near = min(NEIGHBOURS, len(self.sample))
         distances = np.zeros(len(vectors), dtype=np.float32)
         for start in range(0, len(vectors), ROWS):
-            cosines = unit(vectors[start : start + ROWS]) @ self.sample.T
+            cosines = self._cosines(unit(vectors[start : start + ROWS]))
             nth = np.partition(cosines, -near, axis=1)[:, -near]
             distances[start : start + ROWS] = np.sqrt(np.clip(2 - 2 * nth, 0, 4))
         return distances
+
+    def _cosines(self, vectors: np.ndarray) -> np.ndarray:
+        """Float32 [n, m], of vectors [n, d] of length 1."""
+        if len(vectors) <= FEW:
+            return np.stack([np.einsum("md,d->m", self.sample, vector) for vector in vectors])
+        return vectors @ self.sample.T
 
     def unfamiliar(self, vectors: np.ndarray) -> np.ndarray:
         """Float64 [n]: the share of validation pictures that lie nearer, from 0 to 1."""
