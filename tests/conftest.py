@@ -28,6 +28,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="skip what trains a network")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is slow may take longer where the machine is slow or busy."""
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.timeout(1200))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def no_training(request: pytest.FixtureRequest) -> Iterator[None]:
     """With ``--quick``, a test ends as skipped where it begins to train, itself or in one of its fixtures."""
