@@ -100,7 +100,10 @@ def attacked(kind: str, count: int, seed: int = 0, seconds: float = SECONDS) -> 
         process.join()
         parent.close()
     return {
-        **{name: outcomes[name] for name in ("answered", "refused", "wrong", "tracebacks", "too_long", "died")},
+        **{
+            name: outcomes[name]
+            for name in ("answered", "refused", "wrong", "tracebacks", "too_long", "died")
+        },
         "slowest": round(slowest, 2),
         "memory": memory,
     }

@@ -39,7 +39,7 @@ def test_a_traceback_a_wrong_answer_and_a_long_attempt_are_failures() -> None:
             raise self.error
 
     member = Raising()
-    row = {name: 0 for name in ("answered", "refused", "wrong", "tracebacks", "too_long", "died", "memory")}
+    row = dict.fromkeys(("answered", "refused", "wrong", "tracebacks", "too_long", "died", "memory"), 0)
     assert not failed({**row, "answered": 3, "refused": 2})
     for error, outcome in ((ValueError("x"), "tracebacks"), (AssertionError("x"), "wrong")):
         member.error = error
