@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 BENCH = Path(__file__).parents[1] / "bench"
@@ -24,13 +26,9 @@ def test_what_is_damaged_is_answered_or_refused(kind: str) -> None:
     assert row["answered"] + row["refused"] == COUNT
 
 
-def test_a_traceback_a_wrong_answer_and_a_long_attempt_are_failures() -> None:
-    sys.path.insert(0, str(BENCH))
-    try:
-        from attack import failed, tried
-    finally:
-        sys.path.remove(str(BENCH))
-    import numpy as np
+def test_a_traceback_a_wrong_answer_and_a_long_attempt_are_failures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCH))
+    frame = importlib.import_module("attack")
 
     class Raising:
         error: Exception
@@ -40,10 +38,14 @@ def test_a_traceback_a_wrong_answer_and_a_long_attempt_are_failures() -> None:
 
     member = Raising()
     row = dict.fromkeys(("answered", "refused", "wrong", "tracebacks", "too_long", "died", "memory"), 0)
-    assert not failed({**row, "answered": 3, "refused": 2})
+    assert not frame.failed({**row, "answered": 3, "refused": 2})
     for error, outcome in ((ValueError("x"), "tracebacks"), (AssertionError("x"), "wrong")):
         member.error = error
-        came, text = tried(member, Path(), np.random.default_rng())
+        came, text = frame.tried(member, Path(), np.random.default_rng())
         assert came == outcome and "x" in text
-        assert failed({**row, came: 1})
-    assert failed({**row, "too_long": 1}) and failed({**row, "died": 1}) and failed({**row, "memory": 2e9})
+        assert frame.failed({**row, came: 1})
+    assert (
+        frame.failed({**row, "too_long": 1})
+        and frame.failed({**row, "died": 1})
+        and frame.failed({**row, "memory": 2e9})
+    )
