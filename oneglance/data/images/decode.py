@@ -13,9 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from oneglance.config import Config
 from oneglance.data.images.letterbox import Fit
+from oneglance.data.images.orientation import ORIENTATION, orientation
 from oneglance.data.images.pillow_settings import FORMATS, pillow_settings
 from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError
@@ -58,7 +60,7 @@ def canvas_of(ref: ImageRef, fit: Fit, limits: Limits) -> Canvas:
 
 
 def open_upright(loaded: bytes | np.ndarray, limits: Limits, least_side: int = 0) -> Image.Image:
-    """The picture as a person sees it: turned by its EXIF tag, in RGB, transparent pixels on white.
+    """The picture as a person sees it: turned by its orientation, in RGB, transparent pixels on white.
 
     ``loaded`` is an encoded file or a uint8 array [h, w], [h, w, 3] or [h, w, 4]. Of an animation, the
     first frame. With a ``least_side``, a JPEG may come back smaller (much faster), its longer side at least
@@ -79,7 +81,8 @@ def pixels_of(image: Image.Image) -> np.ndarray:
     """
     with _plain_reasons(), pillow_settings():
         image.load()
-        turn = _TRANSPOSES.get(_orientation(image))
+        # Pillow turns a TIFF by itself as it is loaded.
+        turn = None if isinstance(image, TiffImageFile) else _TRANSPOSES.get(orientation(image))
         rgb = _in_rgb(image)
         return np.asarray(rgb if turn is None else rgb.transpose(turn))
 
@@ -103,8 +106,9 @@ def _open(loaded: bytes | np.ndarray, limits: Limits, fit: Fit | None) -> tuple[
             return image, image.size
         if len(loaded) > limits.megabytes * 1e6:
             raise _too_large(f"{len(loaded) / 1e6:.0f} megabytes", f"{limits.megabytes:g}", "megabytes")
+        file = io.BytesIO(loaded)
         try:
-            opened = Image.open(io.BytesIO(loaded), formats=FORMATS)
+            opened = Image.open(file, formats=FORMATS)
         except UnidentifiedImageError:
             raise _unknown(loaded) from None
         with opened:
@@ -116,9 +120,13 @@ def _open(loaded: bytes | np.ndarray, limits: Limits, fit: Fit | None) -> tuple[
                 )
                 opened.draft(None, (round(needed.scale_x * size[0]), round(needed.scale_y * size[1])))
             drafted = opened.size != size
+            number = orientation(opened, file)
+            if isinstance(opened, TiffImageFile):  # Pillow turns it by itself as it is loaded
+                opened.getexif()[ORIENTATION] = number
             opened.load()
-            # Read after loading: Pillow turns TIFF files by itself and then forgets their tag.
-            turn = _TRANSPOSES.get(_orientation(opened))
+            if isinstance(opened, TiffImageFile):
+                size, number = opened.size, 1
+            turn = _TRANSPOSES.get(number)
             image = _in_rgb(opened)
         if turn is not None:
             image = image.transpose(turn)
@@ -191,13 +199,6 @@ _TRANSPOSES = {
     8: Image.Transpose.ROTATE_90,
 }  # what undoes each EXIF orientation
 _SIDEWAYS = {_TRANSPOSES[number] for number in (5, 6, 7, 8)}
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        return int(image.getexif().get(0x0112, 1))
-    except Exception:  # a damaged tag is no reason to refuse the pixels
-        return 1
 
 
 # ---- reasons

@@ -9,11 +9,12 @@ import numpy as np
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
+from oneglance.data.images.orientation import orientation
 from oneglance.data.images.pillow_settings import FORMATS, pillow_settings
 from oneglance.data.images.references import FileImage, file_stat
 from oneglance.data.record import ImageRef
 
-WIDTH, HEIGHT, ORIENTATION = 0x0100, 0x0101, 0x0112  # tags of TIFF; EXIF shares them
+WIDTH, HEIGHT = 0x0100, 0x0101  # tags of TIFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +63,7 @@ def header(ref: ImageRef) -> Header | None:
 
 def _read(file: io.BufferedReader | io.BytesIO) -> Header:
     with pillow_settings(), Image.open(file, formats=FORMATS) as opened:
+        width, height = opened.size
         if isinstance(opened, TiffImageFile):  # some releases of Pillow give its size turned already
-            tags = opened.tag_v2
-            width, height, number = tags[WIDTH], tags[HEIGHT], tags.get(ORIENTATION, 1)
-        else:
-            width, height = opened.size
-            # The method of a PNG itself would first decode all of its pixels.
-            number = Image.Image.getexif(opened).get(ORIENTATION, 1) if opened.info.get("exif") else 1
-        return Header(width, height, number if type(number) is int and 1 <= number <= 8 else 1)
+            width, height = opened.tag_v2[WIDTH], opened.tag_v2[HEIGHT]
+        return Header(width, height, orientation(opened, file))

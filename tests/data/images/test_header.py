@@ -4,44 +4,72 @@ from __future__ import annotations
 
 import io
 import os
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from support.oriented_files import HEIGHT, MARK, PLACES, WIDTH, chunk, png, saved
 
-from oneglance.data.images.decode import Limits, open_upright
+from oneglance.data.images.decode import Limits, canvas_of, open_upright
 from oneglance.data.images.header import Header, header
+from oneglance.data.images.letterbox import Fit
 from oneglance.data.images.references import FileImage
 from oneglance.data.parsing.box_geometry import bounds
 
 
-def save(folder: Path, ending: str, orientation: int) -> FileImage:
-    """Stored 60 x 40, black, with a white box from 5, 10 to 25, 15."""
-    pixels = np.zeros((40, 60, 3), np.uint8)
-    pixels[10:15, 5:25] = 255
-    path = folder / f"a{ending}"
-    if ending == ".tif":
-        Image.fromarray(pixels).save(path, tiffinfo={0x0112: orientation})
-    else:
-        exif = Image.Exif()
-        exif[0x0112] = orientation
-        Image.fromarray(pixels).save(path, exif=exif, quality=95)
-    return FileImage(str(path), path.name)
-
-
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("ending", [".jpg", ".png", ".tif", ".webp"])
-def test_boxes_turn_as_the_picture_does(tmp_path: Path, ending: str, orientation: int) -> None:
-    ref = save(tmp_path, ending, orientation)
+@pytest.mark.parametrize("place", PLACES)
+def test_boxes_turn_as_the_picture_does(tmp_path: Path, place: str, orientation: int) -> None:
+    """For every format and every place in it: pixels, size and a box around a mark agree."""
+    ref = save(tmp_path, PLACES[place](orientation))
     head = header(ref)
-    assert head is not None
-    assert head == Header(60, 40, orientation)
+    assert head == Header(WIDTH, HEIGHT, orientation)
     seen = np.asarray(open_upright(ref.load(), Limits()))
     assert (seen.shape[1], seen.shape[0]) == head.upright
     rows, columns = np.nonzero(seen[..., 0] > 128)
     white = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
-    assert bounds([head.turned(5, 10), head.turned(25, 15)]) == white
+    assert bounds([head.turned(*MARK[:2]), head.turned(*MARK[2:])]) == white
+    canvas = canvas_of(ref, Fit(32), Limits())  # the size by which boxes are scaled
+    assert (canvas.width, canvas.height) == head.upright
+
+
+@pytest.mark.parametrize("kind", ["BMP", "GIF", "PPM", "JPEG2000"])
+def test_formats_without_an_orientation(tmp_path: Path, kind: str) -> None:
+    ref = save(tmp_path, saved(kind))
+    head = header(ref)
+    assert head == Header(WIDTH, HEIGHT)
+    assert open_upright(ref.load(), Limits()).size == head.upright
+
+
+@pytest.mark.parametrize("number", [0, 9, 65535])
+@pytest.mark.parametrize("place", ["JPEG, EXIF", "PNG, eXIf behind", "TIFF, its tag", "WebP, EXIF"])
+def test_an_impossible_orientation_is_upright(tmp_path: Path, place: str, number: int) -> None:
+    ref = save(tmp_path, PLACES[place](number))
+    assert header(ref) == Header(WIDTH, HEIGHT)
+    assert open_upright(ref.load(), Limits()).size == (WIDTH, HEIGHT)
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        png(chunk(b"eXIf", b"II*\0 and then nothing"), behind=True),
+        png(chunk(b"zTXt", b"Raw profile type APP1\0\0no zlib"), behind=True),
+        png(chunk(b"tEXt", b"Raw profile type exif\0\nexif\n   8\n4578"), behind=False),
+        png(chunk(b"iTXt", b"XML:com.adobe.xmp\0"), behind=True),
+        png(chunk(b"tEXt", b"no end of the keyword"), behind=True),
+        png(chunk(b"zTXt", b"a bomb\0\0" + zlib.compress(bytes(50_000_000))), behind=True),
+    ],
+)
+def test_a_damaged_tag_is_upright(tmp_path: Path, damaged: bytes) -> None:
+    assert header(save(tmp_path, damaged)) == Header(WIDTH, HEIGHT)
+
+
+def save(folder: Path, content: bytes) -> FileImage:
+    path = folder / "a.picture"
+    path.write_bytes(content)
+    return FileImage(str(path), path.name)
 
 
 def test_what_is_no_picture_has_none(tmp_path: Path) -> None:
@@ -54,12 +82,6 @@ def test_what_is_no_picture_has_none(tmp_path: Path) -> None:
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "a.jpg")
         assert header(ref) is None
-
-
-@pytest.mark.parametrize("number", [0, 9, 65535])
-def test_an_impossible_orientation_is_upright(tmp_path: Path, number: int) -> None:
-    head = header(save(tmp_path, ".jpg", number))
-    assert head == Header(60, 40)
 
 
 def test_nothing_is_decoded(tmp_path: Path) -> None:
