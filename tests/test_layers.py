@@ -22,7 +22,16 @@ LAYERS = [
         "storage",
     ],  # the folders are empty: their files lie at the heights where they are needed
     ["toml"],
-    ["storage.atomic_files", "batch_transform", "config", "members", "progress", "report_items", "result"],
+    [
+        "storage.atomic_files",
+        "storage.plain_files",
+        "batch_transform",
+        "config",
+        "members",
+        "progress",
+        "report_items",
+        "result",
+    ],
     ["nn.allocator", "nn.feature_shape"],
     ["parallel"],
     ["data"],

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,8 @@ from oneglance.data.record import ImageRef
 from oneglance.errors import DataError, Problem
 
 SAMPLE = 100  # rows that decide which column holds the pictures
+SAMPLE_CELLS = 1_000_000  # in them, at most
+MOST_COLUMNS = 16_384  # as many as a sheet of Excel
 INTERNED = 100_000  # distinct cells kept: classes repeat, and a million equal words share one object
 
 Row = tuple[str, str | ImageRef | None, Mapping[str, Any]]  # (location, the picture, the other cells)
@@ -79,8 +83,9 @@ class Delimited(Rows):
         self._check()
 
     def _check(self) -> None:
-        repeated = sorted({name for name in self.columns if self.columns.count(name) > 1})
-        if repeated:
+        if len(self.columns) > MOST_COLUMNS:
+            raise too_many_columns(len(self.columns), self.title)
+        if repeated := repetitions(self.columns):
             what = f"two columns are called {' and '.join(map(quoted, repeated))}"
             raise DataError(what, location=self.title, hint="give each column its own name")
         if not self.columns:
@@ -120,8 +125,20 @@ class Delimited(Rows):
 
     def sample(self, column: str) -> list[str]:
         index = self._header.index(column)
-        rows = (row for _, row in islice(self._read(), 1, SAMPLE + 1) if not isinstance(row, Problem))
-        return [row[index].strip() for row in rows if len(row) > index and row[index].strip()]
+        return [row[index].strip() for row in self._sampled if len(row) > index and row[index].strip()]
+
+    @cached_property
+    def _sampled(self) -> list[list[str]]:
+        """The first rows, read once for all columns."""
+        sampled: list[list[str]] = []
+        cells = 0
+        for _, row in islice(self._read(), 1, SAMPLE + 1):
+            if not isinstance(row, Problem):
+                sampled.append(row)
+                cells += len(row)
+            if cells > SAMPLE_CELLS:
+                break
+        return sampled
 
     def rows(self, column: str) -> Iterator[Row | Problem]:
         title, width = self.title, len(self._header)
@@ -154,8 +171,15 @@ class JsonLines(Rows):
     def __init__(self, path: Path, title: str, encoding: str = "utf-8") -> None:
         super().__init__(path, title)
         self._encoding = encoding
-        self._first = [row for _, row in islice(self._read(), SAMPLE) if not isinstance(row, Problem)]
-        self.columns = list(dict.fromkeys(name for row in self._first for name in row))
+        self._first: list[dict[str, Any]] = []
+        columns: dict[str, None] = {}
+        for _, row in islice(self._read(), SAMPLE):
+            if not isinstance(row, Problem):
+                self._first.append(row)
+                columns |= dict.fromkeys(row)
+            if len(columns) > MOST_COLUMNS:
+                raise too_many_columns(len(columns), title)
+        self.columns = list(columns)
         if not self.columns:
             raise DataError("holds no rows", location=title, hint='write one {"image": "a.jpg", …} per line')
 
@@ -189,6 +213,17 @@ class JsonLines(Rows):
                 continue
             name = row.pop(column, None)
             yield location, str(name).strip() if name is not None else None, nonempty(row.items(), interned)
+
+
+def repetitions(columns: Sequence[str]) -> list[str]:
+    """The names that several columns have, sorted."""
+    return sorted(name for name, count in Counter(columns).items() if count > 1)
+
+
+def too_many_columns(count: int, title: str) -> DataError:
+    """What is raised for a table of more than ``MOST_COLUMNS``."""
+    what = f"has {count:,} columns, more than the {MOST_COLUMNS:,} that are read"
+    return DataError(what, location=title, hint="keep the columns that hold answers")
 
 
 def texts(values: Iterable[Any]) -> list[str]:

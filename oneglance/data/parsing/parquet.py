@@ -17,7 +17,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from oneglance.data.images.references import MEMBER_LIMIT, FileImage, FileKey, file_key, file_stat
-from oneglance.data.parsing.delimited import SAMPLE, InternedText, Row, Rows, nonempty, texts
+from oneglance.data.parsing.delimited import (
+    MOST_COLUMNS,
+    SAMPLE,
+    InternedText,
+    Row,
+    Rows,
+    nonempty,
+    repetitions,
+    texts,
+    too_many_columns,
+)
 from oneglance.data.quoting import quoted
 from oneglance.data.record import ImageRef
 from oneglance.errors import DataError, Problem
@@ -38,8 +48,9 @@ class Parquet(Rows):
         self._schema = self._file.schema_arrow
         self._classes = _class_names(self._schema)
         self.columns = list(self._schema.names)
-        repeated = sorted({name for name in self.columns if self.columns.count(name) > 1})
-        if repeated:
+        if len(self.columns) > MOST_COLUMNS:
+            raise too_many_columns(len(self.columns), title)
+        if repeated := repetitions(self.columns):
             what = f"two columns are called {' and '.join(map(quoted, repeated))}"
             raise DataError(what, location=title, hint="give each column its own name")
         # A row takes at least some bits; reading a file that claims more would never end.

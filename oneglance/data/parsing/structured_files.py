@@ -1,7 +1,7 @@
 """JSON, XML and YAML files that other people wrote: read within bounds, and nothing in them is run.
 
-Why no library does it: ``defusedxml`` bounds neither depth nor number of elements; the parsers are expat,
-``json`` and PyYAML all the same.
+Why no library does it: ``defusedxml`` bounds neither depth nor number of elements, and PyYAML neither depth
+nor number of values; the parsers are expat, ``json`` and PyYAML all the same.
 """
 
 from __future__ import annotations
@@ -18,11 +18,14 @@ from xml.parsers import expat
 import yaml
 
 from oneglance.errors import DataError
+from oneglance.storage.plain_files import open_plain, read_plain
 
 LARGEST_JSON = 2_000_000_000  # bytes; it is held in memory as a whole
 LARGEST_YAML = 10_000_000
-DEEPEST = 100  # elements of XML inside each other
-MOST_ELEMENTS = 1_000_000  # in one child of the root
+DEEPEST = 100  # elements of XML, or lists and keys of YAML, inside each other
+MOST_ELEMENTS = 1_000_000  # and their attributes, in one child of the root
+MOST_VALUES = 400_000  # and keys, of YAML: it is read at some hundred thousand in a second
+LONGEST_TOKEN = 8_000_000  # bytes of one tag or comment of XML: expat begins it anew with each piece
 PIECE = 1 << 18
 AGAIN = "export or download it again"
 
@@ -30,12 +33,10 @@ AGAIN = "export or download it again"
 def beginning(path: Path, length: int = 1 << 16) -> bytes:
     """The first bytes of a file; none where it is no file that can be read."""
     try:
-        if path.is_file():
-            with path.open("rb") as file:
-                return file.read(length)
+        with open_plain(path) as file:
+            return file.read(length)
     except OSError:
-        pass
-    return b""
+        return b""
 
 
 def read_json(path: Path, lighten: Callable[[dict[str, Any]], Any] | None = None) -> Any:
@@ -71,13 +72,65 @@ def read_yaml(path: Path) -> Any:
     """
     raw = _content(path, LARGEST_YAML)
     try:
-        # The safe loader would make False of a class called "no", and 8 of "010"; this one is as safe.
-        return yaml.load(raw, Loader=yaml.BaseLoader)
+        return _Yaml(path.name).value(yaml.parse(raw, Loader=_YAML_LOADER))
     except yaml.MarkedYAMLError as error:
         location = f"{path.name}:{error.problem_mark.line + 1}" if error.problem_mark else path.name
         raise DataError("is no YAML here", location=location, hint="correct it") from None
     except (yaml.YAMLError, ValueError, RecursionError):
         raise DataError("is no YAML that can be read", location=path.name, hint="correct it") from None
+
+
+# The safe loader would make False of a class called "no", and 8 of "010"; this one is as safe, and in C where
+# PyYAML was built so.
+_YAML_LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+
+
+class _Yaml:
+    """A value out of the events of PyYAML's parser, within bounds; all scalars are text."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._anchors: dict[str, Any] = {}
+        self._count = 0
+
+    def value(self, events: Iterator[Any]) -> Any:
+        """The value of the only document; None where there is none."""
+        documents: list[Any] = []
+        levels: list[tuple[list[Any], str | None, bool]] = [
+            (documents, None, False)
+        ]  # open lists and mappings
+        for event in events:
+            items = levels[-1][0]
+            if isinstance(event, yaml.CollectionStartEvent):
+                levels.append(([], event.anchor, isinstance(event, yaml.MappingStartEvent)))
+            elif isinstance(event, yaml.CollectionEndEvent):
+                inner, anchor, is_mapping = levels.pop()
+                self._add(levels[-1][0], self._mapping(inner, event) if is_mapping else inner, anchor)
+            elif isinstance(event, yaml.ScalarEvent):
+                self._add(items, event.value, event.anchor)
+            elif isinstance(event, yaml.AliasEvent):
+                if event.anchor not in self._anchors:
+                    raise self._error("refers to what is not there", event)
+                self._add(items, self._anchors[event.anchor], None)
+            if len(levels) > DEEPEST or self._count > MOST_VALUES or len(documents) > 1:
+                raise self._error("holds more than is read", event)
+        return documents[0] if documents else None
+
+    def _add(self, items: list[Any], value: Any, anchor: str | None) -> None:
+        self._count += 1
+        items.append(value)
+        if anchor is not None:
+            self._anchors[anchor] = value
+
+    def _mapping(self, inner: list[Any], event: Any) -> dict[str, Any]:
+        keys = inner[::2]
+        if not all(isinstance(key, str) for key in keys):
+            raise self._error("has a key that is no text", event)
+        return dict(zip(keys, inner[1::2], strict=True))
+
+    def _error(self, what: str, event: Any) -> DataError:
+        location = f"{self._title}:{event.start_mark.line + 1}"
+        return DataError(f"is no YAML that can be read: it {what}", location=location, hint="correct it")
 
 
 def children(path: Path, root: str) -> Iterator[Element]:
@@ -89,7 +142,7 @@ def children(path: Path, root: str) -> Iterator[Element]:
             other files, so such a declaration is refused as soon as it comes.
     """
     tree = _Tree(path.name, root)
-    with _readable(path), path.open("rb") as file:
+    with _readable(path), open_plain(path) as file:
         while piece := file.read(PIECE):
             tree.feed(piece)
             yield from tree.taken()
@@ -102,7 +155,7 @@ class _Tree:
 
     def __init__(self, title: str, root: str) -> None:
         self._title, self._root = title, root
-        self._depth = self._count = 0
+        self._depth = self._count = self._fed = 0
         self._builder = TreeBuilder()
         self._done: list[Element] = []
         self._parser = expat.ParserCreate()
@@ -115,6 +168,10 @@ class _Tree:
     def feed(self, piece: bytes, last: bool = False) -> None:
         try:
             self._parser.Parse(piece, last)
+            self._fed += len(piece)
+            if self._fed - self._parser.CurrentByteIndex > LONGEST_TOKEN:
+                what = f"holds a tag or a comment of more than {LONGEST_TOKEN:,} bytes"
+                raise DataError(what, location=f"{self._title}:{self._parser.CurrentLineNumber}")
         except expat.ExpatError as error:
             what = "is cut short" if last else "is no XML here"
             raise DataError(what, location=f"{self._title}:{error.lineno}", hint=AGAIN) from None
@@ -136,7 +193,7 @@ class _Tree:
             what = f"begins with <{tag[:40]}> where <{self._root}> should be"
             raise DataError(what, location=self._title, hint="name its format")
         self._depth += 1
-        self._count += 1
+        self._count += 1 + len(attributes)
         if self._depth > DEEPEST or self._count > MOST_ELEMENTS:
             raise DataError("holds more elements inside one another than are read", location=self._title)
         if self._depth > 1:
@@ -157,9 +214,7 @@ class _Tree:
 
 def _content(path: Path, most: int) -> bytes:
     with _readable(path):
-        if path.stat().st_size > most:
-            raise DataError(f"is larger than {most:,} bytes", location=path.name)
-        return path.read_bytes()
+        return read_plain(path, most)
     raise AssertionError  # for the type checker: the block above returns or raises
 
 

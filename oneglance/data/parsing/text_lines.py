@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import codecs
+import io
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 from oneglance.errors import DataError
+from oneglance.storage.plain_files import open_plain
 
 LONGEST_LINE = 16_000_000  # characters: a file without line ends must not fill the memory
 
@@ -20,7 +22,8 @@ def lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
     """
     number = 0
     try:
-        with path.open(encoding=_decoder(encoding), newline="") as file:
+        decoder = _decoder(encoding)
+        with io.TextIOWrapper(open_plain(path), decoder, newline="") as file:
             for number, line in enumerate(iter(partial(file.readline, LONGEST_LINE), ""), 1):
                 if "\0" in line:
                     raise DataError(
@@ -54,7 +57,7 @@ def _decoder(encoding: str) -> str:
 def _not_text(path: Path, encoding: str) -> DataError:
     """Where exactly it went wrong; searched for only now, since most text is right."""
     what, hint = f"is not {encoding} text", 'give its `encoding`, such as encoding = "cp1252"'
-    with path.open("rb") as file:
+    with open_plain(path) as file:
         start = file.read(4)
         if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             return DataError(what, location=path.name, hint='write encoding = "utf-16"')

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from oneglance.data.parsing.structured_files import beginning, read_yaml
 from oneglance.data.parsing.text_lines import lines
 from oneglance.errors import DataError
+from oneglance.storage.plain_files import exists, is_file, is_folder, resolved
 
 CLASSES, DARKNET = "classes.txt", ".data"
 FILES = ("data.yaml", "data.yml", "dataset.yaml", "obj.data", CLASSES)  # of a folder, the best first
@@ -18,11 +18,11 @@ MOST_CLASSES = 100_000
 
 def names_file(path: Path) -> Path | None:
     """The file that names the classes: ``path`` itself, or what lies in this folder."""
-    if not path.is_dir():
+    if not is_folder(path):
         return path
     for name in FILES:
         file = path / name
-        if b"names" in beginning(file) or (name == CLASSES and file.is_file() and (path / "labels").is_dir()):
+        if b"names" in beginning(file) or (name == CLASSES and is_file(file) and is_folder(path / "labels")):
             return file
     return None
 
@@ -66,8 +66,8 @@ def locate(root: Path, entry: str) -> Path | None:
     if "\0" in entry:
         return None
     entry = without_data(root, entry)
-    path = (root / entry).resolve()
-    if Path(entry).is_absolute() or path.is_relative_to(root.resolve()):
+    path = resolved(root / entry)
+    if Path(entry).is_absolute() or path.is_relative_to(resolved(root)):
         return path
     return root / entry[3:] if entry.startswith("../") and ".." not in Path(entry[3:]).parts else None
 
@@ -75,11 +75,7 @@ def locate(root: Path, entry: str) -> Path | None:
 def without_data(root: Path, name: str) -> str:
     """Darknet's files write ``data/a.jpg`` for a file that lies beside them."""
     inner = name.removeprefix("data/")
-    return inner if inner != name and _exists(root / inner) and not _exists(root / name) else name
-
-
-def _exists(path: Path) -> bool:
-    return os.path.exists(path)  # noqa: PTH110 - it takes any name, however long
+    return inner if inner != name and exists(root / inner) and not exists(root / name) else name
 
 
 def _listed(file: Path) -> list[str]:
@@ -92,5 +88,5 @@ def _darknet(file: Path) -> dict[str, Any]:
     keys: dict[str, Any] = {key.strip(): value.strip() for key, separator, value in pairs if separator}
     keys.setdefault("val", keys.get("valid"))
     path = locate(file.parent, str(keys.get("names", "")))
-    keys["names"] = _listed(path) if path is not None and path.is_file() else []
+    keys["names"] = _listed(path) if path is not None and is_file(path) else []
     return keys

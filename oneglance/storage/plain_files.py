@@ -1,0 +1,115 @@
+"""Files that somebody else wrote, or only named: opened if they are plain files of a bearable size.
+
+Every reader of data goes through here. A name in a table, a data.yaml or a configuration may lead to a pipe,
+which would be waited for without end, to a device that never ends, through links that lead back to
+themselves, or be longer than a name can be. All of these are errors of the system (``OSError``) in plain
+words here, and to the questions below they are simply no file.
+
+Why no library does it: ``pathlib`` raises for names that are too long and for links in a circle, each in
+another way by version of Python.
+"""
+
+from __future__ import annotations
+
+import errno
+import fnmatch
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+# A pipe is opened without waiting for its other end, to be refused then.
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+
+LARGEST = 1_000_000_000_000  # bytes of any file
+
+
+def plain_stat(path: str | Path) -> os.stat_result:
+    """What the system says of a file.
+
+    Raises:
+        OSError: it is not there, or is no plain file.
+    """
+    try:
+        status = os.stat(path)  # noqa: PTH116 - a million times
+    except ValueError:  # a NUL or half a character in the name
+        raise FileNotFoundError(errno.ENOENT, "no file can have such a name", repr(path)) from None
+    _refuse(path, status, LARGEST)
+    return status
+
+
+def open_plain(path: str | Path, most: int = LARGEST) -> BinaryIO:
+    """A file of at most ``most`` bytes, to read.
+
+    Raises:
+        OSError: it is not there, is no plain file, or is larger.
+    """
+    plain_stat(path)  # before it is opened: to open some devices does something
+    descriptor = os.open(path, _FLAGS)
+    try:
+        _refuse(path, os.fstat(descriptor), most)  # it may have been replaced
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_plain(path: str | Path, most: int) -> bytes:
+    """The content of a file.
+
+    Raises:
+        OSError: see ``open_plain``.
+    """
+    with open_plain(path, most) as file:
+        content = file.read(
+            most + 1
+        )  # it may grow meanwhile, and some of the system's say that they are empty
+    if len(content) > most:
+        raise _too_large(path, most)
+    return content
+
+
+def is_file(path: str | Path) -> bool:
+    """Whether ``path`` is a plain file, or a link to one; never an error."""
+    return os.path.isfile(path)  # noqa: PTH113 - Path's own raises for some names
+
+
+def is_folder(path: str | Path) -> bool:
+    """Whether ``path`` is a folder, or a link to one; never an error."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
+def exists(path: str | Path) -> bool:
+    """Whether anything is at ``path``; a link that leads nowhere is not. Never an error."""
+    return os.path.exists(path)  # noqa: PTH110
+
+
+def resolved(path: str | Path) -> Path:
+    """The absolute path without links; links in a circle stay as they are. Never an error."""
+    try:
+        return Path(os.path.realpath(path))
+    except (OSError, ValueError):
+        return Path(os.path.abspath(path))  # noqa: PTH100
+
+
+def names_in(folder: str | Path, pattern: str = "*") -> list[Path]:
+    """What lies directly in ``folder`` under names that match ``pattern``, sorted; nothing where it cannot be
+    read.
+    """
+    try:
+        return sorted(path for path in Path(folder).iterdir() if fnmatch.fnmatch(path.name, pattern))
+    except (OSError, ValueError):
+        return []
+
+
+def _refuse(path: str | Path, status: os.stat_result, most: int) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "is a folder", str(path))
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "is a pipe, a socket or a device, and no file", str(path))
+    if status.st_size > most:
+        raise _too_large(path, most)
+
+
+def _too_large(path: str | Path, most: int) -> OSError:
+    return OSError(errno.EFBIG, f"is larger than {most:,} bytes", str(path))
