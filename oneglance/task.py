@@ -12,11 +12,12 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import numpy as np
-from pydantic import Field, PrivateAttr
+from pydantic import AfterValidator, Field, PrivateAttr
 
+from oneglance.data.cell import as_text
 from oneglance.data.merging.merge_answers import merge_same
 from oneglance.data.writer import in_a_cell
 from oneglance.errors import ConfigError, DataError, InvalidAnswer, nearest
@@ -41,6 +42,10 @@ MetricState = dict[str, Any]
 """What metrics need of the labelled pictures, computed once, for metrics are computed for many resamples."""
 
 
+Words = Annotated[list[str], AfterValidator(lambda words: list(map(as_text, words)))]
+"""Words of the data, as cells are read."""
+
+
 class Task(Table, ABC):
     """One [tasks.NAME] table. The fields are its keys; a member adds those that only its type needs."""
 
@@ -50,7 +55,7 @@ class Task(Table, ABC):
     # task
     from_: str | list[str] = Field("", alias="from")
     # Words of the data that mean "nobody knows", besides an empty cell: `["?", "n/a"]`
-    unknown: list[str] = []
+    unknown: Words = []
     weight: float = Field(1.0, ge=0)  # of this task's loss among the others; 0: it learns nothing
     uses: list[str] = []  # other tasks whose own features this one's head sees beside the shared ones
 
@@ -133,10 +138,9 @@ class Task(Table, ABC):
         answer = self.read(raw_value)
         if answer is None:
             raise InvalidAnswer("is a word that means unknown", "leave the task out")
-        whole = isinstance(raw_value, float) and raw_value.is_integer()
-        for text in (in_a_cell(raw_value), *([str(int(raw_value))] if whole else [])):
-            if len(self.fields) == 1 and self.read(text) == answer:
-                return {self.fields[0]: text}
+        text = in_a_cell(raw_value)
+        if len(self.fields) == 1 and self.read(text) == answer:
+            return {self.fields[0]: text}
         raise InvalidAnswer("cannot be written in a cell of a table")
 
     def stratify_labels(self, answer: Any) -> Iterable[str]:

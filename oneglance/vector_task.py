@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 import numpy as np
 from pydantic import AfterValidator, Field
 
-from oneglance.task import Task
+from oneglance.data.cell import as_text
+from oneglance.task import Task, Words
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,7 +29,7 @@ def _distinct(names: list[str]) -> list[str]:
     return names
 
 
-ClassNames = Annotated[list[str], AfterValidator(_distinct)]
+ClassNames = Annotated[Words, AfterValidator(_distinct)]
 """The ``classes`` of a task, each named once."""
 
 
@@ -58,13 +59,6 @@ class VectorTask(Task):
             return True
         text = as_text(raw_value)
         return not text or text in self.unknown
-
-
-def as_text(raw_value: Any) -> str:
-    """A cell as a person would write it: a column of whole numbers with gaps reads as 3.0, and means 3."""
-    if isinstance(raw_value, float) and raw_value.is_integer():
-        raw_value = int(raw_value)
-    return str(raw_value).strip()
 
 
 def labelled_rows(raw: np.ndarray, answers: Sequence[Any | None]) -> tuple[np.ndarray, list[Any]]:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from oneglance.data.cell import as_text
 from oneglance.data.quoting import quoted
 from oneglance.data.record import SPLIT_NAMES, ImageRef, Record
 from oneglance.errors import ConfigError, Problem, nearest
@@ -82,7 +83,12 @@ class Source(Table, ABC):
             word = fields.get(split)
             split_name = "" if word is None else split_words.split(word, location)
             yield Record(
-                location, image, fields, "" if group_value is None else str(group_value), split_name, title
+                location,
+                image,
+                fields,
+                "" if group_value is None else as_text(group_value),
+                split_name,
+                title,
             )
         yield from split_words.problems()
         if fields is None:

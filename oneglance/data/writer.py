@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from oneglance.data.cell import as_text
 from oneglance.data.parsing.problem_counter import ProblemCounter
 from oneglance.data.quoting import quoted
 from oneglance.data.record import Box, BoxAnnotations
@@ -112,4 +113,6 @@ def is_plain(value: Any) -> bool:
 
 def in_a_cell(value: Any) -> str:
     """A plain value as text; a list as ``a|b``."""
-    return "|".join(map(str, value)) if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        return "|".join(map(in_a_cell, value))
+    return value if isinstance(value, str) else as_text(value)

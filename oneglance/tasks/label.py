@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field, PrivateAttr
 
+from oneglance.data.cell import as_text, number
 from oneglance.errors import DataError, InvalidAnswer, nearest
 from oneglance.metrics.calibration import expected_calibration_error, mean_bins
 from oneglance.metrics.weighted import dense_ranks, f1, weighted_mean
 from oneglance.report_items import Curve, Detail, Grid, Matrix
 from oneglance.task import MetricState, Prediction, Target
-from oneglance.vector_task import ClassNames, VectorTask, as_text, fit_temperature, log_sigmoid, softmax
+from oneglance.vector_task import ClassNames, VectorTask, fit_temperature, log_sigmoid, softmax
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -76,7 +77,7 @@ class Label(VectorTask):
             raise DataError(
                 f"the training split has {only}", location=self.name, hint="a label needs two classes"
             )
-        if self.ordinal and not self.classes and not all(_is_number(name) for name in self._classes):
+        if self.ordinal and not self.classes and any(number(name) is None for name in self._classes):
             raise DataError("ordinal needs `classes` in their order", location=f"[tasks.{self.name}]")
         if isinstance(self.class_weights, dict) and (
             odd := sorted(set(self.class_weights) - set(self._classes))
@@ -104,7 +105,8 @@ class Label(VectorTask):
         return np.asarray(weights / (weights @ shares))
 
     def encode(self, answers: Sequence[str | None]) -> Target:
-        index = {name: number for number, name in enumerate(self._classes)}
+        # Run folders of earlier versions may hold a class "1.0", which is read as "1" now.
+        index = {as_text(name): place for place, name in enumerate(self._classes)}
         # A class that training never saw has no target: it cannot be learned, and it scores as wrong.
         return {"class": np.array([-1 if a is None else index.get(a, -1) for a in answers], dtype=np.int64)}
 
@@ -263,14 +265,7 @@ class Label(VectorTask):
         self._temperature = float(state["temperature"])
 
 
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
-
-
 def _in_order(word: str) -> tuple[float, str]:
     """Numbers by size, then words by spelling."""
-    return (float(word) if _is_number(word) else float("inf"), word)
+    size = number(word)
+    return (float("inf") if size is None else size, word)

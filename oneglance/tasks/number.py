@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pydantic import Field, PrivateAttr
 
+from oneglance.data.cell import number
 from oneglance.errors import DataError, InvalidAnswer
 from oneglance.metrics.weighted import dense_ranks, weighted_correlation, weighted_mean, weighted_ranks
 from oneglance.report_items import Curve, Detail
@@ -57,12 +58,11 @@ class Number(VectorTask):
     def read(self, raw_value: Any, queried: Sequence[str] | None = None) -> float | None:
         if self.is_unknown(raw_value):
             return None
-        try:
-            value = float(raw_value)
-        except (TypeError, ValueError, OverflowError):
+        value = number(raw_value)
+        if value is None:
             raise InvalidAnswer(
                 f'is "{raw_value}"', "write a number such as 30, or leave the cell empty if unknown"
-            ) from None
+            )
         if not abs(value) < LARGEST:
             raise InvalidAnswer(
                 f'is "{raw_value}"', "write a finite number, or leave the cell empty if unknown"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from pydantic import Field, PrivateAttr
 
+from oneglance.data.cell import as_text
 from oneglance.data.merging.merge_answers import either, is_queried
 from oneglance.data.quoting import quoted
 from oneglance.data.writer import in_a_cell
@@ -17,14 +18,14 @@ from oneglance.errors import DataError, InvalidAnswer, nearest
 from oneglance.metrics.calibration import expected_calibration_error, mean_bins
 from oneglance.metrics.weighted import average_precision, dense_ranks, f1, ranking
 from oneglance.report_items import Curve, Detail, Grid
-from oneglance.task import MetricState, Prediction, Target
-from oneglance.vector_task import ClassNames, VectorTask, as_text, fit_temperature, log_sigmoid, sigmoid
+from oneglance.task import MetricState, Prediction, Target, Words
+from oneglance.vector_task import ClassNames, VectorTask, fit_temperature, log_sigmoid, sigmoid
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-YES = {"1", "1.0", "true", "yes", "y", "t", "x"}
-NO = {"0", "0.0", "false", "no", "n", "f", "-1", "-1.0"}  # -1 as in CelebA
+YES = {"1", "true", "yes", "y", "t", "x"}
+NO = {"0", "false", "no", "n", "f", "-1"}  # -1 as in CelebA
 
 
 class TagAnnotations(NamedTuple):
@@ -44,7 +45,7 @@ class Tags(VectorTask):
     separator: str = Field("|", min_length=1)  # between the tags of a cell
     # Words that mean "looked and found nothing", such as `["none"]`; a list that is empty says so by itself,
     # an empty cell means that nobody looked
-    none: list[str] = []
+    none: Words = []
     # The tags allowed; another one in the data is a problem; default: those of the training split, sorted
     classes: ClassNames = []
     class_weights: Literal["none", "balanced"] = "none"  # `"balanced"`: yes and no of each tag count the same
@@ -79,7 +80,8 @@ class Tags(VectorTask):
             raise InvalidAnswer(
                 f'has the tag "{odd[0]}"', f"it is not among `classes`.{nearest(odd[0], self.classes)}"
             )
-        return TagAnnotations(frozenset(words), None if queried is None else frozenset(queried) | words)
+        queried_tags = None if queried is None else frozenset(map(as_text, queried)) | words
+        return TagAnnotations(frozenset(words), queried_tags)
 
     def to_cells(self, raw_value: Any) -> dict[str, str]:
         tags = raw_value if isinstance(raw_value, list) else [raw_value]
@@ -143,7 +145,8 @@ class Tags(VectorTask):
         return len(self._classes)
 
     def encode(self, answers: Sequence[TagAnnotations | None]) -> Target:
-        index = {name: number for number, name in enumerate(self._classes)}
+        # Run folders of earlier versions may hold a tag "1.0", which is read as "1" now.
+        index = {as_text(name): number for number, name in enumerate(self._classes)}
         present = np.zeros((len(answers), self.width), dtype=np.float32)
         labelled = np.zeros_like(present)
         for row, answer in enumerate(answers):

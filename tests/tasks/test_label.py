@@ -326,3 +326,23 @@ def test_cells_of_a_table() -> None:
     for raw_value in ("?", ["a", "b"]):
         with pytest.raises(InvalidAnswer):
             task.to_cells(raw_value)
+
+
+def test_a_whole_number_is_one_class_however_it_is_written() -> None:
+    assert {label().read(cell) for cell in ("1", "1.0", 1, 1.0)} == {"1"}
+    assert label(classes=["1.0", "2.0"]).read("1") == "1"
+    assert label(unknown=["9.0"]).read(9) is None
+    assert [label().read(cell) for cell in ("01", "112_05")] == ["01", "112_05"]
+
+
+def test_classes_of_an_earlier_version_are_those_of_the_cells_now() -> None:
+    task = label()
+    task.restore({"classes": ["1.0", "2.0", "2.5"], "shares": [0.3, 0.3, 0.4], "temperature": 1.0})
+    assert task.encode(["1", "2.5", "2", "3"])["class"].tolist() == [0, 2, 1, -1]
+
+
+def test_only_numbers_have_an_order_of_their_own() -> None:
+    """Not what Python takes for one: between numbers and nan there is no order."""
+    assert learned(["10", "9", "nan", "1_0", "inf"])._classes == ["9", "10", "1_0", "inf", "nan"]
+    with pytest.raises(DataError, match="needs `classes`"):
+        learned(["1", "nan"], ordinal=True)

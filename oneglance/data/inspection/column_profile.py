@@ -11,6 +11,7 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
+from oneglance.data import cell
 from oneglance.data.record import Record
 
 UNKNOWN = frozenset({"?", "-", "--", "n/a", "na", "nan", "null", "unknown", "unsure", "not sure", "unclear"})
@@ -31,7 +32,7 @@ class Column:
 
     @cached_property
     def texts(self) -> list[str]:
-        return [str(value) for value in self.values]
+        return [cell.as_text(value) for value in self.values]
 
     @cached_property
     def counts(self) -> Counter[str]:
@@ -95,10 +96,5 @@ def _column(field: str, values: Sequence[Any], rows: int) -> Column:
 
 def _as_number(value: Any) -> float | None:
     """A finite number, where ``value`` is one or reads as one."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
+    size = cell.number(value)
+    return size if size is not None and math.isfinite(size) else None

@@ -1,0 +1,47 @@
+"""What a cell says, read in one way whatever format it comes from: the text of a table, a value of JSON, the
+name of a folder.
+
+A whole number is the same word however it is written: ``1.0`` of a column with gaps, ``1`` of JSON. Nothing else
+changes: ``01``, ``1.10`` and ``112_05`` are words of their own.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+# ASCII digits only, and none of what Python's float() takes besides: 1_0, nan, inf, digits of other scripts.
+PLAIN_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_WHOLE = re.compile(r"(-?(?:0|[1-9]\d*))\.0+", re.ASCII)
+_CODE = re.compile(r"[+-]?0\d.*", re.ASCII)
+
+
+def as_text(value: Any) -> str:
+    """A cell as a person would write it: without space around it, whole numbers without ``.0``."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    text = str(value).strip()
+    if text.endswith("0") and (whole := _WHOLE.fullmatch(text)):
+        return whole[1] if whole[1] != "-0" else "0"
+    return text
+
+
+def number(value: Any) -> float | None:
+    """The number that a cell holds, written with a point if at all; it may be infinite where it is too large.
+    None for anything else, true and false among them.
+    """
+    if isinstance(value, str):
+        text = value.strip()
+        return float(text) if PLAIN_NUMBER.fullmatch(text) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def is_code(text: str) -> bool:
+    """Whether text of digits is no amount: ``007`` has lost its name if it is read as 7."""
+    return bool(_CODE.fullmatch(text)) and not text.lstrip("+-").startswith(("0.", "0e", "0E"))
