@@ -1,8 +1,8 @@
 """What a cell says, read in one way whatever format it comes from: the text of a table, a value of JSON, the
 name of a folder.
 
-A whole number is the same word however it is written: ``1.0`` of a column with gaps, ``1`` of JSON. Nothing else
-changes: ``01``, ``1.10`` and ``112_05`` are words of their own.
+A whole number is the same word however it is written: ``1.0`` of a column with gaps, ``1`` of JSON. Nothing
+else changes: ``01``, ``1.10`` and ``112_05`` are words of their own.
 """
 
 from __future__ import annotations

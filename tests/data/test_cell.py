@@ -73,9 +73,35 @@ def test_a_number(value: Any, expected: float) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["1_0", "112_05", "nan", "NaN", "inf", "-inf", "infinity", "0x10", "\uff11", "\u0663", "1,5", "1 000", "1'000", "", ".",
-     "e5", "1e", "--1", "1-2", "\u22125", "5%", True, False, None, [1], {"a": 1}],
-)  # fmt: skip
+    [
+        "1_0",
+        "112_05",
+        "nan",
+        "NaN",
+        "inf",
+        "-inf",
+        "infinity",
+        "0x10",
+        "\uff11",
+        "\u0663",
+        "1,5",
+        "1 000",
+        "1'000",
+        "",
+        ".",
+        "e5",
+        "1e",
+        "--1",
+        "1-2",
+        "\u22125",
+        "5%",
+        True,
+        False,
+        None,
+        [1],
+        {"a": 1},
+    ],
+)
 def test_no_number(value: Any) -> None:
     assert number(value) is None
 
