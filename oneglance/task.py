@@ -100,6 +100,18 @@ class Task(Table, ABC):
         """What else it asks of each of its detections."""
         return ()
 
+    def detection_cells(self, label: str, attributes: Mapping[str, Any]) -> dict[str, str]:
+        """What people say of one detection, as a row of a table of boxes holds it beside the edges.
+
+        Args:
+            label: its class.
+            attributes: the answers to some of ``attribute_names``, each a word, a number or a list.
+
+        Raises:
+            InvalidAnswer: they are no answers of this task, or no cell can say them.
+        """
+        return {"label": label}
+
     def standalone(self, hidden: Sequence[int] = ()) -> Self:
         """A copy that uses no other task, and whose head has ``hidden`` layers of these widths if it is one
         of layers.

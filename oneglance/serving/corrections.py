@@ -2,25 +2,26 @@
 
 ``labels.csv`` has a row per picture and a column per task; for a task with boxes, ``labels-TASK.csv`` has a
 row per box. The pictures lie beside them in ``labels-pictures/``, each under a name made of its content.
+
+What is written reads back equal: the tables are read by the reader that ``train`` uses, the cells are those
+of ``data.csv_text``, and text that no cell can hold is refused.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
-import math
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from oneglance.data.csv_text import csv_text, require_text
 from oneglance.data.images.memory_image import EncodedImage
 from oneglance.data.images.references import PICTURE_ENDINGS
-from oneglance.data.parsing.text_lines import lines
+from oneglance.data.parsing.delimited import Delimited
 from oneglance.data.record import Box, BoxAnnotations
-from oneglance.data.writer import in_a_cell
-from oneglance.errors import ConfigError, InvalidAnswer, RunError, nearest
+from oneglance.errors import ConfigError, DataError, InvalidAnswer, Problem, RunError
 from oneglance.serving.limits import Refused
 from oneglance.storage.atomic_files import make_folder, write_bytes, write_text
 from oneglance.task import Task
@@ -66,10 +67,17 @@ class Corrections:
             if task is None:
                 raise Refused(422, "is no task of this network", location=name)
             try:
+                for text in _texts(answer):
+                    require_text(text)
                 if task.is_spatial:
                     boxes[name] = _box_rows(task, answer, width, height)
-                else:
-                    cells |= _cells(task, answer)
+                    continue
+                for field, cell in _cells(task, answer).items():
+                    require_text(cell)  # of many tags
+                    if cells.setdefault(field, cell) != cell:
+                        raise InvalidAnswer(
+                            "is another answer than that of a task that reads the same column"
+                        )
             except InvalidAnswer as error:
                 raise Refused(422, error.what, error.hint, location=name) from None
         if not cells and not boxes:
@@ -92,29 +100,51 @@ class Corrections:
 
     def _replace(self, table: Path, name: str, fresh: list[Line]) -> None:
         """The rows of one picture are new, all others stay."""
-        rows = _read(table)
-        before = [row for row in rows if row.get("image") == name]
+        columns, rows = _read(table)
+        before = [row for row in rows if row["image"] == name]
         if len(fresh) == 1 and table == self.path:
             fresh = [{**(before[0] if before else {}), **fresh[0]}]
-        rows = [row for row in rows if row.get("image") != name]
+        rows = [row for row in rows if row["image"] != name]
         rows += ({**row, "image": name} for row in fresh)
         first = ("image",) if table == self.path else ("image", "label", *EDGES)
-        columns = list(dict.fromkeys((*first, *(key for row in rows for key in row))))
-        text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        write_text(table, text.getvalue())
+        columns = list(dict.fromkeys((*columns, *first, *(key for row in rows for key in row))))
+        write_text(table, csv_text(columns, rows))
 
 
-def _read(table: Path) -> list[Line]:
-    """The rows that are there; read each time, since people edit the table too."""
-    if not table.exists():
-        return []
-    reader = csv.DictReader(lines(table), restkey="", restval="")
-    if "image" not in (reader.fieldnames or ()):
-        raise RunError("has no column image", location=str(table), hint="name another with --corrections")
-    return [{key: value for key, value in row.items() if key} for row in reader]
+def _read(table: Path) -> tuple[list[str], list[Line]]:
+    """The columns and rows that are there; read each time, since people edit the table too.
+
+    Raises:
+        RunError: they cannot all be read, so that writing them again would lose some.
+    """
+    if not table.exists() or not table.stat().st_size:
+        return [], []
+    try:
+        delimited = Delimited(table, table.name)
+        if "image" not in delimited.columns:
+            raise RunError("has no column image", location=str(table), hint="name another with --corrections")
+        rows: list[Line] = []
+        for row in delimited.rows("image"):
+            if isinstance(row, Problem):
+                raise DataError(row.what, location=row.location)
+            rows.append({"image": str(row[1] or ""), **row[2]})
+    except DataError as error:
+        hint = "correct the table, or name another with --corrections: no correction is kept until then"
+        raise RunError(error.what, location=error.location or table.name, hint=hint) from None
+    return delimited.columns, rows
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """All text in a value of JSON."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield key
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
 
 
 def _cells(task: Task, answer: Any) -> Line:
@@ -143,18 +173,19 @@ def _box_rows(task: Task, answer: Any, width: int, height: int) -> list[Line]:
         raise InvalidAnswer(
             "has no boxes of the form that /predict gives", 'write {"boxes": [{"box": […], "label": …}]}'
         )
-    boxes = [_box(item, width, height) for item in items]
-    known = task.attribute_names
-    if odd := sorted({name for box in boxes for name in box.attributes} - set(known)):
-        raise InvalidAnswer(
-            f'has a box with the unknown attribute "{odd[0]}"', nearest(odd[0], known).strip()
-        )
-    task.read(BoxAnnotations(tuple(boxes)))
-    return [
-        {"label": box.label, **dict(zip(EDGES, map(_number, (box.x0, box.y0, box.x1, box.y1)), strict=True))}
-        | {name: in_a_cell(value) for name, value in box.attributes.items()}
-        for box in boxes
-    ] or [{}]
+    rows = [_box_row(task, item, width, height) for item in items]
+    return rows or [{}]
+
+
+def _box_row(task: Task, item: Any, width: int, height: int) -> Line:
+    box = _box(item, width, height)
+    edges = dict(zip(EDGES, map(_number, (box.x0, box.y0, box.x1, box.y1)), strict=True))
+    cells = task.detection_cells(box.label, box.attributes)
+    for cell in cells.values():
+        require_text(cell)
+    label, *attributes = (cells.pop("label"), *cells.items())
+    task.read(BoxAnnotations((replace(box, label=label, attributes=dict(attributes)),)))
+    return {"label": label, **cells, **edges}
 
 
 def _box(item: Any, width: int, height: int) -> Box:
@@ -166,7 +197,7 @@ def _box(item: Any, width: int, height: int) -> Box:
     if not plain or len(corners) != 4 or not isinstance(label, str) or not label.strip():
         raise InvalidAnswer("has a box of another form", hint)
     x0, y0, x1, y1 = corners
-    if not all(map(math.isfinite, corners)) or not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
+    if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
         raise InvalidAnswer(f"has a box outside its picture of {width}×{height} pixels", hint)
     if not isinstance(attributes, dict):
         raise InvalidAnswer("has a box whose attributes have another form", hint)
@@ -183,4 +214,4 @@ def _attribute(name: str, answer: Any) -> Any:
 
 
 def _number(value: float) -> str:
-    return str(round(value, 2)).removesuffix(".0")
+    return repr(value).removesuffix(".0")

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import ClientDisconnect
 
+from oneglance.data.quoting import plain
 from oneglance.serving.limits import Refused, busy
 from oneglance.serving.prometheus import Metrics
 
@@ -26,6 +27,7 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 DRAINED = 150_000_000  # bytes of a refused request that are read to its end
 LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
+LONGEST_ERROR = 500  # characters of a refusal: it may quote what was sent
 OPEN = frozenset(
     ("/", "/style.css", "/page.js", "/docs", "/health", "/openapi.json")
 )  # they hold nothing private
@@ -47,7 +49,7 @@ class Access:
     key: str = field(default="", repr=False)  # "": everybody who reaches the service
     loopback: bool = True  # only programs of this machine reach it
 
-    def check(self, path: str, headers: Mapping[str, str]) -> None:
+    def check(self, method: str, path: str, headers: Mapping[str, str]) -> None:
         """
         Raises:
             Refused: who asks may not.
@@ -68,7 +70,10 @@ class Access:
             raise Refused(
                 421, "this service is asked as localhost", "behind a proxy, give it a key: --api-key"
             )
-        if origin != host:
+        # Browsers say where a request comes from, old ones by Origin alone; programs send neither. A link
+        # from elsewhere to what holds nothing private may be followed.
+        elsewhere = headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
+        if origin != host or (elsewhere and not (path in OPEN and method in ("GET", "HEAD"))):
             raise Refused(403, "pages of other sites may not ask")
 
 
@@ -107,7 +112,7 @@ class RequestMiddleware:
     async def _answer(self, scope: Message, exchange: _Exchange) -> None:
         try:
             headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
-            self.access.check(scope["path"], headers)
+            self.access.check(scope["method"], scope["path"], headers)
             await self.app(scope, exchange.receive, exchange.send)
         except Refused as refused:
             await exchange.refuse(refused)
@@ -160,8 +165,8 @@ class _Exchange:
 
 
 def error_body(refused: Refused) -> dict[str, str]:
-    """The body of a refusal."""
-    return {"error": str(refused)}
+    """The body of a refusal: one line without control characters, whatever was sent."""
+    return {"error": plain(str(refused), LONGEST_ERROR)}
 
 
 def error_headers(refused: Refused) -> dict[str, str]:

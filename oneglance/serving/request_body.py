@@ -24,16 +24,28 @@ def pictures_of(body: bytes, content_type: str, most: int) -> list[EncodedImage]
     Raises:
         Refused: they cannot be read from it.
     """
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind == "multipart/form-data":
+    if _kind(content_type) == "multipart/form-data":
         pictures = [_named(name, data) for name, data in parts(body, boundary_of(content_type), most)]
-    elif kind == "application/json":
-        pictures = list(_from_json(json_of(body), most))
     else:
-        raise Refused(415, f"a body of type {printable(kind[:100]) or 'unknown'} is not read", FORM)
+        require_json(content_type)
+        pictures = list(_from_json(json_of(body), most))
     if not pictures:
         raise Refused(400, "no picture was sent", FORM)
     return pictures
+
+
+def require_json(content_type: str, hint: str = FORM) -> None:
+    """A browser sends JSON for a page of another site only once the service has agreed, which it never does.
+
+    Raises:
+        Refused: it is the type of something else.
+    """
+    if (kind := _kind(content_type)) != "application/json":
+        raise Refused(415, f"a body of type {printable(kind[:100]) or 'unknown'} is not read", hint)
+
+
+def _kind(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
 
 
 def json_of(body: bytes) -> Any:

@@ -19,10 +19,11 @@ from oneglance.serving.dynamic_batching import DynamicBatcher
 from oneglance.serving.limits import Bounds, ByteBudget, Refused, body_of
 from oneglance.serving.model_pool import ModelPool, ServedAnswer, as_json
 from oneglance.serving.prometheus import Metrics
-from oneglance.serving.request_body import json_of, picture_of, pictures_of
+from oneglance.serving.request_body import json_of, picture_of, pictures_of, require_json
 
 # Seconds that a thread may keep the others waiting: Python's own 0.005 is long beside a picture.
 SWITCH_INTERVAL = 0.0005
+CORRECTION = 'send JSON: {"name": …, "data": …, "answers": {…}}'
 LARGE_BODY = 1_000_000  # bytes, from which parsing would hold up everybody else
 
 
@@ -68,10 +69,11 @@ class Service:
     async def correct(self, request: Request) -> Response:
         """``{"name", "data", "answers"}``: keep a picture and what is right about it."""
         assert self._corrections is not None
+        require_json(request.headers.get("content-type", ""), CORRECTION)
         async with self._body(request) as body:
             value = await _call(len(body), json_of, body)
             if not isinstance(value, dict) or not isinstance(value.get("answers"), dict):
-                raise Refused(422, "the JSON has another form", 'send {"name": …, "data": …, "answers": {…}}')
+                raise Refused(422, "the JSON has another form", CORRECTION)
             corrected = value.pop("answers")
             picture = picture_of(value, "the correction")
             [answer] = await self.batcher.answer([picture])

@@ -16,6 +16,7 @@ from pydantic import Field, PrivateAttr
 
 from oneglance.batch_transform import Mix, View
 from oneglance.data.merging.merge_answers import merge_boxes
+from oneglance.data.quoting import quoted
 from oneglance.data.record import Box, BoxAnnotations
 from oneglance.detection import box_targets, coco_matching
 from oneglance.detection.box_targets import SMALLEST
@@ -85,6 +86,22 @@ class Boxes(Task):
         return self.attributes.keys()
 
     # Answers of people.
+
+    def detection_cells(self, label: str, attributes: Mapping[str, Any]) -> dict[str, str]:
+        if odd := sorted(attributes.keys() - self._attributes.keys()):
+            what = f"has a box with the unknown attribute {quoted(odd[0])}"
+            raise InvalidAnswer(what, nearest(odd[0], self._attributes).strip())
+        # Where every box is called the same, what the data call it is the answer of an attribute or unknown.
+        asked = {field for task in self._attributes.values() for field in task.fields}
+        cells = {"label": "" if self.single and "label" in asked else label}
+        for name, raw_value in attributes.items():
+            try:
+                cells |= self._attributes[name].to_cells(raw_value)
+            except InvalidAnswer as error:
+                if raw_value == []:  # no tag at all, and no word for it: the cell stays empty, unknown
+                    continue
+                raise InvalidAnswer(f"has a box whose {name} {error.what}", error.hint) from None
+        return cells
 
     def read(self, raw_value: Any, queried: Sequence[str] | None = None) -> BoxAnnotations | None:
         if not isinstance(raw_value, BoxAnnotations):

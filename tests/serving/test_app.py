@@ -202,6 +202,15 @@ def test_pages_of_other_sites_may_not_ask(service: Running) -> None:
     assert service.predict(("a.png", RED), headers={"origin": "null"}).status == 403
     own = {"origin": service.url.rstrip("/")}
     assert service.predict(("a.png", RED), headers=own).status == 200
+    for site in ("cross-site", "same-site"):  # a page of another port is of the same site
+        there = {"sec-fetch-site": site}
+        assert "other sites" in service.predict(("a.png", RED), headers=there).refused(403)
+        for path in ("/model", "/metrics"):
+            assert service.ask(path, headers=there).status == 403
+        assert service.ask("/", headers=there).status == 200  # a link to the page
+        assert service.ask("/", b"", headers=there).status == 403
+    for site in ("same-origin", "none"):
+        assert service.predict(("a.png", RED), headers={"sec-fetch-site": site}).status == 200
     # A name that an attacker lets point here makes his page and this service one site to a browser.
     bound = {"host": "evil.example", "origin": "http://evil.example"}
     assert "asked as localhost" in service.predict(("a.png", RED), headers=bound).refused(421)

@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support.service import painted, picture, running
 from support.user import CONFIG, home, trained  # noqa: F401
 
 import oneglance
+from oneglance import config as configuration
 from oneglance.data.images.memory_image import EncodedImage
 from oneglance.data.record import Record
 from oneglance.data.source import open_source
@@ -23,6 +26,7 @@ from oneglance.serving.app import Settings
 from oneglance.serving.corrections import Corrections
 from oneglance.serving.limits import Refused
 from oneglance.storage.run_folder import RunFolder
+from oneglance.task import build_tasks
 
 RED, BLUE = EncodedImage("../a.png", picture("red")), EncodedImage("b.jpg", picture("blue", kind="JPEG"))
 BUTTON = {"box": [1, 2, 30, 40.5], "label": "button", "attributes": {"colour": {"value": "red"}}}
@@ -119,6 +123,135 @@ def test_odd_words_survive_the_table(kept: Corrections) -> None:
     assert read(kept.path)[short(RED)] == {"category": word}
 
 
+def test_a_formula_is_text_in_a_spreadsheet_and_reads_back(kept: Corrections) -> None:
+    kept.keep(RED, 64, 48, {"kind": {"value": "=HYPERLINK(1)"}, "price": {"value": -3}})
+    kept.keep(BLUE, 64, 48, {"objects": {"boxes": [{**BUTTON, "label": "@button"}]}})
+    assert ",'=HYPERLINK(1),-3\n" in kept.path.read_text()
+    assert read(kept.path)[short(RED)] == {"category": "=HYPERLINK(1)", "price": "-3"}
+    (box,) = read(kept.path.with_name("labels-objects.csv"))[short(BLUE)]["objects"].boxes
+    assert box.label == "@button"
+
+
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [
+        ({"kind": {"value": "a\0"}}, "kind: is .*NUL"),
+        ({"kind": {"value": "\ud800"}}, "half a character"),
+        ({"kind": {"value": "x" * 200_000}}, "200,000 characters"),
+        ({"style": {"values": ["dotted", "\udfff"]}}, "half a character"),
+        ({"style": {"values": [f"tag {n}" for n in range(2000)]}}, "characters"),
+        ({"objects": {"boxes": [{**BUTTON, "label": "x\0"}]}}, "NUL"),
+        ({"objects": {"boxes": [{**BUTTON, "attributes": {"colour": {"value": "\0"}}}]}}, "NUL"),
+        ({"objects": {"boxes": [{**BUTTON, "box": [0, 0, 1, 10**400]}]}}, "outside"),
+        ({"objects": {"boxes": [{**BUTTON, "box": [0, 0, 1, float("inf")]}]}}, "outside"),
+    ],
+)
+def test_what_no_table_holds_is_refused_and_blocks_nobody(
+    kept: Corrections, answers: Any, words: str
+) -> None:
+    with pytest.raises(Refused, match=words) as refused:
+        kept.keep(RED, 64, 48, answers)
+    assert refused.value.status == 422
+    kept.keep(BLUE, 64, 48, {"kind": {"value": "hat"}})
+    assert read(kept.path) == {short(BLUE): {"category": "hat"}}
+
+
+ANY = st.text(st.one_of(st.characters(exclude_categories=()), st.sampled_from("'=+-@\t\r\n\0\",;|1 \u2028")))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("abc"), ANY, ANY, ANY), min_size=1, max_size=6))
+def test_whatever_is_kept_is_read_back(
+    tmp_path_factory: pytest.TempPathFactory, said: list[tuple[str, str, str, str]]
+) -> None:
+    """All of Unicode, in classes, tags, classes of boxes and attributes, one after another."""
+    kept = Corrections(tmp_path_factory.mktemp("any") / "labels.csv", painted().tasks)
+    whole: dict[str, dict[str, Any]] = {}
+    boxes: dict[str, Any] = {}
+    for name, word, label, colour in said:
+        picture = EncodedImage(f"{name}.png", RED.data + name.encode())
+        box = {**BUTTON, "label": label, "attributes": {"colour": {"value": colour}}}
+        for answers in (
+            {"kind": {"value": word}},
+            {"style": {"values": [word, label]}},
+            {"objects": {"boxes": [box]}},
+        ):
+            try:
+                kept.keep(picture, 64, 48, answers)
+            except Refused as refused:
+                assert refused.status == 422
+                continue
+            if "kind" in answers:
+                whole.setdefault(short(picture), {})["kind"] = word.strip()
+            elif "style" in answers:
+                whole.setdefault(short(picture), {})["style"] = kept.tasks["style"].read([word, label])
+            else:
+                boxes[short(picture)] = (label.strip(), colour.strip())
+    fields = {"kind": "category", "style": "style"}
+    if kept.path.exists():
+        again = read(kept.path)
+        assert again.keys() == whole.keys()
+        for key, answers in whole.items():
+            got = {name: kept.tasks[name].read(again[key][fields[name]]) for name in answers}
+            assert got == answers
+    if boxes:
+        records = read(kept.path.with_name("labels-objects.csv"))
+        assert records.keys() == boxes.keys()
+        for key, expected in boxes.items():
+            (box,) = records[key]["objects"].boxes
+            assert (box.label, box.attributes["colour"]) == expected
+
+
+def test_attributes_go_to_the_columns_that_they_are_read_from(tmp_path: Path) -> None:
+    config = configuration.parse(
+        """
+        sources = [{path = "none"}]
+        [tasks.things]
+        type = "boxes"
+        single = "thing"
+        attributes.what = {type = "label", from = "label"}
+        attributes.hue = {type = "label", from = "colour"}
+        attributes.signs = {type = "tags"}
+        """,
+        base=Path(),
+    )
+    kept = Corrections(tmp_path / "labels.csv", build_tasks(config.tasks))
+    box = {"box": [1, 2, 3.25, 4], "label": "thing"}
+    attributes = {"what": {"value": "cup"}, "hue": {"value": "red"}, "signs": {"values": ["a", "b"]}}
+    kept.keep(RED, 64, 48, {"things": {"boxes": [{**box, "attributes": attributes}, box]}})
+    first, second = read(kept.path.with_name("labels-things.csv"))[short(RED)]["objects"].boxes
+    assert (first.label, first.attributes) == ("cup", {"colour": "red", "signs": "a|b"})
+    assert (second.label, second.attributes) == ("", {})  # what it is has nobody said
+    with pytest.raises(Refused, match="cannot be written in a cell"):
+        kept.keep(RED, 64, 48, {"things": {"boxes": [{**box, "attributes": {"signs": {"values": ["a|b"]}}}]}})
+
+
+def test_a_table_that_a_spreadsheet_saved_is_gone_on_with(kept: Corrections) -> None:
+    kept.path.write_bytes("\ufeffimage;category\r\nmine.png;häßlich\r\n".encode())
+    kept.path.with_name("mine.png").write_bytes(BLUE.data)
+    kept.keep(RED, 64, 48, {"kind": {"value": "a;b"}})
+    assert read(kept.path)[short(RED)] == {"category": "a;b"}
+    assert "mine.png,häßlich\n" in kept.path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (b"image,category\na.png,hat,more\n", r"labels.csv:2: has 3 cells"),
+        (b'image,category\na.png,"hat\n', r"labels.csv:2: has a quotation mark"),
+        (b"image,category\na.png,h\xe4t\n", "is not utf-8 text"),
+        (b"image,category\na.png,h\0t\n", "NUL"),
+    ],
+)
+def test_a_table_that_cannot_be_read_whole_stays_as_it_is(
+    kept: Corrections, table: bytes, words: str
+) -> None:
+    kept.path.write_bytes(table)
+    with pytest.raises(RunError, match=f"{words}.* correct the table"):
+        kept.keep(RED, 64, 48, {"kind": {"value": "scarf"}})
+    assert kept.path.read_bytes() == table
+
+
 def test_what_others_wrote_in_the_table_stays(kept: Corrections) -> None:
     kept.path.write_text("image,category,remark\nmine.png,hat,old\n")
     kept.keep(RED, 64, 48, {"kind": {"value": "scarf"}})
@@ -173,4 +306,11 @@ def test_corrections_over_http(tmp_path: Path) -> None:
         for wrong in ([], {}, {"data": "AAAA"}, {"data": "AAAA", "answers": []}, {"answers": {}}):
             service.send("/corrections", wrong).refused(422)
         assert service.ask("/corrections", b"{", "application/json").refused(400)
+        odd = "\ud800\0\x1b" + 100_000 * "x"
+        data = base64.b64encode(picture()).decode()
+        for answers in ({odd: {"value": 1}}, {"kind": {"value": odd}}, {"price": {"value": odd}}):
+            said = service.send("/corrections", {"data": data, "answers": answers}).refused(422)
+            assert said.isprintable() and len(said) < 600
+        said = service.ask("/corrections", b"{}", "text/plain").refused(415)
+        assert said.startswith("a body of type text/plain is not read — send JSON")
     assert len(list((tmp_path / "new" / "labels-pictures").iterdir())) == 20

@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from oneglance.data.csv_text import from_cell
 from oneglance.data.images.references import is_picture
 from oneglance.data.parsing.text_lines import lines
 from oneglance.data.quoting import plain, quoted
@@ -65,6 +66,16 @@ class InternedText(dict[str, str]):
         return interned
 
 
+class InternedCells(InternedText):
+    """The same for cells of CSV; see ``data.csv_text``."""
+
+    def add(self, raw: str) -> str:
+        if len(self) >= INTERNED:
+            self.clear()
+        interned = self[raw] = from_cell(raw)
+        return interned
+
+
 class Delimited(Rows):
     """CSV and its relatives: the first row names the columns. Quotation marks as Excel writes them."""
 
@@ -78,7 +89,7 @@ class Delimited(Rows):
             raise DataError(
                 header.what, location=header.location, hint='close it, or write "" for one inside a cell'
             )
-        self._header = [name.strip() for name in header]
+        self._header = [from_cell(name) for name in header]
         self.columns = [name for name in self._header if name]  # a column without a name is left out
         self._check()
 
@@ -125,7 +136,7 @@ class Delimited(Rows):
 
     def sample(self, column: str) -> list[str]:
         index = self._header.index(column)
-        return [row[index].strip() for row in self._sampled if len(row) > index and row[index].strip()]
+        return [from_cell(row[index]) for row in self._sampled if len(row) > index and row[index].strip()]
 
     @cached_property
     def _sampled(self) -> list[list[str]]:
@@ -145,7 +156,7 @@ class Delimited(Rows):
         index = self._header.index(column)
         fields = [*self._header[:index], *self._header[index + 1 :]]
         unnamed = not all(fields)
-        interned = InternedText()
+        interned = InternedCells()
         get, add = interned.get, interned.add
         for line, row in islice(self._read(), 1, None):
             location = f"{title}:{line}"
@@ -157,7 +168,7 @@ class Delimited(Rows):
                 hint = "put a cell that holds the separator between quotation marks; the row is left out"
                 yield Problem(location, what, hint, kind="too many cells", fatal=False)
                 continue
-            name = row.pop(index).strip() if len(row) > index else ""
+            name = from_cell(row.pop(index)) if len(row) > index else ""
             answers = {field: cell for field, raw in zip(fields, row) if (cell := get(raw) or add(raw))}  # noqa: B905
             if unnamed:
                 answers.pop("", None)

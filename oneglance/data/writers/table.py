@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from oneglance.data.csv_text import csv_text
 from oneglance.data.quoting import quoted
 from oneglance.data.writer import Item, Writer, in_a_cell, is_plain
 from oneglance.storage.atomic_files import write_text
@@ -67,10 +66,6 @@ def _number(value: float) -> str:
     return str(int(value)) if value == int(value) else repr(float(value))
 
 
-def _write(path: Path, first: Sequence[str], rows: Iterable[Row]) -> None:
+def _write(path: Path, first: Sequence[str], rows: Sequence[Row]) -> None:
     columns = list(dict.fromkeys((*first, *(name for row in rows for name in row))))
-    out = io.StringIO(newline="")
-    writer = csv.DictWriter(out, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, out.getvalue())
+    write_text(path, csv_text(columns, rows))
