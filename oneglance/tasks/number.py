@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pydantic import Field, PrivateAttr
 
-from oneglance.data.cell import number
+from oneglance.data.cell import as_text, number
 from oneglance.errors import DataError, InvalidAnswer
 from oneglance.metrics.weighted import dense_ranks, weighted_correlation, weighted_mean, weighted_ranks
 from oneglance.report_items import Curve, Detail
@@ -60,9 +60,9 @@ class Number(VectorTask):
             return None
         value = number(raw_value)
         if value is None:
-            raise InvalidAnswer(
-                f'is "{raw_value}"', "write a number such as 30, or leave the cell empty if unknown"
-            )
+            infinite = as_text(raw_value).lstrip("+-").lower() in {"nan", "inf", "infinity"}
+            example = "a finite number" if infinite else "a number such as 30"
+            raise InvalidAnswer(f'is "{raw_value}"', f"write {example}, or leave the cell empty if unknown")
         if not abs(value) < LARGEST:
             raise InvalidAnswer(
                 f'is "{raw_value}"', "write a finite number, or leave the cell empty if unknown"

@@ -14,6 +14,7 @@ from typing import Any
 
 from oneglance.data.csv_text import from_cell
 from oneglance.data.images.references import is_picture
+from oneglance.data.parsing import separator
 from oneglance.data.parsing.text_lines import lines
 from oneglance.data.quoting import plain, quoted
 from oneglance.data.record import ImageRef
@@ -33,6 +34,7 @@ class Rows(ABC):
     def __init__(self, path: Path, title: str) -> None:
         self.path, self.title = path, title
         self.columns: list[str] = []
+        self.separator = ""  # between the cells of text
 
     @abstractmethod
     def sample(self, column: str) -> list[str]:
@@ -82,8 +84,8 @@ class Delimited(Rows):
     def __init__(self, path: Path, title: str, encoding: str = "utf-8", delimiter: str = "") -> None:
         super().__init__(path, title)
         self._encoding = encoding
-        first = next((line for line in lines(path, encoding) if line.strip()), "")
-        self._delimiter = delimiter or max(",;\t|", key=first.count)
+        self._excel = separator.declared(next(lines(path, encoding), ""))
+        self.separator = delimiter or self._excel or separator.detected(self._lines(), title)
         header = next((row for _, row in self._read()), [])
         if isinstance(header, Problem):
             raise DataError(
@@ -92,6 +94,14 @@ class Delimited(Rows):
         self._header = [from_cell(name) for name in header]
         self.columns = [name for name in self._header if name]  # a column without a name is left out
         self._check()
+
+    def _lines(self) -> Iterator[str]:
+        """The lines of the file; that for Excel alone is empty, so that all keep their numbers."""
+        text = lines(self.path, self._encoding)
+        if self._excel:
+            next(text)
+            yield "\n"
+        yield from text
 
     def _check(self) -> None:
         if len(self.columns) > MOST_COLUMNS:
@@ -103,12 +113,12 @@ class Delimited(Rows):
             what = "has no column names in its first row" if self._header else "is empty"
             raise DataError(what, location=self.title, hint="write a first row such as: image,kind")
         if any(map(is_picture, self.columns)):
-            what = f"has no column names: its first row is {quoted(self._delimiter.join(self._header))}"
+            what = f"has no column names: its first row is {quoted(self.separator.join(self._header))}"
             raise DataError(what, location=self.title, hint="add a first row such as: image,kind")
 
     def _read(self) -> Iterator[tuple[int, list[str] | Problem]]:
         """The rows that are not empty, the header among them, each with the line where it begins."""
-        reader = csv.reader(lines(self.path, self._encoding), delimiter=self._delimiter, strict=True)
+        reader = csv.reader(self._lines(), delimiter=self.separator, strict=True)
         start = 1
         while True:
             try:
@@ -165,7 +175,8 @@ class Delimited(Rows):
                 continue
             if len(row) > width and any(map(str.strip, row[width:])):
                 what = f"has {len(row)} cells, but there are {width} columns"
-                hint = "put a cell that holds the separator between quotation marks; the row is left out"
+                hint = f"put a cell that holds the separator {separator.shown(self.separator)} between "
+                hint += "quotation marks; the row is left out"
                 yield Problem(location, what, hint, kind="too many cells", fatal=False)
                 continue
             name = from_cell(row.pop(index)) if len(row) > index else ""

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from oneglance.data.images.archives import is_hidden
 from oneglance.data.images.references import is_picture
+from oneglance.data.parsing import separator
 from oneglance.data.parsing.delimited import Delimited, JsonLines, Rows
 from oneglance.data.parsing.image_paths import finder
 from oneglance.data.parsing.parquet import Parquet
@@ -39,7 +40,7 @@ class Table(Source):
 
     image: str = ""  # the column of the picture; default: a usual name, or the one that looks like it
     encoding: str = "utf-8"  # of a text file; older ones from Excel are `"cp1252"`
-    delimiter: str = Field("", max_length=1)  # between the cells; default: , ; | or tab, by the first row
+    delimiter: str = Field("", max_length=1)  # between the cells; default: , ; | or tab, by the first rows
 
     rank: ClassVar[int] = 5  # a folder of tables is also a folder
 
@@ -109,6 +110,8 @@ class Table(Source):
                 else "no column looks like the pictures' names"
             )
             hint = f'name one: image = "…". Its columns: {plain(", ".join(candidates or table.columns), 300)}'
+            if table.separator:
+                hint += f", separated by {separator.shown(table.separator)} (`delimiter` says otherwise)"
             raise DataError(what, location=table.title, hint=hint)
         return candidates[0]
 

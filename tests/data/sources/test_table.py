@@ -509,3 +509,63 @@ def test_real_tables(shared: Path) -> None:
     assert (len(records), problems) == (60_000, [])
     assert sum(record.split == "test" for record in records) == 10_000
     assert len({record.answers["label"] for record in records}) == 10
+
+
+# ---- CSV: what separates the cells
+
+
+@pytest.mark.parametrize("first", ["sep=;\n", '"sep=;"\r\n', "SEP=;\n"])
+def test_the_line_that_excel_hides_is_none_of_the_table(tmp_path: Path, first: str) -> None:
+    write(tmp_path, f"{first}image;kind, colour;size\na.jpg;x;3\nb.jpg;y;4;5\n")
+    records, problems = read(tmp_path)
+    expected = {"kind, colour": "x", "size": "3"}
+    assert [(r.location, r.answers) for r in records] == [("labels.csv:3", expected)]
+    assert [str(p).split(" ")[0] for p in problems] == ["labels.csv:4"]
+    assert 'the separator ";"' in problems[0].hint
+
+
+def test_the_line_of_excel_says_any_separator_and_a_key_wins(tmp_path: Path) -> None:
+    write(tmp_path, "sep=:\nimage:kind;x\na.jpg:red\n")
+    assert answers(tmp_path) == [{"kind;x": "red"}]
+    write(tmp_path, "sep=;\nimage:kind\na.jpg:red\n")
+    assert answers(tmp_path, delimiter=":") == [{"kind": "red"}]
+    write(tmp_path, "sep=\t\nimage\tkind\na.jpg\tred\n")
+    assert answers(tmp_path) == [{"kind": "red"}]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("image;size, cm, mean\na.jpg;3,5\n", {"size, cm, mean": "3,5"}),
+        ("image;size, cm;weight, kg\na.jpg;3,5;4,5\n", {"size, cm": "3,5", "weight, kg": "4,5"}),
+        ("image,kind;colour;size\na.jpg,red\n", {"kind;colour;size": "red"}),
+        ("image\ta|b|c\na.jpg\tx|y|z\n", {"a|b|c": "x|y|z"}),
+        ('"image";"a, b, c"\n"a.jpg";"x, y, z"\n', {"a, b, c": "x, y, z"}),
+        ("image,kind;x,size\na.jpg,red\nb.jpg,blue,3\n", {"kind;x": "red"}),
+        ("image;kind\na.jpg;x,y,z,w\n", {"kind": "x,y,z,w"}),
+    ],
+)
+def test_the_separator_is_the_one_that_the_rows_keep_to(
+    tmp_path: Path, content: str, expected: dict[str, str]
+) -> None:
+    write(tmp_path, content)
+    assert answers(tmp_path)[0] == expected
+
+
+def test_two_separators_that_fit_alike_are_asked_for(tmp_path: Path) -> None:
+    write(tmp_path, "image;one,two\n1;x,y\n2;z,w\n")
+    assert only_error(tmp_path) == (
+        'labels.csv: its cells may be separated by "," or by ";" — say which: delimiter = ","'
+    )
+    assert "Its columns: image" not in str(read(tmp_path, delimiter=";"))
+
+
+def test_a_table_without_pictures_says_what_separated_it(tmp_path: Path) -> None:
+    write(tmp_path, "id:kind\n1:x\n")
+    assert 'Its columns: id:kind, separated by "," (`delimiter` says otherwise)' in only_error(tmp_path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_what_excel_writes_elsewhere_in_europe(tmp_path: Path, encoding: str) -> None:
+    write(tmp_path, "image;größe\nä.jpg;3,5\n".encode(encoding))
+    assert answers(tmp_path, encoding="utf-8" if "8" in encoding else "utf-16") == [{"größe": "3,5"}]
