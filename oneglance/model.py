@@ -175,7 +175,9 @@ def refs_of(pictures: Picture | Iterable[Picture], screen: Screen | None = None)
     refs: list[ImageRef] = []
     for are_paths, group in groupby(enumerate(items, 1), key=lambda pair: isinstance(pair[1], str | Path)):
         if are_paths:
-            refs += pictures_at([item for _, item in group], screen or default_screen())  # type: ignore[misc]
+            paths: list[str | Path] = [item for _, item in group]  # type: ignore[misc]
+            beside = len(paths) < len(items)
+            refs += pictures_at(paths, screen or default_screen(), beside_others=beside)
         else:
             refs += [memory_image(item, f"picture {number}") for number, item in group]
     return refs

@@ -3,56 +3,123 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from oneglance.data.images.archives import is_archive
 from oneglance.data.images.references import FileImage, is_picture, printable
 from oneglance.data.inspection.checks import summary
 from oneglance.data.inspection.missing_files import absent
+from oneglance.data.parsing.folder_walk import folders_below
 from oneglance.data.record import ImageRef, Record
-from oneglance.data.source import open_source
-from oneglance.errors import ConfigError, DataError, Problem
+from oneglance.data.source import Source, open_source
+from oneglance.errors import ConfigError, DataError, PictureError, Problem
 from oneglance.progress import Screen
+from oneglance.storage.plain_files import exists, is_file, is_folder, resolved
 
 Paths = str | Path | Iterable[str | Path]
 
+A_LIST = "is no picture; a list or a table of pictures is read where no picture is named beside it"
 
-def pictures(given: Paths, screen: Screen) -> list[ImageRef]:
+
+def pictures(given: Paths, screen: Screen, *, beside_others: bool = False) -> list[ImageRef]:
     """Every picture of files, folders, archives, tables and glob patterns, in the order given; each is called
     as it was named. Problems are printed.
 
+    What is named alone has to hold pictures. Among others, a file that is none, or that is not there, is
+    returned too: it cannot be decoded, so it is named and the others are answered. A list or a table counts
+    as one only where no picture and no folder is named with it: in ``new/*`` it lies beside the pictures
+    that it names.
+
+    Args:
+        beside_others: whether more is asked for than these.
+
     Raises:
-        DataError: there is none at all, or a path cannot be read.
+        DataError: there is none at all, or what is named alone cannot be read.
     """
+    paths = list(_paths(given))
+    alone = len(paths) == 1 and not beside_others
+    lists = not beside_others and not any(is_picture(path) or is_folder(path) for path in paths)
     refs: list[ImageRef] = []
     problems: list[Problem] = []
-    for path in _paths(given):
-        if is_picture(path) and Path(path).is_file():
-            refs.append(FileImage(str(Path(path).resolve()), printable(path)))
+    for path in paths:
+        if not alone and not exists(path):
+            what = "no picture matches" if glob.has_magic(path) else "there is no such file or folder"
+            refs.append(UnreadableImage(printable(path), what))
             continue
-        records, wrong = read(path, {"path": path, "name": Path(path).as_posix()}, Path.cwd())
+        if is_picture(path) and (is_file(path) or not alone):
+            refs.append(FileImage(str(resolved(path)), printable(path)))
+            continue
+        try:
+            source = _source(path, {"path": path, "name": Path(path).as_posix()}, Path.cwd())
+        except DataError:
+            if alone:
+                raise
+            refs.append(FileImage(str(resolved(path)), printable(path)))
+            continue
+        if not (lists or is_folder(path) or is_archive(Path(path))):
+            refs.append(UnreadableImage(printable(path), A_LIST))
+            continue
+        try:
+            records, wrong = _read(source)
+        except DataError as error:
+            if alone:
+                raise
+            refs.append(UnreadableImage(printable(path), error.what))
+            continue
         refs += (record.image for record in records)
         problems += wrong
-    if not refs:
+    strangers = [ref for ref in refs if isinstance(ref, UnreadableImage)]
+    if len(strangers) == len(refs) and not beside_others:
+        problems += (Problem(ref.name, ref.what) for ref in strangers)
         raise DataError("\n".join(summary(problems)) or "no pictures are named", problems=problems)
     for line in summary(problems):
         screen.say(line)
     return refs
 
 
+@dataclass(frozen=True, slots=True)
+class UnreadableImage(ImageRef):
+    """Something that was named among pictures and is none."""
+
+    name: str = field()
+    what: str
+
+    def load(self) -> bytes:
+        raise PictureError(self.what, location=self.name)
+
+    def stamp(self) -> tuple[Any, ...]:
+        return self.name, self.what
+
+
 def _paths(given: Paths) -> Iterator[str]:
-    """The paths in ``given``, patterns replaced by the paths that match."""
+    """The paths in ``given``, patterns replaced by the paths that match, if any."""
     for path in [given] if isinstance(given, str | Path) else given:
-        if Path(path).exists():
-            yield str(path)
-        elif glob.has_magic(str(path)):
-            matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - Path.glob refuses absolute patterns
-            if not matches:
-                raise DataError("no picture matches", location=str(path))
-            yield from matches
+        if not exists(path) and glob.has_magic(str(path)):
+            yield from _matching(str(path)) or [str(path)]
         else:
-            raise DataError("there is no such file or folder", location=str(path))
+            yield str(path)
+
+
+def _matching(pattern: str) -> list[str]:
+    """The paths that match, sorted. ``**`` is every folder below, but not through links: these may lead back.
+    What lies in a folder that matches too is left to that folder.
+    """
+    before, deep, after = f"/{pattern.replace(os.sep, '/')}/".partition("/**/")
+    if not deep:
+        return sorted(glob.glob(pattern))  # noqa: PTH207 - Path.glob refuses absolute patterns
+    tops = glob.glob(before[1:]) if before else [""]  # noqa: PTH207
+    if not after:
+        return sorted(top or "." for top in tops)
+    matches: set[str] = set()
+    for top in tops:
+        for folder in ["", *folders_below(Path(top))]:
+            start = "/".join(filter(None, (top.rstrip("/") if top != "/" else "", folder)))
+            matches.update(_matching(glob.escape(f"{start}/" if start or top else "") + after.rstrip("/")))
+    return sorted(match for match in matches if matches.isdisjoint(map(str, Path(match).parents)))
 
 
 def read(path: str | Path, source: Mapping[str, Any], base: Path) -> tuple[list[Record], list[Problem]]:
@@ -61,18 +128,26 @@ def read(path: str | Path, source: Mapping[str, Any], base: Path) -> tuple[list[
     Raises:
         DataError: it does not exist, or no format reads it.
     """
-    if not Path(path).exists():
-        raise DataError("there is no such file or folder", location=str(path))
+    return _read(_source(path, source, base))
+
+
+def _source(path: str | Path, source: Mapping[str, Any], base: Path) -> Source:
+    if not exists(path):
+        what = "no picture matches" if glob.has_magic(str(path)) else "there is no such file or folder"
+        raise DataError(what, location=str(path))
     try:
-        opened = open_source(source, base)
+        return open_source(source, base)
     except ConfigError:
         hint = (
             "give a folder, a picture, a zip or tar, a table (.csv, .tsv, .jsonl, .parquet), or a .txt list"
         )
         raise DataError("is no place of pictures that we know", location=str(path), hint=hint) from None
+
+
+def _read(source: Source) -> tuple[list[Record], list[Problem]]:
     records: list[Record] = []
     problems: list[Problem] = []
-    for item in opened.read():
+    for item in source.read():
         records.append(item) if isinstance(item, Record) else problems.append(item)
     return records, problems
 
@@ -85,8 +160,8 @@ def folder_of_names(table: Path, pictures: Path) -> Path:
         DataError: none of the pictures is in either.
     """
     named = 0
-    for start in [pictures, pictures.parent] if pictures.is_dir() else [pictures]:
-        records, _ = read(table, {"path": table.resolve(), "images": start.resolve()}, Path.cwd())
+    for start in [pictures, pictures.parent] if is_folder(pictures) else [pictures]:
+        records, _ = read(table, {"path": resolved(table), "images": resolved(start)}, Path.cwd())
         named = max(named, len(records))
         if len(absent(records)) < len(records):
             return start
@@ -101,5 +176,5 @@ def folder_of_names(table: Path, pictures: Path) -> Path:
 
 def relative(base: Path, path: str | Path) -> str:
     """``path`` as a configuration in ``base`` writes it: relative if inside, so that both can be moved."""
-    whole = Path(path).resolve()
+    whole = resolved(path)
     return (whole.relative_to(base) if whole.is_relative_to(base) else whole).as_posix()

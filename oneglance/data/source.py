@@ -14,6 +14,7 @@ from oneglance.data.quoting import quoted
 from oneglance.data.record import SPLIT_NAMES, ImageRef, Record
 from oneglance.errors import ConfigError, Problem, nearest
 from oneglance.members import MemberKind, find_member, member_names
+from oneglance.storage.plain_files import exists, resolved
 from oneglance.toml.tables import Table, read_table
 
 Entry = tuple[str, ImageRef, Mapping[str, Any]]  # (location, image, raw values by field)
@@ -173,9 +174,9 @@ def open_source(table: Mapping[str, Any], base: Path, location: str = "oneglance
         raise ConfigError('[[sources]] needs the key "path"', location=location)
     for key in ("path", "images"):
         if table.get(key):
-            table[key] = (base / Path(str(table[key])).expanduser()).resolve()
+            table[key] = resolved(base / Path(str(table[key])).expanduser())
     path: Path = table["path"]
-    if not path.exists():
+    if not exists(path):
         raise ConfigError(f"[[sources]] path {path} does not exist", location=location)
     name = str(table.get("format", "")) or next(iter(_recognising(path)), "")
     if not name:

@@ -106,7 +106,7 @@ def _refuse(path: str | Path, status: os.stat_result, most: int) -> None:
     if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, "is a folder", str(path))
     if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EINVAL, "is a pipe, a socket or a device, and no file", str(path))
+        raise OSError(errno.EINVAL, "is no file but a pipe, a socket or a device", str(path))
     if status.st_size > most:
         raise _too_large(path, most)
 

@@ -291,6 +291,20 @@ def test_predict_prints_pure_json_lines(home: Path, shell: Shell) -> None:
     assert len(response.err.splitlines()) == 1
 
 
+def test_predict_names_strangers_and_answers_the_rest(home: Path, shell: Shell) -> None:
+    for name in ("README.md", "Thumbs.db", "labels.txt"):
+        Path(f"scenes/images/{name}").write_text("scenes/images/00001.png\n")
+    Path("scenes/images/broken.png").symlink_to("nowhere.png")
+    response = shell("predict", "runs/a", "scenes/images/*", "lost.png", "scenes/images/00001.png")
+    assert response.code == 3
+    rows = [json.loads(line) for line in response.out.splitlines()]
+    wrong = {row["image"] for row in rows if "error" in row}
+    strangers = {f"scenes/images/{name}" for name in ("README.md", "Thumbs.db", "labels.txt", "broken.png")}
+    assert wrong == strangers | {"lost.png"}
+    assert len(rows) == PICTURES + 6
+    assert {line.partition("  ")[0] for line in response.err.splitlines()} == wrong
+
+
 @pytest.mark.parametrize("ending", ["jsonl", "csv", "parquet"])
 def test_predict_writes_a_file_and_prints_nothing(home: Path, shell: Shell, ending: str) -> None:
     Path("scenes/images/00003.png").write_bytes(b"no picture")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import time
 import zipfile
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from oneglance.data.image_inputs import folder_of_names, pictures, relative
+from oneglance.data.image_inputs import A_LIST, folder_of_names, pictures, relative
+from oneglance.data.images.decode import Limits
+from oneglance.data.images.decode_pool import decode
+from oneglance.data.images.letterbox import Fit
 from oneglance.errors import DataError
 from oneglance.progress import Screen
 
@@ -119,6 +124,111 @@ def test_nothing_is_refused(photos: Path, given: str, message: str) -> None:
     assert "oneglance.toml" not in str(error.value), "there is no configuration here"
     with pytest.raises(DataError, match="no pictures are named"):
         named()
+
+
+STRANGERS = {
+    "new/README.md": "is not a picture",
+    "new/.DS_Store": "is not a picture",
+    "new/Thumbs.db": "is not a picture",
+    "new/broken.png": "cannot be read (No such file or directory)",
+    "new/lost.png": "there is no such file or folder",
+    "lost": "there is no such file or folder",
+    "new/*.gif": "no picture matches",
+    "new/circle.png": "there is no such file or folder",
+    "new/pipe.png": "cannot be read (is no file but a pipe, a socket or a device)",
+    "new/pipe": "cannot be read (is no file but a pipe, a socket or a device)",
+    "new/notes.txt": A_LIST,
+    "new/labels.csv": A_LIST,
+    "new/coco.json": A_LIST,
+    "new/damaged.zip": "is damaged or no such archive",
+    "new/" + "n" * 300 + ".png": "there is no such file or folder",
+    "new/" + "n" * 300: "there is no such file or folder",
+    "new/folder.png": "",  # a folder of that name holds a picture
+    "empty": "",
+}
+
+
+@pytest.fixture
+def strangers(photos: Path) -> list[str]:
+    """What may lie among pictures, by its name."""
+    for name in ("README.md", ".DS_Store", "Thumbs.db"):
+        (photos / "new" / name).write_bytes(b"\0\1Bud1 # nothing")
+    (photos / "new" / "notes.txt").write_text("a.png\n")
+    (photos / "new" / "labels.csv").write_text("image\na.png\n")
+    (photos / "new" / "coco.json").write_text('{"images": [], "annotations": [], "categories": []}')
+    (photos / "new" / "broken.png").symlink_to("nowhere.png")
+    (photos / "new" / "circle.png").symlink_to("circle.png")
+    (photos / "new" / "damaged.zip").write_bytes(b"PK")
+    os.mkfifo(photos / "new" / "pipe.png")
+    os.mkfifo(photos / "new" / "pipe")
+    return list(STRANGERS)
+
+
+def answers(*given: str | Path, beside_others: bool = False) -> dict[str, str]:
+    """What is wrong with each, by its name; nothing for a picture."""
+    refs = pictures(given, Screen(), beside_others=beside_others)
+    decoded = decode(refs, Fit(8), Limits(), workers=1)
+    return {ref.name: getattr(canvas, "what", "") for ref, canvas in zip(refs, decoded, strict=True)}
+
+
+@pytest.mark.parametrize("stranger", [name for name, what in STRANGERS.items() if what])
+def test_a_stranger_among_pictures_is_named_and_the_rest_is_answered(
+    photos: Path, strangers: list[str], stranger: str
+) -> None:
+    expected = {"new/a.png": "", stranger: STRANGERS[stranger], "new/b.png": ""}
+    if stranger == "new/broken.png":
+        expected[stranger] = "there is no such file or folder"
+    assert answers("new/a.png", stranger, "new/b.png") == expected
+
+
+@pytest.mark.parametrize("stranger", [name for name, what in STRANGERS.items() if what])
+def test_a_stranger_named_alone_is_an_error_or_its_own_answer(
+    photos: Path, strangers: list[str], stranger: str
+) -> None:
+    if stranger in ("new/notes.txt", "new/labels.csv"):
+        assert answers(stranger) == {"a.png": ""}
+        assert answers("new/notes.txt", "new/labels.csv") == {"a.png": ""}
+    else:
+        with pytest.raises(DataError):
+            pictures(stranger, Screen())
+
+
+def test_a_list_beside_a_picture_in_memory_is_a_stranger(photos: Path, strangers: list[str]) -> None:
+    assert answers("new/notes.txt", beside_others=True) == {"new/notes.txt": A_LIST}
+    assert answers("new/lost.png", beside_others=True) == {"new/lost.png": STRANGERS["new/lost.png"]}
+
+
+def test_everything_in_a_folder_by_a_pattern(photos: Path, strangers: list[str]) -> None:
+    (photos / "new" / "deep").mkdir()
+    Image.new("RGB", (4, 4)).save(photos / "new" / "deep" / "c.png")
+    wrong = answers("new/*")
+    assert [name for name, what in wrong.items() if not what] == ["new/a.png", "new/b.png", "new/deep/c.png"]
+    # As for a shell: no hidden files. Links that lead nowhere are there all the same, as names.
+    hidden = {".DS_Store", "*.gif", "lost.png", "n" * 300, f"{'n' * 300}.png", "folder.png"}
+    visible = {name for name in strangers if name.startswith("new/")} - {f"new/{name}" for name in hidden}
+    assert {name for name, what in wrong.items() if what} == visible
+
+
+def test_only_strangers_are_one_error_that_names_all(photos: Path) -> None:
+    with pytest.raises(DataError) as refused:
+        pictures(["lost.png", "new/*.gif", "gone"], Screen())
+    assert [problem.location for problem in refused.value.problems] == ["lost.png", "new/*.gif", "gone"]
+
+
+def test_patterns_do_not_follow_links_in_circles(photos: Path) -> None:
+    for name in ("x", "y", "z"):
+        (photos / "new" / name).symlink_to("..", target_is_directory=True)
+    began = time.perf_counter()
+    assert named("**/*.png") == ["new/a.png", "new/b.png", "old/deep/a.png"]
+    assert named("new/**/*.png") == ["new/a.png", "new/b.png"]
+    assert named(f"{photos.as_posix()}/old/**/a.png") == [f"{photos.as_posix()}/old/deep/a.png"]
+    assert time.perf_counter() - began < 5
+
+
+def test_nothing_is_answered_twice_for_lying_in_a_folder_that_matches(photos: Path) -> None:
+    assert named("**/*") == ["new/a.png", "new/b.png", "old/deep/a.png"]
+    assert named("**") == named(".")
+    assert named("o*/**") == ["old/deep/a.png"]
 
 
 def test_names_in_a_table_may_begin_with_the_folder(photos: Path) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 import struct
 import threading
 import zlib
@@ -23,6 +22,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from oneglance.data.record import ImageRef
+from oneglance.storage.plain_files import open_plain, plain_stat, read_plain
 
 # A guard for the memory. The limit the user sets ([pictures] megabytes) is kept where pictures are decoded.
 MEMBER_LIMIT = 200_000_000  # bytes of one picture inside another file
@@ -65,12 +65,7 @@ def file_stat(path: str) -> tuple[int, int]:
     Raises:
         OSError: it is not there, or is no plain file (opening a pipe would wait for ever).
     """
-    try:
-        status = os.stat(path)  # noqa: PTH116 - a million times
-    except ValueError:  # a NUL or half a character in the name
-        raise FileNotFoundError(2, "no file can have such a name", repr(path)) from None
-    if not stat.S_ISREG(status.st_mode):
-        raise OSError(22, "is no file", path)
+    status = plain_stat(path)
     return status.st_size, status.st_mtime_ns
 
 
@@ -82,10 +77,7 @@ class FileImage(ImageRef):
     name: str = field(compare=False)
 
     def load(self) -> bytes:
-        size, _ = file_stat(self.path)
-        if size > FILE_LIMIT:
-            raise OSError(27, f"is larger than {FILE_LIMIT:,} bytes", self.path)
-        return Path(self.path).read_bytes()
+        return read_plain(self.path, FILE_LIMIT)
 
     def stamp(self) -> tuple[Any, ...]:
         return self.path, *file_stat(self.path)
@@ -130,7 +122,7 @@ class TarMember(MemberImage):
     """In a plain tar: a piece of the file."""
 
     def _read(self) -> bytes:
-        with Path(self.path).open("rb") as file:
+        with open_plain(self.path) as file:
             file.seek(self.offset)
             return file.read(self.size)
 
@@ -148,7 +140,7 @@ class TarGzMember(MemberImage):
 
 @lru_cache(maxsize=2)
 def _unpacked(file: FileKey) -> tuple[BinaryIO, threading.Lock]:
-    return GzipFile(file[0]), threading.Lock()  # type: ignore[return-value]
+    return GzipFile(fileobj=open_plain(file[0])), threading.Lock()  # type: ignore[return-value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +152,7 @@ class ZipMember(MemberImage):
     crc: int
 
     def _read(self) -> bytes:
-        with Path(self.path).open("rb") as file:
+        with open_plain(self.path) as file:
             file.seek(self.offset)
             signature, name, extra = struct.unpack("<4s22xHH", file.read(30))
             if signature != b"PK\3\4":

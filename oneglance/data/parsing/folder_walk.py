@@ -23,6 +23,16 @@ def files_below(folder: Path, wanted: Callable[[str], bool]) -> list[str]:
     return sorted(paths)
 
 
+def folders_below(folder: Path) -> list[str]:
+    """The visible folders in ``folder`` and in these: their paths from ``folder``, as above."""
+    paths = []
+    for parent, folders, _ in os.walk(folder):
+        # os.walk lists links to folders, and only does not go into them.
+        folders[:] = [name for name in folders if not is_hidden(name) and not Path(parent, name).is_symlink()]
+        paths += [Path(parent, name).relative_to(folder).as_posix() for name in folders]
+    return sorted(paths)
+
+
 def folders_in(folder: Path) -> list[Path]:
     """The visible folders directly in ``folder``, sorted."""
     try:
