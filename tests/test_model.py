@@ -83,7 +83,7 @@ def test_forms_may_be_mixed_and_keep_their_order(model: Model, path: Path) -> No
 
 def test_a_stranger_among_others_is_an_answer_with_an_error(model: Model, path: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text(f"{path}\n")
-    opened = [path, tmp_path / "notes.txt", tmp_path / "lost.png", np.zeros((8, 8, 3), np.uint8)]
+    opened: list[Any] = [path, tmp_path / "notes.txt", tmp_path / "lost.png", np.zeros((8, 8, 3), np.uint8)]
     found = model.predict(opened, screen=SILENT)
     assert [bool(answer.error) for answer in found] == [False, True, True, False]
     assert [answer.error for answer in model.predict(opened[1:], screen=SILENT)][2] == ""
