@@ -23,6 +23,7 @@ from oneglance.data.writer import in_a_cell
 from oneglance.errors import ConfigError, DataError, InvalidAnswer, nearest
 from oneglance.members import MemberKind, find_member, member_names
 from oneglance.report_items import Detail
+from oneglance.storage.task_state import Form, PlainState
 from oneglance.toml.tables import Table, read_table
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Task(Table, ABC):
     primary_metric: ClassVar[str]  # decides between epochs and networks; one of metrics()
     best: ClassVar[float] = 1.0  # its value when every answer is right
     is_spatial: ClassVar[bool] = False  # its answers lie somewhere in the picture, and its head needs maps
+    learned: ClassVar[Form] = PlainState  # the form of state(), by which restore() is guarded
     meaning: ClassVar[Mapping[str, str]] = {}  # what each metric says, in a few words for the report
     # Metrics free of the noise of few pictures, for which a copy of a picture is no further picture: weights
     # say how often a picture was drawn, not how many pictures there are.
@@ -310,7 +312,11 @@ class Task(Table, ABC):
 
     @abstractmethod
     def restore(self, state: Mapping[str, Any]) -> None:
-        """The mirror of state()."""
+        """The mirror of state(). ``state`` has the form of ``learned``.
+
+        Raises:
+            InvalidState: it does not fit the table of this task.
+        """
 
 
 KIND: MemberKind[Task] = MemberKind(

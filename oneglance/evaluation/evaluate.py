@@ -21,6 +21,7 @@ from oneglance.inference.predictor import Predictor
 from oneglance.progress import Screen
 from oneglance.report_items import Detail
 from oneglance.storage.atomic_files import make_folder, write_json
+from oneglance.storage.run_files import READS
 from oneglance.storage.run_folder import RunFolder
 from oneglance.task import MetricState, Prediction, Task
 
@@ -173,7 +174,7 @@ def _wrong(task: Task, image: ImageRef, truth: Any, predicted: Prediction) -> Wr
 def count_read(run: RunFolder, split: str) -> int:
     """How often this split has been scored, this time included: one that is read often is no longer new."""
     path = run / "reads.json"
-    reads = run.read_json("reads.json") if path.exists() else {}
+    reads = run.read_json("reads.json", READS) if path.exists() else {}
     reads[split] = reads.get(split, 0) + 1
     write_json(path, reads)
-    return int(reads[split])
+    return reads[split]

@@ -22,10 +22,11 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from pydantic import TypeAdapter
 from safetensors.torch import save
 from torch import Tensor
 
@@ -34,11 +35,19 @@ from oneglance.config import Config
 from oneglance.errors import RunError, WeightsError
 from oneglance.network import Network, build_network
 from oneglance.nn.checkpoints import fill, read_plain, read_tensors
+from oneglance.storage import run_files
 from oneglance.storage.atomic_files import make_folder, write_bytes, write_json, write_text
+from oneglance.storage.run_files import OtherForm, in_form
+from oneglance.storage.task_state import InvalidState, restore
 from oneglance.task import Task, build_tasks
 from oneglance.toml.overrides import Changes
 
+SPLIT_HEADER = ("image", "group", "split")
 ANEW = "train anew with another --out"
+LARGEST_TEXT = 500_000_000  # bytes of a file of text; those of a million pictures take a fifth
+
+
+Value = TypeVar("Value")
 
 
 class RunFolder:
@@ -94,21 +103,24 @@ class RunFolder:
 
     def config(self) -> Config:
         """The configuration it was made with; paths start where they started then."""
-        kept = self.read_json("overrides.json")
+        kept = self.read_json("overrides.json", run_files.OVERRIDES)
         with self._whole("overrides.json"):
-            base = Path(kept["base"])
-            # Version 0.1.0 kept the --set arguments themselves.
-            overrides = Changes(kept["overrides"]) if "set" not in kept else Changes.of(list(kept["set"]))
+            overrides = Changes.of(kept.set or []) if kept.overrides is None else Changes(kept.overrides)
         text = self.read_text("config.toml")
-        return configuration.parse(
-            text, base=base, location=str(self / "config.toml"), overrides=overrides, earlier=True
-        )
+        with self._whole("config.toml"):
+            return configuration.parse(
+                text,
+                base=Path(kept.base),
+                location=str(self / "config.toml"),
+                overrides=overrides,
+                earlier=True,
+            )
 
     def write_split(self, rows: Iterable[Sequence[str]]) -> None:
         """Rows of (picture, group, split)."""
         out = io.StringIO()
         table = csv.writer(out)  # with its own \r\n, or a name with \r in it would not be quoted
-        table.writerow(("image", "group", "split"))
+        table.writerow(SPLIT_HEADER)
         table.writerows(rows)
         write_text(self / "split.csv", out.getvalue())
 
@@ -116,7 +128,11 @@ class RunFolder:
         """Rows of (picture, group, split) as written."""
         text = io.StringIO(self.read_text("split.csv"), newline="")
         with self._whole("split.csv"):
-            return [tuple(row) for row in csv.reader(text)][1:]
+            header, *rows = (tuple(row) for row in csv.reader(text))
+            if header != SPLIT_HEADER:
+                raise OtherForm("its first line is another")
+            in_form(rows, run_files.SPLIT)
+            return rows
 
     def write_unreadable(self, failures: Iterable[tuple[str, str]]) -> None:
         """(picture, why it cannot be decoded) of everything that training leaves out."""
@@ -126,10 +142,9 @@ class RunFolder:
 
     def unreadable(self) -> list[dict[str, str]]:
         """What write_unreadable() wrote."""
-        failures: list[dict[str, str]] = (
-            self.read_json("unreadable.json") if (self / "unreadable.json").exists() else []
-        )
-        return failures
+        if not (self / "unreadable.json").exists():
+            return []
+        return [failure.model_dump() for failure in self.read_json("unreadable.json", run_files.UNREADABLE)]
 
     # On the way.
 
@@ -174,7 +189,9 @@ class RunFolder:
             return []
         text = self.read_text("history.jsonl")
         with self._whole("history.jsonl"):
-            return [json.loads(line) for line in text.splitlines()]
+            rows = [json.loads(line) for line in text.split("\n") if line]
+            in_form(rows, run_files.HISTORY)
+            return rows
 
     # The end.
 
@@ -198,7 +215,9 @@ class RunFolder:
             training, validation = (parts[name].numpy() for name in ("training", "validation"))
             shapes = [training.shape[1:], validation.shape[1:]]
             if training.ndim != 2 or shapes[0] != shapes[1] or not (len(training) and len(validation)):
-                raise ValueError("no vectors of one length")
+                raise OtherForm("it holds no vectors of one length")
+            if not all(part.dtype.kind == "f" and np.isfinite(part).all() for part in (training, validation)):
+                raise OtherForm("it holds no finite numbers")
             return training, validation
 
     def finish(self, tasks: Mapping[str, Task]) -> None:
@@ -223,10 +242,11 @@ class RunFolder:
                 hint=f"continue it with: oneglance train {self.path} --resume",
             )
         tasks = build_tasks(config.tasks, location=str(self / "config.toml"))
-        states = self.read_json("tasks.json")
-        with self._whole("tasks.json"):
-            for name, task in tasks.items():
-                task.restore(states[name])
+        states: Any = self.read_json("tasks.json")
+        try:
+            restore(tasks, states)
+        except InvalidState as error:
+            raise RunError(f"is damaged: {error}", location=str(self / "tasks.json"), hint=ANEW) from None
         return tasks
 
     def network(self, config: Config, tasks: Mapping[str, Task]) -> Network:
@@ -255,15 +275,16 @@ class RunFolder:
         except WeightsError as error:
             raise RunError(error.what, location=error.location, hint=ANEW) from None
 
-    def read_json(self, name: str) -> Any:
-        """One of the JSON files.
+    def read_json(self, name: str, form: TypeAdapter[Value] | None = None) -> Value:
+        """One of the JSON files, as ``form`` has it; without one as plain values.
 
         Raises:
             RunError: it is missing or damaged.
         """
         text = self.read_text(name)
         with self._whole(name):
-            return json.loads(text)
+            value = json.loads(text)
+            return value if form is None else in_form(value, form)
 
     def read_text(self, name: str) -> str:
         """One of the text files, byte for byte.
@@ -273,6 +294,8 @@ class RunFolder:
         """
         try:
             with self._whole(name):
+                if (self / name).stat().st_size > LARGEST_TEXT:
+                    raise OtherForm("it is larger than any such file")
                 return (self / name).read_bytes().decode("utf-8")
         except OSError as error:
             what = "is missing" if isinstance(error, FileNotFoundError) else "cannot be read"
@@ -283,6 +306,8 @@ class RunFolder:
         """What goes wrong in understanding a file is a damage of it."""
         try:
             yield
+        except OtherForm as error:
+            raise RunError(f"is damaged: {error}", location=str(self / name), hint=ANEW) from None
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError, csv.Error):
             raise RunError("is damaged", location=str(self / name), hint=ANEW) from None
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
 
 import numpy as np
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, model_validator
 
 from oneglance.batch_transform import Mix, View
 from oneglance.data.merging.merge_answers import merge_boxes
@@ -24,6 +24,16 @@ from oneglance.detection.decoding import CANDIDATES, Kept, cut, keep
 from oneglance.errors import ConfigError, DataError, InvalidAnswer, nearest
 from oneglance.nn.feature_shape import Level, Shape
 from oneglance.report_items import Detail, Grid
+from oneglance.storage.task_state import (
+    Amount,
+    Form,
+    LearnedState,
+    Names,
+    Probability,
+    require_declared,
+    restore,
+    same_length,
+)
 from oneglance.task import MetricState, Prediction, Target, Task, build_tasks
 from oneglance.vector_task import ClassNames, VectorTask
 
@@ -33,6 +43,34 @@ if TYPE_CHECKING:
     from oneglance.data.images.letterbox import Placement
 
 VISIBLE = 0.1  # share of a box that must stay in a changed picture for it to count
+
+
+Side = Annotated[int, Field(ge=1, le=4096)]  # pixels of a canvas
+MeanBox = Annotated[list[Amount], Field(min_length=5, max_length=5)]
+MapSize = Annotated[list[Annotated[int, Field(ge=1, le=65536)]], Field(min_length=4, max_length=4)]
+
+
+class LearnedBoxes(LearnedState):
+    """What boxes have learned."""
+
+    classes: Names = Field(min_length=1)
+    usual: list[MeanBox]  # of each class: the corners of its mean box, and boxes per picture
+    threshold: Probability
+    levels: list[MapSize] = Field(
+        min_length=1, max_length=5
+    )  # channels, height, width and stride of each map
+    canvas: list[Side] | None = Field(min_length=2, max_length=2)  # width and height
+    attributes: dict[str, Any]  # states, which are read as those of all tasks
+
+    @model_validator(mode="after")
+    def _fits(self) -> LearnedBoxes:
+        same_length(self.classes, usual=self.usual)
+        width, height = self.canvas or (4096, 4096)
+        if any(level[1] > height or level[2] > width for level in self.levels):
+            raise ValueError("maps that are no larger than the canvas")
+        if any(row[4] < 0 for row in self.usual):
+            raise ValueError("no less than 0 boxes of any class in `usual`")
+        return self
 
 
 class Boxes(Task):
@@ -64,6 +102,7 @@ class Boxes(Task):
     _levels: tuple[Level, ...] = PrivateAttr(default=())
     _canvas: tuple[int, int] | None = PrivateAttr(None)
 
+    learned: ClassVar[Form] = LearnedBoxes
     primary_metric: ClassVar[str] = "ap"
     is_spatial: ClassVar[bool] = True
     meaning: ClassVar[Mapping[str, str]] = {
@@ -260,6 +299,10 @@ class Boxes(Task):
                 self._attributes[name].calibrate(np.stack(output), truth)
 
     def decode(self, raw: np.ndarray) -> list[Prediction]:
+        wanted = 4 + len(self._classes) + sum(task.width for task in self._attributes.values())
+        # More or fewer classes than the network has would get columns of others.
+        if raw.shape[2] not in (wanted, wanted + 4 * self.bins):
+            raise ValueError(f"{raw.shape[2]} columns, where these classes and attributes take {wanted}")
         return [{"boxes": self._decoded(np.asarray(row, dtype=np.float64))} for row in raw]
 
     def _decoded(self, raw: np.ndarray) -> list[dict[str, Any]]:
@@ -396,12 +439,13 @@ class Boxes(Task):
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        self._classes, self._threshold = list(state["classes"]), float(state["threshold"])
-        self._mean_boxes = [[float(value) for value in row] for row in state["usual"]]
+        if not self.single:
+            require_declared(state["classes"], self.classes)
+        self._classes, self._threshold = state["classes"], state["threshold"]
+        self._mean_boxes = state["usual"]
         self._levels = tuple(Level(*row) for row in state["levels"])
-        self._canvas = state["canvas"] and (int(state["canvas"][0]), int(state["canvas"][1]))
-        for name, task in self._attributes.items():
-            task.restore(state["attributes"][name])
+        self._canvas = state["canvas"] and (state["canvas"][0], state["canvas"][1])
+        restore(self._attributes, state["attributes"])
 
 
 def _box(corners: Sequence[float], label: str, score: float, attributes: Mapping[str, Any]) -> dict[str, Any]:

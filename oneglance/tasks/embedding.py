@@ -13,10 +13,17 @@ from oneglance.errors import ConfigError, DataError, InvalidAnswer, nearest
 from oneglance.metrics.retrieval import Neighbours, neighbours
 from oneglance.metrics.weighted import weighted_mean
 from oneglance.nn.feature_shape import Shape
+from oneglance.storage.task_state import Form, InvalidState, LearnedState, Names
 from oneglance.task import MetricState, Prediction, Target, Task
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+
+class LearnedEmbedding(LearnedState):
+    """What an embedding has learned."""
+
+    classes: Names
 
 
 class Embedding(Task):
@@ -38,6 +45,7 @@ class Embedding(Task):
 
     _classes: list[str] = PrivateAttr(default_factory=list)
 
+    learned: ClassVar[Form] = LearnedEmbedding
     primary_metric: ClassVar[str] = "recall_at_1"
     meaning: ClassVar[Mapping[str, str]] = {
         "recall_at_1": "share of pictures whose nearest other picture is alike",
@@ -158,4 +166,6 @@ class Embedding(Task):
         return {"classes": self._classes}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        self._classes = [str(name) for name in state["classes"]]
+        if self.like and len(state["classes"]) < 2:
+            raise InvalidState("classes are fewer than two")
+        self._classes = state["classes"]

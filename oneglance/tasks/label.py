@@ -8,18 +8,40 @@ from sys import intern
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, model_validator
 
 from oneglance.data.cell import as_text, number
 from oneglance.errors import DataError, InvalidAnswer, nearest
 from oneglance.metrics.calibration import expected_calibration_error, mean_bins
 from oneglance.metrics.weighted import dense_ranks, f1, weighted_mean
 from oneglance.report_items import Curve, Detail, Grid, Matrix
+from oneglance.storage.task_state import (
+    Form,
+    LearnedState,
+    Names,
+    Share,
+    Temperature,
+    require_declared,
+    same_length,
+)
 from oneglance.task import MetricState, Prediction, Target
 from oneglance.vector_task import ClassNames, VectorTask, fit_temperature, log_sigmoid, softmax
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+class LearnedLabel(LearnedState):
+    """What a label has learned."""
+
+    classes: Names = Field(min_length=2)
+    shares: list[Share]  # of the training split, smoothed
+    temperature: Temperature
+
+    @model_validator(mode="after")
+    def _fits(self) -> LearnedLabel:
+        same_length(self.classes, shares=self.shares)
+        return self
 
 
 class Label(VectorTask):
@@ -43,6 +65,7 @@ class Label(VectorTask):
     _shares: list[float] = PrivateAttr(default_factory=list)
     _temperature: float = PrivateAttr(1.0)
 
+    learned: ClassVar[Form] = LearnedLabel
     primary_metric: ClassVar[str] = "accuracy"
     meaning: ClassVar[Mapping[str, str]] = {
         "accuracy": "share of right answers",
@@ -261,8 +284,9 @@ class Label(VectorTask):
         return {"classes": self._classes, "shares": self._shares, "temperature": self._temperature}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        self._classes, self._shares = list(state["classes"]), list(state["shares"])
-        self._temperature = float(state["temperature"])
+        require_declared(state["classes"], self.classes)
+        self._classes, self._shares = state["classes"], state["shares"]
+        self._temperature = state["temperature"]
 
 
 def _in_order(word: str) -> tuple[float, str]:

@@ -13,14 +13,23 @@ from oneglance.data.cell import as_text, number
 from oneglance.errors import DataError, InvalidAnswer
 from oneglance.metrics.weighted import dense_ranks, weighted_correlation, weighted_mean, weighted_ranks
 from oneglance.report_items import Curve, Detail
+from oneglance.storage.task_state import Amount, Form, InvalidState, LearnedState
 from oneglance.task import MetricState, Prediction, Target
+from oneglance.toml.tables import LARGEST
 from oneglance.vector_task import VectorTask, labelled_rows
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 COVERAGE = 0.9  # share of the truths that the interval is made to hold
-LARGEST = 1e100  # of any answer: its square must still be a finite number
+
+
+class LearnedNumber(LearnedState):
+    """What a number has learned."""
+
+    middle: Amount
+    spread: Amount = Field(gt=0)
+    reach: Amount | None = Field(ge=0)
 
 
 class Number(VectorTask):
@@ -41,6 +50,7 @@ class Number(VectorTask):
     _spread: float = PrivateAttr(1.0)
     _reach: float | None = PrivateAttr(None)  # half the interval, on the learned scale; None: unknown
 
+    learned: ClassVar[Form] = LearnedNumber
     primary_metric: ClassVar[str] = "mae"
     best: ClassVar[float] = 0.0
     meaning: ClassVar[Mapping[str, str]] = {
@@ -185,4 +195,6 @@ class Number(VectorTask):
         return {"middle": self._middle, "spread": self._spread, "reach": self._reach}
 
     def restore(self, state: Mapping[str, Any]) -> None:
+        if self.log and abs(state["middle"]) > math.log(LARGEST):
+            raise InvalidState(f"middle is {state['middle']:g}, which is no logarithm of an answer")
         self._middle, self._spread, self._reach = state["middle"], state["spread"], state["reach"]

@@ -8,7 +8,7 @@ from sys import intern
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, model_validator
 
 from oneglance.data.cell import as_text
 from oneglance.data.merging.merge_answers import either, is_queried
@@ -18,6 +18,16 @@ from oneglance.errors import DataError, InvalidAnswer, nearest
 from oneglance.metrics.calibration import expected_calibration_error, mean_bins
 from oneglance.metrics.weighted import average_precision, dense_ranks, f1, ranking
 from oneglance.report_items import Curve, Detail, Grid
+from oneglance.storage.task_state import (
+    Form,
+    LearnedState,
+    Names,
+    Probability,
+    Share,
+    Temperature,
+    require_declared,
+    same_length,
+)
 from oneglance.task import MetricState, Prediction, Target, Words
 from oneglance.vector_task import ClassNames, VectorTask, fit_temperature, log_sigmoid, sigmoid
 
@@ -33,6 +43,20 @@ class TagAnnotations(NamedTuple):
 
     present: frozenset[str]
     queried: frozenset[str] | None = None
+
+
+class LearnedTags(LearnedState):
+    """What tags have learned."""
+
+    classes: Names = Field(min_length=1)
+    shares: list[Share]  # of the training split, smoothed
+    temperature: Temperature
+    thresholds: list[Probability]
+
+    @model_validator(mode="after")
+    def _fits(self) -> LearnedTags:
+        same_length(self.classes, shares=self.shares, thresholds=self.thresholds)
+        return self
 
 
 class Tags(VectorTask):
@@ -55,6 +79,7 @@ class Tags(VectorTask):
     _temperature: float = PrivateAttr(1.0)
     _thresholds: list[float] = PrivateAttr(default_factory=list)
 
+    learned: ClassVar[Form] = LearnedTags
     primary_metric: ClassVar[str] = "map"
     meaning: ClassVar[Mapping[str, str]] = {
         "map": "how well each tag's pictures come first, mean over the tags",
@@ -309,8 +334,9 @@ class Tags(VectorTask):
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        self._classes, self._shares = list(state["classes"]), list(state["shares"])
-        self._temperature, self._thresholds = float(state["temperature"]), list(state["thresholds"])
+        require_declared(state["classes"], self.classes)
+        self._classes, self._shares = state["classes"], state["shares"]
+        self._temperature, self._thresholds = state["temperature"], state["thresholds"]
 
 
 def best_threshold(chances: np.ndarray, present: np.ndarray) -> float:

@@ -19,6 +19,7 @@ from oneglance.data.images.letterbox import Fit
 from oneglance.errors import InvalidAnswer
 from oneglance.nn.feature_shape import Level, Shape
 from oneglance.report_items import Curve, Grid, Matrix
+from oneglance.storage.task_state import restore
 from oneglance.task import Task, build_tasks
 from oneglance.testing.promises import keep, require, require_close
 from oneglance.training.augment import QUARTERS
@@ -253,7 +254,7 @@ def state_is_json_and_restores_the_task(example: TaskExample) -> None:
     at = trained(example)
     at.task.calibrate(at.raw, at.answers)
     again = new(example)
-    again.restore(json.loads(json.dumps(at.task.state(), allow_nan=False)))
+    restore({"example": again}, {"example": json.loads(json.dumps(at.task.state(), allow_nan=False))})
     require(again.decode(at.raw) == at.task.decode(at.raw), "it decodes otherwise")
     require(again.constant_baseline(2) == at.task.constant_baseline(2), "its constant baseline is another")
     require(again.state() == at.task.state(), "its state is another")

@@ -53,6 +53,8 @@ def _table_of(model: type[BaseModel], key: str) -> type[BaseModel] | None:
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
+LARGEST = 1e100  # of any number: its square is still finite
+DEEPEST = 20  # lists and tables inside each other
 LONGEST_VALUE = 60  # characters that a message shows
 
 WANTED = {
@@ -105,6 +107,39 @@ def _explain(
     written = deepest[0]["input"]
     verb = "is" if written == _value(table, path) else "holds"
     return f"{inside}{key} {verb} {_as_written(written)} — write {wanted}"
+
+
+def first_wrong(error: ValidationError) -> str:
+    """The first value that is wrong, of values that no person wrote: ``classes.3 is 5 instead of text``."""
+    detail = error.errors(include_url=False)[0]
+    path = ".".join(map(str, detail["loc"]))
+    if detail["type"] == "extra_forbidden":
+        return f"{path} is unknown"
+    if detail["type"] == "missing":
+        return f"{path} is missing"
+    written = _as_written(detail["input"]) if is_plain(detail["input"]) else "a strange value"
+    return f"{path} is {written} instead of {_wanted(detail)}" if path else f"it wants {_wanted(detail)}"
+
+
+def is_plain(value: Any, deep: int = DEEPEST) -> bool:
+    """Whether ``value`` is a value of JSON with numbers that are finite and text that can be written, at most
+    ``deep`` levels of it.
+    """
+    if isinstance(value, Mapping | list):
+        parts: list[Any] = [*value, *value.values()] if isinstance(value, Mapping) else value
+        return deep > 0 and all(is_plain(part, deep - 1) for part in parts)
+    if isinstance(value, int | float):
+        return abs(value) <= LARGEST  # which NaN is not
+    return value is None or (isinstance(value, str) and is_encodable(value))
+
+
+def is_encodable(text: str) -> bool:
+    """Whether it can be written as UTF-8: half of a surrogate pair cannot."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def renamed_keys(model: type[BaseModel], path: Iterable[str]) -> Mapping[str, str]:

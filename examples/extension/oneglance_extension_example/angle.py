@@ -9,11 +9,19 @@ import numpy as np
 from pydantic import PrivateAttr
 
 from oneglance.errors import DataError, InvalidAnswer
+from oneglance.storage.task_state import Amount, Form, LearnedState
 from oneglance.task import MetricState, Prediction, Target
 from oneglance.vector_task import VectorTask, labelled_rows
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+class LearnedAngle(LearnedState):
+    """What an angle has learned: whatever lies in a run folder must have this form."""
+
+    mean: Amount
+    error: Amount | None
 
 
 class Angle(VectorTask):
@@ -24,6 +32,7 @@ class Angle(VectorTask):
     _mean: float = PrivateAttr(0.0)  # direction of the training split
     _error: float | None = PrivateAttr(None)  # mean on the validation split, in degrees
 
+    learned: ClassVar[Form] = LearnedAngle
     primary_metric: ClassVar[str] = "mae"
     best: ClassVar[float] = 0.0
     meaning: ClassVar[Mapping[str, str]] = {

@@ -22,6 +22,7 @@ from oneglance.network import kinds_of_stage
 from oneglance.nn.device import pick_device
 from oneglance.progress import Screen
 from oneglance.storage.atomic_files import write_json
+from oneglance.storage.run_files import MEMORY
 from oneglance.storage.run_folder import RunFolder
 from oneglance.task import Prediction, Task, build_tasks
 from oneglance.toml.overrides import Changes
@@ -179,7 +180,7 @@ def peak_mb(run: RunFolder) -> float | None:
     """Memory at the peak of its training, see ``memory.peak_memory``; None where nobody looked."""
     if not (run / "memory.json").exists():
         return None
-    return float(run.read_json("memory.json")["peak_mb"])
+    return run.read_json("memory.json", MEMORY).get("peak_mb")
 
 
 def _folder(experiment: ExperimentData, path: Path, config: Config) -> RunFolder:

@@ -18,6 +18,7 @@ from oneglance.errors import ConfigError, RunError
 from oneglance.inference.engine import Engine, EngineOutput
 from oneglance.inference.novelty import Novelty
 from oneglance.inference.parallel_passes import threads, threads_of_each
+from oneglance.storage.task_state import restore
 from oneglance.task import Task, build_tasks
 from oneglance.toml.tables import read_table
 
@@ -186,13 +187,17 @@ def packed(config: Config, tasks: Mapping[str, Task], novelty: Novelty | None) -
 def unpacked(text: str, location: str) -> Contents:
     """The mirror of ``packed``."""
     content = json.loads(text)
-    config: Config = read_table(Config, {"sources": [{}], **content["config"]}, location=location)
+    config: Config = read_table(Config, {"sources": [{}], **declared(content)}, location=location)
     tasks = build_tasks(config.tasks, location)
-    for name, task in tasks.items():
-        task.restore(content["tasks"][name])
+    restore(tasks, content["tasks"])
     arrays = content["novelty"]
     novelty = Novelty.restored({name: from_text(a) for name, a in arrays.items()}) if arrays else None
     return Contents(config, tasks, novelty)
+
+
+def declared(content: Any) -> dict[str, Any]:
+    """The tables that ``packed`` wrote; others, such as [cache], are not for the file to say."""
+    return {name: content["config"][name] for name in ("tasks", "backbone", "pictures")}
 
 
 def as_text(array: np.ndarray) -> dict[str, Any]:

@@ -1,0 +1,86 @@
+"""The form of the plain files of a run folder, which may be a stranger's, or damaged.
+
+What tasks have learned has a form for each type of task: see ``storage.task_state``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from oneglance.toml.tables import first_wrong, is_plain
+
+Value = TypeVar("Value")
+
+Score = float | None  # finite, see ``Part``; None: undefined
+
+
+class Part(BaseModel):
+    """What all have in common: numbers are finite, and no text is taken for one."""
+
+    model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False)
+
+
+class KeptOverrides(Part):
+    """overrides.json."""
+
+    base: str  # where relative paths of config.toml start
+    overrides: dict[str, Any] | None = None
+    set: list[str] | None = None  # in their place in version 0.1.0: the --set arguments
+
+    @model_validator(mode="after")
+    def _has_one(self) -> KeptOverrides:
+        if (self.overrides is None) == (self.set is None):
+            raise ValueError("overrides")
+        if "\0" in self.base:
+            raise ValueError("a path as base")
+        if not is_plain(self.overrides):
+            raise ValueError("overrides of plain values")
+        return self
+
+
+class Unreadable(Part):
+    """A picture in unreadable.json."""
+
+    image: str
+    error: str
+
+
+class Epoch(Part):
+    """A line of history.jsonl."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True, allow_inf_nan=False)
+
+    epoch: int = Field(ge=1)
+    loss: dict[str, Score] = {}
+    validation: dict[str, dict[str, Score]] = {}  # by task and metric
+    skill: Score
+    kept: bool
+    rate: float = 0.0
+    gradients: dict[str, dict[str, float]] = {}
+    seconds: float = Field(ge=0, le=1e9)
+
+
+OVERRIDES = TypeAdapter(KeptOverrides)
+UNREADABLE = TypeAdapter(list[Unreadable])
+HISTORY = TypeAdapter(list[Epoch])
+READS = TypeAdapter(dict[str, Annotated[int, Field(ge=0, le=10**12)]])  # how often each split was scored
+MEMORY = TypeAdapter(dict[str, Annotated[float, Field(ge=0, le=1e12)]])  # megabytes
+SPLIT = TypeAdapter(list[tuple[str, str, str]])  # picture, group, split
+
+
+class OtherForm(ValueError):  # noqa: N818 - not an error by itself: the reader of the file adds the place
+    """A file holds something else; the message says what."""
+
+
+def in_form(value: Any, form: TypeAdapter[Value]) -> Value:
+    """``value`` as ``form`` has it.
+
+    Raises:
+        OtherForm: it has another.
+    """
+    try:
+        return form.validate_python(value)
+    except ValidationError as error:
+        raise OtherForm(first_wrong(error)) from None
