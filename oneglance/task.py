@@ -4,6 +4,7 @@ A task parses raw values of a source into answers (``read``), learns classes and
 (``fit_target``), encodes answers as arrays (``encode``), adds a head and a loss to the network (``head``,
 ``loss``), and turns raw output into predictions that people can read (``calibrate``, ``decode``) and score
 (``metric_state``, ``metrics``). Nobody asks a task what type it is.
+Longer than 400 lines because each method of the contract says what it gives and raises.
 Torch ends at the raw output: all after it is NumPy, the same for torch, ONNX and HTTP.
 """
 
