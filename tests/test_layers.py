@@ -70,6 +70,7 @@ PLURALS = {
 DATA_LAYERS = [
     ["data", "data.cell", "data.quoting", "data.record"],  # `data` itself is its docstring
     ["data.csv_text"],
+    ["data.number_notation"],
     ["data.images"],
     ["data.parsing"],
     ["data.source", "data.writer"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -42,6 +42,9 @@ class Source(Table, ABC):
     annotates: list[str] | dict[str, list[str]] | None = None
     # Task and field, for a source that calls it something else: `{ kind = "category" }`
     columns: dict[str, str | list[str]] = Field(default_factory=dict)
+    # The decimal mark of numbers that are text: `","` or `"."`, or a table by field, `{ price = "," }`; the
+    # other mark then stands between thousands. Default: what all cells of a column say together
+    decimal: Literal["", ".", ","] | dict[str, Literal[".", ","]] = ""
     name: str = ""  # how messages call this source; default: the name of its path
 
     rank: ClassVar[int] = 0  # of several formats that recognise a path, the highest wins

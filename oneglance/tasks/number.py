@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field, PrivateAttr
 
 from oneglance.data.cell import as_text, number
+from oneglance.data.number_notation import Notation
 from oneglance.errors import DataError, InvalidAnswer
 from oneglance.metrics.weighted import dense_ranks, weighted_correlation, weighted_mean, weighted_ranks
 from oneglance.report_items import Curve, Detail
@@ -66,9 +67,20 @@ class Number(VectorTask):
         return self.unit
 
     def read(self, raw_value: Any, queried: Sequence[str] | None = None) -> float | None:
-        if self.is_unknown(raw_value):
+        if isinstance(raw_value, str):
+            return self.read_text(raw_value, Notation())
+        return None if self.is_unknown(raw_value) else self._checked(number(raw_value), raw_value)
+
+    def read_text(self, text: str, notation: Notation) -> float | None:
+        """``read`` for text, in the notation of its column."""
+        if self.is_unknown(text):
             return None
-        value = number(raw_value)
+        value = notation.number(text)
+        if value is None and (refusal := notation.refusal(text)):
+            raise InvalidAnswer(*refusal)
+        return self._checked(value, text)
+
+    def _checked(self, value: float | None, raw_value: Any) -> float:
         if value is None:
             infinite = as_text(raw_value).lstrip("+-").lower() in {"nan", "inf", "infinity"}
             example = "a finite number" if infinite else "a number such as 30"

@@ -6,9 +6,11 @@ import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
+from oneglance.data.merging.column_notation import ColumnNotation
 from oneglance.data.merging.merge_records import RecordMerger
+from oneglance.data.number_notation import Notation
 from oneglance.data.quoting import plain, quoted
 from oneglance.data.record import Record
 from oneglance.data.source import Source
@@ -54,6 +56,14 @@ class Question(Protocol):
         """
 
 
+@runtime_checkable
+class NumberQuestion(Protocol):
+    """A question whose answers are numbers, which tables write as text in one way or another."""
+
+    def read_text(self, text: str, notation: Notation) -> float | None:
+        """The number in a cell; see ``Question.read``."""
+
+
 @dataclass
 class Collected:
     """One record per picture, its answers typed and by task name, and everything that is wrong.
@@ -88,6 +98,8 @@ def collect(sources: Sequence[Source], questions: Sequence[Question]) -> Collect
                 fields.update(record.answers)
                 merger.add(record, _answers(record, readers, problems))
             problems += _wrong_columns(source, fields)
+            for reader in readers:
+                problems += reader.notation.problems(reader.name) if reader.notation else ()
             all_fields |= fields
         merger.join_groups()
     problems += _unanswered(sources, questions, collected.records, all_fields)
@@ -115,6 +127,7 @@ class _AnswerReader:
     fields: tuple[str, ...]
     question: Question
     queried: Sequence[str] | None  # the classes that the annotators of this source looked for
+    notation: ColumnNotation | None  # of text, where the answers are numbers
     cache: dict[str, Any]  # short text -> its typed answer; only text: 1, 1.0 and True would be one key
 
     def several(self, raw_values: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -127,7 +140,10 @@ class _AnswerReader:
         Raises:
             InvalidAnswer: it cannot be such an answer.
         """
-        answer = self.question.read(raw_value, self.queried)
+        if self.notation is not None and type(raw_value) is str and isinstance(self.question, NumberQuestion):
+            answer: Any = self.question.read_text(raw_value, self.notation.of(raw_value))
+        else:
+            answer = self.question.read(raw_value, self.queried)
         if type(raw_value) is str and len(raw_value) <= LONGEST_CACHED and len(self.cache) < CACHE_LIMIT:
             self.cache[raw_value] = answer
         return answer
@@ -137,7 +153,9 @@ def _reader(source: Source, question: Question) -> _AnswerReader:
     fields = _listed(source.columns.get(question.name)) or question.fields
     queried = source.annotates[question.name] if isinstance(source.annotates, dict) else None
     field_ = fields[0] if len(fields) == 1 else None
-    return _AnswerReader(question.name, field_, fields, question, queried, {})
+    numeric = field_ is not None and isinstance(question, NumberQuestion)
+    notation = ColumnNotation(source, fields[0]) if numeric else None
+    return _AnswerReader(question.name, field_, fields, question, queried, notation, {})
 
 
 def _annotates(source: Source, question: Question) -> bool:
