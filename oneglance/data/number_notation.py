@@ -47,7 +47,6 @@ class Notation:
     grouped: bool = False  # the other mark stands between thousands: a cell says so, or a person
     point: str = ""  # a cell that is a number only with a decimal point
     comma: str = ""  # one that is a number only with a decimal comma
-    unclear: str = ""  # one that is a number with either, and another one
     example: str = ""  # the first cell that is a number, but not as Python reads it
     count: int = 0  # of such cells
 
@@ -86,7 +85,7 @@ def notation(texts: Iterable[str], *, point_suffices: bool = False) -> Notation:
         point_suffices: whether to stop at the first cell that is a number only with a decimal point, where
             none before is one only with a comma.
     """
-    point = comma = unclear = example = ""
+    point = comma = example = ""
     grouped, count = False, 0
     for text in map(str.strip, texts):
         with_point, with_comma = _reading(text, "."), _reading(text, ",")
@@ -101,10 +100,8 @@ def notation(texts: Iterable[str], *, point_suffices: bool = False) -> Notation:
             grouped |= group == ","
             if point_suffices and not comma:
                 break
-        elif with_point[0] != with_comma[0] and "," not in unclear:
-            unclear = text
         if with_point is None or group:
             example = example or text
             count += 1
     decimal = "," if comma and not point else "."
-    return Notation(decimal, grouped and not (point and comma), point, comma, unclear, example, count)
+    return Notation(decimal, grouped and not (point and comma), point, comma, example, count)

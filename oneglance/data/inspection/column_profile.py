@@ -6,15 +6,19 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from typing import Any
 
 from oneglance.data import cell
+from oneglance.data.number_notation import Notation, is_marked, notation
 from oneglance.data.record import Record
 
-UNKNOWN = frozenset({"?", "-", "--", "n/a", "na", "nan", "null", "unknown", "unsure", "not sure", "unclear"})
+UNKNOWN = frozenset(
+    {"?", "-", "--", "n/a", "na", "nan", "null", "unknown", "unsure", "not sure", "unclear"}
+    | {"#n/a", "#nv", "<na>", "n.a.", "k.a.", "nil", "undefined"}
+)  # words that mean "nobody knows", in any case
 SAMPLE = 20_000  # distinct texts that are compared with a pattern
 
 
@@ -56,14 +60,34 @@ class Column:
     @cached_property
     def numbers(self) -> list[float]:
         """Those values that are finite numbers; True and False are none."""
-        return [number for value in self.values if (number := _as_number(value)) is not None]
+        return [number for value in self.values if (number := self._number(value)) is not None]
 
     @property
     def no_numbers(self) -> Iterator[str]:
         """The texts of the others."""
         return (
-            text for text, value in zip(self.texts, self.values, strict=True) if _as_number(value) is None
+            text for text, value in zip(self.texts, self.values, strict=True) if self._number(value) is None
         )
+
+    @cached_property
+    def notation(self) -> Notation:
+        """How its numbers are written, where they are text."""
+        return notation(value for value in self.values if isinstance(value, str))
+
+    @cached_property
+    def unclear(self) -> str:
+        """A text that may be two numbers; "" where there is none."""
+        return next((text for text in self.counts if self._is_unclear(text)), "")
+
+    def _is_unclear(self, text: str) -> bool:
+        guessed = replace(self.notation, grouped=True)
+        return is_marked(text) and self.notation.number(text) is None and guessed.number(text) is not None
+
+    def _number(self, value: Any) -> float | None:
+        """A finite number, where ``value`` is one or reads as one; one of the two where there are two."""
+        is_text = isinstance(value, str)
+        number = replace(self.notation, grouped=True).number(value) if is_text else cell.number(value)
+        return number if number is not None and math.isfinite(number) else None
 
     def share(self, pattern: str) -> float:
         """About the share of rows whose whole text matches a regular expression."""
@@ -89,12 +113,7 @@ def columns(records: Sequence[Record]) -> list[Column]:
 
 def _column(field: str, values: Sequence[Any], rows: int) -> Column:
     stripped = [value.strip() if isinstance(value, str) else value for value in values]
-    unknown = {value: None for value in stripped if isinstance(value, str) and value.casefold() in UNKNOWN}
+    words = set(UNKNOWN) - ({"-"} if "+" in stripped else set())  # the result of a test
+    unknown = {value: None for value in stripped if isinstance(value, str) and value.casefold() in words}
     values_known = [v for v in stripped if not (isinstance(v, str) and (v in unknown or not v)) and v == v]
     return Column(field, rows, values_known, tuple(unknown))
-
-
-def _as_number(value: Any) -> float | None:
-    """A finite number, where ``value`` is one or reads as one."""
-    size = cell.number(value)
-    return size if size is not None and math.isfinite(size) else None

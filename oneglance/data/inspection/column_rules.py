@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as default
 from typing import Any
 
 import numpy as np
 
+from oneglance.data import cell
 from oneglance.data.images.references import PICTURE_ENDINGS
 from oneglance.data.inspection.column_profile import Column
 from oneglance.data.quoting import quoted
@@ -53,6 +54,7 @@ class Guess:
     type: str
     settings: dict[str, Any] = default(default_factory=dict)  # keys of its [tasks] table
     reason: str = ""
+    decimal: str = ""  # the decimal mark of numbers that are text, where all cells together say it
 
 
 def nothing(column: Column, reason: str) -> Guess:
@@ -135,7 +137,7 @@ def identifiers(column: Column) -> Guess | None:
 def separated(column: Column) -> Guess | None:
     for separator in "|;,":
         holders = sum(n for text, n in column.counts.items() if separator in text)
-        if holders < max(2, 0.05 * len(column)):
+        if holders < max(2, 0.05 * len(column)) or (separator == "," and _are_numbers(column)):
             continue
         counts_of_words: Counter[str] = Counter()
         for text, n in column.counts.items():
@@ -161,12 +163,12 @@ def separated(column: Column) -> Guess | None:
 
 def numbers(column: Column) -> Guess | None:
     odd = len(column) - len(column.numbers)
-    if odd > 0.05 * len(column) or column.distinct < 3:
+    if not _are_numbers(column) or column.distinct < 3 or any(map(cell.is_code, column.counts)):
         return None
     values = np.array(column.numbers)
     unit, whole = _unit(column.field), bool((values == np.round(values)).all())
     low, high = float(values.min()), float(values.max())
-    if whole and not unit and not odd:
+    if whole and not unit and not odd and not column.notation.example:
         if column.distinct == len(column) == high - low + 1:
             return nothing(column, "counts the rows")
         if CLASS_FIELDS & set(column.words) or _is_scale(column, low, high):
@@ -177,7 +179,23 @@ def numbers(column: Column) -> Guess | None:
     if odd:
         example = quoted(next(column.no_numbers), 30)
         reason += f", but {odd:,} are none, such as {example}: correct them, or list them as unknown"
-    return _task(column, "number", reason, unit=unit, log=log)
+    if column.unclear:
+        reason += (
+            f'; {quoted(column.unclear, 30)} may be two numbers: say decimal = "," or "." in [[sources]]'
+        )
+    elif column.notation.example:
+        value = column.notation.number(column.notation.example)
+        reason += f"; {quoted(column.notation.example, 30)} is read as {value:.15g}"
+    task = _task(column, "number", reason, unit=unit, log=log)
+    return task if column.unclear else replace(task, decimal=_decimal(column))
+
+
+def _are_numbers(column: Column) -> bool:
+    return len(column) - len(column.numbers) <= 0.05 * len(column)
+
+
+def _decimal(column: Column) -> str:
+    return "," if column.notation.decimal == "," else "." if column.notation.point else ""
 
 
 def classes(column: Column) -> Guess | None:

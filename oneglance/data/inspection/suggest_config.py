@@ -191,6 +191,11 @@ def _source(guesses: Sequence[Guess], source: Mapping[str, Any]) -> Iterator[str
         if "group" in task.settings:
             yield _comment(f"pictures with the same {task.field} go to the same split: {task.reason}")
             yield from _keys(task.settings)
+    commas = [task.field for task in guesses if task.decimal == ","]
+    if commas:
+        yield _comment("numbers are written with a decimal comma")
+        mixed = any(task.decimal == "." for task in guesses)
+        yield from _keys({"decimal": dict.fromkeys(commas, ",") if mixed else ","})
 
 
 def _split(records: Sequence[Record]) -> Iterator[str]:

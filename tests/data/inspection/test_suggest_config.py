@@ -417,3 +417,54 @@ def test_long_texts_and_many_rows_take_little_time() -> None:
     start = time.process_time()
     guess(records)
     assert time.process_time() - start < 2
+
+
+# Numbers as they are written in Europe.
+
+
+@pytest.mark.parametrize("name", ["rating", "price", "size"])
+def test_numbers_with_a_decimal_comma_are_numbers(name: str) -> None:
+    cells = [f"{1 + n % 5},{n % 10}" for n in range(60)]
+    (guessed,) = guess(rows({name: cells}))
+    assert (guessed.type, guessed.decimal) == ("number", ",")
+    assert guessed.reason == 'numbers from 1 to 5.9 in all 60 rows; "1,0" is read as 1'
+    text = written(rows({name: cells}))
+    assert parse(text, base=Path()).sources[0]["decimal"] == ","
+
+
+def test_a_few_words_among_decimal_commas_make_no_tags() -> None:
+    guessed = only(rating=[*(f"{1 + n % 5},{n % 2 * 5}" for n in range(60)), "new"])
+    assert guessed.type == "number"
+    assert 'but 1 are none, such as "new"' in guessed.reason
+
+
+def test_marks_between_thousands_are_none_of_the_number() -> None:
+    guessed = only(price=[f"{1 + n}.{100 + n}.000,50" for n in range(40)])
+    assert (guessed.type, guessed.decimal) == ("number", ",")
+    assert "numbers from 1.1e+06 to" in guessed.reason
+    assert only(price=[f"{1 + n} {100 + n}" for n in range(40)]).type == "number"
+
+
+def test_an_unclear_mark_is_asked_for() -> None:
+    records = table(price=[f"{1 + n},{100 + n}" for n in range(40)])
+    (guessed,) = guess(records)
+    assert (guessed.type, guessed.decimal) == ("number", "")
+    assert '"1,100" may be two numbers: say decimal = "," or "." in [[sources]]' in guessed.reason
+    assert "decimal" not in parse(written(records), base=Path()).sources[0]
+
+
+def test_columns_that_differ_in_their_marks_are_told_apart() -> None:
+    records = table(a=[f"{n},5" for n in range(40)], b=[f"{n}.5" for n in range(40)])
+    assert parse(written(records), base=Path()).sources[0]["decimal"] == {"a": ","}
+
+
+@pytest.mark.parametrize(
+    "codes", [["01", "02", "03", "10"], ["112_05", "113_07", "1_0"], ["1e5x", "0x10", "nan5"]]
+)
+def test_codes_are_no_numbers(codes: list[str]) -> None:
+    assert only(kind=codes * 10).type == "label"
+
+
+def test_plus_and_minus_are_answers() -> None:
+    assert only(result=["+", "-"] * 10).type == "label"
+    assert only(kind=["a", "b", "-"] * 10).settings == {"unknown": ["-"]}
