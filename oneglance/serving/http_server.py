@@ -1,4 +1,4 @@
-"""The HTTP server: its socket, time limits for slow clients, its log, and a graceful end."""
+"""The HTTP server: its socket, bounds on connections and slow clients, its log, and a graceful end."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from oneglance.serving.limits import Bounds
 from oneglance.serving.middleware import LOOPBACK
 
 HEAD = 65_536  # bytes of the head of a request
+LINGERING = 256  # connections that are already refused and are about to be closed
+FULL = "there are as many connections as this service takes — try again later"
 GRACE = 20  # seconds for requests under way when the service is asked to stop
 
 
@@ -29,14 +31,14 @@ def server(app: Any, bounds: Bounds) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
             app,
-            http=time_limited_protocol(bounds.head_seconds),
+            http=limited_protocol(bounds),
+            h11_max_incomplete_event_size=HEAD,
             ws="none",
             lifespan="on",
             log_config=None,
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            limit_concurrency=bounds.connections,
             timeout_keep_alive=30,
             timeout_graceful_shutdown=GRACE,
         )
@@ -96,36 +98,50 @@ def open_socket(host: str, port: int) -> socket.socket:
     return listener
 
 
-def time_limited_protocol(seconds: float) -> type[asyncio.Protocol]:
+def limited_protocol(bounds: Bounds) -> type[asyncio.Protocol]:
     """uvicorn's protocol, which by itself waits for ever for the head of a request and for whoever reads
-    slowly, with an end to it.
+    slowly, takes heads of any length, hangs up on clients that have said all (a half-closed connection), and
+    counts connections that ask for nothing. Here each of these has a bound, and every refusal is JSON.
 
-    uvicorn has no setting for either. What is used of it here is not public (``cycle``, ``loop``,
-    ``transport``, ``send_400_response``), so pyproject.toml names the versions that are known to have it, and
-    tests/serving/test_http_server.py fails when one of them is gone.
+    uvicorn has no setting for any of it. What is used of it here is not public (``connections``, ``cycle``,
+    ``loop``, ``transport``, ``send_400_response``), so pyproject.toml names the versions that are known to
+    have it, and tests/serving/test_http_server.py fails when one of them is gone.
     """
 
-    class TimeLimitedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
+    class LimitedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         _late: asyncio.TimerHandle | None = None
         _head = 0  # bytes of a head that is not whole yet
         _refused = False  # nothing more is read
+        _since = 0.0  # when the last request began, or the connection
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
+            self._since = self.loop.time()
             self._expect()
+            self._make_room()
 
         def data_received(self, data: bytes) -> None:
-            if self._refused:
-                return
-            super().data_received(data)
-            if self.cycle is not None and not self.cycle.response_complete:
-                self._forget()
-                return
-            self._head += len(data)
-            if self._head > HEAD:
-                self._refuse(431, f"the head of the request is longer than {HEAD:,} bytes")
-            elif self._late is None:
-                self._expect()
+            while data and not self._refused:
+                most = HEAD - self._head if self._reads_head() else len(data)
+                piece, data = data[:most], data[most:]
+                before = self.cycle
+                super().data_received(piece)
+                if self.cycle is not before or not self._reads_head():
+                    self._since = self.loop.time()
+                    self._forget()
+                    continue
+                self._head += len(piece)
+                if self._head >= HEAD:
+                    self._refuse(431, f"the head of the request is longer than {HEAD:,} bytes")
+                elif self._late is None:
+                    self._expect()
+
+        def eof_received(self) -> bool:
+            """Whether the connection stays open: the client says no more, but waits for its answer."""
+            if self._is_idle() or self.cycle.more_body:
+                return False
+            self.cycle.keep_alive = False
+            return True
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._forget()
@@ -133,7 +149,7 @@ def time_limited_protocol(seconds: float) -> type[asyncio.Protocol]:
 
         def pause_writing(self) -> None:
             super().pause_writing()
-            self._unread = self.loop.call_later(seconds, self.transport.abort)
+            self._unread = self.loop.call_later(bounds.head_seconds, self.transport.abort)
 
         def resume_writing(self) -> None:
             self._unread.cancel()
@@ -142,8 +158,29 @@ def time_limited_protocol(seconds: float) -> type[asyncio.Protocol]:
         def send_400_response(self, msg: str) -> None:
             self._refuse(400, "this is not an HTTP request")
 
+        def _is_idle(self) -> bool:
+            """Whether no request is under way."""
+            return self.cycle is None or self.cycle.response_complete
+
+        def _reads_head(self) -> bool:
+            """Whether what comes next belongs to the head of a request."""
+            return self.cycle is None or not self.cycle.more_body
+
+        def _make_room(self) -> None:
+            """One connection too many: the one that has asked for nothing for longest goes, perhaps this."""
+            if len(self.connections) <= bounds.connections:
+                return
+            there = [each for each in self.connections if not each._refused]
+            if len(there) > bounds.connections:
+                idle = min(filter(LimitedProtocol._is_idle, there), key=lambda each: each._since)
+                idle._refuse(503, FULL) if idle._head or idle is self else idle.transport.close()
+            if len(self.connections) > bounds.connections + LINGERING:
+                self.transport.abort()
+
         def _expect(self) -> None:
-            self._late = self.loop.call_later(seconds, self._refuse, 408, "the request came too slowly")
+            self._late = self.loop.call_later(
+                bounds.head_seconds, self._refuse, 408, "the request came too slowly"
+            )
 
         def _forget(self) -> None:
             self._head = 0
@@ -152,17 +189,26 @@ def time_limited_protocol(seconds: float) -> type[asyncio.Protocol]:
                 self._late = None
 
         def _refuse(self, status: int, what: str) -> None:
-            """Answer by hand and close; a moment later, or what is still coming would lose the answer."""
+            """Answer by hand and close; a moment later, or what is still coming would lose the answer. While
+            an answer is under way, nothing may come between.
+            """
             self._forget()
             if self._refused or self.transport.is_closing():
                 return
             self._refused = True
+            if not self._is_idle():
+                self.cycle.keep_alive = False
+                if self.cycle.response_started or not self.cycle.more_body or getattr(self, "pipeline", None):
+                    return
+                self.cycle.disconnected = True  # its body is broken: nobody waits for the rest
+                self.cycle.message_event.set()
             body = json.dumps({"error": what}).encode()
             head = f"HTTP/1.1 {status} Refused\r\ncontent-type: application/json\r\nconnection: close\r\n"
+            head += "retry-after: 1\r\n" if status == 503 else ""
             self.transport.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
             self.loop.call_later(1, self.transport.close)
 
-    return TimeLimitedProtocol
+    return LimitedProtocol
 
 
 class JsonLines(logging.Formatter):

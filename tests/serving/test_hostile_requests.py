@@ -124,6 +124,57 @@ def test_a_boundary_of_a_megabyte(service: Running) -> None:
     assert b"longer than" in raw(service, head.encode() + b"x" * 1_000_000 + b"\r\n\r\n")
 
 
+@pytest.mark.parametrize("length", [70_000, 200_000])
+def test_a_long_head_that_comes_at_once(service: Running, length: int) -> None:
+    sent = b"GET /health HTTP/1.1\r\nhost: localhost\r\nx: " + b"y" * length + b"\r\n\r\n"
+    reply = raw(service, sent)
+    assert reply.startswith(b"HTTP/1.1 431") and b"longer than 65,536 bytes" in reply
+    assert raw(service, sent[:60_000] + b"\r\nconnection: close\r\n\r\n").startswith(b"HTTP/1.1 200")
+
+
+def test_a_client_that_half_closes_gets_its_answer(service: Running) -> None:
+    body, kind = form(("a.png", RED))
+    head = f"{POST}content-type: {kind}\r\ncontent-length: {len(body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", service.port), timeout=60) as line:
+        line.sendall(head.encode() + body)
+        line.shutdown(socket.SHUT_WR)
+        reply = b""
+        while got := line.recv(65536):
+            reply += got
+    assert reply.startswith(b"HTTP/1.1 200") and b'"hat"' in reply
+
+
+def test_idle_connections_keep_nobody_out() -> None:
+    with running(Settings(bounds=Bounds(connections=20))) as service:
+        idle = [socket.create_connection(("127.0.0.1", service.port), timeout=60) for _ in range(60)]
+        try:
+            began = time.monotonic()
+            assert [service.predict(("a.png", RED)).status for _ in range(3)] == [200] * 3
+            assert time.monotonic() - began < 8  # less than the ten seconds that a head may take
+        finally:
+            for line in idle:
+                line.close()
+
+
+def test_more_connections_than_there_is_room_for_are_told_so_in_json() -> None:
+    asks = f"{POST}content-type: {FORM}\r\ncontent-length: 1000\r\nexpect: 100-continue\r\n\r\n".encode()
+    with running(Settings(bounds=Bounds(connections=5))) as service:
+        lines = [socket.create_connection(("127.0.0.1", service.port), timeout=60) for _ in range(5)]
+        try:
+            for line in lines:
+                line.sendall(asks)
+                assert line.recv(100).startswith(b"HTTP/1.1 100")  # it is under way
+            reply = service.ask("/health")
+            assert "as many connections" in reply.refused(503)
+            assert reply.headers["retry-after"] == "1"
+            lines.pop().close()
+            while service.ask("/health").status != 200:
+                time.sleep(0.1)
+        finally:
+            for line in lines:
+                line.close()
+
+
 def test_what_is_no_http(service: Running) -> None:
     assert b"not an HTTP request" in raw(service, b"\x16\x03\x01 hello\r\n\r\n")
 
