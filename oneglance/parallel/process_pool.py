@@ -73,10 +73,15 @@ class _Each(Job[Item, Answer]):
         return self._function(item)
 
 
+class ProcessesDoNotStart(DataError):  # noqa: N818 - the name says it
+    """Twice in turn a process ended before it could take anything; memory may be scarce."""
+
+
 class ProcessPool(Generic[Item, Answer]):
     """``count`` processes that apply ``function`` to items, or with ``count=0`` this one.
 
-    An item whose process dies or takes longer than ``seconds`` gets the answer ``failed(item, what)``. An
+    An item that takes longer than ``seconds``, or whose process dies twice while it has nothing else to do,
+    gets the answer ``failed(item, what)``: once, a process may have been killed for another reason. An
     exception that ``function`` raises is raised here. ``function`` and items must be importable by name.
 
     Args:
@@ -129,7 +134,7 @@ class ProcessPool(Generic[Item, Answer]):
             The result of the job's ``open`` in the first process.
 
         Raises:
-            DataError: they do not start.
+            ProcessesDoNotStart: they do not.
             Exception: what ``open`` raises.
         """
         on_start(0)
@@ -243,12 +248,17 @@ class _Process:
         self._running: subprocess.Popen[bytes] | None = None
         self._died = False
 
-    def answers(self, items: Sequence[Any], latency_mode: bool) -> list[Any]:
-        """The answers to ``items``. If the process dies, each is tried by itself to find the one at fault."""
+    def answers(self, items: Sequence[Any], latency_mode: bool, again: bool = True) -> list[Any]:
+        """The answers to ``items``. If the process dies, each is tried by itself to find the one at fault,
+        and a single one once more if ``again``.
+        """
         if self._running is not None and self._running.poll() is not None:
             self.end()  # while it had nothing to do: none of these items is at fault
         if self._running is None:
-            self.start()
+            try:
+                self.start()
+            except ProcessesDoNotStart:
+                self.start()
         process: Any = self._running
         try:
             _send(process.stdin, (items, latency_mode))
@@ -257,10 +267,13 @@ class _Process:
             code, self._died = self.end(), True
             if self._closing.is_set():
                 raise CancelledError from None
-            if len(items) == 1:
-                slow = f"takes longer than {self._bounds[1]} seconds to decode"
-                return [self._failed(items[0], slow if code == _TOO_LONG else "makes the decoder crash")]
-            return [answer for item in items for answer in self.answers([item], latency_mode)]
+            if len(items) > 1:
+                return [answer for item in items for answer in self.answers([item], latency_mode)]
+            if code == _TOO_LONG:
+                return [self._failed(items[0], f"takes longer than {self._bounds[1]} seconds to decode")]
+            if again:
+                return self.answers(items, latency_mode, again=False)
+            return [self._failed(items[0], "makes the decoder crash")]
         if raised is not None:
             raise raised
         return list(answers)
@@ -285,12 +298,12 @@ class _Process:
             _send(process.stdin, sys.path)
             _send(process.stdin, (self._job, self.number, *self._bounds))
             opened, raised = pickle.load(process.stdout)  # type: ignore[arg-type]
-        except (OSError, EOFError):
+        except (OSError, EOFError, pickle.UnpicklingError):
             self.end()
             if self._closing.is_set():
                 raise CancelledError from None
             what = f"the processes that {self._job.does} do not start"
-            raise DataError(what, hint=self._job.hint) from None
+            raise ProcessesDoNotStart(what, hint=self._job.hint) from None
         if raised is not None:
             self.end()
             raise raised

@@ -18,12 +18,14 @@ from starlette.routing import Route
 
 from oneglance import __version__
 from oneglance.errors import OneglanceError
+from oneglance.parallel.process_pool import ProcessesDoNotStart
 from oneglance.serving.corrections import Corrections
-from oneglance.serving.limits import Bounds, Refused
+from oneglance.serving.limits import Bounds, Refused, busy
 from oneglance.serving.middleware import Access, RequestMiddleware, error_body, error_headers
 from oneglance.serving.model_pool import ModelPool, as_json
 from oneglance.serving.service import Service, json_response
 
+RESTART = 5  # seconds after which processes that did not start are asked for again
 PAGE = {
     "/": ("index.html", "text/html"),
     "/style.css": ("style.css", "text/css"),
@@ -102,7 +104,12 @@ def _fixed(content: bytes, media_type: str) -> Callable[[Request], Awaitable[Res
 
 async def _refuse(_: Request, error: Exception) -> Response:
     """What a client or the person who runs the service can mend."""
-    refused = error if isinstance(error, Refused) else Refused(500, str(error))
+    if isinstance(error, Refused):
+        refused = error
+    elif isinstance(error, ProcessesDoNotStart):  # killed meanwhile: there may be memory again in a moment
+        refused = busy("the processes that hold the network are being started again", RESTART)
+    else:
+        refused = Refused(500, str(error))
     response = json_response(error_body(refused), refused.status)
     response.headers.update(error_headers(refused))
     return response

@@ -14,10 +14,11 @@ from typing import Any
 
 import psutil
 import pytest
-from support.strange_refs import Closed, Heavy, Numbered, ends, own_process, refuses, sleeps
+from support.strange_refs import Closed, Heavy, Numbered, ends, ends_at_first, own_process, refuses, sleeps
 
 from oneglance.errors import DataError, RunError
-from oneglance.parallel.process_pool import ProcessPool
+from oneglance.parallel import process_pool
+from oneglance.parallel.process_pool import ProcessesDoNotStart, ProcessPool
 
 
 def children() -> list[psutil.Process]:
@@ -232,3 +233,23 @@ def test_a_process_that_died_is_started_again_before_it_is_needed() -> None:
         assert pool.submit([-1]).result() == ["-1 makes the decoder crash"]
         assert soon(lambda: len(children()) == 1 and children()[0].pid != old.pid)
         assert pool.submit([4]).result() == [4]
+
+
+def test_no_item_is_blamed_for_a_process_that_was_killed_once(tmp_path: Path) -> None:
+    with ProcessPool(ends_at_first, failed_answer, count=1, chunk=1) as pool:
+        assert pool.submit([str(tmp_path / "alone")]).result() == ["read"]
+
+
+def test_a_process_that_is_killed_while_it_starts_is_started_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    killed = "import os; os._exit(9)\n"
+    monkeypatch.setattr("oneglance.parallel.process_pool._START", f"{killed}")
+    with ProcessPool(abs, failed_answer, count=1, chunk=1) as pool:
+        with pytest.raises(ProcessesDoNotStart, match="do not start"):
+            pool.submit([-3]).result()
+        once = f"import pathlib\nif not pathlib.Path({str(tmp_path / 'a')!r}).exists():\n"
+        once += f"    pathlib.Path({str(tmp_path / 'a')!r}).touch(); {killed}"
+        monkeypatch.undo()
+        monkeypatch.setattr("oneglance.parallel.process_pool._START", once + process_pool._START)
+        assert pool.submit([-3]).result() == [3]

@@ -148,7 +148,7 @@ class Served:
 
     async def app(self, scope: Any, receive: Any, send: Any) -> None:
         self.asked += 1
-        message = {"more_body": True}
+        message: dict[str, Any] = await receive()
         while message.get("more_body"):
             message = await receive()
         if message["type"] == "http.disconnect":

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from support.service import Painted, Strings, painted, picture, running
+from support.service import Painted, Reply, Strings, painted, picture, running
 
 from oneglance.data.images.memory_image import EncodedImage
 from oneglance.errors import RunError
@@ -88,6 +90,47 @@ def test_a_picture_that_kills_its_process_is_named_and_the_service_goes_on() -> 
         service.strings.pull()
         assert service.predict(("a.png", RED)).status == 200
         assert wait_for_two_others(before)
+
+
+def test_processes_that_do_not_start_are_a_matter_of_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(processes=1) as service:
+        before = psutil.Process().children()
+        monkeypatch.setattr("oneglance.parallel.process_pool._START", "import os; os._exit(9)")
+        for process in before:
+            process.kill()
+        late = service.predict(("a.png", RED))
+        assert "started again" in late.refused(503)
+        assert int(late.headers["retry-after"]) >= 1
+        monkeypatch.undo()
+        assert service.predict(("a.png", RED)).status == 200
+
+
+@pytest.mark.slow  # ten seconds of requests while processes die
+def test_while_processes_are_killed_every_request_is_answered_or_asked_to_come_again() -> None:
+    with running(processes=2) as service, ThreadPoolExecutor(6) as clients:
+        end = time.monotonic() + 10
+        rng = random.Random(0)
+
+        def asks() -> list[Reply]:
+            replies = []
+            while time.monotonic() < end:
+                replies.append(service.predict(("a.png", RED), ("b.png", RED)))
+            return replies
+
+        asked = [clients.submit(asks) for _ in range(5)]
+        kills = 0
+        while time.monotonic() < end:
+            time.sleep(rng.uniform(0.1, 1))
+            for process in rng.sample(psutil.Process().children(), 1):
+                process.kill()
+                kills += 1
+        replies = [reply for each in asked for reply in each.result()]
+        for reply in replies:
+            if reply.status != 200:
+                reply.refused(503)
+        assert kills > 10 and len(replies) > 20
+        assert sum(reply.status == 200 for reply in replies) > len(replies) / 2
+        assert service.predict(("a.png", RED)).status == 200
 
 
 class SlowEngine(Engine):

@@ -53,7 +53,7 @@ class Painted(Engine):
 
     def forward(self, canvases: np.ndarray) -> EngineOutput:
         if self.strings:
-            self.strings.pulled(len(canvases))
+            self.strings.pulled(len(canvases), blank=not canvases.any())
         count = len(canvases)
         red = canvases[:, 16, 16, 0].astype(np.float32) / 255
         boxes = np.full((count, 2, 8), -9, np.float32)
@@ -77,19 +77,21 @@ class Strings:
         self._folder = folder
 
     def pull(self, *, delay: float = 0, fault: str = "", dies: bool = False) -> None:
-        """Every pass from now on takes ``delay`` seconds more, raises ``fault``, or ends its process."""
+        """Every pass from now on takes ``delay`` seconds more, raises ``fault``, or ends its process, that
+        last not before a picture has come.
+        """
         new = self._folder / "new"
         new.write_text(json.dumps([delay, fault, dies]))
         new.replace(self._folder / "strings")
         (self._folder / "batches").write_text("")
 
-    def pulled(self, count: int) -> None:
+    def pulled(self, count: int, blank: bool) -> None:
         """What the engine does before a pass over so many pictures."""
         if (file := self._folder / "strings").exists():
             delay, fault, dies = json.loads(file.read_text())
             if fault:
                 raise RuntimeError(fault)
-            if dies:
+            if dies and not blank:
                 os._exit(1)
             time.sleep(delay)
         with (self._folder / "batches").open("a") as batches:
