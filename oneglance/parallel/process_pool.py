@@ -1,7 +1,7 @@
 """A pool of worker processes, each of which may crash, hang or run out of memory and costs one item only.
 
-Each is a Python of its own that reads chunks of items from its input and writes answers to its output. Longer
-than 400 lines because both ends of that conversation are here.
+Each is a Python of its own that reads chunks of items from its input and writes answers to its output.
+Longer than 400 lines because both ends of that conversation are here.
 
 Why no library does it: ``concurrent.futures`` and joblib's loky give up the whole pool when one process dies,
 ``multiprocessing`` runs the user's script again in each process (spawn) or breaks torch's threads (fork), and
