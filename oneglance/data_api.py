@@ -12,7 +12,8 @@ from oneglance.data.dataset import SplitData, load_dataset, refuse
 from oneglance.data.image_inputs import Paths, folder_of_names, read, relative
 from oneglance.data.images.decode import Limits
 from oneglance.data.images.letterbox import Fit
-from oneglance.data.inspection.checks import summary
+from oneglance.data.inspection.checks import summary, unreadable
+from oneglance.data.inspection.unread_pictures import unread_kinds
 from oneglance.data.record import Record
 from oneglance.errors import ConfigError, DataError, Problem, needs_extra
 from oneglance.progress import Screen
@@ -55,9 +56,9 @@ def check(
         for done, decoded in enumerate(decode(refs, fit, limits, declared.cache.workers), 1):
             screen.progress(done, len(refs), "looking at every picture")
             if isinstance(decoded, DataError):
-                problems.append(
-                    Problem(decoded.location, decoded.what, "left out", kind="unreadable", fatal=False)
-                )
+                problems.append(unreadable(decoded))
+    else:
+        problems += unread_kinds(record.image for record in dataset.records)
     screen.close()
     return Problems(problems)
 
@@ -97,6 +98,9 @@ def init(
     records, problems = read(table or pictures, source, base)
     if not records:
         raise DataError("\n".join(summary(problems)), problems=problems)
+    with closing(default_screen()) as screen:
+        for line in summary(unread_kinds(record.image for record in records)):
+            screen.say(line)
     written = toml(guess(records), source, records=records, recipe=recipe)
     write_text(target, written)
     return target

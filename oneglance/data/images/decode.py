@@ -12,13 +12,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
-from PIL.TiffImagePlugin import TiffImageFile
+from PIL import Image
+from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 
 from oneglance.config import Config
 from oneglance.data.images.letterbox import Fit
+from oneglance.data.images.opening import open_picture
 from oneglance.data.images.orientation import ORIENTATION, orientation
-from oneglance.data.images.pillow_settings import FORMATS, pillow_settings
+from oneglance.data.images.pillow_settings import pillow_settings
+from oneglance.data.images.tiff_values import tiff_values
 from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError
 
@@ -106,33 +108,32 @@ def _open(loaded: bytes | np.ndarray, limits: Limits, fit: Fit | None) -> tuple[
             return image, image.size
         if len(loaded) > limits.megabytes * 1e6:
             raise _too_large(f"{len(loaded) / 1e6:.0f} megabytes", f"{limits.megabytes:g}", "megabytes")
-        file = io.BytesIO(loaded)
-        try:
-            opened = Image.open(file, formats=FORMATS)
-        except UnidentifiedImageError:
-            raise _unknown(loaded) from None
-        with opened:
-            size = _checked(opened.size, limits)
+        file = open_picture(io.BytesIO(loaded))
+        stored = _checked((file.width, file.height), limits)
+        turn = _TRANSPOSES.get(file.orientation)
+        size = stored[::-1] if turn in _SIDEWAYS else stored
+        if isinstance(file.source, ImageFileDirectory_v2):
+            image = _in_rgb(Image.fromarray(_in_8_bits(tiff_values(loaded, file.source))))
+            return image if turn is None else image.transpose(turn), size
+        with file.source as opened:
             if fit and hasattr(opened, "draft"):
-                # Whether it lies on its side is not known yet: large enough for either way.
+                # Large enough for either way that it may lie: networks were trained on such canvases.
                 needed = max(
-                    fit.placement(*size), fit.turned.placement(*size), key=lambda placed: placed.scale_x
+                    fit.placement(*stored), fit.turned.placement(*stored), key=lambda placed: placed.scale_x
                 )
-                opened.draft(None, (round(needed.scale_x * size[0]), round(needed.scale_y * size[1])))
-            drafted = opened.size != size
-            number = orientation(opened, file)
+                opened.draft(None, (round(needed.scale_x * stored[0]), round(needed.scale_y * stored[1])))
+            drafted = opened.size not in (stored, size)
             if isinstance(opened, TiffImageFile):  # Pillow turns it by itself as it is loaded
-                opened.getexif()[ORIENTATION] = number
+                opened.getexif()[ORIENTATION] = file.orientation
+                turn = None
             opened.load()
-            if isinstance(opened, TiffImageFile):
-                size, number = opened.size, 1
-            turn = _TRANSPOSES.get(number)
             image = _in_rgb(opened)
         if turn is not None:
             image = image.transpose(turn)
-            size = size[::-1] if turn in _SIDEWAYS else size
+        if not drafted and image.size != size:
+            raise PictureError("is damaged")  # its pixels have another size than it said
         image.info = {}  # or saving the picture would write the old orientation again
-        return image, size if drafted else image.size
+        return image, size
 
 
 def _checked(size: tuple[int, int], limits: Limits) -> tuple[int, int]:
@@ -160,7 +161,7 @@ def _from_array(array: np.ndarray, limits: Limits) -> Image.Image:
 
 def _in_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith(("I", "F")):
-        return Image.fromarray(_in_8_bits(image)).convert("RGB")
+        return Image.fromarray(_in_8_bits(np.asarray(image))).convert("RGB")
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         white = Image.new("RGB", image.size, (255, 255, 255))
@@ -169,14 +170,13 @@ def _in_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")  # a copy even of RGB, free of the file and its tags
 
 
-def _in_8_bits(image: Image.Image) -> np.ndarray:
-    """Grey values of more than 8 bits -> uint8 [h, w].
+def _in_8_bits(values: np.ndarray) -> np.ndarray:
+    """Values of more than 8 bits -> uint8 of the same shape.
 
     16 bits keep their scale, so that pictures stay comparable. Files of 32 bits do not hold theirs: values
     within 0–1, 0–255 or 0–65535 are taken for that range, others are stretched from darkest to brightest.
     """
-    values = np.asarray(image)
-    if values.dtype.itemsize == 2:
+    if values.dtype.kind == "u" and values.dtype.itemsize == 2:
         return (values >> 8).astype(np.uint8)
     values = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
     low, high = float(values.min()), float(values.max())
@@ -222,14 +222,3 @@ def _is_cut_short(error: Exception) -> bool:
 
 def _too_large(size: str, allowed: str, unit: str) -> PictureError:
     return PictureError(f"is {size}, more than the {allowed} {unit} allowed", hint=f"raise [pictures] {unit}")
-
-
-_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"II*\0", b"MM\0*", b"BM")
-
-
-def _unknown(loaded: bytes) -> PictureError:
-    if not loaded:
-        return PictureError("is empty")
-    if loaded[4:8] == b"ftyp" and loaded[8:12] in (b"heic", b"heix", b"mif1", b"msf1"):
-        return PictureError("is a HEIC picture, which cannot be opened", hint="save it as JPEG")
-    return PictureError("is damaged" if loaded.startswith(_BEGINNINGS) else "is not a picture")

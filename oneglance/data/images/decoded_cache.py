@@ -48,7 +48,7 @@ from oneglance.errors import DataError, PictureError, Problem
 from oneglance.parallel.process_pool import ProcessPool
 from oneglance.progress import Progress
 
-VERSION = 2  # of the file and of how pictures are decoded: a new number forgets all caches
+VERSION = 3  # of the file and of how pictures are decoded: a new number forgets all caches
 DAY = 86_400  # seconds after which an unfinished file is a leftover
 
 

@@ -6,20 +6,16 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
-from PIL.TiffImagePlugin import TiffImageFile
 
-from oneglance.data.images.orientation import orientation
-from oneglance.data.images.pillow_settings import FORMATS, pillow_settings
+from oneglance.data.images.opening import open_picture
+from oneglance.data.images.pillow_settings import pillow_settings
 from oneglance.data.images.references import FileImage, file_stat
 from oneglance.data.record import ImageRef
-
-WIDTH, HEIGHT = 0x0100, 0x0101  # tags of TIFF
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Width and height in pixels as the file stores them, and the EXIF orientation that turns it upright."""
+    """Width and height in pixels as the file stores them, and the orientation that turns it upright."""
 
     width: int
     height: int
@@ -62,8 +58,6 @@ def header(ref: ImageRef) -> Header | None:
 
 
 def _read(file: io.BufferedReader | io.BytesIO) -> Header:
-    with pillow_settings(), Image.open(file, formats=FORMATS) as opened:
-        width, height = opened.size
-        if isinstance(opened, TiffImageFile):  # some releases of Pillow give its size turned already
-            width, height = opened.tag_v2[WIDTH], opened.tag_v2[HEIGHT]
-        return Header(width, height, orientation(opened, file))
+    with pillow_settings():
+        opened = open_picture(file)
+        return Header(opened.width, opened.height, opened.orientation)

@@ -34,6 +34,8 @@ def orientation(opened: Image.Image, file: IO[bytes] | None = None) -> int:
         file: the same file where there is one; its position is kept. A PNG may have its tags behind the
             pixels, where Pillow sees them only after decoding.
     """
+    if opened.format == "HEIF":  # its plug-in turns it, by boxes of its own
+        return 1
     try:
         number = int(_stored(opened, file))
     except Exception:  # a damaged tag is no reason to refuse the pixels

@@ -6,6 +6,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from importlib import import_module
 
 from PIL import Image, ImageFile
@@ -13,18 +14,32 @@ from PIL import Image, ImageFile
 
 def _formats() -> tuple[str, ...]:
     """The formats we open, where this Pillow was built with them. None that runs programs or opens files."""
-    plugins = ("Bmp", "Gif", "Jpeg", "Mpo", "Png", "Ppm", "Tiff", "WebP", "Avif", "Jpeg2K")
+    plugins = ("Bmp", "Gif", "Jpeg", "Mpo", "Png", "Ppm", "Tiff", "WebP", "Avif", "Jpeg2K", "Ico", "Tga")
     for plugin in plugins:
         try:
             import_module(f"PIL.{plugin}ImagePlugin")
         except ImportError:  # AVIF is younger than the oldest Pillow we allow
             continue
-    names = ("BMP", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP", "AVIF", "JPEG2000")
+    names = ("BMP", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP", "AVIF", "JPEG2000", "ICO")
     return tuple(name for name in names if name in Image.OPEN)
 
 
 FORMATS = _formats()
-"""For ``Image.open(..., formats=FORMATS)``."""
+"""For ``Image.open(..., formats=FORMATS)``. Targa is not among them: its files have no mark, so its plug-in
+takes other files for its own."""
+
+
+@cache
+def has_heif() -> bool:
+    """Whether Pillow can open "HEIF": with a plug-in, which is loaded when the first such file comes."""
+    for package in ("pi_heif", "pillow_heif"):
+        try:
+            import_module(package).register_heif_opener()
+        except (ImportError, AttributeError, OSError):  # not there, or not for this machine
+            continue
+        return "HEIF" in Image.OPEN
+    return False
+
 
 _lock = threading.Lock()
 _inside = 0  # how many threads are decoding

@@ -21,20 +21,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from oneglance.data.images.formats import PICTURE_ENDINGS
 from oneglance.data.record import ImageRef
 from oneglance.storage.plain_files import open_plain, plain_stat, read_plain
 
 # A guard for the memory. The limit the user sets ([pictures] megabytes) is kept where pictures are decoded.
 MEMBER_LIMIT = 200_000_000  # bytes of one picture inside another file
 FILE_LIMIT = 2_000_000_000  # bytes of one picture that is a file
-
-PICTURE_ENDINGS = frozenset(
-    (
-        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".gif", ".bmp", ".dib", ".webp"),
-        *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".jp2", ".j2k", ".jpx", ".mpo"),
-        *(".tga", ".ico", ".heic", ".heif"),  # not opened, yet pictures: better reported than overlooked
-    )
-)
 
 
 def is_picture(name: str) -> bool:

@@ -5,6 +5,7 @@ A wrong cell is reported where it is read: by the sources and by ``merging.colle
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -46,9 +47,15 @@ def check(
 
 def without_unreadable(failures: Iterable[DataError], total: int) -> list[str]:
     """Lines about the pictures, of ``total``, that cannot be read; none where all can."""
-    problems = [Problem(f.location, f.what, "left out", kind="unreadable", fatal=False) for f in failures]
+    problems = list(map(unreadable, failures))
     count = f"{len(problems):,} of {total:,} pictures cannot be read and are left out"
     return [*summary(problems), count] if problems else []
+
+
+def unreadable(failure: DataError) -> Problem:
+    """The problem of a picture that cannot be decoded."""
+    hint = f"left out; {failure.hint}" if failure.hint else "left out"
+    return Problem(failure.location, failure.what, hint, kind="unreadable", fatal=False)
 
 
 def summary(problems: Iterable[Problem]) -> list[str]:
@@ -57,7 +64,10 @@ def summary(problems: Iterable[Problem]) -> list[str]:
     """
     kinds: dict[tuple[bool, str], list[Problem]] = defaultdict(list)
     for number, problem in enumerate(problems):
-        kinds[not problem.fatal, problem.kind or str(number)].append(problem)
+        kind = problem.kind or str(number)
+        if kind == "unreadable":  # alike are only those with the same reason, whatever their sizes
+            kind += re.sub(r"\d+", "", problem.what)
+        kinds[not problem.fatal, kind].append(problem)
     lines = []
     for _, alike in sorted(kinds.items(), key=lambda item: item[0][0]):
         lines.append(plain(str(alike[0]), LONGEST_LINE))

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from oneglance.data.images.formats import without_companions
 from oneglance.data.images.references import FileImage, is_picture
 from oneglance.data.quoting import plain, quoted
 from oneglance.data.record import Record
@@ -69,7 +70,8 @@ def _compared(
         else:
             lost.append((row, name))
     missing = dict(_missing(folder, lost, named, records)) if lost else {}
-    return missing, [name for name, seen in named.items() if not seen and is_picture(name)]
+    pictures = without_companions(filter(is_picture, named))
+    return missing, [name for name in pictures if not named[name]]
 
 
 def _missing(

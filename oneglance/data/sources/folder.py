@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from oneglance.data.images.archives import is_archive, is_hidden, members
+from oneglance.data.images.formats import without_companions
 from oneglance.data.images.references import FileImage, MemberImage, is_picture, printable
 from oneglance.data.quoting import plain
 from oneglance.data.record import SPLIT_NAMES, ImageRef
@@ -93,7 +94,7 @@ class _Disk(_Tree):
             except OSError as error:
                 yield Problem(plain(title), f"cannot be read ({error.strerror})", kind="folder")
                 continue
-            pictures = [name for name in files if is_picture(name)]
+            pictures = list(without_companions(filter(is_picture, files)))
             if folders and not pictures and not inside:
                 yield Problem(plain(title), "holds no picture", kind="empty folder", fatal=False)
             start = os.path.join(path, "")  # noqa: PTH118 - text, a million times
@@ -133,9 +134,11 @@ class _Packed(_Tree):
                 self._problems.append(member)
             elif is_picture(member.member):
                 pictures.append(member)
+        named = set(without_companions(picture.member for picture in pictures))
         levels: dict[tuple[str, ...], list[ImageRef]] = {}
         for picture in sorted(pictures, key=lambda picture: picture.member.split("/")):
-            levels.setdefault(tuple(picture.member.split("/")[:-1]), []).append(picture)
+            if picture.member in named:
+                levels.setdefault(tuple(picture.member.split("/")[:-1]), []).append(picture)
         tops = {folders[0] if folders else "" for folders in levels}
         if len(tops) == 1 and tops.isdisjoint(SPLIT_NAMES) and any(len(folders) > 1 for folders in levels):
             levels = {folders[1:]: images for folders, images in levels.items()}

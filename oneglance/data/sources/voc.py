@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 from xml.etree.ElementTree import Element
 
+from oneglance.data.images.formats import without_companions
 from oneglance.data.images.header import header
 from oneglance.data.images.references import is_picture
 from oneglance.data.parsing.box_geometry import NOTHING, BoxReader, Corners, RawBox, bounds, number, rotated
@@ -170,6 +171,10 @@ class _AnnotationFile:
     notes: list[tuple[str, str]] = field(default_factory=list)  # (location, what is not read as it is)
 
 
+def _pictures(folder: Path) -> list[str]:
+    return list(without_companions(files_below(folder, is_picture)))
+
+
 class _AnnotationFolder:
     """The XML files of one folder and the pictures that belong to them."""
 
@@ -179,7 +184,7 @@ class _AnnotationFolder:
         self.problems: list[Problem] = []
         base = folder if split else source.path
         folders = [source.images] if source.images else [*(base / name for name in PICTURES), folder]
-        nonempty = ((path, names) for path in folders if (names := files_below(path, is_picture)))
+        nonempty = ((path, names) for path in folders if (names := _pictures(path)))
         pictures, names = next(nonempty, (folders[0] if source.images else folder, []))
         self.find = finder(pictures, folder, [])
         self._names: dict[str, list[str]] = {}

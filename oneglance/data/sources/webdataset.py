@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from oneglance.data.images.archives import is_archive, members
+from oneglance.data.images.formats import without_companions
 from oneglance.data.images.references import MemberImage, is_picture
 from oneglance.data.parsing.problem_counter import ProblemCounter
 from oneglance.data.quoting import plain, quoted
@@ -69,7 +70,8 @@ class Webdataset(Source):
 def _example(
     location: str, example: Example, common: Mapping[str, str], counter: ProblemCounter
 ) -> Iterator[Entry | Problem]:
-    pictures = [member for member in example if is_picture(member.member)]
+    names = set(without_companions(m.member for m in example if is_picture(m.member)))
+    pictures = [member for member in example if member.member in names]
     if not pictures:
         ending = _ending(example[0])
         counter.add("no picture", location, f"holds no picture but {quoted(ending)}, and is not used")

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from oneglance.data.images.formats import without_companions
 from oneglance.data.images.header import Header, header
 from oneglance.data.images.references import FileImage, is_picture
 from oneglance.data.parsing.box_geometry import BoxReader, Corners, RawBox, bounds, number
@@ -232,7 +233,7 @@ def _unusable(location: str, what: str, kind: str) -> Problem:
 
 def _folder(folder: Path, root: Path) -> Iterator[FileImage]:
     find = finder(folder, folder, [])
-    for name in files_below(folder, is_picture):
+    for name in without_companions(files_below(folder, is_picture)):
         image = find(name, "")
         if isinstance(image, FileImage):
             inside = folder.relative_to(root).as_posix() if folder.is_relative_to(root) else folder.as_posix()

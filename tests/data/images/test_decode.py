@@ -262,7 +262,6 @@ def test_threads_leave_the_switches_as_they_were() -> None:
         (b"%PDF-1.4 ...", "is not a picture"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n", "is not a picture"),
         (b"\x89PNG\r\n\x1a\n and then nothing", "is damaged"),
-        (b"\x00\x00\x00\x18ftypheic" + bytes(40), "HEIC"),
     ],
 )
 def test_what_is_no_picture_is_reported(file: bytes, reason: str) -> None:

@@ -240,3 +240,13 @@ def test_real_folders(shared: Path) -> None:
         *("cardboard", "glass", "metal", "paper", "plastic", "trash")
     }
     assert len(read(shared / "data" / "own_pictures" / "broken")[0]) == 10
+
+
+@everywhere
+def test_pictures_that_are_not_read_are_there_and_what_accompanies_others_is_not(
+    tmp_path: Path, make: Maker
+) -> None:
+    names = ["cat/a.cr2", "cat/a.jpg", "cat/b.jxl", "dog/c.svg", "dog/notes.txt", "dog/d.heic"]
+    expected = ["cat/a.jpg", "cat/b.jxl", "dog/c.svg", "dog/d.heic"]
+    records, problems = read(make(tmp_path, *names))
+    assert [record.image.name.partition("/")[2] for record in records] == expected and problems == []
