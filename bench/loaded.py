@@ -32,10 +32,11 @@ from oneglance.data.images.references import FileImage
 from oneglance.data.synthetic import scenes
 from oneglance.inference.engines.onnx import INPUT
 from oneglance.inference.engines.torch import TorchEngine
-from oneglance.inference.novelty import Novelty
+from oneglance.inference.novelty import Novelty, unit
 from oneglance.inference.parallel_passes import threads
 from oneglance.model import Model
 from oneglance.nn.allocator import keep_freed_memory
+from oneglance.nn.principal import in_principal_directions
 from oneglance.progress import Screen
 
 SIDE = 224  # pixels of the picture, and of the canvas of a network that has learned nothing
@@ -70,7 +71,8 @@ def both(place: Path) -> list[Model]:
     predictor = untrained(torch.device("cpu"), "fp32", SIDE)
     width = predictor.forward(np.zeros((1, *predictor.fit.shape), np.uint8)).vectors.shape[1]
     vectors = np.random.default_rng(0).normal(size=(2000, width))
-    predictor.novelty = Novelty.learned(vectors, vectors[:500])
+    parts = in_principal_directions(unit(vectors).astype(np.float16), unit(vectors[:500]).astype(np.float16))
+    predictor.novelty = Novelty.learned(*parts)
     return [Model(predictor), oneglance.load(fresh("onnx", place, SIDE, predictor.novelty), device="cpu")]
 
 

@@ -23,44 +23,52 @@ class Novelty:
     far, the validation split shows: its pictures are as new to the network as any, and familiar.
     """
 
-    def __init__(self, sample: np.ndarray, familiar: np.ndarray) -> None:
+    def __init__(self, sample: np.ndarray, familiar: np.ndarray, directions: np.ndarray | None = None) -> None:
         """
         Args:
-            sample: float [m, d], feature vectors of training pictures; float16 ones are of length 1.
+            sample: float [m, k], feature vectors of training pictures, brought to length 1 and then to the
+                ``directions``; without these float [m, d], of any length unless they are float16.
             familiar: float [v], distances of validation pictures.
+            directions: float [d, k], orthonormal columns; None: vectors are compared as they are.
         """
         # Rounded before anything is compared with it, so that what is kept and read again gives the same.
-        self.kept = sample if sample.dtype == np.float16 else unit(sample).astype(np.float16)
-        self.sample = unit(self.kept)
+        self.directions = None if directions is None else directions.astype(np.float32)
+        whole = sample.dtype == np.float16 or directions is not None
+        self.kept = (sample if whole else unit(sample)).astype(np.float16)
+        self.sample = unit(self.kept) if directions is None else self.kept.astype(np.float32)
         self.familiar = np.sort(familiar.astype(np.float32))
 
     @classmethod
-    def learned(cls, training: np.ndarray, validation: np.ndarray) -> Novelty:
-        """From feature vectors of both parts, float [m, d] and [v, d]."""
-        fresh = cls(training, np.zeros(0))
-        return fresh.with_familiar(validation)
+    def learned(
+        cls, training: np.ndarray, validation: np.ndarray, directions: np.ndarray | None = None
+    ) -> Novelty:
+        """From feature vectors of both parts, float [m, k] and [v, k], brought to length 1 and then to the
+        ``directions`` where there are any.
+        """
+        fresh = cls(training, np.zeros(0), directions)
+        nearest = fresh._distances(validation if directions is not None else unit(validation))
+        return cls(fresh.kept, nearest, directions)
 
     def with_familiar(self, validation: np.ndarray) -> Novelty:
         """The same sample, with the distances of other validation vectors [v, d]: those of an engine that
         rounds in its own way, for one.
         """
-        return Novelty(self.kept, self.distances(validation))
+        return Novelty(self.kept, self.distances(validation), self.directions)
 
     def distances(self, vectors: np.ndarray) -> np.ndarray:
         """Float32 [n], from 0 to 2, of feature vectors [n, d]."""
+        return self._distances(products(unit(vectors), self.directions))
+
+    def _distances(self, vectors: np.ndarray) -> np.ndarray:
+        """Of vectors [n, k] as the sample has them."""
+        vectors = vectors.astype(np.float32)
         near = min(NEIGHBOURS, len(self.sample))
         distances = np.zeros(len(vectors), dtype=np.float32)
         for start in range(0, len(vectors), ROWS):
-            cosines = self._cosines(unit(vectors[start : start + ROWS]))
+            cosines = products(vectors[start : start + ROWS], self.sample.T)
             nth = np.partition(cosines, -near, axis=1)[:, -near]
             distances[start : start + ROWS] = np.sqrt(np.clip(2 - 2 * nth, 0, 4))
         return distances
-
-    def _cosines(self, vectors: np.ndarray) -> np.ndarray:
-        """Float32 [n, m], of vectors [n, d] of length 1."""
-        if len(vectors) <= FEW:
-            return np.stack([np.einsum("md,d->m", self.sample, vector) for vector in vectors])
-        return vectors @ self.sample.T
 
     def unfamiliar(self, vectors: np.ndarray) -> np.ndarray:
         """Float64 [n]: the share of validation pictures that lie nearer, from 0 to 1."""
@@ -97,15 +105,30 @@ class Novelty:
         Raises:
             ValueError: they are no such thing.
         """
-        sample, familiar = arrays["sample"], arrays["familiar"]
+        sample, familiar, directions = arrays["sample"], arrays["familiar"], arrays.get("directions")
         whole = sample.ndim == 2 and familiar.ndim == 1 and all(map(len, (sample, familiar)))
-        if not (whole and np.isfinite(sample).all() and np.isfinite(familiar).all()):
+        if directions is not None:
+            whole = whole and directions.ndim == 2 and directions.shape[1] == sample.shape[1]
+        values = [sample, familiar] if directions is None else [sample, familiar, directions]
+        if not (whole and all(np.isfinite(value).all() for value in values)):
             raise ValueError("no sample of feature vectors")
-        return cls(sample, familiar)
+        return cls(sample, familiar, directions)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All that is to be kept: ``sample`` float16 [m, d] and ``familiar`` float32 [v]."""
-        return {"sample": self.kept, "familiar": self.familiar}
+        """All that is to be kept: ``sample`` float16 [m, k], ``familiar`` float32 [v] and, of long vectors,
+        ``directions`` float32 [d, k].
+        """
+        kept = {"sample": self.kept, "familiar": self.familiar}
+        return kept if self.directions is None else {**kept, "directions": self.directions}
+
+
+def products(vectors: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
+    """Float32 [n, k], of vectors [n, d] and a matrix [d, k]; without one the vectors themselves."""
+    if matrix is None:
+        return vectors
+    if len(vectors) <= FEW:
+        return np.stack([np.einsum("dk,d->k", matrix, vector) for vector in vectors])
+    return vectors @ matrix
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:

@@ -234,5 +234,5 @@ class Predictor:
 
 def novelty_of(run: RunFolder) -> Novelty | None:
     """What the run folder keeps for it; None for the run of a version that kept nothing."""
-    vectors = run.novelty()
-    return Novelty.learned(*vectors) if vectors else None
+    parts = run.novelty()
+    return Novelty.learned(**parts) if parts else None

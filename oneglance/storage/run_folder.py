@@ -195,30 +195,39 @@ class RunFolder:
 
     # The end.
 
-    def save_novelty(self, training: np.ndarray, validation: np.ndarray) -> None:
-        """Feature vectors of length 1 of pictures of both parts, float16 [n, d]."""
+    def save_novelty(
+        self, training: np.ndarray, validation: np.ndarray, directions: np.ndarray | None
+    ) -> None:
+        """Feature vectors of pictures of both parts, float16 [n, k]: of length 1, or these brought to the
+        ``directions``, float32 [d, k].
+        """
         parts = {"training": training, "validation": validation}
+        if directions is not None:
+            parts["directions"] = directions
         write_bytes(
             self / "novelty.safetensors", save({n: torch.from_numpy(part) for n, part in parts.items()})
         )
 
-    def novelty(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """What save_novelty() wrote; None for a run of before there was such a file.
+    def novelty(self) -> dict[str, np.ndarray] | None:
+        """What save_novelty() wrote, by its names; None for a run of before there was such a file.
 
         Raises:
             RunError: the file is damaged.
         """
         if not (self / "novelty.safetensors").exists():
             return None
-        parts = self._tensors("novelty.safetensors")
+        tensors = self._tensors("novelty.safetensors")
         with self._whole("novelty.safetensors"):
-            training, validation = (parts[name].numpy() for name in ("training", "validation"))
-            shapes = [training.shape[1:], validation.shape[1:]]
-            if training.ndim != 2 or shapes[0] != shapes[1] or not (len(training) and len(validation)):
+            parts = {name: tensors[name].numpy() for name in ("training", "validation")}
+            if "directions" in tensors:
+                parts["directions"] = tensors["directions"].numpy()
+            if any(part.ndim != 2 or not len(part) for part in parts.values()):
+                raise OtherForm("it holds no vectors")
+            if len({part.shape[1] for part in parts.values()}) > 1:
                 raise OtherForm("it holds no vectors of one length")
-            if not all(part.dtype.kind == "f" and np.isfinite(part).all() for part in (training, validation)):
+            if not all(part.dtype.kind == "f" and np.isfinite(part).all() for part in parts.values()):
                 raise OtherForm("it holds no finite numbers")
-            return training, validation
+            return parts
 
     def finish(self, tasks: Mapping[str, Task]) -> None:
         """From now on the run can be used."""

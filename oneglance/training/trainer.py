@@ -20,6 +20,7 @@ from oneglance.errors import ConfigError, DataError, DivergedError, RunError, St
 from oneglance.network import Network, build_network
 from oneglance.nn.allocator import keep_freed_memory
 from oneglance.nn.device import environment, faster_precision, pick_device
+from oneglance.nn.principal import in_principal_directions
 from oneglance.progress import Screen
 from oneglance.storage.atomic_files import finite, sweep, write_json
 from oneglance.storage.run_folder import ANEW, RunFolder
@@ -236,7 +237,7 @@ class Trainer:
         for name, task in tasks.items():
             task.calibrate(raw[name], validation.answers(name))
         vectors = [self._vectors(network, split.rows) for split in (self.training, validation)]
-        self.folder.save_novelty(*vectors)
+        self.folder.save_novelty(*in_principal_directions(*vectors))
         self.folder.finish(tasks)
 
     def _vectors(self, network: Network, rows: np.ndarray) -> np.ndarray:

@@ -15,8 +15,9 @@ from support.user import home, trained  # noqa: F401
 from oneglance.data.images.references import FileImage
 from oneglance.errors import ConfigError, RunError
 from oneglance.inference import novelty
-from oneglance.inference.novelty import NEIGHBOURS, Novelty
+from oneglance.inference.novelty import NEIGHBOURS, Novelty, unit
 from oneglance.inference.predictor import open_predictor
+from oneglance.nn.principal import DIMENSIONS, in_principal_directions
 from oneglance.storage.run_folder import RunFolder
 
 WIDTH = 6
@@ -40,7 +41,7 @@ def test_what_lies_elsewhere_is_unfamiliar() -> None:
 def test_it_is_the_distance_to_the_nth_nearest_of_the_directions() -> None:
     known = Novelty.learned(cloud(20, 0), cloud(5, 1))
     (distance,) = known.distances(7 * cloud(1, 2))  # its length says nothing
-    (wanted,) = novelty.unit(cloud(1, 2))
+    (wanted,) = unit(cloud(1, 2))
     every = np.sort(np.linalg.norm(known.sample - wanted, axis=1))
     assert distance == pytest.approx(every[NEIGHBOURS - 1], abs=1e-5)
 
@@ -98,6 +99,79 @@ def test_odd_vectors_have_distances_too(training: np.ndarray) -> None:
     assert np.isfinite(known.unfamiliar(np.zeros((2, WIDTH)))).all()
 
 
+LONG = 300
+
+
+def features(count: int, seed: int, rank: int = 40) -> np.ndarray:
+    """Long vectors that lie near a space of ``rank`` directions, as those of a network do."""
+    space = np.random.default_rng(99).normal(size=(rank, LONG)) / np.arange(1, rank + 1)[:, None]
+    random = np.random.default_rng(seed)
+    return unit(random.normal(size=(count, rank)) @ space + random.normal(0, 0.01, (count, LONG)))
+
+
+@pytest.fixture
+def shortened() -> Novelty:
+    half = [features(count, seed).astype(np.float16) for count, seed in ((500, 0), (200, 1))]
+    training, validation, directions = in_principal_directions(*half)
+    assert directions is not None and directions.shape == (LONG, DIMENSIONS)
+    return Novelty.learned(training, validation, directions)
+
+
+def test_long_vectors_are_compared_along_few_directions(shortened: Novelty) -> None:
+    assert shortened.directions is not None
+    np.testing.assert_allclose(shortened.directions.T @ shortened.directions, np.eye(DIMENSIONS), atol=1e-5)
+    whole = Novelty.learned(features(500, 0), features(200, 1))
+    np.testing.assert_allclose(
+        shortened.distances(features(50, 2)), whole.distances(features(50, 2)), atol=0.02
+    )
+    np.testing.assert_allclose(
+        shortened.unfamiliar(features(50, 2)), whole.unfamiliar(features(50, 2)), atol=0.1
+    )
+
+
+def test_what_lies_outside_of_the_directions_is_far(shortened: Novelty) -> None:
+    """It would be as near as any if what remains of it were brought to length 1 again."""
+    assert shortened.directions is not None
+    outside = np.random.default_rng(5).normal(size=(20, LONG))
+    outside -= outside @ shortened.directions @ shortened.directions.T
+    strange = unit(outside) * 0.9 + features(20, 2) * 0.1
+    assert (shortened.unfamiliar(strange) == 1).all()
+
+
+def test_one_picture_is_as_far_as_among_many(shortened: Novelty) -> None:
+    many = features(30, 3)
+    alone = np.concatenate([shortened.distances(vector[None]) for vector in many])
+    np.testing.assert_allclose(alone, shortened.distances(many), atol=1e-5)
+
+
+def test_short_vectors_and_few_pictures_stay_as_they_are() -> None:
+    for shape in ((500, DIMENSIONS), (DIMENSIONS, 500)):
+        training = np.ones(shape, np.float16)
+        same, _, directions = in_principal_directions(training, training[:3])
+        assert same is training and directions is None
+
+
+def test_directions_are_kept_too(shortened: Novelty) -> None:
+    again = Novelty.restored(shortened.arrays())
+    np.testing.assert_array_equal(again.distances(features(9, 2)), shortened.distances(features(9, 2)))
+    for strange in (np.zeros(3), np.zeros((LONG, 3)), np.full((LONG, DIMENSIONS), np.nan)):
+        with pytest.raises(ValueError, match="no sample"):
+            Novelty.restored({**shortened.arrays(), "directions": strange})
+
+
+def test_a_run_folder_keeps_the_directions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oneglance.nn.principal.DIMENSIONS", 3)
+    session = toy.train(tmp_path / "run", "training.epochs=1")
+    kept = session.folder.novelty()
+    assert kept is not None and [part.shape[1] for part in kept.values()] == [3, 3, 3]
+    predictor = open_predictor(session.folder.path, device="cpu")
+    assert predictor.novelty is not None
+    pixels, _ = toy.world()
+    validation = predictor.forward(pixels.pixels[toy.TRAINING :]).vectors
+    shares = np.sort(predictor.novelty.unfamiliar(validation))
+    np.testing.assert_allclose(shares, np.arange(len(shares)) / len(shares), atol=1.01 / len(shares))
+
+
 @pytest.mark.parametrize("name", ["sample", "familiar"])
 @pytest.mark.parametrize(
     "array", [np.zeros((0, 3)), np.zeros(0), np.full((2, 3), np.nan), np.full(2, np.inf)]
@@ -115,17 +189,20 @@ def test_a_training_keeps_vectors_of_both_parts(tmp_path: Path, freeze: str) -> 
     session = toy.train(tmp_path / "run", "training.epochs=1", f"backbone.freeze={freeze}")
     kept = session.folder.novelty()
     assert kept is not None
-    assert [len(part) for part in kept] == [toy.TRAINING, toy.VALIDATION]
+    assert {name: len(part) for name, part in kept.items()} == {
+        "training": toy.TRAINING,
+        "validation": toy.VALIDATION,
+    }
     predictor = open_predictor(session.folder.path, device="cpu")
     pixels, _ = toy.world()
     output = predictor.forward(pixels.pixels[toy.TRAINING :])
-    np.testing.assert_allclose(novelty.unit(output.vectors), kept[1], atol=2e-3)
+    np.testing.assert_allclose(unit(output.vectors), kept["validation"], atol=2e-3)
 
 
 def test_of_many_pictures_some_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("oneglance.training.trainer.FAMILIAR", 5)
     kept = toy.train(tmp_path / "run", "training.epochs=1").folder.novelty()
-    assert kept is not None and [len(part) for part in kept] == [5, 5]
+    assert kept is not None and [len(part) for part in kept.values()] == [5, 5]
 
 
 def pictures(folder: Path) -> list[FileImage]:
