@@ -23,7 +23,9 @@ class Novelty:
     far, the validation split shows: its pictures are as new to the network as any, and familiar.
     """
 
-    def __init__(self, sample: np.ndarray, familiar: np.ndarray, directions: np.ndarray | None = None) -> None:
+    def __init__(
+        self, sample: np.ndarray, familiar: np.ndarray, directions: np.ndarray | None = None
+    ) -> None:
         """
         Args:
             sample: float [m, k], feature vectors of training pictures, brought to length 1 and then to the
@@ -118,7 +120,7 @@ class Novelty:
         """All that is to be kept: ``sample`` float16 [m, k], ``familiar`` float32 [v] and, of long vectors,
         ``directions`` float32 [d, k].
         """
-        kept = {"sample": self.kept, "familiar": self.familiar}
+        kept: dict[str, np.ndarray] = {"sample": self.kept, "familiar": self.familiar}
         return kept if self.directions is None else {**kept, "directions": self.directions}
 
 
