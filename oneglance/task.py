@@ -13,12 +13,12 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import AfterValidator, Field, PrivateAttr
 
-from oneglance.data.cell import as_text
+from oneglance.data.cell import as_text, without_invisible
 from oneglance.data.merging.merge_answers import merge_same
 from oneglance.data.writer import in_a_cell
 from oneglance.errors import ConfigError, DataError, InvalidAnswer, nearest
@@ -48,6 +48,17 @@ Words = Annotated[list[str], AfterValidator(lambda words: list(map(as_text, word
 """Words of the data, as cells are read."""
 
 
+def _without_chains(joined: dict[str, str]) -> dict[str, str]:
+    words = {as_text(word): as_text(other) for word, other in joined.items()}
+    if chained := sorted(set(words) & {other for word, other in words.items() if word != other}):
+        raise ValueError(f'the last word of each, for "{chained[0]}" is read as another one itself')
+    return words
+
+
+Joined = Annotated[dict[str, str], AfterValidator(_without_chains)]
+"""Word -> the word that it counts as."""
+
+
 class Task(Table, ABC):
     """One [tasks.NAME] table. The fields are its keys; a member adds those that only its type needs."""
 
@@ -58,6 +69,9 @@ class Task(Table, ABC):
     from_: str | list[str] = Field("", alias="from")
     # Words of the data that mean "nobody knows", besides an empty cell: `["?", "n/a"]`
     unknown: Words = []
+    # Words of the data that are read as another one: `{ Dog = "dog", dogs = "dog" }`. `"look-alikes"`: words
+    # that look the same are the same, whatever their spaces, invisible characters and Unicode form
+    joined: Joined | Literal["look-alikes"] = Field({}, alias="join")
     weight: float = Field(1.0, ge=0)  # of this task's loss among the others; 0: it learns nothing
     uses: list[str] = []  # other tasks whose own features this one's head sees beside the shared ones
 
@@ -75,6 +89,13 @@ class Task(Table, ABC):
     @property
     def name(self) -> str:
         return self._name
+
+    def word(self, raw_value: Any) -> str:
+        """A word of the data, where it counts as another one that other one."""
+        text = as_text(raw_value)
+        if isinstance(self.joined, str):
+            return without_invisible(text)
+        return self.joined.get(text, text)
 
     @property
     def fields(self) -> tuple[str, ...]:

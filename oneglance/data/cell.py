@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from typing import Any
 
 # ASCII digits only, and none of what Python's float() takes besides: 1_0, nan, inf, digits of other scripts.
 PLAIN_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _WHOLE = re.compile(r"(-?(?:0|[1-9]\d*))\.0+", re.ASCII)
+# Zero-width spaces, soft hyphen, word joiner, marks of direction; no joiners of letters, by which words of
+# Persian and Hindi change.
+_INVISIBLE = dict.fromkeys(map(ord, "\u200b\ufeff\u00ad\u2060\u200e\u200f\u202a\u202b\u202c\u202d\u202e"))
 _CODE = re.compile(r"[+-]?0\d.*", re.ASCII)
 
 
@@ -25,6 +29,14 @@ def as_text(value: Any) -> str:
     if text.endswith("0") and (whole := _WHOLE.fullmatch(text)):
         return whole[1] if whole[1] != "-0" else "0"
     return text
+
+
+def without_invisible(text: str) -> str:
+    """``text`` as it looks: in Unicode's composed form (NFC), without characters that show nothing, and with
+    one plain space where there is any.
+    """
+    composed = unicodedata.normalize("NFC", text.translate(_INVISIBLE))
+    return composed if composed.isascii() and "  " not in composed else " ".join(composed.split())
 
 
 def number(value: Any) -> float | None:

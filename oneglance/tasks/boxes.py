@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import Field, PrivateAttr, model_validator
 
 from oneglance.batch_transform import Mix, View
+from oneglance.data.cell import as_text
 from oneglance.data.merging.merge_answers import merge_boxes
 from oneglance.data.quoting import quoted
 from oneglance.data.record import Box, BoxAnnotations
@@ -121,6 +122,11 @@ class Boxes(Task):
             self._attributes[name] = task
 
     @property
+    def _words(self) -> list[str]:
+        """The classes as cells are read: run folders of earlier versions may hold a class "1.0"."""
+        return list(map(as_text, self._classes))
+
+    @property
     def attribute_names(self) -> Collection[str]:
         return self.attributes.keys()
 
@@ -147,14 +153,15 @@ class Boxes(Task):
             raise InvalidAnswer("holds no boxes", "name the field that holds them with `from`")
         boxes = []
         for box in raw_value.boxes:
-            if self.classes and not self.single and box.label and box.label not in self.classes:
-                hint = f"it is not among `classes`.{nearest(box.label, self.classes)}"
-                raise InvalidAnswer(f'has a box of class "{box.label}"', hint)
-            label = self.single or box.label
+            label = self.single or ("" if box.label in self.unknown else self.word(box.label))
+            if self.classes and not self.single and label and label not in self.classes:
+                hint = f"it is not among `classes`.{nearest(label, self.classes)}"
+                raise InvalidAnswer(f'has a box of class "{label}"', hint)
             boxes.append(replace(box, label=label, attributes=self._read_attributes(box)))
         classes = None if self.single else raw_value.queried
         if queried is not None and not self.single:
             classes = frozenset(queried) if classes is None else classes & frozenset(queried)
+        classes = classes and frozenset(map(self.word, classes))
         return BoxAnnotations(tuple(boxes), classes)
 
     def _read_attributes(self, box: Box) -> dict[str, Any]:
@@ -207,7 +214,7 @@ class Boxes(Task):
         return BoxAnnotations(boxes, answer.queried)
 
     def encode(self, answers: Sequence[BoxAnnotations | None]) -> Target:
-        return box_targets.encode(answers, self._classes, self._attributes, self._canvas)
+        return box_targets.encode(answers, self._words, self._attributes, self._canvas)
 
     # Torch.
 
@@ -289,7 +296,7 @@ class Boxes(Task):
             coco_matching.Predicted(cut(raw[row][k.point, :4], self._canvas), k.score, k.label)
             for row, k in zip(rows, kept, strict=True)
         ]
-        matched = coco_matching.match(predicted, *box_targets.truths(labelled, self._classes))
+        matched = coco_matching.match(predicted, *box_targets.truths(labelled, self._words))
         self._threshold = coco_matching.best_threshold(matched)
         pairs = coco_matching.pairs(matched).tolist()
         for name, columns in self._columns():
@@ -352,7 +359,7 @@ class Boxes(Task):
         self, predictions: Sequence[Prediction], answers: Sequence[BoxAnnotations]
     ) -> MetricState:
         predicted = [box_targets.predicted(one["boxes"], self._classes) for one in predictions]
-        matched = coco_matching.match(predicted, *box_targets.truths(answers, self._classes))
+        matched = coco_matching.match(predicted, *box_targets.truths(answers, self._words))
         metric_state: MetricState = {"matched": matched}
         pairs = coco_matching.pairs(matched).tolist()
         for name, task in self._attributes.items():
@@ -424,7 +431,8 @@ class Boxes(Task):
 
     def _number(self, label: str) -> int:
         """Classes that were not learned share the number after the last."""
-        return self._classes.index(label) if label in self._classes else len(self._classes)
+        word = as_text(label)
+        return self._words.index(word) if word in self._words else len(self._words)
 
     # The run folder.
 

@@ -82,7 +82,7 @@ class Label(VectorTask):
             return None
         if isinstance(raw_value, list | tuple | dict | set):
             raise InvalidAnswer("holds several values", "write one class, or make it a task of type tags")
-        word = intern(as_text(raw_value))
+        word = intern(self.word(raw_value))
         if self.classes and word not in self.classes:
             raise InvalidAnswer(f'is "{word}"', f"it is not among `classes`.{nearest(word, self.classes)}")
         return word

@@ -97,7 +97,7 @@ class Tags(VectorTask):
                 return None
             text = as_text(raw_value)
             raw_value = [] if text in self.none else text.split(self.separator)
-        labelled = [intern(as_text(word)) for word in raw_value if not self.is_unknown(word)]
+        labelled = [intern(self.word(word)) for word in raw_value if not self.is_unknown(word)]
         if raw_value and not labelled:
             return None
         words = set(labelled) - set(self.none)
@@ -105,7 +105,7 @@ class Tags(VectorTask):
             raise InvalidAnswer(
                 f'has the tag "{odd[0]}"', f"it is not among `classes`.{nearest(odd[0], self.classes)}"
             )
-        queried_tags = None if queried is None else frozenset(map(as_text, queried)) | words
+        queried_tags = None if queried is None else frozenset(map(self.word, queried)) | words
         return TagAnnotations(frozenset(words), queried_tags)
 
     def to_cells(self, raw_value: Any) -> dict[str, str]:

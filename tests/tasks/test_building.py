@@ -69,3 +69,12 @@ def test_what_a_task_says_of_itself() -> None:
     assert (number.metric_unit, label.metric_unit) == ("g", "")
     boxes = build_tasks({"a": {"type": "boxes", "attributes": {"ripe": {"type": "label"}}}})["a"]
     assert (list(boxes.attribute_names), list(label.attribute_names)) == (["ripe"], [])
+
+
+def test_joined_words_are_joined_in_one_step() -> None:
+    with pytest.raises(
+        ConfigError, match='write the last word of each, for "b" is read as another one itself'
+    ):
+        build_tasks({"kind": {"type": "label", "join": {"a": "b", "b": "c"}}})
+    (task,) = build_tasks({"kind": {"type": "label", "join": {"1.0": "one"}}}).values()
+    assert task.read("1") == task.read(1.0) == "one"

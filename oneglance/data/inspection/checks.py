@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 
+from oneglance.data.inspection.look_alikes import gaps, look_alikes
 from oneglance.data.inspection.missing_files import absent as absent
 from oneglance.data.merging.collect import Question
 from oneglance.data.quoting import plain, quoted
@@ -92,6 +93,20 @@ class Facts:
     def names(self) -> Sequence[str]:
         """The split of each record; "" for all where there is none."""
         return self.splits.names() if self.splits else [""] * len(self.records)
+
+    @cached_property
+    def words(self) -> dict[str, Counter[str]]:
+        """Task -> class -> number of records."""
+        return {question.name: self._words_of(question) for question in self.questions}
+
+    def _words_of(self, question: Question) -> Counter[str]:
+        answers = (r.answers[question.name] for r in self.records if question.name in r.answers)
+        counts: Counter[str] = Counter()
+        for answer in answers:
+            if isinstance(answer, float):
+                break  # a number has no classes, and there may be a million of them
+            counts.update(question.stratify_labels(answer))
+        return counts
 
     @cached_property
     def classes(self) -> dict[str, Counter[str]]:
@@ -193,6 +208,17 @@ def identical_pictures(facts: Facts) -> Iterator[Problem]:
             yield Problem(f"{one} and {two}", what, hint, kind="identical pictures", fatal=False)
 
 
+def look_alike_classes(facts: Facts) -> Iterator[Problem]:
+    for task, words in facts.words.items():
+        yield from look_alikes(task, words)
+
+
+def classes_or_gaps(facts: Facts) -> Iterator[Problem]:
+    """Words such as NA, unless the task names its classes."""
+    for question in facts.questions:
+        yield from gaps(question.name, facts.words[question.name], getattr(question, "classes", ()))
+
+
 CHECKS: tuple[Callable[[Facts], Iterator[Problem]], ...] = (
     too_few,
     tasks_absent_from_a_split,
@@ -201,4 +227,6 @@ CHECKS: tuple[Callable[[Facts], Iterator[Problem]], ...] = (
     classes_absent_from_a_split,
     divided_groups,
     identical_pictures,
+    look_alike_classes,
+    classes_or_gaps,
 )

@@ -204,6 +204,8 @@ def classes(column: Column) -> Guess | None:
     if many or rare:
         return None
     reason = f"{column.distinct:,} distinct words in {column.coverage}"
+    if gap := next((text for text in column.counts if text.casefold() in NONE), ""):
+        reason += f"; {quoted(gap)} is one of them: list it in `unknown` if it means that nobody knows"
     word, most = column.counts.most_common(1)[0]
     if most >= NEARLY_CONSTANT * len(column):
         share = f"{most / len(column):.0%} of them are {quoted(word, 30)}"

@@ -172,7 +172,11 @@ def toml(
         hint = "name a table of answers, or sort the pictures into a folder per class"
         raise DataError("nothing there looks like an answer", location=str(source.get("path", "")), hint=hint)
     for name, task in _named(tasks):
-        lines += [*map(_comment, task.reason.split("\n")), f"[tasks.{_key(name)}]"]
+        lines += map(_comment, task.reason.split("\n"))
+        if unknown := task.settings.get("unknown"):
+            words = " and ".join(map(quoted, unknown))
+            lines += [_comment(f"{words} means here that nobody knows: correct `unknown` if it is an answer")]
+        lines += [f"[tasks.{_key(name)}]"]
         lines += [*_keys({**_task_keys(name, task), **by_type.get(task.type, {})}), ""]
     not_tasks = [_comment(f"not asked: {g.field}: {g.reason}") for g in guesses if not (g.type or g.settings)]
     lines += [*not_tasks, ""] if not_tasks else []

@@ -1,0 +1,108 @@
+"""Classes that may be one class, written in two ways, and classes that may be no class but a gap."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from oneglance.data.cell import number, without_invisible
+from oneglance.data.inspection.column_profile import UNKNOWN
+from oneglance.data.quoting import quoted
+from oneglance.errors import Problem
+from oneglance.toml.writer import inline
+
+MOST_SHOWN = 4  # spellings of one class in a message
+GAPS = UNKNOWN | {"none", "missing", "n. a.", "k. a."}
+
+Words = Mapping[str, int]  # word -> pictures that have it
+
+
+def look_alikes(task: str, words: Words) -> Iterator[Problem]:
+    """A problem for each group of words that are alike; each word is in one group at most."""
+    left = Counter(dict(words))
+    for key, difference in KEYS:
+        groups: dict[str, list[str]] = defaultdict(list)
+        known = frozenset(filter(None, map(_loose, left)))
+        for word in left:
+            groups[key(word, known)].append(word)
+        for alike in groups.values():
+            if len(alike) > 1:
+                yield _problem(task, sorted(alike, key=lambda word: (-words[word], word)), words, difference)
+                for word in alike:
+                    del left[word]
+
+
+def gaps(task: str, words: Words, chosen: Sequence[str]) -> Iterator[Problem]:
+    """A problem for each word that often means that nobody knows, unless it is ``chosen`` as a class."""
+    for word, count in words.items():
+        if word.strip().casefold() in GAPS and word not in chosen and not (word == "-" and "+" in words):
+            what = f"{quoted(word)} is a class, of {_pictures(count)}"
+            hint = f"if it means that nobody knows, write in [tasks.{task}]: unknown = [{inline(word)}]"
+            yield Problem(task, what, hint, kind="class or unknown", fatal=False)
+
+
+def _problem(task: str, alike: Sequence[str], words: Words, difference: str) -> Problem:
+    escaped = len({without_invisible(word) for word in alike}) < len(alike) or any(
+        not word.isprintable() for word in alike
+    )
+    shown = [f"{_escaped(word) if escaped else quoted(word)} ({_pictures(words[word])})" for word in alike]
+    more = f" and {len(shown) - MOST_SHOWN:,} more" if len(shown) > MOST_SHOWN else ""
+    what = f"has the classes {', '.join(shown[:MOST_SHOWN])}{more}, which {difference}"
+    joined = ", ".join(f"{_escaped(word)} = {_escaped(alike[0])}" for word in alike[1:])
+    hint = f"if they are one, write in [tasks.{task}]: join = {{ {joined} }}"
+    return Problem(task, what, hint, kind="look-alike classes", fatal=False)
+
+
+def _pictures(count: int) -> str:
+    return f"{count:,} picture{'s' * (count != 1)}"
+
+
+def _escaped(word: str) -> str:
+    """As TOML may write it, so that no two words look the same."""
+    plain = inline(word)
+    return "".join(
+        c if c.isascii() and c.isprintable() else f"\\u{ord(c):04x}" if ord(c) < 65536 else f"\\U{ord(c):08x}"
+        for c in plain
+    )
+
+
+def _same_look(word: str, known: frozenset[str]) -> str:
+    return without_invisible(word)
+
+
+def _loose(word: str) -> str:
+    """Without case, kinds of dashes, underscores and what Unicode holds for compatibility. A letter by itself
+    keeps its case: letters are classes of their own.
+    """
+    visible = "".join(c for c in unicodedata.normalize("NFKC", word) if unicodedata.category(c) != "Cf")
+    dashes = re.sub(r"[\s_\u2010-\u2015-]+", " ", visible).strip()
+    return dashes.casefold() if len(dashes) > 1 else visible
+
+
+def _same_loosely(word: str, known: frozenset[str]) -> str:
+    return _loose(word)
+
+
+def _singular(word: str, known: frozenset[str]) -> str:
+    """The singular of ``word``, if that is a word too."""
+    loose = _loose(word)
+    for ending, instead in (("ies", "y"), ("es", ""), ("s", "")):
+        singular = loose.removesuffix(ending) + instead
+        if loose.endswith(ending) and len(singular) >= 3 and singular in known:
+            return singular
+    return loose
+
+
+def _size(word: str, known: frozenset[str]) -> str:
+    size = number(word)
+    return word if size is None else f"= {size!r}"
+
+
+KEYS: tuple[tuple[Callable[[str, frozenset[str]], str], str], ...] = (
+    (_same_look, "look the same"),
+    (_same_loosely, "differ only in upper and lower case, spaces or dashes"),
+    (_singular, "differ only as one and many do"),
+    (_size, "are the same number"),
+)
