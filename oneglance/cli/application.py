@@ -40,7 +40,7 @@ def print_json(value: Any) -> None:
 
 def leave_if_unread(problems: Iterable[Problem]) -> None:
     """Exit code 3: all is done but for some pictures."""
-    if any(problem.kind in ("unreadable", "picture not there") for problem in problems):
+    if any(problem.kind in ("unreadable", "picture not there", "picture left out") for problem in problems):
         raise typer.Exit(3)
 
 

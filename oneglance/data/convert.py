@@ -69,7 +69,7 @@ def convert(
         item = _item(record, writer, names, copy)
         if isinstance(item, Problem):
             problems.append(item)
-        else:
+        elif item is not None:
             writer.add(item)
     writer.finish()
     return [*problems, *writer.counter.problems()]
@@ -136,8 +136,8 @@ def _boxes(record: Record) -> tuple[str, BoxAnnotations | None]:
     return "", None
 
 
-def _item(record: Record, writer: Writer, names: _Names, copy: bool) -> Item | Problem:
-    """``record`` as it is to be written; its picture is written here."""
+def _item(record: Record, writer: Writer, names: _Names, copy: bool) -> Item | Problem | None:
+    """``record`` as it is to be written; its picture is written here. None: the format cannot hold it."""
     image, head = record.image, header(record.image)
     own: str | None = image.path if isinstance(image, FileImage) else None
     content = b""
@@ -148,17 +148,22 @@ def _item(record: Record, writer: Writer, names: _Names, copy: bool) -> Item | P
             return _unreadable(image, f"cannot be read ({error.strerror or error})")
     if head is None and writer.needs_pictures:
         return _unreadable(image, "is damaged or no picture")
+    boxes, annotations = _boxes(record)
+    known = writer.sayable(annotations, record.location)
+    if known is None and not writer.says_unknown:
+        # Its file alone would say that nothing is there.
+        writer.leave_out("a picture whose boxes are unknown", record.location)
+        return None
     name = names.new(image.name, content)
     if own is None:
         path = writer.out / writer.image_path(name, record.split)
         make_folder(path.parent)
         write_bytes(path, content)
-    boxes, annotations = _boxes(record)
     fields = {field: value for field, value in _without_split_field(record).answers.items() if field != boxes}
     if fields.pop("split", None) is not None:
         writer.unsupported('a field "split" that is no split', record.location)
     size = head.upright if head else None
-    return Item(record.location, name, own or name, size, annotations, fields, record.split)
+    return Item(record.location, name, own or name, size, known, fields, record.split)
 
 
 def _unreadable(image: ImageRef, what: str) -> Problem:

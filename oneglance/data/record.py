@@ -87,4 +87,7 @@ class BoxAnnotations:
     """Every object of the queried classes in one picture; no box: there is none."""
 
     boxes: tuple[Box, ...]
-    queried: frozenset[str] | None = None  # the classes looked for; None: all of the source
+    # The classes looked for and told in full; None: all of the source. Boxes of others are there all the
+    # same, but perhaps not all of them
+    queried: frozenset[str] | None = None
+    complete: bool = True  # False: something was drawn that has no usable place; its class is not queried

@@ -38,12 +38,16 @@ class Item:
 class Writer(ABC):
     """Takes one picture after the other. What the format cannot hold is counted by ``counter``.
 
+    What is written never says more than is known: see ``sayable``.
+
     Args:
         out: an empty folder.
         labels: every class of any box and every queried class, sorted.
     """
 
     needs_pictures: ClassVar[bool] = False  # the paths of the label files follow from those of the pictures
+    says_queried: ClassVar[bool] = False  # which classes were looked for in each picture
+    says_unknown: ClassVar[bool] = True  # that nobody looked for boxes in a picture
 
     def __init__(self, out: Path, labels: Sequence[str]) -> None:
         self.out, self.labels, self.counter = out, labels, ProblemCounter()
@@ -65,23 +69,46 @@ class Writer(ABC):
         """Count one more thing that the format cannot hold."""
         self.counter.add(f"cannot say {what}", location, f"{what} cannot be said in this format", effect)
 
+    def leave_out(self, what: str, location: str) -> None:
+        """Count one more picture that is not written, since the format cannot hold it."""
+        what = f"{what} cannot be said in this format"
+        self.counter.add("picture left out", location, what, "it is left out")
+
     def without_fields(self, item: Item) -> None:
         """For a format that holds nothing but boxes."""
         for name in item.fields:
             self.unsupported(f"the field {quoted(name)}", item.location)
 
-    def without_queried(self, item: Item) -> None:
-        """For a format that cannot hold the queried classes."""
-        annotations = item.annotations
-        if annotations and annotations.queried is not None and annotations.queried != self._classes:
-            effect = "it reads as if all classes had been looked for"
-            self.unsupported("that only some classes were looked for", item.location, effect)
+    def refusal(self, box: Box) -> str:
+        """What of a box the format cannot hold, in the words of a message; "" where it holds it."""
+        return "" if box.label else "a box without a class"
 
-    def has_class(self, box: Box, item: Item) -> bool:
-        """Whether a box has a class, for a format that has no boxes without."""
-        if not box.label:
-            self.unsupported("a box without a class", item.location)
-        return bool(box.label)
+    def sayable(self, annotations: BoxAnnotations | None, location: str) -> BoxAnnotations | None:
+        """What the format can say of the boxes of one picture, and no more than is known.
+
+        Without a box that it cannot hold, the picture would read as if there were none: the class of that box
+        is unknown there, as where a box cannot be read; every class where it has none. Where a format cannot
+        say that some classes are unknown, it must say that all are: None.
+        """
+        if annotations is None:
+            return None
+        boxes: list[Box] = []
+        lost: set[str] = set()
+        for box in annotations.boxes:
+            if what := self.refusal(box):
+                self.unsupported(what, location, "it is left out, and its class is unknown there")
+                lost.add(box.label)
+            else:
+                boxes.append(box)
+        queried = self._classes if annotations.queried is None else annotations.queried
+        if annotations.queried is not None and queried != self._classes and not self.says_queried:
+            what = "that only some classes were looked for"
+            self.unsupported(what, location, "all boxes of such a picture are left out")
+        known = frozenset() if "" in lost else queried - lost
+        if known != self._classes and not self.says_queried:
+            return None
+        complete = annotations.complete and not lost
+        return BoxAnnotations(tuple(boxes), known, complete)
 
 
 KIND: MemberKind[Writer] = MemberKind(

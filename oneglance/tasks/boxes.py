@@ -17,6 +17,7 @@ from pydantic import Field, PrivateAttr, model_validator
 from oneglance.batch_transform import Mix, View
 from oneglance.data.cell import as_text
 from oneglance.data.merging.merge_answers import merge_boxes
+from oneglance.data.parsing.box_geometry import distinct
 from oneglance.data.quoting import quoted
 from oneglance.data.record import Box, BoxAnnotations
 from oneglance.detection import box_targets, coco_matching
@@ -158,11 +159,15 @@ class Boxes(Task):
                 hint = f"it is not among `classes`.{nearest(label, self.classes)}"
                 raise InvalidAnswer(f'has a box of class "{label}"', hint)
             boxes.append(replace(box, label=label, attributes=self._read_attributes(box)))
-        classes = None if self.single else raw_value.queried
-        if queried is not None and not self.single:
+        complete = raw_value.complete
+        if self.single:
+            # A thing whose place nobody knows is of the one class, whatever the data call it.
+            return BoxAnnotations(distinct(boxes), None if complete else frozenset(), complete)
+        classes = raw_value.queried
+        if queried is not None:
             classes = frozenset(queried) if classes is None else classes & frozenset(queried)
         classes = classes and frozenset(map(self.word, classes))
-        return BoxAnnotations(tuple(boxes), classes)
+        return BoxAnnotations(distinct(boxes), classes, complete)
 
     def _read_attributes(self, box: Box) -> dict[str, Any]:
         answers = {}
@@ -211,7 +216,7 @@ class Boxes(Task):
 
     def to_canvas(self, answer: BoxAnnotations, placement: Placement) -> BoxAnnotations:
         boxes = tuple(box_targets.on_canvas(box, placement) for box in answer.boxes)
-        return BoxAnnotations(boxes, answer.queried)
+        return replace(answer, boxes=boxes)
 
     def encode(self, answers: Sequence[BoxAnnotations | None]) -> Target:
         return box_targets.encode(answers, self._words, self._attributes, self._canvas)

@@ -166,9 +166,12 @@ def test_convert_names_every_format_that_can_be_written(shell: Shell) -> None:
 
 
 def test_convert_tells_what_is_left_out(home: Path, shell: Shell) -> None:
-    response = shell("convert", "scenes/labels.csv", "a", "--to", "yolo")
+    response = shell("convert", "scenes/labels.csv", "scenes/boxes.csv", "a", "--to", "yolo")
     assert response.code == 0
     assert 'the field "digit" cannot be said in this format' in response.out
+    response = shell("convert", "scenes/labels.csv", "c", "--to", "yolo")
+    assert response.code == 3
+    assert f"boxes are unknown cannot be said in this format ({PICTURES} times, here first)" in response.out
     Path("scenes/images/00003.png").unlink()
     response = shell("convert", "scenes/labels.csv", "b", "--to", "coco", "--json")
     assert response.code == 3

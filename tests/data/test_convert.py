@@ -98,7 +98,9 @@ def a_set(draw: Any, says: set[str]) -> list[tuple[BoxAnnotations | None, dict[s
     """Boxes, fields and part of each picture."""
     parts = draw(st.sampled_from([("train", "validation", "test"), ("train",)]))
     queried = st.none() | (st.frozensets(st.sampled_from(CLASSES)) if "asked" in says else st.nothing())
-    some = st.lists(a_box(says), max_size=3).map(tuple)
+    # Of two that are the same when written one would be left.
+    place = lambda box: (box.label, *(round(edge, 3) for edge in (box.x0, box.y0, box.x1, box.y1)))  # noqa: E731
+    some = st.lists(a_box(says), max_size=3, unique_by=place).map(tuple)
     annotations = st.builds(BoxAnnotations, some, queried) | (
         st.none() if "unknown" in says else st.nothing()
     )
@@ -185,11 +187,10 @@ def messages(problems: Sequence[Problem]) -> list[str]:
 
 
 RICH = (
-    Box(1, 2, 30, 40, "cat", {"colour": "red", "legs": 4, "of": {"a": 1}}, ignore=True),
-    Box(1, 2, 30, 40, ""),
-    Box(5, 5, 5.5, 9, "dog"),
-    Box(1, 2, 30, 40, "cat", {"colour": "blue"}),
+    Box(1, 2, 30, 40, "cat", {"colour": "red", "legs": 4, "of": {"a": 1}}),
+    Box(1, 2, 31, 40, "cat", {"colour": "blue"}),
 )
+ODD = (Box(1, 2, 30, 40, ""), Box(5, 5, 5.5, 9, "dog"), Box(1, 2, 30, 40, "cat", ignore=True))
 
 
 @pytest.mark.parametrize(
@@ -215,6 +216,7 @@ RICH = (
             "yolo",
             [
                 *("a box without a class", "a region to ignore", "that only some classes were looked for"),
+                "a picture whose boxes are unknown (2 times)",
                 *('the attribute "colour" (2 times)', 'the attribute "legs"', 'the attribute "of"'),
                 *('the field "kind"', 'the field "nested"'),
             ],
@@ -224,7 +226,11 @@ RICH = (
 def test_what_a_format_cannot_say_is_reported_once(
     tmp_path: Path, shelf: Path, to: str, silent: list[str]
 ) -> None:
-    records = one(shelf, *RICH, queried=frozenset({"cat"}), kind="hat", nested={"a": 1})
+    records = [
+        *one(shelf, *RICH, kind="hat", nested={"a": 1}),
+        Record("b", picture(shelf, 2), {"objects": BoxAnnotations(ODD)}, split="train"),
+        Record("c", picture(shelf, 3), {"objects": BoxAnnotations((), frozenset({"cat"}))}, split="train"),
+    ]
     annotations = messages(convert(records, to, tmp_path / "out"))
     cannot = " cannot be said in this format"
     expected = [
@@ -236,15 +242,48 @@ def test_what_a_format_cannot_say_is_reported_once(
     assert annotations == sorted(expected)
 
 
-def test_unknown_becomes_empty_only_where_it_is_reported(tmp_path: Path, shelf: Path) -> None:
-    records = [*one(shelf, Box(1, 2, 30, 40, "cat")), Record("r", picture(shelf, 2), {})]
+def test_unknown_never_becomes_empty(tmp_path: Path, shelf: Path) -> None:
+    records = [*one(shelf, Box(1, 2, 30, 40, "cat")), Record("r", picture(shelf, 2), {}, split="train")]
     problems = messages(convert(records, "yolo", tmp_path / "yolo"))
-    assert [what.partition(" cannot")[0] for what in problems] == [
-        "a picture of no split",
-        "a picture whose boxes nobody looked for",
-    ]
-    assert messages(convert(records, "coco", tmp_path / "coco")) == []
-    assert [len(record.answers) for record in read_back(tmp_path / "coco", "coco")] == [1, 0]
+    assert [what.partition(" cannot")[0] for what in problems] == ["a picture whose boxes are unknown"]
+    assert [len(record.answers["objects"].boxes) for record in read_back(tmp_path / "yolo", "yolo")] == [1]
+    for to in ("coco", "table", "voc"):
+        assert messages(convert(records, to, tmp_path / to)) == []
+        again = read_back(tmp_path / to, to)
+        assert ["objects" in record.answers for record in again] == [True, False]
+
+
+@pytest.mark.parametrize("to", SAYS)
+@pytest.mark.parametrize(
+    "partly",
+    [
+        BoxAnnotations((), frozenset({"cat"}), complete=False),
+        BoxAnnotations((Box(1, 2, 30, 40, "cat"),), frozenset({"cat"}), complete=False),
+        BoxAnnotations((Box(1, 2, 30, 40, "dog"),), frozenset({"cat"}), complete=False),
+        BoxAnnotations((Box(1, 2, 30, 40, "dog"),), frozenset(), complete=False),
+        BoxAnnotations((Box(1, 2, 30, 40, "dog", ignore=True), Box(1, 2, 30, 50, "dog"))),
+        BoxAnnotations((Box(5, 5, 5.5, 9, "dog"),)),
+        BoxAnnotations((Box(1, 2, 30, 40, ""),)),
+    ],
+)
+def test_what_is_unknown_of_a_class_stays_unknown(
+    tmp_path: Path, shelf: Path, to: str, partly: BoxAnnotations
+) -> None:
+    """Of the dog in the second picture, no format may say that it is not there."""
+    whole = one(shelf, Box(1, 2, 30, 40, "cat"), Box(40, 2, 70, 40, "dog"))
+    convert(
+        [*whole, Record("r", picture(shelf, 2), {"objects": partly}, split="train")], to, tmp_path / "out"
+    )
+    again = [record for record in read_back(tmp_path / "out", to) if by_name(record) == "02"]
+    for found in (record.answers["objects"] for record in again if "objects" in record.answers):
+        for box in partly.boxes:
+            kept = [other for other in found.boxes if (other.label, other.ignore) == (box.label, box.ignore)]
+            assert kept or (box.label not in (found.queried or ()) and (box.label or not found.queried))
+        assert (found.queried or frozenset()) <= (EVERY if partly.queried is None else partly.queried)
+        assert not found.complete or partly.complete
+
+
+EVERY = frozenset({"cat", "dog"})
 
 
 def test_other_programs_read_the_coco_file(tmp_path: Path, shelf: Path) -> None:

@@ -136,7 +136,7 @@ def test_a_class_that_is_not_declared() -> None:
 
 def test_attributes_are_read_by_their_tasks() -> None:
     said = seen(
-        box(0, 0, 9, 9, ripe=" yes ", mass="12.5"), box(0, 0, 9, 9, ripe="?"), box(0, 0, 9, 9, ripe=None)
+        box(0, 0, 9, 9, ripe=" yes ", mass="12.5"), box(0, 0, 9, 8, ripe="?"), box(0, 0, 9, 7, ripe=None)
     )
     found = boxes(**RICH).read(said)
     assert found is not None
@@ -171,12 +171,41 @@ def test_who_drew_a_box_need_not_have_looked_for_all_of_its_class(
 def test_every_box_may_be_one_of_the_same_things() -> None:
     """What the data call it can be asked as an attribute."""
     task = boxes(single="fruit", attributes={"kind": {"type": "label", "from": "label"}})
-    found = task.read(seen(box(0, 0, 9, 9), box(0, 0, 9, 9, label=""), queried={"apple"}))
+    found = task.read(seen(box(0, 0, 9, 9), box(0, 0, 9, 8, label=""), queried={"apple"}))
     assert found is not None and found.queried is None
     assert [(each.label, dict(each.attributes)) for each in found.boxes] == [
         ("fruit", {"kind": "apple"}),
         ("fruit", {}),
     ]
+
+
+def test_the_same_box_twice_is_one_thing() -> None:
+    """Whatever source it comes from; under one name for all, two classes at one place are one thing, too."""
+    twice = seen(
+        box(0, 0, 9, 9, ripe="yes", mass="2"),
+        box(0, 0, 9, 9, label="pear"),
+        box(0, 0, 9, 9, ripe="no", mass="2"),
+        box(0, 0, 9, 9, ignore=True),
+    )
+    found = boxes(**RICH).read(twice)
+    assert found is not None
+    assert [(each.label, dict(each.attributes), each.ignore) for each in found.boxes] == [
+        ("apple", {"mass": 2.0}, False),
+        ("pear", {}, False),
+        ("apple", {}, True),
+    ]
+    found = boxes(single="fruit").read(twice)
+    assert found is not None and [(each.label, each.ignore) for each in found.boxes] == [
+        ("fruit", False),
+        ("fruit", True),
+    ]
+
+
+def test_a_thing_of_unknown_place_is_one_of_the_same_things() -> None:
+    some = BoxAnnotations((box(0, 0, 9, 9),), frozenset({"apple"}), complete=False)
+    found = boxes(single="fruit").read(some)
+    assert found is not None and found.queried == frozenset()
+    assert boxes().read(some) == some
 
 
 # Learning.

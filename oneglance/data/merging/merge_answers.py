@@ -71,7 +71,8 @@ def merge_boxes(
     boxes = list(first.boxes)
     for index, same in pairs.items():
         boxes[same] = _merge_box(boxes[same], second.boxes[index], merge_attribute)
-    return BoxAnnotations((*boxes, *only_second), either(first.queried, second.queried))
+    complete = first.complete and second.complete
+    return BoxAnnotations((*boxes, *only_second), either(first.queried, second.queried), complete)
 
 
 def _match(first: Sequence[Box], second: Sequence[Box]) -> dict[int, int]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 from oneglance.data.images.header import Header
 from oneglance.data.parsing.problem_counter import ProblemCounter
@@ -20,15 +20,29 @@ Corners = tuple[float, float, float, float]
 Size = tuple[float, float]  # width, height
 
 
+class Fault(NamedTuple):
+    """Why the place or the class of a thing cannot be used, in the words of a Problem."""
+
+    kind: str
+    what: str
+
+
+TOLD = Fault("", "")  # the source has reported it already
+NOWHERE: Corners = (math.nan, math.nan, math.nan, math.nan)
+
+
 @dataclass(frozen=True, slots=True)
 class RawBox:
-    """A box as a file has it, before it is checked and turned."""
+    """A thing as a file has it, before it is checked and turned: a line, a region, an annotation."""
 
     location: str
     corners: Corners  # left, top, right, bottom edge in pixels; NaN where the file holds no number
-    label: str
+    label: str  # "" where there is none, or none that can be used
     attributes: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     ignore: bool = False
+    edges: bool = False  # the file holds the four edges themselves, so that swapped ones can be put right
+    place_fault: Fault | None = None  # why its place cannot be used; the corners mean nothing then
+    class_fault: Fault | None = None  # why its class cannot be used
 
 
 def number(value: Any) -> float:
@@ -50,7 +64,7 @@ def bounds(points: Iterable[tuple[float, float]]) -> Corners:
     """The smallest box around some points; four NaN where there is none or one is no number."""
     points = list(points)
     if not points or any(math.isnan(value) for point in points for value in point):
-        return math.nan, math.nan, math.nan, math.nan
+        return NOWHERE
     across, down = [x for x, _ in points], [y for _, y in points]
     return min(across), min(down), max(across), max(down)
 
@@ -68,12 +82,47 @@ def rotated(corners: Corners, degrees: float, pivot: tuple[float, float]) -> Cor
     )
 
 
+def flag(value: Any) -> bool | None:
+    """Whether a mark such as ``iscrowd`` or ``difficult`` is set; None where nobody can tell."""
+    if isinstance(value, bool) or value is None:
+        return bool(value)
+    word = value.strip().lower() if isinstance(value, str) else value
+    if word in ("", "no", "false", "n", "f"):
+        return False
+    if word in ("yes", "true", "y", "t"):
+        return True
+    amount = number(word)
+    return None if math.isnan(amount) else amount > 0
+
+
+def distinct(boxes: Sequence[Box]) -> tuple[Box, ...]:
+    """The boxes, each once: what has the same class and the same four edges is one thing, but a region to
+    ignore is none. Of two values of one attribute that differ neither is kept.
+    """
+    once: dict[Any, Box] = {}
+    for box in boxes:
+        first = once.setdefault(_identity(box), box)
+        if first is not box:
+            once[_identity(box)] = replace(first, attributes=_agreeing(first, box))
+    return tuple(boxes) if len(once) == len(boxes) else tuple(once.values())
+
+
 class BoxReader:
     """Makes the annotations of one source. ``counter`` collects what is reported once per kind; the source
     adds its own remarks to it.
 
-    Edges beyond the picture are cut. A box that cannot be used is left out with a Problem of its own:
-    corners that are no numbers or swapped, no area, wholly outside the picture.
+    What becomes of a thing that somebody drew, in every format:
+
+    - place and class can be used: a box. Edges beyond the picture are cut; swapped edges are put right where
+      the file holds edges and they then lie in the picture. What is there twice, to the pixel and with the
+      same class, is one box.
+    - the place alone can be used: a box without a class. Whatever is found there is neither right nor wrong.
+    - the class alone can be used (corners that are no numbers, no area, outside of the picture, a shape
+      without extent): it is there, and nobody knows where, so the class is not queried in this picture.
+    - neither: no class is queried in this picture.
+
+    Each of the last three, and each thing that is there twice, is reported. A picture whose every class is
+    unknown and that has no box counts as one that nobody annotated.
     """
 
     def __init__(self) -> None:
@@ -97,21 +146,39 @@ class BoxReader:
             queried: the classes that the annotator looked for.
 
         Returns:
-            None for a picture of another shape than the annotated one (its boxes mean nothing), and problems.
+            None for a picture of which nothing is known: it has another shape than the annotated one, so
+            that its boxes mean nothing, or see above; and problems.
         """
         if size is not None and not (0 < size[0] < math.inf and 0 < size[1] < math.inf):
             size = None
-        geometry = self._geometry(location, head, size, raw_boxes) if raw_boxes else _Geometry(None)
+        placed = [
+            raw for raw in raw_boxes if raw.place_fault is None and all(map(math.isfinite, raw.corners))
+        ]
+        geometry = self._geometry(location, head, size, placed) if placed else _Geometry(None)
         if isinstance(geometry, Problem):
             return None, [geometry]
-        boxes, problems = [], []
-        for raw_box in raw_boxes:
-            result = self._box(raw_box, geometry)
-            if isinstance(result, Problem):
-                problems.append(result)
-            else:
-                boxes.append(result)
-        return BoxAnnotations(tuple(boxes), queried), problems
+        boxes: list[Box] = []
+        problems: list[Problem] = []
+        lost: set[str] = set()  # classes of things that are somewhere in the picture
+        seen: dict[Any, Box] = {}
+        for raw in raw_boxes:
+            box = self._box(raw, geometry)
+            problems += _problems(raw, box)
+            if isinstance(box, Fault):
+                lost.add(raw.label)
+                continue
+            boxes.append(box)
+            first = seen.setdefault(_identity(box), box)
+            if first is not box:
+                self._tell_repeated(raw, first, box)
+        return _known(distinct(boxes), queried, lost), problems
+
+    def _tell_repeated(self, raw: RawBox, first: Box, box: Box) -> None:
+        what, hint = f"{_a_box(raw)} is there twice, with the same four edges: it counts once", "remove one"
+        self.counter.add("box twice", raw.location, what, hint)
+        if len(_agreeing(first, box)) < len(first.attributes.keys() | box.attributes.keys()):
+            what = f"{_a_box(raw)} is there twice, with different attributes: those are unknown"
+            self.counter.add("box twice, differently", raw.location, what, hint)
 
     def _geometry(
         self, location: str, head: Header | None, size: Size | None, raw_boxes: Sequence[RawBox]
@@ -146,25 +213,47 @@ class BoxReader:
         hint = "give the picture that was drawn on; its boxes are left out"
         return Problem(location, what, hint, kind="size of the picture", fatal=False)
 
-    def _box(self, raw: RawBox, geometry: _Geometry) -> Box | Problem:
+    def _box(self, raw: RawBox, geometry: _Geometry) -> Box | Fault:
+        """The box, or why its place cannot be used."""
+        if raw.place_fault is not None:
+            return raw.place_fault
         x0, y0, x1, y1 = raw.corners
         if not all(map(math.isfinite, raw.corners)):
-            return _unusable(raw, "has a corner that is no number")
-        if x1 < x0 or y1 < y0:
-            return _unusable(raw, "has its corners swapped")
+            return _fault("has a corner that is no number")
+        swapped = x1 < x0 or y1 < y0
+        if swapped and not raw.edges:
+            return _fault("has its corners swapped")
         if x1 == x0 or y1 == y0:
-            return _unusable(raw, "has no area")
-        x0, y0, x1, y1 = geometry.upright(raw.corners)
+            return _fault("has no area")
+        x0, y0, x1, y1 = geometry.upright((min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)))
         width, height = geometry.size or (math.inf, math.inf)
-        if x1 <= 0 or y1 <= 0 or x0 >= width or y0 >= height:
-            return _unusable(raw, f"lies outside the picture ({_times(geometry.size)} pixels)", "box outside")
         beyond = max(-x0, -y0, x1 - width, y1 - height)
+        if swapped and beyond > ROUNDING:
+            return _fault("has its corners swapped")  # more than that is wrong with them
+        if x1 <= 0 or y1 <= 0 or x0 >= width or y0 >= height:
+            return Fault("box outside", f"lies outside the picture ({_times(geometry.size)} pixels)")
+        if swapped:
+            what = (
+                f"{_a_box(raw)} has its corners swapped: the smaller numbers are taken for the left and top"
+            )
+            self.counter.add("box has its corners swapped", raw.location, what, "look at some")
         if beyond > ROUNDING:
             what = f"{_a_box(raw)} reaches {beyond:.0f} pixels beyond the picture and is cut at its edge"
             self.counter.add("box beyond the edge", raw.location, what)
         if beyond > 0:
             x0, y0, x1, y1 = max(x0, 0.0), max(y0, 0.0), min(x1, float(width)), min(y1, float(height))
         return Box(x0, y0, x1, y1, raw.label, raw.attributes, raw.ignore)
+
+
+def _known(
+    boxes: tuple[Box, ...], queried: frozenset[str] | None, lost: Collection[str]
+) -> BoxAnnotations | None:
+    """What is known of a picture in which there are things of the classes ``lost``, nobody knows where."""
+    if not lost:
+        return BoxAnnotations(boxes, queried)
+    known = frozenset(box.label for box in boxes) - {""} if queried is None else queried
+    known = frozenset() if "" in lost else known - frozenset(lost)
+    return BoxAnnotations(boxes, known, complete=False) if known or boxes else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,13 +274,40 @@ class _Geometry:
 
 def _fits(raw_boxes: Iterable[RawBox], size: Size) -> bool:
     return all(
-        not (raw.corners[2] > size[0] + ROUNDING or raw.corners[3] > size[1] + ROUNDING) for raw in raw_boxes
+        max(raw.corners[0::2]) <= size[0] + ROUNDING and max(raw.corners[1::2]) <= size[1] + ROUNDING
+        for raw in raw_boxes
     )
 
 
-def _unusable(raw: RawBox, what: str, kind: str = "") -> Problem:
-    hint = "correct or remove it; the box is left out"
-    return Problem(raw.location, f"{_a_box(raw)} {what}", hint, kind=kind or f"box {what}", fatal=False)
+def _fault(what: str) -> Fault:
+    return Fault(f"box {what}", what)
+
+
+def _problems(raw: RawBox, box: Box | Fault) -> list[Problem]:
+    """What is to be said of one thing."""
+    problems = []
+    if isinstance(box, Fault) and box is not TOLD:
+        whose = f"the class {quoted(raw.label)} is" if raw.label else "all classes are"
+        hint = f"correct or remove it; {whose} unknown in this picture"
+        what = box.what if box is raw.place_fault else f"{_a_box(raw)} {box.what}"
+        problems.append(Problem(raw.location, what, hint, kind=box.kind, fatal=False))
+    if raw.class_fault is not None and raw.class_fault is not TOLD:
+        kind, what = raw.class_fault
+        hint = "correct it; " + (
+            "all classes are unknown" if isinstance(box, Fault) else "its place is ignored"
+        )
+        problems.append(Problem(raw.location, what, hint, kind=kind, fatal=False))
+    return problems
+
+
+def _identity(box: Box) -> tuple[float, float, float, float, str, bool]:
+    return box.x0, box.y0, box.x1, box.y1, box.label, box.ignore
+
+
+def _agreeing(first: Box, second: Box) -> dict[str, Any]:
+    """The attributes of one thing that was drawn twice."""
+    both = {**second.attributes, **first.attributes}
+    return {name: value for name, value in both.items() if second.attributes.get(name, value) == value}
 
 
 def _a_box(raw: RawBox) -> str:

@@ -7,6 +7,7 @@ import json
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -26,6 +27,13 @@ MOST_COLUMNS = 16_384  # as many as a sheet of Excel
 INTERNED = 100_000  # distinct cells kept: classes repeat, and a million equal words share one object
 
 Row = tuple[str, str | ImageRef | None, Mapping[str, Any]]  # (location, the picture, the other cells)
+
+
+@dataclass(frozen=True)
+class LostRow(Problem):
+    """A row that cannot be read, and what stands in it, so that somebody may look whom it concerns."""
+
+    cells: tuple[str, ...] = ()
 
 
 class Rows(ABC):
@@ -118,7 +126,14 @@ class Delimited(Rows):
 
     def _read(self) -> Iterator[tuple[int, list[str] | Problem]]:
         """The rows that are not empty, the header among them, each with the line where it begins."""
-        reader = csv.reader(self._lines(), delimiter=self.separator, strict=True)
+        latest = ""
+
+        def remembered() -> Iterator[str]:
+            nonlocal latest
+            for latest in self._lines():  # noqa: UP028 - kept for a message
+                yield latest
+
+        reader = csv.reader(remembered(), delimiter=self.separator, strict=True)
         start = 1
         while True:
             try:
@@ -128,10 +143,10 @@ class Delimited(Rows):
                     start = reader.line_num + 1
                 return
             except csv.Error:
-                yield start, self._misquoted(start, reader.line_num)
+                yield start, self._misquoted(start, reader.line_num, latest)
                 start = reader.line_num + 1
 
-    def _misquoted(self, start: int, end: int) -> Problem:
+    def _misquoted(self, start: int, end: int, line: str) -> Problem:
         location, hint = (
             f"{self.title}:{start}",
             'close the quotation mark, or write "" for one inside a cell',
@@ -142,7 +157,8 @@ class Delimited(Rows):
             )
         longest = csv.field_size_limit()
         what = f"has a quotation mark in the wrong place, or a cell of over {longest:,} characters"
-        return Problem(location, what, f"{hint}; the row is left out", kind="quotes", fatal=False)
+        cells = tuple(line.split(self.separator))
+        return LostRow(location, what, f"{hint}; the row is left out", "quotes", fatal=False, cells=cells)
 
     def sample(self, column: str) -> list[str]:
         index = self._header.index(column)
@@ -177,7 +193,7 @@ class Delimited(Rows):
                 what = f"has {len(row)} cells, but there are {width} columns"
                 hint = f"put a cell that holds the separator {separator.shown(self.separator)} between "
                 hint += "quotation marks; the row is left out"
-                yield Problem(location, what, hint, kind="too many cells", fatal=False)
+                yield LostRow(location, what, hint, "too many cells", fatal=False, cells=tuple(row))
                 continue
             name = from_cell(row.pop(index)) if len(row) > index else ""
             answers = {field: cell for field, raw in zip(fields, row) if (cell := get(raw) or add(raw))}  # noqa: B905

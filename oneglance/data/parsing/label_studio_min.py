@@ -29,15 +29,22 @@ def expanded(entry: Mapping[str, Any]) -> dict[str, Any]:
 def _results(name: str, value: Any) -> Iterator[dict[str, Any]]:
     if isinstance(value, dict):  # several choices
         yield {"type": next(iter(value), ""), "from_name": name, "value": value}
-    elif isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+    elif isinstance(value, list) and any(isinstance(one, dict) for one in value):
         for number, region in enumerate(value, 1):
-            yield {
-                **region,
-                "id": f"{name} {number}",
-                "type": _kind(region),
-                "from_name": name,
-                "value": region,
-            }
+            yield (
+                {
+                    "id": f"{name} {number}",
+                    "type": "",
+                }
+                if not isinstance(region, dict)
+                else {
+                    **region,
+                    "id": f"{name} {number}",
+                    "type": _kind(region),
+                    "from_name": name,
+                    "value": region,
+                }
+            )
     elif isinstance(value, list) and value and all(isinstance(one, list) for one in value):
         yield {"type": "taxonomy", "from_name": name, "value": {"taxonomy": value}}
     elif isinstance(value, list):

@@ -8,12 +8,14 @@ from typing import Any
 
 from oneglance.data.parsing.structured_files import beginning, read_yaml
 from oneglance.data.parsing.text_lines import lines
+from oneglance.data.quoting import quoted
 from oneglance.errors import DataError
 from oneglance.storage.plain_files import exists, is_file, is_folder, resolved
 
 CLASSES, DARKNET = "classes.txt", ".data"
 FILES = ("data.yaml", "data.yml", "dataset.yaml", "obj.data", CLASSES)  # of a folder, the best first
 MOST_CLASSES = 100_000
+LONGEST = 9  # digits of the number of a class
 
 
 def names_file(path: Path) -> Path | None:
@@ -43,22 +45,30 @@ def read_keys(file: Path, title: str) -> dict[str, Any]:
     return keys
 
 
-def class_names(keys: dict[str, Any], title: str) -> list[str]:
-    """The classes, each at its number.
+def class_names(keys: dict[str, Any], title: str) -> dict[int, str]:
+    """Number -> class. A number without a name is of no class: names may have gaps.
 
     Raises:
         DataError: there are none.
     """
     names = keys.get("names")
-    if isinstance(names, dict) and all(isinstance(key, str) and key.isdecimal() for key in names):
-        numbered = {int(key): name for key, name in names.items()}
-        last = max(numbered, default=-1)
-        names = [numbered.get(number, str(number)) for number in range(min(last, MOST_CLASSES) + 1)]
+    if isinstance(names, list):
+        names = dict(enumerate(names))
+    elif isinstance(names, dict):
+        wrong = [
+            key for key in names if not (isinstance(key, str) and key.isdecimal() and len(key) <= LONGEST)
+        ]
+        if wrong:
+            what = f"names has {quoted(str(wrong[0]))} where the number of a class should be"
+            raise DataError(what, location=title, hint="write names: {0: cat, 1: dog}")
+        names = {int(key): name for key, name in names.items()}
     elif names is None and str(keys.get("nc", "")).isdecimal():
-        names = [str(number) for number in range(min(int(keys["nc"]), MOST_CLASSES))]
-    if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
-        raise DataError("has no names of classes", location=title, hint="write names: [cat, dog]")
-    return [name.strip() for name in names]
+        names = {number: str(number) for number in range(min(int(keys["nc"]), MOST_CLASSES))}
+    if isinstance(names, dict) and all(isinstance(name, str) for name in names.values()):
+        named = {number: name.strip() for number, name in names.items() if name.strip()}
+        if named:
+            return named
+    raise DataError("has no names of classes", location=title, hint="write names: [cat, dog]")
 
 
 def locate(root: Path, entry: str) -> Path | None:

@@ -10,31 +10,26 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from oneglance.data.images.header import header
-from oneglance.data.parsing.box_geometry import NOTHING, BoxReader, RawBox, Size, number
-from oneglance.data.parsing.delimited import Delimited
+from oneglance.data.parsing.box_geometry import (
+    NOTHING,
+    NOWHERE,
+    TOLD,
+    BoxReader,
+    RawBox,
+    Size,
+    flag,
+    number,
+)
+from oneglance.data.parsing.box_spellings import EDGES, SIZES, sized
+from oneglance.data.parsing.delimited import Delimited, LostRow
 from oneglance.data.parsing.image_paths import finder
 from oneglance.data.quoting import plain, quoted
 from oneglance.data.source import Entry, Source
 from oneglance.data.sources.table import IMAGE_COLUMNS
 from oneglance.errors import DataError, Problem, nearest
 
-# Usual names of the four columns, whatever their case: the left, upper, right and lower edge ...
-EDGES = (
-    ("xmin", "ymin", "xmax", "ymax"),
-    ("x_min", "y_min", "x_max", "y_max"),
-    ("x0", "y0", "x1", "y1"),
-    ("x1", "y1", "x2", "y2"),
-    ("left", "top", "right", "bottom"),
-)
-# ... or the left and upper edge, and the size.
-SIZES = (
-    ("x", "y", "width", "height"),
-    ("x", "y", "w", "h"),
-    ("bbox_x", "bbox_y", "bbox_width", "bbox_height"),
-)
 LABELS = ("label", "name", "class", "class_name", "label_name", "category", "object")
 IGNORE = ("ignore", "difficult", "iscrowd")
-YES = frozenset(("1", "1.0", "true", "yes"))
 
 
 class BoxesTable(Source):
@@ -70,8 +65,10 @@ class BoxesTable(Source):
         layout = self._layout(table)
         find = finder(self.images, self.path, table.sample(layout.image))
         pictures: dict[str, _Picture] = {}
+        lost: list[LostRow] = []
         for row in table.rows(layout.image):
             if isinstance(row, Problem):
+                lost += [row] if isinstance(row, LostRow) else []
                 yield row
                 continue
             location, name, cells = row
@@ -85,12 +82,16 @@ class BoxesTable(Source):
             yield from picture.add(location, cells, layout)
         classes = frozenset(box.label for picture in pictures.values() for box in picture.boxes if box.label)
         yield from self._warn_of_shares(pictures)
+        for row in lost:
+            for name in {cell.strip(' \t"') for cell in row.cells} & pictures.keys():
+                pictures[name].boxes.append(RawBox(row.location, NOWHERE, "", place_fault=TOLD))
         box_reader = BoxReader()
         for name, picture in pictures.items():
             image = find(name, picture.location)
             if isinstance(image, Problem):
                 yield image
                 continue
+            yield from picture.contradictions()
             annotations, wrong = box_reader.annotations(
                 picture.location, header(image), picture.size, picture.boxes, classes
             )
@@ -147,6 +148,7 @@ class _Picture:
     boxes: list[RawBox] = field(default_factory=list)
     fields: dict[str, Any] = field(default_factory=dict)
     size: Size | None = None
+    nothing: str = ""  # location of a row that says that the picture holds nothing
 
     def add(self, location: str, cells: Mapping[str, str], layout: _Layout) -> Iterator[Problem]:
         """One row."""
@@ -160,12 +162,31 @@ class _Picture:
         label, not_attributes = cells.get(layout.label, ""), layout.taken
         attributes = {name: cell for name, cell in cells.items() if name not in not_attributes}
         if not label and not any(name in cells for name in layout.four) and not attributes:
+            self.nothing = self.nothing or location
             return
-        x0, y0, x1, y1 = (number(cells.get(name)) for name in layout.four)
-        if layout.sized:
-            x1, y1 = x0 + x1, y0 + y1
-        ignore = cells.get(layout.ignore, "").lower() in YES
-        self.boxes.append(RawBox(location, (x0, y0, x1, y1), label, attributes or NOTHING, ignore))
+        four = [cells.get(name) for name in layout.four]
+        x0, y0, x1, y1 = sized(four) if layout.sized else map(number, four)
+        ignore = flag(cells.get(layout.ignore))
+        if ignore is None:
+            what = f"{layout.ignore} is neither yes nor no: it counts as a region to ignore"
+            yield Problem(location, what, "write 0 or 1", kind="mark", fatal=False)
+        box = RawBox(
+            location,
+            (x0, y0, x1, y1),
+            label,
+            attributes or NOTHING,
+            ignore is not False,
+            edges=not layout.sized,
+        )
+        self.boxes.append(box)
+
+    def contradictions(self) -> Iterator[Problem]:
+        """A Problem where one row says that there is nothing, and another that there is something."""
+        if self.nothing and self.boxes:
+            what = f"names a picture without a box, which has one in {self.boxes[0].location}"
+            hint = "give it a box, or remove it; all classes are unknown in this picture"
+            yield Problem(self.nothing, what, hint, kind="row without a box", fatal=False)
+            self.boxes.append(RawBox(self.nothing, NOWHERE, "", place_fault=TOLD))
 
 
 def _lower(columns: Sequence[str]) -> dict[str, str]:

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from oneglance.data.images.header import header
-from oneglance.data.parsing.box_geometry import NOTHING, BoxReader, Corners, RawBox, bounds, number
+from oneglance.data.parsing.box_geometry import (
+    NOTHING,
+    NOWHERE,
+    TOLD,
+    BoxReader,
+    Corners,
+    Fault,
+    RawBox,
+    bounds,
+    flag,
+    number,
+)
+from oneglance.data.parsing.box_spellings import Spelled, identity, name_of, spelled_box
 from oneglance.data.parsing.coco_rle import mask_bounds
 from oneglance.data.parsing.delimited import SAMPLE
 from oneglance.data.parsing.image_paths import find_nearby
@@ -33,6 +46,11 @@ OF_A_BOX = frozenset(
         *("keypoints", "num_keypoints", "attributes", "caption", "segments_info", "file_name"),
     )
 )
+
+
+# What an annotation has that is no category of a picture as a whole.
+NO_TAG = frozenset(("caption", "segmentation", "keypoints", "segments_info"))
+READ_SO = "text and objects are read where they hold four numbers; write [x, y, width, height]"
 
 
 class Coco(Source):
@@ -75,13 +93,16 @@ class Coco(Source):
             if isinstance(image, Problem):
                 yield image
                 continue
-            answers: dict[str, Any] = {**picture.fields, **common}
+            known = {name: value for name, value in picture.fields.items() if value is not None}
+            answers: dict[str, Any] = {**known, **common}
             queried = file.queried(picture)
             if queried is not None:
                 annotations, wrong = box_reader.annotations(
                     picture.location, header(image), picture.size, picture.boxes, queried
                 )
                 yield from wrong
+                if annotations is not None and picture.partial:
+                    annotations = replace(annotations, complete=False)
                 if annotations is not None:
                     answers["objects"] = annotations
             yield picture.location, image, answers
@@ -95,9 +116,10 @@ class _Picture:
     name: str
     size: tuple[float, float]
     fields: dict[str, Any]
-    negative: list[Any] | None  # numbers of categories that are surely not there, in LVIS
-    partial: list[Any]  # numbers of categories of which not all are boxed
+    negative: list[str] | None  # numbers of categories that are surely not there, in LVIS
+    partial: list[str]  # numbers of categories of which not all are boxed
     boxes: list[RawBox] = field(default_factory=list)
+    alone: bool = True  # whether no other picture has its id: else nobody knows whose the annotations are
 
 
 class _File:
@@ -111,58 +133,72 @@ class _File:
         self.problems: list[Problem] = []
         self.counter = ProblemCounter()
         self._names = self._categories(content.get("categories", []))
-        self._every = frozenset(self._names.values())
+        self._every = frozenset(filter(None, self._names.values()))
         self._pictures = self._images(content["images"])
         self.pictures = list(self._pictures.values())
         annotations = content.get("annotations")
         if annotations is not None and not isinstance(annotations, list):
             what = "is of a version that is not read: annotations is no list"
             raise DataError(what, location=title, hint="export it as COCO")
+        self._unplaced: list[tuple[_Picture, RawBox, bool]] = []  # tags, and whether of a box that is empty
         for annotation in annotations or ():
             self._annotation(annotation)
         # Whether the pictures were annotated with boxes at all.
         self._boxes_annotated = annotations is not None and (
-            not annotations or any(picture.boxes for picture in self.pictures)
+            not annotations
+            or any(raw.place_fault is not TOLD for picture in self.pictures for raw in picture.boxes)
         )
+        for picture, raw, empty in self._unplaced:
+            self._tag(picture, raw, empty)
 
     def queried(self, picture: _Picture) -> frozenset[str] | None:
         """The queried classes of one picture; None where it was not annotated with boxes."""
-        if not self._boxes_annotated:
+        if not self._boxes_annotated or not picture.alone:
             return None
         classes = self._every
         if picture.negative is not None:
             boxed = {box.label for box in picture.boxes if box.label}
-            classes = frozenset(boxed | {self._names[key] for key in picture.negative if key in self._names})
+            classes = frozenset(boxed | self._named(picture.negative))
             if not classes and not picture.boxes:
                 return None
-        partial = {self._names[key] for key in picture.partial if key in self._names}
+        partial = self._named(picture.partial)
         return classes - partial if partial else classes  # mostly one object for all
 
-    def _refuse(self, location: str, what: str, kind: str) -> None:
-        self.problems.append(Problem(location, what, "it is left out", kind=kind, fatal=False))
+    def _named(self, keys: list[str]) -> frozenset[str]:
+        return frozenset(self._names[key] for key in keys if self._names.get(key))
 
-    def _categories(self, categories: Any) -> dict[Any, str]:
-        names: dict[Any, str] = {}
+    def _refuse(self, location: str, what: str, kind: str, hint: str = "it is left out") -> None:
+        self.problems.append(Problem(location, what, hint, kind=kind, fatal=False))
+
+    def _categories(self, categories: Any) -> dict[str, str]:
+        """Id -> name; "" where it has none, or two."""
+        names: dict[str, str] = {}
         for index, category in enumerate(categories if isinstance(categories, list) else ()):
-            key = _key(category, "id")
-            name = category.get("name") if key is not None else None
-            if key is None or key in names or not isinstance(name, str) or not name.strip():
-                self._refuse(
-                    f"{self._title}: category {index}", "has no name or no id of its own", "category"
-                )
-            else:
-                names[key] = name.strip()
+            category = category if isinstance(category, dict) else {}
+            key, name = identity(category.get("id")), name_of(category, "name")
+            if key is None or not name or names.get(key, name) != name:
+                what = "has no name or no id of its own"
+                hint = "the places of its boxes are ignored"
+                self._refuse(f"{self._title}: category {index}", what, "category", hint)
+                name = ""
+            if key is not None:
+                names[key] = name
         return names
 
-    def _images(self, entries: list[Any]) -> dict[Any, _Picture]:
-        pictures: dict[Any, _Picture] = {}
+    def _images(self, entries: list[Any]) -> dict[str, _Picture]:
+        pictures: dict[str, _Picture] = {}
         for index, entry in enumerate(entries):
-            key, name = _key(entry, "id"), _file_name(entry)
-            location = f"{self._title}: image {index if key is None else plain(str(key))}"
+            key, name = identity(entry.get("id")) if isinstance(entry, dict) else None, _file_name(entry)
+            location = f"{self._title}: image {index if key is None else plain(key)}"
             if key is None or not name:
                 self._refuse(location, "has no id or no file_name", "picture without a name")
             elif key in pictures:
-                self._refuse(location, f"is there twice, again for {quoted(name)}", "picture id twice")
+                first = pictures[key]
+                first.alone = first.alone and first.name == name
+                hint = "it is left out" + (
+                    "" if first.alone else f"; the boxes of {quoted(first.name)} are unknown"
+                )
+                self._refuse(location, f"is there twice, again for {quoted(name)}", "picture id twice", hint)
             else:
                 size = number(entry.get("width")), number(entry.get("height"))
                 negative, partial = entry.get("neg_category_ids"), entry.get("not_exhaustive_category_ids")
@@ -175,7 +211,12 @@ class _File:
         fields = self._plain(entry, OF_A_PICTURE, location)
         extra = entry.get("extra")
         if isinstance(extra, dict) and isinstance(extra.get("user_tags"), list):
-            fields["tags"] = [str(tag) for tag in extra["user_tags"]]
+            tags = [tag if isinstance(tag, str) else identity(tag) for tag in extra["user_tags"]]
+            if all(tags):
+                fields["tags"] = tags
+            else:
+                what = "has a tag that is no word: its tags are unknown"
+                self.counter.add("tag without a name", location, what, "correct it")
         return fields
 
     def _plain(self, entry: Mapping[str, Any], reserved: frozenset[str], location: str) -> dict[str, Any]:
@@ -192,30 +233,43 @@ class _File:
         return values
 
     def _annotation(self, annotation: Any) -> None:
-        key = _key(annotation, "id") if isinstance(annotation, dict) else None
-        location = f"{self._title}: annotation {'without id' if key is None else plain(str(key))}"
+        key = identity(annotation.get("id")) if isinstance(annotation, dict) else None
+        location = f"{self._title}: annotation {'without id' if key is None else plain(key)}"
         if not isinstance(annotation, dict):
             self._refuse(location, "is no object", "annotation")
             return
-        picture, category = self._pictures.get(_key(annotation, "image_id")), _key(annotation, "category_id")
+        of = annotation.get("image_id")
+        picture = self._pictures.get(identity(of) or "")
         if picture is None:
-            self._refuse(
-                location,
-                f"is of an image {plain(str(annotation.get('image_id')))} that is not there",
-                "image id unknown",
-            )
-        elif category is not None and category not in self._names:
-            self._refuse(
-                location, f"is of a category {plain(str(category))} without name", "category unknown"
-            )
-        else:
-            self._add_annotation(annotation, picture, self._names.get(category, ""), location)
+            what = f"is of an image {plain(str(of))} that is not there"
+            self._refuse(location, what, "image id unknown")
+            return
+        category, label, fault = annotation.get("category_id"), "", None
+        if category is not None:
+            label = self._category(category, location)
+            if not label:
+                fault = Fault("category unknown", f"is of a category {plain(str(category))} without name")
+        self._add_annotation(annotation, picture, label, fault, location)
+
+    def _category(self, written: Any, location: str) -> str:
+        """The name of a category from its id or, where no id is written so, from its name; "" without."""
+        key = identity(written)
+        if key in self._every and key not in self._names:
+            what = "names its category where the id of one should be: the name is taken"
+            self.counter.add("category by name", location, what)
+            return str(key)
+        return self._names.get(key or "", "")
 
     def _add_annotation(
-        self, annotation: Mapping[str, Any], picture: _Picture, label: str, location: str
+        self,
+        annotation: Mapping[str, Any],
+        picture: _Picture,
+        label: str,
+        class_fault: Fault | None,
+        location: str,
     ) -> None:
-        corners = self._corners(annotation, location)
-        if corners is not None:
+        place = self._place(annotation, location)
+        if place is not None:
             if annotation.get("keypoints"):
                 self.counter.add(
                     "key points", location, "has key points, which are not used: only its box is"
@@ -224,24 +278,63 @@ class _File:
             own = annotation.get("attributes")
             if isinstance(own, dict):
                 attributes |= self._plain(own, frozenset(), location)
-            ignore = bool(number(annotation.get("iscrowd", 0)) > 0 or number(annotation.get("ignore", 0)) > 0)
-            picture.boxes.append(RawBox(location, corners, label, attributes or NOTHING, ignore))
-        elif label and not annotation.keys() & {"caption", "segmentation", "keypoints", "segments_info"}:
-            tags = picture.fields.setdefault("tags", [])
-            if type(tags) is not list:
-                self.counter.add(
-                    "tags", location, "is a tag of a picture whose tags are no list, and is not used"
-                )
-            elif label not in tags:
-                tags.append(label)
-        else:
-            self.counter.add("annotation without a box", location, "has no box and is not used")
+            raw = RawBox(
+                location,
+                place.corners,
+                label,
+                attributes or NOTHING,
+                self._ignore(annotation, location),
+                place.edges,
+                class_fault=class_fault,
+            )
+            picture.boxes.append(raw)
+            return
+        raw = RawBox(location, NOWHERE, label, place_fault=TOLD, class_fault=class_fault)
+        if (label or class_fault) and not annotation.keys() & NO_TAG:
+            self._unplaced.append((picture, raw, "bbox" in annotation))
+            return
+        self.counter.add("annotation without a box", location, "has no box and is not used")
+        if label or class_fault or not annotation.keys() & {"caption", "segments_info"}:
+            picture.boxes.append(raw)
 
-    def _corners(self, annotation: Mapping[str, Any], location: str) -> Corners | None:
-        box, outline = annotation.get("bbox"), annotation.get("segmentation")
-        if isinstance(box, list) and box:
-            x, y, width, height = map(number, box) if len(box) == 4 else (float("nan"),) * 4
-            return x, y, x + width, y + height
+    def _tag(self, picture: _Picture, raw: RawBox, empty: bool) -> None:
+        """A category without any place: of the picture as a whole, unless a box should be there."""
+        if self._boxes_annotated:
+            what = "has a category and no box: nobody knows where it is in its picture"
+            self.counter.add("category without a box", raw.location, what, "give it a box, or take it out")
+            picture.boxes.append(raw)
+            if empty:
+                return
+        elif raw.class_fault is not None:
+            kind, what = raw.class_fault
+            self._refuse(raw.location, what, kind, "the tags of its picture are unknown")
+        tags = picture.fields.setdefault("tags", [])
+        if not raw.label:
+            picture.fields["tags"] = None
+        elif tags is not None and type(tags) is not list:
+            what = "is a tag of a picture whose tags are no list, and is not used"
+            self.counter.add("tags", raw.location, what)
+        elif tags is not None and raw.label not in tags:
+            tags.append(raw.label)
+
+    def _ignore(self, annotation: Mapping[str, Any], location: str) -> bool:
+        marks = [flag(annotation.get(name)) for name in ("iscrowd", "ignore")]
+        if None in marks:
+            what = "has a mark iscrowd or ignore that is neither yes nor no: it counts as a region to ignore"
+            self.counter.add("mark", location, what, "write 0 or 1")
+        return any(mark is not False for mark in marks)
+
+    def _place(self, annotation: Mapping[str, Any], location: str) -> Spelled | None:
+        """The place of an annotation; None where it tells none."""
+        box = spelled_box(annotation.get("bbox"))
+        if box is not None and not isinstance(annotation["bbox"], list):
+            self.counter.add("box in words", location, "has a box that is no list of four numbers", READ_SO)
+        if box is None or any(map(math.isnan, box.corners)):
+            outline = self._outline(annotation.get("segmentation"), location)
+            return box if outline is None else Spelled(outline)
+        return box
+
+    def _outline(self, outline: Any, location: str) -> Corners | None:
         if isinstance(outline, list) and outline:
             self.counter.add("polygons", location, "is a polygon without a box: its bounds are taken")
             values = [number(value) for piece in outline if isinstance(piece, list) for value in piece]
@@ -254,18 +347,14 @@ class _File:
 
 def _drop_outlines(entry: dict[str, Any]) -> dict[str, Any]:
     """Outlines fill most of a file and are not used where there is a box."""
-    if "segmentation" in entry and entry.get("bbox"):
+    box = entry.get("bbox")
+    if isinstance(box, list) and len(box) == 4 and "segmentation" in entry:
         del entry["segmentation"]
     return entry
 
 
-def _key(entry: Any, name: str) -> int | str | None:
-    key = entry.get(name) if isinstance(entry, dict) else None
-    return key if isinstance(key, int | str) else None
-
-
-def _keys(keys: Any) -> list[Any] | None:
-    return [key for key in keys if isinstance(key, int | str)] if isinstance(keys, list) else None
+def _keys(keys: Any) -> list[str] | None:
+    return [key for one in keys if (key := identity(one))] if isinstance(keys, list) else None
 
 
 def _file_name(entry: Any) -> str:

@@ -10,7 +10,18 @@ from typing import Any, ClassVar
 from xml.etree.ElementTree import Element
 
 from oneglance.data.images.header import header
-from oneglance.data.parsing.box_geometry import NOTHING, BoxReader, Corners, RawBox, bounds, number, rotated
+from oneglance.data.parsing.box_geometry import (
+    NOTHING,
+    NOWHERE,
+    TOLD,
+    BoxReader,
+    Corners,
+    Fault,
+    RawBox,
+    bounds,
+    number,
+    rotated,
+)
 from oneglance.data.parsing.delimited import SAMPLE
 from oneglance.data.parsing.image_paths import find_nearby
 from oneglance.data.parsing.structured_files import beginning, children
@@ -64,9 +75,11 @@ class Cvat(Source):
                 if isinstance(image, Problem):
                     yield image
                     continue
-                answers = ({self.split: split} if split else {}) | self._fields(child)
-                if classes is None or classes:
-                    raw_boxes = list(_raw_boxes(child, location, box_reader))
+                answers = ({self.split: split} if split else {}) | self._fields(child, location, box_reader)
+                if classes is None:
+                    classes = _named(path)
+                if classes:
+                    raw_boxes = list(_raw_boxes(child, location, box_reader, classes))
                     size = number(child.get("width")), number(child.get("height"))
                     annotations, wrong = box_reader.annotations(
                         location, header(image), size, raw_boxes, classes
@@ -77,13 +90,16 @@ class Cvat(Source):
                 yield location, image, answers
         yield from box_reader.counter.problems()
 
-    def _fields(self, image: Element) -> dict[str, Any]:
+    def _fields(self, image: Element, location: str, box_reader: BoxReader) -> dict[str, Any]:
         fields: dict[str, Any] = {}
-        for tag in image.iterfind("tag"):
-            name = tag.get("label", "")
-            if name not in fields.setdefault("tags", []):
-                fields["tags"].append(name)
-            fields |= {f"{name}.{key}": value for key, value in _attributes(tag).items()}
+        tags = [(tag.get("label", "").strip(), tag) for tag in image.iterfind("tag")]
+        if all(name for name, _ in tags):
+            fields |= {"tags": list(dict.fromkeys(name for name, _ in tags))} if tags else {}
+        else:
+            box_reader.counter.add("tag", location, "has a tag without a label: its tags are unknown")
+        for name, tag in tags:
+            if name:
+                fields |= {f"{name}.{key}": value for key, value in _attributes(tag).items()}
         split = image.get("subset", "").strip()
         if self.split and split and split.lower() != "default":
             fields[self.split] = split
@@ -108,15 +124,27 @@ def _classes(meta: Element) -> frozenset[str] | None:
     return frozenset(name for name, kind in names if name and kind != "tag") if names else None
 
 
-def _raw_boxes(image: Element, location: str, box_reader: BoxReader) -> Iterator[RawBox]:
+def _named(path: Path) -> frozenset[str]:
+    """The classes of a file that lists none: all that any of its shapes names."""
+    shapes = (shape for child in children(path, "annotations") if child.tag == "image" for shape in child)
+    return frozenset(shape.get("label", "").strip() for shape in shapes if shape.tag != "tag") - {""}
+
+
+def _raw_boxes(
+    image: Element, location: str, box_reader: BoxReader, classes: frozenset[str]
+) -> Iterator[RawBox]:
     for index, shape in enumerate(image, 1):
         if shape.tag == "tag":
             continue
         shape_location = f"{location}, shape {index}"
+        label, fault = shape.get("label", "").strip(), None
+        if label and label not in classes:
+            fault = Fault("label unknown", f"is of the label {quoted(label)}, which the file does not list")
+            label = ""
         if shape.tag not in SHAPES:
-            box_reader.counter.add(
-                shape.tag, shape_location, f"is no box but {quoted(shape.tag)}, and is not used"
-            )
+            what = f"is no box but {quoted(shape.tag)}: nobody knows where it ends, and its class is unknown"
+            box_reader.counter.add(plain(shape.tag), shape_location, f"{what} in its picture")
+            yield RawBox(shape_location, NOWHERE, label, place_fault=TOLD, class_fault=fault)
             continue
         if shape.tag != "box" or _turn(shape):
             kind = "turned box" if shape.tag == "box" else shape.tag
@@ -126,8 +154,14 @@ def _raw_boxes(image: Element, location: str, box_reader: BoxReader) -> Iterator
         attributes = _attributes(shape)
         if shape.get("occluded"):
             attributes["occluded"] = shape.get("occluded", "")
-        label = shape.get("label", "").strip()
-        yield RawBox(shape_location, SHAPES[shape.tag](shape), label, attributes or NOTHING)
+        yield RawBox(
+            shape_location,
+            SHAPES[shape.tag](shape),
+            label,
+            attributes or NOTHING,
+            edges=shape.tag == "box",
+            class_fault=fault,
+        )
 
 
 def _attributes(element: Element) -> dict[str, str]:

@@ -14,6 +14,8 @@ from oneglance.data.images.header import header
 from oneglance.data.images.references import is_picture
 from oneglance.data.parsing.box_geometry import (
     NOTHING,
+    NOWHERE,
+    TOLD,
     BoxReader,
     Corners,
     RawBox,
@@ -74,7 +76,9 @@ class LabelStudio(Source):
             else:
                 tasks.append(task_or_problem)
         boxes_annotated = any(task.regions for task in tasks)
-        classes = frozenset(label for task in tasks for region in task.regions for label in region.labels)
+        classes = frozenset(
+            label for task in tasks for region in task.regions for label in region.labels if label
+        )
         find = find_nearby(self.images, self.path, [task.picture for task in tasks[:SAMPLE]])
         for task in tasks:
             image = find(task.picture, task.location)
@@ -86,6 +90,7 @@ class LabelStudio(Source):
                 head = header(image)
                 size = task.size or (head.upright if head else (math.nan, math.nan))
                 raw_boxes = [one for region in task.regions for one in region.raw_boxes(size)]
+                raw_boxes += task.lost
                 annotations, wrong = box_reader.annotations(
                     task.location, head, task.size, raw_boxes, classes
                 )
@@ -94,6 +99,10 @@ class LabelStudio(Source):
                     answers["objects"] = annotations
             yield task.location, image, answers
         yield from box_reader.counter.problems()
+
+
+NO_THING = ("relation", "pairwise", "ranker")  # kinds of results that are about others
+TURNED = "region of a picture turned by hand"
 
 
 @dataclass
@@ -122,6 +131,7 @@ class _Task:
     annotated: bool = False
     size: Size | None = None  # of the picture that was annotated
     regions: list[_Region] = field(default_factory=list)
+    lost: list[RawBox] = field(default_factory=list)  # what is there, nobody knows where
 
 
 def _all_tasks(tasks: list[Any], title: str, box_reader: BoxReader) -> Iterator[Any]:
@@ -187,6 +197,8 @@ def _annotation(results: list[Any], task: _Task, box_reader: BoxReader) -> None:
         location = f"{task.location}, result {index}"
         if not isinstance(result, dict) or not isinstance(result.get("value"), dict):
             box_reader.counter.add("result", location, "has no value and is not used")
+            if not isinstance(result, dict) or result.get("type") not in (*ANSWERS, *NO_THING):
+                task.lost.append(RawBox(location, NOWHERE, "", place_fault=TOLD))
             continue
         kind = str(result.get("type", ""))
         shape = kind.removesuffix("labels") or ("rectangle" if "width" in result["value"] else "")
@@ -194,32 +206,41 @@ def _annotation(results: list[Any], task: _Task, box_reader: BoxReader) -> None:
             others.append((location, kind, result))
             continue
         if number(result.get("image_rotation", 0)):
-            others.append((location, "region of a picture turned by hand", result))
+            others.append((location, TURNED, result))
             continue
         _note_bounds(shape, result["value"], location, box_reader)
-        labels = _texts(result["value"].get(kind))
         key = str(result.get("id", f"without {index}"))
         task.size = task.size or _size(result)
         if key in regions:
-            regions[key].labels += labels
+            regions[key].labels += _labels(result["value"])
         else:
-            regions[key] = _Region(location, shape, result["value"], labels)
+            regions[key] = _Region(location, shape, result["value"], _labels(result["value"]))
     unread = {str(result.get("id")) for _, kind, result in others if kind not in ANSWERS} - regions.keys()
     for location, kind, result in others:
         key = str(result.get("id"))
         region = regions.get(key)
         if kind == "labels" and region is not None:
-            region.labels += _texts(result["value"].get("labels"))
+            region.labels += _labels(result["value"])
         elif kind in ANSWERS and key not in unread:
             answer = ANSWERS[kind](result["value"])
             if answer is not None:
                 fields = task.fields if region is None else region.attributes
                 fields[str(result.get("from_name") or kind)] = answer
         else:
-            box_reader.counter.add(
-                f"result {kind}", location, f"is of the kind {quoted(kind)}, and is not used"
-            )
+            a_thing = kind not in ANSWERS and kind not in NO_THING  # somewhere in the picture
+            what = f"is of the kind {quoted(kind)}, and is not used"
+            hint = "its class is unknown in its picture" if a_thing else ""
+            box_reader.counter.add(f"result {plain(kind)}", location, what, hint)
+            if a_thing:
+                lost = _labels(result["value"]) or [""]
+                task.lost += [RawBox(location, NOWHERE, label, place_fault=TOLD) for label in lost]
     task.regions = list(regions.values())
+
+
+def _labels(value: Mapping[str, Any]) -> list[str]:
+    """The classes of a region; "" for each that is no word."""
+    named = [labels for key, labels in value.items() if key.endswith("labels") and isinstance(labels, list)]
+    return [one.strip() if isinstance(one, str) else "" for labels in named for one in labels]
 
 
 def _note_bounds(shape: str, value: Mapping[str, Any], location: str, box_reader: BoxReader) -> None:
@@ -273,13 +294,18 @@ def _texts(value: Any) -> list[str]:
     )
 
 
+def _words(value: Any) -> list[str]:
+    """Chosen words; none where one of them is no word: with the others alone, it would read as a no."""
+    return _texts(value) if isinstance(value, list) and all(isinstance(one, str) for one in value) else []
+
+
 def _one_or_all(texts: list[str]) -> str | list[str] | None:
     return texts[0] if len(texts) == 1 else texts or None
 
 
 def _paths(value: Any) -> str | list[str] | None:
-    paths = value if isinstance(value, list) else []
-    return _one_or_all(["/".join(_texts(path)) for path in paths if _texts(path)])
+    paths = [_words(path) for path in value] if isinstance(value, list) else []
+    return _one_or_all(["/".join(path) for path in paths]) if all(paths) else None
 
 
 def _scalar(value: Any) -> Any:
@@ -287,7 +313,7 @@ def _scalar(value: Any) -> Any:
 
 
 ANSWERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
-    "choices": lambda value: _one_or_all(_texts(value.get("choices"))),
+    "choices": lambda value: _one_or_all(_words(value.get("choices"))),
     "taxonomy": lambda value: _paths(value.get("taxonomy")),
     "number": lambda value: _scalar(value.get("number")),
     "rating": lambda value: _scalar(value.get("rating")),

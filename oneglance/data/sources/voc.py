@@ -15,7 +15,19 @@ from xml.etree.ElementTree import Element
 from oneglance.data.images.formats import without_companions
 from oneglance.data.images.header import header
 from oneglance.data.images.references import is_picture
-from oneglance.data.parsing.box_geometry import NOTHING, BoxReader, Corners, RawBox, bounds, number, rotated
+from oneglance.data.parsing.box_geometry import (
+    NOTHING,
+    NOWHERE,
+    TOLD,
+    BoxReader,
+    Corners,
+    Fault,
+    RawBox,
+    bounds,
+    flag,
+    number,
+    rotated,
+)
 from oneglance.data.parsing.folder_walk import files_below, folders_in
 from oneglance.data.parsing.image_paths import finder
 from oneglance.data.parsing.split_lists import SplitLists, key_of
@@ -28,6 +40,7 @@ from oneglance.errors import DataError, Problem
 ANNOTATIONS = ("Annotations", "annotations")
 PICTURES = ("JPEGImages", "images", "Images")
 MANY, FEW = 1000, 10  # names, and XML files, that are tried before a folder is taken for another format
+OUTLINES = frozenset(("bndbox", "robndbox", "polygon"))
 NOT_ATTRIBUTES = frozenset(
     ("name", "bndbox", "robndbox", "polygon", "part", "point", "difficult", "attributes")
 )
@@ -151,12 +164,22 @@ class _Object:
     corners: Corners  # xmin, ymin, xmax, ymax
     attributes: dict[str, str]
     difficult: bool
+    fault: Fault | None = None  # of its place
 
     def raw_box(self, first: int) -> RawBox:
         x0, y0, x1, y1 = self.corners
-        if x0 < x1 and y0 < y1:
-            x0, y0 = x0 - first, y0 - first
-        return RawBox(self.location, (x0, y0, x1, y1), self.label, self.attributes or NOTHING, self.difficult)
+        if x0 != x1 and y0 != y1:  # a box includes its last pixel, and the smaller number is its first
+            x0, x1 = (x0 - first, x1) if x0 < x1 else (x0, x1 - first)
+            y0, y1 = (y0 - first, y1) if y0 < y1 else (y0, y1 - first)
+        return RawBox(
+            self.location,
+            (x0, y0, x1, y1),
+            self.label,
+            self.attributes or NOTHING,
+            self.difficult,
+            edges=True,
+            place_fault=self.fault,
+        )
 
 
 @dataclass
@@ -215,26 +238,29 @@ def _read_file(path: Path, file: _AnnotationFile) -> _AnnotationFile:
             file.filename = _text(child).replace("\\", "/")
         elif child.tag == "size":
             file.size = number(child.findtext("width")), number(child.findtext("height"))
-        elif child.tag == "object":
-            _read_object(child, file)
+        elif child.tag == "object" or any(one.tag in OUTLINES for one in child.iter()):
+            _read_object(child, file)  # a misspelt one is a thing all the same
     file.filename = file.filename or f"{file.key}.jpg"
     return file
 
 
 def _read_object(element: Element, file: _AnnotationFile) -> None:
-    location = f"{file.location}: object {len(file.objects) + len(file.notes) + 1}"
-    corners = _corners(element)
+    location = f"{file.location}: object {len(file.objects) + 1}"
+    corners, fault, label = _corners(element), None, _text(element.find("name"))
     if corners is None:
-        file.notes.append((location, "has no box and is not used"))
-        return
-    if element.find("bndbox") is None:
+        corners, fault = NOWHERE, TOLD
+        file.notes.append((location, "has no box: nobody knows where it is in its picture"))
+    elif element.find("bndbox") is None:
         file.notes.append((location, "is no upright box: its bounds are taken"))
     if element.find("part") is not None:
         file.notes.append((location, "has parts, which are not used"))
-    difficult = number(element.findtext("difficult", "0").strip()) > 0
-    file.objects.append(
-        _Object(location, _text(element.find("name")), corners, _attributes(element), difficult)
-    )
+    difficult = flag(element.findtext("difficult"))
+    if difficult is None:
+        file.notes.append(
+            (location, "is difficult neither with 0 nor with 1: it counts as a region to ignore")
+        )
+    attributes = _attributes(element)
+    file.objects.append(_Object(location, label, corners, attributes, difficult is not False, fault))
 
 
 def _corners(element: Element) -> Corners | None:

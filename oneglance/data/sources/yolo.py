@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 from oneglance.data.images.formats import without_companions
 from oneglance.data.images.header import Header, header
 from oneglance.data.images.references import FileImage, is_picture
-from oneglance.data.parsing.box_geometry import BoxReader, Corners, RawBox, bounds, number
+from oneglance.data.parsing.box_geometry import (
+    NOWHERE,
+    TOLD,
+    BoxReader,
+    Corners,
+    Fault,
+    RawBox,
+    bounds,
+    number,
+)
 from oneglance.data.parsing.folder_walk import files_below
 from oneglance.data.parsing.image_paths import finder
 from oneglance.data.parsing.problem_counter import ProblemCounter
@@ -42,6 +51,8 @@ class Yolo(Source):
     and a folder with ``classes.txt``, ``images`` and ``labels``, as tools for drawing boxes leave behind,
     which has no splits.
 
+    What becomes of a line that cannot be used: see ``box_geometry.BoxReader``.
+
     An empty text file means that nothing is there. By the custom of YOLO, so does one that is missing, which
     is reported; only where all are missing is something wrong. A picture whose file cannot be read is one
     that nobody annotated.
@@ -63,7 +74,7 @@ class Yolo(Source):
         root = self._root(keys, file.parent)
         box_reader = BoxReader()
         labels = _Labels(names, "kpt_shape" in keys, box_reader)
-        classes = frozenset(names)
+        classes = frozenset(names.values())
         pictures = 0
         for item in self._pictures(keys, root, box_reader):
             if isinstance(item, Problem):
@@ -157,7 +168,7 @@ class Yolo(Source):
 class _Labels:
     """The text files of boxes."""
 
-    def __init__(self, names: Sequence[str], key_points: bool, box_reader: BoxReader) -> None:
+    def __init__(self, names: Mapping[int, str], key_points: bool, box_reader: BoxReader) -> None:
         self._names, self._key_points, self._box_reader = names, key_points, box_reader
         self._problems: list[Problem] = []
         self.files = 0  # that were there
@@ -175,41 +186,49 @@ class _Labels:
             self.missing.add("no text file", image.name, what, "if nobody looked at it, take it out")
             return []
         self.files += 1
-        raw_boxes: list[RawBox] = []
+        title, raw_boxes = f"{path.parent.name}/{path.name}", []
         try:
             for line, text in enumerate(lines(path), 1):
                 if words := text.split():
-                    box = self._line(words, f"{path.parent.name}/{path.name}:{line}", head)
-                    if isinstance(box, Problem):
-                        self._problems.append(box)
-                    else:
-                        raw_boxes.append(box)
+                    raw_boxes.append(self._line(words, f"{title}:{line}", head))
         except DataError as error:
             what = f"{error.what}: the boxes of its picture are unknown"
             self._problems.append(Problem(error.location, what, error.hint, kind="label file", fatal=False))
             return None
         return raw_boxes
 
-    def _line(self, words: list[str], location: str, head: Header) -> RawBox | Problem:
+    def _line(self, words: list[str], location: str, head: Header) -> RawBox:
         values = [number(word) for word in words]
-        if any(map(math.isnan, values)) or len(values) < 5:
-            return _unusable(
-                location, f"is {quoted(' '.join(words))}, not a class and four numbers", "line of no box"
-            )
-        class_number = int(values[0])
-        if class_number != values[0] or not 0 <= class_number < len(self._names):
-            what = f"is of class {plain(words[0])}, but there are names for 0 to {len(self._names) - 1}"
-            return _unusable(location, what, "class without name")
-        if max(map(abs, values[1:5])) > MOST_SHARE:
-            what = f"is {quoted(' '.join(words))}: no shares of the picture's sides, from 0 to 1, but pixels"
-            return _unusable(location, what, "pixels")
-        corners = self._corners(values[1:], location)
-        if corners is None:
-            what = f"holds {len(values)} numbers, neither a box (5) nor a polygon (7, 9, …)"
-            return _unusable(location, what, "line of no box")
+        class_number = values[0]
+        label, class_fault = "", None
+        if math.isnan(class_number):
+            class_fault = _no_box(words)
+        elif class_number in self._names:
+            label = self._names[int(class_number)]
+        else:
+            what = f"is of class {plain(words[0])}, but there are names for {_numbers(self._names)}"
+            class_fault = Fault("class without name", what)
+        place = self._place(words, values[1:], location)
+        if isinstance(place, Fault):
+            class_fault = TOLD if class_fault == place else class_fault
+            return RawBox(location, NOWHERE, label, place_fault=place, class_fault=class_fault)
         width, height = head.upright
-        x0, y0, x1, y1 = corners
-        return RawBox(location, (x0 * width, y0 * height, x1 * width, y1 * height), self._names[class_number])
+        x0, y0, x1, y1 = place
+        corners = x0 * width, y0 * height, x1 * width, y1 * height
+        return RawBox(location, corners, label, class_fault=class_fault)
+
+    def _place(self, words: list[str], values: list[float], location: str) -> Corners | Fault:
+        """The four edges in shares."""
+        if any(map(math.isnan, values)) or len(values) < 4:
+            return _no_box(words)
+        if max(map(abs, values[:4] if self._key_points else values)) > MOST_SHARE:
+            what = f"is {quoted(' '.join(words))}: no shares of the picture's sides, from 0 to 1, but pixels"
+            return Fault("pixels", what)
+        corners = self._corners(values, location)
+        if corners is None:
+            what = f"holds {len(words)} numbers, neither a box (5) nor a polygon (7, 9, …)"
+            return Fault("line of no box", what)
+        return corners
 
     def _corners(self, values: list[float], location: str) -> Corners | None:
         if len(values) == 4 or self._key_points:
@@ -227,8 +246,14 @@ def _is_set(file: Path) -> bool:
     return ending in ENDINGS and file.is_file() and (ending != DARKNET or b"names" in beginning(file))
 
 
-def _unusable(location: str, what: str, kind: str) -> Problem:
-    return Problem(location, what, "the line is left out", kind=kind, fatal=False)
+def _no_box(words: list[str]) -> Fault:
+    return Fault("line of no box", f"is {quoted(' '.join(words))}, not a class and four numbers")
+
+
+def _numbers(names: Mapping[int, str]) -> str:
+    """``0 to 3``, or ``0, 2 and others up to 7`` where there are gaps."""
+    first, last = min(names), max(names)
+    return f"{first} to {last}" if len(names) == last - first + 1 else f"some of {first} to {last}"
 
 
 def _folder(folder: Path, root: Path) -> Iterator[FileImage]:

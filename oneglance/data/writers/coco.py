@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from oneglance.data.quoting import quoted
 from oneglance.data.record import Box
@@ -23,6 +23,8 @@ class CocoWriter(Writer):
     """A file per split; ``instances.json`` for pictures of no split. Classes that were looked for in one
     picture only are written as LVIS does it.
     """
+
+    says_queried: ClassVar[bool] = True
 
     def __init__(self, out: Path, labels: Sequence[str]) -> None:
         super().__init__(out, labels)
@@ -49,25 +51,24 @@ class CocoWriter(Writer):
         if item.annotations is not None:
             self._boxes_annotated = True
             boxes = self._boxes.setdefault(item.split, [])
-            boxes += [
-                self._box(box, image["id"], item)
-                for box in item.annotations.boxes
-                if self.has_class(box, item)
-            ]
+            boxes += [self._box(box, image["id"], item) for box in item.annotations.boxes]
 
     def _queried(self, item: Item) -> dict[str, list[int]]:
-        """Ids of the classes that are surely not there, and of those of which not every object is boxed."""
+        """Ids of the classes that are surely not there, and of those of which not every object is boxed; also
+        of those of which perhaps none is, where a thing of one of them has no place.
+        """
         if item.annotations is None:
             return {"neg_category_ids": []}
         if item.annotations.queried in (None, self._classes):
             return {}
         queried, boxed = (
             item.annotations.queried or frozenset(),
-            {box.label for box in item.annotations.boxes if box.label},
+            {box.label for box in item.annotations.boxes},
         )
+        partial = (boxed if item.annotations.complete else self._classes) - queried
         return {
             "neg_category_ids": sorted(self._ids[label] for label in queried - boxed),
-            "not_exhaustive_category_ids": sorted(self._ids[label] for label in boxed - queried),
+            "not_exhaustive_category_ids": sorted(self._ids[label] for label in partial),
         }
 
     def _box(self, box: Box, image: int, item: Item) -> dict[str, Any]:

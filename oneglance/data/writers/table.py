@@ -8,6 +8,7 @@ from typing import Any
 
 from oneglance.data.csv_text import csv_text
 from oneglance.data.quoting import quoted
+from oneglance.data.record import Box
 from oneglance.data.writer import Item, Writer, in_a_cell, is_plain
 from oneglance.storage.atomic_files import write_text
 
@@ -29,8 +30,10 @@ class TableWriter(Writer):
     def image_path(self, name: str, split: str) -> str:
         return f"images/{name}"
 
+    def refusal(self, box: Box) -> str:
+        return ""  # a row may have no class
+
     def add(self, item: Item) -> None:
-        self.without_queried(item)
         same = {"image": item.image, **({"split": item.split} if item.split else {})}
         fields = self._cells(item.fields, frozenset(("image", "split")), "field", item)
         self._pictures.append({**same, **fields})

@@ -28,12 +28,18 @@ class VocWriter(Writer):
     def image_path(self, name: str, split: str) -> str:
         return f"JPEGImages/{name}"
 
+    def refusal(self, box: Box) -> str:
+        if not box.label:
+            return "a box without a class"
+        if NO_XML.search(box.label):
+            return "the class with a control character"
+        return "a box of one pixel or less" if box.x1 - box.x0 <= 1 or box.y1 - box.y0 <= 1 else ""
+
     def add(self, item: Item) -> None:
         self.without_fields(item)
-        self.without_queried(item)
         if item.annotations is None and (item.image != item.name or not item.split):
             what = "a picture elsewhere" if item.split else "a picture of no split"
-            self.unsupported(f"{what} whose boxes nobody looked for", item.location)
+            self.leave_out(f"{what} whose boxes are unknown", item.location)
             return
         if item.split:
             self._lists.setdefault(item.split, []).append(item.stem)
@@ -53,11 +59,6 @@ class VocWriter(Writer):
         write_bytes(file, ElementTree.tostring(page, encoding="utf-8"))
 
     def _object(self, page: Element, box: Box, item: Item) -> None:
-        if not self.has_class(box, item) or not self._is_supported("the class", box.label, item):
-            return
-        if box.x1 - box.x0 <= 1 or box.y1 - box.y0 <= 1:
-            self.unsupported("a box of one pixel or less", item.location)
-            return
         element = SubElement(page, "object")
         _add(element, "name", box.label)
         attributes = {

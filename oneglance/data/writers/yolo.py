@@ -15,11 +15,13 @@ from oneglance.storage.atomic_files import make_folder, write_text
 
 
 class YoloWriter(Writer):
-    """Shares of the upright picture with all their digits. A picture of no split goes to train, since a
+    """A picture of which not every class is known is left out: its file would say that nothing else is there.
+    Shares of the upright picture with all their digits. A picture of no split goes to train, since a
     ``data.yaml`` names nothing else.
     """
 
     needs_pictures: ClassVar[bool] = True
+    says_unknown: ClassVar[bool] = False
 
     def __init__(self, out: Path, labels: Sequence[str]) -> None:
         super().__init__(out, labels)
@@ -29,26 +31,20 @@ class YoloWriter(Writer):
     def image_path(self, name: str, split: str) -> str:
         return f"images/{VAL[split or 'train']}/{name}"
 
+    def refusal(self, box: Box) -> str:
+        return super().refusal(box) or ("a region to ignore" if box.ignore else "")
+
     def add(self, item: Item) -> None:
         self.without_fields(item)
-        self.without_queried(item)
         if not item.split:
             self.unsupported("a picture of no split", item.location, "it goes to train")
         self._splits.add(VAL[item.split or "train"])
         boxes = item.annotations.boxes if item.annotations else ()
-        if item.annotations is None:
-            effect = "it reads as if there were none"
-            self.unsupported("a picture whose boxes nobody looked for", item.location, effect)
+        for name in (name for box in boxes for name in box.attributes):
+            self.unsupported(f"the attribute {quoted(name)}", item.location)
         file = self.out / "labels" / VAL[item.split or "train"] / f"{item.stem}.txt"
         make_folder(file.parent)
-        write_text(file, "".join(self._line(box, item) for box in boxes if self._is_supported(box, item)))
-
-    def _is_supported(self, box: Box, item: Item) -> bool:
-        for name in box.attributes:
-            self.unsupported(f"the attribute {quoted(name)}", item.location)
-        if box.ignore:
-            self.unsupported("a region to ignore", item.location)
-        return self.has_class(box, item) and not box.ignore
+        write_text(file, "".join(self._line(box, item) for box in boxes))
 
     def _line(self, box: Box, item: Item) -> str:
         width, height = item.size or (1, 1)

@@ -26,9 +26,19 @@ def test_every_box_is_used_or_reported(corners: list[Any], size: Any, head: Head
     annotations, problems = boxes.annotations("a.csv", head, size, drawn)
     assert not any(problem.fatal for problem in problems)
     if annotations is None:
-        assert [problem.kind for problem in problems] == ["size of the picture"]
+        assert len(problems) == len(drawn) or [one.kind for one in problems] == ["size of the picture"]
         return
-    assert len(annotations.boxes) + len(problems) == len(drawn)
+    once = {
+        box
+        for number, box in enumerate(corners)
+        if drawn[number].location not in {p.location for p in problems}
+    }
+    repeated = sum(problem.kind == "box twice" for problem in boxes.counter.problems())
+    assert len(annotations.boxes) + len(problems) == len(drawn) or repeated
+    assert len(annotations.boxes) <= len(once)
+    # A box that cannot be used is never a no.
+    assert annotations.queried == (frozenset() if problems else None)
+    assert annotations.complete == (not problems)
     width, height = head.upright if head else (math.inf, math.inf)
     for box in annotations.boxes:
         assert 0 <= box.x0 < box.x1 <= width

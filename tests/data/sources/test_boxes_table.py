@@ -83,7 +83,7 @@ def test_two_splits_for_one_picture_are_fatal(tmp_path: Path) -> None:
     ("row", "kind"),
     [
         ("a.png,cat,10,20,10,60", "box has no area"),
-        ("a.png,cat,10,20,40,10", "box has its corners swapped"),
+        ("a.png,cat,10,20,400,10", "box has its corners swapped"),
         ("a.png,cat,10,,40,10", "box has a corner that is no number"),
         ("a.png,cat,,,,", "box has a corner that is no number"),
         ("a.png,cat,100,20,140,30", "box outside"),
@@ -97,6 +97,36 @@ def test_rows_that_cannot_be_used_are_reported(tmp_path: Path, row: str, kind: s
     assert kinds(problems) == [kind]
     assert problems[0].location == "boxes.csv:3"
     assert [len(boxes(record)) for record in records] == [1]
+    if "cat" in row and not row.startswith(".."):
+        assert annotations_of(records[0]).queried == frozenset(() if kind == "too many cells" else {"dog"})
+
+
+def test_swapped_edges_are_put_right_where_nothing_else_is_wrong(tmp_path: Path) -> None:
+    ((record,), (problem,)) = read(write(tmp_path, "a.png,cat,40,60,10,20", "a.png,dog,40,20,10,60"))
+    assert corners(record) == [(10, 20, 40, 60)] * 2
+    assert "the smaller numbers are taken for the left and top (2 times" in problem.what
+    head = "image,label,x,y,width,height"
+    ((record,), (problem,)) = read(write(tmp_path, "a.png,cat,40,60,-10,-20", "a.png,dog,1,1,9,9", head=head))
+    assert [box.label for box in boxes(record)] == ["dog"]
+    assert annotations_of(record).queried == frozenset({"dog"})
+
+
+def test_rows_that_are_lost_or_contradict_make_all_unknown(tmp_path: Path) -> None:
+    rows = ("a.png,cat,1,2,30,40", "b.png,cat,1,2,30,40", 'b.png,"ca"t,5,6,7,8', "a.png,,,,,")
+    (a, b), problems = read(write(tmp_path, *rows))
+    assert kinds(problems) == ["quotes", "row without a box"]
+    for record in (a, b):
+        assert len(boxes(record)) == 1
+        assert annotations_of(record).queried == frozenset()
+
+
+def test_a_mark_that_is_neither_yes_nor_no_is_ignored(tmp_path: Path) -> None:
+    rows = [
+        f"a.png,cat,1,2,3{n},40,{mark}" for n, mark in enumerate(("1", "yes", "0", "", "False", "perhaps"))
+    ]
+    ((record,), (problem,)) = read(write(tmp_path, *rows, head=f"{HEAD},difficult"))
+    assert [box.ignore for box in boxes(record)] == [True, True, False, False, False, True]
+    assert "neither yes nor no" in problem.what
 
 
 def test_boxes_beyond_the_edge_are_cut_and_reported_once(tmp_path: Path) -> None:

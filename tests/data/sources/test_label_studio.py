@@ -83,7 +83,7 @@ def test_answers_about_a_region_are_attributes(tmp_path: Path) -> None:
     results = (
         answer("choices", "colour", "r1", choices=["red"], x=10, y=25, width=30, height=50),
         region(),
-        region(key="r2"),
+        region(key="r2", height=60),
         answer("number", "legs", "r2", number=4),
     )
     ((record,), problems) = read(write(tmp_path, task(*results)))
@@ -116,8 +116,10 @@ def test_two_labels_are_two_boxes(tmp_path: Path) -> None:
 def test_other_shapes_are_taken_by_their_bounds(
     tmp_path: Path, shape: dict[str, Any], expected: tuple[float, ...]
 ) -> None:
-    ((record,), (problem,)) = read(write(tmp_path, task(shape, {**shape, "id": "r2"})))
+    other = {**shape, "id": "r2", "value": {**shape["value"], shape["type"]: ["dog"]}}
+    ((record,), (problem,)) = read(write(tmp_path, task(shape, other)))
     assert corners(record) == [pytest.approx(expected)] * 2
+    assert [box.label for box in boxes(record)] == ["cat", "dog"]
     assert "its bounds are taken (2 times, here first)" in problem.what
 
 
@@ -247,7 +249,9 @@ def test_the_short_form_says_the_same(tmp_path: Path) -> None:
         "crop": "plant/corn",
         "note": ["old", "worn"],
         "objects": BoxAnnotations(
-            (Box(10, 20, 40, 60, "cat"), Box(10, 20, 40, 60, "dog")), frozenset({"cat", "dog"})
+            (Box(10, 20, 40, 60, "cat"), Box(10, 20, 40, 60, "dog")),
+            frozenset({"dog"}),  # what the brush painted is a cat, too, somewhere
+            complete=False,
         ),
     }
     assert kinds(problems) == ["polygon", "result brushlabels", "several annotations"]

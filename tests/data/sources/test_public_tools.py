@@ -50,15 +50,14 @@ class Written(NamedTuple):
     images: str  # where the pictures lie
     options: dict[str, Any]
     expected_kinds: tuple[str, ...] = ()  # problems
-    queried: frozenset[str] | None = EVERY
 
 
 GLOBOX = {
     "coco": Written("save_coco", "instances.json", "instances.json", "", {"auto_ids": True}),
     "voc": Written("save_pascal_voc", "Annotations", "", "JPEGImages", {}, expected_kinds=("pixels from 0",)),
     "yolo": Written("save_yolo_v5", "labels", "data.yaml", "images", {"label_to_id": {"cat": 0, "dog": 1}}),
-    # It leaves out the list of labels, so nobody says which were looked for.
-    "cvat": Written("save_cvat", "annotations.xml", "annotations.xml", "", {}, queried=None),
+    # It leaves out the list of labels: those that any shape names were looked for.
+    "cvat": Written("save_cvat", "annotations.xml", "annotations.xml", "", {}),
 }
 
 
@@ -84,7 +83,7 @@ def test_what_globox_writes(tmp_path: Path, format: str) -> None:
     records, problems = read(folder / how.read)
     assert kinds(problems) == [*how.expected_kinds]
     assert boxes_by_name(records) == THINGS
-    assert {annotations_of(record).queried for record in records} == {how.queried}
+    assert {annotations_of(record).queried for record in records} == {EVERY}
 
 
 def test_what_pascal_voc_writer_writes(tmp_path: Path) -> None:

@@ -80,7 +80,11 @@ def test_a_click_at_zero_says_nothing_of_the_counting(tmp_path: Path) -> None:
 def test_boxes_that_cannot_be_used_are_reported(tmp_path: Path, box: tuple[Any, ...], kind: str) -> None:
     ((record,), problems) = read(write(tmp_path / "set", thing(), thing(box=box)))
     assert kinds(problems) == [kind]
-    assert len(boxes(record)) == (2 if kind == "box beyond the edge" else 1)
+    used = kind in ("box beyond the edge", "box has its corners swapped")
+    assert len(boxes(record)) == (2 if used else 1)
+    assert (annotations_of(record).queried == frozenset({"cat"})) == used
+    if "swapped" in kind:
+        assert corners(record)[1] == (4, 4, 9, 9)
 
 
 def test_what_else_is_said_of_a_box(tmp_path: Path) -> None:

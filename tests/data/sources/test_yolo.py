@@ -136,15 +136,21 @@ def test_lines_that_cannot_be_used_are_reported(tmp_path: Path, line: str, kind:
     ((record,), (problem,)) = read(write(tmp_path, f"1 0.5 0.5 0.5 0.5\n{line}\n"))
     assert kinds([problem]) == [kind]
     assert problem.location == "labels/a.txt:2"
-    assert [box.label for box in boxes(record)] == (
-        ["dog", "cat"] if "left out" not in str(problem) else ["dog"]
-    )
+    if kind in ("polygons", "box beyond the edge"):
+        assert [box.label for box in boxes(record)] == ["dog", "cat"]
+    elif "its place is ignored" in problem.hint:
+        assert kind == "class without name" or line.startswith("cat")
+        assert [box.label for box in boxes(record)] == ["dog", ""]
+    else:
+        assert 'the class "cat" is unknown in this picture' in problem.hint
+        assert [box.label for box in boxes(record)] == ["dog"]
+        assert annotations_of(record).queried == frozenset({"dog"})
     if kind == "polygons":
         assert corners(record)[1] == pytest.approx((10, 20, 40, 60))
 
 
 def test_polygons_are_reported_once_with_their_count(tmp_path: Path) -> None:
-    _, (problem,) = read(write(tmp_path, "0 0.1 0.25 0.4 0.3 0.15 0.75\n" * 3))
+    _, (problem,) = read(write(tmp_path, "".join(f"0 0.1 0.25 0.4 0.3 0.15 0.7{n}\n" for n in range(3))))
     assert "its bounds are taken (3 times, here first)" in problem.what
 
 
@@ -167,7 +173,8 @@ def test_a_file_that_is_no_text_leaves_its_boxes_unknown(tmp_path: Path) -> None
     ("names", "annotations"),
     [
         ("names: [no, on]", {"no", "on"}),
-        ("names: {0: cat, 2: hen}", {"cat", "1", "hen"}),
+        ("names: {0: cat, 2: hen}", {"cat", "hen"}),
+        ("names: [cat, '', hen]", {"cat", "hen"}),
         ("names:\n  0: '010'\n  1: 1.0", {"010", "1.0"}),
         ("nc: 2", {"0", "1"}),
     ],
@@ -183,6 +190,7 @@ def test_names_are_text_as_written(tmp_path: Path, names: str, annotations: set[
         ("train: images\n", "has no names"),
         ("train: images\nnames: []\n", "has no names"),
         ("train: images\nnames: [[a], b]\n", "has no names"),
+        ("train: images\nnames: {0: a, b: 1}\n", 'names has "b" where the number of a class should be'),
         ("names: [a", "is no YAML here"),
         ("- a\n", "holds no keys"),
         ("&a [*a]: 1\n", "is no YAML"),
