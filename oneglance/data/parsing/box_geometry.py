@@ -27,7 +27,7 @@ class Fault(NamedTuple):
     what: str
 
 
-TOLD = Fault("", "")  # the source has reported it already
+REPORTED = Fault("", "")  # the source has reported it already
 NOWHERE: Corners = (math.nan, math.nan, math.nan, math.nan)
 
 
@@ -170,10 +170,10 @@ class BoxReader:
             boxes.append(box)
             first = seen.setdefault(_identity(box), box)
             if first is not box:
-                self._tell_repeated(raw, first, box)
+                self._report_repeated(raw, first, box)
         return _known(distinct(boxes), queried, lost), problems
 
-    def _tell_repeated(self, raw: RawBox, first: Box, box: Box) -> None:
+    def _report_repeated(self, raw: RawBox, first: Box, box: Box) -> None:
         what, hint = f"{_a_box(raw)} is there twice, with the same four edges: it counts once", "remove one"
         self.counter.add("box twice", raw.location, what, hint)
         if len(_agreeing(first, box)) < len(first.attributes.keys() | box.attributes.keys()):
@@ -286,12 +286,12 @@ def _fault(what: str) -> Fault:
 def _problems(raw: RawBox, box: Box | Fault) -> list[Problem]:
     """What is to be said of one thing."""
     problems = []
-    if isinstance(box, Fault) and box is not TOLD:
+    if isinstance(box, Fault) and box is not REPORTED:
         whose = f"the class {quoted(raw.label)} is" if raw.label else "all classes are"
         hint = f"correct or remove it; {whose} unknown in this picture"
         what = box.what if box is raw.place_fault else f"{_a_box(raw)} {box.what}"
         problems.append(Problem(raw.location, what, hint, kind=box.kind, fatal=False))
-    if raw.class_fault is not None and raw.class_fault is not TOLD:
+    if raw.class_fault is not None and raw.class_fault is not REPORTED:
         kind, what = raw.class_fault
         hint = "correct it; " + (
             "all classes are unknown" if isinstance(box, Fault) else "its place is ignored"

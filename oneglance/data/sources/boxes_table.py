@@ -13,7 +13,7 @@ from oneglance.data.images.header import header
 from oneglance.data.parsing.box_geometry import (
     NOTHING,
     NOWHERE,
-    TOLD,
+    REPORTED,
     BoxReader,
     RawBox,
     Size,
@@ -84,7 +84,7 @@ class BoxesTable(Source):
         yield from self._warn_of_shares(pictures)
         for row in lost:
             for name in {cell.strip(' \t"') for cell in row.cells} & pictures.keys():
-                pictures[name].boxes.append(RawBox(row.location, NOWHERE, "", place_fault=TOLD))
+                pictures[name].boxes.append(RawBox(row.location, NOWHERE, "", place_fault=REPORTED))
         box_reader = BoxReader()
         for name, picture in pictures.items():
             image = find(name, picture.location)
@@ -186,7 +186,7 @@ class _Picture:
             what = f"names a picture without a box, which has one in {self.boxes[0].location}"
             hint = "give it a box, or remove it; all classes are unknown in this picture"
             yield Problem(self.nothing, what, hint, kind="row without a box", fatal=False)
-            self.boxes.append(RawBox(self.nothing, NOWHERE, "", place_fault=TOLD))
+            self.boxes.append(RawBox(self.nothing, NOWHERE, "", place_fault=REPORTED))
 
 
 def _lower(columns: Sequence[str]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from oneglance.data.images.header import header
 from oneglance.data.parsing.box_geometry import (
     NOTHING,
     NOWHERE,
-    TOLD,
+    REPORTED,
     BoxReader,
     Corners,
     Fault,
@@ -146,7 +146,7 @@ class _File:
         # Whether the pictures were annotated with boxes at all.
         self._boxes_annotated = annotations is not None and (
             not annotations
-            or any(raw.place_fault is not TOLD for picture in self.pictures for raw in picture.boxes)
+            or any(raw.place_fault is not REPORTED for picture in self.pictures for raw in picture.boxes)
         )
         for picture, raw, empty in self._unplaced:
             self._tag(picture, raw, empty)
@@ -289,7 +289,7 @@ class _File:
             )
             picture.boxes.append(raw)
             return
-        raw = RawBox(location, NOWHERE, label, place_fault=TOLD, class_fault=class_fault)
+        raw = RawBox(location, NOWHERE, label, place_fault=REPORTED, class_fault=class_fault)
         if (label or class_fault) and not annotation.keys() & NO_TAG:
             self._unplaced.append((picture, raw, "bbox" in annotation))
             return
@@ -318,11 +318,11 @@ class _File:
             tags.append(raw.label)
 
     def _ignore(self, annotation: Mapping[str, Any], location: str) -> bool:
-        marks = [flag(annotation.get(name)) for name in ("iscrowd", "ignore")]
-        if None in marks:
+        flags = [flag(annotation.get(name)) for name in ("iscrowd", "ignore")]
+        if None in flags:
             what = "has a mark iscrowd or ignore that is neither yes nor no: it counts as a region to ignore"
             self.counter.add("mark", location, what, "write 0 or 1")
-        return any(mark is not False for mark in marks)
+        return any(mark is not False for mark in flags)
 
     def _place(self, annotation: Mapping[str, Any], location: str) -> Spelled | None:
         """The place of an annotation; None where it tells none."""

@@ -13,7 +13,7 @@ from oneglance.data.images.header import header
 from oneglance.data.parsing.box_geometry import (
     NOTHING,
     NOWHERE,
-    TOLD,
+    REPORTED,
     BoxReader,
     Corners,
     Fault,
@@ -144,7 +144,7 @@ def _raw_boxes(
         if shape.tag not in SHAPES:
             what = f"is no box but {quoted(shape.tag)}: nobody knows where it ends, and its class is unknown"
             box_reader.counter.add(plain(shape.tag), shape_location, f"{what} in its picture")
-            yield RawBox(shape_location, NOWHERE, label, place_fault=TOLD, class_fault=fault)
+            yield RawBox(shape_location, NOWHERE, label, place_fault=REPORTED, class_fault=fault)
             continue
         if shape.tag != "box" or _turn(shape):
             kind = "turned box" if shape.tag == "box" else shape.tag

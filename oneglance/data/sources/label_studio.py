@@ -15,7 +15,7 @@ from oneglance.data.images.references import is_picture
 from oneglance.data.parsing.box_geometry import (
     NOTHING,
     NOWHERE,
-    TOLD,
+    REPORTED,
     BoxReader,
     Corners,
     RawBox,
@@ -198,7 +198,7 @@ def _annotation(results: list[Any], task: _Task, box_reader: BoxReader) -> None:
         if not isinstance(result, dict) or not isinstance(result.get("value"), dict):
             box_reader.counter.add("result", location, "has no value and is not used")
             if not isinstance(result, dict) or result.get("type") not in (*ANSWERS, *NO_THING):
-                task.lost.append(RawBox(location, NOWHERE, "", place_fault=TOLD))
+                task.lost.append(RawBox(location, NOWHERE, "", place_fault=REPORTED))
             continue
         kind = str(result.get("type", ""))
         shape = kind.removesuffix("labels") or ("rectangle" if "width" in result["value"] else "")
@@ -233,7 +233,7 @@ def _annotation(results: list[Any], task: _Task, box_reader: BoxReader) -> None:
             box_reader.counter.add(f"result {plain(kind)}", location, what, hint)
             if a_thing:
                 lost = _labels(result["value"]) or [""]
-                task.lost += [RawBox(location, NOWHERE, label, place_fault=TOLD) for label in lost]
+                task.lost += [RawBox(location, NOWHERE, label, place_fault=REPORTED) for label in lost]
     task.regions = list(regions.values())
 
 

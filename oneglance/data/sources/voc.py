@@ -18,7 +18,7 @@ from oneglance.data.images.references import is_picture
 from oneglance.data.parsing.box_geometry import (
     NOTHING,
     NOWHERE,
-    TOLD,
+    REPORTED,
     BoxReader,
     Corners,
     Fault,
@@ -248,7 +248,7 @@ def _read_object(element: Element, file: _AnnotationFile) -> None:
     location = f"{file.location}: object {len(file.objects) + 1}"
     corners, fault, label = _corners(element), None, _text(element.find("name"))
     if corners is None:
-        corners, fault = NOWHERE, TOLD
+        corners, fault = NOWHERE, REPORTED
         file.notes.append((location, "has no box: nobody knows where it is in its picture"))
     elif element.find("bndbox") is None:
         file.notes.append((location, "is no upright box: its bounds are taken"))

@@ -13,7 +13,7 @@ from oneglance.data.images.header import Header, header
 from oneglance.data.images.references import FileImage, is_picture
 from oneglance.data.parsing.box_geometry import (
     NOWHERE,
-    TOLD,
+    REPORTED,
     BoxReader,
     Corners,
     Fault,
@@ -210,7 +210,7 @@ class _Labels:
             class_fault = Fault("class without name", what)
         place = self._place(words, values[1:], location)
         if isinstance(place, Fault):
-            class_fault = TOLD if class_fault == place else class_fault
+            class_fault = REPORTED if class_fault == place else class_fault
             return RawBox(location, NOWHERE, label, place_fault=place, class_fault=class_fault)
         width, height = head.upright
         x0, y0, x1, y1 = place
