@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -52,7 +52,7 @@ def build_app(pool: ModelPool, settings: Settings) -> Starlette:
     """
     corrections = Corrections(settings.corrections, pool.model.tasks) if settings.corrections else None
     service = Service(pool, settings.name, settings.bounds, corrections)
-    openapi = as_json(openapi_document(corrections=corrections is not None))
+    openapi = as_json(openapi_document(pool.model.tasks if corrections else (), bool(settings.access.key)))
     routes = [
         Route("/predict", service.predict, methods=["POST"]),  # first: it is asked for most
         *([Route("/corrections", service.correct, methods=["POST"])] if corrections else []),
@@ -77,17 +77,24 @@ def build_app(pool: ModelPool, settings: Settings) -> Starlette:
     )
 
 
-def openapi_document(*, corrections: bool) -> dict[str, Any]:
+def openapi_document(corrected: Iterable[str], has_key: bool) -> dict[str, Any]:
     """What ``/openapi.json`` gives; see the file of that name.
 
     Args:
-        corrections: whether they are taken.
+        corrected: the tasks that corrections are taken for.
+        has_key: whether programs send a key.
     """
     content = files(__package__).joinpath("openapi.json").read_text(encoding="utf-8")
     document: dict[str, Any] = json.loads(content)
     document["info"]["version"] = __version__
-    if not corrections:
-        del document["paths"]["/corrections"]
+    if has_key:
+        document["security"] = [{name: []} for name in document["components"]["securitySchemes"]]
+    paths = document["paths"]
+    if names := list(corrected):
+        body = paths["/corrections"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        body["properties"]["answers"]["propertyNames"] = {"enum": names}
+    else:
+        del paths["/corrections"]
     return document
 
 
