@@ -90,4 +90,5 @@ class BoxAnnotations:
     # The classes looked for and told in full; None: all of the source. Boxes of others are there all the
     # same, but perhaps not all of them
     queried: frozenset[str] | None = None
-    complete: bool = True  # False: something was drawn that has no usable place; its class is not queried
+    # Classes of things that are there, nobody knows where, "" being any class; none of them is queried
+    unplaced: frozenset[str] = frozenset()

@@ -107,8 +107,7 @@ class Writer(ABC):
         known = frozenset() if "" in lost else queried - lost
         if known != self._classes and not self.says_queried:
             return None
-        complete = annotations.complete and not lost
-        return BoxAnnotations(tuple(boxes), known, complete)
+        return BoxAnnotations(tuple(boxes), known, annotations.unplaced | lost)
 
 
 KIND: MemberKind[Writer] = MemberKind(

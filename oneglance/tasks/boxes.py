@@ -154,20 +154,30 @@ class Boxes(Task):
             raise InvalidAnswer("holds no boxes", "name the field that holds them with `from`")
         boxes = []
         for box in raw_value.boxes:
-            label = self.single or ("" if box.label in self.unknown else self.word(box.label))
+            label = self.single or self._class(box.label)
             if self.classes and not self.single and label and label not in self.classes:
                 hint = f"it is not among `classes`.{nearest(label, self.classes)}"
                 raise InvalidAnswer(f'has a box of class "{label}"', hint)
             boxes.append(replace(box, label=label, attributes=self._read_attributes(box)))
-        complete = raw_value.complete
+        classes, unplaced = raw_value.queried, raw_value.unplaced
         if self.single:
             # A thing whose place nobody knows is of the one class, whatever the data call it.
-            return BoxAnnotations(distinct(boxes), None if complete else frozenset(), complete)
-        classes = raw_value.queried
+            return BoxAnnotations(distinct(boxes), frozenset() if unplaced else None, unplaced)
         if queried is not None:
             classes = frozenset(queried) if classes is None else classes & frozenset(queried)
-        classes = classes and frozenset(map(self.word, classes))
-        return BoxAnnotations(distinct(boxes), classes, complete)
+        classes, unplaced = (
+            classes and frozenset(map(self.word, classes)),
+            frozenset(map(self._class, unplaced)),
+        )
+        if unplaced and classes:
+            classes = (
+                frozenset() if "" in unplaced else classes - unplaced
+            )  # another spelling is the same class
+        return BoxAnnotations(distinct(boxes), classes, unplaced)
+
+    def _class(self, word: str) -> str:
+        """What a word of the data says of the class of a thing; "" where it says nothing."""
+        return "" if word in self.unknown else self.word(word)
 
     def _read_attributes(self, box: Box) -> dict[str, Any]:
         answers = {}

@@ -202,10 +202,18 @@ def test_the_same_box_twice_is_one_thing() -> None:
 
 
 def test_a_thing_of_unknown_place_is_one_of_the_same_things() -> None:
-    some = BoxAnnotations((box(0, 0, 9, 9),), frozenset({"apple"}), complete=False)
+    some = BoxAnnotations((box(0, 0, 9, 9),), frozenset({"apple"}), frozenset({"pear"}))
     found = boxes(single="fruit").read(some)
     assert found is not None and found.queried == frozenset()
     assert boxes().read(some) == some
+
+
+@pytest.mark.parametrize("unplaced", ["Apple", "?"])
+def test_a_thing_of_unknown_place_may_be_spelled_in_another_way(unplaced: str) -> None:
+    some = BoxAnnotations((), frozenset({"apple", "pear"}), frozenset({unplaced}))
+    found = boxes(join={"Apple": "apple"}, unknown=["?"]).read(some)
+    assert found is not None
+    assert found.queried == (frozenset({"pear"}) if unplaced == "Apple" else frozenset())
 
 
 # Learning.

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from oneglance.data.parsing.box_geometry import distinct
 from oneglance.data.quoting import quoted
 from oneglance.data.record import Box, BoxAnnotations
 from oneglance.errors import InvalidAnswer
@@ -60,6 +61,7 @@ def merge_boxes(
     Raises:
         InvalidAnswer: see ``MergeAnswers``.
     """
+    first, second = (replace(one, boxes=distinct(one.boxes)) for one in (first, second))
     pairs = _match(first.boxes, second.boxes)
     only_second = [box for index, box in enumerate(second.boxes) if index not in pairs]
     paired = set(pairs.values())
@@ -71,8 +73,13 @@ def merge_boxes(
     boxes = list(first.boxes)
     for index, same in pairs.items():
         boxes[same] = _merge_box(boxes[same], second.boxes[index], merge_attribute)
-    complete = first.complete and second.complete
-    return BoxAnnotations((*boxes, *only_second), either(first.queried, second.queried), complete)
+    unplaced = _left(first.unplaced, second.queried) | _left(second.unplaced, first.queried)
+    return BoxAnnotations((*boxes, *only_second), either(first.queried, second.queried), unplaced)
+
+
+def _left(unplaced: frozenset[str], queried: QueriedClasses) -> frozenset[str]:
+    """The classes of things without a place that whoever looked for ``queried`` did not give one either."""
+    return frozenset() if queried is None else unplaced - queried
 
 
 def _match(first: Sequence[Box], second: Sequence[Box]) -> dict[int, int]:

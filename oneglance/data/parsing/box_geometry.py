@@ -253,7 +253,7 @@ def _known(
         return BoxAnnotations(boxes, queried)
     known = frozenset(box.label for box in boxes) - {""} if queried is None else queried
     known = frozenset() if "" in lost else known - frozenset(lost)
-    return BoxAnnotations(boxes, known, complete=False) if known or boxes else None
+    return BoxAnnotations(boxes, known, frozenset(lost)) if known or boxes else None
 
 
 @dataclass(frozen=True, slots=True)

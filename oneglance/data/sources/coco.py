@@ -101,8 +101,8 @@ class Coco(Source):
                     picture.location, header(image), picture.size, picture.boxes, queried
                 )
                 yield from wrong
-                if annotations is not None and picture.partial:
-                    annotations = replace(annotations, complete=False)
+                if annotations is not None and (partial := file.named(picture.partial)):
+                    annotations = replace(annotations, unplaced=annotations.unplaced | partial)
                 if annotations is not None:
                     answers["objects"] = annotations
             yield picture.location, image, answers
@@ -158,13 +158,14 @@ class _File:
         classes = self._every
         if picture.negative is not None:
             boxed = {box.label for box in picture.boxes if box.label}
-            classes = frozenset(boxed | self._named(picture.negative))
+            classes = frozenset(boxed | self.named(picture.negative))
             if not classes and not picture.boxes:
                 return None
-        partial = self._named(picture.partial)
+        partial = self.named(picture.partial)
         return classes - partial if partial else classes  # mostly one object for all
 
-    def _named(self, keys: list[str]) -> frozenset[str]:
+    def named(self, keys: list[str]) -> frozenset[str]:
+        """The names of categories."""
         return frozenset(self._names[key] for key in keys if self._names.get(key))
 
     def _refuse(self, location: str, what: str, kind: str, hint: str = "it is left out") -> None:

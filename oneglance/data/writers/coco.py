@@ -54,9 +54,7 @@ class CocoWriter(Writer):
             boxes += [self._box(box, image["id"], item) for box in item.annotations.boxes]
 
     def _queried(self, item: Item) -> dict[str, list[int]]:
-        """Ids of the classes that are surely not there, and of those of which not every object is boxed; also
-        of those of which perhaps none is, where a thing of one of them has no place.
-        """
+        """Ids of the classes that are surely not there, and of those of which not every object is boxed."""
         if item.annotations is None:
             return {"neg_category_ids": []}
         if item.annotations.queried in (None, self._classes):
@@ -65,7 +63,8 @@ class CocoWriter(Writer):
             item.annotations.queried or frozenset(),
             {box.label for box in item.annotations.boxes},
         )
-        partial = (boxed if item.annotations.complete else self._classes) - queried
+        unplaced = item.annotations.unplaced
+        partial = (self._classes if "" in unplaced else boxed | unplaced) - queried
         return {
             "neg_category_ids": sorted(self._ids[label] for label in queried - boxed),
             "not_exhaustive_category_ids": sorted(self._ids[label] for label in partial),

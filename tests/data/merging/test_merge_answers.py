@@ -34,10 +34,20 @@ def test_a_box_of_both_counts_once() -> None:
     assert merge_boxes(first, again) == seen(CAT, CAT_2, DOG, queried="cat dog")
 
 
-def test_two_equal_boxes_of_one_source_stay_two() -> None:
-    assert merge_boxes(seen(CAT, CAT), seen(CAT, CAT)) == seen(CAT, CAT)
+def test_two_equal_boxes_of_one_source_are_one() -> None:
+    assert merge_boxes(seen(CAT, CAT), seen(CAT, CAT)) == seen(CAT)
+    assert merge_boxes(seen(CAT, CAT), seen(CAT)) == seen(CAT)
     with pytest.raises(InvalidAnswer, match=r'has 1 box of "cat", but 2$'):
-        merge_boxes(seen(CAT, CAT), seen(CAT))
+        merge_boxes(seen(CAT, CAT_2), seen(CAT))
+
+
+def test_what_one_could_not_place_the_other_may_have_placed() -> None:
+    lost = BoxAnnotations((CAT,), frozenset({"dog"}), frozenset({"cat"}))
+    assert merge_boxes(lost, seen(queried="dog cow")).unplaced == frozenset({"cat"})
+    assert merge_boxes(seen(CAT, CAT_2, queried="cat"), lost) == seen(CAT, CAT_2, queried="cat dog")
+    assert merge_boxes(lost, seen(CAT)).unplaced == frozenset()
+    with pytest.raises(InvalidAnswer, match="has 0 boxes"):  # there is one for sure
+        merge_boxes(lost, seen(queried="cat"))
 
 
 def test_formats_round_and_count_from_one() -> None:

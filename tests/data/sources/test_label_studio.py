@@ -251,7 +251,7 @@ def test_the_short_form_says_the_same(tmp_path: Path) -> None:
         "objects": BoxAnnotations(
             (Box(10, 20, 40, 60, "cat"), Box(10, 20, 40, 60, "dog")),
             frozenset({"dog"}),  # what the brush painted is a cat, too, somewhere
-            complete=False,
+            frozenset({"cat"}),
         ),
     }
     assert kinds(problems) == ["polygon", "result brushlabels", "several annotations"]

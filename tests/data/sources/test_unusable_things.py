@@ -42,7 +42,7 @@ def test_a_class_whose_box_has_no_place_is_unknown_in_that_picture(tmp_path: Pat
     records, problems = read_set(tmp_path / "set", name, Thing("dog", DOG), Thing("cat", None))
     assert [box.label for box in boxes(records["b"])] == ["dog"]
     assert annotations_of(records["b"]).queried == frozenset({"dog"})
-    assert not annotations_of(records["b"]).complete
+    assert annotations_of(records["b"]).unplaced == frozenset({"cat"})
     (problem,) = [problem for problem in problems if "cat" in str(problem)]
     assert 'the class "cat" is unknown in this picture' in problem.hint
     assert not problem.fatal
@@ -68,7 +68,8 @@ def test_the_place_of_a_box_without_a_class_is_ignored(tmp_path: Path, name: str
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_thing_of_which_nothing_is_known_makes_all_unknown(tmp_path: Path, name: str) -> None:
     records, problems = read_set(tmp_path / "set", name, Thing("dog", DOG), Thing(None, None))
-    assert annotations_of(records["b"]) == BoxAnnotations(boxes(records["b"]), frozenset(), complete=False)
+    unknown = BoxAnnotations(boxes(records["b"]), frozenset(), frozenset({""}))
+    assert annotations_of(records["b"]) == unknown
     assert [box.label for box in boxes(records["b"])] == ["dog"]
     assert "all classes are unknown" in " ".join(problem.hint for problem in problems)
     records, _ = read_set(tmp_path / "again", name, Thing(None, None))
