@@ -22,7 +22,7 @@ from oneglance.backbone import build_backbone
 from oneglance.config import BackboneTable
 from oneglance.data.image_inputs import pictures
 from oneglance.data.images.decode import Limits
-from oneglance.data.images.decode_pool import decode
+from oneglance.data.images.decoding.decode_pool import decode
 from oneglance.data.images.letterbox import Fit
 from oneglance.errors import DataError
 from oneglance.inference.novelty import Novelty, unit

@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from oneglance.balancers.equal import Equal
 from oneglance.config import AugmentTable, BackboneTable, CacheTable, TrainingTable
 from oneglance.data.images.decode import Limits
-from oneglance.data.images.decoded_cache import open_canvases
+from oneglance.data.images.decoding.decoded_cache import open_canvases
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.images.references import FileImage
 from oneglance.data.synthetic import write_scenes

@@ -25,7 +25,7 @@ import torch
 
 from oneglance import config as configuration
 from oneglance.data.images.decode import Limits
-from oneglance.data.images.decode_pool import decode
+from oneglance.data.images.decoding.decode_pool import decode
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.images.references import FileImage
 from oneglance.data.synthetic import scenes

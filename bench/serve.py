@@ -41,7 +41,7 @@ import torch
 from predict import untrained, written
 
 from oneglance.data.images.decode import Limits
-from oneglance.data.images.decode_pool import decode
+from oneglance.data.images.decoding.decode_pool import decode
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.images.references import FileImage
 from oneglance.inference.export_comparison import random_pictures

@@ -22,7 +22,7 @@ import numpy as np
 
 from oneglance.data.image_inputs import pictures
 from oneglance.data.images.decode import Canvas
-from oneglance.data.images.decode_pool import decode
+from oneglance.data.images.decoding.decode_pool import decode
 from oneglance.data.record import ImageRef
 from oneglance.evaluation.bootstrap import group_weights
 from oneglance.inference.engine import BATCH

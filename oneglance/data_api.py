@@ -37,7 +37,7 @@ def check(
     Raises:
         ConfigError: the configuration itself is wrong.
     """
-    from oneglance.data.images.decode_pool import decode
+    from oneglance.data.images.decoding.decode_pool import decode
 
     screen = screen or default_screen()
     declared = configuration.load(config, overrides)

@@ -17,7 +17,7 @@ from PIL import Image
 
 from oneglance.data.image_inputs import pictures as pictures_at
 from oneglance.data.images.decode import Canvas
-from oneglance.data.images.decode_pool import decode
+from oneglance.data.images.decoding.decode_pool import decode
 from oneglance.data.images.memory_image import memory_image
 from oneglance.data.record import ImageRef
 from oneglance.errors import DataError, needs_extra

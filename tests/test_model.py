@@ -252,7 +252,7 @@ def test_a_stream_takes_pictures_as_they_are_needed(
         return usual(self)
 
     monkeypatch.setattr(type(path), "read_bytes", counted)
-    monkeypatch.setattr("oneglance.data.images.decode_pool.processes", lambda workers: 0)
+    monkeypatch.setattr("oneglance.data.images.decoding.decode_pool.processes", lambda workers: 0)
     stream = model.stream([path] * 300, screen=SILENT)
     assert isinstance(stream, Generator)
     next(stream)

@@ -10,7 +10,7 @@ import numpy as np
 
 from oneglance.config import Config
 from oneglance.data.images.content_hash import digests
-from oneglance.data.images.decoded_cache import cache_folder
+from oneglance.data.images.decoding.decoded_cache import cache_folder
 from oneglance.data.inspection.checks import check, summary
 from oneglance.data.inspection.missing_files import missing_pictures
 from oneglance.data.merging.collect import Question, collect

@@ -8,8 +8,10 @@ from typing import Any
 
 from PIL import Image
 
-from oneglance.data.images.decode import Limits, open_upright
+from oneglance.data.images.decode import Limits
+from oneglance.data.images.decoding.decode_pool import upright
 from oneglance.data.record import ImageRef
+from oneglance.errors import PictureError
 from oneglance.inference.drawing import LARGEST, draw, write_drawing
 from oneglance.task import Task
 
@@ -33,9 +35,7 @@ def annotated(
         PictureError: the picture cannot be decoded any more.
         OSError: it cannot be read any more.
     """
-    picture = open_upright(ref.load(), limits, least_side=largest)
-    if max(picture.size) > largest:
-        picture.thumbnail((largest, largest))
+    picture = upright(ref, limits, largest)
     across, down = picture.width / row["width"], picture.height / row["height"]  # it may come smaller
     overlays, texts = [], []
     for name, answer in row["answers"].items():
@@ -58,12 +58,18 @@ def write_annotated(
     limits: Limits,
 ) -> Iterator[dict[str, Any]]:
     """Hand on what ``Predictor.predict`` yields for ``refs``; of each picture with answers, a drawing is then
-    in ``folder``.
+    in ``folder``. A picture that cannot be read any more gets an error instead of its answers.
 
     Raises:
         RunError: the folder cannot be written.
     """
     for row, ref in zip(rows, refs, strict=True):
         if "answers" in row:
-            write_drawing(annotated(row, ref, tasks, limits), folder, ref.name)
+            try:
+                drawing = annotated(row, ref, tasks, limits)
+            except (OSError, PictureError) as error:  # the file has changed since
+                reason = error.what if isinstance(error, PictureError) else error.strerror or error
+                yield {"image": row["image"], "error": f"cannot be read any more ({reason})"}
+                continue
+            write_drawing(drawing, folder, ref.name)
         yield row

@@ -10,7 +10,7 @@ import numpy as np
 
 from oneglance.data.dataset import load_dataset
 from oneglance.data.images.decode import Canvas
-from oneglance.data.images.decode_pool import decode
+from oneglance.data.images.decoding.decode_pool import decode
 from oneglance.data.images.letterbox import Placement
 from oneglance.data.record import Record
 from oneglance.errors import OneglanceError

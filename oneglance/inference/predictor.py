@@ -19,7 +19,7 @@ import numpy as np
 
 from oneglance.config import Config
 from oneglance.data.images.decode import Canvas, Limits
-from oneglance.data.images.decode_pool import decode
+from oneglance.data.images.decoding.decode_pool import decode
 from oneglance.data.images.letterbox import Fit, Placement
 from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError

@@ -17,7 +17,7 @@ import numpy as np
 
 from oneglance.config import Config
 from oneglance.data.images.decode import Canvas, Limits
-from oneglance.data.images.decode_pool import Decode, memory
+from oneglance.data.images.decoding.decode_pool import Decode, memory
 from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError
 from oneglance.inference.parallel_passes import threads, threads_of_each

@@ -15,6 +15,7 @@ import errno
 import fnmatch
 import os
 import stat
+from gzip import GzipFile
 from pathlib import Path
 from typing import BinaryIO
 
@@ -67,6 +68,18 @@ def read_plain(path: str | Path, most: int) -> bytes:
     if len(content) > most:
         raise _too_large(path, most)
     return content
+
+
+def open_unpacked(path: str | Path) -> GzipFile:
+    """What a file packed by gzip holds, to read.
+
+    Raises:
+        OSError: see ``open_plain``.
+    """
+    packed = open_plain(path)
+    unpacked = GzipFile(fileobj=packed)
+    unpacked.myfileobj = packed  # type: ignore[assignment]  # closed with it, as if it had opened the file by itself
+    return unpacked
 
 
 def is_file(path: str | Path) -> bool:

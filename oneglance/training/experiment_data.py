@@ -9,7 +9,7 @@ from typing import Self
 from oneglance.config import Config
 from oneglance.data.dataset import Dataset, SplitData, load_dataset
 from oneglance.data.images.decode import Limits
-from oneglance.data.images.decoded_cache import open_canvases
+from oneglance.data.images.decoding.decoded_cache import open_canvases
 from oneglance.data.images.letterbox import Fit, Placement
 from oneglance.data.inspection.checks import summary, without_unreadable
 from oneglance.errors import PictureError

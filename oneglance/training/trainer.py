@@ -14,7 +14,7 @@ import torch
 from oneglance.balancer import build_balancer
 from oneglance.config import Config
 from oneglance.data.dataset import SplitData
-from oneglance.data.images.decoded_cache import cache_folder
+from oneglance.data.images.decoding.decoded_cache import cache_folder
 from oneglance.data.images.letterbox import Fit
 from oneglance.errors import ConfigError, DataError, DivergedError, RunError, StoppedError
 from oneglance.network import Network, build_network

@@ -12,7 +12,7 @@ from PIL import Image
 
 from oneglance.data.image_inputs import A_LIST, folder_of_names, pictures, relative
 from oneglance.data.images.decode import Limits
-from oneglance.data.images.decode_pool import decode
+from oneglance.data.images.decoding.decode_pool import decode
 from oneglance.data.images.letterbox import Fit
 from oneglance.errors import DataError
 from oneglance.progress import Screen

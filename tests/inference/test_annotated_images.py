@@ -167,6 +167,20 @@ def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
         drawn(tmp_path / "out", [row("a", "apple")], [stored(tmp_path)])
 
 
+def test_a_picture_that_has_changed_since_is_an_error_in_its_row(tmp_path: Path) -> None:
+    refs = [stored(tmp_path, turn) for turn in (1, 6, 3)]
+    Path(refs[0].path).unlink()
+    Path(refs[2].path).write_bytes(b"II*\0")
+    rows = drawn(tmp_path / "out", [row(ref.name, "apple") for ref in refs], list(refs))
+    assert [one.get("error") for one in rows] == [
+        "cannot be read any more (No such file or directory)",
+        None,
+        "cannot be read any more (is damaged)",
+    ]
+    assert "answers" in rows[1] and "answers" not in rows[0]
+    assert len(list((tmp_path / "out").iterdir())) == 1
+
+
 # End to end.
 
 

@@ -14,7 +14,7 @@ import torch
 from support.everything import Made, agree, made, refs  # noqa: F401
 
 from oneglance.data.images.decode import Limits
-from oneglance.data.images.decode_pool import decode
+from oneglance.data.images.decoding.decode_pool import decode
 from oneglance.errors import PictureError
 from oneglance.inference.engine import Engine, EngineOutput
 from oneglance.inference.engines.onnx import open_file

@@ -15,7 +15,7 @@ from support.user import TASKS, home, trained  # noqa: F401
 
 import oneglance
 from oneglance.data.images.decode import Canvas, Limits
-from oneglance.data.images.decode_pool import decode
+from oneglance.data.images.decoding.decode_pool import decode
 from oneglance.data.images.references import FileImage
 from oneglance.data.record import ImageRef
 from oneglance.errors import ConfigError, RunError

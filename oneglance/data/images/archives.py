@@ -7,7 +7,6 @@ bombs, sizes and ratios are checked before anything is unpacked.
 
 from __future__ import annotations
 
-import gzip
 import struct
 import tarfile
 import zipfile
@@ -20,6 +19,7 @@ from typing import BinaryIO
 from oneglance.data.images.references import MEMBER_LIMIT, MemberImage, TarGzMember, TarMember, ZipMember
 from oneglance.data.quoting import plain
 from oneglance.errors import DataError, Problem
+from oneglance.storage.plain_files import is_file, open_plain, open_unpacked
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
 LARGEST_RATIO = 200  # unpacked to packed; pictures hardly shrink, a bomb shrinks a thousandfold
@@ -28,7 +28,7 @@ SMALL = 1_000_000_000  # unpacked bytes that no ratio forbids
 
 def is_archive(path: Path) -> bool:
     """Whether ``path`` is a file with the ending of an archive that can be read."""
-    return path.name.lower().endswith(ENDINGS) and path.is_file()
+    return path.name.lower().endswith(ENDINGS) and is_file(path)
 
 
 def members(path: Path) -> Generator[MemberImage | Problem, None, None]:
@@ -42,7 +42,7 @@ def members(path: Path) -> Generator[MemberImage | Problem, None, None]:
 
 
 def _zip_members(path: Path) -> Iterator[MemberImage | Problem]:
-    with zipfile.ZipFile(path) as archive:
+    with open_plain(path) as file, zipfile.ZipFile(file) as archive:
         infos = archive.infolist()
     for info in infos:
         name = _clean(info.filename)
@@ -78,7 +78,7 @@ def _tar_members(path: Path) -> Iterator[MemberImage | Problem]:
 
 
 def _open(path: Path, packed: bool) -> BinaryIO:
-    return gzip.GzipFile(path) if packed else path.open("rb")  # type: ignore[return-value]
+    return open_unpacked(path) if packed else open_plain(path)  # type: ignore[return-value]
 
 
 class _Careful:

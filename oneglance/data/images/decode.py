@@ -55,7 +55,7 @@ def canvas_of(ref: ImageRef, fit: Fit, limits: Limits) -> Canvas:
     """
     try:
         with _plain_reasons():
-            image, (width, height) = _open(_load(ref), limits, fit)
+            image, (width, height) = _open(load(ref), limits, fit)
             return Canvas(fit.canvas(image, (width, height)), width, height)
     except PictureError as error:
         raise PictureError(error.what, location=ref.name, hint=error.hint) from None
@@ -89,7 +89,7 @@ def pixels_of(image: Image.Image) -> np.ndarray:
         return np.asarray(rgb if turn is None else rgb.transpose(turn))
 
 
-def _load(ref: ImageRef) -> bytes | np.ndarray:
+def load(ref: ImageRef) -> bytes | np.ndarray:
     try:
         return ref.load()
     except (MemoryError, PictureError):

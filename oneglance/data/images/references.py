@@ -15,7 +15,6 @@ import zlib
 from abc import abstractmethod
 from dataclasses import dataclass, field
 from functools import lru_cache
-from gzip import GzipFile
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,7 +22,7 @@ import numpy as np
 
 from oneglance.data.images.formats import PICTURE_ENDINGS
 from oneglance.data.record import ImageRef
-from oneglance.storage.plain_files import open_plain, plain_stat, read_plain
+from oneglance.storage.plain_files import open_plain, open_unpacked, plain_stat, read_plain
 
 # A guard for the memory. The limit the user sets ([pictures] megabytes) is kept where pictures are decoded.
 MEMBER_LIMIT = 200_000_000  # bytes of one picture inside another file
@@ -133,7 +132,7 @@ class TarGzMember(MemberImage):
 
 @lru_cache(maxsize=2)
 def _unpacked(file: FileKey) -> tuple[BinaryIO, threading.Lock]:
-    return GzipFile(fileobj=open_plain(file[0])), threading.Lock()  # type: ignore[return-value]
+    return open_unpacked(file[0]), threading.Lock()  # type: ignore[return-value]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from oneglance.config import Config
-from oneglance.data.images.decoded_cache import cache_folder
+from oneglance.data.images.decoding.decoded_cache import cache_folder
 from oneglance.inference.engine import BATCH, Engine, EngineOutput
 from oneglance.inference.parallel_passes import ParallelPasses, threads, threads_of_each
 from oneglance.network import Network

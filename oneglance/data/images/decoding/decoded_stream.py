@@ -9,7 +9,7 @@ from concurrent.futures import Future
 import numpy as np
 
 from oneglance.data.images.decode import Canvas, Limits
-from oneglance.data.images.decode_pool import FEW, Decode, chunk_of, crashed, memory, processes
+from oneglance.data.images.decoding.decode_pool import FEW, crashed, decoder, decoding_pool, processes
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError, Problem
@@ -41,7 +41,8 @@ class Stream:
         self._refs, self._fit = refs, fit
         self._sizes = np.zeros((len(refs), 2), np.int32)
         count = processes(workers) if len(refs) >= FEW else 0
-        self._pool = ProcessPool(Decode(fit, limits), crashed, count, chunk_of(fit), memory(limits))
+        self._pool: ProcessPool[ImageRef, Canvas | PictureError]
+        self._pool = decoding_pool(decoder(fit, limits, count), crashed, count)
         self._announced: Iterator[np.ndarray] = iter(())
         self._ahead: deque[tuple[np.ndarray, Pending]] = deque()
 

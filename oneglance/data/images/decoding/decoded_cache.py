@@ -31,21 +31,19 @@ import numpy as np
 from oneglance.config import CacheTable
 from oneglance.data.images.content_hash import digests
 from oneglance.data.images.decode import Canvas, Limits
-from oneglance.data.images.decode_pool import (
+from oneglance.data.images.decoding.decode_pool import (
     FEW,
-    Decode,
     DecodeInto,
-    chunk_of,
     crashed_row,
     decode,
-    memory,
+    decoder,
+    decoding_pool,
     processes,
 )
-from oneglance.data.images.decoded_stream import Stream
+from oneglance.data.images.decoding.decoded_stream import Stream
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.record import ImageRef
 from oneglance.errors import DataError, PictureError, Problem
-from oneglance.parallel.process_pool import ProcessPool
 from oneglance.progress import Progress
 
 VERSION = 3  # of the file and of how pictures are decoded: a new number forgets all caches
@@ -206,9 +204,9 @@ def _write(
     failures: list[tuple[int, str, str]] = []
     try:
         _allocate(unfinished, _bytes_of(count, fit))
-        job = DecodeInto(Decode(fit, limits), unfinished)
         workers_started = processes(workers) if count >= FEW else 0
-        with ProcessPool(job, crashed_row, workers_started, chunk_of(fit), memory(limits)) as pool:
+        job = DecodeInto(decoder(fit, limits, workers_started), unfinished)
+        with decoding_pool(job, crashed_row, workers_started) as pool:
             for row, answer in enumerate(pool.map(enumerate(refs))):
                 if isinstance(answer, PictureError):
                     failures.append((row, answer.what, answer.hint))

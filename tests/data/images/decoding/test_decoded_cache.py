@@ -18,8 +18,8 @@ from support.strange_refs import Broken, Drawn, Killed, Missing
 from oneglance.config import CacheTable
 from oneglance.data.images.content_hash import content_digest, digests
 from oneglance.data.images.decode import Limits, canvas_of
-from oneglance.data.images.decoded_cache import Canvases, cache_folder, open_canvases
-from oneglance.data.images.decoded_stream import Stream
+from oneglance.data.images.decoding.decoded_cache import Canvases, cache_folder, open_canvases
+from oneglance.data.images.decoding.decoded_stream import Stream
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.record import ImageRef
 from oneglance.errors import DataError
@@ -159,7 +159,7 @@ def test_unreadable_pictures_are_named_and_left_empty(folder: Path, loaded: list
 
 
 def test_a_crash_costs_one_picture(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("oneglance.data.images.decoded_cache.FEW", 0)
+    monkeypatch.setattr("oneglance.data.images.decoding.decoded_cache.FEW", 0)
     monkeypatch.setattr("oneglance.data.images.content_hash._digest_of", lambda ref: ref.number.to_bytes(16))
     canvases = opened([Drawn(1), Killed(2), Drawn(3)], folder, workers=2)
     assert {row: str(error) for row, error in canvases.failures.items()} == {
@@ -272,7 +272,7 @@ BUILD = """
 import sys
 from pathlib import Path
 from support.strange_refs import Drawn
-from oneglance.data.images.decoded_cache import Canvases
+from oneglance.data.images.decoding.decoded_cache import Canvases
 from oneglance.data.images.decode import Limits
 from oneglance.data.images.letterbox import Fit
 refs = [Drawn(number) for number in range(300)]

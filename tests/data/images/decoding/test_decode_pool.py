@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -7,11 +8,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from support.strange_refs import Broken, Chatty, Drawn, Exits, Greedy, Killed, Missing
 
 from oneglance.data.images.decode import Canvas, Limits, canvas_of
-from oneglance.data.images.decode_pool import FEW, Decode, chunk_of, crashed, decode, processes
+from oneglance.data.images.decoding import decode_pool
+from oneglance.data.images.decoding.decode_pool import (
+    FEW,
+    Decode,
+    DecodeUpright,
+    chunk_of,
+    crashed,
+    decode,
+    processes,
+    upright,
+)
 from oneglance.data.images.letterbox import Fit
+from oneglance.data.images.memory_image import EncodedImage
 from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError
 from oneglance.parallel.cpus import processors
@@ -83,11 +96,13 @@ def test_a_bomb_meets_the_memory_limit_of_its_process() -> None:
 
 
 def test_stopping_early_ends_the_processes() -> None:
+    psutil = pytest.importorskip("psutil")
+    before = psutil.Process().children()  # the process that is kept, if it was needed before
     results = decode((Drawn(number) for number in range(10**9)), FIT, LIMITS, workers=2)
     assert colours([next(results)]) == [0]
+    assert len(psutil.Process().children()) > len(before)
     results.close()  # type: ignore[attr-defined]
-    psutil = pytest.importorskip("psutil")
-    assert psutil.Process().children() == []
+    assert psutil.Process().children() == before
 
 
 def test_chunks_are_smaller_where_canvases_are_larger() -> None:
@@ -111,6 +126,89 @@ def test_hostile_files_cost_only_themselves(shared: Path) -> None:
         results = list(pool.map(refs))
     assert colours(results[1::2]) == list(range(20))
     assert all(isinstance(item, Canvas | PictureError) for item in results)
+
+
+def encoded(kind: str, side: int = 40, mode: str = "RGB", **options: object) -> bytes:
+    file = io.BytesIO()
+    Image.new(mode, (side, side)).save(file, kind, **options)
+    return file.getvalue()
+
+
+def kept() -> list[int]:
+    psutil = pytest.importorskip("psutil")
+    return [child.pid for child in psutil.Process().children()]
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "GIF", "BMP", "PPM", "JPEG2000"])
+def test_what_is_not_plain_is_decoded_by_one_process_that_is_kept(kind: str) -> None:
+    decode_pool._kept.cache_clear()
+    refs = [EncodedImage("a", encoded("PNG")), EncodedImage("b", encoded(kind))]
+    before = kept()
+    assert all(isinstance(item, Canvas) for item in decode(refs[:1], FIT, LIMITS))
+    assert kept() == before, "a plain picture needs none"
+    assert all(isinstance(item, Canvas) for item in decode(refs, FIT, LIMITS))
+    (process,) = set(kept()) - set(before)
+    assert all(isinstance(item, Canvas) for item in decode([*refs, *refs], FIT, LIMITS))
+    assert set(kept()) - set(before) == {process}
+    decode_pool._kept.cache_clear()
+    assert kept() == before
+
+
+def test_the_pixels_are_those_of_this_process() -> None:
+    noise = Image.effect_noise((90, 70), 60).convert("RGB")
+    for kind in ("TIFF", "BMP", "GIF"):
+        file = io.BytesIO()
+        noise.save(file, kind)
+        ref = EncodedImage("a", file.getvalue())
+        (canvas,) = decode([ref], FIT, LIMITS)
+        assert isinstance(canvas, Canvas) and (canvas.width, canvas.height) == (90, 70)
+        assert np.array_equal(canvas.pixels, canvas_of(ref, FIT, LIMITS).pixels)
+        drawn, here = upright(ref, LIMITS, 50), DecodeUpright(LIMITS, 50)(ref)
+        assert isinstance(here, np.ndarray) and np.array_equal(np.asarray(drawn), here)
+        assert max(drawn.size) == 50
+
+
+BOMBS = {
+    "floats": lambda: encoded("TIFF", 14_100, "F", compression="tiff_deflate"),
+    "16 bits": lambda: encoded("TIFF", 14_100, "I;16", compression="tiff_deflate"),
+    "alpha": lambda: encoded("PNG", 14_100, "RGBA"),
+    "a moving picture": lambda: encoded("GIF", 14_100, "P"),
+    "black and white": lambda: encoded("TIFF", 14_100, "1", compression="group4"),
+    "four colours": lambda: encoded("TIFF", 14_100, "CMYK", compression="tiff_deflate"),
+}
+
+
+@pytest.mark.slow  # each takes some seconds to make and to decode
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps to the limit")
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_small_file_of_many_pixels_costs_neither_this_process_nor_its_own_too_much(name: str) -> None:
+    """Each is of a few hundred kilobytes and of fewer pixels than are allowed."""
+    program = """if True:
+        import resource, sys
+        from oneglance.data.images.decoding.decode_pool import decode, _kept, upright
+        from oneglance.data.images.decode import Canvas, Limits
+        from oneglance.data.images.letterbox import Fit
+        from oneglance.data.images.memory_image import EncodedImage
+        from oneglance.errors import PictureError
+        ref = EncodedImage("bomb", sys.stdin.buffer.read())
+        (result,) = decode([ref], Fit(224), Limits())
+        assert isinstance(result, Canvas) or result.what.startswith("needs more memory"), result
+        try:
+            upright(ref, Limits(), 1280)
+        except PictureError as error:
+            assert error.what.startswith("needs more memory")
+        _kept.cache_clear()
+        # Its own peak, for that of getrusage begins with the one of the process that started it.
+        (own,) = [line for line in open("/proc/self/status") if line.startswith("VmHWM")]
+        print(1024 * int(own.split()[1]), 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", program], input=BOMBS[name](), capture_output=True, timeout=100, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    here, there = map(int, done.stdout.split())
+    assert here < 200e6
+    assert 100e6 < there < 1.5e9
 
 
 class HostileFile(Drawn):

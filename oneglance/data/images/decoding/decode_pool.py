@@ -1,0 +1,213 @@
+"""Pictures decoded in parallel: a decoder that crashes, hangs or eats memory costs one picture.
+
+Many pictures are decoded by processes with bounds. Of a few, those that are plain (``plain_pictures``) are
+decoded right here, and all others by one process that is kept for the next of them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from oneglance.data.images.decode import Canvas, Limits, canvas_of, load, open_upright
+from oneglance.data.images.decoding.plain_pictures import is_plain
+from oneglance.data.images.letterbox import Fit
+from oneglance.data.record import ImageRef
+from oneglance.errors import PictureError
+from oneglance.parallel.cpus import processors
+from oneglance.parallel.process_pool import ProcessPool
+
+FEW = 64  # so many pictures are decoded before the processes would have started
+SECONDS = 15  # for one picture
+
+
+def decode(
+    refs: Iterable[ImageRef], fit: Fit, limits: Limits, workers: int = 0, few: int = FEW
+) -> Iterator[Canvas | PictureError]:
+    """Every picture in order; one that cannot be decoded whole is a PictureError in its place.
+
+    ``workers`` processes decode ahead by a bounded number of pictures, whatever the length of ``refs``;
+    0 is one per processor. Fewer than ``few`` pictures, or ``workers=1``, are decoded one after the other.
+    """
+    refs = iter(refs)
+    first = list(islice(refs, few))
+    count = processes(workers) if len(first) == few else 0
+    with decoding_pool(decoder(fit, limits, count), crashed, count) as pool:
+        yield from pool.map(chain(first, refs))
+
+
+def decoder(fit: Fit, limits: Limits, count: int) -> Decode:
+    """The function for ``count`` processes; with 0, for this one."""
+    return Decode(fit, limits) if count else DecodePlainHere(fit, limits)
+
+
+def decoding_pool(
+    job: Decode | DecodeInto, failed: Callable[[Any, str], PictureError], count: int
+) -> ProcessPool[Any, Any]:
+    """``count`` processes that decode within bounds; with 0, this one does it."""
+    limits = job.limits
+    return ProcessPool(job, failed, count, chunk_of(job.fit), memory(limits), seconds(limits))
+
+
+@dataclass(frozen=True)
+class Decode:
+    """Decodes one reference, in a process of the pool."""
+
+    fit: Fit
+    limits: Limits
+
+    def __call__(self, ref: ImageRef) -> Canvas | PictureError:
+        try:
+            return canvas_of(ref, self.fit, self.limits)
+        except PictureError as error:
+            return error
+
+
+@dataclass(frozen=True)
+class DecodePlainHere(Decode):
+    """Decodes one reference, in this process if it is plain."""
+
+    def __call__(self, ref: ImageRef) -> Canvas | PictureError:
+        try:
+            read = InMemory(ref.name, load(ref))
+        except PictureError as error:
+            return PictureError(error.what, location=ref.name, hint=error.hint)
+        if read.is_plain:
+            return super().__call__(read)
+        answer: Canvas | PictureError = bounded(Decode(self.fit, self.limits), read)
+        return answer
+
+
+@dataclass(frozen=True)
+class DecodeUpright:
+    """Decodes one reference, no larger than it is drawn, in a process of the pool."""
+
+    limits: Limits
+    largest: int  # pixels of its longer side
+
+    def __call__(self, ref: ImageRef) -> np.ndarray | PictureError:
+        try:
+            return np.asarray(self.picture(ref))
+        except PictureError as error:
+            return PictureError(error.what, location=ref.name, hint=error.hint)
+
+    def picture(self, ref: ImageRef) -> Image.Image:
+        picture = open_upright(ref.load(), self.limits, least_side=self.largest)
+        if max(picture.size) > self.largest:
+            picture.thumbnail((self.largest, self.largest))
+        return picture
+
+
+def upright(ref: ImageRef, limits: Limits, largest: int) -> Image.Image:
+    """The picture as a person sees it, its longer side at most ``largest`` pixels, decoded within bounds.
+
+    Raises:
+        PictureError: it cannot be decoded whole.
+        OSError: it cannot be read.
+    """
+    job = DecodeUpright(limits, largest)
+    read = InMemory(ref.name, ref.load())
+    if read.is_plain:
+        return job.picture(read)
+    pixels = bounded(job, read)
+    if isinstance(pixels, PictureError):
+        raise pixels
+    return Image.fromarray(pixels)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InMemory(ImageRef):
+    """A picture that was read, once: a file that changes meanwhile is judged and decoded as the same."""
+
+    name: str = field()
+    loaded: bytes | np.ndarray
+
+    def load(self) -> bytes | np.ndarray:
+        return self.loaded
+
+    def stamp(self) -> tuple[Any, ...]:
+        return (id(self.loaded),)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it may be decoded without bounds."""
+        return isinstance(self.loaded, np.ndarray) or is_plain(self.loaded)
+
+
+def bounded(job: Decode | DecodeUpright, ref: ImageRef) -> Any:
+    """What ``job`` gives for one reference, in the process that is kept for it."""
+    return _kept(job, os.getpid()).submit([ref]).result()[0]
+
+
+@lru_cache(maxsize=2)
+def _kept(job: Decode | DecodeUpright, process: int) -> ProcessPool[ImageRef, Any]:
+    """One process, started when it is first needed. A fork of this process has its own."""
+    return ProcessPool(job, crashed, 1, 1, memory(job.limits), seconds(job.limits))
+
+
+def crashed(ref: ImageRef, what: str) -> PictureError:
+    """The answer for a picture whose process died; ``what`` is the reason."""
+    return PictureError(what, location=ref.name)
+
+
+@dataclass(frozen=True)
+class DecodeInto:
+    """Decode a picture straight into its row of the file, so that no pixel travels between processes."""
+
+    decode: Decode
+    path: Path
+
+    @property
+    def fit(self) -> Fit:
+        return self.decode.fit
+
+    @property
+    def limits(self) -> Limits:
+        return self.decode.limits
+
+    def __call__(self, item: tuple[int, ImageRef]) -> tuple[int, int] | PictureError:
+        row, ref = item
+        canvas = self.decode(ref)
+        if isinstance(canvas, PictureError):
+            return canvas
+        # Written, not mapped: a full disk is then an error and not the end of the process.
+        with self.path.open("rb+") as file:
+            file.seek(row * canvas.pixels.nbytes)
+            file.write(canvas.pixels.data)
+        return canvas.width, canvas.height
+
+
+def crashed_row(item: tuple[int, ImageRef], what: str) -> PictureError:
+    """The same for ``DecodeInto``."""
+    return crashed(item[1], what)
+
+
+def processes(workers: int) -> int:
+    """How many processes to start for ``[cache] workers``; 0: the pictures are decoded right here."""
+    return 0 if workers == 1 else workers or processors()
+
+
+def chunk_of(fit: Fit) -> int:
+    """How many pictures travel together: about a megabyte of canvases."""
+    return min(64, max(1, 1_000_000 // fit.nbytes))
+
+
+def memory(limits: Limits) -> int:
+    """Bytes that decoding one picture may take, whatever its file says: 5.5 for each of the pixels that are
+    allowed, for Pillow takes 4 for each of the result, and the file itself. With the limits as they are by
+    default, a process stays below 1.5 GB; raising [pictures] megapixels raises this too.
+    """
+    return int(max(5.5e6 * limits.megapixels, 250e6) + 1e6 * limits.megabytes)
+
+
+def seconds(limits: Limits) -> int:
+    """Seconds that decoding one picture may take: more, the larger they may be."""
+    return int(max(SECONDS, limits.megapixels / 15))
