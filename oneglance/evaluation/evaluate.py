@@ -39,8 +39,8 @@ def evaluate_run(run: RunFolder, split: str, out: Path, screen: Screen) -> dict[
     if split not in SPLITS:
         raise ConfigError(f'"{split}" is no split to score', hint=f"choose {' or '.join(SPLITS)}")
     predictor = Predictor.open(run)
-    tasks, config = predictor.tasks, predictor.config
-    dataset = load_dataset(config, list(tasks.values()), screen.progress)
+    tasks = predictor.tasks
+    dataset = load_dataset(run.config(), list(tasks.values()), screen.progress)
     chosen = _records_of(run, split, dataset)
     if not chosen:
         raise ConfigError(f"the {split} split is empty", location="[split]")

@@ -38,7 +38,7 @@ def records_of_splits(run: RunFolder, ours: Predictor, screen: Screen) -> Mappin
     """
     splits: dict[str, list[Record]] = {"train": [], "validation": []}
     try:
-        dataset = load_dataset(ours.config, list(ours.tasks.values()), screen.progress)
+        dataset = load_dataset(run.config(), list(ours.tasks.values()), screen.progress)
     except OneglanceError:
         return splits
     rows = run.split()

@@ -26,6 +26,7 @@ from oneglance.errors import PictureError
 from oneglance.inference.engine import BATCH, Engine, EngineOutput
 from oneglance.inference.novelty import FALSE_ALARM, Novelty
 from oneglance.inference.parallel_passes import ParallelPasses
+from oneglance.inference.trial import refuse_unusable, try_once
 from oneglance.task import Prediction, Task
 
 if TYPE_CHECKING:
@@ -98,11 +99,14 @@ class Predictor:
     ) -> Predictor:
         """See ``open_predictor``."""
         from oneglance.inference.engines.torch import TorchEngine
+        from oneglance.storage.run_folder import ANEW
 
-        config = run.config()
+        config = run.answering_config()
         tasks = run.tasks(config)
         engine = TorchEngine.ready(run.network(config, tasks), config, device, precision, passes)
-        return cls(engine, tasks, config, novelty_of(run), false_alarm)
+        novelty = novelty_of(run)
+        try_once(engine, tasks, config.backbone.canvas, novelty, location=str(run.path), hint=ANEW)
+        return cls(engine, tasks, config, novelty, false_alarm)
 
     @property
     def network(self) -> Any:
@@ -148,7 +152,9 @@ class Predictor:
 
     def forward(self, canvases: np.ndarray) -> EngineOutput:
         """uint8 [n, h, w, 3] to the feature vectors and the raw output of every task."""
-        return self._passes.forward(canvases)
+        output = self._passes.forward(canvases)
+        refuse_unusable(output, len(canvases))
+        return output
 
     def decode(
         self, raw: Mapping[str, np.ndarray], placements: Sequence[Placement]
@@ -214,6 +220,7 @@ class Predictor:
     def _answer_canvases(self, canvases: Sequence[Canvas]) -> list[dict[str, Any]]:
         """How unfamiliar each picture is and the answers to it: at least one, in one pass, in this thread."""
         output = self.engine.forward(np.stack([canvas.pixels for canvas in canvases]))
+        refuse_unusable(output, len(canvases))
         placements = [self.fit.placement(canvas.width, canvas.height) for canvas in canvases]
         pairs = zip(self._familiarity(output.vectors), self.decode(output.raw, placements), strict=True)
         return [{**familiar, "answers": answers} for familiar, answers in pairs]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file as load_safetensors
 from torch import Tensor, nn
 
@@ -46,6 +47,17 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
+def shapes_in(path: Path) -> dict[str, tuple[int, ...]]:
+    """The shapes of the tensors of a .safetensors file, without reading them.
+
+    Raises:
+        WeightsError: the file is missing or damaged.
+    """
+    with _readable(path), safe_open(path, framework="pt") as file:
+        names = file.keys()
+        return {name: tuple(file.get_slice(name).get_shape()) for name in names}
+
+
 def read_plain(path: Path) -> Any:
     """The tensors and plain values that torch.save wrote; anything else in the file is refused, not run.
 
@@ -68,20 +80,32 @@ def _readable(path: Path) -> Iterator[None]:
         raise WeightsError(what, location=str(path)) from None
 
 
+def _kind(tensor: Tensor) -> str:
+    if tensor.is_complex():
+        return "complex"
+    return "float" if tensor.is_floating_point() else "whole"
+
+
 def fill(network: nn.Module, tensors: dict[str, Tensor], *, location: str) -> None:
     """Load ``tensors`` strictly, with a plain message where they do not fit."""
     own = network.state_dict()
     lacking = [name for name in own if name not in tensors]
     foreign = [name for name in tensors if name not in own]
-    other = [name for name in own if name in tensors and own[name].shape != tensors[name].shape]
+    both = [name for name in own if name in tensors]
+    other = [name for name in both if own[name].shape != tensors[name].shape]
+    unlike = [name for name in both if _kind(own[name]) != _kind(tensors[name])]
     for names, what in (
         (lacking, "lacks"),
         (foreign, "has, unknown to the network,"),
         (other, "has in another shape"),
+        (unlike, "has as another kind of numbers"),
     ):
         if names:
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
             raise WeightsError(
                 f"{what} {names[0]}{more}", location=location, hint="these weights belong to another network"
             )
-    network.load_state_dict(tensors)
+    try:
+        network.load_state_dict(tensors)
+    except (RuntimeError, NotImplementedError):  # numbers of a form that torch cannot turn into others
+        raise WeightsError("holds numbers that cannot be used here", location=location) from None

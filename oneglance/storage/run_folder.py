@@ -31,10 +31,12 @@ from safetensors.torch import save
 from torch import Tensor
 
 from oneglance import config as configuration
-from oneglance.config import Config
+from oneglance.config import CacheTable, Config
 from oneglance.errors import RunError, WeightsError
 from oneglance.network import Network, build_network
-from oneglance.nn.checkpoints import fill, read_plain, read_tensors
+from oneglance.nn.bounded_building import no_larger_than
+from oneglance.nn.checkpoints import fill, read_plain, read_tensors, shapes_in
+from oneglance.parallel.cpus import processors
 from oneglance.storage import run_files
 from oneglance.storage.atomic_files import make_folder, write_bytes, write_json, write_text
 from oneglance.storage.run_files import OtherForm, in_form
@@ -115,6 +117,14 @@ class RunFolder:
                 overrides=overrides,
                 earlier=True,
             )
+
+    def answering_config(self) -> Config:
+        """The same for those who only ask the run: it may be a stranger's, who names no folder that is opened
+        here, and does not choose how many processes this machine starts.
+        """
+        config = self.config()
+        workers = min(config.cache.workers, processors())
+        return config.model_copy(update={"cache": CacheTable(workers=workers), "sources": []})
 
     def write_split(self, rows: Iterable[Sequence[str]]) -> None:
         """Rows of (picture, group, split)."""
@@ -259,15 +269,22 @@ class RunFolder:
         return tasks
 
     def network(self, config: Config, tasks: Mapping[str, Task]) -> Network:
-        """The trained network, on the CPU and ready to answer."""
-        network = build_network(
-            config.backbone,
-            tasks,
-            config.base,
-            load_weights=False,
-            task_stage=config.training.task_stage,
-        )
-        fill(network, self.network_tensors(), location=str(self / "weights.safetensors"))
+        """The trained network, on the CPU and ready to answer.
+
+        Raises:
+            WeightsError: the weights are those of another network.
+            RunError: they are missing or damaged, or the network is larger than any that is meant to be used.
+        """
+        path = self / "weights.safetensors"
+        with self._weights_named(), no_larger_than(shapes_in(path), location=str(path)):
+            network = build_network(
+                config.backbone,
+                tasks,
+                config.base,
+                load_weights=False,
+                task_stage=config.training.task_stage,
+            )
+        fill(network, self.network_tensors(), location=str(path))
         return network.eval()
 
     def network_tensors(self) -> dict[str, Tensor]:
@@ -279,8 +296,14 @@ class RunFolder:
         return self._tensors("weights.safetensors")
 
     def _tensors(self, name: str) -> dict[str, Tensor]:
-        try:
+        with self._weights_named():
             return read_tensors(self / name)
+
+    @contextmanager
+    def _weights_named(self) -> Iterator[None]:
+        """Of a run folder, weights are no file that a user chose."""
+        try:
+            yield
         except WeightsError as error:
             raise RunError(error.what, location=error.location, hint=ANEW) from None
 

@@ -131,6 +131,8 @@ class Embedding(Task):
         """There is no confidence to calibrate."""
 
     def decode(self, raw: np.ndarray) -> list[Prediction]:
+        if raw.shape[1] not in (self.size, self.constant_raw().shape[1]):
+            raise ValueError(f"{raw.shape[1]} columns, where a vector has {self.size}")
         vectors = np.asarray(raw, dtype=np.float64)[:, : self.size]
         length = np.linalg.norm(vectors, axis=1, keepdims=True)  # not 1 where several views were averaged
         return [{"vector": row} for row in (vectors / np.maximum(length, 1e-12)).tolist()]

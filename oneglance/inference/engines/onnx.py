@@ -15,10 +15,12 @@ import numpy as np
 from oneglance import __version__
 from oneglance.config import Config
 from oneglance.errors import ConfigError, RunError
+from oneglance.inference.bounded_passes import BoundedPasses, bounded_memory
 from oneglance.inference.engine import Engine, EngineOutput
 from oneglance.inference.novelty import Novelty
 from oneglance.inference.parallel_passes import threads, threads_of_each
-from oneglance.storage.task_state import restore
+from oneglance.inference.trial import try_once
+from oneglance.storage.task_state import InvalidState, restore
 from oneglance.task import Task, build_tasks
 from oneglance.toml.tables import read_table
 
@@ -47,18 +49,25 @@ class OnnxEngine(Engine):
 
     Args:
         reopen: opens another session, for so many threads; None: that cannot be done.
+        location: the file, for messages.
     """
 
     def __init__(
-        self, session: Any, tasks: Sequence[str], passes: int = 1, reopen: Callable[[int], Any] | None = None
+        self,
+        session: Any,
+        tasks: Sequence[str],
+        passes: int = 1,
+        reopen: Callable[[int], Any] | None = None,
+        location: str = "",
     ) -> None:
         self.session, self.tasks, self.passes, self._reopen = session, list(tasks), passes, reopen
+        self._bounded, self._location = BoundedPasses(session, location), location
         self.on_gpu = session.get_providers()[0] != CPU
         self.outputs = [VECTORS, *map(output_name, tasks)]
 
     def forward(self, canvases: np.ndarray) -> EngineOutput:
         """See ``Engine``."""
-        vectors, *raw = self.session.run(self.outputs, {INPUT: np.ascontiguousarray(canvases)})
+        vectors, *raw = self._bounded.run(self.outputs, INPUT, np.ascontiguousarray(canvases))
         return EngineOutput(vectors, dict(zip(self.tasks, raw, strict=True)))
 
     def latency_mode(self, threads: int) -> OnnxEngine:
@@ -66,7 +75,7 @@ class OnnxEngine(Engine):
         own = self.session.get_session_options().intra_op_num_threads
         if self._reopen is None or self.on_gpu or threads <= own:
             return self
-        return OnnxEngine(self._reopen(threads), self.tasks)
+        return OnnxEngine(self._reopen(threads), self.tasks, location=self._location)
 
 
 def open_file(path: Path, device: str = "auto", passes: int = 0) -> tuple[OnnxEngine, Contents]:
@@ -93,14 +102,31 @@ def open_file(path: Path, device: str = "auto", passes: int = 0) -> tuple[OnnxEn
         )
     with _whole(path):
         contents = unpacked(text, str(path))
-        engine = OnnxEngine(session, list(contents.tasks), passes, reopen)
         width, height = contents.config.backbone.canvas
-        output = engine.forward(np.zeros((1, height, width, 3), dtype=np.uint8))
-        for name, task in contents.tasks.items():
-            task.decode(output.raw[name])
-        if contents.novelty is not None:
-            contents.novelty.distances(output.vectors)
+        refuse_other_shapes(session, list(contents.tasks), (height, width, 3))
+    engine = OnnxEngine(session, list(contents.tasks), passes, reopen, str(path))
+    try_once(
+        engine,
+        contents.tasks,
+        contents.config.backbone.canvas,
+        contents.novelty,
+        location=str(path),
+        hint=EXPORT_AGAIN,
+    )
     return engine, contents
+
+
+def refuse_other_shapes(session: Any, tasks: Sequence[str], shape: tuple[int, int, int]) -> None:
+    """
+    Raises:
+        ValueError: the graph has other inputs or outputs than pictures of this shape and these tasks.
+    """
+    (pictures,) = session.get_inputs()
+    outputs = [output.name for output in session.get_outputs()]
+    if (pictures.name, pictures.type, tuple(pictures.shape[1:])) != (INPUT, "tensor(uint8)", shape):
+        raise ValueError(f"it takes {pictures.shape}")
+    if outputs != [VECTORS, *map(output_name, tasks)]:
+        raise ValueError(f"it gives {outputs}")
 
 
 def passes_for(device: str) -> int:
@@ -124,6 +150,7 @@ def open_session(model: str | bytes, device: str, threads: int, *, location: str
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong is raised as well
     options.intra_op_num_threads = threads
+    bounded_memory(options)
     # Between passes its threads sleep. By default they spin, and take the processors
     # from those that decode pictures and from whatever else runs here.
     options.add_session_config_entry("session.force_spinning_stop", "1")
@@ -160,7 +187,9 @@ def _whole(path: Path) -> Iterator[None]:
     """What goes wrong in understanding the file is a damage of it: only we write such files."""
     try:
         yield
-    except Exception:  # a foreign file may fail anywhere, in ONNX Runtime too
+    except InvalidState as error:
+        raise RunError(f"is damaged: {error}", location=str(path), hint=EXPORT_AGAIN) from None
+    except Exception:  # a foreign file may fail anywhere
         raise RunError(
             "is damaged, or of another version of oneglance", location=str(path), hint=EXPORT_AGAIN
         ) from None
