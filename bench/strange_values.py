@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,7 +82,7 @@ def changed(value: Any, rng: np.random.Generator) -> Any:
         holder, key = found[rng.integers(len(found))]
         way = rng.integers(8)
         if way <= 3:
-            holder[key] = STRANGE[rng.integers(len(STRANGE))]
+            holder[key] = copy.deepcopy(STRANGE[rng.integers(len(STRANGE))])
         elif way == 4:
             del holder[key]
         elif way == 5 and isinstance(holder[key], int | float):
@@ -89,9 +90,9 @@ def changed(value: Any, rng: np.random.Generator) -> Any:
         elif way == 6 and isinstance(holder[key], list):
             holder[key] = [*holder[key], *holder[key][:1]] if rng.random() < 0.5 else holder[key][1:]
         elif isinstance(holder, dict):
-            holder[str(rng.choice(["extra", "", "type", "classes"]))] = holder[key]
+            holder[str(rng.choice(["extra", "", "type", "classes"]))] = copy.deepcopy(holder[key])
         else:
-            holder.insert(0, holder[key])
+            holder.insert(0, copy.deepcopy(holder[key]))
     return value
 
 

@@ -93,7 +93,8 @@ def open_file(path: Path, device: str = "auto", passes: int = 0) -> tuple[OnnxEn
     passes = passes or passes_for(device)
     reopen = partial(open_session, str(path), device, location=str(path))
     session = reopen(threads_of_each(passes))
-    text = session.get_modelmeta().custom_metadata_map.get(KEY)
+    with _whole(path):  # text that is no UTF-8
+        text = session.get_modelmeta().custom_metadata_map.get(KEY)
     if text is None:
         raise RunError(
             "was not written by oneglance: it does not say what its answers mean",
@@ -156,7 +157,9 @@ def open_session(model: str | bytes, device: str, threads: int, *, location: str
     options.add_session_config_entry("session.force_spinning_stop", "1")
     engines = providers(device)
     try:
-        return onnxruntime.InferenceSession(model, options, providers=engines)
+        # Its second try, on the processor alone, is announced on the screen.
+        retried = int(engines != [CPU])
+        return onnxruntime.InferenceSession(model, options, providers=engines, enable_fallback=retried)
     except Exception:  # its errors have no common class
         raise RunError(
             "is damaged, or newer than ONNX Runtime here", location=location, hint=EXPORT_AGAIN
