@@ -81,11 +81,11 @@ def test_weights_of_another_kind_of_numbers_are_refused(copied: RunFolder) -> No
 
 
 def test_what_is_familiar_must_have_the_network_s_width(copied: RunFolder) -> None:
-    copied.save_novelty(np.eye(3, dtype=np.float16), np.eye(4, 3, dtype=np.float16))
+    copied.save_novelty(np.eye(3, dtype=np.float16), np.eye(4, 3, dtype=np.float16), None)
     with pytest.raises(RunError, match="is damaged, or of another version of oneglance — train anew"):
         Predictor.open(copied, device="cpu")
     bad = np.full((3, 3), np.nan, dtype=np.float16)
-    copied.save_novelty(bad, bad.copy())
+    copied.save_novelty(bad, bad.copy(), None)
     with pytest.raises(RunError, match=r"novelty\.safetensors: is damaged: it holds no finite numbers"):
         Predictor.open(copied, device="cpu")
 
