@@ -19,6 +19,7 @@ from typing import Any
 from oneglance.data.csv_text import csv_text, require_text
 from oneglance.data.images.formats import PICTURE_ENDINGS
 from oneglance.data.images.memory_image import EncodedImage
+from oneglance.data.parsing.box_geometry import distinct
 from oneglance.data.parsing.delimited import Delimited
 from oneglance.data.record import Box, BoxAnnotations
 from oneglance.errors import ConfigError, DataError, InvalidAnswer, Problem, RunError
@@ -173,19 +174,28 @@ def _box_rows(task: Task, answer: Any, width: int, height: int) -> list[Line]:
         raise InvalidAnswer(
             "has no boxes of the form that /predict gives", 'write {"boxes": [{"box": […], "label": …}]}'
         )
-    rows = [_box_row(task, item, width, height) for item in items]
-    return rows or [{}]
+    boxes = [_in_cells(task, _box(item, width, height)) for item in items]
+    once = {_place(box): box for box in distinct(boxes)}  # as the reader counts them
+    if any(not box.attributes.keys() <= once[_place(box)].attributes.keys() for box in boxes):
+        raise InvalidAnswer("has the same box twice, with different attributes", "leave one out")
+    task.read(BoxAnnotations(tuple(once.values())))
+    return [{"label": box.label, **box.attributes, **_edges(box)} for box in once.values()] or [{}]
 
 
-def _box_row(task: Task, item: Any, width: int, height: int) -> Line:
-    box = _box(item, width, height)
-    edges = dict(zip(EDGES, map(_number, (box.x0, box.y0, box.x1, box.y1)), strict=True))
+def _in_cells(task: Task, box: Box) -> Box:
+    """The box as a table says it."""
     cells = task.detection_cells(box.label, box.attributes)
     for cell in cells.values():
         require_text(cell)
-    label, *attributes = (cells.pop("label"), *cells.items())
-    task.read(BoxAnnotations((replace(box, label=label, attributes=dict(attributes)),)))
-    return {"label": label, **cells, **edges}
+    return replace(box, label=cells.pop("label"), attributes=cells)
+
+
+def _place(box: Box) -> tuple[float, float, float, float, str]:
+    return box.x0, box.y0, box.x1, box.y1, box.label
+
+
+def _edges(box: Box) -> Line:
+    return dict(zip(EDGES, map(_number, _place(box)[:4]), strict=True))
 
 
 def _box(item: Any, width: int, height: int) -> Box:

@@ -226,6 +226,16 @@ def test_attributes_go_to_the_columns_that_they_are_read_from(tmp_path: Path) ->
         kept.keep(RED, 64, 48, {"things": {"boxes": [{**box, "attributes": {"signs": {"values": ["a|b"]}}}]}})
 
 
+def test_the_same_box_twice_is_one(kept: Corrections) -> None:
+    plain = {"box": BUTTON["box"], "label": "button"}
+    kept.keep(RED, 64, 48, {"objects": {"boxes": [plain, BUTTON, BUTTON]}})
+    (box,) = read(kept.path.with_name("labels-objects.csv"))[short(RED)]["objects"].boxes
+    assert box.attributes == {"colour": "red"}
+    blue = {**BUTTON, "attributes": {"colour": {"value": "blue"}}}
+    with pytest.raises(Refused, match="the same box twice, with different attributes"):
+        kept.keep(RED, 64, 48, {"objects": {"boxes": [BUTTON, blue]}})
+
+
 def test_a_table_that_a_spreadsheet_saved_is_gone_on_with(kept: Corrections) -> None:
     kept.path.write_bytes("\ufeffimage;category\r\nmine.png;häßlich\r\n".encode())
     kept.path.with_name("mine.png").write_bytes(BLUE.data)
