@@ -75,7 +75,11 @@ def read_yaml(path: Path) -> Any:
         return _Yaml(path.name).value(yaml.parse(raw, Loader=_YAML_LOADER))
     except yaml.MarkedYAMLError as error:
         location = f"{path.name}:{error.problem_mark.line + 1}" if error.problem_mark else path.name
-        raise DataError("is no YAML here", location=location, hint="correct it") from None
+        escape = "escape" in str(error.problem)  # "C:\data"
+        hint = (
+            "put a path with backslashes between single quotes, or write / for \\" if escape else "correct it"
+        )
+        raise DataError("is no YAML here", location=location, hint=hint) from None
     except (yaml.YAMLError, ValueError, RecursionError):
         raise DataError("is no YAML that can be read", location=path.name, hint="correct it") from None
 

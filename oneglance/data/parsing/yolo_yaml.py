@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,11 @@ CLASSES, DARKNET = "classes.txt", ".data"
 FILES = ("data.yaml", "data.yml", "dataset.yaml", "obj.data", CLASSES)  # of a folder, the best first
 MOST_CLASSES = 100_000
 LONGEST = 9  # digits of the number of a class
+DEEPEST = 50  # folders of a path that are tried
+# YAML reads "C:\train" in double quotes as a drive, a tab and "rain".
+UNESCAPED = {
+    ord(character): f"\\{letter}" for character, letter in zip("\a\b\t\n\v\f\r\x1b", "abtnvfre", strict=True)
+}
 
 
 def names_file(path: Path) -> Path | None:
@@ -82,6 +88,20 @@ def locate(root: Path, entry: str) -> Path | None:
     return root / entry[3:] if entry.startswith("../") and ".." not in Path(entry[3:]).parts else None
 
 
+def of_another_machine(root: Path, entry: str) -> Path | None:
+    """The longest end of a path that is there below ``root``: ``C:\\set\\images\\train`` may be its folder
+    ``images/train``.
+    """
+    parts = [part for part in re.split(r"[\\/]+", entry.translate(UNESCAPED)) if part not in ("", ".")]
+    above = max((index for index, part in enumerate(parts) if part == ".."), default=-1)
+    parts = parts[above + 1 :]
+    for start in range(max(0, len(parts) - DEEPEST), len(parts)):
+        path = root.joinpath(*parts[start:])
+        if ":" not in parts[start] and exists(path) and resolved(path).is_relative_to(resolved(root)):
+            return path
+    return None
+
+
 def without_data(root: Path, name: str) -> str:
     """Darknet's files write ``data/a.jpg`` for a file that lies beside them."""
     inner = name.removeprefix("data/")
@@ -97,6 +117,8 @@ def _darknet(file: Path) -> dict[str, Any]:
     pairs = [line.partition("=") for line in lines(file)]
     keys: dict[str, Any] = {key.strip(): value.strip() for key, separator, value in pairs if separator}
     keys.setdefault("val", keys.get("valid"))
-    path = locate(file.parent, str(keys.get("names", "")))
+    named = str(keys.get("names", ""))
+    path = locate(file.parent, named)
+    path = path if path is not None and is_file(path) else of_another_machine(file.parent, named)
     keys["names"] = _listed(path) if path is not None and is_file(path) else []
     return keys

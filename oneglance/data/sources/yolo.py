@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, ClassVar
 
 from oneglance.data.images.formats import without_companions
 from oneglance.data.images.header import Header, header
 from oneglance.data.images.references import FileImage, is_picture
+from oneglance.data.parsing import yolo_rows
 from oneglance.data.parsing.box_geometry import (
     NOWHERE,
     REPORTED,
@@ -18,22 +20,32 @@ from oneglance.data.parsing.box_geometry import (
     Corners,
     Fault,
     RawBox,
-    bounds,
     number,
 )
+from oneglance.data.parsing.delimited import SAMPLE
 from oneglance.data.parsing.folder_walk import files_below
 from oneglance.data.parsing.image_paths import finder
 from oneglance.data.parsing.problem_counter import ProblemCounter
 from oneglance.data.parsing.structured_files import beginning
 from oneglance.data.parsing.text_lines import lines
-from oneglance.data.parsing.yolo_yaml import DARKNET, class_names, locate, names_file, read_keys, without_data
+from oneglance.data.parsing.yolo_rows import KeyPoints
+from oneglance.data.parsing.yolo_yaml import (
+    DARKNET,
+    class_names,
+    locate,
+    names_file,
+    of_another_machine,
+    read_keys,
+    without_data,
+)
 from oneglance.data.quoting import plain, quoted
 from oneglance.data.record import ImageRef
 from oneglance.data.source import Entry, Source
 from oneglance.errors import DataError, Problem
+from oneglance.storage.plain_files import exists
 
 SPLITS = dict.fromkeys(("train", "val", "test")).keys()
-MOST_SHARE = 2  # a box may reach beyond its picture, but not by as much again
+ROWS = 100  # of a text file, that tell what lines hold
 ENDINGS = (".yaml", ".yml", DARKNET)
 
 
@@ -44,8 +56,9 @@ class Yolo(Source):
     it are taken, without a split.
 
     The boxes of ``…/images/a.jpg`` stand in ``…/labels/a.txt``, a line ``class x y width height`` each, in
-    shares of the upright picture. A polygon (more than five numbers) is taken by its bounds; of the key
-    points that ``kpt_shape`` announces, only their box is read. The queried classes are all ``names``.
+    shares of the upright picture. A polygon (more than five numbers) is taken by its bounds; of key points,
+    which ``kpt_shape`` announces or the numbers betray, only their box is read. The queried classes are all
+    ``names``; a number without a name is of none of them.
 
     Two older forms are read as well: darknet's ``obj.data`` (``names``, ``train`` and ``valid`` name files),
     and a folder with ``classes.txt``, ``images`` and ``labels``, as tools for drawing boxes leave behind,
@@ -73,10 +86,14 @@ class Yolo(Source):
         names = class_names(keys, self.title)
         root = self._root(keys, file.parent)
         box_reader = BoxReader()
-        labels = _Labels(names, "kpt_shape" in keys, box_reader)
+        labels = _Labels(names, yolo_rows.declared(keys.get("kpt_shape")), box_reader, self.title)
         classes = frozenset(names.values())
         pictures = 0
-        for item in self._pictures(keys, root, box_reader):
+        items = self._pictures(keys, root, box_reader)
+        first = list(islice(items, SAMPLE))
+        if labels.key_points is None:
+            labels.detect_key_points([item[0] for item in first if not isinstance(item, Problem)])
+        for item in chain(first, items):
             if isinstance(item, Problem):
                 yield item
                 continue
@@ -123,7 +140,11 @@ class Yolo(Source):
                 if not isinstance(entry, str) or not entry:
                     continue
                 path = locate(root, entry)
-                if path is None or not os.path.exists(path):  # noqa: PTH110 - it takes any name
+                if (path is None or not exists(path)) and (path := of_another_machine(root, entry)):
+                    inside = path.relative_to(root).as_posix()
+                    what = f"{split} names {quoted(entry)}, which is not there: {quoted(inside)} is taken"
+                    box_reader.counter.add("path of another machine", self.title, what, "correct it")
+                if path is None or not exists(path):
                     what = f"{split} names {quoted(entry)}, which is not there"
                     missing.append(Problem(self.title, what, kind="part not there", fatal=False))
                     continue
@@ -168,8 +189,10 @@ class Yolo(Source):
 class _Labels:
     """The text files of boxes."""
 
-    def __init__(self, names: Mapping[int, str], key_points: bool, box_reader: BoxReader) -> None:
-        self._names, self._key_points, self._box_reader = names, key_points, box_reader
+    def __init__(
+        self, names: Mapping[int, str], key_points: KeyPoints | None, box_reader: BoxReader, title: str
+    ) -> None:
+        self._names, self.key_points, self._box_reader, self._title = names, key_points, box_reader, title
         self._problems: list[Problem] = []
         self.files = 0  # that were there
         self.missing = ProblemCounter()
@@ -221,23 +244,35 @@ class _Labels:
         """The four edges in shares."""
         if any(map(math.isnan, values)) or len(values) < 4:
             return _no_box(words)
-        if max(map(abs, values[:4] if self._key_points else values)) > MOST_SHARE:
+        if yolo_rows.in_pixels(values, self.key_points):
             what = f"is {quoted(' '.join(words))}: no shares of the picture's sides, from 0 to 1, but pixels"
             return Fault("pixels", what)
-        corners = self._corners(values, location)
+        corners = yolo_rows.corners(values, self.key_points)
         if corners is None:
-            what = f"holds {len(words)} numbers, neither a box (5) nor a polygon (7, 9, …)"
+            lengths = (
+                f"5 or {self.key_points.length + 1}" if self.key_points else "5, or 7, 9, … of a polygon"
+            )
+            what = f"holds {len(words)} numbers, where a class and a box are {lengths}"
             return Fault("line of no box", what)
+        if len(values) > 4 and not self.key_points:
+            what, hint = "is a polygon: its bounds are taken", "if these are key points, write kpt_shape"
+            self._box_reader.counter.add("polygons", location, what, hint)
         return corners
 
-    def _corners(self, values: list[float], location: str) -> Corners | None:
-        if len(values) == 4 or self._key_points:
-            x, y, width, height = values[:4]
-            return x - width / 2, y - height / 2, x + width / 2, y + height / 2
-        if len(values) < 6 or len(values) % 2:
-            return None
-        self._box_reader.counter.add("polygons", location, "is a polygon: its bounds are taken")
-        return bounds(zip(values[::2], values[1::2], strict=True))
+    def detect_key_points(self, pictures: Sequence[FileImage]) -> None:
+        """Look whether lines hold key points that nothing announces."""
+        rows: list[list[float]] = []
+        for path in map(_label_path, (image.path for image in pictures)):
+            try:
+                rows += [[number(word) for word in text.split()[1:]] for text in islice(lines(path), ROWS)]
+            except DataError:
+                continue  # it is reported when it is read
+        self.key_points = yolo_rows.detected(rows)
+        if self.key_points:
+            shape = f"[{self.key_points.points}, {self.key_points.numbers}]"
+            what = f"has lines of a box and {self.key_points.points} key points, by their numbers"
+            hint = f"only the boxes are used; write kpt_shape: {shape} if that is so"
+            self._box_reader.counter.add("key points", self._title, what, hint)
 
 
 def _is_set(file: Path) -> bool:

@@ -247,3 +247,118 @@ def test_results_of_a_detector_are_no_annotations(tmp_path: Path) -> None:
     (tmp_path / "results.json").write_text('[{"image_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}]')
     with pytest.raises(DataError, match="give the instances file"):
         read(tmp_path / "results.json", format="coco")
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        "[10, 20, 30, 40]",
+        "10,20,30,40",
+        " (10.0 20.0 30.0 40.0) ",
+        ["10", "20", "30", "40"],
+        {"x": 10, "y": 20, "width": 30, "height": 40},
+        {"x": "10", "y": "20", "w": "30", "h": "40"},
+        {"left": 10, "top": 20, "width": 30, "height": 40},
+        {"xmin": 10, "ymin": 20, "xmax": 40, "ymax": 60},
+        {"XMax": 10, "YMax": 20, "XMin": 40, "YMin": 60},
+        {"left": 10, "top": 20, "right": 40, "bottom": 60},
+    ],
+)
+def test_a_box_may_be_text_or_an_object(tmp_path: Path, box: Any) -> None:
+    ((record,), problems) = read(write(tmp_path, annotations=[mark(bbox=box)]))
+    assert record.answers == {"objects": BoxAnnotations((Box(10, 20, 40, 60, "cat"),), EVERY)}
+    told = [] if isinstance(box, list) else ["box in words"]
+    assert kinds(problems) == ["box has its corners swapped"] * ("XMax" in box) + told
+
+
+@pytest.mark.parametrize(
+    "box", ["1, 2, 3", "[]x", {"x": 1, "y": 2}, {"a": 1}, 7, True, [[1, 2, 3, 4]], ["a"] * 4]
+)
+def test_a_box_in_words_that_mean_nothing_is_no_tag(tmp_path: Path, box: Any) -> None:
+    ((record,), problems) = read(write(tmp_path, annotations=[mark(bbox=box)]))
+    assert record.answers == {"objects": BoxAnnotations((), frozenset({"dog"}), frozenset({"cat"}))}
+    assert "box has a corner that is no number" in kinds(problems)
+
+
+@pytest.mark.parametrize("empty", [None, [], "", {}])
+def test_an_empty_box_among_boxes_is_no_tag(tmp_path: Path, empty: Any) -> None:
+    ((record,), problems) = read(write(tmp_path, annotations=[mark(bbox=empty), mark(id=2, category_id=7)]))
+    dog = Box(10, 20, 40, 60, "dog")
+    assert record.answers == {"objects": BoxAnnotations((dog,), frozenset({"dog"}), frozenset({"cat"}))}
+    assert kinds(problems) == ["category without a box"]
+
+
+def test_a_tag_among_boxes_says_that_the_thing_is_somewhere(tmp_path: Path) -> None:
+    tag = {"id": 1, "image_id": 5, "category_id": 1}
+    ((record,), problems) = read(write(tmp_path, annotations=[tag, mark(id=2, category_id=7)]))
+    assert record.answers["tags"] == ["cat"]
+    assert annotations_of(record).unplaced == frozenset({"cat"})
+    assert kinds(problems) == ["category without a box"]
+
+
+@pytest.mark.parametrize("key", [3, 3.0, "3", "3.0", " 3 "])
+@pytest.mark.parametrize("as_named", [3, 3.0, "3", "3.0"])
+def test_ids_are_the_same_however_they_are_written(tmp_path: Path, key: Any, as_named: Any) -> None:
+    image, category = {"id": key, "file_name": "a.png"}, {"id": key, "name": 7}
+    annotation = mark(image_id=as_named, category_id=as_named)
+    ((record,), problems) = read(
+        write(tmp_path, images=[image], categories=[category], annotations=[annotation])
+    )
+    assert record.answers == {"objects": BoxAnnotations((Box(10, 20, 40, 60, "7"),), frozenset({"7"}))}
+    assert problems == []
+
+
+def test_a_category_may_be_given_by_its_name(tmp_path: Path) -> None:
+    names = ["cat", "dog", "cow"]
+    marks = [mark(category_id=name, bbox=[n, 0, 9, 9]) for n, name in enumerate(names)]
+    ((record,), problems) = read(write(tmp_path, annotations=marks))
+    assert [box.label for box in boxes(record)] == ["cat", "dog", ""]
+    assert kinds(problems) == ["category by name", "category unknown"]
+
+
+def test_an_id_of_two_things_is_of_neither(tmp_path: Path) -> None:
+    draw(tmp_path / "b.png")
+    images: list[dict[str, Any]] = [
+        {"id": 5, "file_name": "a.png"},
+        {"id": "5", "file_name": "b.png"},
+        {"id": 6, "file_name": "b.png"},
+    ]
+    categories = [*CATEGORIES, {"id": 7.0, "name": "cow"}]
+    marks = [mark(), mark(image_id=6), mark(image_id=6, category_id=7)]
+    (a, b), problems = read(write(tmp_path, images=images, categories=categories, annotations=marks))
+    assert a.answers == {}
+    assert [box.label for box in boxes(b)] == ["cat", ""]
+    assert kinds(problems) == ["category", "category unknown", "picture id twice"]
+    images[1]["file_name"] = "a.png"  # said twice, but not two things
+    (a, _), problems = read(write(tmp_path, images=images, annotations=marks))
+    assert [box.label for box in boxes(a)] == ["cat"]
+    assert kinds(problems) == ["picture id twice"]
+
+
+def test_an_outline_stands_in_for_a_box_that_cannot_be_read(tmp_path: Path) -> None:
+    outline = [[10, 20, 40, 25, 15, 60]]
+    ((record,), problems) = read(write(tmp_path, annotations=[mark(bbox="?", segmentation=outline)]))
+    assert corners(record) == [(10, 20, 40, 60)]
+    assert kinds(problems) == ["box in words", "polygons"]
+
+
+@pytest.mark.parametrize(
+    ("value", "ignored"),
+    [(1, True), (True, True), ("yes", True), (0, False), (False, False), ("", False), ("?", True)],
+)
+def test_a_crowd_in_other_words(tmp_path: Path, value: Any, ignored: bool) -> None:
+    ((record,), problems) = read(write(tmp_path, annotations=[mark(iscrowd=value)]))
+    assert boxes(record)[0].ignore == ignored
+    assert kinds(problems) == ["mark"] * (value == "?")
+
+
+def test_pictures_of_a_set_without_boxes_keep_their_tags(tmp_path: Path) -> None:
+    """Key points, captions and tags alone say nothing of boxes; a tag without a name is no "no" of others."""
+    draw(tmp_path / "b.png")
+    images = [{"id": 5, "file_name": "a.png"}, {"id": 6, "file_name": "b.png"}]
+    person = {"id": 1, "image_id": 5, "category_id": 1, "keypoints": [1, 2, 2], "num_keypoints": 1}
+    tags = [{"id": n, "image_id": n, "category_id": 1} for n in (5, 6)]
+    odd = {"id": 9, "image_id": 6, "category_id": 8}
+    (a, b), problems = read(write(tmp_path, images=images, annotations=[person, *tags, odd]))
+    assert (a.answers, b.answers) == ({"tags": ["cat"]}, {})
+    assert kinds(problems) == ["annotation without a box", "category unknown"]

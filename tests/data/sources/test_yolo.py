@@ -244,6 +244,54 @@ def test_paths_of_another_machine_start_beside_the_file(tmp_path: Path, head: st
     assert problems == []
 
 
+@pytest.mark.parametrize(
+    "entry",
+    [
+        r"C:\Users\me\set\images\part",
+        r"images\part",
+        r".\images\part",
+        "/home/me/set/images/part",
+        "set/images/part",
+        r"'..\set\images\part'",
+        '"C:\\\\set\\\\images\\\\part"',
+    ],
+)
+@pytest.mark.parametrize("base", ["", r"path: D:\elsewhere" + "\n"])
+def test_paths_of_another_system_are_found_by_their_ends(tmp_path: Path, entry: str, base: str) -> None:
+    draw(tmp_path / "images" / "part" / "a.png")
+    path = write(tmp_path, yaml=f"{base}train: {entry}\nnames: [cat]\n", name="other")
+    records, problems = read(path)
+    assert [(record.image.name, record.split) for record in records] == [("images/part/a.png", "train")]
+    told = [problem for problem in problems if problem.kind == "path of another machine"]
+    assert ['"images/part" is taken' in problem.what for problem in told] == [True]
+
+
+def test_a_backslash_that_yaml_took_for_a_tab(tmp_path: Path) -> None:
+    draw(tmp_path / "train" / "a.png")
+    ((record,), _) = read(write(tmp_path, yaml='train: "C:\\train"\nnames: [cat]\n', name="other"))
+    assert (record.image.name, record.split) == ("train/a.png", "train")
+    with pytest.raises(DataError, match="single quotes"):
+        read(write(tmp_path, yaml='train: "C:\\data"\nnames: [cat]\n'))
+
+
+def test_key_points_that_nothing_announces(tmp_path: Path) -> None:
+    rows = [f"0 0.25 0.5 0.3 0.5 0.2 0.4 2 0.3 0.6 {seen} 0 0 0\n" for seen in (1, 2)]
+    write(tmp_path, rows[0], name="b")
+    (a, b), (problem,) = read(write(tmp_path, rows[1] + "0 0.5 0.5 0.1 0.2\n"))
+    assert corners(a)[0] == corners(b)[0] == pytest.approx((10, 20, 40, 60))
+    assert len(boxes(a)) == 2
+    assert "3 key points" in problem.what and "kpt_shape: [3, 3]" in problem.hint
+
+
+def test_lines_that_are_not_as_kpt_shape_announces(tmp_path: Path) -> None:
+    yaml = "train: images\nnames: [cat, dog]\nkpt_shape: [2, 3]\n"
+    text = "0 0.25 0.5 0.3 0.5 0.2 0.4 2 0.3 0.6 1\n1 0.1 0.2 0.4 0.3 0.15 0.75\n"
+    ((record,), (problem,)) = read(write(tmp_path, text, yaml))
+    assert corners(record) == [pytest.approx((10, 20, 40, 60))]
+    assert annotations_of(record).queried == frozenset({"cat"})
+    assert "holds 7 numbers, where a class and a box are 5 or 11" in problem.what
+
+
 def test_paths_do_not_leave_the_folder(tmp_path: Path) -> None:
     draw(tmp_path / "secret" / "s.png")
     long = "a/" * 9 + "a" * 5000
