@@ -17,7 +17,7 @@ from pydantic import Field, PrivateAttr, model_validator
 from oneglance.batch_transform import Mix, View
 from oneglance.data.cell import as_text
 from oneglance.data.merging.merge_answers import merge_boxes
-from oneglance.data.parsing.box_geometry import distinct
+from oneglance.data.parsing.annotations.box_geometry import distinct
 from oneglance.data.quoting import quoted
 from oneglance.data.record import Box, BoxAnnotations
 from oneglance.detection import box_targets, coco_matching

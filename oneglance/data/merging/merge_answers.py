@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from oneglance.data.parsing.box_geometry import distinct
+from oneglance.data.parsing.annotations.box_geometry import distinct
 from oneglance.data.quoting import quoted
 from oneglance.data.record import Box, BoxAnnotations
 from oneglance.errors import InvalidAnswer

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from oneglance.data.images.header import header
-from oneglance.data.parsing.box_geometry import (
+from oneglance.data.parsing.annotations.box_geometry import (
     NOTHING,
     NOWHERE,
     REPORTED,
@@ -20,7 +20,7 @@ from oneglance.data.parsing.box_geometry import (
     flag,
     number,
 )
-from oneglance.data.parsing.box_spellings import EDGES, SIZES, sized
+from oneglance.data.parsing.annotations.box_spellings import EDGES, SIZES, sized
 from oneglance.data.parsing.delimited import Delimited, LostRow
 from oneglance.data.parsing.image_paths import finder
 from oneglance.data.quoting import plain, quoted

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from oneglance.data.images.header import header
-from oneglance.data.parsing.box_geometry import (
+from oneglance.data.parsing.annotations.box_geometry import (
     NOTHING,
     NOWHERE,
     REPORTED,
@@ -22,8 +22,8 @@ from oneglance.data.parsing.box_geometry import (
     flag,
     number,
 )
-from oneglance.data.parsing.box_spellings import Spelled, identity, name_of, spelled_box
-from oneglance.data.parsing.coco_rle import mask_bounds
+from oneglance.data.parsing.annotations.box_spellings import Spelled, identity, name_of, spelled_box
+from oneglance.data.parsing.annotations.coco_rle import mask_bounds
 from oneglance.data.parsing.delimited import SAMPLE
 from oneglance.data.parsing.image_paths import find_nearby
 from oneglance.data.parsing.problem_counter import ProblemCounter

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from xml.etree.ElementTree import Element
 
 from oneglance.data.images.header import header
-from oneglance.data.parsing.box_geometry import (
+from oneglance.data.parsing.annotations.box_geometry import (
     NOTHING,
     NOWHERE,
     REPORTED,

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from oneglance.data.images.header import header
 from oneglance.data.images.references import is_picture
-from oneglance.data.parsing.box_geometry import (
+from oneglance.data.parsing.annotations.box_geometry import (
     NOTHING,
     NOWHERE,
     REPORTED,
@@ -24,9 +24,9 @@ from oneglance.data.parsing.box_geometry import (
     number,
     rotated,
 )
+from oneglance.data.parsing.annotations.label_studio_min import expanded, is_min
 from oneglance.data.parsing.delimited import SAMPLE
 from oneglance.data.parsing.image_paths import find_nearby
-from oneglance.data.parsing.label_studio_min import expanded, is_min
 from oneglance.data.parsing.structured_files import beginning, read_json
 from oneglance.data.quoting import plain, quoted
 from oneglance.data.source import Entry, Source

@@ -15,7 +15,7 @@ from xml.etree.ElementTree import Element
 from oneglance.data.images.formats import without_companions
 from oneglance.data.images.header import header
 from oneglance.data.images.references import is_picture
-from oneglance.data.parsing.box_geometry import (
+from oneglance.data.parsing.annotations.box_geometry import (
     NOTHING,
     NOWHERE,
     REPORTED,

@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 from oneglance.data.images.formats import without_companions
 from oneglance.data.images.header import Header, header
 from oneglance.data.images.references import FileImage, is_picture
-from oneglance.data.parsing import yolo_rows
-from oneglance.data.parsing.box_geometry import (
+from oneglance.data.parsing.annotations import yolo_rows
+from oneglance.data.parsing.annotations.box_geometry import (
     NOWHERE,
     REPORTED,
     BoxReader,
@@ -22,14 +22,8 @@ from oneglance.data.parsing.box_geometry import (
     RawBox,
     number,
 )
-from oneglance.data.parsing.delimited import SAMPLE
-from oneglance.data.parsing.folder_walk import files_below
-from oneglance.data.parsing.image_paths import finder
-from oneglance.data.parsing.problem_counter import ProblemCounter
-from oneglance.data.parsing.structured_files import beginning
-from oneglance.data.parsing.text_lines import lines
-from oneglance.data.parsing.yolo_rows import KeyPoints
-from oneglance.data.parsing.yolo_yaml import (
+from oneglance.data.parsing.annotations.yolo_rows import KeyPoints
+from oneglance.data.parsing.annotations.yolo_yaml import (
     DARKNET,
     class_names,
     locate,
@@ -38,6 +32,12 @@ from oneglance.data.parsing.yolo_yaml import (
     read_keys,
     without_data,
 )
+from oneglance.data.parsing.delimited import SAMPLE
+from oneglance.data.parsing.folder_walk import files_below
+from oneglance.data.parsing.image_paths import finder
+from oneglance.data.parsing.problem_counter import ProblemCounter
+from oneglance.data.parsing.structured_files import beginning
+from oneglance.data.parsing.text_lines import lines
 from oneglance.data.quoting import plain, quoted
 from oneglance.data.record import ImageRef
 from oneglance.data.source import Entry, Source

@@ -16,7 +16,7 @@ from oneglance.data.images.decode import Limits, canvas_of, open_upright
 from oneglance.data.images.header import Header, header
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.images.references import FileImage
-from oneglance.data.parsing.box_geometry import bounds
+from oneglance.data.parsing.annotations.box_geometry import bounds
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

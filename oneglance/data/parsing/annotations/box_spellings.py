@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from oneglance.data.parsing.box_geometry import NOWHERE, Corners, number
+from oneglance.data.parsing.annotations.box_geometry import NOWHERE, Corners, number
 
 # Usual names of the four numbers, whatever their case: the left, upper, right and lower edge ...
 EDGES = (

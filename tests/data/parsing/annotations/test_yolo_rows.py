@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from oneglance.data.parsing.yolo_rows import KeyPoints, corners, declared, detected, in_pixels
+from oneglance.data.parsing.annotations.yolo_rows import KeyPoints, corners, declared, detected, in_pixels
 
 RNG = np.random.default_rng(0)
 

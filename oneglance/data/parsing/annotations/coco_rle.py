@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeGuard
 
-from oneglance.data.parsing.box_geometry import Corners
+from oneglance.data.parsing.annotations.box_geometry import Corners
 
 LONGEST = 12  # characters of one run: 60 bits
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oneglance.data.images.header import Header
-from oneglance.data.parsing.box_geometry import BoxReader, RawBox, bounds, number, rotated
+from oneglance.data.parsing.annotations.box_geometry import BoxReader, RawBox, bounds, number, rotated
 from oneglance.data.record import Box, BoxAnnotations
 
 numbers = st.floats() | st.floats(-5, 120) | st.integers(-5, 120).map(float)

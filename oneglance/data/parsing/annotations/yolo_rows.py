@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from oneglance.data.parsing.box_geometry import Corners, bounds
+from oneglance.data.parsing.annotations.box_geometry import Corners, bounds
 
 MOST_SHARE = 2  # a box may reach beyond its picture, but not by as much again
 ORIENTED = 8  # numbers of a turned box: its four corners

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from oneglance.data.parsing.coco_rle import mask_bounds
+from oneglance.data.parsing.annotations.coco_rle import mask_bounds
 
 filled = arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=40), elements=st.integers(0, 1))
 

@@ -1,0 +1,1 @@
+"""What files of boxes hold: geometry, spellings, and parts of single formats."""
