@@ -101,7 +101,8 @@ def init(
     with closing(default_screen()) as screen:
         for line in summary(unread_kinds(record.image for record in records)):
             screen.say(line)
-    written = toml(guess(records), source, records=records, recipe=recipe)
+    notes = [f"{p.what}; {p.hint}" for p in problems if p.kind == "picture names"]
+    written = toml(guess(records), source, records=records, recipe=recipe, notes=notes)
     write_text(target, written)
     return target
 

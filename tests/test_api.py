@@ -73,6 +73,19 @@ def test_init_finds_where_the_names_of_a_table_start(home: Path, pictures: str) 
     assert not [problem for problem in oneglance.check(place, screen=SILENT) if problem.fatal]
 
 
+def test_init_says_which_names_were_found_by_their_ends(home: Path) -> None:
+    text = Path("scenes/labels.csv").read_text(encoding="utf-8")
+    Path("theirs.csv").write_text(text.replace("images/", "D:\\scenes\\").upper().replace("IMAGE,", "image,"))
+    place = oneglance.init("scenes/images", "theirs.csv", out="new.toml")
+    written = place.read_text(encoding="utf-8")
+    assert tomllib.loads(written)["sources"][0]["images"] == "scenes/images"
+    assert (
+        '# names 60 pictures otherwise than their files are called: 60 without the beginning "D:\\SCENES\\"'
+        in written
+    )
+    assert not [problem for problem in oneglance.check(place, screen=SILENT) if problem.fatal]
+
+
 def test_init_reads_folders_and_archives(home: Path) -> None:
     for number, path in enumerate(sorted(Path("scenes/images").iterdir())[:20]):
         folder = Path("photos") / ("hat" if number % 2 else "shirt")

@@ -160,11 +160,14 @@ def folder_of_names(table: Path, pictures: Path) -> Path:
         DataError: none of the pictures is in either.
     """
     named = 0
-    for start in [pictures, pictures.parent] if is_folder(pictures) else [pictures]:
-        records, _ = read(table, {"path": resolved(table), "images": resolved(start)}, Path.cwd())
-        named = max(named, len(records))
-        if len(absent(records)) < len(records):
-            return start
+    starts = [pictures, pictures.parent] if is_folder(pictures) else [pictures]
+    for names, places in (("exact", starts), ("", [pictures])):  # what needs no search comes first
+        for start in places:
+            source = {"path": resolved(table), "images": resolved(start), "names": names}
+            records, _ = read(table, source, Path.cwd())
+            named = max(named, len(records))
+            if len(absent(records)) < len(records):
+                return start
     if not named:
         return pictures
     raise DataError(

@@ -32,6 +32,9 @@ class Source(Table, ABC):
     # Where relative picture names start: a folder, a zip or a tar; default: beside the file, or `images`
     # there
     images: Path | None = None
+    # A name that is no file's is taken for the one file whose path ends so: names from another machine or
+    # folder, in another case, without an ending. `"exact"`: it is not
+    names: Literal["", "exact"] = ""
     # The field whose equal values go to the same split: all views of one item, all pictures of one patient
     group: str = ""
     # The field that says train, validation or test, where there is one; it wins over `[split]`. `""`: that
@@ -62,6 +65,11 @@ class Source(Table, ABC):
         Raw values are as the source has them: text of a table's cell, a list or number where the format
         has such; an empty cell is left out.
         """
+
+    @property
+    def exact(self) -> bool:
+        """Whether names of pictures are taken as they are written."""
+        return self.names == "exact"
 
     @property
     def title(self) -> str:

@@ -148,6 +148,7 @@ def toml(
     *,
     records: Sequence[Record] = (),
     recipe: str = "default",
+    notes: Sequence[str] = (),
 ) -> str:
     """The text of oneglance.toml, which ``oneglance.config.load`` reads.
 
@@ -157,6 +158,7 @@ def toml(
         records: of the data; they decide whether the data are split already, and how large a canvas is
             needed.
         recipe: one of ``RECIPES``.
+        notes: on how the source was read.
 
     Raises:
         ConfigError: an unknown recipe.
@@ -166,7 +168,7 @@ def toml(
         raise ConfigError(f"there is no recipe {quoted(recipe)}.{nearest(recipe, RECIPES)}", location="init")
     tables, by_type = RECIPES[recipe]
     lines = ["# Written by oneglance init. Correct what it guessed wrong, then run: oneglance check", ""]
-    lines += [*_source(guesses, source), "", *_split(records), ""]
+    lines += [*_source(guesses, source), *map(_comment, notes), "", *_split(records), ""]
     tasks = [task for task in guesses if task.type]
     if not tasks:
         hint = "name a table of answers, or sort the pictures into a folder per class"

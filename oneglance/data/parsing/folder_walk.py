@@ -9,13 +9,17 @@ from pathlib import Path
 from oneglance.data.images.archives import is_hidden
 
 
-def files_below(folder: Path, wanted: Callable[[str], bool]) -> list[str]:
+def files_below(folder: Path, wanted: Callable[[str], bool], most: int | None = None) -> list[str]:
     """The visible files in ``folder`` and its folders whose bare names are ``wanted``: their paths from
     ``folder``, with forward slashes, sorted. Links to folders are not followed; a folder that cannot be read
-    is empty.
+    is empty. Where there are more than ``most`` files of any kind, there is none at all: it would take long.
     """
     paths = []
+    seen = 0
     for parent, folders, files in os.walk(folder):
+        seen += len(files) + len(folders)
+        if most is not None and seen > most:
+            return []
         folders[:] = [name for name in folders if not is_hidden(name)]
         relative = os.path.relpath(parent, folder).replace(os.sep, "/")
         start = "" if relative == "." else f"{relative}/"

@@ -3,41 +3,63 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from oneglance.data.images.archives import is_archive, members
-from oneglance.data.images.references import FileImage, MemberImage, printable
+from oneglance.data.images.references import FileImage, MemberImage, is_picture, printable
+from oneglance.data.parsing.folder_walk import files_below
+from oneglance.data.parsing.tail_search import TailSearch
 from oneglance.data.quoting import quoted
 from oneglance.data.record import ImageRef
 from oneglance.errors import DataError, Problem
 
 FOLDERS_KEPT = 50_000  # resolved folders to remember
+MOST_SEARCHED = 500_000  # files and folders among which a name is searched for by its end
 
 
-Find = Callable[[str, str], ImageRef | Problem]  # (name, location that holds it) -> the picture
+class Find(ABC):
+    """How names become pictures."""
+
+    @abstractmethod
+    def __call__(self, name: str, location: str) -> ImageRef | Problem:
+        """The picture that ``location`` calls ``name``."""
+
+    def problems(self, title: str) -> list[Problem]:
+        """How many names were taken for pictures that are called otherwise, once all are known."""
+        return []
 
 
-def finder(images: Path | None, beside: Path, sample: Sequence[str]) -> Find:
+def finder(images: Path | None, beside: Path, sample: Sequence[str], *, exact: bool = True) -> Find:
     """How names become pictures. Relative names start at ``images``, a folder or an archive; where that
     is not given, beside the file ``beside`` that holds the names, or in a folder ``images`` there if
     none of the ``sample`` lies directly beside it and one of them lies in that folder.
+
+    Args:
+        exact: else a name that is not there is searched for by its end; see ``tail_search``.
 
     Raises:
         DataError: ``images`` is not there, or is an archive that cannot be read.
     """
     if images is not None:
         if is_archive(images):
-            return _InArchive(images)
+            return _InArchive(images, sample, exact)
         if not images.is_dir():
             raise DataError("images is neither a folder nor a zip or tar", location=str(images))
-        return _InFolder(images)
+        return _InFolder(images, sample, exact)
     here, there = _InFolder(beside.parent), _InFolder(beside.parent / "images")
-    return there if any(map(there.holds, sample)) and not any(map(here.holds, sample)) else here
+    inside = any(map(there.holds, sample)) and not any(map(here.holds, sample))
+    return _InFolder(beside.parent / "images" if inside else beside.parent, sample, exact)
 
 
 def find_nearby(
-    images: Path | None, beside: Path, sample: Sequence[str], others: Iterable[Path] = ()
+    images: Path | None,
+    beside: Path,
+    sample: Sequence[str],
+    others: Iterable[Path] = (),
+    *,
+    exact: bool = True,
 ) -> Find:
     """How names become pictures: as ``finder`` does it, but if none of the ``sample`` lies where that
     looks, names start at the first of the ``others`` that holds one of them.
@@ -51,17 +73,57 @@ def find_nearby(
 
     if images is None and not holds(beside.parent) and not holds(beside.parent / "images"):
         images = next(filter(holds, others), None)
-    return finder(images, beside, sample)
+    return finder(images, beside, sample, exact=exact)
 
 
-class _InFolder:
-    """Names that are paths from a folder. Whether a picture is there is checked later, for all at once."""
+class _InFolder(Find):
+    """Names that are paths from a folder. Whether a picture is there is checked later, for all at once; but a
+    name that is in no listing of its folder is searched for, if it may be.
+    """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, sample: Sequence[str] = (), exact: bool = True) -> None:
         self._root = os.path.realpath(root)
         self._folders: dict[str, str | None] = {}  # as written -> real one with its last separator
+        self._sample, self._exact = sample, exact
+        self._listings: dict[str, frozenset[str] | None] = {}  # real folder -> names in it; None: unknown
+        self._search: TailSearch | None = None
 
     def __call__(self, name: str, location: str) -> ImageRef | Problem:
+        image = self._as_written(name, location)
+        if self._exact or not isinstance(image, FileImage) or self._is_listed(image.path):
+            return image
+        match = self._tails().find(name, location)
+        if isinstance(match, Problem):
+            return match
+        return image if match is None else FileImage(os.path.join(self._root, match), printable(name))  # noqa: PTH118
+
+    def problems(self, title: str) -> list[Problem]:
+        return self._search.problems(title) if self._search else []
+
+    def _tails(self) -> TailSearch:
+        if self._search is None:
+            self._search = TailSearch(files_below(Path(self._root), is_picture, MOST_SEARCHED))
+            self._search.begin(self._sample, self.holds)
+        return self._search
+
+    def _is_listed(self, path: str) -> bool:
+        """Whether the folder of ``path`` holds its name, spelt so; True where it cannot be listed."""
+        folder, _, file = path.rpartition(os.sep)
+        try:
+            listing = self._listings[folder]
+        except KeyError:
+            try:
+                listing = frozenset(os.listdir(folder or os.sep))  # noqa: PTH208 - a million names
+            except (FileNotFoundError, NotADirectoryError):
+                listing = frozenset()
+            except OSError:
+                listing = None
+            if len(self._listings) >= FOLDERS_KEPT:
+                self._listings.clear()
+            self._listings[folder] = listing
+        return listing is None or file in listing
+
+    def _as_written(self, name: str, location: str) -> ImageRef | Problem:
         cleaned = name.replace("\\", "/") if "\\" in name else name
         folder, slash, file = cleaned.rpartition("/")
         folder += slash
@@ -75,7 +137,7 @@ class _InFolder:
 
     def holds(self, name: str) -> bool:
         """Whether a file of this name is there."""
-        image = self(name, "")
+        image = self._as_written(name, "")
         try:
             return isinstance(image, FileImage) and bool(image.stamp())
         except OSError:
@@ -100,20 +162,32 @@ class _InFolder:
         return Problem(location, what, hint, kind="picture name", fatal=False)
 
 
-class _InArchive:
+class _InArchive(Find):
     """Names that are those of members, with or without the one folder that holds everything."""
 
-    def __init__(self, archive: Path) -> None:
+    def __init__(self, archive: Path, sample: Sequence[str], exact: bool) -> None:
         self._title = archive.name
         images = [member for member in members(archive) if isinstance(member, MemberImage)]
         self._members = {member.member: member for member in images}
         tops = {member.member.partition("/")[0] for member in images}
         self._top = f"{tops.pop()}/" if len(tops) == 1 else ""
+        self._search = None if exact else TailSearch(self._members)
+        if self._search is not None:
+            self._search.begin(sample, lambda name: self._as_written(name) is not None)
+
+    def problems(self, title: str) -> list[Problem]:
+        return self._search.problems(title) if self._search else []
+
+    def _as_written(self, name: str) -> MemberImage | None:
+        cleaned = name.replace("\\", "/").removeprefix("./")
+        return self._members.get(cleaned) or self._members.get(self._top + cleaned)
 
     def __call__(self, name: str, location: str) -> ImageRef | Problem:
-        cleaned = name.replace("\\", "/").removeprefix("./")
-        member = self._members.get(cleaned) or self._members.get(self._top + cleaned)
+        member = self._as_written(name)
         if member is not None:
             return member
+        match = self._search.find(name, location) if self._search else None
+        if match is not None:
+            return match if isinstance(match, Problem) else self._members[match]
         what = f"{quoted(name)} is not in {self._title}"
         return Problem(location, what, "the row is left out", kind="picture not there", fatal=False)

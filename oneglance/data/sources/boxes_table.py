@@ -63,7 +63,7 @@ class BoxesTable(Source):
         ending = self.path.suffix.lower()
         table = Delimited(self.path, self.title, self.encoding, self.delimiter or "\t" * (ending == ".tsv"))
         layout = self._layout(table)
-        find = finder(self.images, self.path, table.sample(layout.image))
+        find = finder(self.images, self.path, table.sample(layout.image), exact=self.exact)
         pictures: dict[str, _Picture] = {}
         lost: list[LostRow] = []
         for row in table.rows(layout.image):
@@ -98,6 +98,7 @@ class BoxesTable(Source):
             yield from wrong
             answers = picture.fields if annotations is None else {**picture.fields, "objects": annotations}
             yield picture.location, image, answers
+        yield from find.problems(self.title)
         yield from box_reader.counter.problems()
 
     def _layout(self, table: Delimited) -> _Layout:

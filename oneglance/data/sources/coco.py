@@ -86,7 +86,7 @@ class Coco(Source):
         file = _File(read_json(path, _drop_outlines), title)
         yield from file.problems
         sample = [picture.name for picture in file.pictures[:SAMPLE]]
-        find = find_nearby(self.images, path, sample, _folders(path))
+        find = find_nearby(self.images, path, sample, _folders(path), exact=self.exact)
         box_reader = BoxReader()
         for picture in file.pictures:
             image = find(picture.name, picture.location)
@@ -106,6 +106,7 @@ class Coco(Source):
                 if annotations is not None:
                     answers["objects"] = annotations
             yield picture.location, image, answers
+        yield from find.problems(title)
         yield from file.counter.problems()
         yield from box_reader.counter.problems()
 

@@ -58,7 +58,7 @@ class Cvat(Source):
     def _file(self, path: Path, title: str, split: str) -> Iterator[Entry | Problem]:
         first = islice((child for child in children(path, "annotations") if child.tag == "image"), SAMPLE)
         names = [image.get("name", "") for image in first]
-        find = find_nearby(self.images, path, names, (path.parent.parent,))
+        find = find_nearby(self.images, path, names, (path.parent.parent,), exact=self.exact)
         box_reader, classes = BoxReader(), None
         for index, child in enumerate(children(path, "annotations")):
             if child.tag == "version" and not (child.text or "").strip().startswith("1."):
@@ -88,6 +88,7 @@ class Cvat(Source):
                     if annotations is not None:
                         answers["objects"] = annotations
                 yield location, image, answers
+        yield from find.problems(title)
         yield from box_reader.counter.problems()
 
     def _fields(self, image: Element, location: str, box_reader: BoxReader) -> dict[str, Any]:

@@ -79,7 +79,8 @@ class LabelStudio(Source):
         classes = frozenset(
             label for task in tasks for region in task.regions for label in region.labels if label
         )
-        find = find_nearby(self.images, self.path, [task.picture for task in tasks[:SAMPLE]])
+        sample = [task.picture for task in tasks[:SAMPLE]]
+        find = find_nearby(self.images, self.path, sample, exact=self.exact)
         for task in tasks:
             image = find(task.picture, task.location)
             if isinstance(image, Problem):
@@ -98,6 +99,7 @@ class LabelStudio(Source):
                 if annotations is not None:
                     answers["objects"] = annotations
             yield task.location, image, answers
+        yield from find.problems(self.title)
         yield from box_reader.counter.problems()
 
 

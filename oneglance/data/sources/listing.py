@@ -31,11 +31,13 @@ class Listing(Source):
         if is_picture(self.path.name):
             yield self.title, FileImage(str(self.path), self.path.name), {}
             return
-        find = finder(self.images, self.path, [name for _, name in islice(self._names(), SAMPLE)])
+        sample = [name for _, name in islice(self._names(), SAMPLE)]
+        find = finder(self.images, self.path, sample, exact=self.exact)
         for number, name in self._names():
             location = f"{self.title}:{number}"
             image = find(name, location)
             yield image if isinstance(image, Problem) else (location, image, {})
+        yield from find.problems(self.title)
 
     def _names(self) -> Iterator[tuple[int, str]]:
         """The lines that name a picture, each with its number."""

@@ -60,7 +60,7 @@ class Table(Source):
     def _rows(self, path: Path, title: str, common: dict[str, Any]) -> Iterator[Entry | Problem]:
         table = self._open(path, title)
         column = self._picture_column(table)
-        find = finder(self.images, path, table.sample(column))
+        find = finder(self.images, path, table.sample(column), exact=self.exact)
         for row in table.rows(column):
             if isinstance(row, Problem):
                 yield row
@@ -81,6 +81,7 @@ class Table(Source):
                 if isinstance(image, Problem)
                 else (location, image, {**answers, **common} if common else answers)
             )
+        yield from find.problems(title)
 
     def _open(self, path: Path, title: str) -> Rows:
         reader = READERS.get(path.suffix.lower())
