@@ -9,8 +9,8 @@ from pathlib import Path
 
 from oneglance.data.images.archives import is_archive, members
 from oneglance.data.images.references import FileImage, MemberImage, is_picture, printable
+from oneglance.data.images.tail_search import TailSearch
 from oneglance.data.parsing.folder_walk import files_below
-from oneglance.data.parsing.tail_search import TailSearch
 from oneglance.data.quoting import quoted
 from oneglance.data.record import ImageRef
 from oneglance.errors import DataError, Problem
