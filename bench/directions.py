@@ -45,7 +45,7 @@ def main() -> None:
     given = options.parse_args()
     vectors = features(given.weights, [given.own, *given.other])
     (_, own), *others = vectors
-    names = np.array([Path(name).parts[0] for name, _ in own])
+    names = np.array([Path(name).parent.name for name, _ in own])
     values = np.stack([vector for _, vector in own])
     cases = {name: (values[names != name], values[names == name]) for name in np.unique(names)}
     cases |= {folder: (values, np.stack([vector for _, vector in rows])) for folder, rows in others}

@@ -55,10 +55,11 @@ Size = Annotated[  # distinguished by hand, so that a message speaks of what the
 class BackboneTable(Table):
     """[backbone]: the network that looks."""
 
-    # `"small"`, `"classical"`, any model of timm such as `"mobilenetv4_conv_small"`, or one of another
-    # package: an entry point, or `"package.module:Class"`
+    # `"small"`, `"classical"`, `"efficientnet_lite0"` (pretrained without internet; also 1 and 2), any model
+    # of timm such as `"mobilenetv4_conv_small"`, or one of another package: an entry point, or
+    # `"package.module:Class"`
     name: str = "small"
-    # `"pretrained"` (from the hub, kept afterwards), `"none"`, or a file:
+    # `"pretrained"` (installed, or from the hub and kept afterwards), `"none"`, or a file:
     # `"weights/mobilenetv2_100.safetensors"`; default: pretrained for timm models, none for others
     weights: str = ""
     options: dict[str, Any] = {}  # passed on to the backbone; for timm models to `timm.create_model`

