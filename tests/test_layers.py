@@ -42,6 +42,7 @@ LAYERS = [
         "nn.checkpoints",
         "nn.device",
         "nn.mlp",
+        "nn.packaged_weights",
         "storage.run_files",
     ],
     ["backbone"],
