@@ -15,6 +15,7 @@ from oneglance.data.images.letterbox import Fit
 from oneglance.data.inspection.checks import summary, unreadable
 from oneglance.data.inspection.unread_pictures import unread_kinds
 from oneglance.data.record import Record
+from oneglance.data.tag_rows import are_tags
 from oneglance.errors import ConfigError, DataError, Problem, needs_extra
 from oneglance.progress import Screen
 from oneglance.results.problems import Problems
@@ -102,6 +103,13 @@ def init(
         for line in summary(unread_kinds(record.image for record in records)):
             screen.say(line)
     notes = [f"{p.what}; {p.hint}" for p in problems if p.kind == "picture names"]
+    if are_tags(records):
+        try:
+            records, problems = read(table or pictures, {**source, "rows": "tags"}, base)
+            source["rows"] = "tags"
+            notes.insert(0, "a picture has a row for each of its tags")
+        except DataError:
+            pass  # a format without such rows
     written = toml(guess(records), source, records=records, recipe=recipe, notes=notes)
     write_text(target, written)
     return target

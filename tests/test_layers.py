@@ -83,6 +83,7 @@ DATA_LAYERS = [
     ["data.images"],
     ["data.parsing"],
     ["data.source", "data.writer"],
+    ["data.tag_rows"],
     ["data.sources", "data.writers"],
     ["data.merging"],
     ["data.splitting"],

@@ -12,11 +12,12 @@ from oneglance.data.merging.column_notation import ColumnNotation
 from oneglance.data.merging.merge_records import RecordMerger
 from oneglance.data.number_notation import Notation
 from oneglance.data.quoting import plain, quoted
-from oneglance.data.record import Record
+from oneglance.data.record import BoxAnnotations, Record
 from oneglance.data.source import Source
 from oneglance.errors import DataError, InvalidAnswer, Problem, nearest
 
 CACHE_LIMIT = 20_000  # typed answers kept per source and question: classes repeat, free numbers do not
+TAG_PICTURES = 8  # with contradictions that may be tags, one row each
 LONGEST_CACHED = 64  # characters
 
 
@@ -102,6 +103,7 @@ def collect(sources: Sequence[Source], questions: Sequence[Question]) -> Collect
                 problems += reader.notation.problems(reader.name) if reader.notation else ()
             all_fields |= fields
         merger.join_groups()
+    _propose_tag_rows(merger, by_name)
     problems += _unanswered(sources, questions, collected.records, all_fields)
     return collected
 
@@ -198,6 +200,35 @@ def _answers(record: Record, readers: Sequence[_AnswerReader], problems: list[Pr
         if answer is not None:
             answers[name] = answer
     return answers
+
+
+def _propose_tag_rows(merger: RecordMerger, questions: Mapping[str, Question]) -> None:
+    """Put one problem in the place of many, where most rows that answer a picture again answer otherwise: the
+    table may have a row per tag.
+    """
+    replaced: set[int] = set()
+    proposals = []
+    for (name, source), rows in merger.contradicting.items():
+        few = len({index for index, _ in rows}) < TAG_PICTURES
+        if few or name not in questions or len(rows) < merger.repeated[name, source] / 2:
+            continue
+        answers = (r.answers[name] for r in merger.records if name in r.answers)
+        labels = questions[name].stratify_labels
+        if any(any(labels(answer)) and not isinstance(answer, BoxAnnotations) for answer in answers):
+            _, first = rows[0]
+            what = (
+                f"{name}: {len(rows):,} rows answer otherwise than another row of the same picture, such as "
+            )
+            what += f"{first.location}, which {first.what.removeprefix(f'{name} ')}"
+            hint = (
+                'if each row is one tag of its picture, write rows = "tags" in [[sources]] and type = "tags" '
+            )
+            hint += f"in [tasks.{name}]; else correct them"
+            proposals.append(Problem(source, what, hint, kind=first.kind))
+            replaced.update(id(problem) for _, problem in rows)
+    if replaced:
+        merger.problems[:] = [problem for problem in merger.problems if id(problem) not in replaced]
+        merger.problems += proposals
 
 
 def _wrong_names(source: Source, questions: Sequence[Question]) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping
 from dataclasses import replace
 from sys import intern
@@ -57,6 +58,10 @@ class RecordMerger:
         # (index of a record, task or "split") -> locations of later mentions that added to that answer
         self._locations: dict[tuple[int, str], str] = {}
         self._groups: DisjointSets[str] = DisjointSets()
+        # (task, source) -> rows of that source that answer a picture again, and those that answer otherwise:
+        # the index of the record and the problem
+        self.repeated: Counter[tuple[str, str]] = Counter()
+        self.contradicting: dict[tuple[str, str], list[tuple[int, Problem]]] = defaultdict(list)
 
     def add(self, record: Record, answers: Mapping[str, Any]) -> None:
         """One more mention of a picture; ``answers`` replace those of ``record``, which are by field."""
@@ -96,6 +101,9 @@ class RecordMerger:
         if old is None:
             self._locations[index, name] = second.location
             return new
+        key = (name, second.source) if first.source == second.source else None
+        if key:
+            self.repeated[key] += 1
         if old == new:
             return old
         locations = self._locations.get((index, name), first.location)
@@ -104,7 +112,10 @@ class RecordMerger:
         except InvalidAnswer as invalid:
             what = f"{name} {invalid.what} in {locations} for the same picture {quoted(second.image.name)}"
             hint = invalid.hint or "correct one of the two, or empty it"
-            self.problems.append(Problem(second.location, what, hint, kind=f"contradiction: {name}"))
+            problem = Problem(second.location, what, hint, kind=f"contradiction: {name}")
+            self.problems.append(problem)
+            if key:
+                self.contradicting[key].append((index, problem))
             return old
         if merged != old and len(locations) < LONGEST_LOCATIONS:
             self._locations[index, name] = f"{locations} or {second.location}"

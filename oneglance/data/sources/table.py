@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -19,6 +19,7 @@ from oneglance.data.parsing.parquet import Parquet
 from oneglance.data.quoting import plain, quoted
 from oneglance.data.record import SPLIT_NAMES
 from oneglance.data.source import Entry, Source
+from oneglance.data.tag_rows import joined
 from oneglance.errors import DataError, Problem, nearest
 
 # Taken for the column of the picture, whatever their case: the first of these that is there.
@@ -42,6 +43,9 @@ class Table(Source):
     encoding: str = "utf-8"  # of a text file; older ones from Excel are `"cp1252"`
     delimiter: str = Field("", max_length=1)  # between the cells; default: , ; | or tab, by the first rows
 
+    # `"tags"`: a picture has a row for each of its tags; what differs between its rows is a list
+    rows: Literal["pictures", "tags"] = "pictures"
+
     rank: ClassVar[int] = 5  # a folder of tables is also a folder
 
     @classmethod
@@ -49,6 +53,9 @@ class Table(Source):
         return bool(_split_files(path)) if path.is_dir() else path.suffix.lower() in READERS
 
     def entries(self) -> Iterator[Entry | Problem]:
+        return joined(self._all_rows(), {self.split, self.group}) if self.rows == "tags" else self._all_rows()
+
+    def _all_rows(self) -> Iterator[Entry | Problem]:
         if not self.path.is_dir():
             yield from self._rows(self.path, self.title, {})
             return
