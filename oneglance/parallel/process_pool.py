@@ -224,8 +224,10 @@ def _stop(
 # ---- the parent's side of one process
 
 # -P and the parent's own sys.path: a pickle.py in the current folder must not come first.
+# Who stops a service or a script by a signal often sends it to its processes too: they end when it does.
 _START = """import pickle, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_IGN)
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
 sys.path[:] = pickle.load(sys.stdin.buffer)
 from oneglance.parallel.process_pool import work
 work()"""

@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import time
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -25,10 +26,21 @@ FULL = "there are as many connections as this service takes — try again later"
 GRACE = 20  # seconds for requests under way when the service is asked to stop
 
 
+class Server(uvicorn.Server):
+    """One that remembers only the first signal to stop: uvicorn sends itself all of them again at its end."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if not self.should_exit:
+            super().handle_exit(sig, frame)
+        elif sig == signal.SIGINT:  # asked again by a person: what is under way is answered with 503
+            for task in tuple(self.server_state.tasks):
+                task.get_loop().call_soon_threadsafe(task.cancel)
+
+
 def server(app: Any, bounds: Bounds) -> uvicorn.Server:
     """The HTTP server of an application. Its ``run`` takes an open socket."""
     logging.getLogger("uvicorn.access").disabled = True  # it would log whatever is asked
-    return uvicorn.Server(
+    return Server(
         uvicorn.Config(
             app,
             http=limited_protocol(bounds),

@@ -27,6 +27,7 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 DRAINED = 150_000_000  # bytes of a refused request that are read to its end
 LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
+STOPPING = 5  # seconds after which another service may have taken the place of one that stops
 LONGEST_ERROR = 500  # characters of a refusal: it may quote what was sent
 OPEN = frozenset(
     ("/", "/style.css", "/page.js", "/docs", "/health", "/openapi.json")
@@ -101,6 +102,11 @@ class RequestMiddleware:
             exchange.ignores_rest = True
             slow = busy(f"there is no answer within {self.seconds:g} seconds", self.seconds)
             await exchange.refuse(slow if exchange.arrived else late)
+        except asyncio.CancelledError:  # the service stops, and does not wait any longer
+            if exchange.status:
+                raise
+            exchange.ignores_rest = True
+            await exchange.refuse(busy("the service is stopping", STOPPING))
         finally:
             path = scope["path"] if scope["path"] in self.paths else "other"
             seconds = time.perf_counter() - exchange.began

@@ -120,8 +120,8 @@ def painted(strings: Path | None = None) -> Model:
 
 
 def opened(path: Path, *, device: str) -> Model:
-    """In place of ``open_model``."""
-    return painted()
+    """In place of ``open_model``. Strings lie in the folder that is named by the environment, if any."""
+    return painted(Path(os.environ["STRINGS"]) if "STRINGS" in os.environ else None)
 
 
 @dataclass(frozen=True)
