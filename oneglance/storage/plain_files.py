@@ -22,6 +22,7 @@ from typing import BinaryIO
 # A pipe is opened without waiting for its other end, to be refused then.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
+PIECE = 1 << 20  # bytes that are read at once beyond the size of a file
 LARGEST = 1_000_000_000_000  # bytes of any file
 
 
@@ -62,12 +63,14 @@ def read_plain(path: str | Path, most: int) -> bytes:
         OSError: see ``open_plain``.
     """
     with open_plain(path, most) as file:
-        content = file.read(
-            most + 1
-        )  # it may grow meanwhile, and some of the system's say that they are empty
-    if len(content) > most:
+        # Not `read(most + 1)`, for which Python takes that much memory at once. A file may grow meanwhile, and
+        # some of the system's say that they are empty.
+        parts = [file.read(os.fstat(file.fileno()).st_size + 1)]
+        while parts[-1] and sum(map(len, parts)) <= most:
+            parts.append(file.read(PIECE))
+    if sum(map(len, parts)) > most:
         raise _too_large(path, most)
-    return content
+    return parts[0] if len(parts) < 3 else b"".join(parts)
 
 
 def open_unpacked(path: str | Path) -> GzipFile:

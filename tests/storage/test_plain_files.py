@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -117,3 +118,14 @@ def test_names_in_a_folder(tmp_path: Path) -> None:
     for name in ("b.xml", "a.xml", "c.txt"):
         (tmp_path / name).touch()
     assert [path.name for path in names_in(tmp_path, "*.xml")] == ["a.xml", "b.xml"]
+
+
+def test_a_small_file_takes_little_memory(tmp_path: Path) -> None:
+    """Whatever the limit is: in a process whose memory is bounded, the limit itself may not be there."""
+    (tmp_path / "a").write_bytes(b"small")
+    tracemalloc.start()
+    try:
+        assert read_plain(tmp_path / "a", 2_000_000_000) == b"small"
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
