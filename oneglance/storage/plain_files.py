@@ -63,7 +63,7 @@ def read_plain(path: str | Path, most: int) -> bytes:
         OSError: see ``open_plain``.
     """
     with open_plain(path, most) as file:
-        # Not `read(most + 1)`, for which Python takes that much memory at once. A file may grow meanwhile, and
+        # Not `read(most + 1)`, for which Python takes so much memory at once. A file may grow meanwhile, and
         # some of the system's say that they are empty.
         parts = [file.read(os.fstat(file.fileno()).st_size + 1)]
         while parts[-1] and sum(map(len, parts)) <= most:

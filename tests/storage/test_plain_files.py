@@ -126,6 +126,6 @@ def test_a_small_file_takes_little_memory(tmp_path: Path) -> None:
     tracemalloc.start()
     try:
         assert read_plain(tmp_path / "a", 2_000_000_000) == b"small"
-        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
     finally:
         tracemalloc.stop()
