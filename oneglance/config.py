@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from oneglance.errors import ConfigError, nearest
 from oneglance.toml.overrides import Changes, Overrides, plain
@@ -28,12 +28,36 @@ class SplitTable(Table):
     seed: int = Field(0, ge=0, lt=2**32)  # another seed draws another split
 
 
+def _increasing(pair: tuple[float, float]) -> tuple[float, float]:
+    if not pair[0] < pair[1]:
+        raise ValueError("black must be less than white")
+    return pair
+
+
+Value = Annotated[float, Field(allow_inf_nan=False)]
+Pair = Annotated[tuple[Value, Value], AfterValidator(_increasing)]  # what is black, what is white
+ValueRange = Annotated[  # distinguished by hand, as `Size` is
+    Annotated[Literal["auto"], Tag("word")]
+    | Annotated[Pair, Tag("pair")]
+    | Annotated[dict[Literal["16-bit", "integer", "float"], Pair], Tag("table")],
+    Discriminator(
+        lambda written: (
+            "table" if isinstance(written, Mapping) else "word" if isinstance(written, str) else "pair"
+        )
+    ),
+]
+
+
 class PicturesTable(Table):
     """[pictures]: how a picture enters the network."""
 
     fit: Literal["letterbox", "crop"] = "letterbox"  # the whole with padding, or what fills the canvas
     megapixels: float = Field(200, gt=0)  # larger pictures are refused: a guard against bombs
     megabytes: float = Field(200, gt=0)  # the same for the file
+    # Which values are black and white in files of more than 8 bits: `[0, 4095]`, or a pair for each kind of
+    # numbers: `{ "16-bit" = [0, 4095], integer = [0, 10000], float = [0, 1] }`. `"auto"`: measured by `train`
+    # over a sample of the training pictures, and kept in the run folder
+    value_range: ValueRange = "auto"
 
 
 class CacheTable(Table):

@@ -10,6 +10,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -18,24 +19,37 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 from oneglance.config import Config
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.images.opening import open_picture
-from oneglance.data.images.orientation import ORIENTATION, orientation
+from oneglance.data.images.orientation import orientation
 from oneglance.data.images.pillow_settings import pillow_settings
-from oneglance.data.images.tiff_values import tiff_values
+from oneglance.data.images.value_range import (
+    GUESSED,
+    Bounds,
+    ValueRange,
+    in_8_bits,
+    is_inverted,
+    kind_of_numbers,
+    numbers_of,
+)
+from oneglance.data.images.wide_values import is_colour, load_pixels, wide_values
 from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The largest pictures that are decoded: a guard against bombs."""
+    """What [pictures] says about decoding: the largest pictures, a guard against bombs, and what is black
+    and white where values have more than 8 bits.
+    """
 
     megapixels: float = 200  # millions of pixels
     megabytes: float = 200  # millions of bytes of the file
+    values: ValueRange = GUESSED
 
     @classmethod
     def declared(cls, config: Config) -> Limits:
         """The limits of a configuration."""
-        return cls(config.pictures.megapixels, config.pictures.megabytes)
+        table = config.pictures
+        return cls(table.megapixels, table.megabytes, ValueRange.declared(table.value_range))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +59,16 @@ class Canvas:
     pixels: np.ndarray  # uint8 [height, width, 3] of the canvas, RGB
     width: int  # of the upright picture before it was fitted
     height: int
+    remark: str = ""  # what is odd about its values
+
+
+class Upright(NamedTuple):
+    """A picture as a person sees it, in RGB; it may be decoded smaller than it is."""
+
+    image: Image.Image
+    width: int  # of the whole picture
+    height: int
+    remark: str = ""
 
 
 def canvas_of(ref: ImageRef, fit: Fit, limits: Limits) -> Canvas:
@@ -55,8 +79,9 @@ def canvas_of(ref: ImageRef, fit: Fit, limits: Limits) -> Canvas:
     """
     try:
         with _plain_reasons():
-            image, (width, height) = _open(load(ref), limits, fit)
-            return Canvas(fit.canvas(image, (width, height)), width, height)
+            seen = _open(load(ref), limits, fit)
+            pixels = fit.canvas(seen.image, (seen.width, seen.height))
+            return Canvas(pixels, seen.width, seen.height, seen.remark)
     except PictureError as error:
         raise PictureError(error.what, location=ref.name, hint=error.hint) from None
 
@@ -72,7 +97,7 @@ def open_upright(loaded: bytes | np.ndarray, limits: Limits, least_side: int = 0
         PictureError: it cannot be decoded whole, or is larger than ``limits``.
     """
     with _plain_reasons():
-        return _open(loaded, limits, Fit(least_side) if least_side else None)[0]
+        return _open(loaded, limits, Fit(least_side) if least_side else None).image
 
 
 def pixels_of(image: Image.Image) -> np.ndarray:
@@ -100,40 +125,44 @@ def load(ref: ImageRef) -> bytes | np.ndarray:
         raise PictureError(f"cannot be read ({type(error).__name__})") from None
 
 
-def _open(loaded: bytes | np.ndarray, limits: Limits, fit: Fit | None) -> tuple[Image.Image, tuple[int, int]]:
-    """The upright RGB picture, decoded no smaller than ``fit`` needs, and its true upright size."""
+def _open(loaded: bytes | np.ndarray, limits: Limits, fit: Fit | None) -> Upright:
+    """The upright RGB picture, decoded no smaller than ``fit`` needs."""
     with pillow_settings():
         if isinstance(loaded, np.ndarray):
             image = _in_rgb(_from_array(loaded, limits))
-            return image, image.size
+            return Upright(image, *image.size)
         if len(loaded) > limits.megabytes * 1e6:
             raise _too_large(f"{len(loaded) / 1e6:.0f} megabytes", f"{limits.megabytes:g}", "megabytes")
         file = open_picture(io.BytesIO(loaded))
         stored = _checked((file.width, file.height), limits)
         turn = _TRANSPOSES.get(file.orientation)
         size = stored[::-1] if turn in _SIDEWAYS else stored
-        if isinstance(file.source, ImageFileDirectory_v2):
-            image = _in_rgb(Image.fromarray(_in_8_bits(tiff_values(loaded, file.source))))
-            return image if turn is None else image.transpose(turn), size
-        with file.source as opened:
-            if fit and hasattr(opened, "draft"):
-                # Large enough for either way that it may lie: networks were trained on such canvases.
-                needed = max(
-                    fit.placement(*stored), fit.turned.placement(*stored), key=lambda placed: placed.scale_x
-                )
-                opened.draft(None, (round(needed.scale_x * stored[0]), round(needed.scale_y * stored[1])))
-            drafted = opened.size not in (stored, size)
-            if isinstance(opened, TiffImageFile):  # Pillow turns it by itself as it is loaded
-                opened.getexif()[ORIENTATION] = file.orientation
-                turn = None
-            opened.load()
-            image = _in_rgb(opened)
-        if turn is not None:
+        kind = kind_of_numbers(file.source)
+        bounds = limits.values.of(kind)
+        if isinstance(file.source, ImageFileDirectory_v2) or _needs_values(file.source, kind, bounds):
+            image, remark = _reduced(wide_values(file, loaded), kind, bounds, is_inverted(file.source))
+            drafted = False
+        else:
+            drafted = fit is not None and _drafted(file.source, stored, fit)
+            image, remark = _in_rgb(load_pixels(file)), ""
+        if turn is not None and not isinstance(file.source, TiffImageFile):
             image = image.transpose(turn)
         if not drafted and image.size != size:
             raise PictureError("is damaged")  # its pixels have another size than it said
         image.info = {}  # or saving the picture would write the old orientation again
-        return image, size
+        return Upright(image, *size, remark)
+
+
+def _drafted(opened: Image.Image, stored: tuple[int, int], fit: Fit) -> bool:
+    """Whether the picture will be decoded smaller than it is, which only JPEG can, yet large enough for
+    ``fit`` whichever way it lies: networks were trained on such canvases.
+    """
+    if not hasattr(opened, "draft"):
+        return False
+    before = opened.size
+    needed = max(fit.placement(*stored), fit.turned.placement(*stored), key=lambda placed: placed.scale_x)
+    opened.draft(None, (round(needed.scale_x * stored[0]), round(needed.scale_y * stored[1])))
+    return opened.size != before
 
 
 def _checked(size: tuple[int, int], limits: Limits) -> tuple[int, int]:
@@ -161,7 +190,7 @@ def _from_array(array: np.ndarray, limits: Limits) -> Image.Image:
 
 def _in_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith(("I", "F")):
-        return Image.fromarray(_in_8_bits(np.asarray(image))).convert("RGB")
+        return Image.fromarray(in_8_bits(np.asarray(image), "", None)).convert("RGB")
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         white = Image.new("RGB", image.size, (255, 255, 255))
@@ -170,21 +199,30 @@ def _in_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")  # a copy even of RGB, free of the file and its tags
 
 
-def _in_8_bits(values: np.ndarray) -> np.ndarray:
-    """Values of more than 8 bits -> uint8 of the same shape.
+def _needs_values(opened: Image.Image, kind: str, bounds: Bounds | None) -> bool:
+    """Whether Pillow alone would lose what is to be seen: of colours of 16 bits it gives the upper byte."""
+    if is_colour(opened):
+        return bool(kind) and bounds not in (None, (0, 65535)) and opened.mode != "CMYK"
+    return bool(kind)
 
-    16 bits keep their scale, so that pictures stay comparable. Files of 32 bits do not hold theirs: values
-    within 0–1, 0–255 or 0–65535 are taken for that range, others are stretched from darkest to brightest.
+
+def _reduced(values: np.ndarray, kind: str, bounds: Bounds | None, inverted: bool) -> tuple[Image.Image, str]:
+    """Values [h, w] or [h, w, 3 or 4] as a picture in RGB, and a remark where not all of them are numbers.
+
+    Raises:
+        PictureError: none of them is.
     """
-    if values.dtype.kind == "u" and values.dtype.itemsize == 2:
-        return (values >> 8).astype(np.uint8)
-    values = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
-    low, high = float(values.min()), float(values.max())
-    if low < 0 or high > 65535:
-        values, top = values - low, (high - low) or 1.0
-    else:
-        top = next(top for top in (1.0, 255.0, 65535.0) if high <= top)
-    return np.clip(np.rint(values * (255 / top)), 0, 255).astype(np.uint8)
+    remark = ""
+    if values.dtype.kind == "f":
+        wrong = int(np.count_nonzero(~np.isfinite(numbers_of(values))))
+        if wrong == values.size:
+            raise PictureError("holds no number: all its values are NaN or infinite")
+        if wrong:
+            remark = f"holds {wrong:,} values that are no numbers (NaN or infinite): they are taken for black"
+    reduced = in_8_bits(values, kind, bounds, inverted) if kind else values
+    if reduced.ndim == 3 and reduced.shape[2] == 4:
+        reduced[..., 3] = values[..., 3] >> 8  # how opaque it is has the whole range
+    return _in_rgb(Image.fromarray(reduced)), remark
 
 
 # ---- orientation

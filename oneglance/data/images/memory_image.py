@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 from oneglance.data.images.decode import pixels_of
+from oneglance.data.images.orientation import ORIENTATION, orientation
 from oneglance.data.images.references import printable
 from oneglance.data.record import ImageRef
 from oneglance.errors import DataError
@@ -52,12 +55,19 @@ class PillowImage(ImageRef):
     name: str = field(compare=False)
     image: Image.Image
 
-    def load(self) -> np.ndarray:
-        return pixels_of(self.image)
+    def load(self) -> bytes | np.ndarray:
+        if not self.image.mode.startswith(("I", "F")):
+            return pixels_of(self.image)
+        file = io.BytesIO()  # values of more than 8 bits as a file holds them, which is read as all files are
+        turn = 1 if isinstance(self.image, TiffImageFile) else orientation(self.image)
+        self.image.save(file, "TIFF", tiffinfo={ORIENTATION: turn})
+        return file.getvalue()
 
     def stamp(self) -> tuple[Any, ...]:
-        pixels = self.load()
-        return pixels.shape, hashlib.sha256(pixels.tobytes()).hexdigest()
+        loaded = self.load()
+        if isinstance(loaded, bytes):
+            return (hashlib.sha256(loaded).hexdigest(),)
+        return loaded.shape, hashlib.sha256(loaded.tobytes()).hexdigest()
 
 
 def memory_image(value: Any, name: str) -> ImageRef:
