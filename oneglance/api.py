@@ -111,7 +111,7 @@ def train(
     with needs_extra("train", "train"):
         from oneglance.storage.run_lookup import begun, going_on, new_run, run_to_resume
         from oneglance.training.early_checks import refuse_impossible
-        from oneglance.training.experiment_data import ExperimentData, read_dataset
+        from oneglance.training.experiment_data import ExperimentData, read_dataset, with_value_range
         from oneglance.training.trainer import Trainer
 
     screen = screen or default_screen()
@@ -124,6 +124,8 @@ def train(
     with closing(screen):
         tasks = build_tasks(declared.tasks, declared.file)
         dataset = read_dataset(declared, tasks, screen)
+        if resumed is None:
+            declared = with_value_range(declared, dataset, screen)
         rows = dataset.rows()
         opened = begun(new_run(declared, out), declared, rows) if resumed is None else going_on(resumed, rows)
         with opened as folder:

@@ -8,11 +8,12 @@ from typing import Any
 
 from oneglance import config as configuration
 from oneglance.config import ConfigSource
-from oneglance.data.dataset import SplitData, load_dataset, refuse
+from oneglance.data.dataset import SplitData, load_dataset, measured_values, refuse
 from oneglance.data.image_inputs import Paths, folder_of_names, read, relative
 from oneglance.data.images.decode import Limits
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.inspection.checks import summary, unreadable
+from oneglance.data.inspection.likeness import Likeness
 from oneglance.data.inspection.unread_pictures import unread_kinds
 from oneglance.data.record import Record
 from oneglance.data.tag_rows import are_tags
@@ -52,12 +53,21 @@ def check(
         )
         problems += (Problem(error.location, error.what, error.hint) for error in wrong)
     if pictures:
-        limits, fit = Limits.declared(declared), Fit.declared(declared)
+        declared, measures = measured_values(declared, dataset, screen.progress)
+        problems += (one.problem() for one in measures)
+        limits, fit, likeness = Limits.declared(declared), Fit.declared(declared), Likeness()
         refs = [record.image for record in dataset.records]
-        for done, decoded in enumerate(decode(refs, fit, limits, declared.cache.workers), 1):
+        canvases = decode(refs, fit, limits, declared.cache.workers)
+        for done, (record, decoded) in enumerate(zip(dataset.records, canvases, strict=True), 1):
             screen.progress(done, len(refs), "looking at every picture")
             if isinstance(decoded, DataError):
                 problems.append(unreadable(decoded))
+                continue
+            likeness.add(record.source, decoded.pixels)
+            if decoded.remark:
+                hint = "set them to what is right for them, if black is wrong"
+                problems.append(Problem(record.image.name, decoded.remark, hint, "not_numbers", fatal=False))
+        problems += likeness.problems()
     else:
         problems += unread_kinds(record.image for record in dataset.records)
     screen.close()

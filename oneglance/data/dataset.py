@@ -10,7 +10,9 @@ import numpy as np
 
 from oneglance.config import Config
 from oneglance.data.images.content_hash import digests
+from oneglance.data.images.decode import Limits
 from oneglance.data.images.decoding.decoded_cache import cache_folder
+from oneglance.data.images.measured_range import Measured, measured
 from oneglance.data.inspection.checks import check, summary
 from oneglance.data.inspection.missing_files import missing_pictures
 from oneglance.data.merging.collect import Question, collect
@@ -116,6 +118,23 @@ def load_dataset(
     if strict:
         refuse(problems)
     return Dataset(records, splits, problems)
+
+
+def measured_values(
+    config: Config, dataset: Dataset, progress: Progress | None = None
+) -> tuple[Config, list[Measured]]:
+    """The configuration with what is black and white in pictures of more than 8 bits as its change
+    ``pictures.value_range``, and what was measured over the training pictures. Where all that were looked at
+    have 8 bits, or the configuration says it already, there is no change.
+    """
+    if config.pictures.value_range != "auto":
+        return config, []
+    refs = [dataset.records[row].image for row in dataset.splits.train.tolist()]
+    measures = measured(refs, Limits.declared(config), config.cache.workers, progress)
+    if not measures:
+        return config, []
+    bounds = {one.kind: list(one.bounds) for one in measures}
+    return config.with_changes({"pictures.value_range": bounds}), measures
 
 
 def _answered(records: list[Record], questions: Sequence[Question]) -> list[Record]:

@@ -112,7 +112,9 @@ def tune(config: Config, out: Path, seeds: int, budget: float | None, screen: Sc
     make_folder(out)
     count = CANDIDATES
     if budget is not None:
-        timing = variants.trained(experiment, out / "timing", variants.variant(config, 0, 1), screen)
+        timing = variants.trained(
+            experiment, out / "timing", variants.variant(experiment.config, 0, 1), screen
+        )
         count = affordable(budget, max(variants.seconds(timing), 1e-9), epochs, seeds)
         screen.say(f"{count} sets of weights fit the budget")
     own, *others = candidates = drawn(config, count)

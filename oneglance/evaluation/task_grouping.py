@@ -194,7 +194,7 @@ def joint_run(config: Config, out: Path, runs: Path, screen: Screen) -> RunFolde
         return max(fitting, key=lambda run: (run / "tasks.json").stat().st_mtime)
     epochs = min(config.training.epochs, max(LEAST, config.training.epochs // SHORT))
     experiment = ExperimentData.load(config, screen)
-    return variants.trained(experiment, out, variants.variant(config, 0, epochs), screen)
+    return variants.trained(experiment, out, variants.variant(experiment.config, 0, epochs), screen)
 
 
 def _tells_of(run: RunFolder, config: Config) -> bool:
@@ -202,7 +202,10 @@ def _tells_of(run: RunFolder, config: Config) -> bool:
         return False
     try:
         then = run.config()
-        return (then.text, then.overrides) == (config.text, config.overrides) and bool(
+        changes = dict(then.overrides)
+        if config.pictures.value_range == "auto":  # the run keeps what was measured then
+            changes.pop("pictures.value_range", None)
+        return (then.text, changes) == (config.text, config.overrides) and bool(
             gradient_conflicts.cosines(run.history())
         )
     except (ConfigError, RunError):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from oneglance.config import Config
-from oneglance.data.dataset import Dataset, SplitData, load_dataset
+from oneglance.data.dataset import Dataset, SplitData, load_dataset, measured_values
 from oneglance.data.images.decode import Limits
 from oneglance.data.images.decoding.decoded_cache import open_canvases
 from oneglance.data.images.letterbox import Fit, Placement
@@ -40,7 +40,8 @@ class ExperimentData:
             DataError: the data cannot be used, or a split is empty.
         """
         tasks = build_tasks(config.tasks, config.file)
-        return cls.decode(config, tasks, read_dataset(config, tasks, screen), screen)
+        dataset = read_dataset(config, tasks, screen)
+        return cls.decode(with_value_range(config, dataset, screen), tasks, dataset, screen)
 
     @classmethod
     def decode(
@@ -116,3 +117,13 @@ def read_dataset(config: Config, tasks: Mapping[str, Task], screen: Screen) -> D
     for line in summary(dataset.problems):
         screen.say(line)
     return dataset
+
+
+def with_value_range(config: Config, dataset: Dataset, screen: Screen) -> Config:
+    """The configuration with what is black and white among values of more than 8 bits, where that has to be
+    measured; it is said, and the run folder keeps it among the changes to its configuration.
+    """
+    config, measures = measured_values(config, dataset, screen.progress)
+    for one in measures:
+        screen.say(one.describe())
+    return config

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from typing import BinaryIO
 
 import numpy as np
 
 from oneglance.data.images.opening import open_picture
 from oneglance.data.images.pillow_settings import pillow_settings
-from oneglance.data.images.references import FileImage, file_stat
+from oneglance.data.images.references import FileImage
 from oneglance.data.record import ImageRef
+from oneglance.storage.plain_files import open_plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +45,25 @@ class Header:
 def header(ref: ImageRef) -> Header | None:
     """The header of a picture; None where it cannot be read: decoding the picture raises the reason."""
     try:
-        if isinstance(ref, FileImage):
-            file_stat(ref.path)  # never wait for a pipe
-            with open(ref.path, "rb") as file:  # noqa: PTH123 - a million times
-                return _read(file)
-        loaded = ref.load()
-        if isinstance(loaded, np.ndarray):
-            return Header(loaded.shape[1], loaded.shape[0])
-        return _read(io.BytesIO(loaded))
+        file = opened_file(ref)
+        if isinstance(file, np.ndarray):
+            return Header(file.shape[1], file.shape[0])
+        with file, pillow_settings():
+            opened = open_picture(file)
+            return Header(opened.width, opened.height, opened.orientation)
     except MemoryError:
         raise
     except Exception:  # decoders raise whatever they like on damaged files
         return None
 
 
-def _read(file: io.BufferedReader | io.BytesIO) -> Header:
-    with pillow_settings():
-        opened = open_picture(file)
-        return Header(opened.width, opened.height, opened.orientation)
+def opened_file(ref: ImageRef) -> BinaryIO | np.ndarray:
+    """The file of a picture, of which no more is read than is needed; or its pixels where it has none.
+
+    Raises:
+        Exception: it cannot be read.
+    """
+    if isinstance(ref, FileImage):
+        return open_plain(ref.path)  # it never waits for a pipe
+    loaded = ref.load()
+    return io.BytesIO(loaded) if isinstance(loaded, bytes) else loaded

@@ -11,7 +11,7 @@ import numpy as np
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from oneglance.data.images.decode import Limits
-from oneglance.data.images.decode_pool import memory, processes
+from oneglance.data.images.decoding.decode_pool import memory, processes
 from oneglance.data.images.header import opened_file
 from oneglance.data.images.opening import open_picture
 from oneglance.data.images.pillow_settings import pillow_settings
@@ -19,6 +19,7 @@ from oneglance.data.images.references import ArrayImage
 from oneglance.data.images.value_range import KINDS, Bounds, kind_of_numbers, numbers_of, range_of
 from oneglance.data.images.wide_values import wide_values
 from oneglance.data.record import ImageRef
+from oneglance.errors import Problem
 from oneglance.parallel.process_pool import ProcessPool
 from oneglance.progress import Progress
 
@@ -42,11 +43,16 @@ class Measured:
         names = {"16-bit": "16 bits", "integer": "whole numbers", "float": "floating numbers"}
         black, white = self.bounds
         line = (
-            f"pictures in {names[self.kind]} hold values from {self.low:g} to {self.high:g}: {black:g} is "
-            f"black and {white:g} white in all of them (measured in {self.pictures:,} training pictures; "
-            "[pictures] value_range says otherwise)"
+            f"pictures in {names[self.kind]} hold values from {self.low:g} to {self.high:g}, measured in "
+            f"{self.pictures:,} of the training pictures: {black:g} is black and {white:g} white in all"
         )
         return line + (f"; {self.strange:,} hold NaN or infinite values" if self.strange else "")
+
+    def problem(self) -> Problem:
+        """The same for ``check``."""
+        black, white = self.bounds
+        hint = f"say so, or otherwise, in [pictures]: value_range = [{black:g}, {white:g}]"
+        return Problem("[pictures]", self.describe(), hint, kind="value_range", fatal=False)
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,10 @@ def _is_wide(ref: ImageRef) -> bool:
     if isinstance(ref, ArrayImage):  # all of them are uint8
         return False
     try:
-        with opened_file(ref) as file, pillow_settings():
+        file = opened_file(ref)
+        if isinstance(file, np.ndarray):
+            return False
+        with file, pillow_settings():
             return bool(kind_of_numbers(open_picture(file).source))
     except MemoryError:
         raise
