@@ -80,6 +80,7 @@ DATA_LAYERS = [
     ["data", "data.cell", "data.quoting", "data.record"],  # `data` itself is its docstring
     ["data.csv_text"],
     ["data.number_notation"],
+    ["data.picture_files"],
     ["data.images"],
     ["data.parsing"],
     ["data.source", "data.writer"],

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from oneglance.data.csv_text import csv_text, require_text
-from oneglance.data.images.formats import PICTURE_ENDINGS
 from oneglance.data.images.memory_image import EncodedImage
 from oneglance.data.parsing.annotations.box_geometry import distinct
 from oneglance.data.parsing.delimited import Delimited
+from oneglance.data.picture_files.formats import PICTURE_ENDINGS
 from oneglance.data.record import Box, BoxAnnotations
 from oneglance.errors import ConfigError, DataError, InvalidAnswer, Problem, RunError
 from oneglance.serving.limits import Refused

@@ -18,10 +18,10 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 
 from oneglance.config import Config
 from oneglance.data.images.letterbox import Fit
-from oneglance.data.images.opening import open_picture
-from oneglance.data.images.orientation import orientation
-from oneglance.data.images.pillow_settings import pillow_settings
-from oneglance.data.images.value_range import (
+from oneglance.data.picture_files.opening import open_picture
+from oneglance.data.picture_files.orientation import orientation
+from oneglance.data.picture_files.pillow_settings import pillow_settings
+from oneglance.data.picture_files.value_range import (
     GUESSED,
     Bounds,
     ValueRange,
@@ -30,7 +30,7 @@ from oneglance.data.images.value_range import (
     kind_of_numbers,
     numbers_of,
 )
-from oneglance.data.images.wide_values import is_colour, load_pixels, wide_values
+from oneglance.data.picture_files.wide_values import is_colour, load_pixels, wide_values
 from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError
 

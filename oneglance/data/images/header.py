@@ -8,9 +8,9 @@ from typing import BinaryIO
 
 import numpy as np
 
-from oneglance.data.images.opening import open_picture
-from oneglance.data.images.pillow_settings import pillow_settings
 from oneglance.data.images.references import FileImage
+from oneglance.data.picture_files.opening import open_picture
+from oneglance.data.picture_files.pillow_settings import pillow_settings
 from oneglance.data.record import ImageRef
 from oneglance.storage.plain_files import open_plain
 

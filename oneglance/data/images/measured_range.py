@@ -11,13 +11,13 @@ import numpy as np
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from oneglance.data.images.decode import Limits
-from oneglance.data.images.decoding.decode_pool import memory, processes
+from oneglance.data.images.decoding.decode_pool import memory, processes, seconds
 from oneglance.data.images.header import opened_file
-from oneglance.data.images.opening import open_picture
-from oneglance.data.images.pillow_settings import pillow_settings
 from oneglance.data.images.references import ArrayImage
-from oneglance.data.images.value_range import KINDS, Bounds, kind_of_numbers, numbers_of, range_of
-from oneglance.data.images.wide_values import wide_values
+from oneglance.data.picture_files.opening import open_picture
+from oneglance.data.picture_files.pillow_settings import pillow_settings
+from oneglance.data.picture_files.value_range import KINDS, Bounds, kind_of_numbers, numbers_of, range_of
+from oneglance.data.picture_files.wide_values import wide_values
 from oneglance.data.record import ImageRef
 from oneglance.errors import Problem
 from oneglance.parallel.process_pool import ProcessPool
@@ -77,8 +77,9 @@ def measured(
     if not wide:
         return []
     extents: dict[str, list[Extent]] = defaultdict(list)
-    count = processes(workers)
-    with ProcessPool(Measure(limits), _failed, count, chunk=8, memory=memory(limits)) as pool:
+    count = processes(workers) or 1  # never here: a file of another form than usual is decoded within bounds
+    bounds = {"memory": memory(limits), "seconds": seconds(limits)}
+    with ProcessPool(Measure(limits), _failed, count, chunk=8, **bounds) as pool:
         for done, extent in enumerate(pool.map(wide), 1):
             if extent.kind:
                 extents[extent.kind].append(extent)

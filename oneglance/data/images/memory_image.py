@@ -12,8 +12,8 @@ from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
 from oneglance.data.images.decode import pixels_of
-from oneglance.data.images.orientation import ORIENTATION, orientation
 from oneglance.data.images.references import printable
+from oneglance.data.picture_files.orientation import ORIENTATION, orientation
 from oneglance.data.record import ImageRef
 from oneglance.errors import DataError
 

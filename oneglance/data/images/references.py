@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from oneglance.data.images.formats import PICTURE_ENDINGS
+from oneglance.data.picture_files.formats import PICTURE_ENDINGS
 from oneglance.data.record import ImageRef
 from oneglance.storage.plain_files import open_plain, open_unpacked, plain_stat, read_plain
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from oneglance.data import cell
-from oneglance.data.images.formats import PICTURE_ENDINGS
 from oneglance.data.inspection.column_profile import Column
+from oneglance.data.picture_files.formats import PICTURE_ENDINGS
 from oneglance.data.quoting import quoted
 from oneglance.data.record import SPLIT_NAMES
 

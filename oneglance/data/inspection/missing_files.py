@@ -8,8 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from oneglance.data.images.formats import without_companions
 from oneglance.data.images.references import FileImage, is_picture
+from oneglance.data.picture_files.formats import without_companions
 from oneglance.data.quoting import plain, quoted
 from oneglance.data.record import Record
 from oneglance.errors import Problem

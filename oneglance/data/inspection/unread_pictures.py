@@ -6,8 +6,8 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from oneglance.data.images.formats import PICTURE_ENDINGS, with_ending
-from oneglance.data.images.pillow_settings import has_heif
+from oneglance.data.picture_files.formats import PICTURE_ENDINGS, with_ending
+from oneglance.data.picture_files.pillow_settings import has_heif
 from oneglance.data.record import ImageRef
 from oneglance.errors import Problem
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from oneglance.data.images.archives import is_archive, is_hidden, members
-from oneglance.data.images.formats import without_companions
 from oneglance.data.images.references import FileImage, MemberImage, is_picture, printable
+from oneglance.data.picture_files.formats import without_companions
 from oneglance.data.quoting import plain
 from oneglance.data.record import SPLIT_NAMES, ImageRef
 from oneglance.data.source import Entry, Source

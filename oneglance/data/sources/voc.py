@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 from xml.etree.ElementTree import Element
 
-from oneglance.data.images.formats import without_companions
 from oneglance.data.images.header import header
 from oneglance.data.images.references import is_picture
 from oneglance.data.parsing.annotations.box_geometry import (
@@ -32,6 +31,7 @@ from oneglance.data.parsing.folder_walk import files_below, folders_in
 from oneglance.data.parsing.image_paths import finder
 from oneglance.data.parsing.split_lists import SplitLists, key_of
 from oneglance.data.parsing.structured_files import beginning, children
+from oneglance.data.picture_files.formats import without_companions
 from oneglance.data.quoting import quoted
 from oneglance.data.record import SPLIT_NAMES
 from oneglance.data.source import Entry, Source

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from oneglance.data.images.archives import is_archive, members
-from oneglance.data.images.formats import without_companions
 from oneglance.data.images.references import MemberImage, is_picture
 from oneglance.data.parsing.problem_counter import ProblemCounter
+from oneglance.data.picture_files.formats import without_companions
 from oneglance.data.quoting import plain, quoted
 from oneglance.data.record import SPLIT_NAMES
 from oneglance.data.source import Entry, Source

@@ -9,7 +9,6 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, ClassVar
 
-from oneglance.data.images.formats import without_companions
 from oneglance.data.images.header import Header, header
 from oneglance.data.images.references import FileImage, is_picture
 from oneglance.data.parsing.annotations import yolo_rows
@@ -38,6 +37,7 @@ from oneglance.data.parsing.image_paths import finder
 from oneglance.data.parsing.problem_counter import ProblemCounter
 from oneglance.data.parsing.structured_files import beginning
 from oneglance.data.parsing.text_lines import lines
+from oneglance.data.picture_files.formats import without_companions
 from oneglance.data.quoting import plain, quoted
 from oneglance.data.record import ImageRef
 from oneglance.data.source import Entry, Source

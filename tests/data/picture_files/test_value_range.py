@@ -21,7 +21,7 @@ from oneglance.data.images.letterbox import Fit
 from oneglance.data.images.measured_range import measured
 from oneglance.data.images.memory_image import EncodedImage, memory_image
 from oneglance.data.images.references import FileImage
-from oneglance.data.images.value_range import KINDS, WHOLE_TOPS, ValueRange, in_8_bits, range_of
+from oneglance.data.picture_files.value_range import KINDS, WHOLE_TOPS, ValueRange, in_8_bits, range_of
 from oneglance.errors import ConfigError, PictureError
 
 HEIGHT, WIDTH = 30, 40

@@ -8,10 +8,10 @@ import numpy as np
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 
-from oneglance.data.images.opening import Opened, open_picture
-from oneglance.data.images.orientation import ORIENTATION
-from oneglance.data.images.tiff_values import tiff_values
-from oneglance.data.images.value_range import raw_mode
+from oneglance.data.picture_files.opening import Opened, open_picture
+from oneglance.data.picture_files.orientation import ORIENTATION
+from oneglance.data.picture_files.tiff_values import tiff_values
+from oneglance.data.picture_files.value_range import raw_mode
 
 SWAPPED = {"B": "L", "L": "B", "N": "B"}  # the order of the bytes the other way round, on this machine
 
@@ -26,7 +26,7 @@ def load_pixels(file: Opened) -> Image.Image:
 
 
 def wide_values(file: Opened, loaded: bytes) -> np.ndarray:
-    """[h, w], [h, w, 3] or, with alpha, [h, w, 4] of any type of numbers, turned as ``load_pixels`` turns it."""
+    """[h, w], [h, w, 3] or, with alpha, [h, w, 4] of any numbers, turned as ``load_pixels`` turns it."""
     if isinstance(file.source, ImageFileDirectory_v2):
         return tiff_values(loaded, file.source)
     image = load_pixels(file)

@@ -14,9 +14,9 @@ from typing import IO
 from PIL import Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 
-from oneglance.data.images.formats import Format, format_of, stranger, with_ending
-from oneglance.data.images.orientation import ORIENTATION, orientation
-from oneglance.data.images.pillow_settings import FORMATS, has_heif
+from oneglance.data.picture_files.formats import Format, format_of, stranger, with_ending
+from oneglance.data.picture_files.orientation import ORIENTATION, orientation
+from oneglance.data.picture_files.pillow_settings import FORMATS, has_heif
 from oneglance.errors import PictureError
 
 BEGINNING = 4096  # bytes by which a file is recognised

@@ -14,13 +14,13 @@ from PIL import Image, features
 from support.heic_files import HEIC
 from support.oriented_files import HEIGHT, MARK, WIDTH, marked, saved
 
-from oneglance.data.images import opening
 from oneglance.data.images.decode import Limits, open_upright
-from oneglance.data.images.formats import FORMATS, PICTURE_ENDINGS, format_of, without_companions
 from oneglance.data.images.header import Header, header
 from oneglance.data.images.memory_image import EncodedImage
-from oneglance.data.images.pillow_settings import has_heif
 from oneglance.data.images.references import is_picture
+from oneglance.data.picture_files import opening
+from oneglance.data.picture_files.formats import FORMATS, PICTURE_ENDINGS, format_of, without_companions
+from oneglance.data.picture_files.pillow_settings import has_heif
 from oneglance.errors import PictureError
 
 LIMITS = Limits()
