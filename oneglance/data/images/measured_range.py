@@ -124,9 +124,7 @@ class Measure:
         try:
             loaded = ref.load()
             return _extent(loaded, self.limits) if isinstance(loaded, bytes) else Extent()
-        except MemoryError:
-            raise
-        except Exception:  # decoders raise whatever they like on damaged files
+        except Exception:  # decoders raise whatever they like on damaged files, and memory is bounded
             return Extent()
 
 
