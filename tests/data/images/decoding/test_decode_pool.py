@@ -25,6 +25,7 @@ from oneglance.data.images.decoding.decode_pool import (
 )
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.images.memory_image import EncodedImage
+from oneglance.data.images.references import FileImage
 from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError
 from oneglance.parallel.cpus import processors
@@ -219,3 +220,12 @@ class HostileFile(Drawn):
     def load(self) -> bytes:
         path: Path = self.path  # type: ignore[attr-defined]
         return path.read_bytes()
+
+
+def test_files_are_decoded_by_processes_with_the_usual_limits(tmp_path: Path) -> None:
+    """More than a few of them, as people have them."""
+    for index in range(FEW + 6):
+        Image.new("RGB", (40, 30), (index, 0, 0)).save(tmp_path / f"{index}.png")
+    refs = [FileImage(str(tmp_path / f"{n}.png"), f"{n}.png") for n in range(FEW + 6)]
+    results = list(decode(refs, Fit(8), Limits(), workers=2))
+    assert [result for result in results if isinstance(result, PictureError)] == []
