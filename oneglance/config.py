@@ -7,6 +7,7 @@ reads them (``data/sources/``, ``tasks/``), which this layer does not know.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from oneglance.errors import ConfigError, nearest
+from oneglance.storage.plain_files import is_folder, read_plain, resolved
 from oneglance.toml.overrides import Changes, Overrides, plain
 from oneglance.toml.tables import Table, known_keys, read_table, renamed_keys
 from oneglance.toml.writer import document
@@ -173,6 +175,8 @@ class TrainingTable(Table):
     seed: int = Field(0, ge=0, lt=2**32)  # same seed, same machine: same result
 
 
+LARGEST = 4_000_000  # bytes of a configuration
+DEEPEST = 100  # parts of one key: tomllib takes the square of their number
 UNNAMED = "configuration"  # how messages call one that comes from no file
 
 
@@ -232,14 +236,14 @@ def load(source: ConfigSource, overrides: Overrides = ()) -> Config:
         tables = plain(source)
         return _read(tables, document(tables), UNNAMED, Path.cwd(), overrides)
     path = Path(source)
-    if path.is_dir():
+    if is_folder(path):
         raise ConfigError(
             "is a folder, not a configuration",
             location=str(path),
             hint="to go on with a run, add --resume; else name an oneglance.toml",
         )
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = read_plain(path, LARGEST).decode("utf-8")
     except FileNotFoundError:
         raise ConfigError(
             "there is no such file", location=str(path), hint="write one with: oneglance init PICTURES"
@@ -248,7 +252,7 @@ def load(source: ConfigSource, overrides: Overrides = ()) -> Config:
         raise ConfigError(f"is not UTF-8 text (byte {error.start})", location=str(path)) from None
     except OSError as error:
         raise ConfigError(f"cannot be read ({error.strerror})", location=str(path)) from None
-    return parse(text, base=path.resolve().parent, location=path.name, overrides=overrides)
+    return parse(text, base=resolved(path).parent, location=path.name, overrides=overrides)
 
 
 def parse(
@@ -266,6 +270,8 @@ def parse(
         earlier: whether the text and ``overrides`` may be of an earlier version: keys that have another name
             now are then read as that.
     """
+    if re.search(rf"(?<![\w-])(?:[\w-]++[ \t]*+\.[ \t]*+){{{DEEPEST}}}", text):
+        raise ConfigError(f"has a key of more than {DEEPEST} parts", location=location)
     try:
         tables = tomllib.loads(text.removeprefix("\ufeff"))  # some editors begin a file with this mark
     except (ValueError, RecursionError) as error:
@@ -298,6 +304,6 @@ def _validated(tables: Mapping[str, Any], *, file: str, base: Path, **origin: An
         raise ConfigError(f'has no key "{word}".{nearest(word, known_keys(Config, ()))}', location=file)
     config: Config = read_table(Config, tables, location=file)
     if config.cache.folder:
-        folder = str((base / Path(config.cache.folder).expanduser()).resolve())
+        folder = str(resolved(base / Path(config.cache.folder).expanduser()))
         config = config.model_copy(update={"cache": config.cache.model_copy(update={"folder": folder})})
     return config.model_copy(update={"file": file, "base": base, **origin})

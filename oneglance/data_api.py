@@ -22,6 +22,7 @@ from oneglance.progress import Screen
 from oneglance.results.problems import Problems
 from oneglance.screens.choice import default_screen
 from oneglance.storage.atomic_files import write_text
+from oneglance.storage.plain_files import exists, resolved
 from oneglance.task import build_tasks, fit_targets
 from oneglance.toml.overrides import Overrides
 
@@ -98,11 +99,11 @@ def init(
     from oneglance.data.inspection.suggest_config import guess, toml
 
     target = Path(out)
-    if target.exists() and not force:
+    if exists(target) and not force:
         raise ConfigError(
             "exists already", location=str(target), hint="name another with --out, or add --force"
         )
-    base = target.parent.resolve()
+    base = resolved(target.parent)
     source: dict[str, Any] = {"path": relative(base, table or pictures)}
     if table is not None:
         source["images"] = relative(base, folder_of_names(Path(table), Path(pictures)))

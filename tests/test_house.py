@@ -101,3 +101,42 @@ def test_few_files_lie_side_by_side() -> None:
 )
 def test_the_check_sees_what_it_should(text: str, wrong: bool) -> None:
     assert any(private(name) for name, _ in names(ast.parse(text))) is wrong
+
+
+# Where files of strangers are read: only storage/plain_files.py asks the system about them.
+READERS = [
+    *(PACKAGE / "data").rglob("*.py"),
+    PACKAGE / "config.py",
+]
+OWN_FILES = {"synthetic.py", "decoded_cache.py", "content_hash.py", "decode_pool.py", "download.py"}
+RAISING = {"is_file", "is_dir", "exists", "resolve", "stat", "read_bytes", "read_text", "iterdir", "isfile"}
+
+
+def unguarded(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            name, on = node.func.attr, ast.unparse(node.func.value)
+            opens = name == "open" and on not in ("Image", "tarfile", "codecs") and bool(node.args)
+            if opens or (
+                name in RAISING and on not in ("entry", "info") and not on.endswith((".question", "_words"))
+            ):
+                yield f"{file.name}:{node.lineno} {on}.{name}"
+
+
+def test_files_of_strangers_are_opened_in_one_place() -> None:
+    """A pipe, a device or a name of 300 characters is met there, and nowhere else."""
+    found = [line for file in READERS if file.name not in OWN_FILES for line in unguarded(file)]
+    assert found == []
+
+
+def test_the_check_of_reading_sees_what_it_should(tmp_path: Path) -> None:
+    file = tmp_path / "a.py"
+    file.write_text(
+        "path.open('rb')\nPath(a).is_file()\nos.path.isfile(a)\nopen_plain(a)\nImage.open(a)\nx.resolve()"
+    )
+    assert [line.partition(" ")[2] for line in unguarded(file)] == [
+        "path.open",
+        "Path(a).is_file",
+        "os.path.isfile",
+        "x.resolve",
+    ]

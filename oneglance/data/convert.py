@@ -23,6 +23,7 @@ from oneglance.errors import ConfigError, Problem, RunError, nearest
 from oneglance.members import is_class_name
 from oneglance.progress import Progress
 from oneglance.storage.atomic_files import make_folder, write_bytes
+from oneglance.storage.plain_files import is_folder, names_in
 
 # What a file begins with, for pictures whose names do not tell.
 BEGINNINGS = {
@@ -79,7 +80,7 @@ def refuse_target(to: str, out: Path) -> None:
     """Raise what can be wrong before anything is read. See ``convert``."""
     if to not in targets():
         raise ConfigError(f'no format "{to}" can be written.{nearest(to, targets())}')
-    if out.is_dir() and any(out.iterdir()):
+    if is_folder(out) and names_in(out):
         raise RunError("is not empty", location=str(out), hint="name a new folder")
 
 

@@ -27,6 +27,7 @@ from oneglance.inference.engine import BATCH, Engine, EngineOutput
 from oneglance.inference.novelty import FALSE_ALARM, Novelty
 from oneglance.inference.parallel_passes import ParallelPasses
 from oneglance.inference.trial import refuse_unusable, try_once
+from oneglance.storage.plain_files import is_folder
 from oneglance.task import Prediction, Task
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def open_predictor(
         RunError: it is neither, not finished, or damaged.
         ConfigError: no such device here, or a share of false alarms too small for the validation split.
     """
-    if Path(path).suffix.lower() == ".onnx" and not Path(path).is_dir():
+    if Path(path).suffix.lower() == ".onnx" and not is_folder(path):
         from oneglance.inference.engines.onnx import open_file
 
         engine, contents = open_file(Path(path), device, passes)

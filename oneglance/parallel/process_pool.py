@@ -24,11 +24,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import suppress
 from itertools import islice
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from oneglance.errors import DataError
 from oneglance.parallel.dispatcher import Chunk, Dispatcher
+from oneglance.parallel.memory_bound import limit_memory
 
 SECONDS = 60  # longest time for one item
 
@@ -353,7 +353,7 @@ def work() -> None:
     os.dup2(2, 1)  # what a library prints is not an answer
     job, number, memory, seconds = pickle.load(requests)
     opened, raised = _attempt(lambda: job.open(number))
-    _limit_memory(memory)
+    limit_memory(memory)
     _send(replies, (opened, raised))
     while requests.peek(1):  # nothing: the end
         _send(replies, _attempt(lambda: _answers(job, pickle.load(requests), seconds)))
@@ -390,21 +390,3 @@ def _end_in(seconds: int) -> None:
         faulthandler.dump_traceback_later(seconds, exit=True)
     else:
         faulthandler.cancel_dump_traceback_later()
-
-
-def _limit_memory(memory: int) -> None:
-    """Let a bomb fail here with a MemoryError before the system kills something else."""
-    with suppress(ImportError, ValueError, OSError):  # not on Windows; not everywhere obeyed
-        import resource
-
-        if memory and (held := _held()):
-            resource.setrlimit(resource.RLIMIT_DATA, (held + memory, held + memory))
-
-
-def _held() -> int:
-    """Bytes of data that this process holds, where the system tells."""
-    with suppress(OSError):
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmData:"):
-                return 1024 * int(line.split()[1])
-    return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -20,7 +21,8 @@ class Table(BaseModel):
 
 
 def read_table(model: type[BaseModel], table: Mapping[str, Any], *, location: str, section: str = "") -> Any:
-    """Validate one table into ``model``; every wrong key of it is named at once.
+    """Validate one table into ``model``; every wrong key of it, up to a bound, is named
+    at once.
 
     Raises:
         ConfigError: with a plain message naming the section, the key, and the nearest known key.
@@ -31,7 +33,10 @@ def read_table(model: type[BaseModel], table: Mapping[str, Any], *, location: st
         details_of: dict[tuple[str, ...], list[Any]] = {}
         for detail in error.errors():
             details_of.setdefault(_key(model, detail["loc"]), []).append(detail)
-        lines = [_explain(model, table, key, details, section) for key, details in details_of.items()]
+        wrong = islice(details_of.items(), MOST_LINES)
+        lines = [_explain(model, table, key, details, section) for key, details in wrong]
+        if len(details_of) > MOST_LINES:
+            lines.append(f"and {len(details_of) - MOST_LINES:,} more keys are wrong")
         raise ConfigError(
             "\n".join([lines[0], *(f"{location}: {line}" for line in lines[1:])]), location=location
         ) from None
@@ -53,6 +58,7 @@ def _table_of(model: type[BaseModel], key: str) -> type[BaseModel] | None:
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
+MOST_LINES = 100  # of one message
 LARGEST = 1e100  # of any number: its square is still finite
 DEEPEST = 20  # lists and tables inside each other
 LONGEST_VALUE = 60  # characters that a message shows

@@ -19,7 +19,7 @@ from typing import BinaryIO
 from oneglance.data.images.references import MEMBER_LIMIT, MemberImage, TarGzMember, TarMember, ZipMember
 from oneglance.data.quoting import plain
 from oneglance.errors import DataError, Problem
-from oneglance.storage.plain_files import is_file, open_plain, open_unpacked
+from oneglance.storage.plain_files import is_file, open_plain, open_unpacked, plain_stat
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
 LARGEST_RATIO = 200  # unpacked to packed; pictures hardly shrink, a bomb shrinks a thousandfold
@@ -86,7 +86,7 @@ class _Careful:
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
         self._file = file
-        self._end = max(SMALL, LARGEST_RATIO * path.stat().st_size)
+        self._end = max(SMALL, LARGEST_RATIO * plain_stat(path).st_size)
 
     def read(self, size: int) -> bytes:
         # A header may claim to be of any length, and tarfile reads it in one piece.

@@ -13,6 +13,7 @@ from oneglance.data.picture_files.formats import without_companions
 from oneglance.data.quoting import plain, quoted
 from oneglance.data.record import Record
 from oneglance.errors import Problem
+from oneglance.storage.plain_files import exists
 
 
 def missing_pictures(records: Sequence[Record]) -> tuple[list[Record], list[Problem]]:
@@ -80,7 +81,7 @@ def _missing(
     alike = {_loosely(Path(name).stem): name for name in named} | {_loosely(name): name for name in named}
     for row, name in lost:
         like = alike.get(_loosely(name), "")
-        if like and Path(folder + name).exists():
+        if like and exists(folder + name):
             named[like] = True  # this file system takes A and a, or é and e with an accent, for one name
             continue
         yield row, _lost(records[row], f"there is {quoted(like)}" if like else "correct the path")

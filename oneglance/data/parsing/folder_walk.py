@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from oneglance.data.images.archives import is_hidden
+from oneglance.storage.plain_files import is_folder, names_in
 
 
 def files_below(folder: Path, wanted: Callable[[str], bool], most: int | None = None) -> list[str]:
@@ -39,7 +40,4 @@ def folders_below(folder: Path) -> list[str]:
 
 def folders_in(folder: Path) -> list[Path]:
     """The visible folders directly in ``folder``, sorted."""
-    try:
-        return sorted(path for path in folder.iterdir() if path.is_dir() and not is_hidden(path.name))
-    except OSError:
-        return []
+    return [path for path in names_in(folder) if is_folder(path) and not is_hidden(path.name)]

@@ -14,6 +14,7 @@ from oneglance.data.parsing.folder_walk import files_below
 from oneglance.data.quoting import quoted
 from oneglance.data.record import ImageRef
 from oneglance.errors import DataError, Problem
+from oneglance.storage.plain_files import is_file, is_folder
 
 FOLDERS_KEPT = 50_000  # resolved folders to remember
 MOST_SEARCHED = 500_000  # files and folders among which a name is searched for by its end
@@ -45,7 +46,7 @@ def finder(images: Path | None, beside: Path, sample: Sequence[str], *, exact: b
     if images is not None:
         if is_archive(images):
             return _InArchive(images, sample, exact)
-        if not images.is_dir():
+        if not is_folder(images):
             raise DataError("images is neither a folder nor a zip or tar", location=str(images))
         return _InFolder(images, sample, exact)
     here, there = _InFolder(beside.parent), _InFolder(beside.parent / "images")
@@ -69,7 +70,7 @@ def find_nearby(
     """
 
     def holds(folder: Path) -> bool:
-        return any((folder / name).is_file() for name in sample)
+        return any(is_file(folder / name) for name in sample)
 
     if images is None and not holds(beside.parent) and not holds(beside.parent / "images"):
         images = next(filter(holds, others), None)

@@ -31,9 +31,15 @@ from oneglance.data.parsing.delimited import (
 from oneglance.data.quoting import quoted
 from oneglance.data.record import ImageRef
 from oneglance.errors import DataError, Problem
+from oneglance.parallel.memory_bound import at_most
+from oneglance.storage.plain_files import open_plain, plain_stat
 
 BATCH = 10_000  # rows in memory at once
+BATCH_BYTES = 32_000_000  # of these rows, by what the file says of itself
 WINDOW_BYTES = 256_000_000  # of pictures in memory at once
+LARGEST_RATIO = 200  # of all cells to the file; equal cells shrink, but then there are not many of them
+SMALL = 200_000_000  # bytes of all cells that no ratio forbids
+MEMORY = 1_000_000_000  # bytes that reading a batch may take, whatever the file says of itself
 
 
 class Parquet(Rows):
@@ -44,7 +50,13 @@ class Parquet(Rows):
     def __init__(self, path: Path, title: str) -> None:
         super().__init__(path, title)
         with self._explained():
-            self._file = pq.ParquetFile(path)
+            with open_plain(path) as file:
+                metadata = pq.read_metadata(file)
+            # Text stays a dictionary until it is read: a file of one long text and a million references to it
+            # is small.
+            texts = [leaf.path for leaf in _leaves(metadata) if leaf.logical_type.type == "STRING"]
+            self._file = pq.ParquetFile(path, metadata=metadata, read_dictionary=texts)
+        self._size = plain_stat(path).st_size
         self._schema = self._file.schema_arrow
         self._classes = _class_names(self._schema)
         self.columns = list(self._schema.names)
@@ -54,13 +66,16 @@ class Parquet(Rows):
             what = f"two columns are called {' and '.join(map(quoted, repeated))}"
             raise DataError(what, location=title, hint="give each column its own name")
         # A row takes at least some bits; reading a file that claims more would never end.
-        if self._file.metadata.num_rows > 8 * path.stat().st_size:
+        if self._file.metadata.num_rows > 8 * self._size:
             raise DataError("claims to hold more rows than it can", location=title)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
         try:
-            yield
+            with at_most(MEMORY):
+                yield
+        except MemoryError:
+            raise self._too_much() from None
         except (pa.ArrowException, OSError, ValueError):
             raise DataError(
                 "is damaged or no Parquet file", location=self.title, hint="write it again"
@@ -73,15 +88,15 @@ class Parquet(Rows):
         if not _is_text(self._type(column)):
             return []
         with self._explained():
-            batch = next(self._file.iter_batches(SAMPLE, columns=[column]), None)
-            return texts(batch.column(0).to_pylist()) if batch is not None else []
+            batch = next(self._file.iter_batches(self._at_once([column], SAMPLE), columns=[column]), None)
+            return texts(_values(batch.column(0))) if batch is not None else []
 
     def rows(self, column: str) -> Iterator[Row | Problem]:
         stored = _holds_bytes(self._type(column))
         fields = [
             field.name for field in self._schema if field.name != column and not _holds_bytes(field.type)
         ]
-        number = 0
+        number = self._made = 0
         interned = InternedText()
         for group in range(self._file.metadata.num_row_groups):
             for row, cells in enumerate(self._cells(group, fields if stored else [*fields, column])):
@@ -99,10 +114,32 @@ class Parquet(Rows):
         if not columns:
             yield from (() for _ in range(self._file.metadata.row_group(group).num_rows))
             return
-        with self._explained():
-            for batch in self._file.iter_batches(BATCH, row_groups=[group], columns=columns):
-                lists = [self._plain(name, batch.column(name).to_pylist()) for name in columns]
-                yield from zip(*lists, strict=True)
+        batches = self._file.iter_batches(
+            self._at_once(columns, BATCH), row_groups=[group], columns=columns, use_threads=False
+        )
+        while True:
+            with self._explained():
+                batch = next(batches, None)
+                if batch is None:
+                    return
+                self._made += batch.nbytes
+                if self._made > max(SMALL, LARGEST_RATIO * self._size):
+                    raise self._too_much()
+                lists = [self._plain(name, _values(batch.column(name))) for name in columns]
+            yield from zip(*lists, strict=True)
+
+    def _at_once(self, columns: list[str], most: int) -> int:
+        """How many rows of these columns are read at once."""
+        metadata = self._file.metadata
+        wanted = [i for i, leaf in enumerate(_leaves(metadata)) if leaf.path.partition(".")[0] in columns]
+        groups = map(metadata.row_group, range(metadata.num_row_groups))
+        size = sum(group.column(i).total_uncompressed_size for group in groups for i in wanted)
+        return max(1, min(most, BATCH_BYTES * max(1, metadata.num_rows) // max(1, size)))
+
+    def _too_much(self) -> DataError:
+        return DataError(
+            "unpacks to far more than a table of its size", location=self.title, hint="write it again"
+        )
 
     def _plain(self, column: str, cells: list[Any]) -> list[Any]:
         """Values that JSON knows, class names for class numbers."""
@@ -118,6 +155,19 @@ class Parquet(Rows):
 
     def _type(self, column: str) -> pa.DataType:
         return self._schema.field(column).type
+
+
+def _values(cells: pa.Array) -> list[Any]:
+    """The cells as Python has them; equal ones of a dictionary are the same object."""
+    if not pa.types.is_dictionary(cells.type):
+        return list(cells.to_pylist())
+    values = [*cells.dictionary.to_pylist(), None]
+    return [values[-1 if index is None else index] for index in cells.indices.to_pylist()]
+
+
+def _leaves(metadata: pq.FileMetaData) -> list[pq.ColumnSchema]:
+    """The columns as they are stored: each field of a struct, the items of a list."""
+    return [metadata.schema.column(index) for index in range(metadata.num_columns)]
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -198,8 +248,8 @@ class _Window:
 
     def __init__(self, path: str, row_group: int, column: str) -> None:
         metadata = pq.read_metadata(path)
-        columns = (metadata.schema.column(index) for index in range(metadata.num_columns))
-        leaves = [leaf.path for leaf in columns if leaf.path.partition(".")[0] == column and _is_bytes(leaf)]
+        named = (leaf for leaf in _leaves(metadata) if leaf.path.partition(".")[0] == column)
+        leaves = [leaf.path for leaf in named if _is_bytes(leaf)]
         # A buffer instead of reading ahead: a group may be larger than the memory. Dictionaries stay such:
         # a file of one large picture and a million references to it is small.
         self._file = pq.ParquetFile(
@@ -224,7 +274,8 @@ class _Window:
                 self._restart()
             while row >= self._start + len(self._cells):
                 self._start += len(self._cells)
-                self._cells = next(self._batches).column(0)
+                with at_most(MEMORY):
+                    self._cells = next(self._batches).column(0)
             return self._cells[row - self._start].as_py()
 
 
@@ -241,5 +292,7 @@ def _window(file: FileKey, row_group: int, column: str) -> _Window:
 def _readable(name: str) -> Iterator[None]:
     try:
         yield
+    except MemoryError:
+        raise OSError(27, "unpacks to far more than a picture", name) from None
     except (pa.ArrowException, StopIteration, IndexError, KeyError, ValueError):
         raise OSError(5, "the file is damaged here", name) from None

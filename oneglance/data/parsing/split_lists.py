@@ -11,6 +11,7 @@ from oneglance.data.parsing.text_lines import lines
 from oneglance.data.quoting import quoted
 from oneglance.data.record import SPLIT_NAMES
 from oneglance.errors import Problem
+from oneglance.storage.plain_files import names_in
 
 
 def key_of(name: str) -> str:
@@ -29,7 +30,7 @@ class SplitLists:
         self._counter = ProblemCounter()
         folders = (folder / "ImageSets" / "Main", folder)
         files = next((lists for one in folders if (lists := sorted(_lists(one)))), [])
-        for file in sorted(folders[0].glob("*_*.txt")):
+        for file in names_in(folders[0], "*_*.txt"):
             if file.stem.rpartition("_")[2].lower() in (*SPLIT_NAMES, "trainval"):
                 what = "tells of one class in which pictures it is, and is not used: the boxes tell"
                 self._counter.add("list of a class", f"{file.parent.name}/{file.name}", what)
@@ -71,7 +72,7 @@ class SplitLists:
 
 def _lists(folder: Path) -> Iterator[tuple[int, str, Path]]:
     """Their rank, split and file; ``trainval.txt`` comes first, to be overruled."""
-    for file in folder.glob("*.txt"):
+    for file in names_in(folder, "*.txt"):
         word = file.stem.lower()
         if word == "trainval":
             yield 0, "train", file

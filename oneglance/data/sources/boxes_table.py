@@ -27,6 +27,7 @@ from oneglance.data.quoting import plain, quoted
 from oneglance.data.source import Entry, Source
 from oneglance.data.sources.table import IMAGE_COLUMNS
 from oneglance.errors import DataError, Problem, nearest
+from oneglance.storage.plain_files import is_file
 
 LABELS = ("label", "name", "class", "class_name", "label_name", "category", "object")
 IGNORE = ("ignore", "difficult", "iscrowd")
@@ -51,7 +52,7 @@ class BoxesTable(Source):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        if path.suffix.lower() not in (".csv", ".tsv") or not path.is_file():
+        if path.suffix.lower() not in (".csv", ".tsv") or not is_file(path):
             return False
         try:
             columns = _lower(Delimited(path, path.name).columns)

@@ -16,6 +16,7 @@ from oneglance.data.images.references import ArrayImage, FileImage, MemberImage
 from oneglance.data.parsing import restricted_pickle
 from oneglance.data.source import Entry, Source
 from oneglance.errors import DataError, Problem
+from oneglance.storage.plain_files import is_file, is_folder, names_in, plain_stat
 
 WIDTH = 3 * 32 * 32  # bytes of a picture: all its red, then green, then blue
 AGAIN = "download it again"
@@ -124,7 +125,7 @@ class Stored:
 
 def _locations(path: Path) -> list[tuple[Path, Layout]]:
     """The folder or archive of the files: ``path``, or the usual folder in it; several if it is unclear."""
-    if path.is_file():
+    if is_file(path):
         return [(path, layout) for layout in LAYOUTS if _first_folder(path) == layout.folder]
     here = [(path, layout) for layout in LAYOUTS if _fits(path, layout)]
     below = [(path / layout.folder, layout) for layout in LAYOUTS]
@@ -134,7 +135,7 @@ def _locations(path: Path) -> list[tuple[Path, Layout]]:
 def _fits(folder: Path, layout: Layout) -> bool:
     """Whether at least half of the files are there; those that are not will be named."""
     wanted = {*layout.splits, *(file for file, _ in layout.names.values())}
-    return 2 * sum((folder / name).is_file() for name in wanted) >= len(wanted)
+    return 2 * sum(is_file(folder / name) for name in wanted) >= len(wanted)
 
 
 def _first_folder(path: Path) -> str:
@@ -150,11 +151,11 @@ def _first_folder(path: Path) -> str:
 
 
 def _files(location: Path) -> dict[str, Stored]:
-    if location.is_dir():
-        files = (file for file in location.iterdir() if file.is_file())
+    if is_folder(location):
+        files = filter(is_file, names_in(location))
         return {file.name: Stored(FileImage(str(file), file.name), str(file), "") for file in files}
-    size, modified = location.stat().st_size, location.stat().st_mtime_ns
-    return _packed_files(location, size, modified)
+    status = plain_stat(location)
+    return _packed_files(location, status.st_size, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=2)

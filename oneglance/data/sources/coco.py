@@ -32,6 +32,7 @@ from oneglance.data.quoting import plain, quoted
 from oneglance.data.record import SPLIT_NAMES
 from oneglance.data.source import Entry, Source
 from oneglance.errors import DataError, Problem
+from oneglance.storage.plain_files import is_folder
 
 # Keys that the format itself defines for a picture or a box; all other keys are fields or attributes.
 OF_A_PICTURE = frozenset(
@@ -72,10 +73,10 @@ class Coco(Source):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        return bool(_split_files(path)) if path.is_dir() else _is_coco(path)
+        return bool(_split_files(path)) if is_folder(path) else _is_coco(path)
 
     def entries(self) -> Iterator[Entry | Problem]:
-        if not self.path.is_dir():
+        if not is_folder(self.path):
             yield from self._file(self.path, self.title, {})
             return
         for file, split in _split_files(self.path):

@@ -29,6 +29,7 @@ from oneglance.data.quoting import plain, quoted
 from oneglance.data.record import SPLIT_NAMES
 from oneglance.data.source import Entry, Source
 from oneglance.errors import DataError, Problem
+from oneglance.storage.plain_files import is_folder, names_in
 
 
 class Cvat(Source):
@@ -110,7 +111,7 @@ class Cvat(Source):
 def _files(path: Path) -> list[Path]:
     """The file itself, or those directly in the folder."""
     try:
-        files = sorted(path.glob("*.xml")) if path.is_dir() else [path]
+        files = names_in(path, "*.xml") if is_folder(path) else [path]
     except OSError:
         return []
     return [

@@ -16,6 +16,7 @@ from oneglance.data.quoting import plain
 from oneglance.data.record import SPLIT_NAMES, ImageRef
 from oneglance.data.source import Entry, Source
 from oneglance.errors import Problem
+from oneglance.storage.plain_files import is_folder
 
 Level = tuple[tuple[str, ...], list[ImageRef]]  # names of the folders down to here, the pictures here
 
@@ -30,10 +31,10 @@ class Folder(Source):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        return path.is_dir() or is_archive(path)
+        return is_folder(path) or is_archive(path)
 
     def entries(self) -> Iterator[Entry | Problem]:
-        tree = _Disk(self.path, self.title) if self.path.is_dir() else _Packed(self.path)
+        tree = _Disk(self.path, self.title) if is_folder(self.path) else _Packed(self.path)
         has_splits, strangers = _splits(tree) if self.split else (False, [])
         for name in strangers:
             location = plain(f"{self.title}/{name}" if name else self.title)

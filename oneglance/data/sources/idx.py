@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import math
 import os
 import re
@@ -22,6 +21,7 @@ from oneglance.data.parsing.text_lines import lines
 from oneglance.data.quoting import quoted
 from oneglance.data.source import Entry, Source
 from oneglance.errors import DataError, Problem
+from oneglance.storage.plain_files import is_file, open_plain, open_unpacked, plain_stat
 
 # train-images-idx3-ubyte.gz, t10k-images.idx3-ubyte, emnist-letters-test-images-idx3-ubyte
 IMAGES = re.compile(r"(.*?)(train|t10k|test)?[-_.]?images?([-_.])idx([34])-ubyte(\.gz)?", re.IGNORECASE)
@@ -88,7 +88,7 @@ class Idx(Source):
         if isinstance(self.classes, list):
             return self.classes
         file = folder / (self.classes or "classes.txt")
-        if not self.classes and not file.is_file():
+        if not self.classes and not is_file(file):
             return []
         return [line.strip() for line in lines(file) if line.strip()]
 
@@ -109,7 +109,7 @@ def _image_files(path: Path) -> list[Path]:
     """The files of images at ``path``, or where torchvision puts them below it; of two that differ only
     in being packed, the one that is not.
     """
-    if path.is_file():
+    if is_file(path):
         return [path] if IMAGES.fullmatch(path.name) else []
     for folders in ([path], [path / "raw"], path.glob("*/raw")):
         files = {
@@ -145,7 +145,7 @@ def _labels(images: Path) -> np.ndarray | None:
     plain = re.sub(r"\.gz$", "", name, flags=re.IGNORECASE)
     for candidate in (plain, f"{plain}.gz"):
         file = images.with_name(candidate)
-        if file.is_file():
+        if is_file(file):
             return _numbers(file, _shape(file, (1,)))
     return None
 
@@ -177,8 +177,8 @@ def _size(shape: tuple[int, ...]) -> int:
 def _length(file: Path) -> int:
     """Bytes of the file; of a packed one those unpacked, modulo 2**32, as its last four bytes say."""
     if not _packed(file):
-        return file.stat().st_size
-    with file.open("rb") as opened:
+        return plain_stat(file).st_size
+    with open_plain(file) as opened:
         opened.seek(-4, os.SEEK_END)
         (length,) = struct.unpack("<I", opened.read(4))
     return int(length)
@@ -207,7 +207,7 @@ def _packed(file: Path) -> bool:
 
 
 def _open(file: Path) -> BinaryIO:
-    return gzip.GzipFile(file) if _packed(file) else file.open("rb")  # type: ignore[return-value]
+    return open_unpacked(file) if _packed(file) else open_plain(file)  # type: ignore[return-value]
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from oneglance.data.parsing.image_paths import finder
 from oneglance.data.parsing.text_lines import lines
 from oneglance.data.source import Entry, Source
 from oneglance.errors import Problem
+from oneglance.storage.plain_files import is_file
 
 
 class Listing(Source):
@@ -25,7 +26,7 @@ class Listing(Source):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        return path.is_file() and (path.suffix.lower() == ".txt" or is_picture(path.name))
+        return is_file(path) and (path.suffix.lower() == ".txt" or is_picture(path.name))
 
     def entries(self) -> Iterator[Entry | Problem]:
         if is_picture(self.path.name):

@@ -21,6 +21,7 @@ from oneglance.data.record import SPLIT_NAMES
 from oneglance.data.source import Entry, Source
 from oneglance.data.tag_rows import joined
 from oneglance.errors import DataError, Problem, nearest
+from oneglance.storage.plain_files import is_folder
 
 # Taken for the column of the picture, whatever their case: the first of these that is there.
 IMAGE_COLUMNS = (
@@ -50,13 +51,13 @@ class Table(Source):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        return bool(_split_files(path)) if path.is_dir() else path.suffix.lower() in READERS
+        return bool(_split_files(path)) if is_folder(path) else path.suffix.lower() in READERS
 
     def entries(self) -> Iterator[Entry | Problem]:
         return joined(self._all_rows(), {self.split, self.group}) if self.rows == "tags" else self._all_rows()
 
     def _all_rows(self) -> Iterator[Entry | Problem]:
-        if not self.path.is_dir():
+        if not is_folder(self.path):
             yield from self._rows(self.path, self.title, {})
             return
         for file, split in _split_files(self.path):

@@ -12,6 +12,7 @@ from oneglance.data.parsing.structured_files import beginning
 from oneglance.data.record import SPLIT_NAMES
 from oneglance.data.source import Entry, Source
 from oneglance.errors import Problem
+from oneglance.storage.plain_files import is_folder, names_in
 
 IMAGE = "fname"
 
@@ -25,7 +26,7 @@ class Tao(Source):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        return (path / "images").is_dir() and bool(_tables(path))
+        return is_folder(path / "images") and bool(_tables(path))
 
     def entries(self) -> Iterator[Entry | Problem]:
         for file in _tables(self.path):
@@ -42,7 +43,7 @@ class Tao(Source):
 
 
 def _tables(folder: Path) -> list[Path]:
-    files = sorted(folder.glob("*.csv"))
+    files = names_in(folder, "*.csv")
     start = IMAGE.encode()
     return [
         file

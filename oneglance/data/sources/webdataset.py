@@ -18,6 +18,7 @@ from oneglance.data.quoting import plain, quoted
 from oneglance.data.record import SPLIT_NAMES
 from oneglance.data.source import Entry, Source
 from oneglance.errors import DataError, Problem
+from oneglance.storage.plain_files import is_file, is_folder
 
 WORDS = frozenset(
     ("txt", "text", "transcript", "caption", "cls", "cls2", "class", "count", "index", "inx", "id")
@@ -43,15 +44,17 @@ class Webdataset(Source):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        files = [path] if path.is_file() else _shards(path, "*.tar*")
+        files = [path] if is_file(path) else _shards(path, "*.tar*")
         return bool(files) and _is_shard(files[0])
 
     def entries(self) -> Iterator[Entry | Problem]:
-        files = [self.path] if self.path.is_file() else _shards(self.path, self.shards)
+        files = [self.path] if is_file(self.path) else _shards(self.path, self.shards)
         if not files:
             raise DataError(f"holds no shards called {quoted(self.shards)}", location=self.title)
         splits = {file: re.split(r"[^a-z]", file.name.lower(), maxsplit=1)[0] for file in files}
-        by_name = self.split and self.path.is_dir() and all(split in SPLIT_NAMES for split in splits.values())
+        by_name = (
+            self.split and is_folder(self.path) and all(split in SPLIT_NAMES for split in splits.values())
+        )
         counter = ProblemCounter()
         for file in files:
             common = {self.split: splits[file]} if by_name else {}
@@ -128,7 +131,7 @@ def _ending(member: MemberImage) -> str:
 def _shards(folder: Path, pattern: str) -> list[Path]:
     try:
         files = sorted(folder.glob(pattern))
-    except (ValueError, NotImplementedError):
+    except (ValueError, NotImplementedError, OSError):
         raise DataError(f"shards = {quoted(pattern)} is no pattern of names in the folder") from None
     return [file for file in files if is_archive(file) and file.suffix.lower() != ".zip"]
 

@@ -42,7 +42,7 @@ from oneglance.data.quoting import plain, quoted
 from oneglance.data.record import ImageRef
 from oneglance.data.source import Entry, Source
 from oneglance.errors import DataError, Problem
-from oneglance.storage.plain_files import exists
+from oneglance.storage.plain_files import exists, is_file, is_folder, resolved
 
 SPLITS = dict.fromkeys(("train", "val", "test")).keys()
 ROWS = 100  # of a text file, that tell what lines hold
@@ -75,7 +75,7 @@ class Yolo(Source):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        return names_file(path) is not None if path.is_dir() else _is_set(path)
+        return names_file(path) is not None if is_folder(path) else _is_set(path)
 
     def entries(self) -> Iterator[Entry | Problem]:
         file = names_file(self.path)
@@ -123,8 +123,8 @@ class Yolo(Source):
             return self.images
         written = keys.get("path")
         if isinstance(written, str) and written and "\0" not in written:
-            folder = (beside / written).resolve()
-            if folder.is_dir() and (Path(written).is_absolute() or folder.is_relative_to(beside.resolve())):
+            folder = resolved(beside / written)
+            if is_folder(folder) and (Path(written).is_absolute() or folder.is_relative_to(resolved(beside))):
                 return folder
         return beside
 
@@ -161,7 +161,7 @@ class Yolo(Source):
                         )
         if not seen:
             folder = root / "images"
-            if not folder.is_dir():
+            if not is_folder(folder):
                 what = missing[0].what if missing else "names no pictures that are there"
                 raise DataError(what, location=self.title, hint="correct its path, train and val")
             if SPLITS & keys.keys():
@@ -173,7 +173,7 @@ class Yolo(Source):
         yield from missing
 
     def _images_at(self, path: Path, root: Path) -> Iterator[FileImage | Problem]:
-        if path.is_dir():
+        if is_folder(path):
             yield from _folder(path, root)
             return
         from_list, from_root = finder(path.parent, path, []), finder(root, path, [])
@@ -204,7 +204,7 @@ class _Labels:
     def read(self, image: FileImage, head: Header) -> list[RawBox] | None:
         """The boxes of one picture in its pixels; None where its file cannot be read."""
         path = _label_path(image.path)
-        if not path.is_file():
+        if not is_file(path):
             what = f"has no text file {path.parent.name}/{path.name}: it counts as a picture of nothing"
             self.missing.add("no text file", image.name, what, "if nobody looked at it, take it out")
             return []
@@ -278,7 +278,7 @@ class _Labels:
 def _is_set(file: Path) -> bool:
     """Other programs have files ``….data``, too."""
     ending = file.suffix.lower()
-    return ending in ENDINGS and file.is_file() and (ending != DARKNET or b"names" in beginning(file))
+    return ending in ENDINGS and is_file(file) and (ending != DARKNET or b"names" in beginning(file))
 
 
 def _no_box(words: list[str]) -> Fault:

@@ -20,6 +20,7 @@ from oneglance.inference.engine import Engine, EngineOutput
 from oneglance.inference.novelty import Novelty
 from oneglance.inference.parallel_passes import threads, threads_of_each
 from oneglance.inference.trial import try_once
+from oneglance.storage.plain_files import is_file
 from oneglance.storage.task_state import InvalidState, restore
 from oneglance.task import Task, build_tasks
 from oneglance.toml.tables import read_table
@@ -88,7 +89,7 @@ def open_file(path: Path, device: str = "auto", passes: int = 0) -> tuple[OnnxEn
         RunError: there is no such file, it is damaged, or somebody else wrote it.
         ConfigError: no such device here.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise RunError("there is no such file", location=str(path), hint=EXPORT_AGAIN)
     passes = passes or passes_for(device)
     reopen = partial(open_session, str(path), device, location=str(path))

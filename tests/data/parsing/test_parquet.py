@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,9 @@ import pytest
 from oneglance.data.images.references import file_key
 from oneglance.data.parsing import parquet
 from oneglance.data.parsing.parquet import ParquetImage
+from oneglance.data.record import Record
+from oneglance.data.source import open_source
+from oneglance.errors import DataError
 
 
 def write(path: Path, cells: list[object], group: int = 3) -> list[ParquetImage]:
@@ -102,3 +106,63 @@ def test_refs_travel_and_are_keys(tmp_path: Path) -> None:
     assert again == there
     assert len({*again, *there}) == 2
     assert [ref.load() for ref in again] == [b"a", b"b"]
+
+
+# Small files that unpack to much.
+
+
+def bombs() -> dict[str, pa.Table]:
+    long_text = [f"{number}{'x' * 1_000_000}" for number in range(30)]
+    columns = {f"c{number}": [7] * 50_000 for number in range(100)}
+    return {
+        "long texts that differ a little": pa.table({"image": ["a.png"] * 30, "text": long_text}),
+        "one long list": pa.table({"image": ["a.png"] * 2, "list": [[1] * 3_000_000, [1]]}),
+        "many equal numbers": pa.table({"image": ["a.png"] * 50_000, **columns}),
+    }
+
+
+@pytest.mark.parametrize("name", ["long texts that differ a little", "one long list", "many equal numbers"])
+def test_a_small_file_that_unpacks_to_much_is_refused(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    equal = name == "many equal numbers"
+    pq.write_table(bombs()[name], tmp_path / "a.parquet", compression="zstd", use_dictionary=equal)
+    assert (tmp_path / "a.parquet").stat().st_size < 200_000
+    assert list(open_source({"path": "a.parquet"}, tmp_path).read()), "less than what no ratio forbids"
+    monkeypatch.setattr(parquet, "SMALL", 20_000_000)
+    with pytest.raises(DataError, match=r"^a\.parquet: unpacks to far more than a table of its size"):
+        list(open_source({"path": "a.parquet"}, tmp_path).read())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not bound the memory")
+def test_a_file_that_understates_what_it_unpacks_to_meets_the_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = pa.table({"image": ["a.png"], "text": ["x" * 200_000_000]})
+    pq.write_table(table, tmp_path / "a.parquet", compression="zstd", use_dictionary=False)
+    del table
+    monkeypatch.setattr(parquet, "MEMORY", 100_000_000)
+    with pytest.raises(DataError, match=r"^a\.parquet: unpacks to far more than a table of its size"):
+        list(open_source({"path": "a.parquet"}, tmp_path).read())
+
+
+def test_a_long_text_and_many_references_to_it_are_one_text(tmp_path: Path) -> None:
+    count = 50_000
+    text = pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int32()), pa.array(["x" * 20_000]))
+    other = pa.array([os.urandom(2) for _ in range(count)])  # or it had more rows than such a file can hold
+    table = pa.table({"image": ["a.png"] * count, "text": text, "other": other})
+    pq.write_table(table, tmp_path / "a.parquet")
+    records = list(open_source({"path": "a.parquet"}, tmp_path).read())
+    assert len(records) == count
+    texts = {id(record.answers["text"]) for record in records if isinstance(record, Record)}
+    assert len(texts) <= count // parquet.BATCH, "one for each batch"
+
+
+def test_a_cell_that_is_larger_than_a_picture_is_an_error_of_that_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet, "MEMBER_LIMIT", 20_000_000)
+    refs = write(tmp_path / "a.parquet", [b"x" * 19_000_000, b"y" * 21_000_000, b"z"])
+    assert [len(refs[index].load()) for index in (0, 2)] == [19_000_000, 1]
+    with pytest.raises(OSError, match="is larger than 20,000,000 bytes"):
+        refs[1].load()
