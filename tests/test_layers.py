@@ -21,7 +21,7 @@ LAYERS = [
         "nn",
         "storage",
     ],  # the folders are empty: their files lie at the heights where they are needed
-    ["toml"],
+    ["toml", "storage.plain_files"],
     [
         "storage.atomic_files",
         "storage.plain_files",
