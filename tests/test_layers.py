@@ -24,7 +24,6 @@ LAYERS = [
     ["toml", "storage.plain_files"],
     [
         "storage.atomic_files",
-        "storage.plain_files",
         "batch_transform",
         "config",
         "members",
