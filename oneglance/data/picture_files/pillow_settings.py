@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import warnings
 from collections.abc import Iterator
@@ -40,6 +41,9 @@ def has_heif() -> bool:
         return "HEIF" in Image.OPEN
     return False
 
+
+# Else what Pillow says of damaged files goes to the terminal, where nobody has set up a log.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _lock = threading.Lock()
 _inside = 0  # how many threads are decoding

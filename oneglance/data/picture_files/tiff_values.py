@@ -13,6 +13,7 @@ from oneglance.errors import PictureError
 
 BITS, SAMPLES, SAMPLE_FORMAT = 0x0102, 0x0115, 0x0153  # tags of TIFF
 NUMBERS = {1: "whole numbers", 2: "signed whole numbers", 3: "floating numbers"}
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what is wrong is said by us
 COLOURS = (1, 2, 3, 4)  # grey, grey and alpha, colours, colours and alpha
 
 
@@ -32,7 +33,6 @@ def tiff_values(loaded: bytes, tags: ImageFileDirectory_v2) -> np.ndarray:
     except ModuleNotFoundError:
         hint = "pip install 'oneglance[tiff]', or save it as PNG"
         raise PictureError(f"is a TIFF of {kind}, which needs the package tifffile", hint=hint) from None
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it says of damaged files
     try:
         with tifffile.TiffFile(io.BytesIO(loaded)) as file:
             page = file.pages[0]

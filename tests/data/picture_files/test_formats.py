@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import struct
 import sys
 from collections import Counter
@@ -268,3 +269,9 @@ def test_what_accompanies_a_picture_is_no_picture_of_its_own() -> None:
 def test_what_is_read_is_known_by_its_beginning(name: str, tmp_path: Path) -> None:
     known = format_of(saved(name)[:200])
     assert known is not None and known.opened
+
+
+def test_a_library_says_nothing_of_damaged_files() -> None:
+    """A logger without a handler prints its errors to the terminal."""
+    for name in ("PIL", "tifffile"):
+        assert logging.getLogger(name).handlers, name
