@@ -1,40 +1,22 @@
-"""The page in a real browser: Chromium of the system, headless, with real clicks and keys.
+"""The page in a real browser: Chromium of the system, headless, with real clicks and keys."""
 
-Slow: a browser starts, and each test opens the page anew.
-"""
+# ruff: noqa: F811 - a fixture is imported, and then the name of an argument
 
 from __future__ import annotations
 
 import csv
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.browser import browser, choose, in_a_browser, opened, playwright  # noqa: F401
 from support.service import Running, picture, running
 
 from oneglance.serving.app import Settings
 from oneglance.serving.middleware import Access
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine"),
-]
-PATIENCE = 60_000  # milliseconds: the machine may be busy
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright.expect.set_options(timeout=PATIENCE)
-    with playwright.sync_playwright() as driver:
-        flags = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=flags, timeout=3 * PATIENCE)
-        yield chromium
-        chromium.close()
+pytestmark = in_a_browser
 
 
 @pytest.fixture(scope="module")
@@ -50,22 +32,7 @@ def service(table: Path) -> Iterator[Running]:
 
 @pytest.fixture
 def page(browser: Any, service: Running) -> Iterator[Any]:
-    yield from opened(browser, service)
-
-
-def opened(browser: Any, service: Running, **how: Any) -> Iterator[Any]:
-    """The page, which must speak to nobody else and never fail in its script."""
-    context = browser.new_context(**how)
-    context.set_default_timeout(PATIENCE)
-    page = context.new_page()
-    hosts, faults = set(), []
-    page.on("request", lambda request: hosts.add(request.url.split("?")[0]))
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.goto(service.url)
-    yield page
-    assert {url for url in hosts if not url.startswith((service.url, "blob:", "data:"))} == set()
-    assert faults == []
-    context.close()
+    yield from opened(browser, service.url)
 
 
 @pytest.fixture
@@ -79,15 +46,6 @@ def files(tmp_path: Path) -> dict[str, Path]:
     made["odd"] = tmp_path / "<img src=x onerror=alert(1)>.png"
     made["odd"].write_bytes(picture("red"))
     return made
-
-
-def choose(page: Any, *paths: Path) -> Any:
-    """Choose pictures with the button; the cards."""
-    with page.expect_file_chooser() as chooser:
-        page.click("#choose")
-    chooser.value.set_files([str(path) for path in paths])
-    playwright.expect(page.locator(".card h2")).to_have_count(len(paths))
-    return page.locator(".card")
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -240,7 +198,9 @@ def test_unfamiliar_pictures_are_marked_so(page: Any, files: dict[str, Path], tm
 def test_it_fits_every_screen(
     browser: Any, service: Running, files: dict[str, Path], scheme: str, width: int, height: int
 ) -> None:
-    for page in opened(browser, service, viewport={"width": width, "height": height}, color_scheme=scheme):
+    for page in opened(
+        browser, service.url, viewport={"width": width, "height": height}, color_scheme=scheme
+    ):
         card = choose(page, files["red"], files["broken"]).nth(0)
         card.get_by_role("button", name="Correct these answers").click()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -251,7 +211,7 @@ def test_it_fits_every_screen(
 
 def test_a_key_is_asked_for_and_used(browser: Any, files: dict[str, Path]) -> None:
     with running(Settings(access=Access(key="open sesame"))) as guarded:
-        for page in opened(browser, guarded):
+        for page in opened(browser, guarded.url):
             page.fill("#key", "open sesame")
             page.keyboard.press("Enter")
             playwright.expect(page.locator("#model")).to_contain_text("kind")

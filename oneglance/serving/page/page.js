@@ -46,7 +46,7 @@ async function start() {
   }
   model = await reply.json();
   byId("ask-key").hidden = true;
-  byId("model").textContent = `${model.name} answers: ${Object.keys(model.tasks).join(", ")}`;
+  byId("model").replaceChildren(apart(model.name), " answers: ", ...listed(Object.keys(model.tasks)));
   work();
 }
 
@@ -146,14 +146,14 @@ function read(view, side) {
 function contentOf(answer, view) {
   if (answer.boxes) return [boxList(answer.boxes, view)];
   if (answer.values) {
-    const words = answer.values.length ? answer.values.join(", ") : "none";
-    return [element("div", { className: "value" }, words), bars(answer.probabilities, answer.values)];
+    const words = answer.values.length ? listed(answer.values) : ["none"];
+    return [element("div", { className: "value" }, ...words), bars(answer.probabilities, answer.values)];
   }
   if (answer.vector) {
     return [element("details", {}, element("summary", {}, `${answer.vector.length} numbers`), element("pre", {}, answer.vector.map((n) => n.toFixed(4)).join(" ")))];
   }
   if (answer.probabilities) return [element("div", { className: "value" }, `${answer.value}`), bars(answer.probabilities, [answer.value])];
-  return [element("div", { className: "value" }, `${short(answer.value)} ${answer.unit || ""}`), ...interval(answer)];
+  return [element("div", { className: "value" }, short(answer.value), " ", apart(answer.unit || "")), ...interval(answer)];
 }
 
 function bars(probabilities, chosen) {
@@ -189,17 +189,21 @@ function boxList(boxes, view) {
   const lines = boxes.map((box) => {
     const swatch = element("span", { className: "swatch" });
     swatch.style.background = colour(view, box.label);
-    const words = Object.entries(box.attributes || {}).map(([name, result]) => `${name}: ${result.values ? result.values.join(", ") : short(result.value)}`);
+    const words = Object.entries(box.attributes || {}).flatMap(([name, result], at) => [
+      at ? "; " : " ", `${name}: `, ...(result.values ? listed(result.values) : [apart(short(result.value))]),
+    ]);
     const line = element("button", { type: "button" }, swatch,
-      element("span", {}, box.label, words.length ? element("span", { className: "quiet" }, ` ${words.join("; ")}`) : ""),
+      element("span", {}, apart(box.label), element("span", { className: "quiet" }, ...words)),
       element("span", { className: "share" }, percent(box.confidence)));
     const light = (on) => { view.lit = on ? view.boxes.indexOf(box) : -1; draw(view); };
     line.onmouseenter = line.onfocus = () => light(true);
     line.onmouseleave = line.onblur = () => light(false);
     return element("li", {}, line);
   });
-  const counts = view.labels.map((label) => `${boxes.filter((box) => box.label === label).length} × ${label}`);
-  return element("div", {}, element("div", { className: "value" }, counts.join(", ")), element("ul", { className: "boxes" }, ...lines));
+  const counts = view.labels.flatMap((label, at) => [
+    at ? ", " : "", `${boxes.filter((box) => box.label === label).length} × `, apart(label),
+  ]);
+  return element("div", {}, element("div", { className: "value" }, ...counts), element("ul", { className: "boxes" }, ...lines));
 }
 
 // ---- boxes on the picture
@@ -279,7 +283,7 @@ function correct(view, side) {
     const reply = await ask("corrections", { method: "POST", headers: { "content-type": "application/json" }, body }).catch(() => null);
     const result = reply ? await reply.json().catch(() => ({})) : { error: "the service does not answer" };
     if (reply && reply.ok) {
-      for (const field of fields) if (field.name in answers) field.apply(answers[field.name]);
+      for (const field of fields) if (Object.hasOwn(answers, field.name)) field.apply(answers[field.name]);
       view.boxes = Object.values(view.row.answers).flatMap((answer) => answer.boxes || []);
       view.labels = [...new Set(view.boxes.map((box) => box.label))].sort();
       finish(`Kept in ${result.table}`);
@@ -438,6 +442,9 @@ function element(tag, properties = {}, ...children) {
   return made;
 }
 
+// A name apart from the text around it: one that runs from right to left turns nothing else around.
+const apart = (name) => element("bdi", {}, name);
+const listed = (names) => names.flatMap((name, at) => (at ? [", ", apart(name)] : [apart(name)]));
 const quiet = (text) => element("p", { className: "quiet" }, text);
 const percent = (share) => (share > 0 && share < 0.005 ? "<1 %" : `${Math.round(100 * share)} %`);
 const short = (value) => (typeof value === "number" ? `${Number(value.toPrecision(4))}` : `${value}`);
