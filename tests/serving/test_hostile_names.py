@@ -61,8 +61,13 @@ def service(table: Path) -> Iterator[Running]:
 def watched(browser: Any, url: str, **how: Any) -> Iterator[Any]:
     """The page there, in which nothing but its own script may run."""
     asked: list[str] = []
+
+    def dismissed(dialog: Any) -> None:
+        asked.append(dialog.message)
+        dialog.dismiss()
+
     for page in opened(browser, url, **how):
-        page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+        page.on("dialog", dismissed)
         page.evaluate(RAN)
         yield page
         page.wait_for_timeout(300)  # a picture that fails would tell its handler by now

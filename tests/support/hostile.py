@@ -52,7 +52,7 @@ class HostileEngine(Engine):
         boxes[:, 0, :4] = [8, 8, 24, 24]
         boxes[:, 1, :4] = [2, 2, 6, 6]
         boxes[:, :, 4 : 4 + classes] = boxes[:, :, 4 + classes :] = label[:, None]
-        raw = {
+        raw: dict[str, np.ndarray] = {
             "kind": label,
             "style": label,
             "price": np.zeros((count, 1), np.float32),
