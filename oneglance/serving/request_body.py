@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from oneglance.data.images.memory_image import EncodedImage
 from oneglance.data.images.references import printable
+from oneglance.data.parsing.base64_pictures import from_base64
 from oneglance.serving.limits import Refused
 from oneglance.serving.multipart import boundary_of, parts
 
@@ -74,8 +73,8 @@ def picture_of(item: Any, location: str) -> EncodedImage:
         if not isinstance(value, str):
             raise Refused(422, "is not text", FORM, location=f"{location}.{key}")
     try:
-        data = base64.b64decode(item["data"], validate=True)
-    except (binascii.Error, ValueError):
+        data = from_base64(item["data"])
+    except ValueError:
         raise Refused(422, "is not base64", location=f"{location}.data") from None
     return _named(item.get("name", ""), data)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from oneglance.data.images.archives import is_archive, members
 from oneglance.data.images.references import FileImage, MemberImage, is_picture, printable
 from oneglance.data.images.tail_search import TailSearch
+from oneglance.data.parsing.base64_pictures import inline_picture, is_inline
 from oneglance.data.parsing.folder_walk import files_below
 from oneglance.data.quoting import quoted
 from oneglance.data.record import ImageRef
@@ -23,9 +24,13 @@ MOST_SEARCHED = 500_000  # files and folders among which a name is searched for 
 class Find(ABC):
     """How names become pictures."""
 
-    @abstractmethod
     def __call__(self, name: str, location: str) -> ImageRef | Problem:
-        """The picture that ``location`` calls ``name``."""
+        """The picture that ``location`` calls ``name``, or that it writes there itself, in base64."""
+        return inline_picture(name, location) or self._find(name, location)
+
+    @abstractmethod
+    def _find(self, name: str, location: str) -> ImageRef | Problem:
+        """The picture of this name."""
 
     def problems(self, title: str) -> list[Problem]:
         """How many names were taken for pictures that are called otherwise, once all are known."""
@@ -43,6 +48,7 @@ def finder(images: Path | None, beside: Path, sample: Sequence[str], *, exact: b
     Raises:
         DataError: ``images`` is not there, or is an archive that cannot be read.
     """
+    sample = [name for name in sample if not is_inline(name)]
     if images is not None:
         if is_archive(images):
             return _InArchive(images, sample, exact)
@@ -70,7 +76,7 @@ def find_nearby(
     """
 
     def holds(folder: Path) -> bool:
-        return any(is_file(folder / name) for name in sample)
+        return any(is_file(folder / name) for name in sample if not is_inline(name))
 
     if images is None and not holds(beside.parent) and not holds(beside.parent / "images"):
         images = next(filter(holds, others), None)
@@ -89,7 +95,7 @@ class _InFolder(Find):
         self._listings: dict[str, frozenset[str] | None] = {}  # real folder -> names in it; None: unknown
         self._search: TailSearch | None = None
 
-    def __call__(self, name: str, location: str) -> ImageRef | Problem:
+    def _find(self, name: str, location: str) -> ImageRef | Problem:
         image = self._as_written(name, location)
         if self._exact or not isinstance(image, FileImage) or self._is_listed(image.path):
             return image
@@ -183,7 +189,7 @@ class _InArchive(Find):
         cleaned = name.replace("\\", "/").removeprefix("./")
         return self._members.get(cleaned) or self._members.get(self._top + cleaned)
 
-    def __call__(self, name: str, location: str) -> ImageRef | Problem:
+    def _find(self, name: str, location: str) -> ImageRef | Problem:
         member = self._as_written(name)
         if member is not None:
             return member

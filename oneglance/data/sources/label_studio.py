@@ -25,6 +25,7 @@ from oneglance.data.parsing.annotations.box_geometry import (
     rotated,
 )
 from oneglance.data.parsing.annotations.label_studio_min import expanded, is_min
+from oneglance.data.parsing.base64_pictures import is_inline
 from oneglance.data.parsing.delimited import SAMPLE
 from oneglance.data.parsing.image_paths import find_nearby
 from oneglance.data.parsing.structured_files import beginning, read_json
@@ -161,7 +162,7 @@ def _task(entry: Any, location: str, key: str, box_reader: BoxReader) -> _Task |
         return _left_out(location, "is no task: it has no data")
     if isinstance(entry.get("id"), int | str):
         location = f"{location.rpartition(' ')[0]} {plain(str(entry['id']))}"
-    pictures = [key] if key else [name for name, value in data.items() if is_picture(_name(value))]
+    pictures = [key] if key else [name for name, value in data.items() if _is_picture(value)]
     if len(pictures) != 1 or not _name(data.get(pictures[0])):
         keys = plain(", ".join(map(str, data)), 200)
         what = f"has {'several pictures' if len(pictures) > 1 else 'no picture'} in its data ({keys})"
@@ -324,10 +325,16 @@ ANSWERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
 }  # answers that are no region
 
 
+def _is_picture(value: Any) -> bool:
+    return is_picture(_name(value)) or (isinstance(value, str) and is_inline(value))
+
+
 def _name(value: Any) -> str:
     """The name of a picture from how a task writes it; "" where it is no text."""
     if not isinstance(value, str):
         return ""
+    if is_inline(value):
+        return value
     if "/data/local-files/" in value:
         return unquote(value.partition("?d=")[2])
     if "://" in value or value.startswith("/data/upload/"):

@@ -1,0 +1,68 @@
+"""Pictures written as text in base64: how people send them to the service and put them into tables.
+
+One reading for all of them: a data URL or the bare text, wrapped into lines or not, in the usual alphabet or
+the one for web addresses, with padding or without.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import string
+from urllib.parse import unquote_to_bytes
+
+from oneglance.data.images.memory_image import EncodedImage
+from oneglance.data.quoting import plain
+from oneglance.errors import Problem
+
+ALPHABET = frozenset(string.ascii_letters + string.digits + "+/")
+_SPACES = {ord(space): None for space in string.whitespace}
+_OTHER = str.maketrans("-_", "+/")
+_URL = re.compile(r"data:[^,]{0,500};\s*base64\s*,", re.IGNORECASE)
+# How the usual kinds of pictures begin: JPEG, PNG, GIF, WebP, TIFF, BMP.
+_BEGINNINGS = ("/9j/", "iVBORw0KGgo", "R0lGOD", "UklGR", "SUkqA", "TU0AK", "Qk")
+_LEAST = 80  # characters of base64 without a data URL before it; the smallest pictures have some more
+
+
+def from_base64(text: str) -> bytes:
+    """The bytes that a text in base64 stands for.
+
+    Raises:
+        ValueError: it is no such text.
+    """
+    text = text.strip()
+    if text[:5].lower() == "data:":
+        url = _URL.match(text)
+        if url is None:
+            raise ValueError("a data URL that is not in base64")
+        text = text[url.end() :]
+        if "%" in text:
+            text = unquote_to_bytes(text).decode("ascii", "replace")
+    text = text.translate(_SPACES).translate(_OTHER)
+    body = text.rstrip("=")
+    if len(body) % 4 == 1 or len(text) - len(body) > 2 or not ALPHABET.issuperset(body):
+        raise ValueError("not base64")
+    return base64.b64decode(body + "=" * (-len(body) % 4), validate=True)
+
+
+def is_inline(name: str) -> bool:
+    """Whether what stands where the name of a picture is expected is the picture itself."""
+    if len(name) >= _LEAST:
+        name = name.strip()
+    if name[:5].lower() == "data:":
+        return True
+    if len(name) < _LEAST or not name.startswith(_BEGINNINGS):
+        return False
+    return ALPHABET.issuperset(name.translate(_SPACES).translate(_OTHER).rstrip("="))
+
+
+def inline_picture(name: str, location: str) -> EncodedImage | Problem | None:
+    """The picture that ``name`` is, called by its location; None for a name as usual."""
+    if not is_inline(name):
+        return None
+    try:
+        return EncodedImage(location, from_base64(name))
+    except ValueError:
+        what = f"{plain(name, 40)} is no picture in base64"
+        hint = "write it whole, or the name of a file; the row is left out"
+        return Problem(location, what, hint, kind="picture name", fatal=False)
