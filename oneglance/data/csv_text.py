@@ -11,6 +11,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from oneglance.data.quoting import quoted
 from oneglance.errors import InvalidAnswer
@@ -46,14 +47,25 @@ def require_text(text: str) -> None:
         raise InvalidAnswer(what, "write it without")
 
 
+class CsvLines:
+    """Rows as lines of CSV, ended by ``\\n``; any text comes back from a reader as it was."""
+
+    def __init__(self) -> None:
+        self._line = io.StringIO(newline="")
+        # With this end, and only with it, the library also puts cells with \r in quotation marks.
+        self._writer = csv.writer(self._line, lineterminator="\r\n")
+
+    def line(self, cells: Iterable[Any]) -> str:
+        """One row."""
+        self._writer.writerow(cells)
+        text = self._line.getvalue()
+        self._line.seek(0)
+        self._line.truncate()
+        return text[:-2] + "\n"
+
+
 def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> str:
-    """A table, its lines ended by ``\\n``. A cell that a row lacks is empty."""
-    out, line = io.StringIO(newline=""), io.StringIO(newline="")
-    # With this end, and only with it, the library also puts cells with \r in quotation marks.
-    writer = csv.writer(line, lineterminator="\r\n")
-    for row in ({column: column for column in columns}, *rows):
-        writer.writerow([as_cell(row.get(column, "")) for column in columns])
-        out.write(line.getvalue()[:-2] + "\n")
-        line.seek(0)
-        line.truncate()
-    return out.getvalue()
+    """A table whose cells are made by ``as_cell``. A cell that a row lacks is empty."""
+    lines = CsvLines()
+    header = {column: column for column in columns}
+    return "".join(lines.line(as_cell(row.get(column, "")) for column in columns) for row in (header, *rows))

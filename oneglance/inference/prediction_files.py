@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import shutil
@@ -12,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
 
+from oneglance.data.csv_text import CsvLines
 from oneglance.data.sources.coco import OF_A_PICTURE
 from oneglance.errors import OneglanceError
 from oneglance.storage.atomic_files import replacing
@@ -111,9 +111,13 @@ def _csv(
     rows: Iterable[Mapping[str, Any]], file: IO[bytes], example: Mapping[str, Prediction], *_: Any
 ) -> None:
     text = io.TextIOWrapper(file, encoding="utf-8", newline="")
-    table = csv.DictWriter(text, list(columns(example)), restval="", lineterminator="\n")
-    table.writeheader()
-    table.writerows(flattened(row) for row in rows)
+    names, lines = list(columns(example)), CsvLines()
+    known = frozenset(names)
+    text.write(lines.line(names))
+    for row in rows:
+        flat = flattened(row)
+        assert flat.keys() <= known, flat.keys() - known
+        text.write(lines.line(flat.get(name, "") for name in names))
     text.detach()
 
 

@@ -147,6 +147,26 @@ def test_every_format_is_tried() -> None:
     assert targets() == sorted(SAYS)
 
 
+def test_a_table_holds_any_text_but_what_no_text_is(shelf: Path, tmp_path: Path) -> None:
+    odd = ("=1+1", "a\rb", "'@x", "\0", "\ud800", "x" * 200_000)
+    records = [
+        Record(
+            f"r{n}",
+            picture(shelf, n),
+            {"kind": word, "objects": BoxAnnotations((Box(1, 2, 30, 40, "=cat"),))},
+        )
+        for n, word in enumerate(odd)
+    ]
+    (told,) = convert(records, "table", tmp_path / "out")
+    assert told.location == "r3" and "cannot be said" in told.what and "3" in str(told)
+    again = read_back(tmp_path / "out", "table")
+    assert [record.answers.get("kind") for record in again] == ["=1+1", "a\rb", "'@x", None, None, None]
+    assert {record.answers["objects"].boxes[0].label for record in again} == {"=cat"}
+    odd_class = BoxAnnotations((Box(1, 2, 30, 40, "a\0b"), Box(1, 2, 30, 40, "cat")))
+    (told,) = convert([Record("r", picture(shelf, 0), {"objects": odd_class})], "table", tmp_path / "other")
+    assert "a class that no cell can hold" in told.what
+
+
 @pytest.mark.parametrize("copy", [True, False])
 @pytest.mark.parametrize("to", SAYS)
 @given(data=st.data())

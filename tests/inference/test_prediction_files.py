@@ -305,3 +305,10 @@ def test_no_answer_replaces_a_field_of_coco(tmp_path: Path) -> None:
     write_answers([{"image": "a.png", "answers": answers}], tmp_path / "a.json", answers, tasks)
     (image,) = json.loads((tmp_path / "a.json").read_text())["images"]
     assert image == {"id": 1, "file_name": "a.png", "id_": "x", "file_name_": "y"}
+
+
+def test_a_class_with_an_end_of_line_in_it_stays_in_its_row(tmp_path: Path) -> None:
+    rows = [{"image": f"{odd!r}.jpg", "answers": {"kind": {"value": odd}}} for odd in ("a\rb", "a\nb", 'a"b')]
+    write_answers(rows, tmp_path / "a.csv", {"kind": {"value": "hat"}}, {})
+    with (tmp_path / "a.csv").open(encoding="utf-8", newline="") as file:
+        assert [row["kind"] for row in csv.DictReader(file)] == ["a\rb", "a\nb", 'a"b']

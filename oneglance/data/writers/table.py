@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from oneglance.data.csv_text import csv_text
+from oneglance.data.csv_text import csv_text, require_text
 from oneglance.data.quoting import quoted
 from oneglance.data.record import Box
 from oneglance.data.writer import Item, Writer, in_a_cell, is_plain
+from oneglance.errors import InvalidAnswer
 from oneglance.storage.atomic_files import write_text
 
 BOX = ("image", "label", "xmin", "ymin", "xmax", "ymax", "ignore", "split")
@@ -31,7 +32,8 @@ class TableWriter(Writer):
         return f"images/{name}"
 
     def refusal(self, box: Box) -> str:
-        return ""  # a row may have no class
+        # A row may have no class.
+        return "" if is_sayable(box.label) else "a class that no cell can hold"
 
     def add(self, item: Item) -> None:
         same = {"image": item.image, **({"split": item.split} if item.split else {})}
@@ -52,7 +54,7 @@ class TableWriter(Writer):
     def _cells(self, values: Any, taken: frozenset[str], kind: str, item: Item) -> Row:
         cells = {}
         for name, value in values.items():
-            if name.strip() != name or not name or name.lower() in taken or not is_plain(value):
+            if name.strip() != name or not name or name.lower() in taken or not is_sayable(value):
                 self.unsupported(f"the {kind} {quoted(name)}", item.location)
             else:
                 cells[name] = in_a_cell(value)
@@ -63,6 +65,16 @@ class TableWriter(Writer):
             _write(self.out / "boxes.csv", BOX[:6], self._boxes)
         if self._needed or not self._boxes:
             _write(self.out / "labels.csv", BOX[:1], self._pictures)
+
+
+def is_sayable(value: Any) -> bool:
+    """Whether a cell can hold it."""
+    try:
+        if plain := is_plain(value):
+            require_text(in_a_cell(value))
+    except InvalidAnswer:
+        return False
+    return plain
 
 
 def _number(value: float) -> str:
