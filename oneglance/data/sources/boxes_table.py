@@ -81,7 +81,8 @@ class BoxesTable(Source):
                 continue
             picture = pictures.setdefault(name, _Picture(location))
             yield from picture.add(location, cells, layout)
-        classes = frozenset(box.label for picture in pictures.values() for box in picture.boxes if box.label)
+        boxes = (box for picture in pictures.values() for box in picture.boxes)
+        classes = frozenset(box.label for box in boxes if box.label and box.has_place)
         yield from self._warn_of_shares(pictures)
         for row in lost:
             for name in {cell.strip(' \t"') for cell in row.cells} & pictures.keys():

@@ -135,6 +135,13 @@ def _named(path: Path) -> frozenset[str]:
 def _raw_boxes(
     image: Element, location: str, box_reader: BoxReader, classes: frozenset[str]
 ) -> Iterator[RawBox]:
+    loose = [text.strip() for text in (image.text, *(shape.tail for shape in image)) if text and text.strip()]
+    if loose:  # perhaps of a shape that lost its first character
+        what = (
+            f"holds the text {quoted(loose[0])}, where only shapes should be: all classes are unknown there"
+        )
+        box_reader.counter.add("text", location, what, "correct or remove it")
+        yield RawBox(location, NOWHERE, "", place_fault=REPORTED)
     for index, shape in enumerate(image, 1):
         if shape.tag == "tag":
             continue

@@ -77,8 +77,9 @@ class LabelStudio(Source):
             else:
                 tasks.append(task_or_problem)
         boxes_annotated = any(task.regions for task in tasks)
+        regions = (region for task in tasks for region in task.regions)
         classes = frozenset(
-            label for task in tasks for region in task.regions for label in region.labels if label
+            raw.label for region in regions for raw in region.raw_boxes((1, 1)) if raw.label and raw.has_place
         )
         sample = [task.picture for task in tasks[:SAMPLE]]
         find = find_nearby(self.images, self.path, sample, exact=self.exact)
@@ -214,6 +215,8 @@ def _annotation(results: list[Any], task: _Task, box_reader: BoxReader) -> None:
         _note_bounds(shape, result["value"], location, box_reader)
         key = str(result.get("id", f"without {index}"))
         task.size = task.size or _size(result)
+        if key in regions and not _same_outline(regions[key].value, result["value"]):
+            key = f"{key} again, {index}"  # another thing of the same id
         if key in regions:
             regions[key].labels += _labels(result["value"])
         else:
@@ -238,6 +241,12 @@ def _annotation(results: list[Any], task: _Task, box_reader: BoxReader) -> None:
                 lost = _labels(result["value"]) or [""]
                 task.lost += [RawBox(location, NOWHERE, label, place_fault=REPORTED) for label in lost]
     task.regions = list(regions.values())
+
+
+def _same_outline(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
+    """Whether two results draw the same: one thing may have several, such as a shape and its classes."""
+    numbers = ("x", "y", "width", "height", "radiusX", "radiusY", "rotation", "points")
+    return all(first.get(key) == second.get(key) for key in numbers if key in first and key in second)
 
 
 def _labels(value: Mapping[str, Any]) -> list[str]:

@@ -83,7 +83,8 @@ class Voc(Source):
             yield from folder.problems
         files = [file for folder in folders for file in folder.files]
         first = self._first_pixel(files, box_reader)
-        classes = frozenset(object_.label for file in files for object_ in file.objects if object_.label)
+        boxes = (object_.raw_box(first) for file in files for object_ in file.objects)
+        classes = frozenset(box.label for box in boxes if box.label and box.has_place)
         for folder in folders:
             for file in folder.files:
                 split = folder.split or lists.split(file.key, file.location)

@@ -97,7 +97,7 @@ def test_rows_that_cannot_be_used_are_reported(tmp_path: Path, row: str, kind: s
     assert kinds(problems) == [kind]
     assert problems[0].location == "boxes.csv:3"
     assert [len(boxes(record)) for record in records] == [1]
-    if "cat" in row and not row.startswith(".."):
+    if row.startswith("a.png") and ("," + "," not in row):
         assert annotations_of(records[0]).queried == frozenset(() if kind == "too many cells" else {"dog"})
 
 

@@ -113,6 +113,28 @@ def test_what_cannot_be_used_is_reported(tmp_path: Path, shape: str, kind: str) 
     assert annotations_of(record).queried == frozenset({"cat", "dog"} if used else {"dog"})
 
 
+def test_words_between_shapes_may_be_a_broken_one(tmp_path: Path) -> None:
+    ((record,), (problem,)) = read(write(tmp_path, f"{BOX}\n  {BOX[1:]}\n"))
+    assert annotations_of(record) == BoxAnnotations(boxes(record), frozenset(), frozenset({""}))
+    assert len(boxes(record)) == 1
+    assert 'holds the text "box label' in problem.what
+
+
+def test_a_label_that_the_file_does_not_list_is_none(tmp_path: Path) -> None:
+    ((record,), problems) = read(
+        write(tmp_path, BOX + BOX.replace("cat", "cta") + '<points label="do" points=""/>')
+    )
+    assert [box.label for box in boxes(record)] == ["cat", ""]
+    assert annotations_of(record).queried == frozenset()
+    assert kinds(problems) == ["label unknown", "label unknown", "points"]
+
+
+def test_a_tag_without_a_label_makes_the_tags_unknown(tmp_path: Path) -> None:
+    ((record,), (problem,)) = read(write(tmp_path, '<tag label="person"/><tag/>'))
+    assert "tags" not in record.answers
+    assert problem.kind == "tag"
+
+
 def test_subsets_are_splits_but_default_is_none(tmp_path: Path) -> None:
     names = ("Train", "Validation", "default", "")
     for n in range(len(names)):

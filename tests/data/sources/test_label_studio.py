@@ -99,6 +99,43 @@ def test_labels_apart_from_their_shape(tmp_path: Path) -> None:
     assert problems == []
 
 
+def test_two_things_of_one_id_are_two(tmp_path: Path) -> None:
+    ((record,), problems) = read(write(tmp_path, task(region(), region(height=60, rectanglelabels=["dog"]))))
+    assert [box.label for box in boxes(record)] == ["cat", "dog"]
+    assert corners(record) == [(10, 20, 40, 60), (10, 20, 40, 68)]
+    ((record,), problems) = read(
+        write(tmp_path, task(region(), region("rectangle", rectanglelabels=["pet"])))
+    )
+    assert [box.label for box in boxes(record)] == ["cat", "pet"]
+    assert problems == []
+
+
+@pytest.mark.parametrize("labels", [["cat", 5], [None], "cat"])
+def test_a_class_that_is_no_word_leaves_its_place(tmp_path: Path, labels: Any) -> None:
+    ((record,), _) = read(
+        write(tmp_path, task(region(), region(key="r2", height=60, rectanglelabels=labels)))
+    )
+    assert [box.label for box in boxes(record)] == ["cat", *["cat"] * (len(labels) == 2), ""]
+    assert annotations_of(record).queried == frozenset({"cat"})
+
+
+def test_chosen_words_that_are_none_make_the_answer_unknown(tmp_path: Path) -> None:
+    results = (
+        answer("choices", "kind", choices=["hat", 5]),
+        answer("taxonomy", "tree", taxonomy=[["a"], [None]]),
+    )
+    ((record,), _) = read(write(tmp_path, task(*results)))
+    assert record.answers == {}
+
+
+def test_a_broken_region_of_the_short_form_is_something_somewhere(tmp_path: Path) -> None:
+    place = {"x": 10, "y": 25, "width": 30, "height": 50, "rectanglelabels": ["cat"]}
+    ((record,), _) = read(write(tmp_path, short(box=[place, "?"])))
+    assert annotations_of(record) == BoxAnnotations(
+        (Box(10, 20, 40, 60, "cat"),), frozenset(), frozenset({""})
+    )
+
+
 def test_two_labels_are_two_boxes(tmp_path: Path) -> None:
     ((record,), _) = read(write(tmp_path, task(region(rectanglelabels=["cat", "pet"]))))
     assert [box.label for box in boxes(record)] == ["cat", "pet"]

@@ -44,6 +44,11 @@ class RawBox:
     place_fault: Fault | None = None  # why its place cannot be used; the corners mean nothing then
     class_fault: Fault | None = None  # why its class cannot be used
 
+    @property
+    def has_place(self) -> bool:
+        """Whether its corners are numbers."""
+        return self.place_fault is None and all(map(math.isfinite, self.corners))
+
 
 def number(value: Any) -> float:
     """``value`` as a finite number; NaN where it is none. Text may be a number, True is none."""
@@ -119,7 +124,7 @@ class BoxReader:
     - the place alone can be used: a box without a class. Whatever is found there is neither right nor wrong.
     - the class alone can be used (corners that are no numbers, no area, outside of the picture, a shape
       without extent): it is there, and nobody knows where, so the class is not queried in this picture.
-    - neither: no class is queried in this picture.
+    - neither, or a class that is none of those looked for: no class is queried in this picture.
 
     Each of the last three, and each thing that is there twice, is reported. A picture whose every class is
     unknown and that has no box counts as one that nobody annotated.
@@ -151,9 +156,7 @@ class BoxReader:
         """
         if size is not None and not (0 < size[0] < math.inf and 0 < size[1] < math.inf):
             size = None
-        placed = [
-            raw for raw in raw_boxes if raw.place_fault is None and all(map(math.isfinite, raw.corners))
-        ]
+        placed = [raw for raw in raw_boxes if raw.has_place]
         geometry = self._geometry(location, head, size, placed) if placed else _Geometry(None)
         if isinstance(geometry, Problem):
             return None, [geometry]
@@ -165,7 +168,9 @@ class BoxReader:
             box = self._box(raw, geometry)
             problems += _problems(raw, box)
             if isinstance(box, Fault):
-                lost.add(raw.label)
+                # A word that is no class of the source may be a misspelt one: any.
+                known = box is REPORTED or queried is None or raw.label in queried
+                lost.add(raw.label if known else "")
                 continue
             boxes.append(box)
             first = seen.setdefault(_identity(box), box)

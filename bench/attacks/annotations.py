@@ -1,0 +1,326 @@
+"""Files of boxes with a damaged thing: a line of YOLO, an object of VOC, an annotation of COCO, a result of
+Label Studio, a shape of CVAT, a row of a table; and files that are damaged anywhere.
+
+Every other box must stay as it was. And no picture may become one without a cat because the line of its cat
+can no longer be read: the thing is still there, or its class is unknown there, also after ``convert``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+import oneglance
+from oneglance import config as configuration
+from oneglance.data.dataset import load_dataset
+from oneglance.data.record import BoxAnnotations
+from oneglance.data.source import open_source
+from oneglance.data.writer import targets
+from oneglance.progress import Screen
+from oneglance.task import build_tasks
+
+WIDTH, HEIGHT = 60, 40
+CLASSES = ("cat", "dog", "cow")
+TASKS = {"objects": {"type": "boxes"}}
+# One thing a line, so that it is known whose line is damaged. What names the picture stays whole: a thing of
+# another picture, or of none, is one that nobody could know of.
+NAMED = re.compile(r'^[0-9]+\.png,|"image_id": [0-9]+')
+WORD, VALUE = re.compile(r"[-+.\w]+"), re.compile(r'"[^"]*"|[-+.\w]+')
+IN_TEXT = (
+    "",
+    "?",
+    "nan",
+    "inf",
+    "-1",
+    "0",
+    "1e999",
+    "9" * 400,
+    "1,5",
+    "1_0",
+    "0x1",
+    "١٢",
+    "cat",
+    "a b",
+    "\u200b1",
+)
+IN_JSON = (
+    *(
+        "null",
+        "true",
+        "[]",
+        "{}",
+        "NaN",
+        "1e999",
+        "-7",
+        "0.5",
+        '"?"',
+        '""',
+        '"[1, 2, 3, 4]"',
+        "[1, 2]",
+        "9" * 30,
+    ),
+    *('{"x": 1}', "[[1, 2, 3, 4]]", '"\\ud800"', "3.0", '"3"'),
+)
+BYTES = "\"'<>&,;{}[]:\0\n\t -+.eE09aZé\x7f"
+
+Boxes = dict[str, BoxAnnotations | None]  # picture -> what is known of it
+
+
+class Format(NamedTuple):
+    source: str  # file or folder, from the folder of the format
+    files: Callable[[Path], list[Path]]  # those that hold things
+    begins: str  # a line of a thing
+    tokens: tuple[str, ...]  # that stand in for those of a line
+    keys: dict[str, Any]  # of [[sources]]
+
+
+FORMATS = {
+    "yolo": Format("data.yaml", lambda at: sorted(at.glob("labels/*/*.txt")), "", IN_TEXT, {}),
+    "coco": Format(
+        "annotations",
+        lambda at: [at / "annotations" / "instances_train.json"],
+        '{"id"',
+        IN_JSON,
+        {"images": "images"},
+    ),
+    "voc": Format(
+        ".", lambda at: sorted(at.glob("Annotations/*.xml")), "<object", IN_TEXT, {"first_pixel": 1}
+    ),
+    "table": Format("boxes.csv", lambda at: [at / "boxes.csv"], "", IN_TEXT, {}),
+    "cvat": Format("annotations.xml", lambda at: [at / "annotations.xml"], "<box", IN_TEXT, {}),
+    "label_studio": Format("tasks.json", lambda at: [at / "tasks.json"], '{"id": "r', IN_JSON, {}),
+}
+_valid: dict[str, Boxes] = {}
+
+
+def prepare(place: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = ["image,label,xmin,ymin,xmax,ymax,split"]
+    (place / "plain").mkdir()
+    for index in range(6):
+        pixels = rng.integers(0, 255, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(place / "plain" / f"{index}.png")
+        for thing in range(2 + index % 3):
+            x, y, width, height = rng.integers((0, 0, 4, 4), (40, 25, 15, 12)).tolist()
+            rows.append(f"{index}.png,{CLASSES[(index + thing) % 3]},{x},{y},{x + width},{y + height},train")
+    (place / "plain" / "boxes.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    for name in targets():
+        oneglance.convert(place / "plain" / "boxes.csv", name, place / name, screen=Screen())
+    _one_thing_a_line(place)
+    records = list(open_source({"path": "boxes.csv"}, place / "plain").read())
+    pictures = {record.image.name: record.answers["objects"].boxes for record in records}  # type: ignore[union-attr]
+    for name in ("cvat", "label_studio"):
+        shutil.copytree(place / "plain", place / name)
+        (place / name / "boxes.csv").unlink()
+    (place / "cvat" / "annotations.xml").write_text("\n".join(_cvat(pictures)), encoding="utf-8")
+    (place / "label_studio" / "tasks.json").write_text("\n".join(_label_studio(pictures)), encoding="utf-8")
+    for name in FORMATS:
+        valid = known(_source(place / name, name))
+        assert valid is not None
+        assert {picture: boxes and boxes.queried for picture, boxes in valid.items()} == dict.fromkeys(
+            (f"{index}" for index in range(6)), frozenset(CLASSES)
+        )
+        _valid[name] = valid
+
+
+def _one_thing_a_line(place: Path) -> None:
+    path = place / "coco" / "annotations" / "instances_train.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    lists = {key: ",\n".join(json.dumps(one) for one in value) for key, value in content.items()}
+    path.write_text(
+        "{" + ",".join(f'"{key}": [\n{text}\n]' for key, text in lists.items()) + "}", encoding="utf-8"
+    )
+    for path in (place / "voc" / "Annotations").glob("*.xml"):
+        text = re.sub(r">\s+<", "><", path.read_text(encoding="utf-8"))
+        path.write_text(text.replace("<object>", "\n<object>").replace("</annotation>", "\n</annotation>"))
+
+
+def _cvat(pictures: dict[str, tuple[oneglance.data.record.Box, ...]]) -> Iterator[str]:
+    labels = "".join(f"<label><name>{name}</name></label>" for name in CLASSES)
+    yield f"<annotations><version>1.1</version><meta><labels>{labels}</labels></meta>"
+    for index, (name, boxes) in enumerate(pictures.items()):
+        yield f'<image id="{index}" name="{name}" width="{WIDTH}" height="{HEIGHT}">'
+        for box in boxes:
+            yield f'<box label="{box.label}" xtl="{box.x0}" ytl="{box.y0}" xbr="{box.x1}" ybr="{box.y1}"/>'
+        yield "</image>"
+    yield "</annotations>"
+
+
+def _label_studio(pictures: dict[str, tuple[oneglance.data.record.Box, ...]]) -> Iterator[str]:
+    yield "["
+    for index, (name, boxes) in enumerate(pictures.items()):
+        yield f'{{"id": {index}, "data": {{"image": "{name}"}}, "annotations": [{{"result": ['
+        results = []
+        for number, box in enumerate(boxes):
+            x, y = 100 * box.x0 / WIDTH, 100 * box.y0 / HEIGHT
+            sides = {"width": 100 * box.x1 / WIDTH - x, "height": 100 * box.y1 / HEIGHT - y}
+            value = {"x": x, "y": y, **sides, "rectanglelabels": [box.label]}
+            size = {"original_width": WIDTH, "original_height": HEIGHT}
+            results.append(
+                json.dumps({"id": f"r{number}", "type": "rectanglelabels", **size, "value": value})
+            )
+        yield ",\n".join(results)
+        yield f"]}}]}}{',' * (index < len(pictures) - 1)}"
+    yield "]"
+
+
+def attempt(place: Path, rng: np.random.Generator) -> str:
+    name = str(rng.choice(list(FORMATS)))
+    files = FORMATS[name].files(place / name)
+    path = files[rng.integers(len(files))]
+    whole = path.read_bytes()
+    if rng.random() < 0.15:
+        return read_anyway(place, name, path, whole, rng)
+    lines = whole.decode("utf-8").split("\n")
+    picture, first = "", {}
+    things: dict[int, tuple[str, int]] = {}  # line -> its picture, and which of its things
+    for number, line in enumerate(lines):
+        if '"image": ' in line or "<image " in line:
+            picture = re.search(r"([0-9]+)\.png", line)[1]  # type: ignore[index]
+        if _is_thing(line, FORMATS[name].begins, number):
+            owner = _owner(line, path, picture)
+            things[number] = owner, first.setdefault(owner, 0)
+            first[owner] += 1
+    number = int(rng.choice(list(things)))
+    damaged = _damaged(lines[number], FORMATS[name].tokens, rng)
+    try:
+        path.write_bytes("\n".join([*lines[:number], damaged, *lines[number + 1 :]]).encode("utf-8"))
+        return judged(place, name, *things[number], rng)
+    finally:
+        path.write_bytes(whole)
+
+
+def read_anyway(place: Path, name: str, path: Path, whole: bytes, rng: np.random.Generator) -> str:
+    """Bytes anywhere: whose they are is not known."""
+    raw = bytearray(whole)
+    for position in rng.integers(0, len(raw), rng.integers(1, 6)):
+        raw[position] = rng.integers(256)
+    try:
+        path.write_bytes(bytes(raw[: rng.integers(len(raw))] if rng.random() < 0.2 else raw))
+        config = {"sources": [_source(place / name, name)], "tasks": TASKS}
+        oneglance.check(config, pictures=False, screen=Screen())
+        return "refused" if known(_source(place / name, name)) is None else "answered"
+    finally:
+        path.write_bytes(whole)
+
+
+def _is_thing(line: str, begins: str, number: int) -> bool:
+    if begins == '{"id"' and '"image_id"' not in line:
+        return False
+    return line.startswith(begins) if begins else bool(line) and not line.startswith("image,")
+
+
+def _owner(line: str, path: Path, picture: str) -> str:
+    if '"image_id": ' in line:
+        return str(int(line.split('"image_id": ')[1].split(",")[0]) - 1)
+    return line.partition(".png")[0] if path.suffix == ".csv" else picture or path.stem
+
+
+def _damaged(line: str, tokens: tuple[str, ...], rng: np.random.Generator) -> str:
+    """The line with one to three mistakes; what names its picture stays, and something of the thing does."""
+    before, token = line, VALUE if tokens is IN_JSON else WORD
+    for _ in range(rng.integers(1, 4)):
+        kept = NAMED.search(line)
+        free = [index for index in range(len(line)) if not kept or not kept.start() <= index < kept.end()]
+        if not free:
+            break
+        at = int(rng.choice(free))
+        if rng.random() < 0.7:
+            spans = [
+                m.span()
+                for m in token.finditer(line)
+                if not kept or m.end() <= kept.start() or m.start() >= kept.end()
+            ]
+            if not spans:
+                continue
+            start, end = spans[rng.integers(len(spans))]
+            line = line[:start] + str(rng.choice(np.array(tokens, dtype=object))) + line[end:]
+        elif rng.random() < 0.5:
+            line = line[:at] + BYTES[rng.integers(len(BYTES))] + line[at + int(rng.integers(2)) :]
+        else:
+            line = line[:at] + line[at + 1 :]
+    left = NAMED.sub("", line)
+    return line if re.search(r"[^\s,\"]", left) else before  # a thing that is gone is no mistake that shows
+
+
+def judged(place: Path, name: str, picture: str, thing: int, rng: np.random.Generator) -> str:
+    """Look at what is read. ``thing`` is the damaged one of ``picture``."""
+    oneglance.check(
+        {"sources": [_source(place / name, name)], "tasks": TASKS}, pictures=False, screen=Screen()
+    )
+    found = known(_source(place / name, name))
+    if found is None:
+        return "refused"
+    valid = _valid[name]
+    for other, boxes in valid.items():
+        if other != picture:
+            assert other in found, f"picture {other} is gone"
+            assert_same(found[other], boxes)
+    assert_not_no(found.get(picture), valid[picture], thing)
+    if rng.random() < 0.3:
+        assert_converted(place, name, picture, str(rng.choice(targets())))
+    return "answered"
+
+
+def assert_converted(place: Path, name: str, picture: str, to: str) -> None:
+    """No picture becomes one of nothing by ``convert``, which takes no keys of a source."""
+    source, out = _source(place / name, name), place / "out"
+    shutil.rmtree(out, ignore_errors=True)
+    found = known({key: source[key] for key in source if key != "first_pixel"})
+    how = {"source_format": source["format"], "images": source.get("images")}
+    oneglance.convert(source["path"], to, out, **how, screen=Screen())
+    if any(file.exists() for file in FORMATS[to].files(out)):
+        again = known(_source(out, to))
+        assert found is not None and again is not None
+        assert_not_no(again.get(picture), found.get(picture), None)
+
+
+def _source(folder: Path, name: str) -> dict[str, Any]:
+    keys = {
+        key: str(folder / value) if key == "images" else value for key, value in FORMATS[name].keys.items()
+    }
+    kind = "boxes_table" if name == "table" else name
+    return {"path": str(folder / FORMATS[name].source), "format": kind, **keys}
+
+
+def known(source: dict[str, Any]) -> Boxes | None:
+    """What is known of each picture; None where the file is refused."""
+    config = configuration.load({"sources": [source], "tasks": TASKS})
+    tasks = build_tasks(config.tasks, config.file)
+    dataset = load_dataset(config, list(tasks.values()), strict=False)
+    reading = ("too few", "task absent", "no answers", "no field", "class never learned")
+    if any(problem.fatal and problem.kind not in reading for problem in dataset.problems):
+        return None
+    return {Path(record.image.name).stem: record.answers.get("objects") for record in dataset.records}
+
+
+def assert_same(found: BoxAnnotations | None, valid: BoxAnnotations | None) -> None:
+    """A picture that nobody touched; a word that is new in the file may be one more class."""
+    assert found is not None and valid is not None
+    assert _rounded(found) == _rounded(valid), f"other boxes: {found.boxes}"
+    assert not found.unplaced and set(CLASSES) <= set(found.queried or ()), f"less is known: {found}"
+
+
+def assert_not_no(found: BoxAnnotations | None, valid: BoxAnnotations | None, thing: int | None) -> None:
+    """The damaged picture: what was whole is there, and the damaged thing is there or unknown."""
+    if found is None or valid is None:
+        return
+    boxes = _rounded(found)
+    for index, (label, *edges) in enumerate(_rounded(valid)):
+        there = (label, *edges) in boxes
+        if index != thing:
+            assert there or label not in (found.queried or ()), f"{label} at {edges} is gone"
+        elif not there and label in (found.queried or ()):
+            # It may have become one of another class, with a place or without: nobody can see that mistake.
+            assert len(boxes) + len(found.unplaced) >= len(valid.boxes), f"{label} at {edges} reads as none"
+
+
+def _rounded(annotations: BoxAnnotations) -> list[tuple[object, ...]]:
+    return [(b.label, *(round(edge, 3) for edge in (b.x0, b.y0, b.x1, b.y1))) for b in annotations.boxes]
