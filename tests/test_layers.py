@@ -42,6 +42,7 @@ LAYERS = [
         "nn.device",
         "nn.mlp",
         "nn.packaged_weights",
+        "nn.weights_hub",
         "storage.run_files",
     ],
     ["backbone"],

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import copy
-import logging
-import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from math import log
 from pathlib import Path
 from typing import Any, Self
@@ -20,6 +18,7 @@ from oneglance.config import BackboneTable
 from oneglance.errors import ConfigError, WeightsError, nearest
 from oneglance.nn.checkpoints import load_file
 from oneglance.nn.packaged_weights import PACKAGED
+from oneglance.nn.weights_hub import hub
 
 # Options of timm.create_model that would undo what oneglance decides, or load a file behind its back.
 OURS = {
@@ -99,7 +98,7 @@ class Timm(Backbone):
         # timm, the hub's client and its HTTP library each have errors of their own, for options that do not
         # fit as for weights that are not reachable.
         try:
-            with _quiet_hub():
+            with hub() if pretrained else nullcontext():
                 return cls(_model(table, pretrained=pretrained), *table.canvas)
         except Exception as error:
             if not pretrained:
@@ -108,8 +107,9 @@ class Timm(Backbone):
         raise WeightsError(
             f"the pretrained weights of {table.name} are neither on this machine nor reachable",
             location="[backbone]",
-            hint="go online once so that they are kept, or name a file with weights = "
-            '"weights.safetensors", or train from scratch with weights = "none"',
+            hint='take name = "efficientnet_lite0", whose weights are installed, or go online once so that '
+            'these are kept, or name a file with weights = "weights.safetensors", or train from scratch with '
+            'weights = "none"',
         )
 
     def forward(self, pictures: Tensor) -> Features:
@@ -265,19 +265,6 @@ def _options_error(table: BackboneTable, error: str) -> ConfigError:
         f"[backbone] {table.name} cannot be made for {width}×{height} pixels{given}",
         hint="choose another size or name" + (", or other options" if given else ""),
     )
-
-
-@contextmanager
-def _quiet_hub() -> Iterator[None]:
-    """The hub's client retries for a minute before it gives up; what it prints meanwhile is no help."""
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    log = logging.getLogger("huggingface_hub")
-    level = log.level
-    log.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        log.setLevel(level)
 
 
 def _classifier(model: Any) -> tuple[str, ...]:
