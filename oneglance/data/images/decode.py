@@ -30,7 +30,7 @@ from oneglance.data.picture_files.value_range import (
     kind_of_numbers,
     numbers_of,
 )
-from oneglance.data.picture_files.wide_values import is_colour, load_pixels, wide_values
+from oneglance.data.picture_files.wide_values import is_colour, load_pixels, wide_values, without_unmeasured
 from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError
 
@@ -140,7 +140,10 @@ def _open(loaded: bytes | np.ndarray, limits: Limits, fit: Fit | None) -> Uprigh
         kind = kind_of_numbers(file.source)
         bounds = limits.values.of(kind)
         if isinstance(file.source, ImageFileDirectory_v2) or _needs_values(file.source, kind, bounds):
-            image, remark = _reduced(wide_values(file, loaded), kind, bounds, is_inverted(file.source))
+            values = wide_values(file, loaded)
+            if bounds is not None:
+                values = without_unmeasured(values, file)
+            image, remark = _reduced(values, kind, bounds, is_inverted(file.source))
             drafted = False
         else:
             drafted = fit is not None and _drafted(file.source, stored, fit)

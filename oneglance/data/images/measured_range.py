@@ -17,7 +17,7 @@ from oneglance.data.images.references import ArrayImage
 from oneglance.data.picture_files.opening import open_picture
 from oneglance.data.picture_files.pillow_settings import pillow_settings
 from oneglance.data.picture_files.value_range import KINDS, Bounds, kind_of_numbers, numbers_of, range_of
-from oneglance.data.picture_files.wide_values import wide_values
+from oneglance.data.picture_files.wide_values import wide_values, without_unmeasured
 from oneglance.data.record import ImageRef
 from oneglance.errors import Problem
 from oneglance.parallel.process_pool import ProcessPool
@@ -136,7 +136,7 @@ def _extent(loaded: bytes, limits: Limits) -> Extent:
             return Extent()
         if not isinstance(file.source, ImageFileDirectory_v2) and file.source.mode == "CMYK":
             return Extent()
-        values = wide_values(file, loaded)
+        values = without_unmeasured(wide_values(file, loaded), file)
     if values.ndim == 3:
         values = values[..., :3]
     if values.dtype.kind != "f":

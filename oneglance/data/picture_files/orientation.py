@@ -22,6 +22,7 @@ LONGEST = 4_000_000  # bytes of a tag's text, packed or not; longer ones are no 
 
 _XMP = re.compile(rb"tiff:Orientation\s*(?:=\s*[\"']|>)\s*([0-9])")
 _XMP_KEYS = ("XML:com.adobe.xmp", "xmp", "Raw profile type xmp", "Raw profile type APP1")
+_KEYS = ("exif", "Raw profile type exif", *_XMP_KEYS)
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 
 
@@ -50,6 +51,8 @@ def _stored(opened: Image.Image, file: IO[bytes] | None) -> Any:
         value = _of_exif(exif) if exif else None
     elif isinstance(opened, TiffImageFile):
         tags, value = opened.info, opened.tag_v2.get(ORIENTATION)
+    elif file is not None and opened.info.keys().isdisjoint(_KEYS):
+        return 1
     else:
         # The method of a PNG itself would first decode all of its pixels.
         tags, value = opened.info, Image.Image.getexif(opened).get(ORIENTATION)

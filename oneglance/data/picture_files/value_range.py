@@ -82,7 +82,7 @@ def in_8_bits(values: np.ndarray, kind: str, bounds: Bounds | None, inverted: bo
     if bounds is None:
         return _guessed(values)
     low, high = bounds
-    if kind == "16-bit" and low == 0 and high in WHOLE_TOPS:
+    if kind == "16-bit" and low == 0 and high in WHOLE_TOPS and values.dtype.kind == "u":
         reduced = (np.minimum(values, int(high)).astype(np.uint16) >> (int(high).bit_length() - 8)).astype(
             np.uint8
         )

@@ -13,6 +13,7 @@ from oneglance.data.picture_files.orientation import ORIENTATION
 from oneglance.data.picture_files.tiff_values import tiff_values
 from oneglance.data.picture_files.value_range import raw_mode
 
+NOTHING_MEASURED = 42113  # tag of TIFF: GDAL writes a value there, as text, that stands for no value
 SWAPPED = {"B": "L", "L": "B", "N": "B"}  # the order of the bytes the other way round, on this machine
 
 
@@ -38,6 +39,19 @@ def wide_values(file: Opened, loaded: bytes) -> np.ndarray:
     if not isinstance(lower.source, Image.Image) or not _swap(lower.source):
         return upper * np.uint16(257)
     return upper * np.uint16(256) + np.asarray(load_pixels(lower))
+
+
+def without_unmeasured(values: np.ndarray, file: Opened) -> np.ndarray:
+    """The values; as float32 with NaN where the file says that nothing was measured, as maps do."""
+    tags = file.source.tag_v2 if isinstance(file.source, TiffImageFile) else file.source
+    if not isinstance(tags, ImageFileDirectory_v2) or NOTHING_MEASURED not in tags:
+        return values
+    try:
+        nothing = values.dtype.type(float(str(tags[NOTHING_MEASURED]).strip(" \0")))
+    except (ValueError, OverflowError):
+        return values
+    absent = values == nothing
+    return np.where(absent, np.float32(np.nan), values.astype(np.float32)) if absent.any() else values
 
 
 def is_colour(image: Image.Image) -> bool:

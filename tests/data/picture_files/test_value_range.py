@@ -286,3 +286,18 @@ def test_the_key() -> None:
 def test_an_impossible_range_is_refused(written: Any) -> None:
     with pytest.raises(ConfigError, match="value_range"):
         config(written)
+
+
+@pytest.mark.parametrize("kind", ["float32", "int16", "uint16"])
+def test_where_a_map_says_that_nothing_was_measured(tmp_path: Path, kind: str) -> None:
+    nothing = {"float32": -9999.0, "int16": -9999, "uint16": 65535}[kind]
+    array = (values(200) + 800).astype(kind)
+    array[:10] = nothing
+    content = tiff(array, extratags=[(42113, "s", 0, f"{nothing}", True)])
+    (one,) = measured(refs(tmp_path, content), GUESSED, workers=1)
+    assert one.low >= 799 and one.high <= 1000 and one.strange == 1
+    canvas = canvas_of(
+        EncodedImage("a", content), Fit((WIDTH, HEIGHT)), Limits(values=ValueRange.declared([800, 1000]))
+    )
+    assert canvas.remark.startswith("holds 400 values that are no numbers")
+    assert canvas.pixels[:10].max() == 0 and canvas.pixels.max() == 255
