@@ -22,6 +22,9 @@ from oneglance.errors import ConfigError, DataError, nearest
 BOX_FIELDS = {"xmin", "ymin", "xmax", "ymax"}
 SIZES = {"boxes": 320}  # pixels of the canvas that a type of task wants, where not 64
 ENOUGH_GROUPS = 10  # fewer can hardly be spread over three splits
+WITHOUT_CLASS = (
+    "without a class, so all have one name; a column of classes is named by the source's key label"
+)
 MOST_NAMED = 8  # classes of boxes that a comment names
 TINY = 48, 4096  # pixels, or bytes of the file: pictures that need no larger canvas than 32 pixels
 
@@ -95,16 +98,18 @@ def _boxes(column: Column, records: Sequence[Record]) -> Guess:
         if not box.ignore
     ]
     counts = Counter(box.label for _, box in boxes if box.label)
-    if not counts:
-        return nothing(column, "its boxes have no class" if boxes else "holds no box")
-    lines = [f"{len(boxes):,} boxes in {column.coverage}: {_words(counts)}"]
+    if not boxes:
+        return nothing(column, "holds no box")
+    lines = [f"{len(boxes):,} boxes in {column.coverage}: {_words(counts) or WITHOUT_CLASS}"]
+    keys: dict[str, Any] = {} if counts else {"single": "object"}
     guesses = guess([Record(record.location, record.image, box.attributes) for record, box in boxes])
     attributes = {}
     for name, attribute in _named([one for one in guesses if one.type]):
         attributes[name] = _task_keys(name, attribute)
         lines.append(f"{name} of a box: {_of_boxes(attribute.reason)}")
     lines += (f"not asked of a box: {g.field}: {_of_boxes(g.reason)}" for g in guesses if not g.type)
-    return Guess(column.field, "boxes", {"attributes": attributes} if attributes else {}, "\n".join(lines))
+    keys |= {"attributes": attributes} if attributes else {}
+    return Guess(column.field, "boxes", keys, "\n".join(lines))
 
 
 def _words(counts: Counter[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,15 @@ from oneglance.data.parsing.annotations.box_geometry import (
     flag,
     number,
 )
-from oneglance.data.parsing.annotations.box_spellings import EDGES, SIZES, sized
+from oneglance.data.parsing.annotations.box_spellings import (
+    EDGES,
+    SIZES,
+    TOGETHER,
+    Spelled,
+    sized,
+    spelled_box,
+    spelled_edges,
+)
 from oneglance.data.parsing.delimited import Delimited, LostRow
 from oneglance.data.parsing.image_paths import finder
 from oneglance.data.quoting import plain, quoted
@@ -29,14 +38,19 @@ from oneglance.data.sources.table import IMAGE_COLUMNS
 from oneglance.errors import DataError, Problem, nearest
 from oneglance.storage.plain_files import is_file
 
-LABELS = ("label", "name", "class", "class_name", "label_name", "category", "object")
+PICTURES = (*IMAGE_COLUMNS, "image_id", "imageid", "image id")
+LABELS = (
+    *("label", "name", "class", "class_name", "label_name", "category", "object", "classname", "labelname"),
+    *("category_name", "class_id", "label_id", "category_id"),
+)
 IGNORE = ("ignore", "difficult", "iscrowd")
 
 
 class BoxesTable(Source):
-    """CSV or TSV with one box per row: ``image,label,xmin,ymin,xmax,ymax`` or ``…,x,y,width,height``, in
-    pixels from 0, and further columns that are attributes of the box. A row with only the name of a
-    picture: it was annotated and holds nothing.
+    """CSV or TSV with one box per row: ``image,label,xmin,ymin,xmax,ymax``, ``…,x,y,width,height`` or one
+    column ``bbox`` of such four, ``[10, 20, 30, 40]``, in pixels from 0; further columns are attributes of
+    the box. Without a column of classes the boxes have none. A row with only the name of a picture: it was
+    annotated and holds nothing.
 
     The field ``objects`` holds the boxes. ``ignore``, ``difficult`` or ``iscrowd`` make a region to ignore.
     ``width`` and ``height`` beside the four edges are the size of the picture. The columns named by ``group``
@@ -55,10 +69,19 @@ class BoxesTable(Source):
         if path.suffix.lower() not in (".csv", ".tsv") or not is_file(path):
             return False
         try:
-            columns = _lower(Delimited(path, path.name).columns)
+            table = Delimited(path, path.name)
+            image, (four, sized) = _image(table), _four(_lower(table.columns))
+            if not image or not four:
+                return False
+            if len(four) == 4 and (not sized or _first(_lower(table.columns), LABELS)):
+                return True
+            # These names mean other things as well.
+            names, cells = table.sample(image), [table.sample(column) for column in four]
+            boxes = [spelled_box(" ".join(row)) for row in zip(*cells, strict=False)]
+            are_boxes = bool(boxes) and all(box and not any(map(math.isnan, box.corners)) for box in boxes)
+            return are_boxes and (len(four) == 1 or len(set(names)) < len(names))
         except DataError:
             return False
-        return bool(_first(columns, IMAGE_COLUMNS) and _first(columns, LABELS) and _four(columns)[0])
 
     def entries(self) -> Iterator[Entry | Problem]:
         ending = self.path.suffix.lower()
@@ -109,7 +132,7 @@ class BoxesTable(Source):
             if column not in table.columns:
                 what = f"has no column {quoted(column)}.{nearest(column, table.columns)}"
                 raise DataError(what, location=table.title)
-        image = self.image or _first(columns, IMAGE_COLUMNS)
+        image = self.image or _image(table)
         four, sized = _four(columns)
         if not image or not four:
             lacks = "the four numbers of a box" if image else "the pictures' names"
@@ -117,7 +140,11 @@ class BoxesTable(Source):
             raise DataError(what, location=table.title, hint="write image,label,xmin,ymin,xmax,ymax")
         label = self.label or _first(columns, LABELS)
         ignore = _first(columns, IGNORE)
-        size = () if sized else tuple(columns[name] for name in ("width", "height") if name in columns)
+        size = (
+            ()
+            if sized and len(four) == 4
+            else tuple(columns[name] for name in ("width", "height") if name in columns)
+        )
         whole = tuple(column for column in (self.group, self.split) if column in table.columns)
         return _Layout(image, label, four, sized, ignore, size if len(size) == 2 else (), whole)
 
@@ -135,7 +162,7 @@ class _Layout:
     image: str
     label: str  # "" where there is none
     four: Sequence[str]
-    sized: bool  # the last two of the four are width and height
+    sized: bool  # the last two of the four, or of the numbers of a single column, are width and height
     ignore: str
     size: Sequence[str]  # of the picture; empty where there is none
     whole: Sequence[str]  # columns about the whole picture
@@ -168,18 +195,22 @@ class _Picture:
             self.nothing = self.nothing or location
             return
         four = [cells.get(name) for name in layout.four]
-        x0, y0, x1, y1 = sized(four) if layout.sized else map(number, four)
+        edges = not layout.sized
+        if len(four) == 1:
+            corners, edges = spelled_box(four[0]) or Spelled(NOWHERE)
+        else:
+            corners = sized(four) if layout.sized else spelled_edges(four)
         ignore = flag(cells.get(layout.ignore))
         if ignore is None:
             what = f"{layout.ignore} is neither yes nor no: it counts as a region to ignore"
             yield Problem(location, what, "write 0 or 1", kind="mark", fatal=False)
         box = RawBox(
             location,
-            (x0, y0, x1, y1),
+            corners,
             label,
             attributes or NOTHING,
             ignore is not False,
-            edges=not layout.sized,
+            edges=edges,
         )
         self.boxes.append(box)
 
@@ -192,6 +223,13 @@ class _Picture:
             self.boxes.append(RawBox(self.nothing, NOWHERE, "", place_fault=REPORTED))
 
 
+def _image(table: Delimited) -> str:
+    """The column of the pictures, of a usual name or the only one that looks like it; "" without any."""
+    columns = _lower(table.columns)
+    looks = [column for column in table.columns if table.looks_like_pictures(column)]
+    return _first(columns, IMAGE_COLUMNS) or (looks[0] if len(looks) == 1 else _first(columns, PICTURES))
+
+
 def _lower(columns: Sequence[str]) -> dict[str, str]:
     return {column.lower(): column for column in reversed(columns)}
 
@@ -201,8 +239,8 @@ def _first(columns: Mapping[str, str], usual: Sequence[str]) -> str:
 
 
 def _four(columns: Mapping[str, str]) -> tuple[tuple[str, ...], bool]:
-    """The columns of the four numbers, and whether the last two are width and height."""
-    for names in (*EDGES, *SIZES):
+    """The columns of the four numbers, or the one of all, and whether the last two are width and height."""
+    for names in (*EDGES, *SIZES, *((name,) for name in TOGETHER)):
         if all(name in columns for name in names):
-            return tuple(columns[name] for name in names), names in SIZES
+            return tuple(columns[name] for name in names), names not in EDGES
     return (), False

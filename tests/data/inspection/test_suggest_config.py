@@ -252,6 +252,18 @@ def test_boxes_are_a_task_with_attributes() -> None:
     assert config.backbone.size == 320
 
 
+def test_boxes_without_a_class_have_one_name() -> None:
+    records = with_boxes(*[[box("", colour="red")], [box("", colour="blue"), box("", colour="red")]] * 20)
+    (guessed,) = guess(records)
+    assert "60 boxes in all 40 rows: without a class, so all have one name" in guessed.reason
+    config = parse(written(records), base=Path())
+    assert config.tasks["objects"] == {
+        "type": "boxes",
+        "single": "object",
+        "attributes": {"colour": {"type": "label"}},
+    }
+
+
 def test_boxes_beside_other_answers() -> None:
     records = with_boxes(*[[box("cat")], [box("dog"), box("cat")]] * 10, kind=["hat", "cap"] * 10)
     config = parse(written(records), base=Path())
@@ -268,7 +280,6 @@ def test_many_classes_of_boxes_are_not_all_named() -> None:
     ("boxes", "reason"),
     [
         ([], "holds no box"),
-        ([box("")], "its boxes have no class"),
         ([Box(0, 0, 9, 9, "a", {}, True)], "holds no box"),
     ],
 )

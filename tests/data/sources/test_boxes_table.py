@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from support.annotated import annotations_of, boxes, corners, draw, kinds, read
 
+import oneglance
 from oneglance.data.merging.collect import collect
 from oneglance.data.merging.merge_answers import merge_same
 from oneglance.data.record import Box, BoxAnnotations
@@ -46,13 +48,32 @@ def test_a_row_is_a_box_and_a_bare_name_is_none_found(tmp_path: Path) -> None:
         ("x,y,width,height,label,image", "10,20,30,40,cat,a.png"),
         ("image,category,bbox_x,bbox_y,bbox_width,bbox_height", "a.png,cat,10,20,30,40"),
         ("filename,width,height,class,xmin,ymin,xmax,ymax", "a.png,100,80,cat,10,20,40,60"),
+        ("image_id,width,height,bbox,source", 'a.png,100,80,"[10.0, 20.0, 30.0, 40.0]",x'),
+        ("image,class_id,xmin,ymin,xmax,ymax", "a.png,cat,10,20,40,60"),
+        ("ImageID,LabelName,XMin,XMax,YMin,YMax", "a.png,cat,10,40,20,60"),
+        ("picture of,xmin,ymin,xmax,ymax", "a.png,10,20,40,60"),
         ("filename,width,height,class,xmin,ymin,xmax,ymax", "a.png,200,160,cat,20,40,80,120"),
     ],
 )
 def test_usual_columns_are_found(tmp_path: Path, head: str, row: str) -> None:
     ((record,), problems) = read(write(tmp_path, row, head=head))
-    assert boxes(record) == (Box(10, 20, 40, 60, "cat"),)
+    label = "cat" if "cat" in row else ""
+    assert boxes(record) == (Box(10, 20, 40, 60, label, {"source": "x"} if "source" in head else {}),)
     assert kinds(problems) == (["boxes scaled"] if "200" in row else [])
+    assert open_source({"path": "boxes.csv"}, tmp_path).format == "boxes_table"
+
+
+def test_left_edge_and_size_beside_repeated_pictures_are_boxes(tmp_path: Path) -> None:
+    """Where no column has a usual name of a class."""
+    head = "image,x,y,width,height,species"
+    path = write(tmp_path, "a.png,10,20,30,40,cat", "a.png,1,2,30,40,dog", head=head)
+    ((record,), _) = read(path)
+    assert [box.attributes["species"] for box in boxes(record)] == ["cat", "dog"]
+    ((record,), _) = read(path, format="boxes_table", label="species")
+    assert [box.label for box in boxes(record)] == ["cat", "dog"]
+    for rows in (("a.png,10,20,30,40,cat",), ("a.png,10,far,30,40,cat", "a.png,1,2,3,4,cat")):
+        write(tmp_path, *rows, head=head)
+        assert open_source({"path": "boxes.csv"}, tmp_path).format == "table"
 
 
 @pytest.mark.parametrize(
@@ -148,6 +169,8 @@ def test_columns_can_be_named(tmp_path: Path) -> None:
     assert boxes(record) == (Box(10, 20, 40, 60, "cat"),)
     with pytest.raises(DataError, match='has no column "whta"'):
         read(path, format="boxes_table", image="where", label="whta")
+    assert len(boxes(read(path, format="boxes_table")[0][0])) == 1  # `where` looks like names of pictures
+    path.write_text("where,what,x0,y0,x1,y1\nhere,cat,10,20,40,60\n")
     with pytest.raises(DataError, match="has no columns for the pictures' names"):
         read(path, format="boxes_table")
 
@@ -213,3 +236,20 @@ def test_real_sets(shared: Path, name: str, pictures: int, count: int, reported:
     joined = collect(sources, [AsSaid("objects"), AsSaid({"food": "view", "pcb": "tags"}[name])])
     assert len(joined.records) == pictures
     assert all(len(record.answers) == 2 for record in joined.records)
+
+
+@pytest.mark.parametrize(
+    ("head", "row", "expected"),
+    [
+        (HEAD, "{},cat,1{},20,40,60", {"type": "boxes"}),
+        ("file,x,y,width,height,kind", "{},1{},20,30,30,cat", {"type": "boxes", "single": "object"}),
+        ("image_id,bbox", '{},"[1{}, 20, 30, 30]"', {"type": "boxes", "single": "object"}),
+    ],
+)
+def test_init_proposes_boxes_for_a_row_per_box(
+    tmp_path: Path, head: str, row: str, expected: dict[str, Any]
+) -> None:
+    rows = [row.format(name, n) for name in ("a.png", "b.png") for n in range(3)]
+    path = write(tmp_path, *rows, head=head)
+    made = oneglance.init(path, out=tmp_path / "oneglance.toml")
+    assert tomllib.loads(made.read_text())["tasks"] == {"objects": expected}

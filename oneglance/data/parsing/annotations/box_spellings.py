@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from oneglance.data.parsing.annotations.box_geometry import NOWHERE, Corners, number
@@ -24,6 +24,8 @@ SIZES = (
     ("left", "top", "width", "height"),
     ("bbox_x", "bbox_y", "bbox_width", "bbox_height"),
 )
+# ... or all four in one cell: the left and upper edge, and the size.
+TOGETHER = ("bbox", "box", "bounding_box", "boundingbox", "bounding box")
 BRACKETS = str.maketrans("", "", "[](){}")
 LONGEST = 1000  # characters of a box that is text
 
@@ -50,17 +52,18 @@ def spelled_box(value: Any) -> Spelled | None:
         for names in (*EDGES, *SIZES):
             if all(name in values for name in names):
                 four = [values[name] for name in names]
-                return Spelled(_edges(four), True) if names in EDGES else Spelled(sized(four))
+                return Spelled(spelled_edges(four), True) if names in EDGES else Spelled(sized(four))
     return Spelled(NOWHERE)
 
 
-def sized(four: list[Any]) -> Corners:
+def sized(four: Sequence[Any]) -> Corners:
     """The corners of left edge, upper edge, width and height."""
     x, y, width, height = map(number, four)
     return x, y, x + width, y + height
 
 
-def _edges(four: list[Any]) -> Corners:
+def spelled_edges(four: Sequence[Any]) -> Corners:
+    """The corners of the left, upper, right and lower edge."""
     x0, y0, x1, y1 = map(number, four)
     return x0, y0, x1, y1
 
