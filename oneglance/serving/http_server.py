@@ -115,20 +115,24 @@ def limited_protocol(bounds: Bounds) -> type[asyncio.Protocol]:
     slowly, takes heads of any length, hangs up on clients that have said all (a half-closed connection), and
     counts connections that ask for nothing. Here each of these has a bound, and every refusal is JSON.
 
-    uvicorn has no setting for any of it. What is used of it here is not public (``connections``, ``cycle``,
-    ``loop``, ``transport``, ``send_400_response``), so pyproject.toml names the versions that are known to
-    have it, and tests/serving/test_http_server.py fails when one of them is gone.
+    uvicorn has no setting for any of it. What is used of it here is not public (``cycle``, ``loop``,
+    ``transport``, ``send_400_response``, ``on_response_complete``), so pyproject.toml names the versions that
+    are known to have it, and tests/serving/test_http_server.py fails when one of them is gone.
     """
+
+    taken: set[LimitedProtocol] = set()  # connections that are neither refused nor about to be closed
+    idle: dict[LimitedProtocol, None] = {}  # of these, those without a request, the longest idle first
+    lingering: set[LimitedProtocol] = set()  # refused, and not closed yet
 
     class LimitedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         _late: asyncio.TimerHandle | None = None
         _head = 0  # bytes of a head that is not whole yet
         _refused = False  # nothing more is read
-        _since = 0.0  # when the last request began, or the connection
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
-            self._since = self.loop.time()
+            taken.add(self)
+            idle[self] = None
             self._expect()
             self._make_room()
 
@@ -139,7 +143,7 @@ def limited_protocol(bounds: Bounds) -> type[asyncio.Protocol]:
                 before = self.cycle
                 super().data_received(piece)
                 if self.cycle is not before or not self._reads_head():
-                    self._since = self.loop.time()
+                    idle.pop(self, None)
                     self._forget()
                     continue
                 self._head += len(piece)
@@ -155,8 +159,15 @@ def limited_protocol(bounds: Bounds) -> type[asyncio.Protocol]:
             self.cycle.keep_alive = False
             return True
 
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            if self._is_idle() and self in taken:
+                idle[self] = None
+
         def connection_lost(self, exc: Exception | None) -> None:
             self._forget()
+            self._leave()
+            lingering.discard(self)
             super().connection_lost(exc)
 
         def pause_writing(self) -> None:
@@ -180,14 +191,17 @@ def limited_protocol(bounds: Bounds) -> type[asyncio.Protocol]:
 
         def _make_room(self) -> None:
             """One connection too many: the one that has asked for nothing for longest goes, perhaps this."""
-            if len(self.connections) <= bounds.connections:
-                return
-            there = [each for each in self.connections if not each._refused]
-            if len(there) > bounds.connections:
-                idle = min(filter(LimitedProtocol._is_idle, there), key=lambda each: each._since)
-                idle._refuse(503, FULL) if idle._head or idle is self else idle.transport.close()
-            if len(self.connections) > bounds.connections + LINGERING:
-                self.transport.abort()
+            if len(taken) > bounds.connections:
+                oldest = next(iter(idle))
+                if oldest is self or oldest._head:
+                    oldest._refuse(503, FULL)
+                else:
+                    oldest._leave()
+                    oldest.transport.close()
+
+        def _leave(self) -> None:
+            taken.discard(self)
+            idle.pop(self, None)
 
         def _expect(self) -> None:
             self._late = self.loop.call_later(
@@ -208,12 +222,17 @@ def limited_protocol(bounds: Bounds) -> type[asyncio.Protocol]:
             if self._refused or self.transport.is_closing():
                 return
             self._refused = True
+            self._leave()
             if not self._is_idle():
                 self.cycle.keep_alive = False
                 if self.cycle.response_started or not self.cycle.more_body or getattr(self, "pipeline", None):
                     return
                 self.cycle.disconnected = True  # its body is broken: nobody waits for the rest
                 self.cycle.message_event.set()
+            if len(lingering) >= LINGERING:
+                self.transport.abort()
+                return
+            lingering.add(self)
             body = json.dumps({"error": what}).encode()
             head = f"HTTP/1.1 {status} Refused\r\ncontent-type: application/json\r\nconnection: close\r\n"
             head += "retry-after: 1\r\n" if status == 503 else ""

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.hostile import hostile
 from support.service import painted, picture, running
 from support.user import CONFIG, home, trained  # noqa: F401
 
@@ -224,6 +225,15 @@ def test_attributes_go_to_the_columns_that_they_are_read_from(tmp_path: Path) ->
     assert (second.label, second.attributes) == ("", {})  # what it is has nobody said
     with pytest.raises(Refused, match="cannot be written in a cell"):
         kept.keep(RED, 64, 48, {"things": {"boxes": [{**box, "attributes": {"signs": {"values": ["a|b"]}}}]}})
+
+
+def test_nobody_answers_an_embedding(tmp_path: Path) -> None:
+    kept = Corrections(tmp_path / "labels.csv", hostile().tasks)
+    with pytest.raises(Refused, match="look: ") as refused:
+        kept.keep(RED, 64, 48, {"look": {"values": [0.5, 0.5]}})
+    assert refused.value.status == 422
+    kept.keep(RED, 64, 48, {"kind": {"value": "=<b>"}})
+    assert read(kept.path)[short(RED)] == {"kind": "=<b>"}
 
 
 def test_the_same_box_twice_is_one(kept: Corrections) -> None:

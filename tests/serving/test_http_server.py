@@ -78,12 +78,12 @@ def test_the_insides_that_we_use_are_there(kind: Any) -> None:
         assert cycle.more_body is True
         assert cycle.disconnected is False
         assert isinstance(cycle.keep_alive, bool)
-        assert protocol in protocol.connections
         protocol.pause_writing()
         protocol.resume_writing()
         protocol.connection_lost(None)
         for name in ("send_400_response", "data_received", "connection_made", "connection_lost"):
             assert callable(getattr(kind, name)), name
+        assert callable(kind.on_response_complete)
 
     asyncio.run(connection())
 
@@ -289,10 +289,26 @@ def test_connections_that_linger_are_bounded_too(monkeypatch: pytest.MonkeyPatch
     async def connection() -> None:
         monkeypatch.setattr("oneglance.serving.http_server.LINGERING", 2)
         served = Served(HttpToolsProtocol, Bounds(connections=1), monkeypatch)
-        made = [served.connect() for _ in range(1)]
+        made = [served.connect()]
         made[0][0].data_received(GET)
         made += [served.connect() for _ in range(4)]
         assert [wire.open for _, wire in made] == [True, True, True, False, False]
+        made[1][0].connection_lost(None)
+        made.append(served.connect())
+        assert made[-1][1].sent.startswith(b"HTTP/1.1 503")
+        for protocol, _ in made:
+            protocol.connection_lost(None)
+
+    asyncio.run(connection())
+
+
+def test_many_connections_at_once_make_room_for_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that go are closed in a moment only, and until then do not count."""
+
+    async def connection() -> None:
+        served = Served(HttpToolsProtocol, Bounds(connections=5), monkeypatch)
+        made = [served.connect() for _ in range(1000)]
+        assert [wire.open for _, wire in made] == [False] * 995 + [True] * 5
         for protocol, _ in made:
             protocol.connection_lost(None)
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.hostile import hostile
 from support.service import running
 
+from oneglance.model import Model
 from oneglance.serving.app import Settings, openapi_document
 from oneglance.serving.middleware import Access
 
@@ -39,13 +42,16 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", 422]
 
 
 @pytest.mark.slow  # see above
-@pytest.mark.parametrize("key", ["", "open-sesame"])
-def test_every_answer_is_as_the_document_says(tmp_path: Path, key: str) -> None:
+@pytest.mark.parametrize(("key", "opener"), [("", None), ("open-sesame", hostile)])
+def test_every_answer_is_as_the_document_says(
+    tmp_path: Path, key: str, opener: Callable[[], Model] | None
+) -> None:
+    """Of a network with every type of task but an embedding, and of one with an embedding and odd names."""
     pytest.importorskip("schemathesis", reason="schemathesis is not installed")
     (tmp_path / "hooks.py").write_text(HOOKS.format(tests=str(Path(__file__).parents[1])))
     (tmp_path / "schemathesis.toml").write_text(CONFIG)
     settings = Settings(corrections=tmp_path / "kept" / "labels.csv", access=Access(key=key))
-    with running(settings) as service:
+    with running(settings, opener) as service:
         words = [sys.executable, "-m", "schemathesis.cli", "run", f"{service.url}openapi.json"]
         words += ["--max-examples", str(EXAMPLES), "--seed", "1", "--no-color"]
         words += ["--header", f"Authorization: Bearer {key}"] if key else []
