@@ -110,6 +110,8 @@ def test_set_goes_into_lists_and_new_tables() -> None:
         ("sources.path=x", '--set: "sources.path" ends in a list, not at a key'),
         ("tasks.kind.type.x=1", '--set: "tasks.kind.type.x" goes through "type", which is a value'),
         ("training.epoch=5", 'oneglance.toml: [training] has no key "epoch". Did you mean "epochs"?'),
+        ("epochs=5", 'oneglance.toml: has no key "epochs". Did you mean "training.epochs"?'),
+        ("seed=5", 'oneglance.toml: has no key "seed". Did you mean "split.seed" or "training.seed"?'),
         ("trainin.epochs=5", 'oneglance.toml: has no key "trainin". Did you mean "training"?'),
     ],
 )

@@ -104,6 +104,10 @@ def _explain(
     if first["type"] == "extra_forbidden":
         if now := renamed_keys(model, tables).get(key):
             return f'{inside}has no key "{key}": it is called "{now}" now'
+        if within := [
+            f"{name}.{key}" for name in known_keys(model, tables) if key in known_keys(model, [*tables, name])
+        ]:
+            return f'{inside}has no key "{key}". Did you mean {" or ".join(map(json.dumps, within))}?'
         return f'{inside}has no key "{key}".{nearest(key, known_keys(model, tables))}'
     if first["type"] == "missing" and len(first["loc"]) == len(path):
         return f'{inside}needs the key "{key}"'
