@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
+from typing import NoReturn
 
 import typer
 
 from oneglance.cli import data, training, using  # each adds its commands, in the order of the help
 from oneglance.cli.application import app
 from oneglance.errors import OneglanceError, StoppedError
+
+STOPPED = 130  # the exit code of Ctrl-C
 
 __all__ = ["app", "data", "main", "training", "using"]
 
@@ -22,18 +26,35 @@ def speak_utf8() -> None:
 
 
 def main() -> None:
-    """The entry point: one message and an exit code instead of a traceback."""
+    """One message and an exit code instead of a traceback."""
     speak_utf8()
     try:
         app(prog_name="oneglance")
+    except SystemExit as ended:
+        if ended.code == STOPPED:  # what Typer makes of Ctrl-C, without a word
+            typer.echo("stopped", err=True)
+        raise
     except StoppedError as error:
-        typer.echo(str(error), err=True)
-        sys.exit(130)
+        leave(str(error), STOPPED)
     except OneglanceError as error:
-        typer.echo(str(error), err=True)
-        sys.exit(1)
+        leave(str(error), 1)
     except KeyboardInterrupt:
-        typer.echo("stopped", err=True)
-        sys.exit(130)
+        leave("stopped", STOPPED)
     except BrokenPipeError:
-        sys.exit(0)
+        leave("", 0)
+    except OSError as error:  # no place of ours to say more: a full disk behind standard output, for example
+        location = f"{error.filename}: " if error.filename else ""
+        leave(f"{location}cannot be read or written ({error.strerror or error})", 1)
+    except MemoryError:
+        leave("needs more memory than there is", 1)
+
+
+def leave(message: str, code: int) -> NoReturn:
+    """End with one message. What standard output still holds, and cannot be written, is given up."""
+    if message:
+        typer.echo(message, err=True)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)

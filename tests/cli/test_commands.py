@@ -491,3 +491,55 @@ def test_a_pipe_gets_utf_8_whatever_the_locale(home: Path) -> None:
     Path("scenes/images/00001.png").rename(name)
     ended = python("-m", "oneglance", "predict", "runs/a", name, folder=home, PYTHONIOENCODING="cp1252")
     assert json.loads(ended.stdout.decode("utf-8"))["image"] == name
+
+
+# Whatever happens outside of this program.
+
+INTERRUPTED = """
+import os, runpy, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+at, count = int(sys.argv[1]), None
+sys.argv = ["oneglance", *sys.argv[2:]]
+
+def hook(event, args, os=os, signal=signal):
+    global count
+    if count is None:
+        count = 0 if event == "import" and args[0] == "oneglance.cli.commands" else None
+        return
+    count += 1
+    if count == at:
+        os.kill(os.getpid(), signal.SIGINT)
+
+sys.addaudithook(hook)
+runpy.run_module("oneglance", run_name="__main__", alter_sys=True)
+"""  # Ctrl-C at the n-th import, file or call of the system
+
+
+@pytest.mark.slow  # a process for each moment
+@pytest.mark.parametrize("at", [1, 30, 300, 1000, 2000, 4000, 8000])
+@pytest.mark.parametrize(
+    "words",
+    [["check", "oneglance.toml"], ["convert", "scenes", "converted", "--to", "table"]],
+    ids=["check", "convert"],
+)
+def test_ctrl_c_at_any_moment_is_one_word(home: Path, words: list[str], at: int) -> None:
+    ended = python("-c", INTERRUPTED, str(at), *words, folder=home)
+    err = ended.stderr.decode()
+    assert "Traceback" not in err and "Exception ignored" not in err
+    assert ended.returncode in (130, 0, 3)
+    if ended.returncode == 130:
+        assert err.splitlines()[-1] == "stopped"
+        assert not Path("converted").exists(), "whole or not at all"
+    assert [path for path in home.rglob(".*") if path.is_file()] == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device here")
+@pytest.mark.parametrize("words", [["runs"], ["predict", "runs/a", "scenes"], ["check", "oneglance.toml"]])
+def test_a_full_disk_behind_standard_output_is_one_message(home: Path, words: list[str]) -> None:
+    whole = [sys.executable, "-m", "oneglance", *words]
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(whole, stdout=full, stderr=subprocess.PIPE, check=False, timeout=120)
+    assert ended.returncode == 1
+    err = ended.stderr.decode().splitlines()
+    assert err[-1] == "cannot be read or written (No space left on device)"
+    assert not any("Traceback" in line or "Exception ignored" in line for line in err)
