@@ -27,6 +27,7 @@ from oneglance.data.parsing.annotations.yolo_yaml import (
     class_names,
     locate,
     names_file,
+    odd_names,
     of_another_machine,
     read_keys,
     without_data,
@@ -86,6 +87,8 @@ class Yolo(Source):
         names = class_names(keys, self.title)
         root = self._root(keys, file.parent)
         box_reader = BoxReader()
+        for kind, what, hint in odd_names(keys, names):
+            box_reader.counter.add(kind, self.title, what, hint)
         labels = _Labels(names, yolo_rows.declared(keys.get("kpt_shape")), box_reader, self.title)
         classes = frozenset(names.values())
         pictures = 0
@@ -176,14 +179,21 @@ class Yolo(Source):
         if is_folder(path):
             yield from _folder(path, root)
             return
-        from_list, from_root = finder(path.parent, path, []), finder(root, path, [])
+        sample = [without_data(root, text.strip()) for text in islice(lines(path), SAMPLE)]
+        # "./" is the folder of the list; all else starts where the data set does.
+        own, others = (
+            [name for name in sample if name.startswith("./") == dotted] for dotted in (True, False)
+        )
+        from_list = finder(path.parent, path, own, exact=self.exact)
+        from_root = finder(root, path, list(filter(None, others)), exact=self.exact)
         for line, text in enumerate(lines(path), 1):
             name = without_data(root, text.strip())
             if name:
-                # "./" is the folder of the list; all else starts where the data set does.
                 image = (from_list if name.startswith("./") else from_root)(name, f"{path.name}:{line}")
                 if isinstance(image, FileImage | Problem):
                     yield image
+        for find in (from_list, from_root):
+            yield from find.problems(f"{self.title}: {path.name}")
 
 
 class _Labels:

@@ -185,6 +185,21 @@ def test_names_are_text_as_written(tmp_path: Path, names: str, annotations: set[
 
 
 @pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ("names: {0: cat, 2: hen}", "has no name for the class 1, but for 2"),
+        ("names: [cat, hen, cat]", 'calls the classes 0 and 2 both "cat": they are one class'),
+        ("names: [cat, hen]\nnc: 3", "says nc: 3, and names classes up to 1"),
+        ("names: [cat, hen]\nnc: 2", ""),
+    ],
+)
+def test_odd_names_are_told(tmp_path: Path, names: str, message: str) -> None:
+    ((record,), problems) = read(write(tmp_path, yaml=f"train: images\n{names}\n"))
+    assert [box.label for box in boxes(record)] == ["cat"]
+    assert [problem.what.startswith(message) for problem in problems] == [True] * bool(message)
+
+
+@pytest.mark.parametrize(
     ("yaml", "message"),
     [
         ("train: images\n", "has no names"),
@@ -264,6 +279,23 @@ def test_paths_of_another_system_are_found_by_their_ends(tmp_path: Path, entry: 
     assert [(record.image.name, record.split) for record in records] == [("images/part/a.png", "train")]
     told = [problem for problem in problems if problem.kind == "path of another machine"]
     assert ['"images/part" is taken' in problem.what for problem in told] == [True]
+
+
+@pytest.mark.parametrize(
+    "line", [r"C:\Users\me\set\images\part\{}.png", r"images\part\{}.png", "/home/me/set/images/part/{}.png"]
+)
+def test_lists_of_another_system(tmp_path: Path, line: str) -> None:
+    write(tmp_path, yaml="train: train.txt\nval: val.txt\nnames: [cat, dog]\n", name="other")
+    (tmp_path / "labels" / "part").mkdir()
+    for name in "abcd":
+        draw(tmp_path / "images" / "part" / f"{name}.png")
+        (tmp_path / "labels" / "part" / f"{name}.txt").write_text("1 0.5 0.5 0.2 0.2\n")
+    for split, part in (("train", "abc"), ("val", "d")):
+        (tmp_path / f"{split}.txt").write_text("".join(f"{line.format(name)}\n" for name in part))
+    records, problems = read(tmp_path / "data.yaml")
+    assert [record.split for record in records] == ["train"] * 3 + ["validation"]
+    assert [[box.label for box in boxes(record)] for record in records] == [["dog"]] * 4
+    assert kinds(problems) == ["picture names"] * (2 if ":" in line or line[0] == "/" else 0)
 
 
 def test_a_backslash_that_yaml_took_for_a_tab(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,27 @@ def class_names(keys: dict[str, Any], title: str) -> dict[int, str]:
         if named:
             return named
     raise DataError("has no names of classes", location=title, hint="write names: [cat, dog]")
+
+
+def odd_names(keys: dict[str, Any], names: Mapping[int, str]) -> Iterator[tuple[str, str, str]]:
+    """(kind, what, hint) of what is unusual about the names, though they can be read."""
+    first: dict[str, int] = {}
+    for number, name in names.items():
+        if first.setdefault(name, number) != number:
+            what = f"calls the classes {first[name]} and {number} both {quoted(name)}: they are one class"
+            yield "class named twice", what, "give each its own name, if they are two"
+    count = str(keys.get("nc", ""))
+    last = max(names) + 1
+    if count.isdecimal() and count != str(last):
+        yield (
+            "number of classes",
+            f"says nc: {count}, and names classes up to {last - 1}",
+            "correct one of the two",
+        )
+    elif len(names) < last:
+        gap = next(number for number in range(last) if number not in names)
+        what = f"has no name for the class {gap}, but for {last - 1}: boxes of it have no class"
+        yield "class without name", what, "name all classes"
 
 
 def locate(root: Path, entry: str) -> Path | None:
