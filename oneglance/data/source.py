@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from oneglance.data.cell import as_text
-from oneglance.data.quoting import quoted
+from oneglance.data.quoting import nearest_of, quoted
 from oneglance.data.record import SPLIT_NAMES, ImageRef, Record
-from oneglance.errors import ConfigError, Problem, nearest
+from oneglance.errors import ConfigError, Problem
 from oneglance.members import MemberKind, find_member, member_names
 from oneglance.storage.plain_files import exists, resolved
 from oneglance.toml.tables import Table, read_table
@@ -108,7 +108,7 @@ class Source(Table, ABC):
                 title, "holds no pictures", "put some into it, or give another path", kind="empty source"
             )
         elif ungrouped:
-            what = f"group is {quoted(group)}, but no picture has this field.{nearest(group, fields)}"
+            what = f"group is {quoted(group)}, but no picture has this field.{nearest_of(group, fields)}"
             yield Problem(title, what, kind="group")
 
 

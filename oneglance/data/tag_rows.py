@@ -86,8 +86,12 @@ def _is_a_key(name: str, records: Sequence[Record]) -> bool:
 
 
 def _varying(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The fields with several values."""
-    return [name for name, values in _values(rows).items() if len(values) > 1] if len(rows) > 1 else []
+    """The fields with several values, or with lists."""
+    return [name for name, values in _values(rows).items() if len(values) != 1 or _is_list(name, rows)]
+
+
+def _is_list(name: str, rows: Sequence[Mapping[str, Any]]) -> bool:
+    return any(isinstance(row.get(name), list) for row in rows)
 
 
 def _values(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:

@@ -184,8 +184,11 @@ def numbers(column: Column) -> Guess | None:
             f'; {quoted(column.unclear, 30)} may be two numbers: say decimal = "," or "." in [[sources]]'
         )
     elif column.notation.example:
+        example = quoted(column.notation.example, 30)
         value = column.notation.number(column.notation.example)
-        reason += f"; {quoted(column.notation.example, 30)} is read as {value:.15g}"
+        point = quoted(column.notation.point, 30)
+        mixed = f"; {example} has another decimal mark than {point}: write all with the same"
+        reason += mixed if value is None else f"; {example} is read as {value:.15g}"
     task = _task(column, "number", reason, unit=unit, log=log)
     return task if column.unclear else replace(task, decimal=_decimal(column))
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 from oneglance.data.merging.column_notation import ColumnNotation
 from oneglance.data.merging.merge_records import RecordMerger
 from oneglance.data.number_notation import Notation
-from oneglance.data.quoting import plain, quoted
+from oneglance.data.quoting import nearest_of, plain, quoted
 from oneglance.data.record import BoxAnnotations, Record
 from oneglance.data.source import Source
 from oneglance.errors import DataError, InvalidAnswer, Problem, nearest
@@ -245,7 +245,7 @@ def _wrong_columns(source: Source, fields: set[str]) -> Iterator[Problem]:
         for field_ in _listed(columns):
             if field_ not in fields:
                 what = f"columns.{name} names the field {quoted(field_)}, which holds nothing here."
-                yield Problem(source.title, what + nearest(field_, fields), kind="wrong name")
+                yield Problem(source.title, what + nearest_of(field_, fields), kind="wrong name")
 
 
 def _unanswered(
@@ -283,6 +283,6 @@ def _unanswered(
 
 def _hint(name: str, fields: set[str]) -> str:
     """The nearest field and the list of all."""
-    close = nearest(name, fields)
+    close = nearest_of(name, fields)
     listed = f" Known: {plain(', '.join(sorted(fields)), 400)}." if fields else " There are no fields at all."
     return close + listed if "Did you mean" in close else listed

@@ -182,6 +182,7 @@ class Delimited(Rows):
         index = self._header.index(column)
         fields = [*self._header[:index], *self._header[index + 1 :]]
         unnamed = not all(fields)
+        named, widest = max(place for place, name in enumerate(self._header, 1) if name), 0
         interned = InternedCells()
         get, add = interned.get, interned.add
         for line, row in islice(self._read(), 1, None):
@@ -195,12 +196,18 @@ class Delimited(Rows):
                 hint += "quotation marks; the row is left out"
                 yield LostRow(location, what, hint, "too many cells", fatal=False, cells=tuple(row))
                 continue
+            widest = max(widest, len(row))
             name = from_cell(row.pop(index)) if len(row) > index else ""
             answers = {field: cell for field, raw in zip(fields, row) if (cell := get(raw) or add(raw))}  # noqa: B905
             if unnamed:
                 answers.pop("", None)
             if name or answers:
                 yield location, name, answers
+        if 0 < widest < named:  # a separator inside a name has moved all that follows it
+            what = f"names {named} columns, but none of its rows has more than {widest} cells"
+            hint = f"put a name that holds the separator {separator.shown(self.separator)} between "
+            hint += "quotation marks, or give a row all its cells"
+            yield Problem(title, what, hint, kind="too few cells")
 
 
 class JsonLines(Rows):

@@ -55,7 +55,12 @@ class Parquet(Rows):
             # Text stays a dictionary until it is read: a file of one long text and a million references to it
             # is small.
             texts = [leaf.path for leaf in _leaves(metadata) if leaf.logical_type.type == "STRING"]
-            self._file = pq.ParquetFile(path, metadata=metadata, read_dictionary=texts)
+            self._file = pq.ParquetFile(
+                path,
+                metadata=metadata,
+                read_dictionary=texts,
+                page_checksum_verification=True,  # where it holds checksums
+            )
         self._size = plain_stat(path).st_size
         self._schema = self._file.schema_arrow
         self._classes = _class_names(self._schema)
@@ -253,7 +258,12 @@ class _Window:
         # A buffer instead of reading ahead: a group may be larger than the memory. Dictionaries stay such:
         # a file of one large picture and a million references to it is small.
         self._file = pq.ParquetFile(
-            path, metadata=metadata, read_dictionary=leaves, pre_buffer=False, buffer_size=1 << 20
+            path,
+            metadata=metadata,
+            read_dictionary=leaves,
+            pre_buffer=False,
+            buffer_size=1 << 20,
+            page_checksum_verification=True,
         )
         group = metadata.row_group(row_group)
         mean = group.total_byte_size // max(1, group.num_rows) + 1

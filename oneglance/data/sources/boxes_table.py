@@ -32,10 +32,10 @@ from oneglance.data.parsing.annotations.box_spellings import (
 )
 from oneglance.data.parsing.delimited import Delimited, LostRow
 from oneglance.data.parsing.image_paths import finder
-from oneglance.data.quoting import plain, quoted
+from oneglance.data.quoting import nearest_of, plain, quoted
 from oneglance.data.source import Entry, Source
 from oneglance.data.sources.table import IMAGE_COLUMNS
-from oneglance.errors import DataError, Problem, nearest
+from oneglance.errors import DataError, Problem
 from oneglance.storage.plain_files import is_file
 
 PICTURES = (*IMAGE_COLUMNS, "image_id", "imageid", "image id")
@@ -130,7 +130,7 @@ class BoxesTable(Source):
         columns = _lower(table.columns)
         for column in filter(None, (self.image, self.label)):
             if column not in table.columns:
-                what = f"has no column {quoted(column)}.{nearest(column, table.columns)}"
+                what = f"has no column {quoted(column)}.{nearest_of(column, table.columns)}"
                 raise DataError(what, location=table.title)
         image = self.image or _image(table)
         four, sized = _four(columns)

@@ -16,11 +16,11 @@ from oneglance.data.parsing import separator
 from oneglance.data.parsing.delimited import Delimited, JsonLines, Rows
 from oneglance.data.parsing.image_paths import finder
 from oneglance.data.parsing.parquet import Parquet
-from oneglance.data.quoting import plain, quoted
+from oneglance.data.quoting import nearest_of, plain, quoted
 from oneglance.data.record import SPLIT_NAMES
 from oneglance.data.source import Entry, Source
 from oneglance.data.tag_rows import joined
-from oneglance.errors import DataError, Problem, nearest
+from oneglance.errors import DataError, Problem
 from oneglance.storage.plain_files import is_folder
 
 # Taken for the column of the picture, whatever their case: the first of these that is there.
@@ -104,7 +104,7 @@ class Table(Source):
     def _picture_column(self, table: Rows) -> str:
         if self.image:
             if self.image not in table.columns:
-                what = f"has no column {quoted(self.image)}.{nearest(self.image, table.columns)}"
+                what = f"has no column {quoted(self.image)}.{nearest_of(self.image, table.columns)}"
                 raise DataError(what, location=table.title)
             return self.image
         usual = {name.lower(): name for name in reversed(table.columns)}

@@ -464,6 +464,12 @@ def test_an_unclear_mark_is_asked_for() -> None:
     assert "decimal" not in parse(written(records), base=Path()).sources[0]
 
 
+def test_a_column_with_both_marks_is_no_matter_of_taste() -> None:
+    guessed = only(price=["3,5", *(f"{n}.5" for n in range(60))])
+    assert guessed.reason.endswith('"3,5" has another decimal mark than "0.5": write all with the same')
+    assert guessed.decimal == "."
+
+
 def test_columns_that_differ_in_their_marks_are_told_apart() -> None:
     records = table(a=[f"{n},5" for n in range(40)], b=[f"{n}.5" for n in range(40)])
     assert parse(written(records), base=Path()).sources[0]["decimal"] == {"a": ","}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import struct
 import zipfile
 from collections.abc import Iterator
 from datetime import date
@@ -569,3 +570,33 @@ def test_a_table_without_pictures_says_what_separated_it(tmp_path: Path) -> None
 def test_what_excel_writes_elsewhere_in_europe(tmp_path: Path, encoding: str) -> None:
     write(tmp_path, "image;größe\nä.jpg;3,5\n".encode(encoding))
     assert answers(tmp_path, encoding="utf-8" if "8" in encoding else "utf-16") == [{"größe": "3,5"}]
+
+
+def test_a_header_with_more_names_than_any_row_has_cells_is_refused(tmp_path: Path) -> None:
+    """A name that holds the separator would move every cell behind it."""
+    write(tmp_path, "image,size (cm, mean),price\na.jpg,3,9\nb.jpg,4\n")
+    problem = read(tmp_path)[1][-1]
+    assert problem.fatal
+    assert str(problem) == (
+        "labels.csv  names 4 columns, but none of its rows has more than 3 cells — put a name that holds the "
+        'separator "," between quotation marks, or give a row all its cells'
+    )
+    write(tmp_path, "image,kind,price,,\na.jpg,x\nb.jpg,y,4\n")
+    assert answers(tmp_path) == [{"kind": "x"}, {"kind": "y", "price": "4"}]
+
+
+def test_names_of_columns_are_printed_on_one_line(tmp_path: Path) -> None:
+    write(tmp_path, '"style\tnote\x1b",kind\na.jpg,x\n')
+    assert only_error(tmp_path, image="note") == (
+        'labels.csv: has no column "note". Known: kind, style\\tnote\\x1b.'
+    )
+
+
+def test_a_damaged_page_of_parquet_is_no_other_number(tmp_path: Path) -> None:
+    """Where the file holds checksums, as it should."""
+    content = pa.table({"image": ["a.jpg", "b.jpg"], "price": [34.039, 2.5]})
+    pq.write_table(content, tmp_path / "t.parquet", write_page_checksum=True, compression="none")
+    data = (tmp_path / "t.parquet").read_bytes()
+    place = data.index(struct.pack("<d", 34.039))
+    (tmp_path / "t.parquet").write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+    assert "is damaged or no Parquet file" in only_error(tmp_path, "t.parquet")
