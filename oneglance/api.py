@@ -94,6 +94,7 @@ def train(
     overrides: Overrides = (),
     out: str | Path | None = None,
     resume: bool = False,
+    accept_changes: bool = False,
     screen: Screen | None = None,
 ) -> Run:
     """Train one network for all declared tasks.
@@ -103,7 +104,9 @@ def train(
             folder.
         overrides: ``{"training.epochs": 5}``, a list of ``"training.epochs=5"``, or one of these.
         out: the run folder; default: ``runs/`` and the name of the configuration.
-        resume: go on with a training that was stopped.
+        resume: go on with a training that was stopped. Where pictures, answers or the configuration have
+            changed meanwhile, this is refused with a list of what has changed.
+        accept_changes: with ``resume``, go on all the same.
 
     Raises:
         OneglanceError: with location, what and hint; StoppedError after Ctrl-C.
@@ -126,8 +129,9 @@ def train(
         dataset = read_dataset(declared, tasks, screen)
         if resumed is None:
             declared = with_value_range(declared, dataset, screen)
-        rows = dataset.rows()
-        opened = begun(new_run(declared, out), declared, rows) if resumed is None else going_on(resumed, rows)
+            opened = begun(new_run(declared, out), declared, dataset)
+        else:
+            opened = going_on(resumed, declared, dataset, accept_changes, screen)
         with opened as folder:
             data = ExperimentData.decode(declared, tasks, dataset, screen, ("train", "validation"))
             folder.write_unreadable((failure.location, failure.what) for failure in data.failures.values())

@@ -243,6 +243,7 @@ def test_train_makes_a_run(home: Path) -> None:
     assert files(run.path) == {
         "config.toml",
         "environment.json",
+        "fingerprint.json",
         "history.jsonl",
         "novelty.safetensors",
         "unreadable.json",

@@ -43,6 +43,7 @@ LAYERS = [
         "nn.mlp",
         "nn.packaged_weights",
         "nn.weights_hub",
+        "storage.fingerprint",
         "storage.run_files",
     ],
     ["backbone"],

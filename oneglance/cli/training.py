@@ -17,10 +17,13 @@ def train(
     overrides: Overrides = [],  # noqa: B006
     out: Annotated[Path | None, typer.Option(help="the run folder", show_default=False)] = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on with a stopped run")] = False,
+    accept_changes: Annotated[
+        bool, typer.Option("--accept-changes", help="go on with data that have changed meanwhile")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train one network for all tasks."""
-    run = oneglance.train(config, overrides=overrides, out=out, resume=resume)
+    run = oneglance.train(config, overrides=overrides, out=out, resume=resume, accept_changes=accept_changes)
     if as_json:
         print_json({"run": str(run.path), "history": run.history().to_dict()})
     else:

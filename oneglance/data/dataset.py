@@ -42,6 +42,7 @@ class Dataset:
     records: list[Record]
     splits: SplitIndices
     problems: list[Problem] = field(default_factory=list)
+    contents: list[bytes | None] = field(default_factory=list)  # digest of each picture; None: unreadable
 
     def rows(self) -> list[tuple[str, str, str]]:
         """(picture, group, split) of every record."""
@@ -117,7 +118,7 @@ def load_dataset(
     problems += check(records, own, splits=splits, digests=contents, classes=classes)
     if strict:
         refuse(problems)
-    return Dataset(records, splits, problems)
+    return Dataset(records, splits, problems, contents)
 
 
 def measured_values(

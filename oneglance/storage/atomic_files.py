@@ -6,17 +6,23 @@ Why no library does it: ``atomicwrites`` is no longer maintained; this is a doze
 from __future__ import annotations
 
 import errno
+import glob
 import json
 import math
 import os
 import re
 import secrets
+import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from oneglance.errors import RunError
+
+BESIDE = re.compile(r"\..+\.\d+\.[0-9a-f]{8}")  # a name that ``beside`` gives
+HOUR = 3600  # seconds after which a folder that nobody completes is a leftover
 
 
 @contextmanager
@@ -26,7 +32,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         RunError: it cannot be written or the disk is full.
     """
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    fresh = beside(path)
     try:
         with fresh.open("xb") as file:
             yield file
@@ -56,10 +62,45 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+@contextmanager
+def new_folder(path: Path, last: str) -> Iterator[Path]:
+    """A new folder beside ``path`` to be filled; when the block ends well it gets that name, else it is gone.
+    Where ``path`` is a folder already, the files go into it, the one called ``last`` after all others.
+
+    Raises:
+        RunError: it cannot be written.
+    """
+    parent = make_folder(path.absolute().parent)
+    for left in parent.glob(f".{glob.escape(path.name)}.*.*"):  # of a process that was killed
+        with suppress(OSError):
+            if BESIDE.fullmatch(left.name) and left.stat().st_mtime < time.time() - HOUR:
+                shutil.rmtree(left)
+    fresh = beside(path)
+    try:
+        try:
+            fresh.mkdir()
+            yield fresh
+            if path.exists():
+                for file in sorted(fresh.iterdir(), key=lambda file: (file.name == last, file.name)):
+                    file.replace(path / file.name)
+            else:
+                fresh.rename(path)
+        except OSError as error:
+            raise explained(error, path) from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def beside(path: Path) -> Path:
+    """A hidden name beside ``path`` that nobody has, for what is not complete, or not any more."""
+    whole = path.absolute()
+    return whole.with_name(f".{whole.name}.{os.getpid()}.{secrets.token_hex(4)}")
+
+
 def sweep(folder: Path) -> None:
     """Remove files that ``replacing`` had begun in ``folder`` when its process was killed."""
     for fresh in folder.glob(".*.*"):
-        if re.fullmatch(r"\..+\.\d+\.[0-9a-f]{8}", fresh.name):
+        if BESIDE.fullmatch(fresh.name):
             with suppress(OSError):
                 fresh.unlink()
 

@@ -62,9 +62,18 @@ class Epoch(Part):
     seconds: float = Field(ge=0, le=1e9)
 
 
+class KeptFingerprint(Part):
+    """fingerprint.json."""
+
+    configuration: dict[str, Any]
+    pictures: list[Annotated[str, Field(max_length=64)]]
+    answers: dict[str, list[Annotated[str, Field(max_length=64)]]]
+
+
 OVERRIDES = TypeAdapter(KeptOverrides)
 UNREADABLE = TypeAdapter(list[Unreadable])
 HISTORY = TypeAdapter(list[Epoch])
+FINGERPRINT = TypeAdapter(KeptFingerprint)
 READS = TypeAdapter(dict[str, Annotated[int, Field(ge=0, le=10**12)]])  # how often each split was scored
 MEMORY = TypeAdapter(dict[str, Annotated[float, Field(ge=0, le=1e12)]])  # megabytes
 SPLIT = TypeAdapter(list[tuple[str, str, str]])  # picture, group, split

@@ -4,8 +4,10 @@ config.toml          byte for byte what the user wrote
 overrides.json       what --set changed, by dotted key, and where relative paths of config.toml start
 environment.json     versions, device, processor, precision
 split.csv            each picture, its group and its split
+fingerprint.json     digests of the pictures and answers that it was begun with
 unreadable.json      pictures that could not be decoded and are left out, with the reason
 history.jsonl        a line per epoch
+fitted.json          classes and scales when the training began; gone once it is finished
 resume.pt            tensors and plain values to go on with; gone once the training is finished
 weights.safetensors  the best averaged weights so far
 novelty.safetensors  feature vectors of some training and validation pictures: what is familiar
@@ -20,7 +22,7 @@ import io
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,13 +34,15 @@ from torch import Tensor
 
 from oneglance import config as configuration
 from oneglance.config import CacheTable, Config
+from oneglance.data.dataset import Dataset
 from oneglance.errors import RunError, WeightsError
 from oneglance.network import Network, build_network
 from oneglance.nn.bounded_building import no_larger_than
 from oneglance.nn.checkpoints import fill, read_plain, read_tensors, shapes_in
 from oneglance.parallel.cpus import processors
 from oneglance.storage import run_files
-from oneglance.storage.atomic_files import make_folder, write_bytes, write_json, write_text
+from oneglance.storage.atomic_files import beside, new_folder, write_bytes, write_json, write_text
+from oneglance.storage.fingerprint import Fingerprint
 from oneglance.storage.run_files import OtherForm, in_form
 from oneglance.storage.task_state import InvalidState, restore
 from oneglance.task import Task, build_tasks
@@ -64,8 +68,9 @@ class RunFolder:
     # Making one.
 
     @classmethod
-    def create(cls, path: Path, config: Config) -> RunFolder:
-        """A new run folder.
+    def create(cls, path: Path, config: Config, dataset: Dataset | None = None) -> RunFolder:
+        """A new run folder, which appears as a whole: a process that is killed leaves none, or one that can
+        be gone on with.
 
         Raises:
             RunError: there is a run already, or it cannot be written.
@@ -76,11 +81,14 @@ class RunFolder:
                 location=str(path),
                 hint="continue it with --resume, or name another --out",
             )
-        make_folder(path)
-        run = cls(path)
-        write_json(run / "overrides.json", {"base": str(config.base), "overrides": config.overrides})
-        write_text(run / "config.toml", config.text)
-        return run
+        with new_folder(path, last="config.toml") as beside:
+            fresh = cls(beside)
+            write_json(fresh / "overrides.json", {"base": str(config.base), "overrides": config.overrides})
+            if dataset is not None:
+                fresh.write_split(dataset.rows())
+                fresh.write_fingerprint(Fingerprint.of(config, dataset))
+            write_text(fresh / "config.toml", config.text)
+        return cls(path)
 
     @classmethod
     def open(cls, path: str | Path) -> RunFolder:
@@ -143,6 +151,29 @@ class RunFolder:
                 raise OtherForm("its first line is another")
             in_form(rows, run_files.SPLIT)
             return rows
+
+    def write_fingerprint(self, fingerprint: Fingerprint) -> None:
+        """What the run was begun with, or goes on with."""
+        write_text(self / "fingerprint.json", json.dumps(fingerprint.to_dict(), ensure_ascii=False) + "\n")
+
+    def fingerprint(self) -> Fingerprint | None:
+        """What write_fingerprint() wrote; None for a run of a version that kept nothing."""
+        if not (self / "fingerprint.json").exists():
+            return None
+        kept = self.read_json("fingerprint.json", run_files.FINGERPRINT)
+        return Fingerprint(kept.configuration, kept.pictures, kept.answers)
+
+    def write_fitted(self, tasks: Mapping[str, Task]) -> None:
+        """What the tasks learned of the training split when the training began: classes and scales."""
+        if not (self / "fitted.json").exists():
+            write_json(self / "fitted.json", {name: task.state() for name, task in tasks.items()})
+
+    def restore_fitted(self, tasks: Mapping[str, Task]) -> None:
+        """Classes and scales as they were when the training began, where something was kept of them."""
+        if (self / "fitted.json").exists():
+            kept: Any = self.read_json("fitted.json")
+            if kept != {name: task.state() for name, task in tasks.items()}:
+                self._restore(tasks, "fitted.json")
 
     def write_unreadable(self, failures: Iterable[tuple[str, str]]) -> None:
         """(picture, why it cannot be decoded) of everything that training leaves out."""
@@ -242,7 +273,8 @@ class RunFolder:
     def finish(self, tasks: Mapping[str, Task]) -> None:
         """From now on the run can be used."""
         write_json(self / "tasks.json", {name: task.state() for name, task in tasks.items()})
-        (self / "resume.pt").unlink(missing_ok=True)
+        for name in ("resume.pt", "fitted.json"):
+            (self / name).unlink(missing_ok=True)
 
     @property
     def finished(self) -> bool:
@@ -261,12 +293,15 @@ class RunFolder:
                 hint=f"continue it with: oneglance train {self.path} --resume",
             )
         tasks = build_tasks(config.tasks, location=str(self / "config.toml"))
-        states: Any = self.read_json("tasks.json")
+        self._restore(tasks, "tasks.json")
+        return tasks
+
+    def _restore(self, tasks: Mapping[str, Task], name: str) -> None:
+        states: Any = self.read_json(name)
         try:
             restore(tasks, states)
         except InvalidState as error:
-            raise RunError(f"is damaged: {error}", location=str(self / "tasks.json"), hint=ANEW) from None
-        return tasks
+            raise RunError(f"is damaged: {error}", location=str(self / name), hint=ANEW) from None
 
     def network(self, config: Config, tasks: Mapping[str, Task]) -> Network:
         """The trained network, on the CPU and ready to answer.
@@ -356,13 +391,16 @@ def runs_in(folder: Path) -> Iterator[RunFolder]:
     """The run folders directly in ``folder``, by name."""
     if folder.is_dir():
         for path in sorted(folder.iterdir()):
-            if (path / "config.toml").is_file():
+            if (path / "config.toml").is_file() and not path.name.startswith("."):
                 yield RunFolder(path)
 
 
 def remove(run: RunFolder) -> None:
-    """A run that came to nothing."""
-    shutil.rmtree(run.path, ignore_errors=True)
+    """A run that came to nothing. First it has another name: what is killed in between is no run any more."""
+    with suppress(OSError):
+        away = beside(run.path)
+        run.path.rename(away)
+        shutil.rmtree(away, ignore_errors=True)
 
 
 def kept_of(history: Sequence[dict[str, Any]]) -> dict[str, Any] | None:

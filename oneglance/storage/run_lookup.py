@@ -9,19 +9,27 @@ from typing import Any
 
 from oneglance import config as configuration
 from oneglance.config import UNNAMED, Config, ConfigSource
+from oneglance.data.dataset import Dataset
+from oneglance.data.splitting.split import SplitIndices
 from oneglance.errors import ConfigError, OneglanceError, RunError
+from oneglance.progress import Screen
+from oneglance.storage.fingerprint import (
+    LISTED,
+    Fingerprint,
+    counted,
+    row_changes,
+    settings_changed,
+)
 from oneglance.storage.run_folder import RunFolder, free_path, overview, remove, runs_in
 from oneglance.toml.overrides import Overrides
 
 
 @contextmanager
-def begun(target: Path, config: Config, rows: list[tuple[str, str, str]]) -> Iterator[RunFolder]:
+def begun(target: Path, config: Config, dataset: Dataset) -> Iterator[RunFolder]:
     """A new run folder; it is taken away again if the block fails before anything was learned."""
     ours = not (target.is_dir() and any(target.iterdir()))
     try:
-        folder = RunFolder.create(target, config)
-        folder.write_split(rows)
-        yield folder
+        yield RunFolder.create(target, config, dataset)
     except BaseException:
         if ours and not any((target / name).exists() for name in ("resume.pt", "weights.safetensors")):
             remove(RunFolder(target))
@@ -29,17 +37,56 @@ def begun(target: Path, config: Config, rows: list[tuple[str, str, str]]) -> Ite
 
 
 @contextmanager
-def going_on(folder: RunFolder, rows: list[tuple[str, str, str]]) -> Iterator[RunFolder]:
-    """A run folder whose training was stopped.
+def going_on(
+    folder: RunFolder, config: Config, dataset: Dataset, accept_changes: bool, screen: Screen
+) -> Iterator[RunFolder]:
+    """A run folder whose training was stopped, with the data it was begun with. ``dataset`` is split as it
+    was then.
+
+    Args:
+        accept_changes: go on where pictures, answers or the configuration are not what they were.
 
     Raises:
-        RunError: its pictures or their parts are others now.
+        RunError: the pictures are others now, or something has changed that is not accepted.
     """
-    if folder.split() != rows:
+    changes = what_changed(folder, config, dataset, screen)
+    if changes and not accept_changes:
+        which = "the configuration has" if all(line.startswith("[") for line in changes) else "the data have"
         raise RunError(
-            "the data have changed since this run began", location=str(folder.path), hint="train anew"
+            f"{which} changed since this run began: {'; '.join(changes)}",
+            location=str(folder.path),
+            hint="put them back, train anew, or go on all the same: "
+            f"oneglance train {folder.path} --resume --accept-changes",
         )
+    if changes:
+        screen.say(f"going on with what has changed: {'; '.join(changes)}")
+        dataset.splits = SplitIndices.of([row[2] for row in folder.split()])
+    if changes or folder.fingerprint() is None:
+        folder.write_fingerprint(Fingerprint.of(config, dataset))
     yield folder
+
+
+def what_changed(folder: RunFolder, config: Config, dataset: Dataset, screen: Screen) -> list[str]:
+    """Since the run began, in words.
+
+    Raises:
+        RunError: its pictures or their groups are others now, with which it cannot go on.
+    """
+    then, now = folder.split(), dataset.rows()
+    if [row[:2] for row in then] != [row[:2] for row in now]:
+        raise RunError(
+            f"the data have changed since this run began: {'; '.join(row_changes(then, now))}",
+            location=str(folder.path),
+            hint="put them back, or train anew",
+        )
+    kept = folder.fingerprint()
+    changes: list[str] = []
+    if kept is None or not kept.fits(then):
+        screen.say(f"{folder.path} keeps no digests of its data: only names and splits are compared")
+    else:
+        changes = kept.changes(Fingerprint.of(config, dataset), then)
+    moved = [row[0] for row, other in zip(then, now, strict=True) if row != other]
+    return changes + ([counted("picture that is now of another split", moved)] if moved else [])
 
 
 def run_to_resume(config: ConfigSource, overrides: Overrides, out: str | Path | None) -> RunFolder:
@@ -56,13 +103,26 @@ def run_to_resume(config: ConfigSource, overrides: Overrides, out: str | Path | 
         return RunFolder.open(config)
     wanted = configuration.load(config)
     folder = RunFolder.open(out) if out else newest_of(wanted)
-    if folder.config().text != wanted.text:
+    if folder.config().text != wanted.text and not _means_the_same(folder, wanted):
         raise RunError(
-            f"was begun with another configuration than {wanted.file} is now",
+            f"was begun with another configuration than {wanted.file} is now{_differences(folder, wanted)}",
             location=str(folder.path),
             hint=f"train anew, or go on as it began: oneglance train {folder.path} --resume",
         )
     return folder
+
+
+def _means_the_same(folder: RunFolder, wanted: Config) -> bool:
+    """Whether other text, such as a comment, says the same."""
+    return not folder.config().overrides and not settings_changed(folder.config(), wanted)
+
+
+def _differences(folder: RunFolder, wanted: Config) -> str:
+    begun_with = folder.config()
+    if begun_with.overrides:
+        begun_with = configuration.parse(begun_with.text, base=begun_with.base, earlier=True)
+    lines = settings_changed(begun_with, wanted)
+    return f": {'; '.join(lines[:LISTED])}{'; …' if len(lines) > LISTED else ''}" if lines else ""
 
 
 def run_name(config: Config) -> str:

@@ -83,6 +83,7 @@ class Trainer:
         training, validation = (on_canvas(split, tasks, store, fit) for split in (training, validation))
         if wrong := fit_targets(tasks, training.answers):
             raise DataError("\n".join(str(error) for error in wrong))
+        folder.restore_fitted(tasks)  # with other answers than it began with, a run keeps its classes
         network = _new_network(config, tasks, store, training, device)
         seen = cached_features(network, store, (training, validation), config, device, screen)
         sampler = SourceSampler([r.source for r in training.records], config.training.source_temperature)
@@ -94,6 +95,7 @@ class Trainer:
             BatchLoader(seen, validation.rows, _targets(tasks, validation), batch, device),
         )
         learner = _new_learner(config, tasks, network, loaders[0], device)
+        folder.write_fitted(tasks)
         return cls(
             folder,
             config,

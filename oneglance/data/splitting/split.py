@@ -27,6 +27,11 @@ class SplitIndices:
     validation: np.ndarray
     test: np.ndarray
 
+    @classmethod
+    def of(cls, names: Sequence[str]) -> SplitIndices:
+        """The mirror of ``names``."""
+        return cls(*(np.flatnonzero([name == split for name in names]).astype(np.int64) for split in SPLITS))
+
     def names(self) -> list[str]:
         """The split of every record, in the order of the records."""
         names = [""] * (len(self.train) + len(self.validation) + len(self.test))

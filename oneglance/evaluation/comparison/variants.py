@@ -22,6 +22,7 @@ from oneglance.network import kinds_of_stage
 from oneglance.nn.device import pick_device
 from oneglance.progress import Screen
 from oneglance.storage.atomic_files import write_json
+from oneglance.storage.fingerprint import Fingerprint
 from oneglance.storage.run_files import MEMORY
 from oneglance.storage.run_folder import RunFolder
 from oneglance.task import Prediction, Task, build_tasks
@@ -184,17 +185,17 @@ def peak_mb(run: RunFolder) -> float | None:
 
 
 def _folder(experiment: ExperimentData, path: Path, config: Config) -> RunFolder:
-    rows = experiment.dataset.rows()
+    dataset = experiment.dataset
     if not (path / "config.toml").exists():
-        folder = RunFolder.create(path, config)
-        folder.write_split(rows)
-        return folder
+        return RunFolder.create(path, config, dataset)
     folder = RunFolder.open(path)
-    then = folder.config()
-    same = (then.text, then.overrides, folder.split()) == (config.text, config.overrides, rows)
-    if not same:
+    then, kept = folder.config(), folder.fingerprint()
+    same = (then.text, then.overrides, folder.split()) == (config.text, config.overrides, dataset.rows())
+    changes = kept.changes(Fingerprint.of(config, dataset), dataset.rows()) if same and kept else []
+    if not same or changes:
+        why = f": {'; '.join(changes)}" if changes else ""
         raise RunError(
-            "was trained with another configuration or other data",
+            f"was trained with another configuration or other data{why}",
             location=str(path),
             hint="compare anew with another --out",
         )

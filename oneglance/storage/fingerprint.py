@@ -1,0 +1,162 @@
+"""What a run was begun with, in a few bytes for each picture and answer.
+
+A picture counts by its content, an answer by its value, wherever their files lie now and whatever else they
+say. Of the configuration all counts but where things lie and how they are cached.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from typing import Any, Self
+
+from oneglance.config import Config
+from oneglance.data.dataset import Dataset
+
+LISTED = 3  # names of each kind that a message holds
+BYTES = {"picture": 8, "answer": 4}  # of a digest
+# What may change without changing what is learned: places, the cache, and when to write checkpoints.
+APART = re.compile(r"cache\..*|sources\.\d+\.(path|images)|training\.(checkpoint_minutes|tensorboard)")
+
+Rows = Sequence[Sequence[str]]  # (picture, group, split) of every record
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """Digests as hexadecimal text, in the order of split.csv."""
+
+    configuration: Mapping[str, Any]  # JSON value by dotted key
+    pictures: Sequence[str]  # "" for one that cannot be read
+    answers: Mapping[str, Sequence[str]]  # by task; "" where nobody answered
+
+    @classmethod
+    def of(cls, config: Config, dataset: Dataset) -> Self:
+        """That of data that have just been read."""
+        tasks = sorted({name for record in dataset.records for name in record.answers})
+        return cls(
+            settings(config),
+            ["" if digest is None else digest.hex()[: 2 * BYTES["picture"]] for digest in dataset.contents],
+            {name: [_digest(record.answers.get(name)) for record in dataset.records] for name in tasks},
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As fingerprint.json holds it."""
+        return dataclasses.asdict(self)
+
+    def changes(self, now: Fingerprint, rows: Rows) -> list[str]:
+        """What is not as it was, in words: a line for each kind, with the first few names.
+
+        Args:
+            rows: the pictures, which are the same ones; only those that take part in training count.
+        """
+        lines = _settings_changed(self.configuration, now.configuration)
+        learned = [row for row, (_, _, split) in enumerate(rows) if split != "test"]
+
+        def compared(before: Sequence[str], after: Sequence[str], what: str) -> Iterator[str]:
+            names = [rows[row][0] for row in learned if before[row] != after[row]]
+            if names:
+                yield counted(what, names)
+
+        lines += compared(self.pictures, now.pictures, "changed picture")
+        for name in sorted({*self.answers, *now.answers}):
+            nothing = [""] * len(rows)
+            both = (self.answers.get(name, nothing), now.answers.get(name, nothing))
+            lines += compared(*both, f"changed answer to {name}")
+        return lines
+
+    def fits(self, rows: Rows) -> bool:
+        """Whether it is of so many pictures."""
+        return all(len(digests) == len(rows) for digests in (self.pictures, *self.answers.values()))
+
+
+def settings(config: Config) -> dict[str, Any]:
+    """Each declared value of a configuration that counts, by its dotted key."""
+    declared = config.model_dump(mode="json", exclude_unset=True)
+    return {key: value for key, value in _flat(declared) if not APART.fullmatch(key)}
+
+
+def settings_changed(before: Config, now: Config) -> list[str]:
+    """``[training] epochs was 20, is 30`` for each key that counts."""
+    return _settings_changed(settings(before), settings(now))
+
+
+def _settings_changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for key in sorted({*before, *now}):
+        if (key in before, before.get(key)) != (key in now, now.get(key)):
+            section, _, name = key.rpartition(".")
+            lines.append(f"[{section}] {name} was {_value(before, key)}, is {_value(now, key)}")
+    return lines
+
+
+def row_changes(before: Rows, now: Rows) -> list[str]:
+    """The same of the pictures themselves and their groups."""
+    old, new = ({row[0]: row[1] for row in rows} for rows in (before, now))
+    both = [name for name in old if name in new]
+    kinds = {
+        "picture that is gone": [name for name in old if name not in new],
+        "new picture": [name for name in new if name not in old],
+        "picture of another group": [name for name in both if old[name] != new[name]],
+    }
+    lines = [counted(what, names) for what, names in kinds.items() if names]
+    return lines or ["the pictures come in another order"]
+
+
+def counted(what: str, names: Sequence[str]) -> str:
+    """``2 new pictures (a.jpg, b.jpg)``."""
+    first, _, rest = what.partition(" that is ")
+    noun = first if len(names) == 1 else re.sub(r"(picture|answer)", r"\1s", first)
+    verb = f" that {'is' if len(names) == 1 else 'are'} {rest}" if rest else ""
+    more = ", …" if len(names) > LISTED else ""
+    return f"{len(names):,} {noun}{verb} ({', '.join(names[:LISTED])}{more})"
+
+
+def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value by its dotted key; empty lists and tables are values."""
+    inside: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, Mapping):
+        inside = value.items()
+    elif isinstance(value, list) and value and all(isinstance(part, Mapping) for part in value):
+        inside = enumerate(value)
+    parts = [pair for name, part in inside for pair in _flat(part, f"{key}.{name}" if key else str(name))]
+    yield from parts or [(key, value)]
+
+
+def _value(configuration: Mapping[str, Any], key: str) -> str:
+    return json.dumps(configuration[key], ensure_ascii=False) if key in configuration else "not set"
+
+
+def _digest(answer: Any) -> str:
+    if answer is None:
+        return ""
+    text = repr(_plain(answer)).encode("utf-8", "backslashreplace")
+    return hashlib.blake2b(text, digest_size=BYTES["answer"]).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """The same value as lists of plain values, in an order that no process chooses for itself. Fields that a
+    later version adds to a class, and that have their defaults, do not count.
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        pairs = ((field, getattr(value, field.name)) for field in dataclasses.fields(value))
+        return [[field.name, _plain(part)] for field, part in pairs if not _is_default(field, part)]
+    if isinstance(value, Mapping):
+        return sorted(([str(key), _plain(part)] for key, part in value.items()), key=repr)
+    if isinstance(value, Set):
+        return sorted(map(_plain, value), key=repr)
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if value is None or isinstance(value, str | bytes | int | float):
+        return value
+    text = repr(value)
+    return type(value).__name__ if " at 0x" in text else text  # an object that says nothing of itself
+
+
+def _is_default(field: dataclasses.Field[Any], value: Any) -> bool:
+    if field.default_factory is not dataclasses.MISSING:
+        return bool(value == field.default_factory())
+    return field.default is not dataclasses.MISSING and bool(value == field.default)
