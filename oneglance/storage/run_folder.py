@@ -1,4 +1,5 @@
 """The run folder: every file in it, how it is written and how it is read. None of them is a pickle.
+Longer than 400 lines because each file has a pair of methods.
 
 config.toml          byte for byte what the user wrote
 overrides.json       what --set changed, by dotted key, and where relative paths of config.toml start
