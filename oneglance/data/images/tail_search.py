@@ -85,12 +85,14 @@ class TailSearch:
         if not self._is_certain(match):
             return None
         own = _stem(name.replace("\\", "/"))
+        is_new = match.path not in self._named
         first = self._named.setdefault(match.path, own)
         if not (f"/{first}".endswith(f"/{own}") or f"/{own}".endswith(f"/{first}")):
             what = f"{quoted(first)} and {quoted(name)} would both be {quoted(match.path)}"
             hint = 'give the folder where the names start with `images`, or write names = "exact"'
             return Problem(location, what, hint, kind="picture named twice")
-        self._count(name, match)
+        if is_new:
+            self._count(name, match)
         return match.path
 
     def problems(self, title: str) -> list[Problem]:

@@ -4,34 +4,60 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from unicodedata import is_normalized
 
 from oneglance.data.cell import number, without_invisible
 from oneglance.data.inspection.column_profile import UNKNOWN
+from oneglance.data.merging.merge_records import DisjointSets
 from oneglance.data.quoting import quoted
 from oneglance.errors import Problem
 from oneglance.toml.writer import inline
 
 MOST_SHOWN = 4  # spellings of one class in a message
+MOST_GROUPS = 4  # classes in a message
 GAPS = UNKNOWN | {"none", "missing", "n. a.", "k. a."}
 
 Words = Mapping[str, int]  # word -> pictures that have it
 
 
-def look_alikes(task: str, words: Words) -> Iterator[Problem]:
-    """A problem for each group of words that are alike; each word is in one group at most."""
-    left = Counter(dict(words))
+def look_alikes(task: str, words: Words) -> list[Problem]:
+    """One problem that names every group of words that are alike, if there are any."""
+    groups = _groups(words)
+    if not groups:
+        return []
+    what = "; ".join(_described(alike, words, difference) for alike, difference in groups[:MOST_GROUPS])
+    more = f"; and {len(groups) - MOST_GROUPS:,} more" if len(groups) > MOST_GROUPS else ""
+    pairs = [(word, alike[0]) for alike, _ in groups[:MOST_GROUPS] for word in alike[1:]]
+    joined = f"{{ {', '.join(f'{_escaped(word)} = {_escaped(first)}' for word, first in pairs)} }}"
+    if all(difference == KEYS[0][1] for _, difference in groups) and len(groups) > 1:
+        joined = '"look-alikes"'
+    hint = f"if they are one, write in [tasks.{task}]: join = {joined}"
+    return [Problem(task, f"has the classes {what}{more}", hint, kind="look-alike classes", fatal=False)]
+
+
+def _groups(words: Words) -> list[tuple[list[str], str]]:
+    """Words that are alike by any of ``KEYS``, the most frequent first, and in what they differ at most."""
+    sets: DisjointSets[str] = DisjointSets()
+    differences: dict[str, str] = {}  # of the set of a root
+    known = frozenset(filter(None, map(_loose, words)))
     for key, difference in KEYS:
-        groups: dict[str, list[str]] = defaultdict(list)
-        known = frozenset(filter(None, map(_loose, left)))
-        for word in left:
-            groups[key(word, known)].append(word)
-        for alike in groups.values():
-            if len(alike) > 1:
-                yield _problem(task, sorted(alike, key=lambda word: (-words[word], word)), words, difference)
-                for word in alike:
-                    del left[word]
+        first: dict[str, str] = {}
+        for word in words:
+            one, two = sets.root(first.setdefault(key(word, known), word)), sets.root(word)
+            if one != two:
+                sets.join(one, two)
+                differences[one] = difference
+    groups: dict[str, list[str]] = defaultdict(list)
+    for word in words:
+        groups[sets.root(word)].append(word)
+    ordered = {
+        root: sorted(alike, key=lambda word: (-words[word], not is_normalized("NFC", word), word))
+        for root, alike in groups.items()
+        if len(alike) > 1
+    }
+    return [(alike, differences[root]) for root, alike in ordered.items()]
 
 
 def gaps(task: str, words: Words, chosen: Sequence[str]) -> Iterator[Problem]:
@@ -43,16 +69,13 @@ def gaps(task: str, words: Words, chosen: Sequence[str]) -> Iterator[Problem]:
             yield Problem(task, what, hint, kind="class or unknown", fatal=False)
 
 
-def _problem(task: str, alike: Sequence[str], words: Words, difference: str) -> Problem:
+def _described(alike: Sequence[str], words: Words, difference: str) -> str:
     escaped = len({without_invisible(word) for word in alike}) < len(alike) or any(
         not word.isprintable() for word in alike
     )
     shown = [f"{_escaped(word) if escaped else quoted(word)} ({_pictures(words[word])})" for word in alike]
     more = f" and {len(shown) - MOST_SHOWN:,} more" if len(shown) > MOST_SHOWN else ""
-    what = f"has the classes {', '.join(shown[:MOST_SHOWN])}{more}, which {difference}"
-    joined = ", ".join(f"{_escaped(word)} = {_escaped(alike[0])}" for word in alike[1:])
-    hint = f"if they are one, write in [tasks.{task}]: join = {{ {joined} }}"
-    return Problem(task, what, hint, kind="look-alike classes", fatal=False)
+    return f"{', '.join(shown[:MOST_SHOWN])}{more}, which {difference}"
 
 
 def _pictures(count: int) -> str:

@@ -139,7 +139,9 @@ def test_two_names_for_one_file_are_fatal(tmp_path: Path) -> None:
     assert found == ["1.jpg"]
     assert problems[0].fatal
     assert problems[0].what == '"c:/cat/1" and "/dog/1.jpg" would both be "1.jpg"'
-    assert table(tmp_path, ["a", "A.jpg", "./a"], ["a.jpg"])[0] == ["a.jpg"] * 3
+    found, problems = table(tmp_path, ["a", "A.jpg", "./a"], ["a.jpg"])
+    assert found == ["a.jpg"] * 3
+    assert "names 1 pictures otherwise" in problems[0].what
 
 
 def test_a_name_in_another_case_is_the_same_picture(tmp_path: Path) -> None:

@@ -80,6 +80,20 @@ def test_several_spellings_are_one_problem_and_join_the_most_frequent() -> None:
     )
 
 
+def test_all_classes_of_a_task_are_one_problem_with_one_key_to_write() -> None:
+    words = {"Dog": 6, "dog": 5, "dogs": 4, "cafe\u0301": 2, "caf\u00e9": 2, "cat": 9}
+    (problem,) = look_alikes("kind", words)
+    assert joined(problem) == {"dog": "Dog", "dogs": "Dog", "cafe\u0301": "caf\u00e9"}
+    assert (
+        '"Dog" (6 pictures), "dog" (5 pictures), "dogs" (4 pictures), which differ only as one'
+        in problem.what
+    )
+    assert r'"caf\u00e9" (2 pictures), "cafe\u0301" (2 pictures), which look the same' in problem.what
+    (problem,) = look_alikes("kind", {f"{word}{end}": 1 for word in "abcdefgh" for end in ("x", "x\u200b")})
+    assert problem.hint.endswith('join = "look-alikes"')
+    assert problem.what.endswith("; and 4 more")
+
+
 def test_words_that_look_the_same_may_be_joined_all_at_once() -> None:
     one = task(join="look-alikes")
     assert {one.read(word) for word in ("caf\u00e9 bar", "cafe\u0301  bar", "\u200bcaf\u00e9\u00a0bar")} == {
