@@ -6,7 +6,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from importlib.resources import files
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from starlette.applications import Starlette
@@ -21,7 +21,7 @@ from oneglance.errors import OneglanceError
 from oneglance.parallel.process_pool import ProcessesDoNotStart
 from oneglance.serving.corrections import Corrections
 from oneglance.serving.limits import Bounds, Refused, busy
-from oneglance.serving.middleware import Access, RequestMiddleware, error_body, error_headers
+from oneglance.serving.middleware import Access, RequestMiddleware, error_body, error_headers, log
 from oneglance.serving.model_pool import ModelPool, as_json
 from oneglance.serving.service import Service, json_response
 
@@ -115,8 +115,10 @@ async def _refuse(_: Request, error: Exception) -> Response:
         refused = error
     elif isinstance(error, ProcessesDoNotStart):  # killed meanwhile: there may be memory again in a moment
         refused = busy("the processes that hold the network are being started again", RESTART)
-    else:
-        refused = Refused(500, str(error))
+    else:  # such as a full disk: the whole message is for the log, a client need not know where things lie
+        assert isinstance(error, OneglanceError)
+        log.error("fault", extra={"fields": {"what": str(error)}})
+        refused = Refused(500, error.what, error.hint, location=PurePath(error.location).name)
     response = json_response(error_body(refused), refused.status)
     response.headers.update(error_headers(refused))
     return response

@@ -20,7 +20,7 @@ from oneglance.data.csv_text import csv_text, require_text
 from oneglance.data.images.memory_image import EncodedImage
 from oneglance.data.parsing.annotations.box_geometry import distinct
 from oneglance.data.parsing.delimited import Delimited
-from oneglance.data.picture_files.formats import PICTURE_ENDINGS
+from oneglance.data.picture_files.formats import PICTURE_ENDINGS, format_of
 from oneglance.data.record import Box, BoxAnnotations
 from oneglance.errors import ConfigError, DataError, InvalidAnswer, Problem, RunError
 from oneglance.serving.limits import Refused
@@ -83,24 +83,30 @@ class Corrections:
                 raise Refused(422, error.what, error.hint, location=name) from None
         if not cells and not boxes:
             raise Refused(422, "nothing was corrected")
-        name = f"{self.pictures.name}/{self._file(picture)}"
+        fresh = {self.path: [cells]} if cells else {}
+        fresh |= {self.path.with_name(f"{self.path.stem}-{task}.csv"): rows for task, rows in boxes.items()}
         with self._lock:
+            name = f"{self.pictures.name}/{self._file(picture)}"
+            # All tables are read before any is written.
+            texts = {table: self._replaced(table, name, rows) for table, rows in fresh.items()}
             if not (self.path.parent / name).exists():
                 write_bytes(self.path.parent / name, picture.data)
-            if cells:
-                self._replace(self.path, name, [cells])
-            for task_name, rows in boxes.items():
-                self._replace(self.path.with_name(f"{self.path.stem}-{task_name}.csv"), name, rows)
+            for table, text in texts.items():
+                write_text(table, text)
         return name
 
     def _file(self, picture: EncodedImage) -> str:
-        ending = Path(picture.name).suffix.lower()
-        return hashlib.sha256(picture.data).hexdigest()[:20] + (
-            ending if ending in PICTURE_ENDINGS else ".jpg"
-        )
+        """One name for one content, whatever the client calls it: what is said of it stands in one place."""
+        digest = hashlib.sha256(picture.data).hexdigest()[:20]
+        for kept in self.pictures.glob(f"{digest}.*"):
+            return kept.name
+        found, named = format_of(picture.data), Path(picture.name).suffix.lower()
+        if found is not None and found.opened:
+            return digest + (named if named in found.endings else found.endings[0])
+        return digest + (named if named in PICTURE_ENDINGS else ".jpg")
 
-    def _replace(self, table: Path, name: str, fresh: list[Line]) -> None:
-        """The rows of one picture are new, all others stay."""
+    def _replaced(self, table: Path, name: str, fresh: list[Line]) -> str:
+        """The text of a table in which the rows of one picture are new and all others stay."""
         columns, rows = _read(table)
         before = [row for row in rows if row["image"] == name]
         if len(fresh) == 1 and table == self.path:
@@ -109,7 +115,7 @@ class Corrections:
         rows += ({**row, "image": name} for row in fresh)
         first = ("image",) if table == self.path else ("image", "label", *EDGES)
         columns = list(dict.fromkeys((*columns, *first, *(key for row in rows for key in row))))
-        write_text(table, csv_text(columns, rows))
+        return csv_text(columns, rows)
 
 
 def _read(table: Path) -> tuple[list[str], list[Line]]:

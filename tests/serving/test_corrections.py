@@ -227,6 +227,33 @@ def test_attributes_go_to_the_columns_that_they_are_read_from(tmp_path: Path) ->
         kept.keep(RED, 64, 48, {"things": {"boxes": [{**box, "attributes": {"signs": {"values": ["a|b"]}}}]}})
 
 
+def test_one_content_has_one_name(kept: Corrections) -> None:
+    names = {
+        kept.keep(EncodedImage(name, RED.data), 64, 48, {"price": {"value": number}})
+        for number, name in enumerate(("a.jpg", "a.png", "a", "a.svg", "a.exe", "../../x.jxl"))
+    }
+    assert len(names) == 1 and names.pop().endswith(".png")  # what it is, not what it is called
+    assert len(list(kept.pictures.iterdir())) == 1
+    assert read(kept.path) == {short(RED): {"price": "5"}}
+
+
+def test_where_one_table_cannot_be_read_none_is_written(kept: Corrections) -> None:
+    kept.path.with_name("labels-objects.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(RunError, match="has no column image"):
+        kept.keep(RED, 64, 48, {"kind": {"value": "hat"}, "objects": {"boxes": [BUTTON]}})
+    assert not kept.path.exists() and list(kept.pictures.iterdir()) == []
+
+
+def test_where_the_tables_lie_is_for_the_log_only(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    table = tmp_path / "secret place" / "labels.csv"
+    with running(Settings(corrections=table)) as service:
+        table.write_text("a,b\n1,2\n")
+        sent = {"data": base64.b64encode(picture()).decode(), "answers": {"price": {"value": 1}}}
+        said = service.send("/corrections", sent).refused(500)
+        assert said.startswith("labels.csv: has no column image") and "secret" not in said
+    assert any("secret place" in str(record.__dict__.get("fields")) for record in caplog.records)
+
+
 def test_nobody_answers_an_embedding(tmp_path: Path) -> None:
     kept = Corrections(tmp_path / "labels.csv", hostile().tasks)
     with pytest.raises(Refused, match="look: ") as refused:
