@@ -100,9 +100,9 @@ class Corrections:
         digest = hashlib.sha256(picture.data).hexdigest()[:20]
         for kept in self.pictures.glob(f"{digest}.*"):
             return kept.name
-        found, named = format_of(picture.data), Path(picture.name).suffix.lower()
-        if found is not None and found.opened:
-            return digest + (named if named in found.endings else found.endings[0])
+        known, named = format_of(picture.data), Path(picture.name).suffix.lower()
+        if known is not None and known.opened:
+            return digest + (named if named in known.endings else known.endings[0])
         return digest + (named if named in PICTURE_ENDINGS else ".jpg")
 
     def _replaced(self, table: Path, name: str, fresh: list[Line]) -> str:
