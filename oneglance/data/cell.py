@@ -12,8 +12,7 @@ import re
 import unicodedata
 from typing import Any
 
-# ASCII digits only, and none of what Python's float() takes besides: 1_0, nan, inf, digits of other scripts.
-PLAIN_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+DIGITS = frozenset("0123456789.")
 _WHOLE = re.compile(r"(-?(?:0|[1-9]\d*))\.0+", re.ASCII)
 # Zero-width spaces, soft hyphen, word joiner, marks of direction; no joiners of letters, by which words of
 # Persian and Hindi change.
@@ -41,11 +40,18 @@ def without_invisible(text: str) -> str:
 
 def number(value: Any) -> float | None:
     """The number that a cell holds, written with a point if at all; it may be infinite where it is too large.
-    None for anything else, true and false among them.
+    None for anything else: true and false, and what Python takes for a number besides, which is 1_0, nan, inf
+    and digits of other scripts.
     """
     if isinstance(value, str):
         text = value.strip()
-        return float(text) if PLAIN_NUMBER.fullmatch(text) else None
+        if "_" in text or not text.isascii():
+            return None
+        try:
+            size = float(text)
+        except ValueError:
+            return None
+        return size if math.isfinite(size) or text.lstrip("+-")[0] in DIGITS else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:

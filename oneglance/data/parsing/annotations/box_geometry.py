@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from oneglance.data import cell
 from oneglance.data.images.header import Header
 from oneglance.data.parsing.problem_counter import ProblemCounter
 from oneglance.data.quoting import quoted
@@ -52,17 +53,8 @@ class RawBox:
 
 def number(value: Any) -> float:
     """``value`` as a finite number; NaN where it is none. Text may be a number, True is none."""
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, str | int | float)
-        or (type(value) is str and "_" in value)
-    ):
-        return math.nan
-    try:
-        result = float(value)
-    except (ValueError, OverflowError):
-        return math.nan
-    return result if math.isfinite(result) else math.nan
+    result = cell.number(value)
+    return result if result is not None and math.isfinite(result) else math.nan
 
 
 def bounds(points: Iterable[tuple[float, float]]) -> Corners:

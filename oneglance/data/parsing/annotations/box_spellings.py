@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from oneglance.data.cell import as_text
 from oneglance.data.parsing.annotations.box_geometry import NOWHERE, Corners, number
 
 # Usual names of the four numbers, whatever their case: the left, upper, right and lower edge ...
@@ -72,13 +72,7 @@ def identity(value: Any) -> str | None:
     """What a file calls a thing by, so that 3, 3.0 and "3" are the same; None where that is no name."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    if isinstance(value, str):
-        text = value.strip()
-        whole = re.fullmatch(r"(0|-?[1-9][0-9]*)\.0+", text)
-        return (whole[1] if whole else text) or None
-    if isinstance(value, float):
-        return str(int(value)) if math.isfinite(value) and value == int(value) else str(value)
-    return str(value)
+    return as_text(value) or None
 
 
 def name_of(entry: Mapping[str, Any], key: str) -> str:
