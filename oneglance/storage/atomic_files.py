@@ -123,6 +123,14 @@ def explained(error: OSError, path: Path) -> RunError:
     """The same as a message for people."""
     if error.errno == errno.ENOSPC:
         return RunError("the disk is full", location=str(path), hint="free some space or name another folder")
+    if error.errno == errno.EFBIG:
+        return RunError(
+            "may not become so large here",
+            location=str(path),
+            hint="raise the limit (ulimit -f) or name another folder",
+        )
+    if error.errno == errno.EDQUOT:
+        return RunError("your share of the disk is full", location=str(path), hint="free some space")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return RunError(
             "cannot be written: not allowed", location=str(path), hint="name another folder with --out"

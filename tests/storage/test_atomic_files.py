@@ -74,6 +74,8 @@ ERRORS = {
     errno.ENOSPC: "the disk is full — free some space or name another folder",
     errno.EROFS: "cannot be written: not allowed — name another folder with --out",
     errno.EACCES: "cannot be written: not allowed — name another folder with --out",
+    errno.EFBIG: "may not become so large here — raise the limit (ulimit -f) or name another folder",
+    errno.EDQUOT: "your share of the disk is full — free some space",
     errno.EIO: f"cannot be written ({os.strerror(errno.EIO)})",
 }
 

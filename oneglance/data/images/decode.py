@@ -34,6 +34,8 @@ from oneglance.data.picture_files.wide_values import is_colour, load_pixels, wid
 from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError
 
+STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}  # bytes of a pixel in Pillow; else 4
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -44,6 +46,14 @@ class Limits:
     megapixels: float = 200  # millions of pixels
     megabytes: float = 200  # millions of bytes of the file
     values: ValueRange = GUESSED
+
+    @property
+    def memory(self) -> int:
+        """Bytes that decoding one picture may take, whatever its file says: 5.5 for each pixel that is
+        allowed, for Pillow takes 4 for each of the result, and the file itself. With the limits as they are
+        by default, a process stays below 1.5 GB; raising [pictures] megapixels raises this too.
+        """
+        return int(max(5.5e6 * self.megapixels, 250e6) + 1e6 * self.megabytes)
 
     @classmethod
     def declared(cls, config: Config) -> Limits:
@@ -147,6 +157,7 @@ def _open(loaded: bytes | np.ndarray, limits: Limits, fit: Fit | None) -> Uprigh
             drafted = False
         else:
             drafted = fit is not None and _drafted(file.source, stored, fit)
+            _refuse_to_make(file.source, limits)
             image, remark = _in_rgb(load_pixels(file)), ""
         if turn is not None and not isinstance(file.source, TiffImageFile):
             image = image.transpose(turn)
@@ -177,6 +188,14 @@ def _checked(size: tuple[int, int], limits: Limits) -> tuple[int, int]:
     return size
 
 
+def _refuse_to_make(opened: Image.Image, limits: Limits) -> None:
+    """Before anything is allocated: the pixels as they are stored, and all of them again in RGB."""
+    stored = STORED.get(opened.mode, 4)
+    made = opened.width * opened.height * (stored if opened.mode == "RGB" else stored + 4)
+    if made > limits.memory:
+        raise MemoryError
+
+
 def _from_array(array: np.ndarray, limits: Limits) -> Image.Image:
     shape, kind = array.shape, array.dtype.name
     fitting = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
@@ -199,7 +218,11 @@ def _in_rgb(image: Image.Image) -> Image.Image:
         white = Image.new("RGB", image.size, (255, 255, 255))
         white.paste(layer, mask=layer)
         return white
-    return image.convert("RGB")  # a copy even of RGB, free of the file and its tags
+    if image.mode == "RGB":
+        return image._new(
+            image.im
+        )  # the same pixels, for two of a large picture may not fit; free of its tags
+    return image.convert("RGB")
 
 
 def _needs_values(opened: Image.Image, kind: str, bounds: Bounds | None) -> bool:

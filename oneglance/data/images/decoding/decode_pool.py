@@ -201,11 +201,8 @@ def chunk_of(fit: Fit) -> int:
 
 
 def memory(limits: Limits) -> int:
-    """Bytes that decoding one picture may take, whatever its file says: 5.5 for each of the pixels that are
-    allowed, for Pillow takes 4 for each of the result, and the file itself. With the limits as they are by
-    default, a process stays below 1.5 GB; raising [pictures] megapixels raises this too.
-    """
-    return int(max(5.5e6 * limits.megapixels, 250e6) + 1e6 * limits.megabytes)
+    """Bytes that a process may take while it decodes one picture."""
+    return limits.memory
 
 
 def seconds(limits: Limits) -> int:

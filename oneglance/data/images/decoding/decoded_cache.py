@@ -258,7 +258,9 @@ def _allocate(path: Path, size: int) -> None:
 
 def _explained(error: OSError, folder: Path, needed: int) -> DataError:
     what = f"cannot be written ({error.strerror})"
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if error.errno == errno.EFBIG:
+        what = f"may not hold a file of {needed:,} bytes, as the decoded pictures need (ulimit -f)"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
         with suppress(OSError):
             free = shutil.disk_usage(folder).free
             what = f"has {free / 1e9:.2f} GB free, but the decoded pictures need {needed / 1e9:.2f} GB"

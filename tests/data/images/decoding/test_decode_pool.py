@@ -175,6 +175,7 @@ BOMBS = {
     "alpha": lambda: encoded("PNG", 14_100, "RGBA"),
     "a moving picture": lambda: encoded("GIF", 14_100, "P"),
     "black and white": lambda: encoded("TIFF", 14_100, "1", compression="group4"),
+    "colours": lambda: encoded("PNG", 14_100),
     "four colours": lambda: encoded("TIFF", 14_100, "CMYK", compression="tiff_deflate"),
 }
 
@@ -209,7 +210,7 @@ def test_a_small_file_of_many_pixels_costs_neither_this_process_nor_its_own_too_
     assert done.returncode == 0, done.stderr.decode()
     here, there = map(int, done.stdout.split())
     assert here < 200e6
-    assert 100e6 < there < 1.5e9
+    assert 30e6 < there < 1.5e9  # little where the header says enough
 
 
 class HostileFile(Drawn):
