@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import IO, BinaryIO, cast
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from oneglance.data.picture_files.opening import open_picture
 from oneglance.data.picture_files.pillow_settings import pillow_settings
 from oneglance.data.record import ImageRef
 from oneglance.storage.plain_files import open_plain
+
+MOST_READS = 100_000  # a second or less; a picture of 200 megabytes takes about half of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +59,48 @@ def header(ref: ImageRef) -> Header | None:
         return None
 
 
-def opened_file(ref: ImageRef) -> BinaryIO | np.ndarray:
+class FewReads(io.RawIOBase):
+    """A file that ends whoever reads it in very many pieces: a header is read in this process, where nobody
+    watches the time, and a file may consist of millions of parts that hold nothing.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._left = file, MOST_READS
+
+    def read(self, size: int | None = -1) -> bytes:
+        self._left -= 1
+        if self._left < 0:
+            raise OSError("it is in too many pieces")
+        return self._file.read(-1 if size is None else size)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def opened_file(ref: ImageRef) -> IO[bytes] | np.ndarray:
     """The file of a picture, of which no more is read than is needed; or its pixels where it has none.
 
     Raises:
         Exception: it cannot be read.
     """
     if isinstance(ref, FileImage):
-        return open_plain(ref.path)  # it never waits for a pipe
-    loaded = ref.load()
-    return io.BytesIO(loaded) if isinstance(loaded, bytes) else loaded
+        file: BinaryIO = open_plain(ref.path)  # it never waits for a pipe
+    else:
+        loaded = ref.load()
+        if isinstance(loaded, np.ndarray):
+            return loaded
+        file = io.BytesIO(loaded)
+    return cast(IO[bytes], FewReads(file))

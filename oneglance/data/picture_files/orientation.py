@@ -11,6 +11,7 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import IO, Any
 
 from PIL import Image
@@ -19,6 +20,8 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 ORIENTATION = 0x0112  # the tag of TIFF; EXIF shares it
 LONGEST = 4_000_000  # bytes of a tag's text, packed or not; longer ones are no orientation
+
+MOST_CHUNKS = 200_000  # of a PNG: pixels of 1.6 GB in pieces as they are usually written
 
 _XMP = re.compile(rb"tiff:Orientation\s*(?:=\s*[\"']|>)\s*([0-9])")
 _XMP_KEYS = ("XML:com.adobe.xmp", "xmp", "Raw profile type xmp", "Raw profile type APP1")
@@ -86,8 +89,13 @@ def _profile(value: Any) -> bytes:
     if isinstance(value, tuple):  # TIFF
         value = value[0] if len(value) == 1 else bytes(value)
     content = value.encode("utf-8", "replace") if isinstance(value, str) else bytes(value)
-    written = re.match(rb"\s*\w+\s+\d+\s+([0-9A-Fa-f\s]*)$", content)
-    return bytes.fromhex(written[1].decode("ascii")) if written else content
+    written = content.split(None, 2)
+    if len(written) < 3 or not written[1].isdigit():
+        return content
+    try:
+        return bytes.fromhex(written[2].decode("ascii"))
+    except ValueError:
+        return content
 
 
 # ---- PNG
@@ -97,14 +105,12 @@ def _png_tags(file: IO[bytes]) -> dict[str, bytes]:
     """The tags before and behind the pixels of a PNG; the last of each name counts."""
     start = file.tell()
     try:
-        tags: dict[str, bytes] = {}
-        for kind, content in _png_chunks(file):
-            if kind == b"eXIf":
-                tags["exif"] = content
-            else:
-                key, _, rest = content.partition(b"\0")
-                tags[key.decode("latin-1")] = _png_text(kind, rest)
-        return tags
+        tags: dict[str, tuple[bytes, bytes]] = {}
+        for kind, content in islice(_png_chunks(file), MOST_CHUNKS):
+            key, _, rest = (b"exif", b"", content) if kind == b"eXIf" else content.partition(b"\0")
+            if (name := key.decode("latin-1")) in _KEYS:
+                tags[name] = kind, rest
+        return {key: _png_text(kind, rest) for key, (kind, rest) in tags.items()}
     finally:
         file.seek(start)
 
@@ -116,13 +122,12 @@ def _png_chunks(file: IO[bytes]) -> Iterator[tuple[bytes, bytes]]:
         if kind == b"IEND":
             return
         wanted = length <= LONGEST and (kind == b"eXIf" or kind in _TEXTS)
-        if wanted:
-            yield kind, file.read(length)
+        yield kind, file.read(length) if wanted else b""
         file.seek(4 if wanted else length + 4, 1)
 
 
 def _png_text(kind: bytes, rest: bytes) -> bytes:
-    """What follows the keyword of a text, unpacked; empty where it is damaged."""
+    """What a chunk says behind its keyword, unpacked; empty where it is damaged."""
     packed = kind == b"zTXt"
     if kind == b"zTXt":
         rest = rest[1:]

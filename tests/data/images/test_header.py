@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import time
 import zlib
 from pathlib import Path
 
@@ -64,6 +65,40 @@ def test_an_impossible_orientation_is_upright(tmp_path: Path, place: str, number
 )
 def test_a_damaged_tag_is_upright(tmp_path: Path, damaged: bytes) -> None:
     assert header(save(tmp_path, damaged)) == Header(WIDTH, HEIGHT)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        png(*[chunk(b"tEXt", b"")] * 1_000_000, behind=False),
+        png(*[chunk(b"tEXt", b"")] * 1_000_000, behind=True),
+        saved("JPEG")[:2] + b"\xff\xfe\0\2" * 1_000_000 + saved("JPEG")[2:],
+        saved("GIF").replace(b"\x2c\0\0\0\0", b"\x21\xfe\0" * 1_000_000 + b"\x2c\0\0\0\0"),
+        png(
+            *[chunk(b"zTXt", b"%d\0\0" % n + zlib.compress(bytes(4_000_000))) for n in range(500)],
+            behind=True,
+        ),
+        png(chunk(b"tEXt", b"Raw profile type exif\0" + b"\nexif\n1" + b" " * 1_900_000 + b"!"), behind=True),
+        png(
+            chunk(b"tEXt", b"Raw profile type APP1\0" + b"\nexif\n1" + b" 0" * 1_900_000 + b"!"), behind=True
+        ),
+    ],
+    ids=[
+        "many chunks",
+        "many behind",
+        "many segments",
+        "many extensions",
+        "packed texts",
+        "spaces",
+        "digits",
+    ],
+)
+def test_no_tags_take_long(tmp_path: Path, content: bytes) -> None:
+    ref = save(tmp_path, content)
+    began = time.monotonic()
+    head = header(ref)
+    assert head in (None, Header(WIDTH, HEIGHT))
+    assert time.monotonic() - began < 5
 
 
 def save(folder: Path, content: bytes) -> FileImage:
