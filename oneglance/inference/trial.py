@@ -13,6 +13,8 @@ from oneglance.inference.novelty import Novelty
 from oneglance.task import Task
 from oneglance.vector_task import VectorTask
 
+LARGEST = 1e18  # of any output: its square is still a float32
+
 
 def refuse_unusable(output: EngineOutput, pictures: int, location: str = "") -> None:
     """
@@ -24,7 +26,7 @@ def refuse_unusable(output: EngineOutput, pictures: int, location: str = "") -> 
             raise RunError(
                 f"the network has another output for {name} than its tasks need", location=location
             )
-        if not np.isfinite(values).all():
+        if not (np.abs(values) <= LARGEST).all():  # nor is NaN
             raise RunError(
                 f"the network's output for {name} is not finite: its weights are damaged",
                 location=location,

@@ -24,7 +24,7 @@ from oneglance.data.picture_files.formats import PICTURE_ENDINGS, format_of
 from oneglance.data.record import Box, BoxAnnotations
 from oneglance.errors import ConfigError, DataError, InvalidAnswer, Problem, RunError
 from oneglance.serving.limits import Refused
-from oneglance.storage.atomic_files import make_folder, write_bytes, write_text
+from oneglance.storage.atomic_files import HOUR, make_folder, sweep, write_bytes, write_text
 from oneglance.task import Task
 
 EDGES = ("xmin", "ymin", "xmax", "ymax")
@@ -47,7 +47,7 @@ class Corrections:
         self.path, self.tasks = path, tasks
         self.pictures = path.with_name(f"{path.stem}-pictures")
         self._lock = threading.Lock()
-        make_folder(self.pictures)
+        sweep(make_folder(self.pictures), HOUR)
 
     def keep(self, picture: EncodedImage, width: int, height: int, answers: Mapping[str, Any]) -> str:
         """Keep a picture of that size and its corrected answers; earlier corrections of the same tasks are

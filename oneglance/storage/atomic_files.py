@@ -97,12 +97,17 @@ def beside(path: Path) -> Path:
     return whole.with_name(f".{whole.name}.{os.getpid()}.{secrets.token_hex(4)}")
 
 
-def sweep(folder: Path) -> None:
-    """Remove files that ``replacing`` had begun in ``folder`` when its process was killed."""
+def sweep(folder: Path, older: float = 0) -> None:
+    """Remove files that ``replacing`` had begun in ``folder`` when its process was killed.
+
+    Args:
+        older: seconds that nobody has written them; of use where other processes write there too.
+    """
     for fresh in folder.glob(".*.*"):
         if BESIDE.fullmatch(fresh.name):
             with suppress(OSError):
-                fresh.unlink()
+                if fresh.stat().st_mtime <= time.time() - older:
+                    fresh.unlink()
 
 
 def finite(value: float) -> float | None:

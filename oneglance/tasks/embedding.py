@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field, PrivateAttr
 
 from oneglance.batch_transform import Mix, View
-from oneglance.errors import ConfigError, DataError, InvalidAnswer, nearest
+from oneglance.errors import ConfigError, DataError, InvalidAnswer, RunError, nearest
 from oneglance.metrics.retrieval import Neighbours, neighbours
 from oneglance.metrics.weighted import weighted_mean
 from oneglance.nn.feature_shape import Shape
@@ -135,7 +135,9 @@ class Embedding(Task):
             raise ValueError(f"{raw.shape[1]} columns, where a vector has {self.size}")
         vectors = np.asarray(raw, dtype=np.float64)[:, : self.size]
         length = np.linalg.norm(vectors, axis=1, keepdims=True)  # not 1 where several views were averaged
-        return [{"vector": row} for row in (vectors / np.maximum(length, 1e-12)).tolist()]
+        if not (length > 0).all():
+            raise RunError("the network gives a vector without a direction: its weights are damaged")
+        return [{"vector": row} for row in (vectors / length).tolist()]
 
     def metric_state(self, predictions: Sequence[Prediction], answers: Sequence[str]) -> MetricState:
         vectors = np.array([prediction["vector"] for prediction in predictions], dtype=np.float32)

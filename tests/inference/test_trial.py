@@ -157,3 +157,9 @@ def test_a_canvas_that_takes_too_much_memory_is_refused(copied: RunFolder) -> No
     (copied / "overrides.json").write_text(json.dumps({"base": "/", "overrides": overrides}))
     with pytest.raises(OneglanceError):
         Predictor.open(copied, device="cpu")
+
+
+def test_numbers_whose_squares_are_infinite_are_no_answer() -> None:
+    wild = np.full((2, 3), 1e30, np.float32)
+    with pytest.raises(RunError, match="output for kind is not finite"):
+        refuse_unusable(EngineOutput(np.zeros((2, 3), np.float32), {"kind": wild}), 2)

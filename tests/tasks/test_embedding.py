@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from oneglance.batch_transform import Mix, View
-from oneglance.errors import ConfigError, DataError, InvalidAnswer
+from oneglance.errors import ConfigError, DataError, InvalidAnswer, RunError
 from oneglance.nn.feature_shape import Shape
 from oneglance.task import Task, build_tasks
 from oneglance.tasks.embedding import Embedding
@@ -158,7 +158,8 @@ def test_answers_are_vectors_of_length_1() -> None:
     np.testing.assert_allclose(
         vectors, raw[:, :4] / np.linalg.norm(raw[:, :4], axis=1, keepdims=True), rtol=1e-6
     )
-    assert np.isfinite(task.decode(np.zeros((1, 7)))[0]["vector"]).all()
+    with pytest.raises(RunError, match="a vector without a direction: its weights are damaged"):
+        task.decode(np.zeros((1, 7)))
 
 
 def test_scores() -> None:
