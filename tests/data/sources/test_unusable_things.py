@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support.annotated import annotations_of, boxes, corners, kinds, read
 from support.drawn_things import FORMATS, Thing
 
-from oneglance.data.record import BoxAnnotations, Record
+import oneglance
+from oneglance import config as configuration
+from oneglance.data.dataset import load_dataset
+from oneglance.data.record import Box, BoxAnnotations, Record
 from oneglance.data.source import format_class, formats
+from oneglance.data.writer import targets
 from oneglance.errors import Problem
+from oneglance.task import Prediction, build_tasks
+from oneglance.tasks.boxes import Boxes
 
 CAT, DOG = (10, 20, 40, 60), (50, 10, 90, 70)
 EVERY = frozenset({"cat", "dog"})
@@ -85,3 +92,102 @@ def test_the_same_box_twice_is_one(tmp_path: Path, name: str) -> None:
     assert kinds(problems) == ["box twice"]
     assert 'the box "cat" is there twice' in problems[0].what
     assert "(2 times, here first)" in problems[0].what
+
+
+def answers_of(path: Path, name: str, **keys: str) -> tuple[Boxes, dict[str, BoxAnnotations]]:
+    """The task and its answers, as a training gets them."""
+    config = configuration.load(
+        {"sources": [{"path": str(path), "format": name, **keys}], "tasks": {"objects": {"type": "boxes"}}}
+    )
+    tasks = build_tasks(config.tasks, config.file)
+    dataset = load_dataset(config, list(tasks.values()), strict=False)
+    task = tasks["objects"]
+    assert isinstance(task, Boxes)
+    found = {Path(record.image.name).stem: record.answers["objects"] for record in dataset.records}
+    task.fit_target(list(found.values()))
+    return task, found
+
+
+def predictions(*things: Thing) -> Prediction:
+    return {
+        "boxes": [
+            {"box": list(place), "label": label, "confidence": 0.9, "attributes": {}}
+            for label, place in things
+            if label and place
+        ]
+    }
+
+
+def score(task: Boxes, told: list[Prediction], answers: list[BoxAnnotations]) -> float:
+    return task.metrics(task.metric_state(told, answers), np.ones(len(answers)))["ap"]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_broken_box_is_neither_learned_nor_scored_as_a_no(tmp_path: Path, name: str) -> None:
+    """In ``b`` the place of the cat is lost, in ``c`` the class of a thing, and ``d`` is what it seems."""
+    pictures = {
+        "a": GOOD,
+        "b": (Thing("dog", DOG), Thing("cat", None)),
+        "c": (Thing("dog", DOG), Thing(None, CAT)),
+        "d": (Thing("dog", DOG),),
+    }
+    task, answers = answers_of(FORMATS[name](tmp_path, pictures), name)
+    target = task.encode([answers[picture] for picture in "abcd"])
+    assert target["labelled"].tolist() == [[1, 1], [0, 1], [1, 1], [1, 1]]  # cat, dog
+    assert target["ignore"].sum(axis=1).tolist() == [0, 0, 1, 0]
+    everything = predictions(*GOOD)
+    rows = [answers[picture] for picture in "abc"]
+    assert score(task, [everything] * 3, rows) == pytest.approx(1)  # the cats in b and c are not wrong
+    assert score(task, [everything] * 4, [answers["d"], *rows]) < 1  # that in d is
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_perfect_detector_of_things_that_are_there_twice_is_perfect(tmp_path: Path, name: str) -> None:
+    pictures = {"a": (*GOOD, GOOD[0]), "b": GOOD}
+    task, answers = answers_of(FORMATS[name](tmp_path, pictures), name)
+    assert score(task, [predictions(*GOOD)] * 2, list(answers.values())) == pytest.approx(1)
+    target = task.encode(list(answers.values()))
+    assert (target["label"] >= 0).sum(axis=1).tolist() == [2, 2]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_check_tells_of_both(tmp_path: Path, name: str) -> None:
+    pictures = {"a": GOOD, "b": (*GOOD, GOOD[0]), "c": (Thing("dog", DOG), Thing("cat", None))}
+    path = FORMATS[name](tmp_path, pictures)
+    config = {
+        "sources": [{"path": str(path), "format": name}],
+        "tasks": {"objects": {"type": "boxes"}},
+    }
+    problems = oneglance.check(config, pictures=False)
+    assert any('the box "cat" is there twice' in problem.what for problem in problems)
+    assert any('the class "cat" is unknown in this picture' in problem.hint for problem in problems)
+
+
+@pytest.mark.parametrize("to", targets())
+@pytest.mark.parametrize("name", FORMATS)
+def test_convert_makes_no_no_of_it(tmp_path: Path, name: str, to: str) -> None:
+    pictures = {
+        "a": GOOD,
+        "b": (Thing("dog", DOG), Thing("cat", None)),
+        "c": (Thing("dog", DOG), Thing(None, CAT)),
+        "d": (Thing("dog", DOG),),
+    }
+    (tmp_path / "set").mkdir()
+    path = FORMATS[name](tmp_path / "set", pictures)
+    problems = oneglance.convert(path, to, tmp_path / "out", source_format=name)
+    assert any('the class "cat" is unknown in this picture' in problem.hint for problem in problems)
+    assert not problems.fatal
+    back = "boxes_table" if to == "table" else to
+    (out,) = (tmp_path / "out").glob({"coco": "annotations/*.json", "table": "boxes.csv"}.get(to, "../out"))
+    records, _ = read(out, format=back, **({"images": "../images"} if to == "coco" else {}))
+    found = {Path(record.image.name).stem: record.answers.get("objects") for record in records}
+    assert [box.label for box in boxes_in(found["a"])] == ["cat", "dog"]
+    assert [box.label for box in boxes_in(found["d"])] == ["dog"]
+    for picture in "bc":
+        annotations = found.get(picture)
+        assert annotations is None or "cat" not in (annotations.queried or ()) or len(annotations.boxes) == 2
+
+
+def boxes_in(annotations: BoxAnnotations | None) -> tuple[Box, ...]:
+    assert annotations is not None and annotations.queried == EVERY
+    return annotations.boxes
