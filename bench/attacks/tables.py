@@ -43,46 +43,55 @@ KEYS: tuple[dict[str, Any], ...] = (
     {"image": "note"},
 )  # fmt: skip
 
-_rows: list[dict[str, Any]] = []
-_truth: dict[str, dict[str, Any]] = {}
+Row = dict[str, Any]
+Answers = dict[str, dict[str, Any]]  # by picture and task
+
+_tables: list[tuple[list[Row], Answers]] = []
 
 
 def prepare(place: Path) -> None:
     random = np.random.default_rng(0)
-    for number in range(ROWS):
-        name = f"p{number:02}.jpg"
-        (place / name).write_bytes(b"no picture %d" % number)
-        style = ["striped", "dotted", "plain"][: 1 + number % 3]
-        row = {
-            "image": name,
-            "kind": ("hat", "cap", "shoe", "bag")[number % 4],
-            "price": round(float(random.uniform(1, 2000)), number % 4),
-            "style": style,
-            "note": f"note {number}",
-            "size": number + 1,
+    any_price = [round(float(random.uniform(1, 2000)), number % 4) for number in range(ROWS)]
+    three_decimals = [int(thousandths) / 1000 for thousandths in random.integers(1_000, 999_999, ROWS)]
+    for number in range(ROWS):  # files that differ, in a folder each for whole and for damaged tables
+        for folder in (place, place / "odd"):
+            folder.mkdir(exist_ok=True)
+            (folder / f"p{number:02}.jpg").write_bytes(b"no picture %d" % number)
+    for prices in (any_price, three_decimals):
+        rows = [
+            {
+                "image": f"p{number:02}.jpg",
+                "kind": ("hat", "cap", "shoe", "bag")[number % 4],
+                "price": price,
+                "style": ["striped", "dotted", "plain"][: 1 + number % 3],
+                "note": f"note {number}",
+                "size": number + 1,
+            }
+            for number, price in enumerate(prices)
+        ]
+        tasks = build_tasks(TASKS)
+        truth = {
+            row["image"]: {name: task.read(as_text(row[name])) for name, task in tasks.items()}
+            for row in rows
         }
-        _rows.append(row)
-    tasks = build_tasks(TASKS)
-    for row in _rows:
-        _truth[row["image"]] = {name: task.read(as_text(row[name])) for name, task in tasks.items()}
-    for kind in WRITERS:
-        (place / f"table.{kind}").write_bytes(written(kind, _rows, NAMES))
-        assert looked_at(place, f"table.{kind}", {}, set(_truth)) == "answered"
-    (place / "odd").mkdir()
-    for name in _truth:
-        (place / "odd" / name).hardlink_to(place / name)
+        _tables.append((rows, truth))
+        for kind in WRITERS:
+            (place / f"table.{kind}").write_bytes(written(kind, rows, NAMES))
+            assert looked_at(place, f"table.{kind}", {}, truth) == "answered"
 
 
 def attempt(place: Path, rng: np.random.Generator) -> str:
     kind = ("csv", "csv", "tsv", "jsonl", "parquet")[rng.integers(5)]
-    rows, names = [dict(row) for row in _rows], list(NAMES)
-    untouched = set(_truth)
+    which = int(rng.integers(len(_tables)))
+    whole, truth = _tables[which]
+    rows, names = [dict(row) for row in whole], list(NAMES)
+    untouched = set(truth)
     how = rng.integers(4)
     if how == 0:  # cells
         for _ in range(rng.integers(1, 6)):
-            row = rows[rng.integers(ROWS)]
-            untouched.discard(_rows[rows.index(row)]["image"])
-            row[names[rng.integers(len(names))]] = strange(rng)
+            at = int(rng.integers(ROWS))
+            untouched.discard(whole[at]["image"])
+            rows[at][names[rng.integers(len(names))]] = strange(rng)
     content = written(kind, rows, names)
     if how == 1:  # names of columns
         place_of = int(rng.integers(len(names)))
@@ -92,18 +101,20 @@ def attempt(place: Path, rng: np.random.Generator) -> str:
         untouched &= set() if place_of == 0 else untouched
     elif how >= 2:
         damaged = with_other_separators(content, kind, rng) if how == 2 else with_other_bytes(content, rng)
-        untouched = still_there(content, damaged, kind)
+        untouched = still_there(content, damaged, kind, whole)
         content = damaged
     keys = KEYS[rng.integers(len(KEYS))]
+    if which and keys.get("decimal") == ",":
+        keys = {}  # a person who says so means thousands
     table = place / "odd" / f"table.{kind}"
     table.write_bytes(content)
     try:
-        return looked_at(place / "odd", table.name, keys, untouched)
+        return looked_at(place / "odd", table.name, keys, {name: truth[name] for name in untouched})
     finally:
         table.unlink()
 
 
-def looked_at(folder: Path, name: str, keys: dict[str, Any], untouched: set[str]) -> str:
+def looked_at(folder: Path, name: str, keys: dict[str, Any], untouched: Answers) -> str:
     """What becomes of a table, once its answers are compared."""
     allowed = (
         keys
@@ -130,7 +141,7 @@ def looked_at(folder: Path, name: str, keys: dict[str, Any], untouched: set[str]
         picture = Path(record.image.name.replace("\\", "/")).name
         if picture in untouched:
             for task, answer in record.answers.items():
-                assert answer == _truth[picture][task], (picture, task, answer, _truth[picture][task])
+                assert answer == untouched[picture][task], (picture, task, answer, untouched[picture])
     return "answered"
 
 
@@ -221,10 +232,10 @@ def with_other_bytes(content: bytes, rng: np.random.Generator) -> bytes:
     return bytes(data)
 
 
-def still_there(content: bytes, damaged: bytes, kind: str) -> set[str]:
+def still_there(content: bytes, damaged: bytes, kind: str, whole: list[Row]) -> set[str]:
     """The pictures whose rows are as they were; in a file that has no lines, all of them."""
     if kind == "parquet":
-        return set(_truth)
+        return {row["image"] for row in whole}
     lines = set(damaged.replace(b"\r", b"\n").split(b"\n"))
-    rows = zip(content.split(b"\n")[kind != "jsonl" :], _rows, strict=False)
+    rows = zip(content.split(b"\n")[kind != "jsonl" :], whole, strict=False)
     return {row["image"] for line, row in rows if line in lines}

@@ -7,6 +7,7 @@ little more than one beside ``0.5``, and more than a thousand beside ``2.345,50`
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -87,6 +88,7 @@ def notation(texts: Iterable[str], *, point_suffices: bool = False) -> Notation:
     """
     point = comma = example = ""
     grouped, count = False, 0
+    certain, unclear = Counter[str](), Counter[str]()  # cells by decimal mark; by the mark that may be either
     for text in map(str.strip, texts):
         with_point, with_comma = _reading(text, "."), _reading(text, ",")
         if with_point is None and with_comma is None:
@@ -95,13 +97,19 @@ def notation(texts: Iterable[str], *, point_suffices: bool = False) -> Notation:
         if with_point is None:
             comma = comma or text
             grouped |= group == "."
+            certain[","] += 1
         elif with_comma is None:
             point = point or text
             grouped |= group == ","
+            certain["."] += 1
             if point_suffices and not comma:
                 break
+        elif with_point[0] != with_comma[0]:
+            unclear["," if "," in text else "."] += 1
         if with_point is None or group:
             example = example or text
             count += 1
-    decimal = "," if comma and not point else "."
-    return Notation(decimal, grouped and not (point and comma), point, comma, example, count)
+    decimal, other = (",", ".") if comma and not point else (".", ",")
+    # One cell alone does not turn a whole column of 1.234 into thousands.
+    grouped = grouped and not (point and comma) and certain[decimal] >= unclear[other]
+    return Notation(decimal, grouped, point, comma, example, count)

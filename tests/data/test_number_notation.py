@@ -49,6 +49,11 @@ def test_a_point_before_three_digits_is_doubtful_beside_commas() -> None:
     assert numbers("3,5", "1.234") == [3.5, None]
 
 
+def test_one_cell_does_not_turn_a_column_into_thousands() -> None:
+    assert numbers("1.234", "2.345", "3.456", "1.234,56") == [None, None, None, 1234.56]
+    assert numbers("1.234", "2.345", "12,5", "1.234,56") == [1234, 2345, 12.5, 1234.56]
+
+
 def test_a_column_with_both_marks_keeps_the_point_and_refuses_the_comma() -> None:
     assert numbers("0.5", "3,5", "2") == [0.5, None, 2]
     assert notation(["0.5", "3,5"]).refusal("3,5") == (
