@@ -51,7 +51,7 @@ def main() -> None:
     cases |= {folder: (values, np.stack([vector for _, vector in rows])) for folder, rows in others}
     rows = {}
     for case, (known, strange) in cases.items():
-        scores = [[auroc(known, strange, split, count) for count in DIMENSIONS] for split in range(SPLITS)]
+        scores = [aurocs(known, strange, split) for split in range(SPLITS)]
         rows[Path(case).name] = dict(zip(DIMENSIONS, np.mean(scores, axis=0).round(4).tolist(), strict=True))
         print(Path(case).name, json.dumps(rows[Path(case).name]), flush=True)
     print(json.dumps({"bench": "directions", "auroc": rows}))
@@ -80,14 +80,21 @@ def features(weights: str, folders: list[str]) -> list[tuple[str, list[tuple[str
     return every
 
 
-def auroc(known: np.ndarray, strange: np.ndarray, split: int, dimensions: int) -> float:
+def aurocs(known: np.ndarray, strange: np.ndarray, split: int) -> list[float]:
+    """For each of ``DIMENSIONS``, of which the most are computed once: the last ones are the principal."""
     order = np.random.default_rng(split).permutation(len(known))
     tested, sample = known[order[: len(known) // 6]], known[order[len(known) // 6 :][:2000]]
-    principal.DIMENSIONS = dimensions or sample.shape[1]  # as many directions as there are values: all of it
-    parts = principal.in_principal_directions(sample.astype(np.float16), tested.astype(np.float16))
-    novelty = Novelty.learned(*parts)
-    distances = np.concatenate([novelty.distances(tested), novelty.distances(strange)])
-    return float(roc_auc_score(np.arange(len(distances)) >= len(tested), distances))
+    whole = sample.astype(np.float16), tested.astype(np.float16)
+    principal.DIMENSIONS = max(DIMENSIONS)
+    training, validation, directions = principal.in_principal_directions(*whole)
+    assert directions is not None
+    values = []
+    for count in DIMENSIONS:
+        parts = (training[:, -count:], validation[:, -count:], directions[:, -count:])
+        novelty = Novelty.learned(*(parts if count else whole))
+        distances = np.concatenate([novelty.distances(tested), novelty.distances(strange)])
+        values.append(float(roc_auc_score(np.arange(len(distances)) >= len(tested), distances)))
+    return values
 
 
 if __name__ == "__main__":
