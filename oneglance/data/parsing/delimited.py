@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from oneglance.data.cell import as_text
 from oneglance.data.csv_text import from_cell
 from oneglance.data.images.references import is_picture
 from oneglance.data.parsing import separator
@@ -236,13 +237,18 @@ class JsonLines(Rows):
 
     def _row(self, line: str, location: str) -> dict[str, Any] | Problem:
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=without_repetition)
             if "\\u" in line:  # half a character may be written so, but no text may hold it
                 json.dumps(row, ensure_ascii=False).encode()
+        except RepeatedKey as error:
+            row = error
         except (ValueError, RecursionError):
             row = None
         if isinstance(row, dict):
             return row
+        if isinstance(row, RepeatedKey):
+            what = f"holds {quoted(row.args[0])} twice"
+            return Problem(location, what, "keep one of them; the row is left out", kind="JSON", fatal=False)
         what = f"is no JSON object: {plain(line.strip(), 40)}"
         hint = 'write {"column": value, …} in one line; the row is left out'
         return Problem(location, what, hint, kind="JSON", fatal=False)
@@ -257,7 +263,23 @@ class JsonLines(Rows):
                 yield row
                 continue
             name = row.pop(column, None)
-            yield location, str(name).strip() if name is not None else None, nonempty(row.items(), interned)
+            yield location, picture_name(name), nonempty(row.items(), interned)
+
+
+class RepeatedKey(ValueError):  # noqa: N818 - what is repeated is its argument
+    """An object of JSON that holds a key twice, so that one of two values would be lost."""
+
+
+def without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of some pairs: an ``object_pairs_hook``.
+
+    Raises:
+        RepeatedKey: a key is there twice.
+    """
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise RepeatedKey(repetitions([key for key, _ in pairs])[0])
+    return fields
 
 
 def repetitions(columns: Sequence[str]) -> list[str]:
@@ -269,6 +291,13 @@ def too_many_columns(count: int, title: str) -> DataError:
     """What is raised for a table of more than ``MOST_COLUMNS``."""
     what = f"has {count:,} columns, more than the {MOST_COLUMNS:,} that are read"
     return DataError(what, location=title, hint="keep the columns that hold answers")
+
+
+def picture_name(value: Any) -> str | None:
+    """The name of a picture in a value of JSON or Parquet; a number may be one: 7 and 7.0 are both ``7``."""
+    if isinstance(value, str):
+        return value.strip()
+    return None if value is None else as_text(value)
 
 
 def texts(values: Iterable[Any]) -> list[str]:

@@ -24,6 +24,7 @@ from oneglance.data.parsing.delimited import (
     Row,
     Rows,
     nonempty,
+    picture_name,
     repetitions,
     texts,
     too_many_columns,
@@ -111,7 +112,7 @@ class Parquet(Rows):
                 if stored:
                     picture = ParquetImage(str(self.path), group, row, column, number)
                 else:
-                    picture = str(cells[-1]).strip() if cells[-1] is not None else None
+                    picture = picture_name(cells[-1])
                 yield f"{self.title}:{number}", picture, answers
 
     def _cells(self, group: int, columns: list[str]) -> Iterator[tuple[Any, ...]]:

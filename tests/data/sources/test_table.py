@@ -600,3 +600,22 @@ def test_a_damaged_page_of_parquet_is_no_other_number(tmp_path: Path) -> None:
     place = data.index(struct.pack("<d", 34.039))
     (tmp_path / "t.parquet").write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
     assert "is damaged or no Parquet file" in only_error(tmp_path, "t.parquet")
+
+
+def test_a_key_twice_in_a_json_line_is_named(tmp_path: Path) -> None:
+    """One of the two answers would be lost."""
+    write(
+        tmp_path, '{"image": "a.jpg", "kind": "x", "kind": "y"}\n{"image": "b.jpg", "kind": "z"}', "a.jsonl"
+    )
+    records, problems = read(tmp_path, "a.jsonl")
+    assert [record.answers for record in records] == [{"kind": "z"}]
+    assert [str(problem) for problem in problems] == [
+        'a.jsonl:1  holds "kind" twice — keep one of them; the row is left out'
+    ]
+
+
+def test_a_number_may_name_a_picture(tmp_path: Path) -> None:
+    (tmp_path / "7.jpg").touch()
+    write(tmp_path, '{"image": 7.0}\n{"image": 7}\n{"image": "7"}', "a.jsonl")
+    records, _ = read(tmp_path, "a.jsonl", image="image")
+    assert [record.image.stamp()[0] for record in records] == [str(tmp_path.resolve() / "7.jpg")] * 3
