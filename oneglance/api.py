@@ -23,6 +23,7 @@ from oneglance.results.report import Report
 from oneglance.results.runs import Runs
 from oneglance.results.tuning import Tuning
 from oneglance.screens.choice import default_screen
+from oneglance.storage.plain_files import is_folder
 from oneglance.task import build_tasks
 from oneglance.toml.overrides import Overrides
 
@@ -244,7 +245,7 @@ def group(
         from oneglance.storage.run_lookup import run_name
         from oneglance.training.early_checks import refuse_impossible
 
-    if isinstance(config, str | Path) and Path(config).is_dir():
+    if isinstance(config, str | Path) and is_folder(config):
         return Grouping(task_grouping.of_run(RunFolder.open(config)))
     declared = configuration.load(config, overrides)
     target = Path(out) if out else Path("group") / run_name(declared)

@@ -93,8 +93,23 @@ def new_folder(path: Path, last: str) -> Iterator[Path]:
 
 def beside(path: Path) -> Path:
     """A hidden name beside ``path`` that nobody has, for what is not complete, or not any more."""
-    whole = path.absolute()
+    whole = possible(path).absolute()
     return whole.with_name(f".{whole.name}.{os.getpid()}.{secrets.token_hex(4)}")
+
+
+def possible(path: Path) -> Path:
+    """``path``, if a file can have such a name.
+
+    Raises:
+        RunError: it holds a NUL or half a character.
+    """
+    try:
+        name = os.fsencode(path)
+    except UnicodeEncodeError:
+        name = b"\0"
+    if b"\0" in name:
+        raise RunError("no file can have such a name", location=ascii(str(path)))
+    return path
 
 
 def sweep(folder: Path, older: float = 0) -> None:
@@ -118,7 +133,7 @@ def finite(value: float) -> float | None:
 def make_folder(path: Path) -> Path:
     """``path`` and its parents."""
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        possible(path).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise explained(error, path) from error
     return path

@@ -44,6 +44,7 @@ from oneglance.parallel.cpus import processors
 from oneglance.storage import run_files
 from oneglance.storage.atomic_files import beside, new_folder, write_bytes, write_json, write_text
 from oneglance.storage.fingerprint import Fingerprint
+from oneglance.storage.plain_files import is_file, is_folder, names_in
 from oneglance.storage.run_files import OtherForm, in_form
 from oneglance.storage.task_state import InvalidState, restore
 from oneglance.task import Task, build_tasks
@@ -99,11 +100,11 @@ class RunFolder:
             RunError: it is none.
         """
         run = cls(path)
-        if not run.path.is_dir():
+        if not is_folder(run.path):
             raise RunError(
                 "there is no such run folder", location=str(path), hint="list them with: oneglance runs"
             )
-        if not (run / "config.toml").is_file():
+        if not is_file(run / "config.toml"):
             raise RunError("is not a run folder: it has no config.toml", location=str(path))
         return run
 
@@ -390,10 +391,9 @@ def free_path(folder: Path, name: str) -> Path:
 
 def runs_in(folder: Path) -> Iterator[RunFolder]:
     """The run folders directly in ``folder``, by name."""
-    if folder.is_dir():
-        for path in sorted(folder.iterdir()):
-            if (path / "config.toml").is_file() and not path.name.startswith("."):
-                yield RunFolder(path)
+    for path in names_in(folder):
+        if is_file(path / "config.toml") and not path.name.startswith("."):
+            yield RunFolder(path)
 
 
 def remove(run: RunFolder) -> None:

@@ -20,6 +20,7 @@ from oneglance.storage.fingerprint import (
     row_changes,
     settings_changed,
 )
+from oneglance.storage.plain_files import is_folder, names_in
 from oneglance.storage.run_folder import RunFolder, free_path, overview, remove, runs_in
 from oneglance.toml.overrides import Overrides
 
@@ -27,7 +28,7 @@ from oneglance.toml.overrides import Overrides
 @contextmanager
 def begun(target: Path, config: Config, dataset: Dataset) -> Iterator[RunFolder]:
     """A new run folder; it is taken away again if the block fails before anything was learned."""
-    ours = not (target.is_dir() and any(target.iterdir()))
+    ours = not (is_folder(target) and names_in(target))
     try:
         yield RunFolder.create(target, config, dataset)
     except BaseException:
@@ -99,7 +100,7 @@ def run_to_resume(config: ConfigSource, overrides: Overrides, out: str | Path | 
     """
     if overrides:
         raise ConfigError("--set cannot change a run that goes on", hint="train anew")
-    if isinstance(config, str | Path) and Path(config).is_dir():
+    if isinstance(config, str | Path) and is_folder(config):
         return RunFolder.open(config)
     wanted = configuration.load(config)
     folder = RunFolder.open(out) if out else newest_of(wanted)

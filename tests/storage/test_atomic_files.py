@@ -70,6 +70,13 @@ def test_what_json_does_not_know_is_refused(tmp_path: Path, value: Any) -> None:
     assert (tmp_path / "a").read_text() == "1\n" and names(tmp_path) == ["a"]
 
 
+@pytest.mark.parametrize("name", ["a\0b", "\ud800"])
+def test_a_name_that_no_file_can_have_is_a_message(tmp_path: Path, name: str) -> None:
+    for write in (lambda path: write_bytes(path, b"new"), make_folder):
+        with pytest.raises(RunError, match="no file can have such a name"):
+            write(tmp_path / name)
+
+
 ERRORS = {
     errno.ENOSPC: "the disk is full — free some space or name another folder",
     errno.EROFS: "cannot be written: not allowed — name another folder with --out",

@@ -101,7 +101,7 @@ class DigestStore:
             database.executemany("INSERT OR REPLACE INTO digests VALUES (?, ?)", fresh.items())
 
     def _open(self) -> sqlite3.Connection:
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             if self._path.stat().st_size > LARGEST:
                 self._path.unlink()
         database = sqlite3.connect(self._path, timeout=30)  # another run may be writing
@@ -121,9 +121,9 @@ class DigestStore:
             yield
         except sqlite3.OperationalError:  # busy, read-only or a full disk
             pass
-        except (sqlite3.Error, OSError):  # damaged
+        except (sqlite3.Error, OSError, ValueError):  # damaged, or no name that a file can have
             for path in (self._path, self._path.with_name(self._path.name + "-journal")):
-                with suppress(OSError):
+                with suppress(OSError, ValueError):
                     path.unlink()
 
 

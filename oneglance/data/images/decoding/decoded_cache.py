@@ -42,9 +42,11 @@ from oneglance.data.images.decoding.decode_pool import (
 )
 from oneglance.data.images.decoding.decoded_stream import Stream
 from oneglance.data.images.letterbox import Fit
+from oneglance.data.quoting import plain
 from oneglance.data.record import ImageRef
 from oneglance.errors import DataError, PictureError, Problem
 from oneglance.progress import Progress
+from oneglance.storage.plain_files import resolved
 
 VERSION = 3  # of the file and of how pictures are decoded: a new number forgets all caches
 DAY = 86_400  # seconds after which an unfinished file is a leftover
@@ -66,10 +68,11 @@ def open_canvases(
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no folder can have such a name"
         problem = Problem(
-            str(folder),
-            f"cannot be written ({error.strerror}), so pictures are decoded again each time",
+            plain(str(folder)),
+            f"cannot be written ({reason}), so pictures are decoded again each time",
             hint="name another folder in [cache] folder",
             fatal=False,
         )
@@ -81,7 +84,7 @@ def cache_folder(table: CacheTable) -> Path:
     """[cache] folder, else ONEGLANCE_CACHE, else the user's cache folder; it may not exist yet."""
     named = table.folder or os.environ.get("ONEGLANCE_CACHE", "")
     if named:
-        return Path(named).expanduser().resolve()
+        return resolved(Path(named).expanduser())
     if sys.platform == "win32":
         home = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
     elif sys.platform == "darwin":
