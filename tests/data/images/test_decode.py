@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, UnidentifiedImageError
 from support.strange_refs import Broken, Drawn, Missing
 
 from oneglance.data.images.decode import Limits, canvas_of, open_upright
@@ -446,6 +446,11 @@ def test_odd_modes_all_open(shared: Path) -> None:
 def test_broken_files_are_all_refused(shared: Path) -> None:
     files = sorted((shared / "data/own_pictures/broken").iterdir())
     assert len(files) == 10
+    unusual = files.pop([path.name for path in files].index("hopper_unknown_pixel_mode.tif"))
+    with pytest.raises(UnidentifiedImageError):  # not broken: colours in whole numbers of 32 bits
+        Image.open(unusual)
+    pytest.importorskip("tifffile")
+    assert open_upright(unusual.read_bytes(), LIMITS).size == (128, 128)
     for path in files:
         with pytest.raises(PictureError, match=r"is cut short|is damaged|is not a picture"):
             open_upright(path.read_bytes(), LIMITS)
