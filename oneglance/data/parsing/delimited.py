@@ -139,13 +139,26 @@ class Delimited(Rows):
         while True:
             try:
                 for row in reader:
-                    if row:
+                    if reader.line_num > start and self._holds_rows(row):
+                        yield start, self._swallowed(start, reader.line_num)
+                    elif row:
                         yield start, row
                     start = reader.line_num + 1
                 return
             except csv.Error:
                 yield start, self._misquoted(start, reader.line_num, latest)
                 start = reader.line_num + 1
+
+    def _holds_rows(self, row: Sequence[str]) -> bool:
+        """Whether a later line of a cell holds a picture's name between separators, as a row does."""
+        later = (line for cell in row if "\n" in cell for line in cell.split("\n")[1:])
+        parts = (line.split(self.separator) for line in later)
+        return any(len(cells) > 1 and any(is_picture(cell.strip()) for cell in cells) for cells in parts)
+
+    def _swallowed(self, start: int, end: int) -> Problem:
+        what = f"has a cell that goes on to line {end} and holds whole rows"
+        hint = 'close the quotation mark, or write "" for one inside a cell'
+        return Problem(f"{self.title}:{start}", what, hint, kind="quotes")
 
     def _misquoted(self, start: int, end: int, line: str) -> Problem:
         location, hint = (

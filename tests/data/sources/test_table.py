@@ -619,3 +619,15 @@ def test_a_number_may_name_a_picture(tmp_path: Path) -> None:
     write(tmp_path, '{"image": 7.0}\n{"image": 7}\n{"image": "7"}', "a.jsonl")
     records, _ = read(tmp_path, "a.jsonl", image="image")
     assert [record.image.stamp()[0] for record in records] == [str(tmp_path.resolve() / "7.jpg")] * 3
+
+
+def test_a_quotation_mark_that_takes_rows_with_it_is_fatal(tmp_path: Path) -> None:
+    write(tmp_path, 'image,note,kind\na.jpg,"open,x\nb.jpg,fine,y\nc.jpg,close",z\nd.jpg,,w\n')
+    records, problems = read(tmp_path)
+    assert [record.answers for record in records] == [{"kind": "w"}]
+    assert problems[0].fatal
+    assert str(problems[0]).startswith(
+        "labels.csv:2  has a cell that goes on to line 4 and holds whole rows — close"
+    )
+    write(tmp_path, 'image,note\na.jpg,"two lines,\nand b.jpg"\n')  # a caption
+    assert answers(tmp_path) == [{"note": "two lines,\nand b.jpg"}]
