@@ -12,9 +12,12 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from oneglance.data.csv_text import csv_text, require_text
 from oneglance.data.images.memory_image import EncodedImage
@@ -23,12 +26,13 @@ from oneglance.data.parsing.delimited import Delimited
 from oneglance.data.picture_files.formats import PICTURE_ENDINGS, format_of
 from oneglance.data.record import Box, BoxAnnotations
 from oneglance.errors import ConfigError, DataError, InvalidAnswer, Problem, RunError
-from oneglance.serving.limits import Refused
-from oneglance.storage.atomic_files import HOUR, make_folder, sweep, write_bytes, write_text
+from oneglance.serving.limits import Refused, busy
+from oneglance.storage.atomic_files import HOUR, explained, make_folder, sweep, write_bytes, write_text
 from oneglance.task import Task
 
 EDGES = ("xmin", "ymin", "xmax", "ymax")
 MOST_BOXES = 1000
+PATIENCE = 10  # seconds that a correction waits for those of another service
 
 Line = dict[str, str]
 
@@ -46,8 +50,9 @@ class Corrections:
             raise ConfigError("is no name of a table", location=str(path), hint="use one such as labels.csv")
         self.path, self.tasks = path, tasks
         self.pictures = path.with_name(f"{path.stem}-pictures")
-        self._lock = threading.Lock()
         sweep(make_folder(self.pictures), HOUR)
+        self._lock = threading.Lock()
+        self._file_lock = FileLock(path.with_name(f".{path.stem}.lock"), timeout=PATIENCE)
 
     def keep(self, picture: EncodedImage, width: int, height: int, answers: Mapping[str, Any]) -> str:
         """Keep a picture of that size and its corrected answers; earlier corrections of the same tasks are
@@ -85,7 +90,7 @@ class Corrections:
             raise Refused(422, "nothing was corrected")
         fresh = {self.path: [cells]} if cells else {}
         fresh |= {self.path.with_name(f"{self.path.stem}-{task}.csv"): rows for task, rows in boxes.items()}
-        with self._lock:
+        with self._alone():
             name = f"{self.pictures.name}/{self._file(picture)}"
             # All tables are read before any is written.
             texts = {table: self._replaced(table, name, rows) for table, rows in fresh.items()}
@@ -94,6 +99,18 @@ class Corrections:
             for table, text in texts.items():
                 write_text(table, text)
         return name
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Nobody else reads and writes the tables meanwhile: no thread, and no other service."""
+        with self._lock:
+            try:
+                with self._file_lock:
+                    yield
+            except Timeout:
+                raise busy("another service keeps a correction in the same tables") from None
+            except OSError as error:
+                raise explained(error, self.path) from error
 
     def _file(self, picture: EncodedImage) -> str:
         """One name for one content, whatever the client calls it: what is said of it stands in one place."""

@@ -160,7 +160,7 @@ def test_what_no_table_holds_is_refused_and_blocks_nobody(
 ANY = st.text(st.one_of(st.characters(exclude_categories=()), st.sampled_from("'=+-@\t\r\n\0\",;|1 \u2028")))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abc"), ANY, ANY, ANY), min_size=1, max_size=6))
 def test_whatever_is_kept_is_read_back(
     tmp_path_factory: pytest.TempPathFactory, said: list[tuple[str, str, str, str]]
@@ -361,3 +361,27 @@ def test_corrections_over_http(tmp_path: Path) -> None:
         said = service.ask("/corrections", b"{}", "text/plain").refused(415)
         assert said.startswith("a body of type text/plain is not read — send JSON")
     assert len(list((tmp_path / "new" / "labels-pictures").iterdir())) == 20
+
+
+def test_two_services_may_keep_corrections_in_the_same_tables(tmp_path: Path) -> None:
+    """Two of them, as two processes have them: nothing that either has kept is lost."""
+    two = [Corrections(tmp_path / "labels.csv", painted().tasks) for _ in range(2)]
+
+    def keep(number: int) -> str:
+        shade = EncodedImage("a.png", picture((number, 0, 0)))
+        return two[number % 2].keep(shade, 64, 48, {"price": {"value": number}})
+
+    with ThreadPoolExecutor(4) as people:
+        list(people.map(keep, range(24)))
+    assert sorted(int(row["price"]) for row in read(two[0].path).values()) == list(range(24))
+
+
+def test_who_waits_too_long_for_the_tables_is_asked_to_come_again(
+    kept: Corrections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oneglance.serving.corrections.PATIENCE", 0.1)
+    late = Corrections(kept.path, kept.tasks)
+    with kept._alone(), pytest.raises(Refused, match="another service") as refused:
+        late.keep(RED, 64, 48, {"price": {"value": 1}})
+    assert (refused.value.status, refused.value.retry) == (503, 1)
+    late.keep(RED, 64, 48, {"price": {"value": 1}})
