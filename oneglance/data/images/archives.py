@@ -24,6 +24,8 @@ from oneglance.storage.plain_files import is_file, open_plain, open_unpacked, pl
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
 LARGEST_RATIO = 200  # unpacked to packed; pictures hardly shrink, a bomb shrinks a thousandfold
 SMALL = 1_000_000_000  # unpacked bytes that no ratio forbids
+LONGEST_NAME = 4096  # bytes, as for a path on the disk
+HEAD = 1_000_000  # bytes of all that a tar says of one member before it
 
 
 def is_archive(path: Path) -> bool:
@@ -44,6 +46,9 @@ def members(path: Path) -> Generator[MemberImage | Problem, None, None]:
 def _zip_members(path: Path) -> Iterator[MemberImage | Problem]:
     with open_plain(path) as file, zipfile.ZipFile(file) as archive:
         infos = archive.infolist()
+    unpacked = sum(info.file_size for info in infos if info.file_size <= MEMBER_LIMIT)
+    if unpacked > max(SMALL, LARGEST_RATIO * plain_stat(path).st_size):
+        raise zipfile.BadZipFile  # members that lie in each other, or shrink as no pictures do
     for info in infos:
         name = _clean(info.filename)
         if info.filename.endswith("/") or not name or _hidden(name):
@@ -64,17 +69,20 @@ def _zip_members(path: Path) -> Iterator[MemberImage | Problem]:
 def _tar_members(path: Path) -> Iterator[MemberImage | Problem]:
     packed = path.suffix.lower() in (".gz", ".tgz")
     kind = TarGzMember if packed else TarMember
-    with _open(path, packed) as file, tarfile.open(fileobj=_Careful(path, file), mode="r:") as archive:  # type: ignore[call-overload]
-        for info in archive:
-            archive.members.clear()  # else every header ever read stays in memory
-            name = _clean(info.name)
-            if not info.isfile() or not name or _hidden(name):
-                continue
-            wrong = "has holes in it" if info.issparse() else _wrong(name, info.size)
-            if wrong:
-                yield _problem(path, name, wrong)
-            else:
-                yield kind(str(path), name, info.offset_data, info.size)
+    with _open(path, packed) as file:
+        careful = _Careful(path, file)
+        with tarfile.open(fileobj=careful, mode="r:") as archive:  # type: ignore[call-overload]
+            for info in archive:
+                archive.members.clear()  # else every header ever read stays in memory
+                careful.head = 0
+                name = _clean(info.name)
+                if not info.isfile() or not name or _hidden(name):
+                    continue
+                wrong = "has holes in it" if info.issparse() else _wrong(name, info.size)
+                if wrong:
+                    yield _problem(path, name, wrong)
+                else:
+                    yield kind(str(path), name, info.offset_data, info.size)
 
 
 def _open(path: Path, packed: bool) -> BinaryIO:
@@ -85,12 +93,13 @@ class _Careful:
     """A file as tarfile uses it, that refuses to be a bomb."""
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
-        self._file = file
+        self._file, self.head = file, 0  # bytes read since the last member
         self._end = max(SMALL, LARGEST_RATIO * plain_stat(path).st_size)
 
     def read(self, size: int) -> bytes:
-        # A header may claim to be of any length, and tarfile reads it in one piece.
-        if size > MEMBER_LIMIT or self.tell() > self._end:
+        # A header may claim to be of any length, and go on in others without end. tarfile reads nothing else.
+        self.head += size
+        if self.head > HEAD or self.tell() > self._end:
             raise tarfile.ReadError
         return self._file.read(size)
 
@@ -120,6 +129,8 @@ def is_hidden(name: str) -> bool:
 def _wrong(name: str, size: int) -> str:
     if ".." in name.split("/"):
         return "leaves the archive"
+    if len(name.encode(errors="replace")) > LONGEST_NAME:
+        return "has a name that is too long"
     return f"is larger than {MEMBER_LIMIT:,} bytes" if size > MEMBER_LIMIT else ""
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import gzip
 import io
 import os
 import pickle
 import tarfile
 import threading
+import time
 import tracemalloc
 import zipfile
 from collections.abc import Callable
@@ -231,3 +233,59 @@ def test_links_and_folders_in_a_tar_are_no_pictures(tmp_path: Path) -> None:
             info.type, info.linkname = kind, "/etc/passwd"
             archive.addfile(info)
     assert list(members(tmp_path / "a.tar")) == []
+
+
+def test_a_zip_whose_members_lie_in_each_other_is_refused(tmp_path: Path) -> None:
+    """Each of its names leads to the same two megabytes, which unpack to 190."""
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.png", bytes(190_000_000))
+        for number in range(20):
+            info = copy.copy(archive.filelist[0])
+            info.filename = info.orig_filename = f"{number}.png"
+            archive.filelist.append(info)
+    assert path.stat().st_size < 1_000_000
+    began = time.perf_counter()
+    with pytest.raises(DataError, match=r"a\.zip: is damaged or no such archive"):
+        list(members(path))
+    assert time.perf_counter() - began < 5
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE])
+def test_a_tar_that_says_much_of_one_member_is_refused(tmp_path: Path, kind: bytes) -> None:
+    path = tmp_path / "a.tar.gz"
+    with gzip.open(path, "wb", 1) as file:
+        head = tarfile.TarInfo("x")
+        head.type, head.size = kind, 50_000_000
+        file.write(head.tobuf(tarfile.GNU_FORMAT) + b"a" * 50_000_000 + bytes(-50_000_000 % 512))
+        file.write(tarfile.TarInfo("a.png").tobuf() + bytes(1024))
+    with pytest.raises(DataError, match=r"a\.tar\.gz: is damaged or no such archive"):
+        list(members(path))
+
+
+def test_a_tar_of_sparse_heads_without_end_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar.gz"
+    head = tarfile.TarInfo("a.png")
+    head.type = tarfile.GNUTYPE_SPARSE
+    first = bytearray(head.tobuf(tarfile.GNU_FORMAT))
+    first[482] = 1  # more heads follow
+    first[148:156] = b" " * 8
+    first[148:156] = b"%06o\0 " % sum(first)
+    more = (b"00000000001\0" * 2) * 21 + b"\1" + bytes(7)
+    with gzip.open(path, "wb", 1) as file:
+        file.write(bytes(first) + more * 100_000)
+    began = time.perf_counter()
+    with pytest.raises(DataError, match=r"a\.tar\.gz: is damaged or no such archive"):
+        list(members(path))
+    assert time.perf_counter() - began < 5
+
+
+def test_a_name_longer_than_any_path_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(f"{'n' * 5000}.png", b"1")
+        archive.writestr("b.png", b"2")
+    wrong, member = members(path)
+    assert isinstance(wrong, Problem) and wrong.what == "has a name that is too long"
+    assert len(wrong.location) < 200
+    assert isinstance(member, MemberImage) and member.load() == b"2"
