@@ -321,7 +321,7 @@ class _File:
             tags.append(raw.label)
 
     def _ignore(self, annotation: Mapping[str, Any], location: str) -> bool:
-        flags = [flag(annotation.get(name)) for name in ("iscrowd", "ignore")]
+        flags = flag(annotation.get("iscrowd")), flag(annotation.get("ignore"))
         if None in flags:
             what = "has a mark iscrowd or ignore that is neither yes nor no: it counts as a region to ignore"
             self.counter.add("mark", location, what, "write 0 or 1")

@@ -53,6 +53,8 @@ class RawBox:
 
 def number(value: Any) -> float:
     """``value`` as a finite number; NaN where it is none. Text may be a number, True is none."""
+    if type(value) is float:  # in nearly all files of boxes, a million times
+        return value if math.isfinite(value) else math.nan
     result = cell.number(value)
     return result if result is not None and math.isfinite(result) else math.nan
 
@@ -81,7 +83,7 @@ def rotated(corners: Corners, degrees: float, pivot: tuple[float, float]) -> Cor
 
 def flag(value: Any) -> bool | None:
     """Whether a mark such as ``iscrowd`` or ``difficult`` is set; None where nobody can tell."""
-    if isinstance(value, bool) or value is None:
+    if not value or value is True:
         return bool(value)
     word = value.strip().lower() if isinstance(value, str) else value
     if word in ("", "no", "false", "n", "f"):
@@ -148,8 +150,7 @@ class BoxReader:
         """
         if size is not None and not (0 < size[0] < math.inf and 0 < size[1] < math.inf):
             size = None
-        placed = [raw for raw in raw_boxes if raw.has_place]
-        geometry = self._geometry(location, head, size, placed) if placed else _Geometry(None)
+        geometry = self._geometry(location, head, size, raw_boxes) if raw_boxes else _Geometry(None)
         if isinstance(geometry, Problem):
             return None, [geometry]
         boxes: list[Box] = []
@@ -158,7 +159,8 @@ class BoxReader:
         seen: dict[Any, Box] = {}
         for raw in raw_boxes:
             box = self._box(raw, geometry)
-            problems += _problems(raw, box)
+            if raw.class_fault is not None or isinstance(box, Fault):
+                problems += _problems(raw, box)
             if isinstance(box, Fault):
                 # A word that is no class of the source may be a misspelt one: any.
                 known = box is REPORTED or queried is None or raw.label in queried
@@ -168,7 +170,8 @@ class BoxReader:
             first = seen.setdefault(_identity(box), box)
             if first is not box:
                 self._report_repeated(raw, first, box)
-        return _known(distinct(boxes), queried, lost), problems
+        once = tuple(boxes) if len(seen) == len(boxes) else distinct(boxes)
+        return _known(once, queried, lost), problems
 
     def _report_repeated(self, raw: RawBox, first: Box, box: Box) -> None:
         what, hint = f"{_a_box(raw)} is there twice, with the same four edges: it counts once", "remove one"
@@ -215,14 +218,16 @@ class BoxReader:
         if raw.place_fault is not None:
             return raw.place_fault
         x0, y0, x1, y1 = raw.corners
-        if not all(map(math.isfinite, raw.corners)):
+        if not math.isfinite(x0 + y0 + x1 + y1) and not raw.has_place:
             return _fault("has a corner that is no number")
         swapped = x1 < x0 or y1 < y0
         if swapped and not raw.edges:
             return _fault("has its corners swapped")
         if x1 == x0 or y1 == y0:
             return _fault("has no area")
-        x0, y0, x1, y1 = geometry.upright((min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)))
+        if swapped:
+            x0, y0, x1, y1 = min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)
+        x0, y0, x1, y1 = geometry.upright((x0, y0, x1, y1))
         width, height = geometry.size or (math.inf, math.inf)
         beyond = max(-x0, -y0, x1 - width, y1 - height)
         if swapped and beyond > ROUNDING:
@@ -273,6 +278,7 @@ def _fits(raw_boxes: Iterable[RawBox], size: Size) -> bool:
     return all(
         max(raw.corners[0::2]) <= size[0] + ROUNDING and max(raw.corners[1::2]) <= size[1] + ROUNDING
         for raw in raw_boxes
+        if raw.has_place
     )
 
 

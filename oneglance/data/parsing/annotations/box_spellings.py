@@ -41,6 +41,8 @@ def spelled_box(value: Any) -> Spelled | None:
     """The box of a value: ``[x, y, width, height]``, the same as text, or an object such as ``{"x": …, "y":
     …, "width": …, "height": …}`` or ``{"xmin": …, …}``. None where there is no value.
     """
+    if type(value) is list and len(value) == 4:
+        return Spelled(sized(value))
     if value is None or value in ("", [], {}):
         return None
     if isinstance(value, str) and len(value) <= LONGEST:
@@ -70,6 +72,8 @@ def spelled_edges(four: Sequence[Any]) -> Corners:
 
 def identity(value: Any) -> str | None:
     """What a file calls a thing by, so that 3, 3.0 and "3" are the same; None where that is no name."""
+    if type(value) is int:  # in nearly all files, a million times
+        return str(value)
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     return as_text(value) or None
