@@ -128,6 +128,7 @@ def limited_protocol(bounds: Bounds) -> type[asyncio.Protocol]:
         _late: asyncio.TimerHandle | None = None
         _head = 0  # bytes of a head that is not whole yet
         _refused = False  # nothing more is read
+        _since = 0.0  # when the head of its last request was whole, by the loop's clock
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
@@ -143,6 +144,8 @@ def limited_protocol(bounds: Bounds) -> type[asyncio.Protocol]:
                 before = self.cycle
                 super().data_received(piece)
                 if self.cycle is not before or not self._reads_head():
+                    if self.cycle is not before:
+                        self._since = self.loop.time()
                     idle.pop(self, None)
                     self._forget()
                     continue
@@ -190,10 +193,16 @@ def limited_protocol(bounds: Bounds) -> type[asyncio.Protocol]:
             return self.cycle is None or not self.cycle.more_body
 
         def _make_room(self) -> None:
-            """One connection too many: the one that has asked for nothing for longest goes, perhaps this."""
+            """One connection too many: the one that has asked for nothing for longest goes; where there is no
+            such, the one whose request has been arriving for longest, if for long; else this.
+            """
             if len(taken) > bounds.connections:
                 oldest = next(iter(idle))
-                if oldest is self or oldest._head:
+                if oldest is self:
+                    late = self.loop.time() - bounds.head_seconds
+                    slow = (each for each in taken - {self} if each.cycle.more_body and each._since < late)
+                    oldest = min(slow, key=lambda each: each._since, default=self)
+                if not oldest._is_idle() or oldest is self or oldest._head:
                     oldest._refuse(503, FULL)
                 else:
                     oldest._leave()

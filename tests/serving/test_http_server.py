@@ -285,6 +285,29 @@ def test_idle_connections_make_room(kind: Any, monkeypatch: pytest.MonkeyPatch) 
     asyncio.run(connection())
 
 
+@BOTH
+def test_slow_bodies_make_room_too_but_not_at_once(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def connection() -> None:
+        served = Served(kind, Bounds(connections=2, head_seconds=0.1), monkeypatch)
+        served.go.set()
+        slow = [served.connect() for _ in range(2)]
+        for protocol, _ in slow:
+            protocol.data_received(REQUEST)
+        _, wire = refused = served.connect()
+        assert wire.sent.startswith(b"HTTP/1.1 503")
+        await asyncio.sleep(0.15)
+        slow[0][0].data_received(b"d")  # still not whole
+        last, wire = served.connect()
+        last.data_received(GET)
+        await asyncio.sleep(0.01)
+        assert wire.sent.endswith(b"ok")
+        assert slow[0][1].sent.startswith(b"HTTP/1.1 503") and slow[1][1].sent == b""
+        for protocol, _ in (*slow, refused, (last, wire)):
+            protocol.connection_lost(None)
+
+    asyncio.run(connection())
+
+
 def test_connections_that_linger_are_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
     async def connection() -> None:
         monkeypatch.setattr("oneglance.serving.http_server.LINGERING", 2)
