@@ -75,6 +75,8 @@ def _image(file: IO[bytes], known: Format | None) -> Image.Image | None:
             return Image.open(file, formats=formats)
         except UnidentifiedImageError:
             continue
+        except KeyError:  # a TIFF that is packed in a way unknown to Pillow
+            return None
     return None
 
 
@@ -98,9 +100,26 @@ def _not_opened(file: IO[bytes], beginning: bytes, known: Format | None) -> Open
                 number = 1
             width, height = int(tags[WIDTH]), int(tags[HEIGHT])
             return Opened(width, height, number if 1 <= number <= 8 else 1, tags)
+    if ".jpg" in known.endings and (bits := _bits_of_jpeg(file)) > 8:
+        hint = "save it as PNG of 16 bits"
+        raise PictureError(f"is a JPEG of {bits} bits, which only the package imagecodecs reads", hint=hint)
     if known.package and has_heif():
         raise PictureError("is damaged")
     raise PictureError(known.not_opened, hint=known.hint if known.package else "")
+
+
+def _bits_of_jpeg(file: IO[bytes]) -> int:
+    """Bits of each value of a JPEG; 0 where that is not to be seen."""
+    file.seek(2)
+    for _ in range(1000):
+        head = file.read(4)
+        if len(head) < 4 or head[0] != 0xFF:
+            return 0
+        marker, length = head[1], struct.unpack(">H", head[2:])[0]
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            return (file.read(1) or b"\0")[0]
+        file.seek(max(length - 2, 0), io.SEEK_CUR)
+    return 0
 
 
 # ---- TIFF

@@ -275,3 +275,24 @@ def test_a_library_says_nothing_of_damaged_files() -> None:
     """A logger without a handler prints its errors to the terminal."""
     for name in ("PIL", "tifffile"):
         assert logging.getLogger(name).handlers, name
+
+
+def test_a_jpeg_of_12_bits_is_not_damaged() -> None:
+    content = bytearray(saved("JPEG"))
+    start = content.index(b"\xff\xc0")
+    assert content[start + 4] == 8
+    content[start + 4] = 12
+    assert reason(bytes(content)).startswith("is a JPEG of 12 bits, which only the package imagecodecs reads")
+
+
+def test_a_tiff_that_is_packed_in_an_unknown_way_is_not_damaged() -> None:
+    content = tiff(colours("float32"), photometric="rgb")
+    ending = struct.pack("<HHIHH", 259, 3, 1, 1, 0)  # the tag of the packing: none
+    assert ending in content
+    for packing, words in {
+        34887: "needs the package imagecodecs",
+        50002: "needs the package imagecodecs",
+    }.items():
+        changed = content.replace(ending, struct.pack("<HHIHH", 259, 3, 1, packing, 0))
+        with pytest.raises(PictureError, match=words):
+            open_upright(changed, LIMITS)
