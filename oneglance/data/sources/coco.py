@@ -35,6 +35,7 @@ from oneglance.errors import DataError, Problem
 from oneglance.storage.plain_files import is_folder
 
 # Keys that the format itself defines for a picture or a box; all other keys are fields or attributes.
+MOST_NAMED = 100_000  # entries that cannot be used; further ones are counted
 OF_A_PICTURE = frozenset(
     (
         *("id", "file_name", "width", "height", "license", "flickr_url", "coco_url", "date_captured"),
@@ -171,7 +172,10 @@ class _File:
         return frozenset(self._names[key] for key in keys if self._names.get(key))
 
     def _refuse(self, location: str, what: str, kind: str, hint: str = "it is left out") -> None:
-        self.problems.append(Problem(location, what, hint, kind=kind, fatal=False))
+        if len(self.problems) < MOST_NAMED:
+            self.problems.append(Problem(location, what, hint, kind=kind, fatal=False))
+        else:
+            self.counter.add(f"{kind}, too", location, what, hint)
 
     def _categories(self, categories: Any) -> dict[str, str]:
         """Id -> name; "" where it has none, or two."""
