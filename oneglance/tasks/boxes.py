@@ -163,12 +163,13 @@ class Boxes(Task):
         if self.single:
             # A thing whose place nobody knows is of the one class, whatever the data call it.
             return BoxAnnotations(distinct(boxes), frozenset() if unplaced else None, unplaced)
-        if queried is not None:
-            classes = frozenset(queried) if classes is None else classes & frozenset(queried)
         classes, unplaced = (
             classes and frozenset(map(self.word, classes)),
             frozenset(map(self._class, unplaced)),
         )
+        if queried is not None:
+            asked = frozenset(map(self.word, queried))
+            classes = asked if classes is None else classes & asked
         if unplaced and classes:
             classes = (
                 frozenset() if "" in unplaced else classes - unplaced

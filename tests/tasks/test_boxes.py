@@ -216,6 +216,13 @@ def test_a_thing_of_unknown_place_may_be_spelled_in_another_way(unplaced: str) -
     assert found.queried == (frozenset({"pear"}) if unplaced == "Apple" else frozenset())
 
 
+def test_classes_that_a_source_looked_for_may_be_spelled_in_another_way() -> None:
+    task = boxes(join={"Apple": "apple"})
+    for written, named in (("Apple", "apple"), ("apple", "Apple"), ("Apple", "Apple")):
+        found = task.read(seen(queried={written, "pear"}), [named])
+        assert found is not None and found.queried == frozenset({"apple"})
+
+
 # Learning.
 
 
