@@ -102,17 +102,20 @@ class InvalidAnswer(ValueError):  # noqa: N818 - not an error by itself: the rea
 
 
 LISTED = 20  # known words that a message lists
+COMPARED = 5000  # known words that are compared, none longer than
+LONGEST = 200  # characters: it takes the product of both lengths
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """`` Did you mean "…"?`` for the known word nearest in spelling, or the list of known words."""
     known = sorted(known)
-    lower = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(word.lower(), lower, n=1, cutoff=0.55)
+    lower = {name.lower(): name for name in known[:COMPARED] if len(name) <= LONGEST}
+    close = difflib.get_close_matches(word[:LONGEST].lower(), lower, n=1, cutoff=0.55)
     if close:
         return f' Did you mean "{lower[close[0]]}"?'
     more = f" and {len(known) - LISTED:,} more" if len(known) > LISTED else ""
-    return f" Known: {', '.join(known[:LISTED])}{more}." if known else ""
+    listed = (name if len(name) <= LONGEST else f"{name[:LONGEST]}…" for name in known[:LISTED])
+    return f" Known: {', '.join(listed)}{more}." if known else ""
 
 
 @contextmanager

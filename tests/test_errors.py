@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from hypothesis import given
@@ -81,3 +82,11 @@ def test_a_missing_package_names_its_extra() -> None:
 def test_a_fault_of_our_own_is_no_missing_package() -> None:
     with pytest.raises(ModuleNotFoundError, match="oneglance"), needs_extra("train", "evaluate"):
         import oneglance.no_such_module  # type: ignore[import-not-found]  # noqa: F401
+
+
+def test_the_nearest_of_many_long_words_is_found_soon_or_not_at_all() -> None:
+    began = time.perf_counter()
+    listed = nearest("x" * 1_000_000, [f"{number}{'xy' * 50_000}" for number in range(100)])
+    assert listed.startswith(" Known: 0xyxy") and len(listed) < 5000
+    assert nearest("colum77", [f"column{number}" for number in range(16_000)])
+    assert time.perf_counter() - began < 8

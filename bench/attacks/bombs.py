@@ -190,7 +190,7 @@ def text(place: Path, rng: np.random.Generator) -> Path:
     ending, content = [
         ("csv", "image," + ",".join(f"c{n}" for n in range(min(count, 400_000))) + "\na.png\n"),
         ("csv", "image,a\na.png," + "x" * count + "\n"),
-        ("csv", 'image,a\na.png,"' + "x\n" * count),
+        ("csv", 'image,a\na.png,"' + "x\n" * min(count, 1_000_000)),
         ("jsonl", json.dumps({"image": "a.png", **{f"c{n}": n for n in range(min(count, 100_000))}})),
         ("jsonl", '{"image": "a.png", "a": ' + "[" * count),
         ("json", '{"images": ' + "[" * count),
