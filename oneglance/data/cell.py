@@ -20,6 +20,10 @@ _INVISIBLE = dict.fromkeys(map(ord, "\u200b\ufeff\u00ad\u2060\u200e\u200f\u202a\
 _CODE = re.compile(r"[+-]?0\d.*", re.ASCII)
 
 
+class Cells(list[Any]):
+    """The cells of one field in several rows about one picture, each read as it would be alone."""
+
+
 def as_text(value: Any) -> str:
     """A cell as a person would write it: without space around it, whole numbers without ``.0``."""
     if isinstance(value, float) and value.is_integer():

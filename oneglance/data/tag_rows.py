@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from oneglance.data.cell import as_text, number
+from oneglance.data.cell import Cells, as_text, number
 from oneglance.data.record import ImageRef, Record
 from oneglance.data.source import Entry
 from oneglance.errors import Problem
@@ -24,7 +24,7 @@ class _Picture:
 
 def joined(entries: Iterable[Entry | Problem], single: Collection[str]) -> Iterator[Entry | Problem]:
     """One entry per picture, in the order of their first rows. A field that has several values in the rows of
-    any picture is a list in all of them.
+    any picture is ``Cells`` in all of them.
 
     Args:
         single: fields that have one value per picture. Where rows differ in one, each value is an entry of
@@ -41,7 +41,7 @@ def joined(entries: Iterable[Entry | Problem], single: Collection[str]) -> Itera
     for image, picture in pictures.items():
         answers = {}
         for name, values in _values(picture.rows).items():
-            answers[name] = values if name in varying else values[0]
+            answers[name] = Cells(values) if name in varying else values[0]
             if name not in varying:
                 for other in values[1:]:
                     yield picture.location, image, {name: other}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from pydantic import Field, PrivateAttr, model_validator
 
-from oneglance.data.cell import as_text
+from oneglance.data.cell import Cells, as_text
 from oneglance.data.merging.merge_answers import either, is_queried
 from oneglance.data.quoting import quoted
 from oneglance.data.writer import in_a_cell
@@ -92,6 +92,10 @@ class Tags(VectorTask):
     def read(self, raw_value: Any, queried: Sequence[str] | None = None) -> TagAnnotations | None:
         if isinstance(raw_value, dict):
             return self._read_columns(raw_value)
+        if isinstance(raw_value, Cells):
+            raw_value = self._words_of(raw_value)
+            if raw_value is None:
+                return None
         if not isinstance(raw_value, list | tuple | set):
             if self.is_unknown(raw_value):
                 return None
@@ -107,6 +111,13 @@ class Tags(VectorTask):
             )
         queried_tags = None if queried is None else frozenset(map(self.word, queried)) | words
         return TagAnnotations(frozenset(words), queried_tags)
+
+    def _words_of(self, cells: Cells) -> list[str] | None:
+        """The words of all cells; None where each is unknown."""
+        texts = [as_text(cell) for cell in cells if not self.is_unknown(cell)]
+        if cells and not texts:
+            return None
+        return [word for text in texts if text not in self.none for word in text.split(self.separator)]
 
     def to_cells(self, raw_value: Any) -> dict[str, str]:
         tags = raw_value if isinstance(raw_value, list) else [raw_value]

@@ -42,9 +42,20 @@ def test_the_rows_of_a_picture_are_its_tags(tmp_path: Path) -> None:
     ]
 
 
-def test_a_tag_that_holds_the_separator_is_one(tmp_path: Path) -> None:
-    collected = read(tmp_path, "image,tag\na.jpg,red|blue\na.jpg,big\nb.jpg,x|y\n", rows="tags")
-    assert [r.answers["tag"] for r in collected.records] == [tags("red|blue", "big"), tags("x|y")]
+def test_a_cell_is_read_alike_whatever_the_other_rows_hold(tmp_path: Path) -> None:
+    """Whether other pictures have several rows is no matter of this one."""
+    text = "image,tag\na.jpg,red|blue\nb.jpg,x|y\n"
+    for rows in (text, text + "a.jpg,big\n"):
+        collected = read(tmp_path, rows, rows="tags")
+        assert collected.records[1].answers["tag"] == tags("x", "y")
+    assert collected.records[0].answers["tag"] == tags("red", "blue", "big")
+
+
+def test_words_for_nothing_and_unknown_keep_their_meaning(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("image,tag\na.jpg,?\na.jpg,x\nb.jpg,?\nc.jpg,none\n")
+    task = build_tasks({"tag": {"type": "tags", "none": ["none"], "unknown": ["?"]}})["tag"]
+    collected = collect([open_source({"path": "t.csv", "rows": "tags"}, tmp_path)], [task])
+    assert [r.answers.get("tag") for r in collected.records] == [tags("x"), None, tags()]
 
 
 def test_lists_of_json_lines_are_opened(tmp_path: Path) -> None:
