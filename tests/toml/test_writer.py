@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneglance.toml.writer import document, inline
+from oneglance.errors import DataError
+from oneglance.toml.writer import document, inline, lines
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 VALUES = st.recursive(
@@ -46,6 +47,21 @@ def test_a_document_looks_as_a_person_writes_it() -> None:
         "training": {"epochs": 3},
     }
     assert document(tables) == (
-        '[[sources]]\npath = "photos"\n\n[[sources]]\npath = "b.csv"\ncolumns = {"a" = "b"}\n\n'
+        '[[sources]]\npath = "photos"\n\n[[sources]]\npath = "b.csv"\ncolumns = { a = "b" }\n\n'
         '[tasks.kind]\ntype = "label"\n\n[tasks."the price"]\ntype = "number"\n\n[training]\nepochs = 3\n'
     )
+
+
+def test_half_a_character_is_refused() -> None:
+    with pytest.raises(DataError, match=r"the name \"a\\ud800\" cannot be written as text — rename it"):
+        document({"tasks": {"a\ud800": {"type": "label"}}})
+
+
+def test_the_lines_of_a_table() -> None:
+    table = {"type": "boxes", "attributes": {"colour": {"type": "label"}, "a b": {}}, "options": {}}
+    assert list(lines(table)) == [
+        'type = "boxes"',
+        'attributes.colour = { type = "label" }',
+        'attributes."a b" = {}',
+        "options = {}",
+    ]

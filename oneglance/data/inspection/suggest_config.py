@@ -5,7 +5,6 @@ A guess is a start: its reason is written beside it in the file, for a person to
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +17,8 @@ from oneglance.data.inspection.column_rules import RULES, Guess, nothing
 from oneglance.data.quoting import plain, quoted
 from oneglance.data.record import BoxAnnotations, Record
 from oneglance.errors import ConfigError, DataError, nearest
+from oneglance.toml.writer import key as toml_key
+from oneglance.toml.writer import lines as toml_lines
 
 BOX_FIELDS = {"xmin", "ymin", "xmax", "ymax"}
 SIZES = {"boxes": 320}  # pixels of the canvas that a type of task wants, where not 64
@@ -183,30 +184,30 @@ def toml(
         if unknown := task.settings.get("unknown"):
             words = " and ".join(map(quoted, unknown))
             lines += [_comment(f"{words} means here that nobody knows: correct `unknown` if it is an answer")]
-        lines += [f"[tasks.{_key(name)}]"]
-        lines += [*_keys({**_task_keys(name, task), **by_type.get(task.type, {})}), ""]
+        lines += [f"[tasks.{toml_key(name)}]"]
+        lines += [*toml_lines({**_task_keys(name, task), **by_type.get(task.type, {})}), ""]
     not_tasks = [_comment(f"not asked: {g.field}: {g.reason}") for g in guesses if not (g.type or g.settings)]
     lines += [*not_tasks, ""] if not_tasks else []
     size = 32 if _are_tiny(records) else max(SIZES.get(task.type, 64) for task in tasks)
     lines += ["[backbone]", 'name = "small"  # learns from nothing; a timm model starts from ImageNet']
     lines += [f"size = {size}  # pixels, or [width, height]; more shows finer things and takes longer"]
     for table, keys in tables.items():
-        lines += ["", f"[{table}]", *_keys(keys)]
+        lines += ["", f"[{table}]", *toml_lines(keys)]
     return "\n".join(lines) + "\n"
 
 
 def _source(guesses: Sequence[Guess], source: Mapping[str, Any]) -> Iterator[str]:
     yield "[[sources]]"
-    yield from _keys(source)
+    yield from toml_lines(source)
     for task in guesses:
         if "group" in task.settings:
             yield _comment(f"pictures with the same {task.field} go to the same split: {task.reason}")
-            yield from _keys(task.settings)
+            yield from toml_lines(task.settings)
     commas = [task.field for task in guesses if task.decimal == ","]
     if commas:
         yield _comment("numbers are written with a decimal comma")
         mixed = any(task.decimal == "." for task in guesses)
-        yield from _keys({"decimal": dict.fromkeys(commas, ",") if mixed else ","})
+        yield from toml_lines({"decimal": dict.fromkeys(commas, ",") if mixed else ","})
 
 
 def _split(records: Sequence[Record]) -> Iterator[str]:
@@ -235,33 +236,6 @@ def _task_keys(name: str, task: Guess) -> dict[str, Any]:
 
 def _comment(text: str) -> str:
     return f"# {plain(text, 300)}"
-
-
-def _keys(table: Mapping[str, Any]) -> Iterator[str]:
-    """A line per key; a table within is written as ``attributes.colour = ...``."""
-    for key, value in table.items():
-        if isinstance(value, dict):
-            yield from (
-                f"{_key(key)}.{_key(inner)} = {_value(inner_value)}" for inner, inner_value in value.items()
-            )
-        else:
-            yield f"{_key(key)} = {_value(value)}"
-
-
-def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _value(name)
-
-
-def _value(value: Any) -> str:
-    """Text, numbers, true or false, and lists and tables of these, as TOML writes them."""
-    if isinstance(value, dict):
-        return f"{{ {', '.join(f'{_key(key)} = {_value(inner)}' for key, inner in value.items())} }}"
-    if isinstance(value, list):
-        return f"[{', '.join(map(_value, value))}]"
-    if isinstance(value, str) and value.encode("utf-8", "ignore").decode() != value:
-        raise DataError(f"the name {quoted(value)} cannot be written as text", hint="rename it")
-    # JSON writes all of these as TOML does, but for one character that TOML wants escaped.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _are_tiny(records: Sequence[Record]) -> bool:
