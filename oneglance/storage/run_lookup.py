@@ -20,7 +20,7 @@ from oneglance.storage.fingerprint import (
     row_changes,
     settings_changed,
 )
-from oneglance.storage.plain_files import is_folder, names_in
+from oneglance.storage.plain_files import is_folder
 from oneglance.storage.run_folder import RunFolder, free_path, overview, remove, runs_in
 from oneglance.toml.overrides import Overrides
 
@@ -28,13 +28,23 @@ from oneglance.toml.overrides import Overrides
 @contextmanager
 def begun(target: Path, config: Config, dataset: Dataset) -> Iterator[RunFolder]:
     """A new run folder; it is taken away again if the block fails before anything was learned."""
-    ours = not (is_folder(target) and names_in(target))
+    ours = _is_free(target)
     try:
         yield RunFolder.create(target, config, dataset)
     except BaseException:
         if ours and not any((target / name).exists() for name in ("resume.pt", "weights.safetensors")):
             remove(RunFolder(target))
         raise
+
+
+def _is_free(target: Path) -> bool:
+    """Whether nothing of anybody's is there; what cannot be read is somebody's."""
+    try:
+        return not any(target.iterdir())
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError):  # a file, for example
+        return False
 
 
 @contextmanager
