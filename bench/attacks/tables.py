@@ -141,7 +141,10 @@ def looked_at(folder: Path, name: str, keys: dict[str, Any], untouched: Answers)
         picture = Path(record.image.name.replace("\\", "/")).name
         if picture in untouched:
             for task, answer in record.answers.items():
-                assert answer == untouched[picture][task], (picture, task, answer, untouched[picture])
+                own = untouched[picture][task]
+                # With a row per tag, a damaged row may name this picture and add to its tags.
+                added = keys.get("rows") == "tags" and task == "style" and own.present <= answer.present
+                assert added or answer == own, (picture, task, answer, own)
     return "answered"
 
 
