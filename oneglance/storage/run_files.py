@@ -70,6 +70,30 @@ class KeptFingerprint(Part):
     answers: dict[str, list[Annotated[str, Field(max_length=64)]]]
 
 
+Count = Annotated[int, Field(ge=0, le=10**12)]
+
+
+class KeptPosition(Part):
+    """How far a training has come, in resume.pt."""
+
+    epoch: Count
+    step: Count
+    updates: Count
+    seconds: float = Field(ge=0)
+
+
+class KeptSelection(Part):
+    """Which epoch is kept so far, in resume.pt; a skill may be NaN."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    epoch: Count
+    validation: dict[str, dict[str, float | None]]
+    best: Count
+    skills: list[float]
+
+
+POSITION, SELECTION = TypeAdapter(KeptPosition), TypeAdapter(KeptSelection)
 OVERRIDES = TypeAdapter(KeptOverrides)
 UNREADABLE = TypeAdapter(list[Unreadable])
 HISTORY = TypeAdapter(list[Epoch])

@@ -122,10 +122,23 @@ class Learner:
         }
 
     def resume(self, state: Mapping[str, Any]) -> None:
-        """Continue from what state() gave."""
+        """Continue from what state() gave.
+
+        Raises:
+            ValueError: it is that of another network. So may be whatever torch raises.
+        """
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
+        for parameter, kept in self.optimizer.state.items():
+            for tensor in kept.values():
+                if isinstance(tensor, Tensor) and tensor.numel() > 1 and tensor.shape != parameter.shape:
+                    raise ValueError("the optimizer's state is that of other weights")
+        if state["precision"] not in ("fp32", "bf16"):
+            raise ValueError("there is no such precision")
+        for name, own in (("watch", self.monitor.sums), ("sums", self.sums)):
+            if state[name].shape != own.shape:
+                raise ValueError(f"{name} has another shape")
         self.balancer.restore(state["balancer"])
         self.monitor.sums = state["watch"].to(self.device)
         self.position = Position(**state["place"])

@@ -22,7 +22,9 @@ from oneglance.nn.allocator import keep_freed_memory
 from oneglance.nn.device import environment, faster_precision, pick_device
 from oneglance.nn.principal import in_principal_directions
 from oneglance.progress import Screen
+from oneglance.storage import run_files
 from oneglance.storage.atomic_files import finite, sweep, write_json
+from oneglance.storage.run_files import in_form
 from oneglance.storage.run_folder import ANEW, RunFolder
 from oneglance.task import Task, fit_targets
 from oneglance.training.augment import Augment
@@ -119,6 +121,8 @@ class Trainer:
         if state is None:
             return False
         try:
+            in_form(state["learner"]["place"], run_files.POSITION)
+            in_form(state["choice"], run_files.SELECTION)
             self.learner.resume(state["learner"])
             self.selection = CheckpointSelection(**state["choice"])
         except (LookupError, TypeError, ValueError, AttributeError, RuntimeError):

@@ -195,3 +195,33 @@ def test_the_history_of_a_resumed_run_has_no_row_twice(tmp_path: Path) -> None:
     rows = [json.loads(line) for line in (tmp_path / "run" / "history.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows] == [1, 2, 3]
     assert all(row["seconds"] > 0 for row in rows)
+
+
+def wrong_shape(state: dict[str, Any]) -> None:
+    moments = state["learner"]["optimizer"]["state"]
+    for name, tensor in moments[next(iter(moments))].items():
+        moments[next(iter(moments))][name] = torch.zeros(7, 3) if tensor.numel() > 1 else tensor
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        wrong_shape,
+        lambda state: state["learner"].update(sums=torch.zeros(5)),
+        lambda state: state["learner"].update(watch=torch.zeros(5)),
+        lambda state: state["learner"].update(precision="fp7"),
+        lambda state: state["learner"]["place"].update(epoch="one"),
+        lambda state: state["learner"]["place"].update(step=-3),
+        lambda state: state["choice"].update(skills="high"),
+        lambda state: state["choice"].update(epoch=None),
+    ],
+    ids=["moments", "sums", "watch", "precision", "epoch", "step", "skills", "kept"],
+)
+def test_a_damaged_checkpoint_is_refused_before_it_is_used(tmp_path: Path, damage: Any) -> None:
+    with pytest.raises(Crash):
+        begin(tmp_path / "run", screen=Crashing(5)).run()
+    state = torch.load(tmp_path / "run" / "resume.pt", weights_only=True)
+    damage(state)
+    torch.save(state, tmp_path / "run" / "resume.pt")
+    with pytest.raises(RunError, match=r"resume\.pt: does not fit this run — train anew"):
+        go_on(tmp_path / "run")
