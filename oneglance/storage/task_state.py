@@ -64,20 +64,14 @@ class PlainState(LearnedState):
 
 
 def same_length(names: Sequence[Any], **others: Sequence[Any]) -> None:
-    """
-    Raises:
-        ValueError: one of ``others`` has not one value for each of ``names``.
-    """
+    """Raises ValueError where one of ``others`` has not one value for each of ``names``."""
     for key, values in others.items():
         if len(values) != len(names):
             raise ValueError(f"one of `{key}` for each of the {len(names)} classes, not {len(values)}")
 
 
 def require_declared(classes: Sequence[str], declared: Sequence[str]) -> None:
-    """
-    Raises:
-        InvalidState: the configuration declares other ``classes`` than were learned.
-    """
+    """Raises InvalidState where the configuration declares other ``classes`` than were learned."""
     if declared and list(declared) != list(classes):
         raise InvalidState("classes are others than those that the configuration declares")
 
