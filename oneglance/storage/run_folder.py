@@ -398,6 +398,8 @@ def runs_in(folder: Path) -> Iterator[RunFolder]:
 
 def remove(run: RunFolder) -> None:
     """A run that came to nothing. First it has another name: what is killed in between is no run any more."""
+    if not is_folder(run.path):
+        return  # somebody's file lies where it should have been
     with suppress(OSError):
         away = beside(run.path)
         run.path.rename(away)
