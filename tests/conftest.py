@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -55,3 +56,11 @@ def no_training(request: pytest.FixtureRequest) -> Iterator[None]:
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test writes into the user's cache."""
     monkeypatch.setenv("ONEGLANCE_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_process_kept() -> Iterator[None]:
+    """The process that decodes what is not plain is kept for the next picture, but not for the next file."""
+    yield
+    if pool := sys.modules.get("oneglance.data.images.decoding.decode_pool"):
+        pool._kept.cache_clear()

@@ -17,8 +17,8 @@ def test_more_than_allowed_is_refused_inside_only() -> None:
     with at_most(100_000_000):
         assert len(bytearray(30_000_000)) == 30_000_000
         with pytest.raises(MemoryError):
-            bytearray(300_000_000)
-    assert len(bytearray(300_000_000)) == 300_000_000
+            bytearray(4_000_000_000)
+    assert len(bytearray(4_000_000_000)) == 4_000_000_000
 
 
 def test_threads_that_overlap_leave_nothing_behind() -> None:
@@ -36,8 +36,8 @@ def test_threads_that_overlap_leave_nothing_behind() -> None:
         left.set()
         thread.join()
         with pytest.raises(MemoryError):
-            bytearray(400_000_000)
-    assert len(bytearray(400_000_000)) == 400_000_000
+            bytearray(4_000_000_000)
+    assert len(bytearray(4_000_000_000)) == 4_000_000_000
 
 
 def test_a_process_that_is_bounded_already_stays_so() -> None:
