@@ -36,10 +36,11 @@ class Format:
         """What is wrong with a picture of this kind where it cannot be opened."""
         if self.opened and not self.package:
             return "is damaged"
-        needs = "which needs" if self.opened else "which is not read here; it is read by"
-        return f"is {self.name}, " + (
-            f"{needs} the package {self.package}" if self.package else "which is not read"
-        )
+        if not self.package:
+            return f"is {self.name}, which is not read"
+        if self.opened:
+            return f"is {self.name}, which needs the package {self.package}"
+        return f"is {self.name}, which is not read here; it is read by the package {self.package}"
 
 
 def _read(name: str, endings: str, *signatures: bytes) -> Format:

@@ -397,7 +397,10 @@ def test_a_group_keeps_what_its_tasks_have_of_each_other() -> None:
 
 
 def test_an_epoch_in_which_the_machine_slept_does_not_count(tmp_path: Path) -> None:
-    rows = [{"seconds": spent} for spent in (2.0, 900.0, 2.0, 2.2)]
+    rows = [
+        {"epoch": epoch, "skill": 0.5, "kept": epoch == 1, "seconds": spent}
+        for epoch, spent in enumerate((2.0, 900.0, 2.0, 2.2), 1)
+    ]
     (tmp_path / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert variants.seconds(RunFolder(tmp_path)) == pytest.approx(4 * 2.1)
 
