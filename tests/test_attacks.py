@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 BENCH = Path(__file__).parents[1] / "bench"
-COUNT = 40
+COUNT = 25
 KINDS = sorted(path.stem for path in (BENCH / "attacks").glob("*.py") if path.stem != "__init__")
 
 

@@ -128,6 +128,8 @@ def products(vectors: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
     """Float32 [n, k], of vectors [n, d] and a matrix [d, k]; without one the vectors themselves."""
     if matrix is None:
         return vectors
+    if len(vectors) == 1:
+        return np.einsum("dk,d->k", matrix, vectors[0])[None]
     if len(vectors) <= FEW:
         return np.stack([np.einsum("dk,d->k", matrix, vector) for vector in vectors])
     return vectors @ matrix
