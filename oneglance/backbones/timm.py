@@ -61,14 +61,13 @@ class Timm(Backbone):
             raise ConfigError(f'[backbone] has no name "{table.name}".{nearest(table.name, known)}')
         if ours := sorted(OURS & table.options.keys()):
             raise ConfigError(f'[backbone.options] has no key "{ours[0]}": oneglance sets it itself')
-        packaged = PACKAGED.get(table.name)
-        if packaged:
-            made = table.model_copy(update={"name": packaged.model})
-            network = cls._create(made, pretrained=False)
-            if load_weights and wanted == "pretrained":
+        pretrained = load_weights and wanted == "pretrained"
+        if packaged := PACKAGED.get(table.name):
+            network = cls._create(table.model_copy(update={"name": packaged.model}), pretrained=False)
+            if pretrained:
                 packaged.fill(network.model)
         else:
-            network = cls._create(table, pretrained=load_weights and wanted == "pretrained")
+            network = cls._create(table, pretrained=pretrained)
         if load_weights and wanted not in ("pretrained", "none"):
             path = (base / Path(wanted).expanduser()).resolve()
             load_file(network.model, path, ignore=_classifier(network.model))

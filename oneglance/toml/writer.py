@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from oneglance.errors import DataError
+from oneglance.toml.tables import is_encodable
 
 
 def inline(value: Any) -> str:
@@ -20,7 +21,7 @@ def inline(value: Any) -> str:
         if not value:
             return "{}"
         return f"{{ {', '.join(f'{key(str(name))} = {inline(inner)}' for name, inner in value.items())} }}"
-    if isinstance(value, str) and value.encode("utf-8", "ignore").decode() != value:
+    if isinstance(value, str) and not is_encodable(value):
         raise DataError(f"the name {json.dumps(value)} cannot be written as text", hint="rename it")
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(inline, value)) + "]"

@@ -16,6 +16,7 @@ from oneglance.data.inspection.column_profile import Column
 from oneglance.data.picture_files.formats import PICTURE_ENDINGS
 from oneglance.data.quoting import quoted
 from oneglance.data.record import SPLIT_NAMES
+from oneglance.toml.tables import is_encodable
 
 
 def _words(text: str) -> frozenset[str]:
@@ -74,7 +75,7 @@ def _task(column: Column, type: str, reason: str, **settings: Any) -> Guess:
 
 def has_no_name(column: Column) -> Guess | None:
     """JSON can hold half a character, which no file of text can."""
-    if column.field.strip() and column.field.encode("utf-8", "ignore").decode() == column.field:
+    if column.field.strip() and is_encodable(column.field):
         return None
     return nothing(column, "has no name that can be written")
 
