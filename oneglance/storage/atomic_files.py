@@ -71,22 +71,19 @@ def new_folder(path: Path, last: str) -> Iterator[Path]:
         RunError: it cannot be written.
     """
     parent = make_folder(path.absolute().parent)
-    for left in parent.glob(f".{glob.escape(path.name)}.*.*"):  # of a process that was killed
-        with suppress(OSError):
-            if BESIDE.fullmatch(left.name) and left.stat().st_mtime < time.time() - HOUR:
-                shutil.rmtree(left)
+    for left in _left_in(parent, f".{glob.escape(path.name)}.*.*", HOUR):
+        shutil.rmtree(left, ignore_errors=True)
     fresh = beside(path)
     try:
-        try:
-            fresh.mkdir()
-            yield fresh
-            if path.exists():
-                for file in sorted(fresh.iterdir(), key=lambda file: (file.name == last, file.name)):
-                    file.replace(path / file.name)
-            else:
-                fresh.rename(path)
-        except OSError as error:
-            raise explained(error, path) from error
+        fresh.mkdir()
+        yield fresh
+        if path.exists():
+            for file in sorted(fresh.iterdir(), key=lambda file: (file.name == last, file.name)):
+                file.replace(path / file.name)
+        else:
+            fresh.rename(path)
+    except OSError as error:
+        raise explained(error, path) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 
@@ -118,11 +115,17 @@ def sweep(folder: Path, older: float = 0) -> None:
     Args:
         older: seconds that nobody has written them; of use where other processes write there too.
     """
-    for fresh in folder.glob(".*.*"):
-        if BESIDE.fullmatch(fresh.name):
-            with suppress(OSError):
-                if fresh.stat().st_mtime <= time.time() - older:
-                    fresh.unlink()
+    for fresh in _left_in(folder, ".*.*", older):
+        with suppress(OSError):
+            fresh.unlink()
+
+
+def _left_in(folder: Path, pattern: str, older: float) -> Iterator[Path]:
+    """What lies in ``folder`` under names that ``beside`` gives, unchanged for ``older`` seconds."""
+    for path in folder.glob(pattern):
+        with suppress(OSError):
+            if BESIDE.fullmatch(path.name) and path.stat().st_mtime <= time.time() - older:
+                yield path
 
 
 def finite(value: float) -> float | None:
