@@ -104,8 +104,10 @@ class Parquet(Rows):
         ]
         number = self._made = 0
         interned = InternedText()
+        columns = fields if stored else [*fields, column]
+        at_once = self._at_once(columns, BATCH)
         for group in range(self._file.metadata.num_row_groups):
-            for row, cells in enumerate(self._cells(group, fields if stored else [*fields, column])):
+            for row, cells in enumerate(self._cells(group, columns, at_once)):
                 number += 1
                 answers = nonempty(zip(fields, cells), interned)  # noqa: B905 - the last cell may be the name
                 picture: ParquetImage | str | None
@@ -115,14 +117,12 @@ class Parquet(Rows):
                     picture = picture_name(cells[-1])
                 yield f"{self.title}:{number}", picture, answers
 
-    def _cells(self, group: int, columns: list[str]) -> Iterator[tuple[Any, ...]]:
-        """The rows of a row group."""
+    def _cells(self, group: int, columns: list[str], at_once: int) -> Iterator[tuple[Any, ...]]:
+        """The rows of a row group, of which so many are read at once."""
         if not columns:
             yield from (() for _ in range(self._file.metadata.row_group(group).num_rows))
             return
-        batches = self._file.iter_batches(
-            self._at_once(columns, BATCH), row_groups=[group], columns=columns, use_threads=False
-        )
+        batches = self._file.iter_batches(at_once, row_groups=[group], columns=columns, use_threads=False)
         while True:
             with self._explained():
                 batch = next(batches, None)
@@ -136,8 +136,8 @@ class Parquet(Rows):
 
     def _at_once(self, columns: list[str], most: int) -> int:
         """How many rows of these columns are read at once."""
-        metadata = self._file.metadata
-        wanted = [i for i, leaf in enumerate(_leaves(metadata)) if leaf.path.partition(".")[0] in columns]
+        metadata, names = self._file.metadata, frozenset(columns)
+        wanted = [i for i, leaf in enumerate(_leaves(metadata)) if leaf.path.partition(".")[0] in names]
         groups = map(metadata.row_group, range(metadata.num_row_groups))
         size = sum(group.column(i).total_uncompressed_size for group in groups for i in wanted)
         return max(1, min(most, BATCH_BYTES * max(1, metadata.num_rows) // max(1, size)))
