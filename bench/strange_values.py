@@ -108,22 +108,6 @@ def places(value: Any) -> Iterator[tuple[Any, Any]]:
         yield from places(part)
 
 
-def garbled(text: bytes, rng: np.random.Generator) -> bytes:
-    """One to five bytes are others, or missing, or it is cut short."""
-    raw = bytearray(text)
-    for _ in range(rng.integers(1, 6)):
-        at, way = int(rng.integers(len(raw))), rng.integers(4)
-        if way == 0:
-            del raw[at : at + int(rng.integers(1, 9))]
-        elif way == 1:
-            raw.insert(at, int(rng.integers(256)))
-        else:
-            raw[at] = int(rng.integers(256))
-        if len(raw) < 2:
-            break
-    return bytes(raw[: int(rng.integers(1, len(raw)))] if rng.random() < 0.1 else raw)
-
-
 def written(value: Any) -> bytes:
     """As JSON, NaN and halves of surrogate pairs included."""
     return json.dumps(value).encode()

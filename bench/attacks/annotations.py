@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from damage import overwritten, replaced
 from PIL import Image
 
 import oneglance
@@ -177,7 +178,11 @@ def attempt(place: Path, rng: np.random.Generator) -> str:
     path = files[rng.integers(len(files))]
     whole = path.read_bytes()
     if rng.random() < 0.15:
-        return read_anyway(place, name, path, whole, rng)
+        damaged = overwritten(whole, rng, most=5)
+        if rng.random() < 0.2:
+            damaged = damaged[: rng.integers(len(damaged))]
+        with replaced(path, damaged):  # whose these bytes are is not known
+            return "refused" if checked(place, name) is None else "answered"
     lines = whole.decode("utf-8").split("\n")
     picture, first = "", {}
     things: dict[int, tuple[str, int]] = {}  # line -> its picture, and which of its things
@@ -189,26 +194,9 @@ def attempt(place: Path, rng: np.random.Generator) -> str:
             things[number] = owner, first.setdefault(owner, 0)
             first[owner] += 1
     number = int(rng.choice(list(things)))
-    damaged = _damaged(lines[number], FORMATS[name].tokens, rng)
-    try:
-        path.write_bytes("\n".join([*lines[:number], damaged, *lines[number + 1 :]]).encode("utf-8"))
+    lines[number] = _damaged(lines[number], FORMATS[name].tokens, rng)
+    with replaced(path, "\n".join(lines).encode("utf-8")):
         return judged(place, name, *things[number], rng)
-    finally:
-        path.write_bytes(whole)
-
-
-def read_anyway(place: Path, name: str, path: Path, whole: bytes, rng: np.random.Generator) -> str:
-    """Bytes anywhere: whose they are is not known."""
-    raw = bytearray(whole)
-    for position in rng.integers(0, len(raw), rng.integers(1, 6)):
-        raw[position] = rng.integers(256)
-    try:
-        path.write_bytes(bytes(raw[: rng.integers(len(raw))] if rng.random() < 0.2 else raw))
-        config = {"sources": [_source(place / name, name)], "tasks": TASKS}
-        oneglance.check(config, pictures=False, screen=Screen())
-        return "refused" if known(_source(place / name, name)) is None else "answered"
-    finally:
-        path.write_bytes(whole)
 
 
 def _is_thing(line: str, begins: str, number: int) -> bool:
@@ -252,10 +240,7 @@ def _damaged(line: str, tokens: tuple[str, ...], rng: np.random.Generator) -> st
 
 def judged(place: Path, name: str, picture: str, thing: int, rng: np.random.Generator) -> str:
     """Look at what is read. ``thing`` is the damaged one of ``picture``."""
-    oneglance.check(
-        {"sources": [_source(place / name, name)], "tasks": TASKS}, pictures=False, screen=Screen()
-    )
-    found = known(_source(place / name, name))
+    found = checked(place, name)
     if found is None:
         return "refused"
     valid = _valid[name]
@@ -288,6 +273,13 @@ def _source(folder: Path, name: str) -> dict[str, Any]:
     }
     kind = "boxes_table" if name == "table" else name
     return {"path": str(folder / FORMATS[name].source), "format": kind, **keys}
+
+
+def checked(place: Path, name: str) -> Boxes | None:
+    """What is known of each picture of that format, which ``check`` goes through first."""
+    source = _source(place / name, name)
+    oneglance.check({"sources": [source], "tasks": TASKS}, pictures=False, screen=Screen())
+    return known(source)
 
 
 def known(source: dict[str, Any]) -> Boxes | None:

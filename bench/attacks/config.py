@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from damage import overwritten
 from PIL import Image
 
 import oneglance
@@ -78,8 +79,5 @@ def damaged(rng: np.random.Generator) -> bytes:
             lines[index] = line.split(" = ")[0] + " = " + str(rng.choice(np.array(STRANGE, dtype=object)))
         elif kind == 4 and " = " in line:
             lines[index] = line.replace(" = ", "x = ", 1)
-    raw = bytearray("\n".join(lines).encode())
-    if rng.random() < 0.3:
-        for position in rng.integers(0, len(raw), rng.integers(1, 5)):
-            raw[position] = rng.integers(256)
-    return bytes(raw)
+    content = "\n".join(lines).encode()
+    return overwritten(content, rng, most=4) if rng.random() < 0.3 else content

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from damage import overwritten
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
@@ -48,13 +49,11 @@ def prepare(place: Path) -> None:
 def attempt(place: Path, rng: np.random.Generator) -> str:
     number = int(rng.integers(len(PICTURES)))
     value = damaged(rng, number)
-    body = bytearray(json.dumps(value, ensure_ascii=bool(rng.random() < 0.7)).encode(errors="surrogatepass"))
-    broken = rng.random() < 0.2
-    if broken:
-        for at in rng.integers(0, len(body), rng.integers(1, 4)):
-            body[at] = rng.integers(256)
+    body = json.dumps(value, ensure_ascii=bool(rng.random() < 0.7)).encode(errors="surrogatepass")
+    if rng.random() < 0.2:
+        body = overwritten(body, rng, most=3)
     kind = "application/json" if rng.random() < 0.95 else "text/plain"
-    outcome = sent(bytes(body), kind)
+    outcome = sent(body, kind)
     assert sent(good(number, rng), "application/json") == "answered", "a good correction is refused"
     read_back()
     return outcome

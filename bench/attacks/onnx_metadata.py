@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import onnx
-from strange_values import asked, changed, garbled, trained, written
+from damage import garbled
+from strange_values import asked, changed, trained, written
 
 import oneglance
 from oneglance.inference.engines.onnx import KEY

@@ -7,27 +7,22 @@ import struct
 from pathlib import Path
 
 import numpy as np
-from strange_values import asked, changed, garbled, trained, written
+from damage import garbled, replaced
+from strange_values import asked, changed, trained, written
 
-WHOLE: dict[str, bytes] = {}
 NAMES = ("weights.safetensors", "novelty.safetensors")
 TYPES = ("F32", "F16", "BF16", "F64", "I64", "I32", "I8", "U8", "BOOL", "F8_E4M3", "C64", "F4", "X")
 
 
 def prepare(place: Path) -> None:
-    run = trained(place)
-    WHOLE.update({name: (run / name).read_bytes() for name in NAMES})
-    assert asked(run) == "answered"
+    assert asked(trained(place)) == "answered"
 
 
 def attempt(place: Path, rng: np.random.Generator) -> str:
     name = NAMES[int(rng.random() < 0.25)]
     path = place / "run" / name
-    path.write_bytes(damaged(WHOLE[name], rng))
-    try:
+    with replaced(path, damaged(path.read_bytes(), rng)):
         return asked(place / "run")
-    finally:
-        path.write_bytes(WHOLE[name])
 
 
 def damaged(whole: bytes, rng: np.random.Generator) -> bytes:
