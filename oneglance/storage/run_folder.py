@@ -83,8 +83,8 @@ class RunFolder:
                 location=str(path),
                 hint="continue it with --resume, or name another --out",
             )
-        with new_folder(path, last="config.toml") as beside:
-            fresh = cls(beside)
+        with new_folder(path, last="config.toml") as filling:
+            fresh = cls(filling)
             write_json(fresh / "overrides.json", {"base": str(config.base), "overrides": config.overrides})
             if dataset is not None:
                 fresh.write_split(dataset.rows())
@@ -398,8 +398,6 @@ def runs_in(folder: Path) -> Iterator[RunFolder]:
 
 def remove(run: RunFolder) -> None:
     """A run that came to nothing. First it has another name: what is killed in between is no run any more."""
-    if not is_folder(run.path):
-        return  # somebody's file lies where it should have been
     with suppress(OSError):
         away = beside(run.path)
         run.path.rename(away)

@@ -29,11 +29,12 @@ from oneglance.toml.overrides import Overrides
 def begun(target: Path, config: Config, dataset: Dataset) -> Iterator[RunFolder]:
     """A new run folder; it is taken away again if the block fails before anything was learned."""
     ours = _is_free(target)
+    run = RunFolder.create(target, config, dataset)
     try:
-        yield RunFolder.create(target, config, dataset)
+        yield run
     except BaseException:
-        if ours and not any((target / name).exists() for name in ("resume.pt", "weights.safetensors")):
-            remove(RunFolder(target))
+        if ours and not any((run / name).exists() for name in ("resume.pt", "weights.safetensors")):
+            remove(run)
         raise
 
 
