@@ -75,18 +75,23 @@ class Column:
         return notation(value for value in self.values if isinstance(value, str))
 
     @cached_property
+    def _lenient(self) -> Notation:
+        """The same, where a text that may be two numbers is one of them."""
+        return replace(self.notation, grouped=True)
+
+    @cached_property
     def unclear(self) -> str:
         """A text that may be two numbers; "" where there is none."""
         return next((text for text in self.counts if self._is_unclear(text)), "")
 
     def _is_unclear(self, text: str) -> bool:
-        guessed = replace(self.notation, grouped=True)
-        return is_marked(text) and self.notation.number(text) is None and guessed.number(text) is not None
+        return (
+            is_marked(text) and self.notation.number(text) is None and self._lenient.number(text) is not None
+        )
 
     def _number(self, value: Any) -> float | None:
         """A finite number, where ``value`` is one or reads as one; one of the two where there are two."""
-        is_text = isinstance(value, str)
-        number = replace(self.notation, grouped=True).number(value) if is_text else cell.number(value)
+        number = self._lenient.number(value) if isinstance(value, str) else cell.number(value)
         return number if number is not None and math.isfinite(number) else None
 
     def share(self, pattern: str) -> float:
