@@ -226,8 +226,10 @@ class _Picture:
 def _image(table: Delimited) -> str:
     """The column of the pictures, of a usual name or the only one that looks like it; "" without any."""
     columns = _lower(table.columns)
+    if usual := _first(columns, IMAGE_COLUMNS):
+        return usual
     looks = [column for column in table.columns if table.looks_like_pictures(column)]
-    return _first(columns, IMAGE_COLUMNS) or (looks[0] if len(looks) == 1 else _first(columns, PICTURES))
+    return looks[0] if len(looks) == 1 else _first(columns, PICTURES)
 
 
 def _lower(columns: Sequence[str]) -> dict[str, str]:
