@@ -5,19 +5,15 @@ After each attempt, whatever was accepted reads back as the same answers, and a 
 
 from __future__ import annotations
 
-import atexit
 import base64
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from damage import overwritten
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
-
-from support.service import Running, painted, picture, running
+from served import started  # first: it says where support is
+from support.service import Running, painted, picture
 
 from oneglance.data.record import BoxAnnotations, Record
 from oneglance.data.source import open_source
@@ -41,9 +37,7 @@ _kept: dict[str, dict[str, Any]] = {}  # by picture and task: the answers accept
 
 def prepare(place: Path) -> None:
     _table.append(place / "labels.csv")
-    started = running(Settings(corrections=_table[0]), processes=1)
-    _service.append(started.__enter__())
-    atexit.register(started.__exit__, None, None, None)
+    _service.append(started(Settings(corrections=_table[0])))
 
 
 def attempt(place: Path, rng: np.random.Generator) -> str:

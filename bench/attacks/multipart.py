@@ -7,19 +7,15 @@ be answered as before.
 
 from __future__ import annotations
 
-import atexit
 import base64
 import json
 import socket
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
-
-from support.service import Running, form, picture, running
+from served import started  # first: it says where support is
+from support.service import Running, form, picture
 
 from oneglance.serving.app import Settings
 from oneglance.serving.limits import Bounds
@@ -47,9 +43,7 @@ _right: list[Any] = []
 
 
 def prepare(place: Path) -> None:
-    started = running(Settings(bounds=Bounds(head_seconds=2, seconds=8)), processes=1)
-    _service.append(started.__enter__())
-    atexit.register(started.__exit__, None, None, None)
+    _service.append(started(Settings(bounds=Bounds(head_seconds=2, seconds=8))))
     _right.append(untouched())
     assert _right[0]["pictures"][0]["answers"]["kind"]["value"] == "hat"
 
