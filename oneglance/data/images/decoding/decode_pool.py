@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, islice
 from pathlib import Path
@@ -20,6 +20,7 @@ from PIL import Image
 from oneglance.data.images.decode import Canvas, Limits, canvas_of, load, open_upright
 from oneglance.data.images.decoding.plain_pictures import is_plain
 from oneglance.data.images.letterbox import Fit
+from oneglance.data.images.memory_image import EncodedImage, PixelImage
 from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError
 from oneglance.parallel.cpus import processors
@@ -77,10 +78,10 @@ class DecodePlainHere(Decode):
 
     def __call__(self, ref: ImageRef) -> Canvas | PictureError:
         try:
-            read = InMemory(ref.name, load(ref))
+            read = in_memory(ref.name, load(ref))
         except PictureError as error:
             return PictureError(error.what, location=ref.name, hint=error.hint)
-        if read.is_plain:
+        if may_be_decoded_here(read):
             return super().__call__(read)
         answer: Canvas | PictureError = bounded(Decode(self.fit, self.limits), read)
         return answer
@@ -114,8 +115,8 @@ def upright(ref: ImageRef, limits: Limits, largest: int) -> Image.Image:
         OSError: it cannot be read.
     """
     job = DecodeUpright(limits, largest)
-    read = InMemory(ref.name, ref.load())
-    if read.is_plain:
+    read = in_memory(ref.name, ref.load())
+    if may_be_decoded_here(read):
         return job.picture(read)
     pixels = bounded(job, read)
     if isinstance(pixels, PictureError):
@@ -123,23 +124,14 @@ def upright(ref: ImageRef, limits: Limits, largest: int) -> Image.Image:
     return Image.fromarray(pixels)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class InMemory(ImageRef):
+def in_memory(name: str, loaded: bytes | np.ndarray) -> EncodedImage | PixelImage:
     """A picture that was read, once: a file that changes meanwhile is judged and decoded as the same."""
+    return PixelImage(name, loaded) if isinstance(loaded, np.ndarray) else EncodedImage(name, loaded)
 
-    name: str = field()
-    loaded: bytes | np.ndarray
 
-    def load(self) -> bytes | np.ndarray:
-        return self.loaded
-
-    def stamp(self) -> tuple[Any, ...]:
-        return (id(self.loaded),)
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether it may be decoded without bounds."""
-        return isinstance(self.loaded, np.ndarray) or is_plain(self.loaded)
+def may_be_decoded_here(read: EncodedImage | PixelImage) -> bool:
+    """Whether it may be decoded without bounds."""
+    return isinstance(read, PixelImage) or is_plain(read.data)
 
 
 def bounded(job: Decode | DecodeUpright, ref: ImageRef) -> Any:
