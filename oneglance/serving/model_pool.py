@@ -17,7 +17,7 @@ import numpy as np
 
 from oneglance.config import Config
 from oneglance.data.images.decode import Canvas, Limits
-from oneglance.data.images.decoding.decode_pool import Decode, memory
+from oneglance.data.images.decoding.decode_pool import Decode
 from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError
 from oneglance.inference.parallel_passes import threads, threads_of_each
@@ -128,7 +128,7 @@ class ModelPool:
             AnsweringJob(opener, limits, threads()),
             died,
             count,
-            memory=memory(limits),
+            memory=limits.memory,
             seconds=max(1, int(bounds.seconds / 2)),
             threads=threads_of_each(count),
         )

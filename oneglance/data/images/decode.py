@@ -34,6 +34,7 @@ from oneglance.data.picture_files.wide_values import is_colour, load_pixels, wid
 from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError
 
+SECONDS = 15  # for one picture of the usual limits
 STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}  # bytes of a pixel in Pillow; else 4
 
 
@@ -54,6 +55,11 @@ class Limits:
         by default, a process stays below 1.5 GB; raising [pictures] megapixels raises this too.
         """
         return int(max(5.5e6 * self.megapixels, 250e6) + 1e6 * self.megabytes)
+
+    @property
+    def seconds(self) -> int:
+        """Seconds that decoding one picture may take: more, the larger they may be."""
+        return int(max(SECONDS, self.megapixels / 15))
 
     @classmethod
     def declared(cls, config: Config) -> Limits:

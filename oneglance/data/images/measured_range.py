@@ -11,7 +11,7 @@ import numpy as np
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from oneglance.data.images.decode import Limits
-from oneglance.data.images.decoding.decode_pool import memory, processes, seconds
+from oneglance.data.images.decoding.decode_pool import processes
 from oneglance.data.images.header import opened_file
 from oneglance.data.images.references import ArrayImage
 from oneglance.data.picture_files.opening import open_picture
@@ -78,8 +78,7 @@ def measured(
         return []
     extents: dict[str, list[Extent]] = defaultdict(list)
     count = processes(workers) or 1  # never here: a file of another form than usual is decoded within bounds
-    bounds = {"memory": memory(limits), "seconds": seconds(limits)}
-    with ProcessPool(Measure(limits), _failed, count, chunk=8, **bounds) as pool:
+    with ProcessPool(Measure(limits), _failed, count, 8, limits.memory, limits.seconds) as pool:
         for done, extent in enumerate(pool.map(wide), 1):
             if extent.kind:
                 extents[extent.kind].append(extent)

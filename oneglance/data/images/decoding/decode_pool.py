@@ -27,7 +27,6 @@ from oneglance.parallel.cpus import processors
 from oneglance.parallel.process_pool import ProcessPool
 
 FEW = 64  # so many pictures are decoded before the processes would have started
-SECONDS = 15  # for one picture
 
 
 def decode(
@@ -55,7 +54,7 @@ def decoding_pool(
 ) -> ProcessPool[Any, Any]:
     """``count`` processes that decode within bounds; with 0, this one does it."""
     limits = job.limits
-    return ProcessPool(job, failed, count, chunk_of(job.fit), memory(limits), seconds(limits))
+    return ProcessPool(job, failed, count, chunk_of(job.fit), limits.memory, limits.seconds)
 
 
 @dataclass(frozen=True)
@@ -142,7 +141,7 @@ def bounded(job: Decode | DecodeUpright, ref: ImageRef) -> Any:
 @lru_cache(maxsize=2)
 def _kept(job: Decode | DecodeUpright, process: int) -> ProcessPool[ImageRef, Any]:
     """One process, started when it is first needed. A fork of this process has its own."""
-    return ProcessPool(job, crashed, 1, 1, memory(job.limits), seconds(job.limits))
+    return ProcessPool(job, crashed, 1, 1, job.limits.memory, job.limits.seconds)
 
 
 def crashed(ref: ImageRef, what: str) -> PictureError:
@@ -190,13 +189,3 @@ def processes(workers: int) -> int:
 def chunk_of(fit: Fit) -> int:
     """How many pictures travel together: about a megabyte of canvases."""
     return min(64, max(1, 1_000_000 // fit.nbytes))
-
-
-def memory(limits: Limits) -> int:
-    """Bytes that a process may take while it decodes one picture."""
-    return limits.memory
-
-
-def seconds(limits: Limits) -> int:
-    """Seconds that decoding one picture may take: more, the larger they may be."""
-    return int(max(SECONDS, limits.megapixels / 15))
