@@ -6,7 +6,7 @@ import math
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -83,7 +83,7 @@ class Voc(Source):
             yield from folder.problems
         files = [file for folder in folders for file in folder.files]
         first = self._first_pixel(files, box_reader)
-        boxes = (object_.raw_box(first) for file in files for object_ in file.objects)
+        boxes = (box for file in files for box in file.boxes)
         classes = frozenset(box.label for box in boxes if box.label and box.has_place)
         for folder in folders:
             for file in folder.files:
@@ -98,12 +98,12 @@ class Voc(Source):
         if self.first_pixel is not None:
             return self.first_pixel
         for file in files:
-            for object_ in file.objects:
-                x0, y0, x1, y1 = object_.corners
+            for box in file.boxes:
+                x0, y0, x1, y1 = box.corners
                 if x0 < x1 and y0 < y1 and 0 <= min(x0, y0) < 1:
                     what = "has a coordinate that is 0, so pixels are counted from 0 in all files here"
                     box_reader.counter.add(
-                        "pixels from 0", object_.location, what, "if VOC's 1 holds: first_pixel = 1"
+                        "pixels from 0", box.location, what, "if VOC's 1 holds: first_pixel = 1"
                     )
                     return 0
         return 1
@@ -128,7 +128,7 @@ class Voc(Source):
         for location, what in file.notes:
             box_reader.counter.add(what, location, what)
         answers: dict[str, Any] = {self.split: split} if split and self.split else {}
-        raw_boxes = [object_.raw_box(first) for object_ in file.objects]
+        raw_boxes = [_counted(box, first) for box in file.boxes]
         annotations, wrong = box_reader.annotations(
             file.location, header(image), file.size, raw_boxes, classes
         )
@@ -156,31 +156,15 @@ class Voc(Source):
         yield location, image, {self.split: split} if self.split else {}
 
 
-@dataclass(frozen=True, slots=True)
-class _Object:
-    """An object of an annotation file, before its corners are counted from 0."""
-
-    location: str
-    label: str
-    corners: Corners  # xmin, ymin, xmax, ymax
-    attributes: dict[str, str]
-    difficult: bool
-    fault: Fault | None = None  # of its place
-
-    def raw_box(self, first: int) -> RawBox:
-        x0, y0, x1, y1 = self.corners
-        if x0 != x1 and y0 != y1:  # a box includes its last pixel, and the smaller number is its first
-            x0, x1 = (x0 - first, x1) if x0 < x1 else (x0, x1 - first)
-            y0, y1 = (y0 - first, y1) if y0 < y1 else (y0, y1 - first)
-        return RawBox(
-            self.location,
-            (x0, y0, x1, y1),
-            self.label,
-            self.attributes or NOTHING,
-            self.difficult,
-            edges=True,
-            place_fault=self.fault,
-        )
+def _counted(raw: RawBox, first: int) -> RawBox:
+    """A box of a file, whose pixels are counted from ``first``, by its edges."""
+    x0, y0, x1, y1 = raw.corners
+    if not first or x0 == x1 or y0 == y1:
+        return raw
+    # A box includes its last pixel, and the smaller number is its first.
+    x0, x1 = (x0 - first, x1) if x0 < x1 else (x0, x1 - first)
+    y0, y1 = (y0 - first, y1) if y0 < y1 else (y0, y1 - first)
+    return replace(raw, corners=(x0, y0, x1, y1))
 
 
 @dataclass
@@ -191,7 +175,7 @@ class _AnnotationFile:
     key: str  # its path from the folder of the annotations, without the ending
     filename: str = ""
     size: tuple[float, float] | None = None
-    objects: list[_Object] = field(default_factory=list)
+    boxes: list[RawBox] = field(default_factory=list)  # their pixels as the file counts them
     notes: list[tuple[str, str]] = field(default_factory=list)  # (location, what is not read as it is)
 
 
@@ -246,7 +230,7 @@ def _read_file(path: Path, file: _AnnotationFile) -> _AnnotationFile:
 
 
 def _read_object(element: Element, file: _AnnotationFile) -> None:
-    location = f"{file.location}: object {len(file.objects) + 1}"
+    location = f"{file.location}: object {len(file.boxes) + 1}"
     corners, fault, label = _corners(element), None, _text(element.find("name"))
     if corners is None:
         corners, fault = NOWHERE, REPORTED
@@ -260,8 +244,9 @@ def _read_object(element: Element, file: _AnnotationFile) -> None:
         file.notes.append(
             (location, "is difficult neither with 0 nor with 1: it counts as a region to ignore")
         )
-    attributes = _attributes(element)
-    file.objects.append(_Object(location, label, corners, attributes, difficult is not False, fault))
+    attributes = _attributes(element) or NOTHING
+    ignore = difficult is not False
+    file.boxes.append(RawBox(location, corners, label, attributes, ignore, edges=True, place_fault=fault))
 
 
 def _corners(element: Element) -> Corners | None:
