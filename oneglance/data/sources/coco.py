@@ -34,8 +34,8 @@ from oneglance.data.source import Entry, Source
 from oneglance.errors import DataError, Problem
 from oneglance.storage.plain_files import is_folder
 
-# Keys that the format itself defines for a picture or a box; all other keys are fields or attributes.
 MOST_NAMED = 100_000  # entries that cannot be used; further ones are counted
+# Keys that the format itself defines for a picture or a box; all other keys are fields or attributes.
 OF_A_PICTURE = frozenset(
     (
         *("id", "file_name", "width", "height", "license", "flickr_url", "coco_url", "date_captured"),
@@ -48,8 +48,6 @@ OF_A_BOX = frozenset(
         *("keypoints", "num_keypoints", "attributes", "caption", "segments_info", "file_name"),
     )
 )
-
-
 # What an annotation has that is no category of a picture as a whole.
 NO_TAG = frozenset(("caption", "segmentation", "keypoints", "segments_info"))
 READ_SO = "text and objects are read where they hold four numbers; write [x, y, width, height]"
@@ -103,9 +101,9 @@ class Coco(Source):
                     picture.location, header(image), picture.size, picture.boxes, queried
                 )
                 yield from wrong
-                if annotations is not None and (partial := file.named(picture.partial)):
-                    annotations = replace(annotations, unplaced=annotations.unplaced | partial)
                 if annotations is not None:
+                    if partial := file.named(picture.partial):
+                        annotations = replace(annotations, unplaced=annotations.unplaced | partial)
                     answers["objects"] = annotations
             yield picture.location, image, answers
         yield from find.problems(title)
