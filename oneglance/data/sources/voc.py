@@ -20,7 +20,6 @@ from oneglance.data.parsing.annotations.box_geometry import (
     REPORTED,
     BoxReader,
     Corners,
-    Fault,
     RawBox,
     bounds,
     flag,
