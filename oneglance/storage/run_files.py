@@ -50,7 +50,7 @@ class Unreadable(Part):
 class Epoch(Part):
     """A line of history.jsonl."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="allow")
 
     epoch: int = Field(ge=1)
     loss: dict[str, Score] = {}
@@ -62,12 +62,15 @@ class Epoch(Part):
     seconds: float = Field(ge=0, le=1e9)
 
 
+Digest = Annotated[str, Field(max_length=64)]
+
+
 class KeptFingerprint(Part):
     """fingerprint.json."""
 
     configuration: dict[str, Any]
-    pictures: list[Annotated[str, Field(max_length=64)]]
-    answers: dict[str, list[Annotated[str, Field(max_length=64)]]]
+    pictures: list[Digest]
+    answers: dict[str, list[Digest]]
 
 
 Count = Annotated[int, Field(ge=0, le=10**12)]
@@ -85,7 +88,7 @@ class KeptPosition(Part):
 class KeptSelection(Part):
     """Which epoch is kept so far, in resume.pt; a skill may be NaN."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")
 
     epoch: Count
     validation: dict[str, dict[str, float | None]]
@@ -98,7 +101,7 @@ OVERRIDES = TypeAdapter(KeptOverrides)
 UNREADABLE = TypeAdapter(list[Unreadable])
 HISTORY = TypeAdapter(list[Epoch])
 FINGERPRINT = TypeAdapter(KeptFingerprint)
-READS = TypeAdapter(dict[str, Annotated[int, Field(ge=0, le=10**12)]])  # how often each split was scored
+READS = TypeAdapter(dict[str, Count])  # how often each split was scored
 MEMORY = TypeAdapter(dict[str, Annotated[float, Field(ge=0, le=1e12)]])  # megabytes
 SPLIT = TypeAdapter(list[tuple[str, str, str]])  # picture, group, split
 

@@ -46,7 +46,7 @@ from oneglance.storage.atomic_files import beside, new_folder, write_bytes, writ
 from oneglance.storage.fingerprint import Fingerprint
 from oneglance.storage.plain_files import is_file, is_folder, names_in
 from oneglance.storage.run_files import OtherForm, in_form
-from oneglance.storage.task_state import InvalidState, restore
+from oneglance.storage.task_state import restore
 from oneglance.task import Task, build_tasks
 from oneglance.toml.overrides import Changes
 
@@ -300,10 +300,8 @@ class RunFolder:
 
     def _restore(self, tasks: Mapping[str, Task], name: str) -> None:
         states: Any = self.read_json(name)
-        try:
+        with self._whole(name):
             restore(tasks, states)
-        except InvalidState as error:
-            raise RunError(f"is damaged: {error}", location=str(self / name), hint=ANEW) from None
 
     def network(self, config: Config, tasks: Mapping[str, Task]) -> Network:
         """The trained network, on the CPU and ready to answer.

@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
 
+from oneglance.storage.run_files import OtherForm, Part
 from oneglance.toml.tables import LARGEST, first_wrong, is_encodable, is_plain
 
 if TYPE_CHECKING:
     from oneglance.task import Task
 
 
-class InvalidState(ValueError):  # noqa: N818 - not an error by itself: the reader of the file adds the place
+class InvalidState(OtherForm):
     """Learned values that no task of this kind can have; the message says which and why."""
 
 
@@ -42,10 +43,10 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 Temperature = Annotated[float, Field(ge=1e-3, le=1e3)]
 
 
-class LearnedState(BaseModel):
+class LearnedState(Part):
     """The fields of a state. Numbers are finite and no text is taken for one; unknown fields are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid")
 
 
 Form = type[LearnedState]
@@ -54,7 +55,7 @@ Form = type[LearnedState]
 class PlainState(LearnedState):
     """The state of a type that declares no form: any finite JSON values."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="allow")
 
     @model_validator(mode="after")
     def _is_plain(self) -> PlainState:
