@@ -93,7 +93,7 @@ class KeptSelection(Part):
     epoch: Count
     validation: dict[str, dict[str, float | None]]
     best: Count
-    skills: list[float]
+    skills: list[Annotated[float, Field(allow_inf_nan=True)]]
 
 
 POSITION, SELECTION = TypeAdapter(KeptPosition), TypeAdapter(KeptSelection)

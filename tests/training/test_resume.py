@@ -17,6 +17,7 @@ from support.toy import begin, go_on, hidden_files, results, train
 from oneglance.errors import RunError
 from oneglance.progress import Screen
 from oneglance.storage.run_folder import RunFolder
+from oneglance.training.validation import Validation
 
 STEPS = 9  # 3 epochs of 3
 
@@ -225,3 +226,11 @@ def test_a_damaged_checkpoint_is_refused_before_it_is_used(tmp_path: Path, damag
     torch.save(state, tmp_path / "run" / "resume.pt")
     with pytest.raises(RunError, match=r"resume\.pt: does not fit this run — train anew"):
         go_on(tmp_path / "run")
+
+
+def test_a_run_that_could_not_be_scored_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Validation, "skill", lambda *_: float("nan"))
+    with pytest.raises(Crash):
+        begin(tmp_path / "run", screen=Crashing(5)).run()
+    go_on(tmp_path / "run").run()
+    assert [row["skill"] for row in RunFolder(tmp_path / "run").history()] == [None, None, None]
