@@ -61,7 +61,16 @@ def going_on(
     Raises:
         RunError: the pictures are others now, or something has changed that is not accepted.
     """
-    changes = what_changed(folder, config, dataset, screen)
+    then = _same_pictures(folder, dataset)
+    kept, now = folder.fingerprint(), Fingerprint.of(config, dataset)
+    changes: list[str] = []
+    if kept is not None and kept.fits(then):
+        changes = kept.changes(now, then)
+    else:
+        screen.say(f"{folder.path} keeps no digests of its data: only names and splits are compared")
+    moved = [row[0] for row, other in zip(then, dataset.rows(), strict=True) if row != other]
+    if moved:
+        changes.append(counted("picture that is now of another split", moved))
     if changes and not accept_changes:
         which = "the configuration has" if all(line.startswith("[") for line in changes) else "the data have"
         raise RunError(
@@ -72,14 +81,14 @@ def going_on(
         )
     if changes:
         screen.say(f"going on with what has changed: {'; '.join(changes)}")
-        dataset.splits = SplitIndices.of([row[2] for row in folder.split()])
-    if changes or folder.fingerprint() is None:
-        folder.write_fingerprint(Fingerprint.of(config, dataset))
+        dataset.splits = SplitIndices.of([row[2] for row in then])
+    if changes or kept is None:
+        folder.write_fingerprint(now)
     yield folder
 
 
-def what_changed(folder: RunFolder, config: Config, dataset: Dataset, screen: Screen) -> list[str]:
-    """Since the run began, in words.
+def _same_pictures(folder: RunFolder, dataset: Dataset) -> list[tuple[str, ...]]:
+    """(picture, group, split) of all pictures when the run began.
 
     Raises:
         RunError: its pictures or their groups are others now, with which it cannot go on.
@@ -91,14 +100,7 @@ def what_changed(folder: RunFolder, config: Config, dataset: Dataset, screen: Sc
             location=str(folder.path),
             hint="put them back, or train anew",
         )
-    kept = folder.fingerprint()
-    changes: list[str] = []
-    if kept is None or not kept.fits(then):
-        screen.say(f"{folder.path} keeps no digests of its data: only names and splits are compared")
-    else:
-        changes = kept.changes(Fingerprint.of(config, dataset), then)
-    moved = [row[0] for row, other in zip(then, now, strict=True) if row != other]
-    return changes + ([counted("picture that is now of another split", moved)] if moved else [])
+    return then
 
 
 def run_to_resume(config: ConfigSource, overrides: Overrides, out: str | Path | None) -> RunFolder:
@@ -115,25 +117,22 @@ def run_to_resume(config: ConfigSource, overrides: Overrides, out: str | Path | 
         return RunFolder.open(config)
     wanted = configuration.load(config)
     folder = RunFolder.open(out) if out else newest_of(wanted)
-    if folder.config().text != wanted.text and not _means_the_same(folder, wanted):
+    then = folder.config()
+    # Other text, such as a comment, may say the same.
+    if then.text != wanted.text and (then.overrides or settings_changed(then, wanted)):
         raise RunError(
-            f"was begun with another configuration than {wanted.file} is now{_differences(folder, wanted)}",
+            f"was begun with another configuration than {wanted.file} is now{_differences(then, wanted)}",
             location=str(folder.path),
             hint=f"train anew, or go on as it began: oneglance train {folder.path} --resume",
         )
     return folder
 
 
-def _means_the_same(folder: RunFolder, wanted: Config) -> bool:
-    """Whether other text, such as a comment, says the same."""
-    return not folder.config().overrides and not settings_changed(folder.config(), wanted)
-
-
-def _differences(folder: RunFolder, wanted: Config) -> str:
-    begun_with = folder.config()
-    if begun_with.overrides:
-        begun_with = configuration.parse(begun_with.text, base=begun_with.base, earlier=True)
-    lines = settings_changed(begun_with, wanted)
+def _differences(then: Config, wanted: Config) -> str:
+    """Between the texts of both, in a few words."""
+    if then.overrides:
+        then = configuration.parse(then.text, base=then.base, earlier=True)
+    lines = settings_changed(then, wanted)
     return f": {'; '.join(lines[:LISTED])}{'; …' if len(lines) > LISTED else ''}" if lines else ""
 
 
