@@ -13,7 +13,8 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from oneglance.data.images.decode import pixels_of
 from oneglance.data.images.references import printable
-from oneglance.data.picture_files.orientation import ORIENTATION, orientation
+from oneglance.data.picture_files.orientation import orientation
+from oneglance.data.picture_files.tiff_tags import ORIENTATION
 from oneglance.data.record import ImageRef
 from oneglance.errors import DataError
 

@@ -15,14 +15,21 @@ from PIL import Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 
 from oneglance.data.picture_files.formats import Format, format_of, stranger, with_ending
-from oneglance.data.picture_files.orientation import ORIENTATION, orientation
+from oneglance.data.picture_files.orientation import orientation
 from oneglance.data.picture_files.pillow_settings import FORMATS, has_heif
+from oneglance.data.picture_files.tiff_tags import (
+    DNG_VERSION,
+    HEIGHT,
+    KIND,
+    ORIENTATION,
+    PHOTOMETRIC,
+    SUB_FOLDERS,
+    WIDTH,
+)
 from oneglance.errors import PictureError
 
 BEGINNING = 4096  # bytes by which a file is recognised
 LARGEST_ICON = 1024  # pixels of a side of an icon that is a bitmap; 256 is the most that editors write
-WIDTH, HEIGHT, KIND = 0x0100, 0x0101, 0x00FE  # tags of TIFF
-PHOTOMETRIC, SUB_FOLDERS, DNG_VERSION = 0x0106, 0x014A, 0xC612
 MOSAIC, LINEAR_RAW = 32803, 34892  # photometric interpretations of a camera's raw values
 
 

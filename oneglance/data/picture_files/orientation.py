@@ -18,7 +18,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
-ORIENTATION = 0x0112  # the tag of TIFF; EXIF shares it
+from oneglance.data.picture_files.tiff_tags import ORIENTATION
+
 LONGEST = 4_000_000  # bytes of a tag's text, packed or not; longer ones are no orientation
 
 MOST_CHUNKS = 200_000  # of a PNG: pixels of 1.6 GB in pieces as they are usually written

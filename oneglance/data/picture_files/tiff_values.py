@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 import logging
-from typing import Any
 
 import numpy as np
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
+from oneglance.data.picture_files.tiff_tags import BITS, HEIGHT, SAMPLE_FORMAT, SAMPLES, WIDTH, first
 from oneglance.errors import PictureError
 
-BITS, SAMPLES, SAMPLE_FORMAT = 0x0102, 0x0115, 0x0153  # tags of TIFF
 NUMBERS = {1: "whole numbers", 2: "signed whole numbers", 3: "floating numbers"}
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what is wrong is said by us
 COLOURS = (1, 2, 3, 4)  # grey, grey and alpha, colours, colours and alpha
@@ -24,7 +23,7 @@ def tiff_values(loaded: bytes, tags: ImageFileDirectory_v2) -> np.ndarray:
     Raises:
         PictureError: the package is not there or does not read it; it has more channels than a picture has.
     """
-    kind = kind_of_numbers(tags)
+    kind = _described(tags)
     if int(tags.get(SAMPLES, 1)) not in COLOURS:
         hint = "choose three of its channels and save them as PNG or TIFF"
         raise PictureError(f"is a TIFF of {kind}: no picture in colour", hint=hint)
@@ -36,7 +35,7 @@ def tiff_values(loaded: bytes, tags: ImageFileDirectory_v2) -> np.ndarray:
     try:
         with tifffile.TiffFile(io.BytesIO(loaded)) as file:
             page = file.pages[0]
-            axes, declared = page.axes, (int(tags[0x0101]), int(tags[0x0100]))
+            axes, declared = page.axes, (int(tags[HEIGHT]), int(tags[WIDTH]))
             values = page.asarray(maxworkers=1)
     except MemoryError:
         raise
@@ -54,11 +53,7 @@ def tiff_values(loaded: bytes, tags: ImageFileDirectory_v2) -> np.ndarray:
     return values[..., :3] if values.shape[2] >= 3 else values[..., 0]
 
 
-def kind_of_numbers(tags: ImageFileDirectory_v2) -> str:
+def _described(tags: ImageFileDirectory_v2) -> str:
     """The values of a TIFF in words: ``3 × 32-bit floating numbers``."""
-    bits, numbers = (_first(tags.get(tag, 1)) for tag in (BITS, SAMPLE_FORMAT))
+    bits, numbers = first(tags, BITS), first(tags, SAMPLE_FORMAT)
     return f"{tags.get(SAMPLES, 1)} × {bits}-bit {NUMBERS.get(int(numbers), 'numbers')}"
-
-
-def _first(value: Any) -> Any:
-    return value[0] if isinstance(value, tuple) and value else value

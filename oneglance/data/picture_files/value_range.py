@@ -16,13 +16,14 @@ import numpy as np
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 
+from oneglance.data.picture_files.tiff_tags import BITS, PHOTOMETRIC, SAMPLE_FORMAT, first
+
 Bounds = tuple[float, float]  # the values that are black and white
 
 KINDS = ("16-bit", "integer", "float")  # whole numbers of 16 bits from 0, others, and floating numbers
 WHOLE_TOPS = (255, 1023, 4095, 16383, 65535)  # whole numbers of 8, 10, 12, 14 and 16 bits end there
 FLOAT_TOPS = (1.0, 255.0, 65535.0)
 NO_NUMBER = 1e30  # files write a value beyond this where nothing was measured
-PHOTOMETRIC, SAMPLE_FORMAT, BITS = 0x0106, 0x0153, 0x0102  # tags of TIFF
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ GUESSED = ValueRange()
 def kind_of_numbers(source: Image.Image | ImageFileDirectory_v2) -> str:
     """The kind of a picture that is opened and not loaded yet: one of ``KINDS``, "" for 8 bits."""
     if isinstance(source, ImageFileDirectory_v2):
-        form, bits = (_first(source.get(tag, 1)) for tag in (SAMPLE_FORMAT, BITS))
+        form, bits = first(source, SAMPLE_FORMAT), first(source, BITS)
         return (
             "float" if form == 3 else "" if bits <= 8 else "16-bit" if (form, bits) == (1, 16) else "integer"
         )
@@ -132,7 +133,3 @@ def _guessed(values: np.ndarray) -> np.ndarray:
     else:
         top = next(top for top in FLOAT_TOPS if high <= top)
     return np.clip(np.rint(values * (255 / top)), 0, 255).astype(np.uint8)
-
-
-def _first(value: Any) -> Any:
-    return value[0] if isinstance(value, tuple) and value else value

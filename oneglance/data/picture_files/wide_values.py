@@ -9,11 +9,10 @@ from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 
 from oneglance.data.picture_files.opening import Opened, open_picture
-from oneglance.data.picture_files.orientation import ORIENTATION
+from oneglance.data.picture_files.tiff_tags import NOTHING_MEASURED, ORIENTATION
 from oneglance.data.picture_files.tiff_values import tiff_values
 from oneglance.data.picture_files.value_range import raw_mode
 
-NOTHING_MEASURED = 42113  # tag of TIFF: GDAL writes a value there, as text, that stands for no value
 SWAPPED = {"B": "L", "L": "B", "N": "B"}  # the order of the bytes the other way round, on this machine
 
 
