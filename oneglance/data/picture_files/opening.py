@@ -21,7 +21,6 @@ from oneglance.data.picture_files.tiff_tags import (
     DNG_VERSION,
     HEIGHT,
     KIND,
-    ORIENTATION,
     PHOTOMETRIC,
     SUB_FOLDERS,
     WIDTH,
@@ -101,12 +100,7 @@ def _not_opened(file: IO[bytes], beginning: bytes, known: Format | None) -> Open
         if tags is not None:
             if _is_raw(tags):
                 raise _raw()
-            try:
-                number = int(tags.get(ORIENTATION, 1))
-            except (TypeError, ValueError):
-                number = 1
-            width, height = int(tags[WIDTH]), int(tags[HEIGHT])
-            return Opened(width, height, number if 1 <= number <= 8 else 1, tags)
+            return Opened(int(tags[WIDTH]), int(tags[HEIGHT]), orientation(tags), tags)
     if ".jpg" in known.endings and (bits := _bits_of_jpeg(file)) > 8:
         hint = "save it as PNG of 16 bits"
         raise PictureError(f"is a JPEG of {bits} bits, which only the package imagecodecs reads", hint=hint)

@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
-from PIL.TiffImagePlugin import TiffImageFile
+from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 
 from oneglance.data.picture_files.tiff_tags import ORIENTATION
 
@@ -30,17 +30,16 @@ _KEYS = ("exif", "Raw profile type exif", *_XMP_KEYS)
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 
 
-def orientation(opened: Image.Image, file: IO[bytes] | None = None) -> int:
+def orientation(opened: Image.Image | ImageFileDirectory_v2, file: IO[bytes] | None = None) -> int:
     """How the pixels as they are stored are to be turned: 1 to 8 as EXIF numbers them, 1 for upright. What
     makes no sense is 1.
 
     Args:
-        opened: by Pillow, its pixels not loaded yet if it is a file.
+        opened: by Pillow, its pixels not loaded yet if it is a file; or the tags of a TIFF that Pillow does
+            not read, of which its own tag alone counts.
         file: the same file where there is one; its position is kept. A PNG may have its tags behind the
             pixels, where Pillow sees them only after decoding.
     """
-    if opened.format == "HEIF":  # its plug-in turns it, by boxes of its own
-        return 1
     try:
         number = int(_stored(opened, file))
     except Exception:  # a damaged tag is no reason to refuse the pixels
@@ -48,7 +47,11 @@ def orientation(opened: Image.Image, file: IO[bytes] | None = None) -> int:
     return number if 1 <= number <= 8 else 1
 
 
-def _stored(opened: Image.Image, file: IO[bytes] | None) -> Any:
+def _stored(opened: Image.Image | ImageFileDirectory_v2, file: IO[bytes] | None) -> Any:
+    if isinstance(opened, ImageFileDirectory_v2):
+        return opened.get(ORIENTATION, 1)
+    if opened.format == "HEIF":  # its plug-in turns it, by boxes of its own
+        return 1
     if isinstance(opened, PngImageFile) and file is not None:
         tags: Mapping[Any, Any] = _png_tags(file)
         exif = tags.get("exif")
