@@ -224,10 +224,8 @@ def _in_rgb(image: Image.Image) -> Image.Image:
         white = Image.new("RGB", image.size, (255, 255, 255))
         white.paste(layer, mask=layer)
         return white
-    if image.mode == "RGB":
-        return image._new(
-            image.im
-        )  # the same pixels, for two of a large picture may not fit; free of its tags
+    if image.mode == "RGB":  # the same pixels, free of its tags: those of a large picture may not fit twice
+        return image._new(image.im)
     return image.convert("RGB")
 
 

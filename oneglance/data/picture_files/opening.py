@@ -70,20 +70,20 @@ def open_picture(file: IO[bytes]) -> Opened:
 
 
 def _image(file: IO[bytes], known: Format | None) -> Image.Image | None:
-    names = FORMATS
-    if known is None and _is_targa(file):
-        names = ("TGA",)
-    for formats in (names, ("HEIF",)):
-        if formats == ("HEIF",) and not (known is not None and known.package and has_heif()):
-            return None
-        file.seek(0)
-        try:
-            return Image.open(file, formats=formats)
-        except UnidentifiedImageError:
-            continue
-        except KeyError:  # a TIFF that is packed in a way unknown to Pillow
-            return None
-    return None
+    image = _image_as(("TGA",) if known is None and _is_targa(file) else FORMATS, file)
+    if image is None and known is not None and known.package and has_heif():
+        image = _image_as(("HEIF",), file)
+    return image
+
+
+def _image_as(formats: tuple[str, ...], file: IO[bytes]) -> Image.Image | None:
+    file.seek(0)
+    try:
+        return Image.open(file, formats=formats)
+    except UnidentifiedImageError:
+        return None
+    except KeyError:  # a TIFF that is packed in a way unknown to Pillow
+        return None
 
 
 def _not_opened(file: IO[bytes], beginning: bytes, known: Format | None) -> Opened:
