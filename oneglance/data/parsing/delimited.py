@@ -6,7 +6,7 @@ import csv
 import json
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -25,6 +25,7 @@ from oneglance.errors import DataError, Problem
 SAMPLE = 100  # rows that decide which column holds the pictures
 SAMPLE_CELLS = 1_000_000  # in them, at most
 MOST_COLUMNS = 16_384  # as many as a sheet of Excel
+CLOSE_IT = 'close the quotation mark, or write "" for one inside a cell'
 INTERNED = 100_000  # distinct cells kept: classes repeat, and a million equal words share one object
 
 Row = tuple[str, str | ImageRef | None, Mapping[str, Any]]  # (location, the picture, the other cells)
@@ -64,26 +65,20 @@ class Rows(ABC):
 
 
 class InternedText(dict[str, str]):
-    """Text as it was read -> the interned text: without space around it, and the same object each time.
+    """Text as it was read -> the interned text: what ``clean`` makes of it, and the same object each time.
 
     ``interned.get(raw) or interned.add(raw)`` is the fastest look-up, a million times.
     """
+
+    def __init__(self, clean: Callable[[str], str] = str.strip) -> None:
+        super().__init__()
+        self._clean = clean
 
     def add(self, raw: str) -> str:
         """Add one; when there are too many, all are dropped and the frequent ones come back."""
         if len(self) >= INTERNED:
             self.clear()
-        interned = self[raw] = raw.strip()
-        return interned
-
-
-class InternedCells(InternedText):
-    """The same for cells of CSV; see ``data.csv_text``."""
-
-    def add(self, raw: str) -> str:
-        if len(self) >= INTERNED:
-            self.clear()
-        interned = self[raw] = from_cell(raw)
+        interned = self[raw] = self._clean(raw)
         return interned
 
 
@@ -97,9 +92,8 @@ class Delimited(Rows):
         self.separator = delimiter or self._excel or separator.detected(self._lines(), title)
         header = next((row for _, row in self._read()), [])
         if isinstance(header, Problem):
-            raise DataError(
-                header.what, location=header.location, hint='close it, or write "" for one inside a cell'
-            )
+            hint = 'close it, or write "" for one inside a cell'
+            raise DataError(header.what, location=header.location, hint=hint)
         self._header = [from_cell(name) for name in header]
         self.columns = [name for name in self._header if name]  # a column without a name is left out
         self._check()
@@ -113,11 +107,7 @@ class Delimited(Rows):
         yield from text
 
     def _check(self) -> None:
-        if len(self.columns) > MOST_COLUMNS:
-            raise too_many_columns(len(self.columns), self.title)
-        if repeated := repetitions(self.columns):
-            what = f"two columns are called {' and '.join(map(quoted, repeated))}"
-            raise DataError(what, location=self.title, hint="give each column its own name")
+        check_columns(self.columns, self.title)
         if not self.columns:
             what = "has no column names in its first row" if self._header else "is empty"
             raise DataError(what, location=self.title, hint="write a first row such as: image,kind")
@@ -157,22 +147,17 @@ class Delimited(Rows):
 
     def _swallowed(self, start: int, end: int) -> Problem:
         what = f"has a cell that goes on to line {end} and holds whole rows"
-        hint = 'close the quotation mark, or write "" for one inside a cell'
-        return Problem(f"{self.title}:{start}", what, hint, kind="quotes")
+        return Problem(f"{self.title}:{start}", what, CLOSE_IT, kind="quotes")
 
     def _misquoted(self, start: int, end: int, line: str) -> Problem:
-        location, hint = (
-            f"{self.title}:{start}",
-            'close the quotation mark, or write "" for one inside a cell',
-        )
+        location = f"{self.title}:{start}"
         if end > start:  # the rows in between are lost
-            return Problem(
-                location, f"has a quotation mark that is still open in line {end}", hint, kind="quotes"
-            )
+            what = f"has a quotation mark that is still open in line {end}"
+            return Problem(location, what, CLOSE_IT, kind="quotes")
         longest = csv.field_size_limit()
         what = f"has a quotation mark in the wrong place, or a cell of over {longest:,} characters"
         cells = tuple(line.split(self.separator))
-        return LostRow(location, what, f"{hint}; the row is left out", "quotes", fatal=False, cells=cells)
+        return LostRow(location, what, f"{CLOSE_IT}; the row is left out", "quotes", fatal=False, cells=cells)
 
     def sample(self, column: str) -> list[str]:
         index = self._header.index(column)
@@ -197,7 +182,7 @@ class Delimited(Rows):
         fields = [*self._header[:index], *self._header[index + 1 :]]
         unnamed = not all(fields)
         named, widest = max(place for place, name in enumerate(self._header, 1) if name), 0
-        interned = InternedCells()
+        interned = InternedText(from_cell)
         get, add = interned.get, interned.add
         for line, row in islice(self._read(), 1, None):
             location = f"{title}:{line}"
@@ -237,8 +222,9 @@ class JsonLines(Rows):
                 self._first.append(row)
                 columns |= dict.fromkeys(row)
             if len(columns) > MOST_COLUMNS:
-                raise too_many_columns(len(columns), title)
+                break
         self.columns = list(columns)
+        check_columns(self.columns, title)
         if not self.columns:
             raise DataError("holds no rows", location=title, hint='write one {"image": "a.jpg", …} per line')
 
@@ -300,10 +286,17 @@ def repetitions(columns: Sequence[str]) -> list[str]:
     return sorted(name for name, count in Counter(columns).items() if count > 1)
 
 
-def too_many_columns(count: int, title: str) -> DataError:
-    """What is raised for a table of more than ``MOST_COLUMNS``."""
-    what = f"has {count:,} columns, more than the {MOST_COLUMNS:,} that are read"
-    return DataError(what, location=title, hint="keep the columns that hold answers")
+def check_columns(columns: Sequence[str], title: str) -> None:
+    """
+    Raises:
+        DataError: there are more than ``MOST_COLUMNS``, or two of the same name.
+    """
+    if len(columns) > MOST_COLUMNS:
+        what = f"has {len(columns):,} columns, more than the {MOST_COLUMNS:,} that are read"
+        raise DataError(what, location=title, hint="keep the columns that hold answers")
+    if repeated := repetitions(columns):
+        what = f"two columns are called {' and '.join(map(quoted, repeated))}"
+        raise DataError(what, location=title, hint="give each column its own name")
 
 
 def picture_name(value: Any) -> str | None:

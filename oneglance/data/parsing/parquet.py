@@ -18,18 +18,15 @@ import pyarrow.parquet as pq
 
 from oneglance.data.images.references import MEMBER_LIMIT, FileImage, FileKey, file_key, file_stat
 from oneglance.data.parsing.delimited import (
-    MOST_COLUMNS,
     SAMPLE,
     InternedText,
     Row,
     Rows,
+    check_columns,
     nonempty,
     picture_name,
-    repetitions,
     texts,
-    too_many_columns,
 )
-from oneglance.data.quoting import quoted
 from oneglance.data.record import ImageRef
 from oneglance.errors import DataError, Problem
 from oneglance.parallel.memory_bound import at_most
@@ -66,11 +63,7 @@ class Parquet(Rows):
         self._schema = self._file.schema_arrow
         self._classes = _class_names(self._schema)
         self.columns = list(self._schema.names)
-        if len(self.columns) > MOST_COLUMNS:
-            raise too_many_columns(len(self.columns), title)
-        if repeated := repetitions(self.columns):
-            what = f"two columns are called {' and '.join(map(quoted, repeated))}"
-            raise DataError(what, location=title, hint="give each column its own name")
+        check_columns(self.columns, title)
         # A row takes at least some bits; reading a file that claims more would never end.
         if self._file.metadata.num_rows > 8 * self._size:
             raise DataError("claims to hold more rows than it can", location=title)
