@@ -102,8 +102,7 @@ def _distances(
     rows: Tensor, learned: Assigned, box: Tensor, levels: Sequence[Level], bins: int, cells: int
 ) -> Tensor:
     """Distribution focal loss of the points that learn a box, mean of the four sides: [k]."""
-    slot = [part.to(box.device)[learned.cell % cells] for part in points(levels)]
-    x, y, stride = slot
+    x, y, stride = (part.to(box.device)[learned.cell % cells] for part in points(levels))
     reach = torch.stack([x - box[:, 0], y - box[:, 1], box[:, 2] - x, box[:, 3] - y], dim=1)
     reach = (reach / stride[:, None]).clamp(0, bins - 1.01)
     side = rows[learned.cell, -4 * bins :].reshape(-1, bins)

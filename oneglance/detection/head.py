@@ -114,7 +114,7 @@ class DenseHead(nn.Module):
         """Logits of distances [n, k, 4 * bins] of the points ``best``, or all, to boxes [n, k, 4]."""
         whole = torch.arange(self.bins, device=side.device, dtype=side.dtype)
         share = side.reshape(*side.shape[:2], 4, self.bins).softmax(dim=3)
-        at = [level if best is None else level[best] for level in (self.x, self.y, self.stride)]
+        at = [value if best is None else value[best] for value in (self.x, self.y, self.stride)]
         reach = (share * whole).sum(dim=3) * at[2][..., None]
         middle = torch.stack(at[:2], dim=-1)
         return torch.cat([middle - reach[..., :2], middle + reach[..., 2:]], dim=2)

@@ -138,8 +138,8 @@ class Boxes(Task):
             what = f"has a box with the unknown attribute {quoted(odd[0])}"
             raise InvalidAnswer(what, nearest(odd[0], self._attributes).strip())
         # Where every box is called the same, what the data call it is the answer of an attribute or unknown.
-        asked = {field for task in self._attributes.values() for field in task.fields}
-        cells = {"label": "" if self.single and "label" in asked else label}
+        fields = {field for task in self._attributes.values() for field in task.fields}
+        cells = {"label": "" if self.single and "label" in fields else label}
         for name, raw_value in attributes.items():
             try:
                 cells |= self._attributes[name].to_cells(raw_value)
@@ -163,17 +163,13 @@ class Boxes(Task):
         if self.single:
             # A thing whose place nobody knows is of the one class, whatever the data call it.
             return BoxAnnotations(distinct(boxes), frozenset() if unplaced else None, unplaced)
-        classes, unplaced = (
-            classes and frozenset(map(self.word, classes)),
-            frozenset(map(self._class, unplaced)),
-        )
+        classes = classes and frozenset(map(self.word, classes))
+        unplaced = frozenset(map(self._class, unplaced))
         if queried is not None:
-            asked = frozenset(map(self.word, queried))
-            classes = asked if classes is None else classes & asked
-        if unplaced and classes:
-            classes = (
-                frozenset() if "" in unplaced else classes - unplaced
-            )  # another spelling is the same class
+            words = frozenset(map(self.word, queried))
+            classes = words if classes is None else classes & words
+        if unplaced and classes:  # another spelling is the same class
+            classes = frozenset() if "" in unplaced else classes - unplaced
         return BoxAnnotations(distinct(boxes), classes, unplaced)
 
     def _class(self, word: str) -> str:
@@ -447,8 +443,8 @@ class Boxes(Task):
 
     def _number(self, label: str) -> int:
         """Classes that were not learned share the number after the last."""
-        word = as_text(label)
-        return self._words.index(word) if word in self._words else len(self._words)
+        words, word = self._words, as_text(label)
+        return words.index(word) if word in words else len(words)
 
     # The run folder.
 

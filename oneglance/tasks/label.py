@@ -129,7 +129,7 @@ class Label(VectorTask):
 
     def encode(self, answers: Sequence[str | None]) -> Target:
         # Run folders of earlier versions may hold a class "1.0", which is read as "1" now.
-        index = {as_text(name): place for place, name in enumerate(self._classes)}
+        index = {as_text(name): column for column, name in enumerate(self._classes)}
         # A class that training never saw has no target: it cannot be learned, and it scores as wrong.
         return {"class": np.array([-1 if a is None else index.get(a, -1) for a in answers], dtype=np.int64)}
 

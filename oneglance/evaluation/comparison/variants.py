@@ -61,7 +61,7 @@ def variant(
         changes["tasks"] = tables
         if config.training.task_stage:
             task_stage = kinds_of_stage(config.training.task_stage).items()
-            kept = {name: split for name, split in task_stage if name in tasks and len(tasks) > 1}
+            kept = {name: kind for name, kind in task_stage if name in tasks and len(tasks) > 1}
             changes["training.task_stage"] = kept
         if (sources := speaking_of(config.sources, tables)) != config.sources:
             changes["sources"] = sources
