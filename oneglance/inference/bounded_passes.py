@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -100,20 +101,19 @@ class Watch:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def until(self, deadline: float, options: Any) -> Watched:
+    @contextmanager
+    def until(self, deadline: float, options: Any) -> Iterator[None]:
         """A block during which ``options.terminate`` becomes true at ``deadline``, of ``time.monotonic``."""
-        return Watched(self, deadline, options)
-
-    def add(self, deadline: float, options: Any) -> None:
         with self._lock:
             self._deadlines[id(options)] = deadline, options
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._look, name="passes in time", daemon=True)
                 self._thread.start()
-
-    def remove(self, options: Any) -> None:
-        with self._lock:
-            del self._deadlines[id(options)]
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._deadlines[id(options)]
 
     def _look(self) -> None:
         while True:
@@ -123,19 +123,6 @@ class Watch:
                 for deadline, options in self._deadlines.values():
                     if now > deadline:
                         options.terminate = True
-
-
-class Watched:
-    """See ``Watch.until``."""
-
-    def __init__(self, watch: Watch, deadline: float, options: Any) -> None:
-        self._watch, self._deadline, self._options = watch, deadline, options
-
-    def __enter__(self) -> None:
-        self._watch.add(self._deadline, self._options)
-
-    def __exit__(self, *_: object) -> None:
-        self._watch.remove(self._options)
 
 
 WATCH = Watch()
