@@ -63,7 +63,7 @@ class Novelty:
 
     def _distances(self, vectors: np.ndarray) -> np.ndarray:
         """Of vectors [n, k] as the sample has them."""
-        vectors = vectors.astype(np.float32)
+        vectors = np.asarray(vectors, np.float32)
         near = min(NEIGHBOURS, len(self.sample))
         distances = np.zeros(len(vectors), dtype=np.float32)
         for start in range(0, len(vectors), ROWS):
@@ -111,8 +111,8 @@ class Novelty:
         whole = sample.ndim == 2 and familiar.ndim == 1 and all(map(len, (sample, familiar)))
         if directions is not None:
             whole = whole and directions.ndim == 2 and directions.shape[1] == sample.shape[1]
-        values = [sample, familiar] if directions is None else [sample, familiar, directions]
-        if not (whole and all(np.isfinite(value).all() for value in values)):
+            whole = whole and bool(np.isfinite(directions).all())
+        if not (whole and np.isfinite(sample).all() and np.isfinite(familiar).all()):
             raise ValueError("no sample of feature vectors")
         return cls(sample, familiar, directions)
 
@@ -128,8 +128,6 @@ def products(vectors: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
     """Float32 [n, k], of vectors [n, d] and a matrix [d, k]; without one the vectors themselves."""
     if matrix is None:
         return vectors
-    if len(vectors) == 1:
-        return np.einsum("dk,d->k", matrix, vectors[0])[None]
     if len(vectors) <= FEW:
         return np.stack([np.einsum("dk,d->k", matrix, vector) for vector in vectors])
     return vectors @ matrix

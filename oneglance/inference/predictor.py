@@ -220,8 +220,9 @@ class Predictor:
 
     def _answer_canvases(self, canvases: Sequence[Canvas]) -> list[dict[str, Any]]:
         """How unfamiliar each picture is and the answers to it: at least one, in one pass, in this thread."""
-        one = canvases[0].pixels[None] if len(canvases) == 1 else None  # a picture alone is not copied
-        output = self.engine.forward(np.stack([c.pixels for c in canvases]) if one is None else one)
+        pixels = [canvas.pixels for canvas in canvases]
+        # A picture alone is not copied.
+        output = self.engine.forward(np.stack(pixels) if len(pixels) > 1 else pixels[0][None])
         refuse_unusable(output, len(canvases))
         placements = [self.fit.placement(canvas.width, canvas.height) for canvas in canvases]
         pairs = zip(self._familiarity(output.vectors), self.decode(output.raw, placements), strict=True)
