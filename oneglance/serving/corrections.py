@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 
 from oneglance.data.csv_text import csv_text, require_text
 from oneglance.data.images.memory_image import EncodedImage
-from oneglance.data.parsing.annotations.box_geometry import distinct
+from oneglance.data.parsing.annotations.box_geometry import distinct, identity
 from oneglance.data.parsing.delimited import Delimited
 from oneglance.data.picture_files.formats import PICTURE_ENDINGS, format_of
 from oneglance.data.record import Box, BoxAnnotations
@@ -198,8 +198,8 @@ def _box_rows(task: Task, answer: Any, width: int, height: int) -> list[Line]:
             "has no boxes of the form that /predict gives", 'write {"boxes": [{"box": […], "label": …}]}'
         )
     boxes = [_in_cells(task, _box(item, width, height)) for item in items]
-    once = {_place(box): box for box in distinct(boxes)}  # as the reader counts them
-    if any(not box.attributes.keys() <= once[_place(box)].attributes.keys() for box in boxes):
+    once = {identity(box): box for box in distinct(boxes)}  # as the reader counts them
+    if any(not box.attributes.keys() <= once[identity(box)].attributes.keys() for box in boxes):
         raise InvalidAnswer("has the same box twice, with different attributes", "leave one out")
     task.read(BoxAnnotations(tuple(once.values())))
     return [{"label": box.label, **box.attributes, **_edges(box)} for box in once.values()] or [{}]
@@ -213,12 +213,8 @@ def _in_cells(task: Task, box: Box) -> Box:
     return replace(box, label=cells.pop("label"), attributes=cells)
 
 
-def _place(box: Box) -> tuple[float, float, float, float, str]:
-    return box.x0, box.y0, box.x1, box.y1, box.label
-
-
 def _edges(box: Box) -> Line:
-    return dict(zip(EDGES, map(_number, _place(box)[:4]), strict=True))
+    return dict(zip(EDGES, map(_number, (box.x0, box.y0, box.x1, box.y1)), strict=True))
 
 
 def _box(item: Any, width: int, height: int) -> Box:

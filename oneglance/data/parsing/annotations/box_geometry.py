@@ -94,15 +94,20 @@ def flag(value: Any) -> bool | None:
     return None if math.isnan(amount) else amount > 0
 
 
+def identity(box: Box) -> tuple[float, float, float, float, str, bool]:
+    """What two boxes share if they are one thing that was drawn twice."""
+    return box.x0, box.y0, box.x1, box.y1, box.label, box.ignore
+
+
 def distinct(boxes: Sequence[Box]) -> tuple[Box, ...]:
     """The boxes, each once: what has the same class and the same four edges is one thing, but a region to
     ignore is none. Of two values of one attribute that differ neither is kept.
     """
     once: dict[Any, Box] = {}
     for box in boxes:
-        first = once.setdefault(_identity(box), box)
+        first = once.setdefault(identity(box), box)
         if first is not box:
-            once[_identity(box)] = replace(first, attributes=_agreeing(first, box))
+            once[identity(box)] = replace(first, attributes=_agreeing(first, box))
     return tuple(boxes) if len(once) == len(boxes) else tuple(once.values())
 
 
@@ -167,7 +172,7 @@ class BoxReader:
                 lost.add(raw.label if known else "")
                 continue
             boxes.append(box)
-            first = seen.setdefault(_identity(box), box)
+            first = seen.setdefault(identity(box), box)
             if first is not box:
                 self._report_repeated(raw, first, box)
         once = tuple(boxes) if len(seen) == len(boxes) else distinct(boxes)
@@ -301,10 +306,6 @@ def _problems(raw: RawBox, box: Box | Fault) -> list[Problem]:
         )
         problems.append(Problem(raw.location, what, hint, kind=kind, fatal=False))
     return problems
-
-
-def _identity(box: Box) -> tuple[float, float, float, float, str, bool]:
-    return box.x0, box.y0, box.x1, box.y1, box.label, box.ignore
 
 
 def _agreeing(first: Box, second: Box) -> dict[str, Any]:
