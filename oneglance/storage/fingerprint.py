@@ -44,8 +44,8 @@ class Fingerprint:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """As fingerprint.json holds it."""
-        return dataclasses.asdict(self)
+        """As fingerprint.json holds it; the digests, which may be millions, are not copied."""
+        return dict(vars(self))
 
     def changes(self, now: Fingerprint, rows: Rows) -> list[str]:
         """What is not as it was, in words: a line for each kind, with the first few names.
