@@ -33,7 +33,7 @@ class TableWriter(Writer):
 
     def refusal(self, box: Box) -> str:
         # A row may have no class.
-        return "" if is_sayable(box.label) else "a class that no cell can hold"
+        return "a class that no cell can hold" if cell_of(box.label) is None else ""
 
     def add(self, item: Item) -> None:
         same = {"image": item.image, **({"split": item.split} if item.split else {})}
@@ -54,10 +54,11 @@ class TableWriter(Writer):
     def _cells(self, values: Any, taken: frozenset[str], kind: str, item: Item) -> Row:
         cells = {}
         for name, value in values.items():
-            if name.strip() != name or not name or name.lower() in taken or not is_sayable(value):
+            cell = cell_of(value)
+            if name.strip() != name or not name or name.lower() in taken or cell is None:
                 self.unsupported(f"the {kind} {quoted(name)}", item.location)
             else:
-                cells[name] = in_a_cell(value)
+                cells[name] = cell
         return cells
 
     def finish(self) -> None:
@@ -67,14 +68,16 @@ class TableWriter(Writer):
             _write(self.out / "labels.csv", BOX[:1], self._pictures)
 
 
-def is_sayable(value: Any) -> bool:
-    """Whether a cell can hold it."""
+def cell_of(value: Any) -> str | None:
+    """What a cell says for ``value``; None where none can hold it."""
+    if not is_plain(value):
+        return None
+    cell = in_a_cell(value)
     try:
-        if plain := is_plain(value):
-            require_text(in_a_cell(value))
+        require_text(cell)
     except InvalidAnswer:
-        return False
-    return plain
+        return None
+    return cell
 
 
 def _number(value: float) -> str:
