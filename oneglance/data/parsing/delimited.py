@@ -236,7 +236,7 @@ class JsonLines(Rows):
 
     def _row(self, line: str, location: str) -> dict[str, Any] | Problem:
         try:
-            row = json.loads(line, object_pairs_hook=without_repetition)
+            row = STRICT_JSON.decode(line)
             if "\\u" in line:  # half a character may be written so, but no text may hold it
                 json.dumps(row, ensure_ascii=False).encode()
         except RepeatedKey as error:
@@ -279,6 +279,10 @@ def without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(fields) < len(pairs):
         raise RepeatedKey(repetitions([key for key, _ in pairs])[0])
     return fields
+
+
+# One for all lines: json.loads would make one for each.
+STRICT_JSON = json.JSONDecoder(object_pairs_hook=without_repetition)
 
 
 def repetitions(columns: Sequence[str]) -> list[str]:
