@@ -1,7 +1,7 @@
 """Thousands of damaged inputs: what is answered, what is refused, and what should never be seen.
 
-A kind is a file of ``attacks``. It has ``prepare(place)``, which lays valid files into an empty folder, and
-``attempt(place, rng)``, which damages one of them, goes through the entry point that people use, and returns
+A kind is a file of ``attacks``. It has ``prepare(folder)``, which lays valid files into an empty folder, and
+``attempt(folder, rng)``, which damages one of them, goes through the entry point that people use, and returns
 "answered" or "refused". A refusal is the library's own error; an ``AssertionError`` is a wrong answer; any
 other exception is a traceback that a person would see. Each kind runs in a process of its own, which is ended
 and begun again where an attempt takes longer than it may.
@@ -114,20 +114,20 @@ def worker(kind: str, first: int, count: int, seed: int, sent: Connection) -> No
     sys.path.insert(0, str(FOLDER))
     member = importlib.import_module(f"attacks.{kind}")
     with tempfile.TemporaryDirectory() as name:
-        place = Path(name)
-        member.prepare(place)
+        folder = Path(name)
+        member.prepare(folder)
         sent.send(("ready", 0.0, most_memory(), ""))
         for index in range(first, count):
             began = time.perf_counter()
-            outcome, text = tried(member, place, np.random.default_rng([seed, index]))
+            outcome, text = tried(member, folder, np.random.default_rng([seed, index]))
             sent.send((outcome, time.perf_counter() - began, most_memory(), text))
 
 
-def tried(member: Any, place: Path, rng: np.random.Generator) -> tuple[str, str]:
+def tried(member: Any, folder: Path, rng: np.random.Generator) -> tuple[str, str]:
     from oneglance.errors import OneglanceError
 
     try:
-        return member.attempt(place, rng), ""
+        return member.attempt(folder, rng), ""
     except OneglanceError:
         return "refused", ""
     except AssertionError:

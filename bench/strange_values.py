@@ -59,11 +59,11 @@ STRANGE: tuple[Any, ...] = (
 )  # fmt: skip
 
 
-def trained(place: Path) -> Path:
+def trained(folder: Path) -> Path:
     """A finished run; the same pictures and the same seed each time."""
-    write_scenes(place / "scenes", count=90, size=40)
-    (place / "oneglance.toml").write_text(CONFIG, encoding="utf-8")
-    return oneglance.train(place / "oneglance.toml", out=place / "run", screen=Screen()).path
+    write_scenes(folder / "scenes", count=90, size=40)
+    (folder / "oneglance.toml").write_text(CONFIG, encoding="utf-8")
+    return oneglance.train(folder / "oneglance.toml", out=folder / "run", screen=Screen()).path
 
 
 def pictures() -> list[np.ndarray]:
@@ -76,10 +76,10 @@ def changed(value: Any, rng: np.random.Generator) -> Any:
     """A copy of plain values in which one to three are others."""
     value = json.loads(json.dumps(value))
     for _ in range(rng.integers(1, 4)):
-        found = list(places(value))
-        if not found:
+        inside = list(places(value))
+        if not inside:
             break
-        holder, key = found[rng.integers(len(found))]
+        holder, key = inside[rng.integers(len(inside))]
         way = rng.integers(8)
         if way <= 3:
             holder[key] = copy.deepcopy(STRANGE[rng.integers(len(STRANGE))])
@@ -113,7 +113,7 @@ def written(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
-def asked(path: Path) -> str:
+def predicted(path: Path) -> str:
     """Open a network and ask it.
 
     Raises:
@@ -132,7 +132,7 @@ def asked(path: Path) -> str:
 def right(task: Any, answer: dict[str, Any]) -> None:
     """
     Raises:
-        AssertionError: see ``asked``.
+        AssertionError: see ``predicted``.
     """
     if task.type == "label":
         assert answer["value"] in answer["probabilities"]

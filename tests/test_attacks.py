@@ -33,7 +33,7 @@ def test_a_traceback_a_wrong_answer_and_a_long_attempt_are_failures(monkeypatch:
     class Raising:
         error: Exception
 
-        def attempt(self, place: Path, rng: np.random.Generator) -> str:
+        def attempt(self, folder: Path, rng: np.random.Generator) -> str:
             raise self.error
 
     member = Raising()

@@ -101,29 +101,29 @@ FORMATS = {
 _valid: dict[str, Boxes] = {}
 
 
-def prepare(place: Path) -> None:
+def prepare(folder: Path) -> None:
     rng = np.random.default_rng(0)
     rows = ["image,label,xmin,ymin,xmax,ymax,split"]
-    (place / "plain").mkdir()
+    (folder / "plain").mkdir()
     for index in range(6):
         pixels = rng.integers(0, 255, (HEIGHT, WIDTH, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(place / "plain" / f"{index}.png")
+        Image.fromarray(pixels).save(folder / "plain" / f"{index}.png")
         for thing in range(2 + index % 3):
             x, y, width, height = rng.integers((0, 0, 4, 4), (40, 25, 15, 12)).tolist()
             rows.append(f"{index}.png,{CLASSES[(index + thing) % 3]},{x},{y},{x + width},{y + height},train")
-    (place / "plain" / "boxes.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    (folder / "plain" / "boxes.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     for name in targets():
-        oneglance.convert(place / "plain" / "boxes.csv", name, place / name, screen=Screen())
-    _one_thing_a_line(place)
-    records = list(open_source({"path": "boxes.csv"}, place / "plain").read())
+        oneglance.convert(folder / "plain" / "boxes.csv", name, folder / name, screen=Screen())
+    _one_thing_a_line(folder)
+    records = list(open_source({"path": "boxes.csv"}, folder / "plain").read())
     pictures = {record.image.name: record.answers["objects"].boxes for record in records}  # type: ignore[union-attr]
     for name in ("cvat", "label_studio"):
-        shutil.copytree(place / "plain", place / name)
-        (place / name / "boxes.csv").unlink()
-    (place / "cvat" / "annotations.xml").write_text("\n".join(_cvat(pictures)), encoding="utf-8")
-    (place / "label_studio" / "tasks.json").write_text("\n".join(_label_studio(pictures)), encoding="utf-8")
+        shutil.copytree(folder / "plain", folder / name)
+        (folder / name / "boxes.csv").unlink()
+    (folder / "cvat" / "annotations.xml").write_text("\n".join(_cvat(pictures)), encoding="utf-8")
+    (folder / "label_studio" / "tasks.json").write_text("\n".join(_label_studio(pictures)), encoding="utf-8")
     for name in FORMATS:
-        valid = known(_source(place / name, name))
+        valid = known(_source(folder / name, name))
         assert valid is not None
         assert {picture: boxes and boxes.queried for picture, boxes in valid.items()} == dict.fromkeys(
             (f"{index}" for index in range(6)), frozenset(CLASSES)
@@ -131,14 +131,14 @@ def prepare(place: Path) -> None:
         _valid[name] = valid
 
 
-def _one_thing_a_line(place: Path) -> None:
-    path = place / "coco" / "annotations" / "instances_train.json"
+def _one_thing_a_line(folder: Path) -> None:
+    path = folder / "coco" / "annotations" / "instances_train.json"
     content = json.loads(path.read_text(encoding="utf-8"))
     lists = {key: ",\n".join(json.dumps(one) for one in value) for key, value in content.items()}
     path.write_text(
         "{" + ",".join(f'"{key}": [\n{text}\n]' for key, text in lists.items()) + "}", encoding="utf-8"
     )
-    for path in (place / "voc" / "Annotations").glob("*.xml"):
+    for path in (folder / "voc" / "Annotations").glob("*.xml"):
         text = re.sub(r">\s+<", "><", path.read_text(encoding="utf-8"))
         path.write_text(text.replace("<object>", "\n<object>").replace("</annotation>", "\n</annotation>"))
 
@@ -172,9 +172,9 @@ def _label_studio(pictures: dict[str, tuple[oneglance.data.record.Box, ...]]) ->
     yield "]"
 
 
-def attempt(place: Path, rng: np.random.Generator) -> str:
+def attempt(folder: Path, rng: np.random.Generator) -> str:
     name = str(rng.choice(list(FORMATS)))
-    files = FORMATS[name].files(place / name)
+    files = FORMATS[name].files(folder / name)
     path = files[rng.integers(len(files))]
     whole = path.read_bytes()
     if rng.random() < 0.15:
@@ -182,7 +182,7 @@ def attempt(place: Path, rng: np.random.Generator) -> str:
         if rng.random() < 0.2:
             damaged = damaged[: rng.integers(len(damaged))]
         with replaced(path, damaged):  # whose these bytes are is not known
-            return "refused" if checked(place, name) is None else "answered"
+            return "refused" if checked(folder, name) is None else "answered"
     lines = whole.decode("utf-8").split("\n")
     picture, first = "", {}
     things: dict[int, tuple[str, int]] = {}  # line -> its picture, and which of its things
@@ -196,7 +196,7 @@ def attempt(place: Path, rng: np.random.Generator) -> str:
     number = int(rng.choice(list(things)))
     lines[number] = _damaged(lines[number], FORMATS[name].tokens, rng)
     with replaced(path, "\n".join(lines).encode("utf-8")):
-        return judged(place, name, *things[number], rng)
+        return judged(folder, name, *things[number], rng)
 
 
 def _is_thing(line: str, begins: str, number: int) -> bool:
@@ -238,33 +238,33 @@ def _damaged(line: str, tokens: tuple[str, ...], rng: np.random.Generator) -> st
     return line if re.search(r"[^\s,\"]", left) else before  # a thing that is gone is no mistake that shows
 
 
-def judged(place: Path, name: str, picture: str, thing: int, rng: np.random.Generator) -> str:
+def judged(folder: Path, name: str, picture: str, thing: int, rng: np.random.Generator) -> str:
     """Look at what is read. ``thing`` is the damaged one of ``picture``."""
-    found = checked(place, name)
-    if found is None:
+    read = checked(folder, name)
+    if read is None:
         return "refused"
     valid = _valid[name]
     for other, boxes in valid.items():
         if other != picture:
-            assert other in found, f"picture {other} is gone"
-            assert_same(found[other], boxes)
-    assert_not_no(found.get(picture), valid[picture], thing)
+            assert other in read, f"picture {other} is gone"
+            assert_same(read[other], boxes)
+    assert_not_no(read.get(picture), valid[picture], thing)
     if rng.random() < 0.3:
-        assert_converted(place, name, picture, str(rng.choice(targets())))
+        assert_converted(folder, name, picture, str(rng.choice(targets())))
     return "answered"
 
 
-def assert_converted(place: Path, name: str, picture: str, to: str) -> None:
+def assert_converted(folder: Path, name: str, picture: str, to: str) -> None:
     """No picture becomes one of nothing by ``convert``, which takes no keys of a source."""
-    source, out = _source(place / name, name), place / "out"
+    source, out = _source(folder / name, name), folder / "out"
     shutil.rmtree(out, ignore_errors=True)
-    found = known({key: source[key] for key in source if key != "first_pixel"})
+    read = known({key: source[key] for key in source if key != "first_pixel"})
     how = {"source_format": source["format"], "images": source.get("images")}
     oneglance.convert(source["path"], to, out, **how, screen=Screen())
     if any(file.exists() for file in FORMATS[to].files(out)):
         again = known(_source(out, to))
-        assert found is not None and again is not None
-        assert_not_no(again.get(picture), found.get(picture), None)
+        assert read is not None and again is not None
+        assert_not_no(again.get(picture), read.get(picture), None)
 
 
 def _source(folder: Path, name: str) -> dict[str, Any]:
@@ -275,9 +275,9 @@ def _source(folder: Path, name: str) -> dict[str, Any]:
     return {"path": str(folder / FORMATS[name].source), "format": kind, **keys}
 
 
-def checked(place: Path, name: str) -> Boxes | None:
+def checked(folder: Path, name: str) -> Boxes | None:
     """What is known of each picture of that format, which ``check`` goes through first."""
-    source = _source(place / name, name)
+    source = _source(folder / name, name)
     oneglance.check({"sources": [source], "tasks": TASKS}, pictures=False, screen=Screen())
     return known(source)
 
@@ -293,25 +293,25 @@ def known(source: dict[str, Any]) -> Boxes | None:
     return {Path(record.image.name).stem: record.answers.get("objects") for record in dataset.records}
 
 
-def assert_same(found: BoxAnnotations | None, valid: BoxAnnotations | None) -> None:
+def assert_same(read: BoxAnnotations | None, valid: BoxAnnotations | None) -> None:
     """A picture that nobody touched; a word that is new in the file may be one more class."""
-    assert found is not None and valid is not None
-    assert _rounded(found) == _rounded(valid), f"other boxes: {found.boxes}"
-    assert not found.unplaced and set(CLASSES) <= set(found.queried or ()), f"less is known: {found}"
+    assert read is not None and valid is not None
+    assert _rounded(read) == _rounded(valid), f"other boxes: {read.boxes}"
+    assert not read.unplaced and set(CLASSES) <= set(read.queried or ()), f"less is known: {read}"
 
 
-def assert_not_no(found: BoxAnnotations | None, valid: BoxAnnotations | None, thing: int | None) -> None:
+def assert_not_no(read: BoxAnnotations | None, valid: BoxAnnotations | None, thing: int | None) -> None:
     """The damaged picture: what was whole is there, and the damaged thing is there or unknown."""
-    if found is None or valid is None:
+    if read is None or valid is None:
         return
-    boxes = _rounded(found)
+    boxes = _rounded(read)
     for index, (label, *edges) in enumerate(_rounded(valid)):
         there = (label, *edges) in boxes
         if index != thing:
-            assert there or label not in (found.queried or ()), f"{label} at {edges} is gone"
-        elif not there and label in (found.queried or ()):
+            assert there or label not in (read.queried or ()), f"{label} at {edges} is gone"
+        elif not there and label in (read.queried or ()):
             # It may have become one of another class, with a place or without: nobody can see that mistake.
-            assert len(boxes) + len(found.unplaced) >= len(valid.boxes), f"{label} at {edges} reads as none"
+            assert len(boxes) + len(read.unplaced) >= len(valid.boxes), f"{label} at {edges} reads as none"
 
 
 def _rounded(annotations: BoxAnnotations) -> list[tuple[object, ...]]:

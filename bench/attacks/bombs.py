@@ -37,21 +37,21 @@ Image.MAX_IMAGE_PIXELS = None
 SIDES = (60, 500, 2000, 6000, 14_000, 30_000)  # pixels
 
 
-def prepare(place: Path) -> None:
+def prepare(folder: Path) -> None:
     """Nothing: each attempt makes its own."""
 
 
-def attempt(place: Path, rng: np.random.Generator) -> str:
+def attempt(folder: Path, rng: np.random.Generator) -> str:
     makers = [*PICTURES, *OTHERS]
     make = makers[rng.integers(len(makers))]
-    path = make(place, rng)
+    path = make(folder, rng)
     try:
-        return (looked_at if make in PICTURES else read)(path)
+        return (decoded if make in PICTURES else read)(path)
     finally:
         path.unlink(missing_ok=True)
 
 
-def looked_at(path: Path) -> str:
+def decoded(path: Path) -> str:
     refs = pictures([path, path], Screen())
     answers = list(decode(refs, Fit(32), Limits()))
     sizes = {(answer.width, answer.height) for answer in answers if isinstance(answer, Canvas)}
@@ -79,7 +79,7 @@ def read(path: Path) -> str:
 # ---- pictures
 
 
-def pixels(place: Path, rng: np.random.Generator) -> Path:
+def pixels(folder: Path, rng: np.random.Generator) -> Path:
     """Of one colour, in any mode and format, of any size up to more than is allowed."""
     side = int(rng.choice(SIDES))
     mode = str(rng.choice(["1", "L", "RGB", "RGBA", "P", "CMYK", "I;16", "F"]))
@@ -91,8 +91,8 @@ def pixels(place: Path, rng: np.random.Generator) -> Path:
     }.get(mode, ("png", "tif", "gif", "bmp", "jpg", "webp", "jp2"))
     ending = str(rng.choice(endings))
     if side > 14_000 or (ending in ("jp2", "webp") and side > 2000) or (ending == "bmp" and side > 6000):
-        return claimed(place, rng)
-    path = place / f"a.{ending}"
+        return claimed(folder, rng)
+    path = folder / f"a.{ending}"
     options = {"compression": str(rng.choice(["tiff_deflate", "tiff_lzw"]))} if ending == "tif" else {}
     image = Image.new(mode, (side, int(rng.integers(1, side + 1))))
     if ending in ("jpg", "webp", "jp2", "gif") and mode not in ("RGB", "CMYK", "L"):
@@ -101,7 +101,7 @@ def pixels(place: Path, rng: np.random.Generator) -> Path:
     return path
 
 
-def claimed(place: Path, rng: np.random.Generator) -> Path:
+def claimed(folder: Path, rng: np.random.Generator) -> Path:
     """A small picture whose head claims a large one."""
     width, height = (int(2 ** rng.uniform(4, 16)) - 1 for _ in range(2))
     kind = str(rng.choice(["png", "jpg", "gif", "bmp", "tif", "webp"]))
@@ -125,12 +125,12 @@ def claimed(place: Path, rng: np.random.Generator) -> Path:
             at = content.find(struct.pack("<HH", tag, 4)), content.find(struct.pack("<HH", tag, 3))
             if max(at) > 0:
                 content[max(at) + 2 : max(at) + 12] = struct.pack("<HII", 4, 1, value)
-    path = place / f"claimed.{kind}"
+    path = folder / f"claimed.{kind}"
     path.write_bytes(content)
     return path
 
 
-def noted(place: Path, rng: np.random.Generator) -> Path:
+def noted(folder: Path, rng: np.random.Generator) -> Path:
     """Tags, profiles, texts, segments and scans without measure."""
     file = io.BytesIO()
     jpeg = bool(rng.integers(2))
@@ -155,7 +155,7 @@ def noted(place: Path, rng: np.random.Generator) -> Path:
         )
         chunk = struct.pack(">I4s", len(body), kind) + body + struct.pack(">I", zlib.crc32(kind + body))
         content = content[:33] + chunk * min(count, 30_000_000 // len(chunk)) + content[33:]
-    path = place / ("noted.jpg" if jpeg else "noted.png")
+    path = folder / ("noted.jpg" if jpeg else "noted.png")
     path.write_bytes(content)
     return path
 
@@ -163,7 +163,7 @@ def noted(place: Path, rng: np.random.Generator) -> Path:
 # ---- all else
 
 
-def parquet(place: Path, rng: np.random.Generator) -> Path:
+def parquet(folder: Path, rng: np.random.Generator) -> Path:
     rows = int(10 ** rng.uniform(0, 5))
     length = int(min(10 ** rng.uniform(0, 8), 3e8 / rows))
     kind = rng.integers(4)
@@ -177,14 +177,14 @@ def parquet(place: Path, rng: np.random.Generator) -> Path:
     else:
         cells = pa.array([bytes(min(length, 250_000_000))] + [b"x"] * (rows - 1))
     image = cells if kind == 3 else pa.array(["a.png"] * len(cells))
-    path = place / "a.parquet"
+    path = folder / "a.parquet"
     codec = str(rng.choice(["zstd", "snappy", "gzip"]))
     pad = pa.array([os.urandom(2) for _ in range(len(cells))])
     pq.write_table(pa.table({"image": image, "t": cells, "pad": pad}), path, compression=codec)
     return path
 
 
-def text(place: Path, rng: np.random.Generator) -> Path:
+def text(folder: Path, rng: np.random.Generator) -> Path:
     """Tables and annotations: wide, deep, long."""
     count = int(10 ** rng.uniform(1, 6.7))
     ending, content = [
@@ -202,21 +202,21 @@ def text(place: Path, rng: np.random.Generator) -> Path:
         ("xml", "<annotation>" + "<object>" * count),
         ("xml", "<annotations><image " + " ".join(f'a{n}=""' for n in range(count)) + "/></annotations>"),
     ][rng.integers(13)]
-    path = place / f"a.{ending}"
+    path = folder / f"a.{ending}"
     path.write_text(content)
     return path
 
 
-def archive(place: Path, rng: np.random.Generator) -> Path:
+def archive(folder: Path, rng: np.random.Generator) -> Path:
     size = int(min(10 ** rng.uniform(2, 8.5), 250_000_000))
     count = int(10 ** rng.uniform(0, 4))
     if rng.integers(2):
-        path = place / "a.zip"
+        path = folder / "a.zip"
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
             packed.writestr("a.png", bytes(size))
             packed.filelist *= count
         return path
-    path = place / "a.tar.gz"
+    path = folder / "a.tar.gz"
     with gzip.open(path, "wb", 1) as file:
         for number in range(min(count, max(1, 300_000_000 // size))):
             head = tarfile.TarInfo(f"{number}.png")

@@ -49,18 +49,18 @@ STRANGE = (
 )  # fmt: skip
 
 
-def prepare(place: Path) -> None:
+def prepare(folder: Path) -> None:
     rng = np.random.default_rng(0)
     rows = ["image,kind,price,style"]
     for index in range(PICTURES):
         name = f"{index}.png"
-        Image.fromarray(rng.integers(0, 255, (16, 16, 3), dtype=np.uint8)).save(place / name)
+        Image.fromarray(rng.integers(0, 255, (16, 16, 3), dtype=np.uint8)).save(folder / name)
         rows.append(f"{name},{('cat', 'dog')[index % 2]},{index}.5,{'red|blue' if index % 3 else 'red'}")
-    (place / "labels.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    (folder / "labels.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
-def attempt(place: Path, rng: np.random.Generator) -> str:
-    path = place / "oneglance.toml"
+def attempt(folder: Path, rng: np.random.Generator) -> str:
+    path = folder / "oneglance.toml"
     path.write_bytes(damaged(rng))
     oneglance.check(path, screen=Screen())
     return "answered"

@@ -35,12 +35,12 @@ _table: list[Path] = []
 _kept: dict[str, dict[str, Any]] = {}  # by picture and task: the answers accepted last
 
 
-def prepare(place: Path) -> None:
-    _table.append(place / "labels.csv")
+def prepare(folder: Path) -> None:
+    _table.append(folder / "labels.csv")
     _service.append(started(Settings(corrections=_table[0])))
 
 
-def attempt(place: Path, rng: np.random.Generator) -> str:
+def attempt(folder: Path, rng: np.random.Generator) -> str:
     number = int(rng.integers(len(PICTURES)))
     value = damaged(rng, number)
     body = json.dumps(value, ensure_ascii=bool(rng.random() < 0.7)).encode(errors="surrogatepass")
@@ -69,7 +69,7 @@ def sent(body: bytes, kind: str) -> str:
 
 
 def understood(name: str, answer: Any) -> Any:
-    """What was said, as the task understands it."""
+    """The answer, as the task understands it."""
     if name != "objects":
         return TASKS[name].read(answer.get("value", answer.get("values")))
     boxes = [
@@ -99,14 +99,14 @@ def read_back() -> None:
             for task, field in FIELDS.items():
                 if field in record.answers:
                     read.setdefault(name, {})[task] = TASKS[task].read(record.answers[field])
-            if isinstance(said := record.answers.get("objects"), BoxAnnotations):
+            if isinstance(annotations := record.answers.get("objects"), BoxAnnotations):
                 read.setdefault(name, {})["objects"] = [
                     (
                         (b.x0, b.y0, b.x1, b.y1),
                         b.label,
                         {k: TASKS["kind"].read(v) for k, v in b.attributes.items()},
                     )
-                    for b in said.boxes
+                    for b in annotations.boxes
                 ]
     assert read == _kept
 
@@ -129,22 +129,22 @@ def damaged(rng: np.random.Generator, number: int) -> dict[str, Any]:
         if rng.random() < 0.5:
             del answers[name]
     for _ in range(rng.integers(1, 4)):
-        place: Any = value
+        holder: Any = value
         while True:  # somewhere in it
-            keys = list(place) if isinstance(place, dict) else list(range(len(place)))
+            keys = list(holder) if isinstance(holder, dict) else list(range(len(holder)))
             if not keys:
                 break
             key = keys[int(rng.integers(len(keys)))]
-            if isinstance(place[key], dict | list) and rng.random() < 0.9:
-                place = place[key]
+            if isinstance(holder[key], dict | list) and rng.random() < 0.9:
+                holder = holder[key]
                 continue
             strange = STRANGE[int(rng.integers(len(STRANGE)))]
-            if isinstance(place, dict) and rng.random() < 0.1 and isinstance(strange, str):
-                place[strange] = place.pop(key)
-            elif isinstance(place[key], str) and rng.random() < 0.7:
-                place[key] = (strange if isinstance(strange, str) and len(strange) < 99 else "") + word(rng)
+            if isinstance(holder, dict) and rng.random() < 0.1 and isinstance(strange, str):
+                holder[strange] = holder.pop(key)
+            elif isinstance(holder[key], str) and rng.random() < 0.7:
+                holder[key] = (strange if isinstance(strange, str) and len(strange) < 99 else "") + word(rng)
             else:
-                place[key] = strange
+                holder[key] = strange
             break
     return value
 

@@ -42,15 +42,15 @@ _service: list[Running] = []
 _right: list[Any] = []
 
 
-def prepare(place: Path) -> None:
+def prepare(folder: Path) -> None:
     _service.append(started(Settings(bounds=Bounds(head_seconds=2, seconds=8))))
     _right.append(untouched())
     assert _right[0]["pictures"][0]["answers"]["kind"]["value"] == "hat"
 
 
-def attempt(place: Path, rng: np.random.Generator) -> str:
+def attempt(folder: Path, rng: np.random.Generator) -> str:
     sent, alone = damaged(rng)
-    reply = said(sent)
+    reply = exchanged(sent)
     outcome = judged(reply, alone and (RED in sent or ENCODED in sent))
     assert untouched() == _right[0], "a good request is answered in another way than before"
     return outcome
@@ -91,7 +91,7 @@ def change(raw: bytearray, rng: np.random.Generator) -> None:
         raw[at : at + int(rng.integers(1, 12))] = PIECES[int(rng.integers(len(PIECES)))]
 
 
-def said(sent: bytes) -> bytes:
+def exchanged(sent: bytes) -> bytes:
     """All that the service says; the client says no more after its request."""
     with socket.create_connection(("127.0.0.1", _service[0].port), timeout=15) as line:
         try:
@@ -110,7 +110,7 @@ def said(sent: bytes) -> bytes:
 
 def judged(reply: bytes, whole: bool) -> str:
     """Every answer on the connection: a shortened body makes the rest of it a request of its own."""
-    outcome = "refused"  # nothing: the request was not whole when the client had said all
+    outcome = "refused"  # nothing: the request was not whole when the client had sent all
     while reply:
         head, _, reply = reply.partition(b"\r\n\r\n")
         status, *lines = head.decode("latin-1").split("\r\n")

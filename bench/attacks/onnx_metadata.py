@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 from damage import garbled
-from strange_values import asked, changed, trained, written
+from strange_values import predicted, changed, trained, written
 
 import oneglance
 from oneglance.inference.engines.onnx import KEY
@@ -18,25 +18,25 @@ from oneglance.progress import Screen
 KEPT: list[Any] = []  # the model, its metadata, the bytes of the file
 
 
-def prepare(place: Path) -> None:
-    run = trained(place)
+def prepare(folder: Path) -> None:
+    run = trained(folder)
     oneglance.export(run, screen=Screen())
     model = onnx.load(run / "model.onnx")
     metadata = json.loads(next(one.value for one in model.metadata_props if one.key == KEY))
     KEPT.extend((model, metadata, (run / "model.onnx").read_bytes()))
-    assert asked(run / "model.onnx") == "answered"
+    assert predicted(run / "model.onnx") == "answered"
 
 
-def attempt(place: Path, rng: np.random.Generator) -> str:
+def attempt(folder: Path, rng: np.random.Generator) -> str:
     model, metadata, whole = KEPT
-    path = place / "strange.onnx"
+    path = folder / "strange.onnx"
     if rng.random() < 0.1:
         path.write_bytes(garbled(whole, rng))
-        return asked(path)
+        return predicted(path)
     text = written(changed(metadata, rng))
     if rng.random() < 0.15:
         text = garbled(text, rng).decode("utf-8", "ignore").encode()
     del model.metadata_props[:]
     onnx.helper.set_model_props(model, {KEY: text.decode()})
     path.write_bytes(model.SerializeToString())
-    return asked(path)
+    return predicted(path)

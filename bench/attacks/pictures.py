@@ -38,7 +38,7 @@ _valid: list[bytes] = []
 _right: list[Canvas] = []
 
 
-def prepare(place: Path) -> None:
+def prepare(folder: Path) -> None:
     _valid.extend(make(6) for make in PLACES.values())
     _valid.extend(HEIC.values())
     wide = (np.arange(2400, dtype=np.uint16).reshape(40, 60) * 27).astype(np.uint16)
@@ -74,7 +74,7 @@ def prepare(place: Path) -> None:
     _right.extend(_decoded([EncodedImage(f"{n}", one) for n, one in enumerate(_valid)], LIMITS[0]))
 
 
-def attempt(place: Path, rng: np.random.Generator) -> str:
+def attempt(folder: Path, rng: np.random.Generator) -> str:
     damaged = EncodedImage("damaged", changed(rng))
     beside = rng.integers(len(_valid), size=2).tolist()
     untouched = [EncodedImage(f"{row}", _valid[row]) for row in beside]

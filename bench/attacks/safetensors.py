@@ -8,21 +8,21 @@ from pathlib import Path
 
 import numpy as np
 from damage import garbled, replaced
-from strange_values import asked, changed, trained, written
+from strange_values import predicted, changed, trained, written
 
 NAMES = ("weights.safetensors", "novelty.safetensors")
 TYPES = ("F32", "F16", "BF16", "F64", "I64", "I32", "I8", "U8", "BOOL", "F8_E4M3", "C64", "F4", "X")
 
 
-def prepare(place: Path) -> None:
-    assert asked(trained(place)) == "answered"
+def prepare(folder: Path) -> None:
+    assert predicted(trained(folder)) == "answered"
 
 
-def attempt(place: Path, rng: np.random.Generator) -> str:
+def attempt(folder: Path, rng: np.random.Generator) -> str:
     name = NAMES[int(rng.random() < 0.25)]
-    path = place / "run" / name
+    path = folder / "run" / name
     with replaced(path, damaged(path.read_bytes(), rng)):
-        return asked(place / "run")
+        return predicted(folder / "run")
 
 
 def damaged(whole: bytes, rng: np.random.Generator) -> bytes:

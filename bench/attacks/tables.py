@@ -49,14 +49,14 @@ Answers = dict[str, dict[str, Any]]  # by picture and task
 _tables: list[tuple[list[Row], Answers]] = []
 
 
-def prepare(place: Path) -> None:
+def prepare(folder: Path) -> None:
     random = np.random.default_rng(0)
     any_price = [round(float(random.uniform(1, 2000)), number % 4) for number in range(ROWS)]
     three_decimals = [int(thousandths) / 1000 for thousandths in random.integers(1_000, 999_999, ROWS)]
     for number in range(ROWS):  # files that differ, in a folder each for whole and for damaged tables
-        for folder in (place, place / "odd"):
-            folder.mkdir(exist_ok=True)
-            (folder / f"p{number:02}.jpg").write_bytes(b"no picture %d" % number)
+        for each in (folder, folder / "odd"):
+            each.mkdir(exist_ok=True)
+            (each / f"p{number:02}.jpg").write_bytes(b"no picture %d" % number)
     for prices in (any_price, three_decimals):
         rows = [
             {
@@ -76,11 +76,11 @@ def prepare(place: Path) -> None:
         }
         _tables.append((rows, truth))
         for kind in WRITERS:
-            (place / f"table.{kind}").write_bytes(written(kind, rows, NAMES))
-            assert looked_at(place, f"table.{kind}", {}, truth) == "answered"
+            (folder / f"table.{kind}").write_bytes(written(kind, rows, NAMES))
+            assert checked(folder, f"table.{kind}", {}, truth) == "answered"
 
 
-def attempt(place: Path, rng: np.random.Generator) -> str:
+def attempt(folder: Path, rng: np.random.Generator) -> str:
     kind = ("csv", "csv", "tsv", "jsonl", "parquet")[rng.integers(5)]
     which = int(rng.integers(len(_tables)))
     whole, truth = _tables[which]
@@ -94,11 +94,11 @@ def attempt(place: Path, rng: np.random.Generator) -> str:
             rows[at][names[rng.integers(len(names))]] = strange(rng)
     content = written(kind, rows, names)
     if how == 1:  # names of columns
-        place_of = int(rng.integers(len(names)))
+        number_of = int(rng.integers(len(names)))
         odd = as_text(strange(rng))
-        names[place_of] = odd if rng.random() < 0.7 else names[rng.integers(len(names))] + odd[:20]
+        names[number_of] = odd if rng.random() < 0.7 else names[rng.integers(len(names))] + odd[:20]
         content = written(kind, rows, names)
-        untouched &= set() if place_of == 0 else untouched
+        untouched &= set() if number_of == 0 else untouched
     elif how >= 2:
         damaged = with_other_separators(content, kind, rng) if how == 2 else with_other_bytes(content, rng)
         untouched = still_there(content, damaged, kind, whole)
@@ -106,15 +106,15 @@ def attempt(place: Path, rng: np.random.Generator) -> str:
     keys = KEYS[rng.integers(len(KEYS))]
     if which and keys.get("decimal") == ",":
         keys = {}  # a person who says so means thousands
-    table = place / "odd" / f"table.{kind}"
+    table = folder / "odd" / f"table.{kind}"
     table.write_bytes(content)
     try:
-        return looked_at(place / "odd", table.name, keys, {name: truth[name] for name in untouched})
+        return checked(folder / "odd", table.name, keys, {name: truth[name] for name in untouched})
     finally:
         table.unlink()
 
 
-def looked_at(folder: Path, name: str, keys: dict[str, Any], untouched: Answers) -> str:
+def checked(folder: Path, name: str, keys: dict[str, Any], untouched: Answers) -> str:
     """What becomes of a table, once its answers are compared."""
     allowed = (
         keys

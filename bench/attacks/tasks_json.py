@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from damage import garbled, replaced
-from strange_values import asked, changed, trained, written
+from strange_values import predicted, changed, trained, written
 
 import oneglance
 from oneglance.storage.run_folder import RunFolder
@@ -16,16 +16,16 @@ from oneglance.storage.run_lookup import listed
 OTHERS = ("overrides.json", "history.jsonl", "split.csv", "unreadable.json", "config.toml")
 
 
-def prepare(place: Path) -> None:
-    assert asked(trained(place)) == "answered"
+def prepare(folder: Path) -> None:
+    assert predicted(trained(folder)) == "answered"
 
 
-def attempt(place: Path, rng: np.random.Generator) -> str:
+def attempt(folder: Path, rng: np.random.Generator) -> str:
     name = "tasks.json" if rng.random() < 0.7 else OTHERS[rng.integers(len(OTHERS))]
-    run = place / "run"
+    run = folder / "run"
     with replaced(run / name, damaged(run / name, rng)):
-        outcome = asked(run) if name in ("tasks.json", "overrides.json", "config.toml") else "answered"
-        looked_at(run)
+        outcome = predicted(run) if name in ("tasks.json", "overrides.json", "config.toml") else "answered"
+        listed_and_reported(run)
     return outcome
 
 
@@ -40,7 +40,7 @@ def damaged(path: Path, rng: np.random.Generator) -> bytes:
     return written(changed(json.loads(whole), rng))
 
 
-def looked_at(path: Path) -> None:
+def listed_and_reported(path: Path) -> None:
     """What lists and reports read of a run."""
     run = RunFolder.open(path)
     json.dumps(listed(run), allow_nan=False)

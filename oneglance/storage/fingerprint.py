@@ -141,6 +141,8 @@ def _plain(value: Any) -> Any:
     """The same value as lists of plain values, in an order that no process chooses for itself. Fields that a
     later version adds to a class, and that have their defaults, do not count.
     """
+    if value is None or isinstance(value, str | bytes | int | float):
+        return value  # first, for nearly all answers are such
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         pairs = ((field, getattr(value, field.name)) for field in dataclasses.fields(value))
         return [[field.name, _plain(part)] for field, part in pairs if not _is_default(field, part)]
@@ -150,8 +152,6 @@ def _plain(value: Any) -> Any:
         return sorted(map(_plain, value), key=repr)
     if isinstance(value, list | tuple):
         return [_plain(part) for part in value]
-    if value is None or isinstance(value, str | bytes | int | float):
-        return value
     text = repr(value)
     return type(value).__name__ if " at 0x" in text else text  # an object that says nothing of itself
 

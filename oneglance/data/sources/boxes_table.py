@@ -228,8 +228,8 @@ def _image(table: Delimited) -> str:
     columns = _lower(table.columns)
     if usual := _first(columns, IMAGE_COLUMNS):
         return usual
-    looks = [column for column in table.columns if table.looks_like_pictures(column)]
-    return looks[0] if len(looks) == 1 else _first(columns, PICTURES)
+    likely = [column for column in table.columns if table.looks_like_pictures(column)]
+    return likely[0] if len(likely) == 1 else _first(columns, PICTURES)
 
 
 def _lower(columns: Sequence[str]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from oneglance.data.images.archives import is_archive, members
 from oneglance.data.images.references import MemberImage, is_picture
-from oneglance.data.parsing.delimited import without_repetition
+from oneglance.data.parsing.delimited import STRICT_JSON
 from oneglance.data.parsing.problem_counter import ProblemCounter
 from oneglance.data.picture_files.formats import without_companions
 from oneglance.data.quoting import plain, quoted
@@ -111,7 +111,7 @@ def _read(member: MemberImage, ending: str) -> dict[str, Any]:
     text = member.load().decode("utf-8-sig").strip()
     if not ending.endswith("json"):
         return {ending: text} if text else {}
-    content = json.loads(text, object_pairs_hook=without_repetition)
+    content = STRICT_JSON.decode(text)
     if not isinstance(content, dict):
         content = {ending: content}
     json.dumps(content, ensure_ascii=False).encode()  # half a character may be written, but no text holds it
