@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 from damage import garbled
-from strange_values import predicted, changed, trained, written
+from strange_values import changed, predicted, trained, written
 
 import oneglance
 from oneglance.inference.engines.onnx import KEY

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from damage import garbled, replaced
-from strange_values import predicted, changed, trained, written
+from strange_values import changed, predicted, trained, written
 
 NAMES = ("weights.safetensors", "novelty.safetensors")
 TYPES = ("F32", "F16", "BF16", "F64", "I64", "I32", "I8", "U8", "BOOL", "F8_E4M3", "C64", "F4", "X")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from damage import garbled, replaced
-from strange_values import predicted, changed, trained, written
+from strange_values import changed, predicted, trained, written
 
 import oneglance
 from oneglance.storage.run_folder import RunFolder
