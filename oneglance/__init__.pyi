@@ -4,6 +4,7 @@ from oneglance.api import Run as Run
 from oneglance.api import compare as compare
 from oneglance.api import evaluate as evaluate
 from oneglance.api import export as export
+from oneglance.api import finish as finish
 from oneglance.api import group as group
 from oneglance.api import predict as predict
 from oneglance.api import runs as runs

@@ -145,6 +145,40 @@ def train(
     return Run(folder.path)
 
 
+def finish(run: str | Path, *, accept_changes: bool = False, screen: Screen | None = None) -> Run:
+    """A training that was stopped becomes a finished run now: calibrated, with the best epoch so far.
+
+    Args:
+        run: the run folder. No process may be training it at the same time.
+        accept_changes: finish although its data have changed since it began.
+
+    Raises:
+        RunError: no epoch was finished, or its data have changed.
+    """
+    with needs_extra("train", "finish"):
+        from oneglance.storage.run_folder import RunFolder
+        from oneglance.storage.run_lookup import going_on
+        from oneglance.training.experiment_data import ExperimentData, read_dataset
+        from oneglance.training.trainer import Trainer
+
+    screen = screen or default_screen()
+    stopped = RunFolder.open(run)
+    if stopped.finished:
+        screen.say(f"{stopped.path} is finished already")
+        return Run(stopped.path)
+    declared = stopped.config()
+    with closing(screen):
+        tasks = build_tasks(declared.tasks, declared.file)
+        dataset = read_dataset(declared, tasks, screen)
+        with going_on(stopped, declared, dataset, accept_changes, screen) as folder:
+            data = ExperimentData.decode(declared, tasks, dataset, screen, ("train", "validation"))
+            trainer = Trainer.build(folder, declared, tasks, data.store, data.train, data.validation, screen)
+            trainer.resume()
+            trainer.finish()
+    screen.say(f"finished: {stopped.path} (epoch {trainer.selection.epoch} is kept)")
+    return Run(stopped.path)
+
+
 def evaluate(
     run: str | Path, *, split: str = "test", out: str | Path | None = None, screen: Screen | None = None
 ) -> Report:

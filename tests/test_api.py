@@ -326,6 +326,19 @@ def stopped(name: str = "runs/b") -> None:
         oneglance.train("oneglance.toml", out=name, screen=Stops(2))
 
 
+def test_a_stopped_run_can_be_finished(home: Path) -> None:
+    stopped()
+    with pytest.raises(RunError, match="has not finished a single epoch"):
+        oneglance.finish("runs/b", screen=SILENT)
+    with pytest.raises(StoppedError):
+        oneglance.train("runs/b", resume=True, screen=Stops(3))
+    run = oneglance.finish("runs/b", screen=SILENT)
+    assert run.folder.finished and len(run.history()) == 1
+    screen = Heard()
+    assert oneglance.finish("runs/b", screen=screen).path == run.path
+    assert screen.lines == ["runs/b is finished already"]
+
+
 def test_what_goes_on_is_what_was_begun(home: Path) -> None:
     stopped()
     with pytest.raises(ConfigError, match="--set cannot change a run that goes on"):

@@ -12,7 +12,7 @@ import oneglance
 
 NAMES = getattr(oneglance, "__all__", [])
 WORDS = {  # the verbs of the shell
-    *("check", "compare", "convert", "demo", "evaluate", "export", "get", "group", "init"),
+    *("check", "compare", "convert", "demo", "evaluate", "export", "finish", "get", "group", "init"),
     *("predict", "runs", "serve", "train", "tune"),
 }
 

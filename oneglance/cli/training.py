@@ -33,6 +33,22 @@ def train(
 
 
 @app.command()
+def finish(
+    run: RunPath,
+    accept_changes: Annotated[
+        bool, typer.Option("--accept-changes", help="finish although the data have changed meanwhile")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a finished run of a stopped training, with its best epoch so far."""
+    done = oneglance.finish(run, accept_changes=accept_changes)
+    if as_json:
+        print_json({"run": str(done.path), "history": done.history().to_dict()})
+    else:
+        tell(f"now run: oneglance evaluate {done.path}")
+
+
+@app.command()
 def evaluate(
     run: RunPath,
     split: Annotated[str, typer.Option(help="test or validation")] = "test",

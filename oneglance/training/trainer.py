@@ -33,7 +33,7 @@ from oneglance.training.data_loader import BatchLoader, PictureStore, Store
 from oneglance.training.feature_cache import FeatureCache, cached_features
 from oneglance.training.loop import EpochResult, Learner, StepResult, raw_outputs, train_steps
 from oneglance.training.source_sampler import SourceSampler
-from oneglance.training.stop_signals import stop_signals
+from oneglance.training.stop_signals import Stop, stop_signals
 from oneglance.training.tensorboard import tensorboard
 from oneglance.training.validation import Validation, primary_metrics
 
@@ -140,7 +140,8 @@ class Trainer:
             until: pause once so many epochs are finished, with a checkpoint; default: all of them.
 
         Raises:
-            StoppedError: Ctrl-C or SIGTERM; nothing is lost.
+            StoppedError: Ctrl-C or SIGTERM; nothing is lost. After a second Ctrl-C the run is finished with
+                the epoch it kept instead, if it had one.
             DivergedError: a loss became NaN; the run is finished with the epoch it kept, if it had one.
         """
         self._choose_precision()
@@ -151,10 +152,11 @@ class Trainer:
                 for result in self._steps(until, chart):
                     self._save_when_due(result)
                     if stop.requested and not self._trained_whole():
-                        self._stop()
+                        self._stop(stop)
+                        break
         except DivergedError as error:
             raise self._diverged(error) from None
-        if self._trained_whole() or self._out_of_patience():
+        if self._trained_whole() or self._out_of_patience() or stop.finish:
             self._finish()
 
     # On the way.
@@ -216,8 +218,15 @@ class Trainer:
             self.save()
             self._saved = time.monotonic()
 
-    def _stop(self) -> None:
+    def _stop(self, stop: Stop) -> None:
+        """Comes back where the run is to be finished now."""
         self.save()
+        if self.selection.epoch and stop.may_be_pressed_again:
+            self.screen.say(f"stopping; press Ctrl-C again to finish now with epoch {self.selection.epoch}")
+            stop.wait_for_second()
+        if stop.finish and self.selection.epoch:
+            self.screen.say(f"finishing now with epoch {self.selection.epoch}")
+            return
         position = self.learner.position
         raise StoppedError(
             f"stopped in epoch {position.epoch + 1} after step {position.step}; nothing is lost",
@@ -225,6 +234,20 @@ class Trainer:
         )
 
     # The end.
+
+    def finish(self) -> None:
+        """What was learned so far becomes a finished run: calibrated, with the epoch that is kept.
+
+        Raises:
+            RunError: no epoch was finished.
+        """
+        if not self.selection.epoch:
+            raise RunError(
+                "has not finished a single epoch, so there is nothing to use",
+                location=str(self.folder.path),
+                hint=f"go on with: oneglance train {self.folder.path} --resume",
+            )
+        self._finish()
 
     def _diverged(self, error: DivergedError) -> DivergedError:
         kept = "nothing was learned before that"

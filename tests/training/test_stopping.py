@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from support.toy import Interrupter, begin, go_on, hidden_files, results, train
 
-from oneglance.errors import StoppedError
+from oneglance.errors import RunError, StoppedError
 from oneglance.storage.run_folder import RunFolder
-from oneglance.training.stop_signals import stop_signals
+from oneglance.training.stop_signals import Stop, stop_signals
 
 ONE_STEP = "training.batch=24"  # an epoch is one step
 
@@ -45,19 +45,66 @@ def test_in_the_very_last_step_it_is_too_late_to_stop(tmp_path: Path) -> None:
     assert trainer.folder.finished
 
 
-def test_who_is_in_a_hurry_presses_twice(tmp_path: Path) -> None:
-    class Hurried(Interrupter):
-        def step(self, *place: int) -> None:
-            super().step(*place)
-            if not self.left:
+class Hurried(Interrupter):
+    """Presses Ctrl-C ``times`` times within one step."""
+
+    def __init__(self, at: int, times: int) -> None:
+        super().__init__(at)
+        self.times = times
+
+    def step(self, *place: int) -> None:
+        super().step(*place)
+        if not self.left:
+            for _ in range(self.times - 1):
                 signal.raise_signal(signal.SIGINT)
 
+
+def test_ctrl_c_twice_finishes_with_the_best_epoch(tmp_path: Path) -> None:
+    begin(tmp_path / "run", screen=Hurried(5, 2)).run()
+    train(tmp_path / "whole")
+    run = RunFolder(tmp_path / "run")
+    assert run.finished and [row["epoch"] for row in run.history()] == [1]
+    assert results(tmp_path / "run")["history"] == results(tmp_path / "whole")["history"][:1]
+    assert run.novelty() is not None
+
+
+def test_ctrl_c_twice_before_the_first_epoch_only_stops(tmp_path: Path) -> None:
+    with pytest.raises(StoppedError):
+        begin(tmp_path / "run", screen=Hurried(2, 2)).run()
+    assert not RunFolder(tmp_path / "run").finished
+
+
+def test_ctrl_c_three_times_ends_at_once(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        begin(tmp_path / "run", screen=Hurried(5)).run()
+        begin(tmp_path / "run", screen=Hurried(5, 3)).run()
     assert hidden_files(tmp_path / "run") == []
     go_on(tmp_path / "run").run()
     train(tmp_path / "whole")
     assert results(tmp_path / "run") == results(tmp_path / "whole")
+
+
+def test_a_second_ctrl_c_is_waited_for_where_somebody_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Stop, "may_be_pressed_again", True)
+    monkeypatch.setattr(Stop, "wait_for_second", lambda _: signal.raise_signal(signal.SIGINT))
+    begin(tmp_path / "run", screen=Interrupter(5)).run()
+    assert RunFolder(tmp_path / "run").finished
+
+
+def test_a_stopped_run_is_finished_later(tmp_path: Path) -> None:
+    with pytest.raises(StoppedError):
+        begin(tmp_path / "run", screen=Interrupter(5)).run()
+    go_on(tmp_path / "run").finish()
+    begin(tmp_path / "at once", screen=Hurried(5, 2)).run()
+    assert results(tmp_path / "run") == results(tmp_path / "at once")
+
+
+def test_what_learned_nothing_cannot_be_finished(tmp_path: Path) -> None:
+    with pytest.raises(StoppedError):
+        begin(tmp_path / "run", screen=Interrupter(2)).run()
+    with pytest.raises(RunError, match="has not finished a single epoch"):
+        go_on(tmp_path / "run").finish()
 
 
 def test_the_signals_are_given_back(tmp_path: Path) -> None:
