@@ -1,4 +1,7 @@
-"""The verbs for networks; each reads as a table of contents. Those for data sets are in ``data_api.py``."""
+"""The verbs for networks; each reads as a table of contents. Those for data sets are in ``data_api.py``.
+
+Longer than 400 lines because each verb says what it takes, gives and raises.
+"""
 
 from __future__ import annotations
 
@@ -115,7 +118,7 @@ def train(
     with needs_extra("train", "train"):
         from oneglance.storage.run_lookup import begun, going_on, new_run, run_to_resume
         from oneglance.training.early_checks import refuse_impossible
-        from oneglance.training.experiment_data import ExperimentData, read_dataset, with_value_range
+        from oneglance.training.experiment_data import read_dataset, with_value_range
         from oneglance.training.trainer import Trainer
 
     screen = screen or default_screen()
@@ -134,9 +137,7 @@ def train(
         else:
             opened = going_on(resumed, declared, dataset, accept_changes, screen)
         with opened as folder:
-            data = ExperimentData.decode(declared, tasks, dataset, screen, ("train", "validation"))
-            folder.write_unreadable((failure.location, failure.what) for failure in data.failures.values())
-            trainer = Trainer.build(folder, declared, tasks, data.store, data.train, data.validation, screen)
+            trainer = Trainer.of_dataset(folder, declared, tasks, dataset, screen)
             if resume and trainer.resume():
                 position = trainer.learner.position
                 screen.say(f"going on in epoch {position.epoch + 1} after step {position.step}")
@@ -149,8 +150,8 @@ def finish(run: str | Path, *, accept_changes: bool = False, screen: Screen | No
     """A training that was stopped becomes a finished run now: calibrated, with the best epoch so far.
 
     Args:
-        run: the run folder. No process may be training it at the same time.
-        accept_changes: finish although its data have changed since it began.
+        run: the run folder, which no process is training at the same time.
+        accept_changes: finish although its data have changed.
 
     Raises:
         RunError: no epoch was finished, or its data have changed.
@@ -158,11 +159,10 @@ def finish(run: str | Path, *, accept_changes: bool = False, screen: Screen | No
     with needs_extra("train", "finish"):
         from oneglance.storage.run_folder import RunFolder
         from oneglance.storage.run_lookup import going_on
-        from oneglance.training.experiment_data import ExperimentData, read_dataset
+        from oneglance.training.experiment_data import read_dataset
         from oneglance.training.trainer import Trainer
 
-    screen = screen or default_screen()
-    stopped = RunFolder.open(run)
+    screen, stopped = screen or default_screen(), RunFolder.open(run)
     if stopped.finished:
         screen.say(f"{stopped.path} is finished already")
         return Run(stopped.path)
@@ -171,8 +171,7 @@ def finish(run: str | Path, *, accept_changes: bool = False, screen: Screen | No
         tasks = build_tasks(declared.tasks, declared.file)
         dataset = read_dataset(declared, tasks, screen)
         with going_on(stopped, declared, dataset, accept_changes, screen) as folder:
-            data = ExperimentData.decode(declared, tasks, dataset, screen, ("train", "validation"))
-            trainer = Trainer.build(folder, declared, tasks, data.store, data.train, data.validation, screen)
+            trainer = Trainer.of_dataset(folder, declared, tasks, dataset, screen)
             trainer.resume()
             trainer.finish()
     screen.say(f"finished: {stopped.path} (epoch {trainer.selection.epoch} is kept)")

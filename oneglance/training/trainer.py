@@ -13,7 +13,7 @@ import torch
 
 from oneglance.balancer import build_balancer
 from oneglance.config import Config
-from oneglance.data.dataset import SplitData
+from oneglance.data.dataset import Dataset, SplitData
 from oneglance.data.images.decoding.decoded_cache import cache_folder
 from oneglance.data.images.letterbox import Fit
 from oneglance.errors import ConfigError, DataError, DivergedError, RunError, StoppedError
@@ -30,6 +30,7 @@ from oneglance.task import Task, fit_targets
 from oneglance.training.augment import Augment
 from oneglance.training.checkpoint_selection import CheckpointSelection, resamples
 from oneglance.training.data_loader import BatchLoader, PictureStore, Store
+from oneglance.training.experiment_data import ExperimentData
 from oneglance.training.feature_cache import FeatureCache, cached_features
 from oneglance.training.loop import EpochResult, Learner, StepResult, raw_outputs, train_steps
 from oneglance.training.source_sampler import SourceSampler
@@ -109,6 +110,15 @@ class Trainer:
             learner,
             screen,
         )
+
+    @classmethod
+    def of_dataset(
+        cls, folder: RunFolder, config: Config, tasks: dict[str, Task], dataset: Dataset, screen: Screen
+    ) -> Self:
+        """The same from pictures that are not decoded yet; those that cannot be are noted in the folder."""
+        data = ExperimentData.decode(config, tasks, dataset, screen, ("train", "validation"))
+        folder.write_unreadable((failure.location, failure.what) for failure in data.failures.values())
+        return cls.build(folder, config, tasks, data.store, data.train, data.validation, screen)
 
     def resume(self) -> bool:
         """Go on from the last checkpoint; False where there is none.
