@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, model_validator
 
 from oneglance.data.cell import as_text, number
 from oneglance.data.number_notation import Notation
@@ -46,6 +46,10 @@ class Number(VectorTask):
     bend: float = Field(
         1.0, gt=0
     )  # an error beyond this many standard deviations counts linearly, not squared
+    # The least number that there can be: 0 for ages, prices, counts. No answer and no interval goes below it, and
+    # a smaller number in the data is a problem; default: none
+    low: float | None = Field(None, ge=-LARGEST, le=LARGEST)
+    high: float | None = Field(None, ge=-LARGEST, le=LARGEST)  # the greatest number that there can be, alike
 
     _middle: float = PrivateAttr(0.0)
     _spread: float = PrivateAttr(1.0)
@@ -61,6 +65,14 @@ class Number(VectorTask):
         "spearman": "how well the order is right, 1 at best",
         "coverage": "share of truths inside the interval, made to be 0.9",
     }
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Number:
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise ValueError(f"low below high, not low = {self.low:g} and high = {self.high:g}")
+        if self.log and self.high is not None and self.high <= 0:
+            raise ValueError("high above 0 where log = true")
+        return self
 
     @property
     def metric_unit(self) -> str:
@@ -91,6 +103,12 @@ class Number(VectorTask):
             )
         if self.log and value <= 0:
             raise InvalidAnswer(f'is "{raw_value}"', "log = true needs numbers above 0")
+        for key, bound in (("low", self.low), ("high", self.high)):
+            if bound is not None and (value < bound if key == "low" else value > bound):
+                side = "below" if key == "low" else "above"
+                raise InvalidAnswer(
+                    f'is "{raw_value}", {side} {key} = {bound:g}', f"correct it, or the key {key} of the task"
+                )
         return value
 
     def fit_target(self, answers: Sequence[float]) -> None:
@@ -126,19 +144,33 @@ class Number(VectorTask):
 
     def calibrate(self, raw: np.ndarray, answers: Sequence[float | None]) -> None:
         raw, labelled = labelled_rows(raw, answers)
-        error = np.sort(np.abs(raw[:, 0] - self.encode(labelled)["value"]))
+        error = np.sort(np.abs(self._within(raw[:, 0]) - self.encode(labelled)["value"]))
         rank = math.ceil((len(error) + 1) * COVERAGE)
         self._reach = float(error[rank - 1]) if 0 < rank <= len(error) else None
+
+    def _within(self, scaled: np.ndarray) -> np.ndarray:
+        """Numbers on the learned scale, none outside the declared range."""
+        low, high = (
+            limit if bound is None else (self._scaled(bound) if bound > 0 or not self.log else -np.inf)
+            for bound, limit in ((self.low, -np.inf), (self.high, np.inf))
+        )
+        return np.clip(scaled, low, high)
+
+    def _scaled(self, value: float) -> float:
+        return ((math.log(value) if self.log else value) - self._middle) / self._spread
 
     def _in_units(self, scaled: np.ndarray) -> np.ndarray:
         value = scaled * self._spread + self._middle
         # A wild extrapolation must not become infinite, which JSON cannot say.
         reach = math.log(LARGEST) if self.log else LARGEST
         bounded = np.clip(value, -reach, reach)
-        return np.asarray(np.exp(bounded) if self.log else bounded)
+        units = np.asarray(np.exp(bounded) if self.log else bounded)
+        # Exactly the limits that were declared, however the scale rounds.
+        low, high = -LARGEST if self.low is None else self.low, LARGEST if self.high is None else self.high
+        return np.clip(units, low, high)
 
     def decode(self, raw: np.ndarray) -> list[Prediction]:
-        middle = np.asarray(raw, dtype=np.float64)[:, 0]
+        middle = self._within(np.asarray(raw, dtype=np.float64)[:, 0])
         value = self._in_units(middle).tolist()
         if self._reach is None:
             low: list[float | None] = [None] * len(value)

@@ -33,6 +33,8 @@ none = ["none"]
 [tasks.covered]
 type = "number"
 unit = "%"
+low = 0
+high = 100
 [tasks.things]
 type = "boxes"
 from = "objects"

@@ -11,7 +11,7 @@ import torch
 from scipy.stats import spearmanr
 from sklearn import metrics as sk
 
-from oneglance.errors import DataError, InvalidAnswer
+from oneglance.errors import ConfigError, DataError, InvalidAnswer
 from oneglance.task import build_tasks
 from oneglance.tasks.number import Number
 
@@ -149,6 +149,44 @@ def test_an_interval_of_a_logarithm_stays_above_0_and_is_lopsided() -> None:
     for answer in task.decode(raw):
         assert 0 < answer["low"] < answer["value"] < answer["high"]
         assert answer["value"] / answer["low"] == pytest.approx(answer["high"] / answer["value"])
+
+
+# The range.
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_no_answer_and_no_interval_leaves_the_range(log: bool) -> None:
+    task, raw, truth = case(log=log, low=min(case(log=log)[2]), high=max(case(log=log)[2]))
+    task.calibrate(raw, truth)
+    lowest, middle, highest = task.decode(np.array([[-50.0], [0.0], [1e30]]))
+    assert (lowest["low"], lowest["value"]) == (task.low, task.low) and lowest["high"] > task.low
+    assert (highest["value"], highest["high"]) == (task.high, task.high) and highest["low"] < task.high
+    assert task.low < middle["low"] < middle["value"] < middle["high"] < task.high
+    assert scored(task, raw, truth)["coverage"] >= 0.9
+
+
+def test_intervals_are_measured_within_the_range() -> None:
+    """19 answers far below 0 whose truth is 0 are right once they are held at 0."""
+    task = number(low=0)
+    task.fit_target([0.0, 2.0] * 10)  # median 1, spread 1
+    task.calibrate(np.full((19, 1), -5.0), [0.0] * 19)
+    assert task.decode(np.array([[2.0]]))[0] == {"value": 3.0, "low": 3.0, "high": 3.0, "unit": ""}
+
+
+@pytest.mark.parametrize(("said", "limit"), [("-20", "below low = 0"), (121, "above high = 120")])
+def test_a_number_outside_the_range_is_told(said: Any, limit: str) -> None:
+    task = number(low=0, high=120)
+    assert (task.read("0"), task.read(120)) == (0.0, 120.0)
+    with pytest.raises(InvalidAnswer, match=f'is "{said}", {limit}') as caught:
+        task.read(said)
+    assert caught.value.hint.startswith("correct it, or the key ")
+
+
+def test_a_range_without_room_is_refused() -> None:
+    with pytest.raises(ConfigError, match="low below high"):
+        number(low=3, high=3)
+    with pytest.raises(ConfigError, match="high above 0"):
+        number(log=True, high=0)
 
 
 # Metrics.

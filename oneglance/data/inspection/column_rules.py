@@ -33,6 +33,11 @@ GROUP_FIELDS = _words(
 )
 COUNTING = _words("no nr num number code name")  # "patient number" is about patients
 NONE = _words("none nothing empty")
+AMOUNTS = _words(
+    "age ages price prices cost costs count counts amount quantity total number weight mass volume area length "
+    "width height depth size distance duration"
+)  # what is never below 0
+BOTH_SIDES = _words("c deg degrees celsius temperature offset change difference delta shift balance")
 MONEY = _words("eur usd gbp chf jpy")
 UNITS = MONEY | _words(
     "mm cm m km mm2 cm2 m2 mm3 cm3 m3 ml l g kg mg t lb oz px percent pct deg degrees celsius kelvin hz ms s "
@@ -176,6 +181,7 @@ def numbers(column: Column) -> Guess | None:
             reason = f"{column.distinct:,} distinct whole numbers in {column.coverage}"
             return _task(column, "label", reason, ordinal=bool(ORDER_FIELDS & set(column.words)))
     log = bool(low > 0 and _is_skewed(values))
+    never_below_0 = low >= 0 and _is_amount(column, whole)
     reason = f"numbers from {low:g} to {high:g} in {column.coverage}"
     if odd:
         example = quoted(next(column.no_numbers), 30)
@@ -191,7 +197,15 @@ def numbers(column: Column) -> Guess | None:
         mixed = f"; {example} has another decimal mark than {point}: write all with the same"
         reason += mixed if value is None else f"; {example} is read as {value:.15g}"
     task = _task(column, "number", reason, unit=unit, log=log)
+    if never_below_0 and not log:
+        task = replace(task, settings=task.settings | {"low": 0})
     return task if column.unclear else replace(task, decimal=_decimal(column))
+
+
+def _is_amount(column: Column, whole: bool) -> bool:
+    """Whether there can be nothing below 0 of what it says, by its name or for it counts."""
+    words = set(column.words)
+    return not words & BOTH_SIDES and (whole or bool(words & (AMOUNTS | MONEY)))
 
 
 def _are_numbers(column: Column) -> bool:

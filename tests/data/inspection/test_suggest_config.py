@@ -100,8 +100,20 @@ def test_numbers_have_the_unit_of_their_name(name: str, unit: str) -> None:
 def test_numbers_over_decades_are_learned_as_logarithms() -> None:
     random = np.random.default_rng(0)
     assert only(price=np.exp(random.normal(3, 1.5, 300)).tolist()).settings == {"log": True}
-    assert only(price=random.uniform(10, 100, 300).tolist()).settings == {}
-    assert only(price=[*np.exp(random.normal(3, 1.5, 300)).tolist(), 0.0]).settings == {}
+    assert only(price=random.uniform(10, 100, 300).tolist()).settings == {"low": 0}
+    assert only(price=[*np.exp(random.normal(3, 1.5, 300)).tolist(), 0.0]).settings == {"low": 0}
+
+
+def test_what_is_never_below_0_is_given_that_limit() -> None:
+    whole, halves = [n * n for n in range(4, 60)], [n + 0.5 for n in range(60)]
+    assert only(age=whole).settings == only(things=whole).settings == only(price=halves).settings == {"low": 0}
+    for settings in (
+        only(angle=halves).settings,
+        only(age=[-1, *whole]).settings,
+        only(temperature=whole).settings,
+        only(outside_celsius=whole).settings,
+    ):
+        assert "low" not in settings
 
 
 def test_the_largest_numbers_are_numbers() -> None:
@@ -247,7 +259,7 @@ def test_boxes_are_a_task_with_attributes() -> None:
     text = written(records)
     assert "# colour of a box: 2 distinct words in all 30 boxes\n" in text
     config = parse(text, base=Path())
-    attributes = {"colour": {"type": "label"}, "weight_g": {"type": "number", "unit": "g"}}
+    attributes = {"colour": {"type": "label"}, "weight_g": {"type": "number", "unit": "g", "low": 0}}
     assert config.tasks == {"objects": {"type": "boxes", "attributes": attributes}}
     assert config.backbone.size == 320
 
@@ -327,7 +339,7 @@ def test_the_file_says_what_was_found_and_why() -> None:
     assert config.tasks == {
         "kind": {"type": "label"},
         "style": {"type": "tags", "separator": "|"},
-        "price_eur": {"type": "number", "unit": "EUR"},
+        "price_eur": {"type": "number", "unit": "EUR", "low": 0},
     }
     assert "# 2 distinct words in 40 of 60 rows\n[tasks.kind]\n" in text
     assert '# not asked: note: says "x" in all 60 rows' in text
@@ -406,7 +418,7 @@ def test_whatever_the_columns_are_the_file_can_be_read(columns: dict[str, list[A
                 "food": {"type": "label"},
                 "view": {"type": "label"},
                 "volume_cm3": {"type": "number", "unit": "cm3"},
-                "weight_g": {"type": "number", "unit": "g"},
+                "weight_g": {"type": "number", "unit": "g", "low": 0},
             },
         ),
         ("pcb/tags.csv", "board", {"tags": {"type": "tags", "separator": "|"}}),
