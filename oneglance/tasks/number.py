@@ -46,8 +46,8 @@ class Number(VectorTask):
     bend: float = Field(
         1.0, gt=0
     )  # an error beyond this many standard deviations counts linearly, not squared
-    # The least number that there can be: 0 for ages, prices, counts. No answer and no interval goes below it, and
-    # a smaller number in the data is a problem; default: none
+    # The least number that there can be: 0 for ages, prices, counts. No answer and no interval goes below it,
+    # and a smaller number in the data is a problem; default: none
     low: float | None = Field(None, ge=-LARGEST, le=LARGEST)
     high: float | None = Field(None, ge=-LARGEST, le=LARGEST)  # the greatest number that there can be, alike
 

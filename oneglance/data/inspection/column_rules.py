@@ -34,8 +34,8 @@ GROUP_FIELDS = _words(
 COUNTING = _words("no nr num number code name")  # "patient number" is about patients
 NONE = _words("none nothing empty")
 AMOUNTS = _words(
-    "age ages price prices cost costs count counts amount quantity total number weight mass volume area length "
-    "width height depth size distance duration"
+    "age ages price prices cost costs count counts amount quantity total number weight mass volume area "
+    "length width height depth size distance duration"
 )  # what is never below 0
 BOTH_SIDES = _words("c deg degrees celsius temperature offset change difference delta shift balance")
 MONEY = _words("eur usd gbp chf jpy")
