@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from oneglance import config as configuration
 from oneglance.config import ConfigSource
 from oneglance.data.dataset import SplitData, load_dataset, measured_values, refuse
-from oneglance.data.image_inputs import Paths, folder_of_names, read, relative
+from oneglance.data.image_inputs import Paths, read, relative
 from oneglance.data.images.decode import Limits
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.inspection.checks import summary, unreadable
 from oneglance.data.inspection.likeness import Likeness
 from oneglance.data.inspection.unread_pictures import unread_kinds
+from oneglance.data.quoting import quoted
 from oneglance.data.record import Record
-from oneglance.data.tag_rows import are_tags
 from oneglance.errors import ConfigError, DataError, Problem, needs_extra
 from oneglance.progress import Screen
 from oneglance.results.problems import Problems
 from oneglance.screens.choice import default_screen
 from oneglance.storage.atomic_files import write_text
 from oneglance.storage.plain_files import exists, resolved
-from oneglance.task import build_tasks, fit_targets
+from oneglance.task import build_tasks, fit_targets, kinds
 from oneglance.toml.overrides import Overrides
 
 
@@ -77,26 +78,44 @@ def check(
 
 def init(
     pictures: str | Path,
-    table: str | Path | None = None,
+    table: Paths | None = None,
     *,
     out: str | Path = "oneglance.toml",
     recipe: str = "default",
     force: bool = False,
+    image: str = "",
+    boxes: str | Path | None = None,
+    group: str = "",
+    task: str | Sequence[str] = (),
+    backbone: str = "",
+    size: int | str | Sequence[int] | None = None,
+    weights: str | Path = "",
 ) -> Path:
     """Look at the data and write a configuration with comments that say why.
 
     Args:
         pictures: a folder, archive or table of pictures.
-        table: a table of answers that names pictures in ``pictures``.
+        table: a table of answers that names pictures in ``pictures``, or several; default: those that lie in
+            the folder ``pictures`` and name pictures there.
         out: the file to write.
         recipe: ``default``, or ``classic`` for the plain settings of a textbook.
         force: write over an existing file.
+        image: the column of the tables that names the pictures; default: found by looking.
+        boxes: a file or a folder of boxes, beside the other answers.
+        group: the field whose equal values go to the same split; default: found by looking.
+        task: the fields to ask for, ``kind``, each with a type if the guessed one is wrong,
+            ``rating=number``; default: all that look like answers.
+        backbone: the name of the network.
+        size: pixels of the canvas: ``224``, or width and height, ``"320x240"``.
+        weights: a file of weights, ``pretrained`` or ``none``.
 
     Raises:
-        ConfigError: the file exists.
+        ConfigError: the file exists, or what is named is not there.
         DataError: nothing there can be read.
     """
-    from oneglance.data.inspection.suggest_config import guess, toml
+    from oneglance.data.find_sources import find_sources
+    from oneglance.data.inspection.chosen_tasks import choose
+    from oneglance.data.inspection.suggest_config import toml
 
     target = Path(out)
     if exists(target) and not force:
@@ -104,26 +123,46 @@ def init(
             "exists already", location=str(target), hint="name another with --out, or add --force"
         )
     base = resolved(target.parent)
-    source: dict[str, Any] = {"path": relative(base, table or pictures)}
-    if table is not None:
-        source["images"] = relative(base, folder_of_names(Path(table), Path(pictures)))
-    records, problems = read(table or pictures, source, base)
-    if not records:
-        raise DataError("\n".join(summary(problems)), problems=problems)
+    tables = [table] if isinstance(table, str | Path) else list(table or ())
+    proposals = find_sources(
+        Path(pictures),
+        [Path(one) for one in tables],
+        base=base,
+        image=image,
+        boxes=Path(boxes) if boxes else None,
+        group=group,
+    )
+    proposals = choose(proposals, [task] if isinstance(task, str) else task, kinds())
     with closing(default_screen()) as screen:
-        for line in summary(unread_kinds(record.image for record in records)):
+        refs = (record.image for proposal in proposals for record in proposal.records)
+        for line in summary(unread_kinds(refs)):
             screen.say(line)
-    notes = [f"{p.what}; {p.hint}" for p in problems if p.kind == "picture names"]
-    if are_tags(records):
-        try:
-            records, problems = read(table or pictures, {**source, "rows": "tags"}, base)
-            source["rows"] = "tags"
-            notes.insert(0, "a picture has a row for each of its tags")
-        except DataError:
-            pass  # a format without such rows
-    written = toml(guess(records), source, records=records, recipe=recipe, notes=notes)
-    write_text(target, written)
+    keys = {"name": backbone, "size": _canvas_size(size), "weights": _weights(weights, base)}
+    given = {key: value for key, value in keys.items() if value}
+    write_text(target, toml(proposals, recipe=recipe, backbone=given))
     return target
+
+
+def _canvas_size(size: int | str | Sequence[int] | None) -> int | list[int] | None:
+    """``224``, ``"224"`` and ``"320x240"`` as [backbone] has them.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if size is None or size == "":
+        return None
+    if isinstance(size, int):
+        return size
+    sides = re.split(r"\s*[x×,]\s*", size.strip().lower()) if isinstance(size, str) else list(map(str, size))
+    if len(sides) > 2 or not all(side.isascii() and side.isdigit() for side in sides):
+        hint = "write pixels, 224, or width and height, 320x240"
+        raise ConfigError(f"{quoted(str(size))} is no size", location="init", hint=hint)
+    return int(sides[0]) if len(sides) == 1 else [int(side) for side in sides]
+
+
+def _weights(weights: str | Path, base: Path) -> str:
+    """A file as the configuration in ``base`` names it; a word stays."""
+    return relative(base, weights) if weights and exists(weights) else str(weights)
 
 
 def convert(

@@ -91,6 +91,7 @@ DATA_LAYERS = [
     ["data.splitting"],
     ["data.inspection"],
     ["data.dataset", "data.convert", "data.image_inputs", "data.download", "data.synthetic"],
+    ["data.find_sources"],
 ]
 DATA_LEVEL = {unit: level for level, units in enumerate(DATA_LAYERS) for unit in units}
 

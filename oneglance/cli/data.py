@@ -39,13 +39,49 @@ def init(
     pictures: Annotated[
         Path, typer.Argument(help="a folder, archive or table of pictures", show_default=False)
     ],
-    table: Annotated[Path | None, typer.Argument(help="a table of answers", show_default=False)] = None,
+    table: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="tables of answers; default: those in the folder of the pictures", show_default=False
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option(help="the file to write")] = Path("oneglance.toml"),
     recipe: Annotated[str, typer.Option(help="default or classic")] = "default",
     force: Annotated[bool, typer.Option("--force", help="write over an existing file")] = False,
+    image: Annotated[
+        str, typer.Option(help="the column of the pictures' names; default: found by looking")
+    ] = "",
+    boxes: Annotated[
+        Path | None,
+        typer.Option(help="a file or folder of boxes, beside the other answers", show_default=False),
+    ] = None,
+    group: Annotated[
+        str,
+        typer.Option(help="the field whose equal values go to the same split; default: found by looking"),
+    ] = "",
+    task: Annotated[
+        list[str],
+        typer.Option(help="a field to ask for, or field=type; repeat it for several; default: all"),
+    ] = [],  # noqa: B006 - Typer reads it as a default and never changes it
+    backbone: Annotated[str, typer.Option(help="the name of the network")] = "",
+    size: Annotated[str, typer.Option(help="pixels of the canvas: 224, or 320x240")] = "",
+    weights: Annotated[str, typer.Option(help="a file of weights, pretrained or none")] = "",
 ) -> None:
     """Look at the data and write oneglance.toml."""
-    target = oneglance.init(pictures, table, out=out, recipe=recipe, force=force)
+    target = oneglance.init(
+        pictures,
+        table,
+        out=out,
+        recipe=recipe,
+        force=force,
+        image=image,
+        boxes=boxes,
+        group=group,
+        task=task,
+        backbone=backbone,
+        size=size,
+        weights=weights,
+    )
     tell(f"wrote {target}: read it, then run: oneglance train {target}")
 
 

@@ -152,9 +152,12 @@ def _read(source: Source) -> tuple[list[Record], list[Problem]]:
     return records, problems
 
 
-def folder_of_names(table: Path, pictures: Path) -> Path:
+def folder_of_names(table: Path, pictures: Path, keys: Mapping[str, Any] | None = None) -> Path:
     """The folder in which the names in ``table`` start: ``pictures``, or the one above it where they begin
     with its name.
+
+    Args:
+        keys: further keys of its [[sources]].
 
     Raises:
         DataError: none of the pictures is in either.
@@ -163,7 +166,7 @@ def folder_of_names(table: Path, pictures: Path) -> Path:
     starts = [pictures, pictures.parent] if is_folder(pictures) else [pictures]
     for names, places in (("exact", starts), ("", [pictures])):  # what needs no search comes first
         for start in places:
-            source = {"path": resolved(table), "images": resolved(start), "names": names}
+            source = {"path": resolved(table), "images": resolved(start), "names": names, **(keys or {})}
             records, _ = read(table, source, Path.cwd())
             named = max(named, len(records))
             if len(absent(records)) < len(records):

@@ -99,7 +99,8 @@ def test_init_says_what_to_do_next(home: Path, shell: Shell) -> None:
     assert response == Said(0, "wrote new.toml: read it, then run: oneglance train new.toml\n", "")
     again = shell("init", "scenes", "--out", "new.toml")
     assert again.refused() == "new.toml: exists already — name another with --out, or add --force"
-    assert shell("init", "scenes", "--out", "new.toml", "--force").code == 1, "no folder per class"
+    assert shell("init", "scenes/images", "--out", "new.toml", "--force").code == 1, "no folder per class"
+    assert shell("init", "scenes", "--out", "new.toml", "--force").code == 0, "its table is found"
     assert shell("init", "scenes/labels.csv", "--out", "new.toml", "--force").code == 0
 
 

@@ -44,7 +44,7 @@ class TailSearch:
     def __init__(self, paths: Iterable[str]) -> None:
         self._by_name: dict[str, list[str]] = defaultdict(list)  # name without its ending -> paths
         for path in paths:
-            self._by_name[_stem(path.rpartition("/")[2])].append(path)
+            self._by_name[loose_stem(path.rpartition("/")[2])].append(path)
         self._dropped: set[str] = set()
         self._bare: set[str] = set()  # beginnings, of relative names, of which no folder is here
         self._relative = False  # a relative name was right as it stands
@@ -84,7 +84,7 @@ class TailSearch:
         (match,) = matches
         if not self._is_certain(match):
             return None
-        own = _stem(name.replace("\\", "/"))
+        own = loose_stem(name.replace("\\", "/"))
         is_new = match.path not in self._named
         first = self._named.setdefault(match.path, own)
         if not (f"/{first}".endswith(f"/{own}") or f"/{own}".endswith(f"/{first}")):
@@ -111,7 +111,7 @@ class TailSearch:
         loose = [_loose(part) for part in parts]
         with_ending = is_picture(parts[-1])
         best: list[Match] = []
-        for path in self._by_name.get(_stem(parts[-1]), ()) or self._by_name.get(loose[-1], ()):
+        for path in self._by_name.get(loose_stem(parts[-1]), ()) or self._by_name.get(loose[-1], ()):
             own = path.split("/")
             if with_ending and _loose(own[-1]) != loose[-1]:
                 continue  # a.png is not a.jpg
@@ -166,7 +166,7 @@ def _loose(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
-def _stem(name: str) -> str:
+def loose_stem(name: str) -> str:
     """Loosely, without the ending of a picture."""
     loose = _loose(name)
     return loose[: loose.rindex(".")] if is_picture(loose) and "." in loose else loose

@@ -29,9 +29,11 @@ ORDER_FIELDS = _words("rating grade stars stage severity quality level")
 ID_FIELDS = _words("id ids uid uuid guid hash md sha idx index key identifier")
 GROUP_FIELDS = _words(
     "item patient seller sender subject user owner person customer board product object session video clip "
-    "scene case group donor author photographer device camera plot slide lot batch series sequence store"
+    "scene case group donor author photographer device camera plot slide lot batch series sequence store "
+    "house home building property apartment farm herd tree"
 )
 COUNTING = _words("no nr num number code name")  # "patient number" is about patients
+COUNTS = _words("count counts num nb amount quantity total")
 NONE = _words("none nothing empty")
 AMOUNTS = _words(
     "age ages price prices cost costs count counts amount quantity total number weight mass volume area "
@@ -41,7 +43,7 @@ BOTH_SIDES = _words("c deg degrees celsius temperature offset change difference 
 MONEY = _words("eur usd gbp chf jpy")
 UNITS = MONEY | _words(
     "mm cm m km mm2 cm2 m2 mm3 cm3 m3 ml l g kg mg t lb oz px percent pct deg degrees celsius kelvin hz ms s "
-    "sec seconds min minutes h hours days weeks months years kcal calories euro euros dollars"
+    "sqft sqm sec seconds min minutes h hours days weeks months years kcal calories euro euros dollars"
 )
 
 FEW_CLASSES = 20  # so many are classes even where each has few pictures
@@ -177,7 +179,7 @@ def numbers(column: Column) -> Guess | None:
     if whole and not unit and not odd and not column.notation.example:
         if column.distinct == len(column) == high - low + 1:
             return nothing(column, "counts the rows")
-        if CLASS_FIELDS & set(column.words) or _is_scale(column, low, high):
+        if CLASS_FIELDS & set(column.words) or (_is_scale(column, low, high) and not _is_count(column)):
             reason = f"{column.distinct:,} distinct whole numbers in {column.coverage}"
             return _task(column, "label", reason, ordinal=bool(ORDER_FIELDS & set(column.words)))
     log = bool(low > 0 and _is_skewed(values))
@@ -262,6 +264,15 @@ def _is_scale(column: Column, low: float, high: float) -> bool:
     """Whether whole numbers look like codes or grades: few, without large gaps, from 0 or 1."""
     few = column.distinct <= FEW_CLASSES and column.often >= 3
     return few and low in (0, 1) and high - low + 1 <= 1.5 * column.distinct
+
+
+def _is_count(column: Column) -> bool:
+    """Whether the name asks how many: ``bedrooms``, ``num_doors``."""
+    if ORDER_FIELDS & set(column.words) or not column.words:
+        return False
+    last = column.words[-1]
+    several = len(last) > 3 and last.endswith("s") and not last.endswith(("ss", "us", "is"))
+    return several or bool(COUNTS & set(column.words))
 
 
 def _is_skewed(values: np.ndarray) -> bool:

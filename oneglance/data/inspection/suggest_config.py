@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,30 @@ RECIPES: dict[str, tuple[Tables, dict[str, dict[str, Any]]]] = {
     ),
 }
 """Name -> (tables of the file, keys of each task by its type). ``classic`` is a textbook's recipe."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """One table of [[sources]], with what stands in it."""
+
+    source: Mapping[str, Any]  # its keys
+    records: Sequence[Record]  # they say whether the data are split already, and how large a canvas is needed
+    guesses: Sequence[Guess]  # one per field
+    notes: Sequence[str] = ()  # on how it was read
+
+    @property
+    def is_useful(self) -> bool:
+        """Whether anything in it may be asked."""
+        return any(one.type for one in self.guesses)
+
+    def with_group(self, field: str) -> Proposal:
+        """The same with another group."""
+        chosen = Guess(field, "", {"group": field}, "as was said")
+        guesses = [
+            chosen if one.field == field else replace(one, settings={}) if "group" in one.settings else one
+            for one in self.guesses
+        ]
+        return replace(self, guesses=guesses)
 
 
 def guess(records: Sequence[Record]) -> list[Guess]:
@@ -149,22 +174,14 @@ def _one_group(guesses: Sequence[Guess], profiles: Mapping[str, Column]) -> list
 
 
 def toml(
-    guesses: Sequence[Guess],
-    source: Mapping[str, Any],
-    *,
-    records: Sequence[Record] = (),
-    recipe: str = "default",
-    notes: Sequence[str] = (),
+    proposals: Sequence[Proposal], *, recipe: str = "default", backbone: Mapping[str, Any] | None = None
 ) -> str:
     """The text of oneglance.toml, which ``oneglance.config.load`` reads.
 
     Args:
-        guesses: the tasks and their reasons.
-        source: the keys of [[sources]].
-        records: of the data; they decide whether the data are split already, and how large a canvas is
-            needed.
+        proposals: the sources; a task of one is answered by all that have its field.
         recipe: one of ``RECIPES``.
-        notes: on how the source was read.
+        backbone: keys of [backbone] that were given.
 
     Raises:
         ConfigError: an unknown recipe.
@@ -173,12 +190,16 @@ def toml(
     if recipe not in RECIPES:
         raise ConfigError(f"there is no recipe {quoted(recipe)}.{nearest(recipe, RECIPES)}", location="init")
     tables, by_type = RECIPES[recipe]
-    lines = ["# Written by oneglance init. Correct what it guessed wrong, then run: oneglance check", ""]
-    lines += [*_source(guesses, source), *map(_comment, notes), "", *_split(records), ""]
-    tasks = [task for task in guesses if task.type]
+    records = [record for proposal in proposals for record in proposal.records]
+    tasks, others = _tasks(proposals)
     if not tasks:
         hint = "name a table of answers, or sort the pictures into a folder per class"
-        raise DataError("nothing there looks like an answer", location=str(source.get("path", "")), hint=hint)
+        path = str(proposals[0].source.get("path", ""))
+        raise DataError("nothing there looks like an answer", location=path, hint=hint)
+    lines = ["# Written by oneglance init. Correct what it guessed wrong, then run: oneglance check", ""]
+    for proposal in proposals:
+        lines += [*_source(proposal.guesses, proposal.source), *map(_comment, proposal.notes), ""]
+    lines += [*_split(records), ""]
     for name, task in _named(tasks):
         lines += map(_comment, task.reason.split("\n"))
         if unknown := task.settings.get("unknown"):
@@ -186,14 +207,38 @@ def toml(
             lines += [_comment(f"{words} means here that nobody knows: correct `unknown` if it is an answer")]
         lines += [f"[tasks.{toml_key(name)}]"]
         lines += [*toml_lines({**_task_keys(name, task), **by_type.get(task.type, {})}), ""]
-    not_tasks = [_comment(f"not asked: {g.field}: {g.reason}") for g in guesses if not (g.type or g.settings)]
-    lines += [*not_tasks, ""] if not_tasks else []
+    lines += [*map(_comment, others), ""] if others else []
     size = 32 if _are_tiny(records) else max(SIZES.get(task.type, 64) for task in tasks)
-    lines += ["[backbone]", 'name = "small"  # learns from nothing; a timm model starts from ImageNet']
-    lines += [f"size = {size}  # pixels, or [width, height]; more shows finer things and takes longer"]
+    lines += _backbone(size, backbone or {})
     for table, keys in tables.items():
         lines += ["", f"[{table}]", *toml_lines(keys)]
     return "\n".join(lines) + "\n"
+
+
+def _tasks(proposals: Sequence[Proposal]) -> tuple[list[Guess], list[str]]:
+    """The tasks of all sources, a field once, and what is said of the fields that are none."""
+    tasks: dict[str, Guess] = {}
+    others: dict[str, str] = {}
+    for proposal in proposals:
+        for one in proposal.guesses:
+            first = tasks.setdefault(one.field, one) if one.type else one
+            if first.type != one.type:
+                path = proposal.source.get("path", "")
+                others[f"{path}:{one.field}"] = f"in {path}, {one.field} looks like {one.type}: {one.reason}"
+            elif not (one.type or one.settings):
+                others.setdefault(one.field, f"not asked: {one.field}: {one.reason}")
+    return list(tasks.values()), [line for field, line in others.items() if field not in tasks]
+
+
+def _backbone(size: int, given: Mapping[str, Any]) -> Iterator[str]:
+    keys = {"name": "small", "size": size, **given}
+    comments = {
+        "name": "learns from nothing; a timm model starts from ImageNet",
+        "size": "pixels, or [width, height]; more shows finer things and takes longer",
+    }
+    yield "[backbone]"
+    for key, line in zip(keys, toml_lines(keys), strict=True):
+        yield line if key in given or key not in comments else f"{line}  # {comments[key]}"
 
 
 def _source(guesses: Sequence[Guess], source: Mapping[str, Any]) -> Iterator[str]:

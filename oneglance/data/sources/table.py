@@ -56,6 +56,28 @@ class Table(Source):
     def entries(self) -> Iterator[Entry | Problem]:
         return joined(self._all_rows(), {self.split, self.group}) if self.rows == "tags" else self._all_rows()
 
+    def sampled(self) -> dict[str, list[str]]:
+        """The text in the first rows of each column.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        table = self._first()
+        return {column: table.sample(column) for column in table.columns}
+
+    def usual_column(self) -> str:
+        """The column of the picture where nothing names it; "" where it is not known.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        return _usual_column(self._first())[0]
+
+    def _first(self) -> Rows:
+        """The table, or the first one of a folder."""
+        path = _split_files(self.path)[0][0] if is_folder(self.path) else self.path
+        return self._open(path, self.title)
+
     def _all_rows(self) -> Iterator[Entry | Problem]:
         if not is_folder(self.path):
             yield from self._rows(self.path, self.title, {})
@@ -107,12 +129,8 @@ class Table(Source):
                 what = f"has no column {quoted(self.image)}.{nearest_of(self.image, table.columns)}"
                 raise DataError(what, location=table.title)
             return self.image
-        usual = {name.lower(): name for name in reversed(table.columns)}
-        for name in IMAGE_COLUMNS:
-            if name in usual:
-                return usual[name]
-        candidates = [column for column in table.columns if table.looks_like_pictures(column)]
-        if len(candidates) != 1:
+        column, candidates = _usual_column(table)
+        if not column:
             what = (
                 "several columns look like pictures"
                 if candidates
@@ -122,7 +140,17 @@ class Table(Source):
             if table.separator:
                 hint += f", separated by {separator.shown(table.separator)} (`delimiter` says otherwise)"
             raise DataError(what, location=table.title, hint=hint)
-        return candidates[0]
+        return column
+
+
+def _usual_column(table: Rows) -> tuple[str, list[str]]:
+    """The column of a usual name, or the only one that looks like pictures; else "" and those that do."""
+    usual = {name.lower(): name for name in reversed(table.columns)}
+    for name in IMAGE_COLUMNS:
+        if name in usual:
+            return usual[name], []
+    candidates = [column for column in table.columns if table.looks_like_pictures(column)]
+    return (candidates[0], []) if len(candidates) == 1 else ("", candidates)
 
 
 READERS: dict[str, Callable[[Table, Path, str], Rows]] = {

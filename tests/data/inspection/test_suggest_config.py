@@ -16,7 +16,7 @@ from support.tiny import Ref
 from oneglance.config import load, parse
 from oneglance.data.images.references import FileImage
 from oneglance.data.inspection.column_rules import Guess
-from oneglance.data.inspection.suggest_config import RECIPES, guess, toml
+from oneglance.data.inspection.suggest_config import RECIPES, Proposal, guess, toml
 from oneglance.data.record import Box, BoxAnnotations, Record
 from oneglance.data.source import open_source
 from oneglance.errors import ConfigError, DataError
@@ -321,7 +321,7 @@ def test_whatever_the_attributes_are_the_file_can_be_read(boxes: list[Box]) -> N
 
 
 def written(records: Sequence[Record], recipe: str = "default") -> str:
-    return toml(guess(records), {"path": "labels.csv", "images": "photos"}, records=(), recipe=recipe)
+    return toml([Proposal({"path": "labels.csv", "images": "photos"}, (), guess(records))], recipe=recipe)
 
 
 RECORDS = table(
@@ -382,7 +382,7 @@ def test_nothing_to_ask_is_an_error_with_a_hint() -> None:
 def test_data_that_are_split_already_are_reported() -> None:
     nowhere = FileImage("/nowhere/1.jpg", "1.jpg")  # a picture that is not there stops nothing
     records = [Record("a.csv:2", nowhere, {"kind": "ab"[n % 2]}, "", "train") for n in range(10)]
-    assert "# The data name the split" in toml(guess(records), {"path": "x"}, records=records)
+    assert "# The data name the split" in toml([Proposal({"path": "x"}, records, guess(records))])
 
 
 @pytest.mark.parametrize(("loaded", "size"), [(28, 32), (400, 64), (b"x" * 2000, 32), (b"x" * 90_000, 64)])
@@ -392,7 +392,7 @@ def test_tiny_pictures_get_a_small_canvas(loaded: int | bytes, size: int) -> Non
             return np.zeros((loaded, 20), np.uint8) if isinstance(loaded, int) else loaded
 
     records = [Record(f"a.csv:{n}", Loaded(str(n)), {"kind": "ab"[n % 2]}) for n in range(50)]
-    config = parse(toml(guess(records), {"path": "x"}, records=records), base=Path())
+    config = parse(toml([Proposal({"path": "x"}, records, guess(records))]), base=Path())
     assert config.backbone.size == size
 
 
@@ -403,7 +403,7 @@ def test_tiny_pictures_get_a_small_canvas(loaded: int | bytes, size: int) -> Non
 def test_whatever_the_columns_are_the_file_can_be_read(columns: dict[str, list[Any]]) -> None:
     records = rows(columns)
     guesses = [*guess(records), Guess("kind", "label")]
-    config = parse(toml(guesses, {"path": "x"}), base=Path())
+    config = parse(toml([Proposal({"path": "x"}, (), guesses)]), base=Path())
     tasks = build_tasks(config.tasks)
     assert {task.fields[0] for task in tasks.values()} == {g.field for g in guesses if g.type}
 
@@ -431,7 +431,7 @@ def test_whatever_the_columns_are_the_file_can_be_read(columns: dict[str, list[A
 def test_real_tables(shared: Path, path: str, group: str | None, tasks: dict[str, Any]) -> None:
     source = {"path": str(shared / "data" / path)}
     records = [item for item in open_source(source, Path()).read() if isinstance(item, Record)]
-    config = parse(toml(guess(records), source, records=records), base=Path())
+    config = parse(toml([Proposal(source, records, guess(records))]), base=Path())
     assert config.sources[0].get("group") == group
     assert config.tasks == tasks
 

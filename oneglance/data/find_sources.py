@@ -1,0 +1,234 @@
+"""The sources in what a user points at: the tables that lie there, with their columns of pictures' names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from oneglance.data.image_inputs import folder_of_names, read, relative
+from oneglance.data.images.archives import is_archive, members
+from oneglance.data.images.references import MemberImage, is_picture
+from oneglance.data.images.tail_search import loose_stem
+from oneglance.data.inspection.missing_files import absent
+from oneglance.data.inspection.suggest_config import Proposal, guess
+from oneglance.data.parsing.folder_walk import files_below
+from oneglance.data.quoting import nearest_of, plain, quoted
+from oneglance.data.record import Record
+from oneglance.data.source import open_source
+from oneglance.data.sources.table import IMAGE_COLUMNS, READERS, Table
+from oneglance.data.tag_rows import are_tags
+from oneglance.errors import ConfigError, DataError, Problem
+from oneglance.storage.plain_files import exists, is_folder
+
+DEEPEST = 3  # folders above a table that is looked for
+MOST_TABLES = 20
+NAMED = 0.05  # share of a table's pictures that have to be there
+MATCHING = 0.5  # share of the first cells of a column that have to be pictures' names
+NO_ANSWERS = ("submission",)  # in the name of a table whose answers stand for none
+
+
+def find_sources(
+    pictures: Path,
+    tables: Sequence[Path] = (),
+    *,
+    base: Path,
+    image: str = "",
+    boxes: Path | None = None,
+    group: str = "",
+) -> list[Proposal]:
+    """The sources to propose, each with its records and a guess for each of its fields.
+
+    Args:
+        pictures: a folder, archive or table of pictures.
+        tables: tables of answers; where none is named, those in the folder ``pictures`` are looked for.
+        base: the folder of the configuration, in which its paths start.
+        image: the column of the pictures' names, in every table that has it.
+        boxes: a file or folder of boxes, a source of its own.
+        group: the field whose equal values go to the same split.
+
+    Raises:
+        ConfigError: no table has the column ``image``, or no source the field ``group``.
+        DataError: nothing there can be read.
+    """
+    notes: list[str] = []
+    if tables:
+        proposals = [_table(table, pictures, base, image) for table in tables]
+    else:
+        proposals = list(_in_folder(pictures, base, image, notes)) if is_folder(pictures) else []
+        proposals = [one for one in proposals if one.is_useful] or [_whole(pictures, base, image)]
+    if boxes is not None:
+        proposals.append(_boxes(boxes, pictures, base))
+    proposals[0] = replace(proposals[0], notes=[*proposals[0].notes, *notes])
+    return _grouped(proposals, group) if group else proposals
+
+
+def _whole(path: Path, base: Path, image: str) -> Proposal:
+    """All that ``path`` names as one source."""
+    keys: dict[str, Any] = {"path": relative(base, path)}
+    if is_folder(path) and image:
+        raise ConfigError(f"no table in it has a column {quoted(image)}", location=str(path))
+    if not is_folder(path) and exists(path):
+        keys |= _image(path, path.parent, base, image)
+    return _proposal(path, keys, base)
+
+
+def _table(table: Path, pictures: Path, base: Path, image: str) -> Proposal:
+    """A table whose names start in ``pictures`` or above it."""
+    keys: dict[str, Any] = {"path": relative(base, table)}
+    column = _image(table, pictures, base, image)
+    return _proposal(
+        table, keys | {"images": relative(base, folder_of_names(table, pictures, column))} | column, base
+    )
+
+
+def _boxes(boxes: Path, pictures: Path, base: Path) -> Proposal:
+    """A file or folder of boxes; the names in it start where more of the pictures are."""
+    keys: dict[str, Any] = {"path": relative(base, boxes)}
+    start = {"images": relative(base, pictures)} if is_folder(pictures) or is_archive(pictures) else {}
+    proposals = [_proposal(boxes, each, base) for each in ([keys | start, keys] if start else [keys])]
+    return max(proposals, key=_there)
+
+
+def _in_folder(folder: Path, base: Path, image: str, notes: list[str]) -> Iterator[Proposal]:
+    """A proposal for each table in ``folder`` that names pictures there; why others do not is added to
+    ``notes``. None where the folder as a whole is of another format.
+    """
+    try:
+        if open_source({"path": str(folder)}, base).format != "folder":
+            return
+    except ConfigError:
+        pass
+    tables = files_below(folder, lambda name: Path(name).suffix.lower() in READERS)
+    near = [name for name in tables if name.count("/") <= DEEPEST and not _is_no_answer(name)]
+    if len(near) > MOST_TABLES:
+        notes.append(f"only {MOST_TABLES} of {len(near):,} tables there were looked at")
+    for name in sorted(near, key=lambda name: (name.count("/"), name))[:MOST_TABLES]:
+        try:
+            proposal = _nearby(folder / name, folder, base, image)
+        except DataError as error:
+            notes.append(f"not read: {name}: {plain(error.what, 200)}")
+            continue
+        if _there(proposal) < max(1, NAMED * len(proposal.records)):
+            notes.append(f"not read: {name}: it names hardly a picture that is there")
+        else:
+            yield proposal
+
+
+def _nearby(table: Path, folder: Path, base: Path, image: str) -> Proposal:
+    """A table whose pictures lie beside it or anywhere in ``folder``."""
+    keys: dict[str, Any] = {"path": relative(base, table)}
+    try:
+        proposal = _proposal(table, keys | _image(table, table.parent, base, image), base)
+        if _there(proposal) or table.parent == folder:
+            return proposal
+    except DataError:
+        if table.parent == folder:
+            raise
+    keys |= {"images": relative(base, folder)}
+    return _proposal(table, keys | _image(table, folder, base, image), base)
+
+
+def _is_no_answer(name: str) -> bool:
+    return any(word in name.rpartition("/")[2].lower() for word in NO_ANSWERS)
+
+
+def _there(proposal: Proposal) -> int:
+    """How many of its pictures are there."""
+    return len(proposal.records) - len(absent(proposal.records))
+
+
+def _proposal(path: Path, keys: Mapping[str, Any], base: Path) -> Proposal:
+    """
+    Raises:
+        DataError: nothing there can be read.
+    """
+    records, problems = read(path, keys, base)
+    if not records:
+        raise _unread(problems)
+    notes = [f"{p.what}; {p.hint}" for p in problems if p.kind == "picture names"]
+    notes += _lost(problems)
+    if are_tags(records):
+        try:
+            records, _ = read(path, {**keys, "rows": "tags"}, base)
+            keys = {**keys, "rows": "tags"}
+            notes.insert(0, "a picture has a row for each of its tags")
+        except DataError:
+            pass  # a format without such rows
+    return Proposal(keys, records, guess(records), notes)
+
+
+def _unread(problems: Sequence[Problem]) -> DataError:
+    from oneglance.data.inspection.checks import summary
+
+    return DataError("\n".join(summary(problems)), problems=problems)
+
+
+def _lost(problems: Sequence[Problem]) -> Iterator[str]:
+    """Rows that cannot be read, counted, with the lines of the first."""
+    kinds = ("too many cells", "quotes")
+    rows = [problem for problem in problems if problem.kind in kinds and not problem.fatal]
+    if rows:
+        lines = ", ".join(problem.location.rpartition(":")[2] for problem in rows[:10])
+        more = ", …" if len(rows) > 10 else ""
+        line = "line" if len(rows) == 1 else "lines"
+        first = f"the first {rows[0].what}; {rows[0].hint}"
+        yield f"{len(rows):,} rows are left out ({line} {lines}{more}): {first}"
+
+
+def _image(table: Path, pictures: Path, base: Path, image: str) -> dict[str, str]:
+    """The key ``image`` of a table, where it needs one: the column given, or else that whose first cells are
+    names of pictures in ``pictures``, with or without their endings, if the usual one holds none.
+
+    Raises:
+        ConfigError: it has no column ``image``.
+    """
+    try:
+        source = open_source({"path": str(table)}, base)
+    except ConfigError:
+        return {}
+    if not isinstance(source, Table):
+        return {"image": image} if image and "image" in type(source).model_fields else {}
+    columns = source.sampled()
+    if image:
+        if image not in columns:
+            what = f"has no column {quoted(image)}.{nearest_of(image, columns)}"
+            raise ConfigError(what, location=source.title)
+        return {"image": image}
+    stems = _stems(pictures)
+    shares = {column: _share(cells, stems) for column, cells in columns.items()}
+    usual = source.usual_column()
+    if not stems or shares.get(usual, 0.0) >= MATCHING:
+        return {}
+    order = {name: place for place, name in enumerate((*IMAGE_COLUMNS, "image_id", "id"), -99)}
+    best = min(columns, key=lambda column: (-shares[column], order.get(column.lower(), 0)), default="")
+    return {"image": best} if best and shares[best] >= MATCHING and best != usual else {}
+
+
+def _stems(pictures: Path) -> frozenset[str]:
+    """The names of all pictures in a folder or an archive, without their endings."""
+    if is_archive(pictures):
+        names = [member.member for member in members(pictures) if isinstance(member, MemberImage)]
+    else:
+        names = files_below(pictures, is_picture)
+    return frozenset(loose_stem(name.rpartition("/")[2]) for name in names)
+
+
+def _share(cells: Sequence[str], stems: frozenset[str]) -> float:
+    """The share of cells that are such a name, behind folders or not; cells that repeat count once."""
+    named = sum(loose_stem(cell.replace("\\", "/").rpartition("/")[2]) in stems for cell in set(cells))
+    return named / max(1, len(cells))
+
+
+def _grouped(proposals: Sequence[Proposal], group: str) -> list[Proposal]:
+    """The proposals with ``group`` for the group of all that have such a field."""
+    fields = dict.fromkeys(field for one in proposals for record in one.records for field in record.answers)
+    if group not in fields:
+        what = f"no picture has a field {quoted(group)} for the group.{nearest_of(group, fields)}"
+        raise ConfigError(what, location="init")
+    return [one.with_group(group) if _has(one.records, group) else one for one in proposals]
+
+
+def _has(records: Sequence[Record], field: str) -> bool:
+    return any(field in record.answers for record in records)

@@ -1,0 +1,161 @@
+"""What init finds in a folder: tables, the column of the pictures' names, boxes beside answers."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import oneglance
+from oneglance.errors import ConfigError, DataError
+
+KINDS = ("hat", "cap", "shoe")
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def draw(folder: Path, names: Sequence[str]) -> None:
+    """A picture of each name, no two alike."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, name in enumerate(names):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(number).integers(0, 255, (9, 12, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / name)
+
+
+def table(path: Path, header: str, row: Callable[[int], str], count: int = 30) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join([header, *map(row, range(count))]) + "\n", encoding="utf-8")
+
+
+def proposed(*given: str, **said: Any) -> dict[str, Any]:
+    text = oneglance.init(*given, force=True, **said).read_text(encoding="utf-8")
+    return {"text": text, **tomllib.loads(text)}
+
+
+def sound(pictures: int, **said: Any) -> None:
+    """The configuration reads so many pictures, without a fatal problem."""
+    from oneglance.config import load
+    from oneglance.data.dataset import load_dataset
+    from oneglance.task import build_tasks
+
+    config = load("oneglance.toml")
+    data = load_dataset(config, list(build_tasks(config.tasks).values()), strict=False)
+    assert not [problem for problem in data.problems if problem.fatal and problem.kind != "too few"]
+    assert len(data.records) == pictures
+
+
+def test_ids_without_ending_in_another_folder(place: Path) -> None:
+    draw(place / "fashion/images", [f"{15970 + n}.jpg" for n in range(30)])
+    table(place / "fashion/styles.csv", "id,kind,score", lambda n: f"{15970 + n},{KINDS[n % 3]},{n}")
+    config = proposed("fashion")
+    assert config["sources"] == [{"path": "fashion/styles.csv", "image": "id"}]
+    assert config["tasks"]["kind"] == {"type": "label"}
+    assert 'names 30 pictures otherwise than their files are called: 30 in "images/"' in config["text"]
+    sound(30)
+
+
+def test_names_in_another_case_beside_a_folder_of_tables(place: Path) -> None:
+    draw(place / "set/Photos", [f"IMG_{n:03}.JPG" for n in range(30)])
+    table(place / "set/meta/answers.tsv", "name\tkind", lambda n: f"img_{n:03}\t{KINDS[n % 3]}")
+    config = proposed("set")
+    assert config["sources"] == [{"path": "set/meta/answers.tsv", "images": "set", "image": "name"}]
+    sound(30)
+
+
+def test_the_column_is_the_one_whose_pictures_are_there(place: Path) -> None:
+    draw(place / "set", [f"{n}.png" for n in range(30)])
+    table(place / "set/a.csv", "large,small,kind", lambda n: f"big_{n}.png,{n}.png,{KINDS[n % 3]}")
+    assert proposed("set")["sources"] == [{"path": "set/a.csv", "image": "small"}]
+
+
+def test_badly_saved_rows_are_named_and_the_others_kept(place: Path) -> None:
+    draw(place / "fashion/images", [f"{n}.jpg" for n in range(30)])
+    names = {6: "Red, warm hat", 21: "Cap, blue"}
+    table(place / "fashion/styles.csv", "id,kind,name", lambda n: f"{n},{KINDS[n % 3]},{names.get(n, 'x')}")
+    config = proposed("fashion")
+    assert config["tasks"] == {"kind": {"type": "label"}}
+    assert (
+        "# 2 rows are left out (lines 8, 23): the first has 4 cells, but there are 3 columns; put"
+        in (config["text"])
+    )
+    sound(28)
+
+
+def test_boxes_and_answers_beside_each_other(place: Path) -> None:
+    draw(place / "food/images", [f"{n}.jpg" for n in range(30)])
+    table(place / "food/labels.csv", "image,item,kind", lambda n: f"{n}.jpg,i{n // 3:03},{KINDS[n % 3]}")
+    table(place / "food/boxes.csv", "image,name,xmin,ymin,xmax,ymax", lambda n: f"{n}.jpg,bun,1,1,6,7")
+    table(place / "food/notes.csv", "day,weather", lambda n: f"day {n},rain")
+    config = proposed("food")
+    assert config["sources"] == [
+        {"path": "food/boxes.csv"},
+        {"path": "food/labels.csv", "group": "item"},
+    ]
+    types = {name: task["type"] for name, task in config["tasks"].items()}
+    assert types == {"objects": "boxes", "kind": "label"}
+    assert "# not read: notes.csv: " in config["text"]
+    sound(30)
+
+
+def test_options_write_what_they_say(place: Path) -> None:
+    draw(place / "photos", [f"{n}.jpg" for n in range(30)])
+    row = "{n}.jpg,b{n}.jpg,{kind},{n},s{group}"
+    header = "view,back,kind,score,shop"
+    table(place / "a.csv", header, lambda n: row.format(n=n, kind=KINDS[n % 3], group=n // 10))
+    table(place / "b.csv", "image,name,xmin,ymin,xmax,ymax", lambda n: f"{n}.jpg,bun,1,1,6,7")
+    (place / "mine.safetensors").write_bytes(b"")
+    config = proposed(
+        "photos",
+        "a.csv",
+        image="view",
+        boxes="b.csv",
+        group="shop",
+        task=["kind", "score=label", "objects"],
+        backbone="mobilenetv3_small_100",
+        size="320x240",
+        weights="mine.safetensors",
+    )
+    assert config["sources"] == [
+        {"path": "a.csv", "images": "photos", "image": "view", "group": "shop"},
+        {"path": "b.csv", "images": "photos"},
+    ]
+    assert config["tasks"] == {
+        "kind": {"type": "label"},
+        "score": {"type": "label"},
+        "objects": {"type": "boxes"},
+    }
+    assert config["backbone"] == {
+        "name": "mobilenetv3_small_100",
+        "size": [320, 240],
+        "weights": "mine.safetensors",
+    }
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"image": "file"}, 'has no column "file"'),
+        ({"group": "seler"}, 'no picture has a field "seler" for the group. Did you mean "seller"'),
+        ({"task": "kin"}, 'no field "kin" to ask for. Did you mean "kind"'),
+        ({"task": "kind=lable"}, 'no type of task "lable". Did you mean "label"'),
+        ({"task": "seller"}, '"seller" does not look like an answer'),
+        ({"size": "large"}, '"large" is no size — write pixels'),
+    ],
+)
+def test_options_that_fit_nothing_are_refused(place: Path, said: dict[str, str], message: str) -> None:
+    draw(place / "photos", [f"{n}.jpg" for n in range(30)])
+    table(place / "a.csv", "image,kind,seller", lambda n: f"{n}.jpg,{KINDS[n % 3]},s{n // 5:03}")
+    with pytest.raises((ConfigError, DataError)) as refused:
+        proposed("photos", "a.csv", **said)
+    assert message in str(refused.value)
+    assert not Path("oneglance.toml").exists()
