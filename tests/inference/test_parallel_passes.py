@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from oneglance.data.images.decoding.decode_pool import decode
 from oneglance.errors import PictureError
 from oneglance.inference.engine import Engine, EngineOutput
 from oneglance.inference.engines.onnx import open_file
-from oneglance.inference.engines.torch import TorchEngine
+from oneglance.inference.engines.torch import TRIED, TorchEngine
 from oneglance.inference.parallel_passes import ParallelPasses, threads, threads_of_each
 from oneglance.inference.predictor import open_predictor
 from oneglance.storage.run_folder import RunFolder
@@ -134,7 +135,16 @@ def test_the_faster_precision_of_prediction_has_a_key_of_its_own(
     )
     network = run.network(config, run.tasks(config))
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    pictures: list[int] = []
+    forward = network.forward_with_features
+
+    def counted(batch: torch.Tensor) -> Any:
+        pictures.append(len(batch))
+        return forward(batch)
+
+    monkeypatch.setattr(network, "forward_with_features", counted)
     engine = TorchEngine.ready(network, config, "cpu", passes=2)
+    assert set(pictures) == {TRIED}  # not whole batches: before the first answer they take seconds
     ((key, chosen),) = json.loads((tmp_path / "precision.json").read_text()).items()
     assert "| predict in 2 passes | small " in key and chosen == engine.precision
     assert not network.training

@@ -16,6 +16,8 @@ from oneglance.network import Network
 from oneglance.nn.allocator import keep_freed_memory
 from oneglance.nn.device import faster_precision, pick_device, precise
 
+TRIED = 8  # pictures of a pass by which precisions are compared: more take longer and say the same
+
 
 class TorchEngine(Engine):
     """The network itself, on a device and in a precision.
@@ -46,10 +48,11 @@ class TorchEngine(Engine):
         wanted = precision or config.training.precision
         if wanted == "auto":
             width, height = config.backbone.canvas
-            example = np.zeros((BATCH, height, width, 3), np.uint8)
             in_each = {
                 name: ParallelPasses(cls(network, location, name, passes)) for name in ("fp32", "bf16")
             }
+            pictures = TRIED * in_each["fp32"].engine.passes if location.type == "cpu" else BATCH
+            example = np.zeros((pictures, height, width, 3), np.uint8)
             wanted = faster_precision(
                 lambda name: in_each[name].forward(example),
                 location,
