@@ -14,6 +14,7 @@ OneglanceError                 location, what, hint: one message, never a traceb
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -99,6 +100,11 @@ class InvalidAnswer(ValueError):  # noqa: N818 - not an error by itself: the rea
     def __init__(self, what: str, hint: str = "") -> None:
         super().__init__(what)
         self.what, self.hint = what, hint
+
+
+def command(*words: object) -> str:
+    """``oneglance`` and ``words`` as a line that a shell understands: those with spaces in quotes."""
+    return shlex.join(["oneglance", *map(str, words)])
 
 
 LISTED = 20  # known words that a message lists

@@ -265,7 +265,7 @@ def test_runs_get_names_of_their_own(home: Path) -> None:
     assert [train(name).path for name in ("clothes.toml", "clothes.toml", "oneglance.toml")] == [
         Path("runs/clothes"),
         Path("runs/clothes-2"),
-        Path("runs/home"),
+        Path("runs/scenes"),
     ]
 
 

@@ -9,6 +9,7 @@ import typer
 
 import oneglance
 from oneglance.cli.application import AsJson, ConfigFile, Overrides, app, leave_if_unread, print_json, tell
+from oneglance.errors import command
 
 
 def readable(beginning: str) -> list[str]:
@@ -82,7 +83,7 @@ def init(
         size=size,
         weights=weights,
     )
-    tell(f"wrote {target}: read it, then run: oneglance train {target}")
+    tell(f"wrote {target}: read it, then run: {command('train', target)}")
 
 
 @app.command()
@@ -133,7 +134,7 @@ def get(
 ) -> None:
     """Download a public set."""
     target = oneglance.get(name, folder)
-    tell(f"{name} is in {target}: now run: oneglance init {target}")
+    tell(f"{name} is in {target}: now run: {command('init', target)}")
 
 
 @app.command()

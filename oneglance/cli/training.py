@@ -9,6 +9,7 @@ import typer
 
 import oneglance
 from oneglance.cli.application import AsJson, ConfigFile, Overrides, RunPath, app, listed, print_json, tell
+from oneglance.errors import command
 
 
 @app.command()
@@ -27,7 +28,7 @@ def train(
     if as_json:
         print_json({"run": str(run.path), "history": run.history().to_dict()})
     else:
-        tell(f"now run: oneglance evaluate {run.path}")
+        tell(f"now run: {command('evaluate', run.path)}")
     if run.folder.unreadable():
         raise typer.Exit(3)
 

@@ -36,7 +36,7 @@ from torch import Tensor
 from oneglance import config as configuration
 from oneglance.config import CacheTable, Config
 from oneglance.data.dataset import Dataset
-from oneglance.errors import RunError, WeightsError
+from oneglance.errors import RunError, WeightsError, command
 from oneglance.network import Network, build_network
 from oneglance.nn.bounded_building import no_larger_than
 from oneglance.nn.checkpoints import fill, read_plain, read_tensors, shapes_in
@@ -292,7 +292,7 @@ class RunFolder:
             raise RunError(
                 "this run is not finished",
                 location=str(self.path),
-                hint=f"continue it with: oneglance train {self.path} --resume",
+                hint=f"continue it with: {command('train', self.path, '--resume')}",
             )
         tasks = build_tasks(config.tasks, location=str(self / "config.toml"))
         self._restore(tasks, "tasks.json")

@@ -10,8 +10,9 @@ from typing import Any
 from oneglance import config as configuration
 from oneglance.config import UNNAMED, Config, ConfigSource
 from oneglance.data.dataset import Dataset
+from oneglance.data.images.archives import is_archive
 from oneglance.data.splitting.split import SplitIndices
-from oneglance.errors import ConfigError, OneglanceError, RunError
+from oneglance.errors import ConfigError, OneglanceError, RunError, command
 from oneglance.progress import Screen
 from oneglance.storage.fingerprint import (
     LISTED,
@@ -20,9 +21,13 @@ from oneglance.storage.fingerprint import (
     row_changes,
     settings_changed,
 )
-from oneglance.storage.plain_files import is_folder
+from oneglance.storage.plain_files import is_folder, resolved
 from oneglance.storage.run_folder import RunFolder, free_path, overview, remove, runs_in
 from oneglance.toml.overrides import Overrides
+
+
+SAYING_NOTHING = {"annotations", "images", "img", "imgs", "jpegimages", "jpg", "labels", "train", "training"}
+"""Names of folders, in small letters, that lie in many data sets."""
 
 
 @contextmanager
@@ -77,7 +82,7 @@ def going_on(
             f"{which} changed since this run began: {'; '.join(changes)}",
             location=str(folder.path),
             hint="put them back, train anew, or go on all the same: "
-            f"oneglance train {folder.path} --resume --accept-changes",
+            f"{command('train', folder.path, '--resume', '--accept-changes')}",
         )
     if changes:
         screen.say(f"going on with what has changed: {'; '.join(changes)}")
@@ -123,7 +128,7 @@ def run_to_resume(config: ConfigSource, overrides: Overrides, out: str | Path | 
         raise RunError(
             f"was begun with another configuration than {wanted.file} is now{_differences(then, wanted)}",
             location=str(folder.path),
-            hint=f"train anew, or go on as it began: oneglance train {folder.path} --resume",
+            hint=f"train anew, or go on as it began: {command('train', folder.path, '--resume')}",
         )
     return folder
 
@@ -137,9 +142,30 @@ def _differences(then: Config, wanted: Config) -> str:
 
 
 def run_name(config: Config) -> str:
-    """``clothing.toml`` -> clothing; a plain oneglance.toml, or no file, is called after its folder."""
+    """``clothing.toml`` -> clothing; a plain oneglance.toml, or no file, is called after its pictures."""
     stem = Path(config.file).stem
-    return config.base.resolve().name if stem in ("oneglance", UNNAMED) else stem
+    return _data_name(config) if stem in ("oneglance", UNNAMED) else stem
+
+
+def _data_name(config: Config) -> str:
+    """The name of the folder in which the first source has its pictures, or else that of its file."""
+    table = config.sources[0]
+    path = Path(str(table.get("images") or table.get("path") or "."))
+    whole = resolved(config.base / path)
+    if is_folder(whole):
+        return _data_folder(whole, path)
+    stem = whole.name.partition(".")[0] or "run"
+    in_own_folder = whole.parent != resolved(config.base) and not is_archive(whole)
+    return _data_folder(whole.parent, path.parent) if in_own_folder else stem
+
+
+def _data_folder(whole: Path, written: Path) -> str:
+    """The name of a folder; of one called ``images`` or the like, that of the folder around it, where that
+    is a part of what is written: the working directory says little of the pictures in it.
+    """
+    while whole.name.lower() in SAYING_NOTHING and len(written.parts) > 1:
+        whole, written = whole.parent, written.parent
+    return whole.name or "run"
 
 
 def new_run(config: Config, out: str | Path | None, folder: Path = Path("runs")) -> Path:

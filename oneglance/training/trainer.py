@@ -16,7 +16,7 @@ from oneglance.config import Config
 from oneglance.data.dataset import Dataset, SplitData
 from oneglance.data.images.decoding.decoded_cache import cache_folder
 from oneglance.data.images.letterbox import Fit
-from oneglance.errors import ConfigError, DataError, DivergedError, RunError, StoppedError
+from oneglance.errors import ConfigError, DataError, DivergedError, RunError, StoppedError, command
 from oneglance.network import Network, build_network
 from oneglance.nn.allocator import keep_freed_memory
 from oneglance.nn.device import environment, faster_precision, pick_device
@@ -240,7 +240,7 @@ class Trainer:
         position = self.learner.position
         raise StoppedError(
             f"stopped in epoch {position.epoch + 1} after step {position.step}; nothing is lost",
-            hint=f"go on with: oneglance train {self.folder.path} --resume",
+            hint=f"go on with: {command('train', self.folder.path, '--resume')}",
         )
 
     # The end.

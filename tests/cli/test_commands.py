@@ -187,11 +187,11 @@ def test_convert_tells_what_is_left_out(home: Path, shell: Shell) -> None:
 def test_train_and_what_comes_after(home: Path, shell: Shell) -> None:
     response = shell("train", "oneglance.toml", "--set", "training.epochs=1", "--set", "backbone.size=16")
     assert response.code == 0
-    assert response.out == "now run: oneglance evaluate runs/home\n"
+    assert response.out == "now run: oneglance evaluate runs/scenes\n"
     lines = response.err.splitlines()
-    assert lines[-1] == "finished: runs/home (epoch 1 is kept)"
+    assert lines[-1] == "finished: runs/scenes (epoch 1 is kept)"
     assert re.fullmatch(r"epoch 1/1  \d+ s   digit .*  covered ±.* %", lines[-2])
-    assert json.loads(Path("runs/home/overrides.json").read_text())["overrides"] == {
+    assert json.loads(Path("runs/scenes/overrides.json").read_text())["overrides"] == {
         "training.epochs": 1,
         "backbone.size": 16,
     }
