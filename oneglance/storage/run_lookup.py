@@ -25,7 +25,6 @@ from oneglance.storage.plain_files import is_folder, resolved
 from oneglance.storage.run_folder import RunFolder, free_path, overview, remove, runs_in
 from oneglance.toml.overrides import Overrides
 
-
 SAYING_NOTHING = {"annotations", "images", "img", "imgs", "jpegimages", "jpg", "labels", "train", "training"}
 """Names of folders, in small letters, that lie in many data sets."""
 

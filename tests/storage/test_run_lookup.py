@@ -10,7 +10,13 @@ import pytest
 from oneglance.config import Config
 from oneglance.storage.run_lookup import run_name
 
-FILES = ("photos.tar", "labels.csv", "scenes/labels.csv", "raccoon/images/annotations/a.csv", "my photos/a.jpg")
+FILES = (
+    "photos.tar",
+    "labels.csv",
+    "scenes/labels.csv",
+    "raccoon/images/annotations/a.csv",
+    "my photos/a.jpg",
+)
 
 
 @pytest.mark.parametrize(
