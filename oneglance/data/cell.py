@@ -7,6 +7,7 @@ else changes: ``01``, ``1.10`` and ``112_05`` are words of their own.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import unicodedata
@@ -17,6 +18,8 @@ _WHOLE = re.compile(r"(-?(?:0|[1-9]\d*))\.0+", re.ASCII)
 # Zero-width spaces, soft hyphen, word joiner, marks of direction; no joiners of letters, by which words of
 # Persian and Hindi change.
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\ufeff\u00ad\u2060\u200e\u200f\u202a\u202b\u202c\u202d\u202e"))
+_ITEM = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[-+]?\d+(?:\.\d+)?|None|null|[Tt]rue|[Ff]alse"""
+_LIST = re.compile(rf"\[\s*(?:(?:{_ITEM})\s*(?:,\s*(?:{_ITEM})\s*)*(?:,\s*)?)?\]", re.ASCII)
 _CODE = re.compile(r"[+-]?0\d.*", re.ASCII)
 
 
@@ -32,6 +35,40 @@ def as_text(value: Any) -> str:
     if text.endswith("0") and (whole := _WHOLE.fullmatch(text)):
         return whole[1] if whole[1] != "-0" else "0"
     return text
+
+
+def as_list(text: str) -> list[str | None] | None:
+    """The texts of a list as JSON or Python writes it, ``["a", "b"]`` or ``['a', 'b']``; None for other text.
+
+    A gap in it, ``None`` or ``null``, is None. What such a list may hold besides, and a list without
+    commas, as NumPy prints it, is no list here.
+    """
+    if text[:1] != "[" or not _LIST.fullmatch(text):
+        return None
+    items: list[str | None] = []
+    for written in re.findall(_ITEM, text, re.ASCII):
+        if written in ("None", "null"):
+            items.append(None)
+        elif written[0] not in "'\"":
+            items.append(as_text(written))
+        elif (inner := _unescaped(written)) is None:
+            return None
+        else:
+            items.append(inner)
+    return items
+
+
+def _unescaped(written: str) -> str | None:
+    """The text between quotation marks; None where it holds an escape that is not understood."""
+    if "\\" not in written:
+        return written[1:-1]
+    if written[0] == '"':
+        try:
+            return str(json.loads(written))
+        except ValueError:
+            pass
+    inner = re.sub(r"\\(['\"\\])", lambda escaped: "\0" if escaped[1] == "\\" else escaped[1], written[1:-1])
+    return None if "\\" in inner else inner.replace("\0", "\\")
 
 
 def without_invisible(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from pydantic import Field, PrivateAttr, model_validator
 
-from oneglance.data.cell import Cells, as_text
+from oneglance.data.cell import Cells, as_list, as_text
 from oneglance.data.merging.merge_answers import either, is_queried
 from oneglance.data.quoting import quoted
 from oneglance.data.writer import in_a_cell
@@ -62,7 +62,8 @@ class LearnedTags(LearnedState):
 class Tags(VectorTask):
     """Any number of several classes, such as the defects of a board.
 
-    In the data: one cell with a ``separator``, a list, or one yes/no column per tag (``from`` names them
+    In the data: one cell with a ``separator``, a list, also one that a cell holds as JSON or Python writes it
+    (``['striped', 'long']``), or one yes/no column per tag (``from`` names them
     all; an empty cell of one is unknown for that tag alone).
     """
 
@@ -100,7 +101,7 @@ class Tags(VectorTask):
             if self.is_unknown(raw_value):
                 return None
             text = as_text(raw_value)
-            raw_value = [] if text in self.none else text.split(self.separator)
+            raw_value = self._parts(text)
         labelled = [intern(self.word(word)) for word in raw_value if not self.is_unknown(word)]
         if raw_value and not labelled:
             return None
@@ -117,7 +118,12 @@ class Tags(VectorTask):
         texts = [as_text(cell) for cell in cells if not self.is_unknown(cell)]
         if cells and not texts:
             return None
-        return [word for text in texts if text not in self.none for word in text.split(self.separator)]
+        return [word for text in texts for word in self._parts(text) if word is not None]
+
+    def _parts(self, text: str) -> Sequence[str | None]:
+        """The words of a cell of text; None is a gap in a list."""
+        listed = as_list(text)
+        return listed if listed is not None else [] if text in self.none else text.split(self.separator)
 
     def to_cells(self, raw_value: Any) -> dict[str, str]:
         tags = raw_value if isinstance(raw_value, list) else [raw_value]

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneglance.data.cell import as_text, is_code, number
+from oneglance.data.cell import as_list, as_text, is_code, number
 from oneglance.data.merging.collect import collect
 from oneglance.data.record import Record
 from oneglance.data.source import open_source
@@ -194,3 +194,27 @@ def test_groups_are_words_too(tmp_path: Path) -> None:
 def test_decimals_of_parquet_are_numbers(tmp_path: Path) -> None:
     as_parquet(tmp_path, {"kind": Decimal("3.00"), "price": Decimal("2.50")})
     assert collected(tmp_path, path="t.parquet")[0] == [{"kind": "3", "price": 2.5}]
+
+
+@pytest.mark.parametrize(
+    ("text", "items"),
+    [
+        ("['Comedy', 'Drama']", ["Comedy", "Drama"]),
+        ('["a","b"]', ["a", "b"]),
+        ("[]", []),
+        ("[ 'a', ]", ["a"]),
+        ("[1, 2.0]", ["1", "2"]),
+        ("['a', None, \"it's\"]", ["a", None, "it's"]),
+        (r'["\u00e9", "a\"b"]', ["é", 'a"b']),
+        (r"['it\'s', 'a\\b']", ["it's", r"a\b"]),
+        ("['a' 'b']", None),
+        (r"['a\d']", None),
+        ("[abc]", None),
+        ("[,]", None),
+        ("['a'", None),
+        ("a", None),
+        ("", None),
+    ],
+)
+def test_lists_as_python_and_json_write_them(text: str, items: list[str | None] | None) -> None:
+    assert as_list(text) == items

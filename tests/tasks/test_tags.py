@@ -80,6 +80,13 @@ def test_a_cell_becomes_tags(said: Any, read: TagAnnotations | None) -> None:
     assert tags(none=["none"], unknown=["?"]).read(said) == read
 
 
+@pytest.mark.parametrize("cell", ["['a', 'b']", '["a","b"]', ["a", "b"]])
+def test_a_cell_may_hold_a_list_as_it_was_printed(cell: Any) -> None:
+    assert tags().read(cell) == seen("a", "b")
+    assert tags().read("[]") == seen()
+    assert tags().read("[None]") is None
+
+
 def test_the_separator_is_declared() -> None:
     assert tags(separator=", ").read("red, very big") == seen("red", "very big")
 

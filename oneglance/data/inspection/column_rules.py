@@ -32,6 +32,10 @@ GROUP_FIELDS = _words(
     "scene case group donor author photographer device camera plot slide lot batch series sequence store "
     "house home building property apartment farm herd tree"
 )
+GENERIC = _words(
+    "batch part parts image images img imgs folder folders dir set sets data dataset chunk shard volume "
+    "vol disc picture pictures photo photos pics dcim download archive zip section new upload uploads"
+)  # what folders are called that say nothing of their pictures
 COUNTING = _words("no nr num number code name")  # "patient number" is about patients
 COUNTS = _words("count counts num nb amount quantity total")
 NONE = _words("none nothing empty")
@@ -103,7 +107,7 @@ def is_constant(column: Column) -> Guess | None:
 
 
 def lists(column: Column) -> Guess | None:
-    nested = [value for value in column.values if isinstance(value, list | tuple | dict)]
+    nested = [value for value in map(_opened, column.values) if isinstance(value, list | tuple | dict)]
     if not nested:
         return None
     words = Counter(
@@ -115,7 +119,38 @@ def lists(column: Column) -> Guess | None:
     )
     if len(nested) == len(column) and len(words) > 1 and 2 * len(words) <= words.total():
         return _task(column, "tags", f"lists of {len(words):,} distinct words in {column.coverage}")
+    if len(nested) < len(column) and all(isinstance(value, str) for value in column.values):
+        if 2 * len(nested) < len(column):
+            return None
+        other = next(text for text in column.texts if cell.as_list(text) is None)
+        return nothing(column, f"holds lists, but {quoted(other, 30)} is none: correct such cells")
     return nothing(column, "holds values with an inner structure")
+
+
+def _opened(value: Any) -> Any:
+    """The list that text writes, else the value itself."""
+    listed = cell.as_list(value) if isinstance(value, str) else None
+    return value if listed is None else listed
+
+
+def folders(column: Column) -> Guess | None:
+    """Folders that only number the pictures, or hold those of one person each."""
+    if not re.fullmatch(r"folder\d*", column.field):
+        return None
+    heads = {re.sub(r"[\W\d_]+$", "", text).casefold() for text in column.counts}
+    if len(heads) > 1:
+        return None
+    (head,) = heads
+    numbered = all(re.search(r"\d$", text) or text.casefold() == head for text in column.counts)
+    words = re.findall(r"[^\W\d_]+", head)
+    dated = column.share(r"(19|20)\d\d([-_. ]?\d\d){1,5}") == 1
+    if dated or (numbered and words and GENERIC.issuperset(words)):
+        what = "says when" if dated else "only numbers the folders"
+        return nothing(column, f"{what}, {column.distinct:,} of them, such as {quoted(column.texts[0], 30)}")
+    if numbered and GROUP_FIELDS & set(words) and column.distinct >= 3 and column.often >= 2:
+        reason = f"{column.distinct:,} folders in {column.coverage}, {column.often:.3g} pictures each"
+        return Guess(column.field, "", {"group": column.field}, reason)
+    return None
 
 
 def paths(column: Column) -> Guess | None:
@@ -241,6 +276,7 @@ RULES: tuple[Callable[[Column], Guess | None], ...] = (
     has_no_name,
     is_split,
     is_constant,
+    folders,
     lists,
     paths,
     identifiers,

@@ -15,6 +15,7 @@ import numpy as np
 
 from oneglance.data.inspection.column_profile import Column, columns
 from oneglance.data.inspection.column_rules import RULES, Guess, nothing
+from oneglance.data.inspection.yes_no_columns import yes_no_together
 from oneglance.data.quoting import plain, quoted
 from oneglance.data.record import BoxAnnotations, Record
 from oneglance.errors import ConfigError, DataError, nearest
@@ -23,6 +24,11 @@ from oneglance.toml.writer import lines as toml_lines
 
 BOX_FIELDS = {"xmin", "ymin", "xmax", "ymax"}
 SIZES = {"boxes": 320}  # pixels of the canvas that a type of task wants, where not 64
+OF_THE_DRAWING = frozenset(
+    {"truncated", "difficult", "occluded", "pose", "keyframe", "outside", "iscrowd", "crowd", "ignore"}
+    | {"isoccluded", "istruncated", "isgroupof", "isdepiction", "isinside", "confidence", "score", "source"}
+    | {"z_order", "rotation", "track_id", "area", "segmented"}
+)  # attributes of boxes, in small letters, that annotation tools and known sets add of themselves
 ENOUGH_GROUPS = 10  # fewer can hardly be spread over three splits
 WITHOUT_CLASS = (
     "without a class, so all have one name; a column of classes is named by the source's key label"
@@ -104,14 +110,15 @@ def guess(records: Sequence[Record]) -> list[Guess]:
     for column in profiles:
         original = next((c.field for c in profiles if _is_copy(column, c, records)), None)
         if original is not None:
-            guesses.append(nothing(column, f"says the same as {quoted(original)} in every row"))
+            guesses.append(nothing(column, f"says the same as {quoted(original)} in {column.coverage}"))
         elif len(edges) == len(BOX_FIELDS) and column.field in edges:
             guesses.append(nothing(column, 'is an edge of a box: read with format = "boxes_table"'))
         elif any(isinstance(value, BoxAnnotations) for value in column.values):
             guesses.append(_boxes(column, records))
         else:
             guesses.append(next(task for rule in RULES if (task := rule(column)) is not None))
-    return _one_group(guesses, {column.field: column for column in profiles})
+    by_field = {column.field: column for column in profiles}
+    return _one_group(yes_no_together(guesses, by_field, records), by_field)
 
 
 def _boxes(column: Column, records: Sequence[Record]) -> Guess:
@@ -128,7 +135,12 @@ def _boxes(column: Column, records: Sequence[Record]) -> Guess:
         return nothing(column, "holds no box")
     lines = [f"{len(boxes):,} boxes in {column.coverage}: {_words(counts) or WITHOUT_CLASS}"]
     keys: dict[str, Any] = {} if counts else {"single": "object"}
-    guesses = guess([Record(record.location, record.image, box.attributes) for record, box in boxes])
+    guesses = [
+        replace(one, type="", settings={}, reason="is about the drawing of the box, not about the thing")
+        if one.type and one.field.lower() in OF_THE_DRAWING
+        else one
+        for one in guess([Record(record.location, record.image, box.attributes) for record, box in boxes])
+    ]
     attributes = {}
     for name, attribute in _named([one for one in guesses if one.type]):
         attributes[name] = _task_keys(name, attribute)
@@ -152,10 +164,15 @@ def _of_boxes(reason: str) -> str:
 
 def _is_copy(column: Column, other: Column, records: Sequence[Record]) -> bool:
     """Whether ``column`` repeats ``other``, which has a shorter name."""
-    shorter = len(other.field) < len(column.field)
-    if not shorter or column.values != other.values:
+    if len(other.field) >= len(column.field):
         return False
-    return all(r.answers.get(column.field) == r.answers.get(other.field) for r in records)
+    if other.field == "folder" and re.fullmatch(r"folder\d+", column.field):
+        rows = [r for r in records if column.field in r.answers]  # the deepest, where folders go so far
+    elif column.values == other.values:
+        rows = list(records)
+    else:
+        return False
+    return all(r.answers.get(column.field) == r.answers.get(other.field) for r in rows)
 
 
 def _one_group(guesses: Sequence[Guess], profiles: Mapping[str, Column]) -> list[Guess]:

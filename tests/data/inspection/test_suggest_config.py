@@ -66,6 +66,104 @@ def test_lists_are_tags() -> None:
     assert only(style=[["a", "b"], ["b"], [], ["a"]] * 5).type == "tags"
 
 
+@pytest.mark.parametrize("cells", [["['a', 'b']", "['b']", "[]"], ['["a","b"]', '["b"]', '["a"]']])
+def test_lists_as_python_and_json_write_them_are_tags(cells: list[str]) -> None:
+    guessed = only(genres=cells * 5)
+    assert (guessed.type, guessed.settings) == ("tags", {})
+    assert guessed.reason == "lists of 2 distinct words in all 15 rows"
+
+
+def test_a_cell_that_is_no_list_among_lists_is_named() -> None:
+    guessed = only(genres=["['a', 'b']", "['b']"] * 5 + ["['a' 'b']"])
+    assert (guessed.type, guessed.reason) == (
+        "",
+        """holds lists, but "['a' 'b']" is none: correct such cells""",
+    )
+
+
+@pytest.mark.parametrize(
+    ("no", "yes"), [("0", "1"), (0, 1), ("-1", "1"), (False, True), ("False", "True"), ("no", "yes")]
+)
+def test_columns_of_yes_and_no_beside_each_other_are_tags(no: Any, yes: Any) -> None:
+    bits = [[no if n >> shift & 1 else yes for n in range(40)] for shift in range(3)]
+    records = table(
+        smiling=bits[0], hat=bits[1], young=bits[2], age=[str(20 + n * 7 % 50) for n in range(40)]
+    )
+    guesses = guess(records)
+    assert [(one.field, one.type) for one in guesses] == [("attributes", "tags"), ("age", "number")]
+    config = parse(written(records), base=Path())
+    assert config.tasks["attributes"] == {"type": "tags", "from": ["smiling", "hat", "young"]}
+    cells = {name: records[1].answers[name] for name in ("smiling", "hat", "young")}
+    assert build_tasks(config.tasks)["attributes"].read(cells).present == {"hat", "young"}
+
+
+def test_tags_in_columns_are_called_after_their_common_beginning() -> None:
+    bits = {f"defect_{name}": [int(n % k == 0) for n in range(40)] for k, name in enumerate("abc", 2)}
+    assert guess(rows(bits))[0].field == "defect"
+
+
+def test_two_columns_of_yes_and_no_are_two_questions() -> None:
+    bits = [[n >> shift & 1 for n in range(40)] for shift in range(2)]
+    assert [one.type for one in guess(table(hat=bits[0], kids=bits[1]))] == ["label", "label"]
+
+
+def test_a_column_per_class_is_told() -> None:
+    records = rows(
+        {name: [int(n % 3 == k) for n in range(30)] for k, name in enumerate(("cat", "dog", "cow"))}
+    )
+    (guessed,) = guess(records)
+    assert guessed.reason.endswith(
+        "; in every row exactly one is yes, so one column of its name would be a label"
+    )
+
+
+@pytest.mark.parametrize(
+    "names", [["batch1", "batch2"], ["images_001", "images_002"], ["2021-05-03", "2021-06-11"]]
+)
+def test_folders_that_say_nothing_are_not_asked(names: list[str]) -> None:
+    (guessed,) = guess(table(folder=names * 10))
+    assert guessed.type == ""
+    assert "2 of them, such as" in guessed.reason
+
+
+def test_numbered_folders_of_people_are_the_group_and_those_of_classes_a_label() -> None:
+    assert only(folder=[f"patient{n // 4:02}" for n in range(60)]).settings == {"group": "folder"}
+    assert only(folder=[f"grade{n % 4}" for n in range(60)]).type == "label"
+    assert only(folder=[str(n % 10) for n in range(60)]).type == "label"
+
+
+def test_a_level_of_folders_that_only_repeats_the_deepest_is_not_asked() -> None:
+    records = [
+        Record(f"a/{n}", Ref(str(n)), {"folder1": "animals", "folder2": "ab"[n % 2], "folder": "ab"[n % 2]})
+        if n % 3
+        else Record(f"a/{n}", Ref(str(n)), {"folder1": "things", "folder": "things"})
+        for n in range(60)
+    ]
+    assert {one.field: one.type for one in guess(records)} == {
+        "folder1": "label",
+        "folder": "label",
+        "folder2": "",
+    }
+
+
+def test_how_many_is_a_number() -> None:
+    assert only(bedrooms=[1 + n % 5 for n in range(60)]).type == "number"
+    assert only(stars=[1 + n % 5 for n in range(60)]).type == "label"
+
+
+def test_what_a_tool_says_of_a_box_is_not_asked() -> None:
+    boxes = [
+        box("cat", truncated=str(n % 2), occluded="01"[n % 3 // 2], colour="rb"[n // 2 % 2])
+        for n in range(40)
+    ]
+    (guessed,) = guess(with_boxes(boxes))
+    assert guessed.settings == {"attributes": {"colour": {"type": "label"}}}
+    assert (
+        "not asked of a box: truncated: is about the drawing of the box, not about the thing"
+        in guessed.reason
+    )
+
+
 @pytest.mark.parametrize(
     "texts",
     [
@@ -424,7 +522,7 @@ def test_whatever_the_columns_are_the_file_can_be_read(columns: dict[str, list[A
         ),
         ("pcb/tags.csv", "board", {"tags": {"type": "tags", "separator": "|"}}),
         ("own_pictures/rubbish", None, {"folder": {"type": "label"}}),
-        ("bccd", None, {"objects": {"type": "boxes", "attributes": {"truncated": {"type": "label"}}}}),
+        ("bccd", None, {"objects": {"type": "boxes"}}),
         ("pcb/boxes.csv", None, {"objects": {"type": "boxes"}}),
     ],
 )
