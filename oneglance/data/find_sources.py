@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from oneglance.data.image_inputs import folder_of_names, read, relative
-from oneglance.data.images.archives import is_archive, members
-from oneglance.data.images.references import MemberImage, is_picture
-from oneglance.data.images.tail_search import loose_stem
+from oneglance.data.images.archives import is_archive
 from oneglance.data.inspection.missing_files import absent
+from oneglance.data.inspection.picture_column import image_key
 from oneglance.data.inspection.suggest_config import Proposal, guess
 from oneglance.data.parsing.folder_walk import files_below
 from oneglance.data.quoting import nearest_of, plain, quoted
 from oneglance.data.record import Record
 from oneglance.data.source import open_source
-from oneglance.data.sources.table import IMAGE_COLUMNS, READERS, Table
+from oneglance.data.sources.table import READERS
 from oneglance.data.tag_rows import are_tags
 from oneglance.errors import ConfigError, DataError, Problem
 from oneglance.storage.plain_files import exists, is_folder
@@ -25,7 +24,6 @@ from oneglance.storage.plain_files import exists, is_folder
 DEEPEST = 3  # folders above a table that is looked for
 MOST_TABLES = 20
 NAMED = 0.05  # share of a table's pictures that have to be there
-MATCHING = 0.5  # share of the first cells of a column that have to be pictures' names
 NO_ANSWERS = ("submission",)  # in the name of a table whose answers stand for none
 
 
@@ -70,14 +68,14 @@ def _whole(path: Path, base: Path, image: str) -> Proposal:
     if is_folder(path) and image:
         raise ConfigError(f"no table in it has a column {quoted(image)}", location=str(path))
     if not is_folder(path) and exists(path):
-        keys |= _image(path, path.parent, base, image)
+        keys |= image_key(path, path.parent, base, image)
     return _proposal(path, keys, base)
 
 
 def _table(table: Path, pictures: Path, base: Path, image: str) -> Proposal:
     """A table whose names start in ``pictures`` or above it."""
     keys: dict[str, Any] = {"path": relative(base, table)}
-    column = _image(table, pictures, base, image)
+    column = image_key(table, pictures, base, image)
     return _proposal(
         table, keys | {"images": relative(base, folder_of_names(table, pictures, column))} | column, base
     )
@@ -120,14 +118,14 @@ def _nearby(table: Path, folder: Path, base: Path, image: str) -> Proposal:
     """A table whose pictures lie beside it or anywhere in ``folder``."""
     keys: dict[str, Any] = {"path": relative(base, table)}
     try:
-        proposal = _proposal(table, keys | _image(table, table.parent, base, image), base)
+        proposal = _proposal(table, keys | image_key(table, table.parent, base, image), base)
         if _there(proposal) or table.parent == folder:
             return proposal
     except DataError:
         if table.parent == folder:
             raise
     keys |= {"images": relative(base, folder)}
-    return _proposal(table, keys | _image(table, folder, base, image), base)
+    return _proposal(table, keys | image_key(table, folder, base, image), base)
 
 
 def _is_no_answer(name: str) -> bool:
@@ -175,50 +173,6 @@ def _lost(problems: Sequence[Problem]) -> Iterator[str]:
         line = "line" if len(rows) == 1 else "lines"
         first = f"the first {rows[0].what}; {rows[0].hint}"
         yield f"{len(rows):,} rows are left out ({line} {lines}{more}): {first}"
-
-
-def _image(table: Path, pictures: Path, base: Path, image: str) -> dict[str, str]:
-    """The key ``image`` of a table, where it needs one: the column given, or else that whose first cells are
-    names of pictures in ``pictures``, with or without their endings, if the usual one holds none.
-
-    Raises:
-        ConfigError: it has no column ``image``.
-    """
-    try:
-        source = open_source({"path": str(table)}, base)
-    except ConfigError:
-        return {}
-    if not isinstance(source, Table):
-        return {"image": image} if image and "image" in type(source).model_fields else {}
-    columns = source.sampled()
-    if image:
-        if image not in columns:
-            what = f"has no column {quoted(image)}.{nearest_of(image, columns)}"
-            raise ConfigError(what, location=source.title)
-        return {"image": image}
-    stems = _stems(pictures)
-    shares = {column: _share(cells, stems) for column, cells in columns.items()}
-    usual = source.usual_column()
-    if not stems or shares.get(usual, 0.0) >= MATCHING:
-        return {}
-    order = {name: place for place, name in enumerate((*IMAGE_COLUMNS, "image_id", "id"), -99)}
-    best = min(columns, key=lambda column: (-shares[column], order.get(column.lower(), 0)), default="")
-    return {"image": best} if best and shares[best] >= MATCHING and best != usual else {}
-
-
-def _stems(pictures: Path) -> frozenset[str]:
-    """The names of all pictures in a folder or an archive, without their endings."""
-    if is_archive(pictures):
-        names = [member.member for member in members(pictures) if isinstance(member, MemberImage)]
-    else:
-        names = files_below(pictures, is_picture)
-    return frozenset(loose_stem(name.rpartition("/")[2]) for name in names)
-
-
-def _share(cells: Sequence[str], stems: frozenset[str]) -> float:
-    """The share of cells that are such a name, behind folders or not; cells that repeat count once."""
-    named = sum(loose_stem(cell.replace("\\", "/").rpartition("/")[2]) in stems for cell in set(cells))
-    return named / max(1, len(cells))
 
 
 def _grouped(proposals: Sequence[Proposal], group: str) -> list[Proposal]:
