@@ -19,7 +19,7 @@ from oneglance.data.source import open_source
 from oneglance.data.sources.table import READERS
 from oneglance.data.tag_rows import are_tags
 from oneglance.errors import ConfigError, DataError, Problem
-from oneglance.storage.plain_files import exists, is_folder
+from oneglance.storage.plain_files import exists, is_folder, resolved
 
 DEEPEST = 3  # folders above a table that is looked for
 MOST_TABLES = 20
@@ -94,7 +94,7 @@ def _in_folder(folder: Path, base: Path, image: str, notes: list[str]) -> Iterat
     ``notes``. None where the folder as a whole is of another format.
     """
     try:
-        if open_source({"path": str(folder)}, base).format != "folder":
+        if open_source({"path": str(resolved(folder))}, base).format != "folder":
             return
     except ConfigError:
         pass

@@ -64,6 +64,15 @@ def test_ids_without_ending_in_another_folder(place: Path) -> None:
     sound(30)
 
 
+def test_a_configuration_in_another_folder_proposes_the_same(place: Path) -> None:
+    draw(place / "fashion/images", [f"{n}.jpg" for n in range(30)])
+    table(place / "fashion/styles.csv", "id,kind", lambda n: f"{n},{KINDS[n % 3]}")
+    (place / "away").mkdir()
+    text = oneglance.init("fashion", out="away/new.toml").read_text(encoding="utf-8")
+    (source,) = tomllib.loads(text)["sources"]
+    assert source == {"path": (place / "fashion/styles.csv").resolve().as_posix(), "image": "id"}
+
+
 def test_names_in_another_case_beside_a_folder_of_tables(place: Path) -> None:
     draw(place / "set/Photos", [f"IMG_{n:03}.JPG" for n in range(30)])
     table(place / "set/meta/answers.tsv", "name\tkind", lambda n: f"img_{n:03}\t{KINDS[n % 3]}")

@@ -13,6 +13,7 @@ from oneglance.data.quoting import nearest_of, quoted
 from oneglance.data.source import open_source
 from oneglance.data.sources.table import IMAGE_COLUMNS, Table
 from oneglance.errors import ConfigError
+from oneglance.storage.plain_files import resolved
 
 MATCHING = 0.5  # share of the first cells of a column that have to be pictures' names
 
@@ -25,7 +26,7 @@ def image_key(table: Path, pictures: Path, base: Path, image: str) -> dict[str, 
         ConfigError: it has no column ``image``.
     """
     try:
-        source = open_source({"path": str(table)}, base)
+        source = open_source({"path": str(resolved(table))}, base)
     except ConfigError:
         return {}
     if not isinstance(source, Table):
