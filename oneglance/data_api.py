@@ -81,7 +81,7 @@ def init(
     table: Paths | None = None,
     *,
     out: str | Path = "oneglance.toml",
-    recipe: str = "default",
+    recipe: str = "auto",
     force: bool = False,
     image: str = "",
     boxes: str | Path | None = None,
@@ -98,7 +98,8 @@ def init(
         table: a table of answers that names pictures in ``pictures``, or several; default: those that lie in
             the folder ``pictures`` and name pictures there.
         out: the file to write.
-        recipe: ``default``, or ``classic`` for the plain settings of a textbook.
+        recipe: how network and training are chosen: ``quick`` (frozen features), ``auto``, ``best`` (longer
+            and larger), or ``classic`` for the plain settings of a textbook.
         force: write over an existing file.
         image: the column of the tables that names the pictures; default: found by looking.
         boxes: a file or a folder of boxes, beside the other answers.

@@ -16,6 +16,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LONGEST, SIDE_BY_SIDE, MEDIAN = 400, 15, 100
 # A file per member, as many as there are.
 MEMBERS = {
+    "recipes",
     "balancers",
     "sources",
     "writers",

@@ -69,6 +69,7 @@ LAYERS = [
 ]
 LEVEL = {unit: level for level, units in enumerate(LAYERS) for unit in units}
 PLURALS = {
+    "data.recipes",
     "tasks",
     "backbones",
     "balancers",
@@ -89,6 +90,8 @@ DATA_LAYERS = [
     ["data.sources", "data.writers"],
     ["data.merging"],
     ["data.splitting"],
+    ["data.recipe"],
+    ["data.recipes"],
     ["data.inspection"],
     ["data.dataset", "data.convert", "data.image_inputs", "data.download", "data.synthetic"],
     ["data.find_sources"],

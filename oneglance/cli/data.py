@@ -26,6 +26,13 @@ def writable(beginning: str) -> list[str]:
     return [name for name in targets() if name.startswith(beginning)]
 
 
+def recipes(beginning: str) -> list[str]:
+    """The recipes of init, for the shell to complete."""
+    from oneglance.data.recipe import names
+
+    return [name for name in names() if name.startswith(beginning)]
+
+
 @app.command()
 def demo(
     folder: Annotated[Path, typer.Argument(help="where everything goes")] = Path("demo"),
@@ -47,7 +54,9 @@ def init(
         ),
     ] = None,
     out: Annotated[Path, typer.Option(help="the file to write")] = Path("oneglance.toml"),
-    recipe: Annotated[str, typer.Option(help="default or classic")] = "default",
+    recipe: Annotated[
+        str, typer.Option(help="quick, auto, best or classic", autocompletion=recipes)
+    ] = "auto",
     force: Annotated[bool, typer.Option("--force", help="write over an existing file")] = False,
     image: Annotated[
         str, typer.Option(help="the column of the pictures' names; default: found by looking")

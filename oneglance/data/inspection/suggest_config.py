@@ -13,17 +13,19 @@ from typing import Any
 
 import numpy as np
 
+from oneglance.data.images.header import header
 from oneglance.data.inspection.column_profile import Column, columns
 from oneglance.data.inspection.column_rules import RULES, Guess, nothing
 from oneglance.data.inspection.yes_no_columns import yes_no_together
 from oneglance.data.quoting import plain, quoted
+from oneglance.data.recipe import FROM_NOTHING, Key, Seen, with_given
+from oneglance.data.recipe import recipe as find_recipe
 from oneglance.data.record import BoxAnnotations, Record
-from oneglance.errors import ConfigError, DataError, nearest
+from oneglance.errors import DataError
 from oneglance.toml.writer import key as toml_key
 from oneglance.toml.writer import lines as toml_lines
 
 BOX_FIELDS = {"xmin", "ymin", "xmax", "ymax"}
-SIZES = {"boxes": 320}  # pixels of the canvas that a type of task wants, where not 64
 OF_THE_DRAWING = frozenset(
     {"truncated", "difficult", "occluded", "pose", "keyframe", "outside", "iscrowd", "crowd", "ignore"}
     | {"isoccluded", "istruncated", "isgroupof", "isdepiction", "isinside", "confidence", "score", "source"}
@@ -34,44 +36,7 @@ WITHOUT_CLASS = (
     "without a class, so all have one name; a column of classes is named by the source's key label"
 )
 MOST_NAMED = 8  # classes of boxes that a comment names
-TINY = 48, 4096  # pixels, or bytes of the file: pictures that need no larger canvas than 32 pixels
-
-Tables = dict[str, dict[str, Any]]
-
-RECIPES: dict[str, tuple[Tables, dict[str, dict[str, Any]]]] = {
-    "default": ({"training": {"epochs": 20}}, {}),
-    "classic": (
-        {
-            "training": {
-                "batch": 32,
-                "epochs": 10,
-                "optimizer": "sgd",
-                "learning_rate": 0.01,
-                "momentum": 0.9,
-                "nesterov": False,
-                "schedule": "constant",
-                "weight_decay": 0,
-                "warmup": 0,
-                "ema": 0,
-                "clip": 0,
-            },
-            "augment": {
-                "flip": False,
-                "shift": 0,
-                "scale": [1.0, 1.0],
-                "colour": 0,
-                "erase": 0,
-                "mixup": 0,
-            },
-        },
-        {
-            "label": {"hidden": [128], "smoothing": 0},
-            "tags": {"hidden": [128]},
-            "number": {"hidden": [128]},
-        },
-    ),
-}
-"""Name -> (tables of the file, keys of each task by its type). ``classic`` is a textbook's recipe."""
+SAMPLE = 16  # pictures whose size is read, spread evenly
 
 
 @dataclass(frozen=True)
@@ -191,22 +156,20 @@ def _one_group(guesses: Sequence[Guess], profiles: Mapping[str, Column]) -> list
 
 
 def toml(
-    proposals: Sequence[Proposal], *, recipe: str = "default", backbone: Mapping[str, Any] | None = None
+    proposals: Sequence[Proposal], *, recipe: str = "auto", backbone: Mapping[str, Any] | None = None
 ) -> str:
     """The text of oneglance.toml, which ``oneglance.config.load`` reads.
 
     Args:
         proposals: the sources; a task of one is answered by all that have its field.
-        recipe: one of ``RECIPES``.
+        recipe: the name of a file of ``oneglance/data/recipes/``.
         backbone: keys of [backbone] that were given.
 
     Raises:
         ConfigError: an unknown recipe.
         DataError: there is no task, or a name cannot be written.
     """
-    if recipe not in RECIPES:
-        raise ConfigError(f"there is no recipe {quoted(recipe)}.{nearest(recipe, RECIPES)}", location="init")
-    tables, by_type = RECIPES[recipe]
+    chosen = find_recipe(recipe)
     records = [record for proposal in proposals for record in proposal.records]
     tasks, others = _tasks(proposals)
     if not tasks:
@@ -223,13 +186,27 @@ def toml(
             words = " and ".join(map(quoted, unknown))
             lines += [_comment(f"{words} means here that nobody knows: correct `unknown` if it is an answer")]
         lines += [f"[tasks.{toml_key(name)}]"]
-        lines += [*toml_lines({**_task_keys(name, task), **by_type.get(task.type, {})}), ""]
+        lines += [*toml_lines({**_task_keys(name, task), **chosen.task_keys(task.type)}), ""]
     lines += [*map(_comment, others), ""] if others else []
-    size = 32 if _are_tiny(records) else max(SIZES.get(task.type, 64) for task in tasks)
-    lines += _backbone(size, backbone or {})
-    for table, keys in tables.items():
-        lines += ["", f"[{table}]", *toml_lines(keys)]
-    return "\n".join(lines) + "\n"
+    given = backbone or {}
+    seen = Seen.here(_answered(records, tasks), _side(records), [task.type for task in tasks])
+    if named := given.get("name"):
+        seen = replace(seen, pretrained=named not in FROM_NOTHING and given.get("weights") != "none")
+    keys = with_given("backbone", given, list(chosen.keys(seen)))
+    return "\n".join([*lines, *_recipe_lines(recipe, keys)]) + "\n"
+
+
+def _recipe_lines(name: str, keys: Sequence[Key]) -> Iterator[str]:
+    """The tables that a recipe writes, with the reasons behind their keys."""
+    yield _comment(f"What follows is the recipe {name}; another one: oneglance init --recipe")
+    tables = list(dict.fromkeys(key.table for key in keys))
+    for table in tables:
+        yield f"[{table}]"
+        for key in keys:
+            if key.table == table:
+                (line,) = toml_lines({key.name: key.value})
+                yield f"{line}  {_comment(key.why)}" if key.why else line
+        yield from [""] if table != tables[-1] else []
 
 
 def _tasks(proposals: Sequence[Proposal]) -> tuple[list[Guess], list[str]]:
@@ -245,17 +222,6 @@ def _tasks(proposals: Sequence[Proposal]) -> tuple[list[Guess], list[str]]:
             elif not (one.type or one.settings):
                 others.setdefault(one.field, f"not asked: {one.field}: {one.reason}")
     return list(tasks.values()), [line for field, line in others.items() if field not in tasks]
-
-
-def _backbone(size: int, given: Mapping[str, Any]) -> Iterator[str]:
-    keys = {"name": "small", "size": size, **given}
-    comments = {
-        "name": "learns from nothing; a timm model starts from ImageNet",
-        "size": "pixels, or [width, height]; more shows finer things and takes longer",
-    }
-    yield "[backbone]"
-    for key, line in zip(keys, toml_lines(keys), strict=True):
-        yield line if key in given or key not in comments else f"{line}  # {comments[key]}"
 
 
 def _source(guesses: Sequence[Guess], source: Mapping[str, Any]) -> Iterator[str]:
@@ -300,15 +266,17 @@ def _comment(text: str) -> str:
     return f"# {plain(text, 300)}"
 
 
-def _are_tiny(records: Sequence[Record]) -> bool:
-    """Whether pictures are so small that a small canvas holds all of them. Nothing is decoded here."""
-    pixels, size = TINY
-    tiny = []
-    for record in records[:: max(1, len(records) // 16)]:
-        try:
-            loaded = record.image.load()
-        except OSError:
-            continue
-        is_array = isinstance(loaded, np.ndarray)
-        tiny.append(max(loaded.shape[:2]) <= pixels if is_array else len(loaded) <= size)  # type: ignore[union-attr]
-    return bool(tiny) and sum(tiny) > len(tiny) / 2
+def _answered(records: Sequence[Record], tasks: Sequence[Guess]) -> int:
+    """How many records answer any of the tasks."""
+    fields = {task.field for task in tasks}
+    return sum(not fields.isdisjoint(record.answers) for record in records)
+
+
+def _side(records: Sequence[Record]) -> int | None:
+    """Pixels of the longer side of most pictures: the median of a sample, of which nothing is decoded; None
+    where none can be read.
+    """
+    sample = records[:: max(1, len(records) // SAMPLE)]
+    headers = [header(record.image) for record in sample]
+    sides = [max(each.width, each.height) for each in headers if each is not None]
+    return round(float(np.median(sides))) if sides else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,12 +12,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from support.tiny import Ref
 
 from oneglance.config import load, parse
 from oneglance.data.images.references import FileImage
 from oneglance.data.inspection.column_rules import Guess
-from oneglance.data.inspection.suggest_config import RECIPES, Proposal, guess, toml
+from oneglance.data.inspection.suggest_config import Proposal, guess, toml
+from oneglance.data.recipe import names
 from oneglance.data.record import Box, BoxAnnotations, Record
 from oneglance.data.source import open_source
 from oneglance.errors import ConfigError, DataError
@@ -418,7 +421,7 @@ def test_whatever_the_attributes_are_the_file_can_be_read(boxes: list[Box]) -> N
     }
 
 
-def written(records: Sequence[Record], recipe: str = "default") -> str:
+def written(records: Sequence[Record], recipe: str = "auto") -> str:
     return toml([Proposal({"path": "labels.csv", "images": "photos"}, (), guess(records))], recipe=recipe)
 
 
@@ -460,7 +463,7 @@ def test_the_classic_recipe_is_a_textbook_s() -> None:
     assert config.tasks["kind"]["smoothing"] == 0
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", [*names(), "default"])
 def test_the_file_can_be_loaded_from_disk(tmp_path: Path, recipe: str) -> None:
     path = tmp_path / "oneglance.toml"
     path.write_text(written(RECORDS, recipe), encoding="utf-8")
@@ -483,15 +486,34 @@ def test_data_that_are_split_already_are_reported() -> None:
     assert "# The data name the split" in toml([Proposal({"path": "x"}, records, guess(records))])
 
 
-@pytest.mark.parametrize(("loaded", "size"), [(28, 32), (400, 64), (b"x" * 2000, 32), (b"x" * 90_000, 64)])
-def test_tiny_pictures_get_a_small_canvas(loaded: int | bytes, size: int) -> None:
+def a_png(side: int) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (20, side)).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("loaded", "name", "size"),
+    [
+        (np.zeros((28, 20), np.uint8), "small", 32),
+        (np.zeros((400, 20), np.uint8), "efficientnet_lite0", 128),
+        (a_png(28), "small", 32),
+        (a_png(400), "efficientnet_lite0", 128),
+        (b"no picture", "efficientnet_lite0", 128),
+    ],
+)
+def test_network_and_canvas_fit_the_pictures(
+    loaded: Any, name: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Loaded(Ref):
         def load(self) -> Any:
-            return np.zeros((loaded, 20), np.uint8) if isinstance(loaded, int) else loaded
+            return loaded
 
+    monkeypatch.setattr("oneglance.data.recipe.find_spec", lambda package: object())
+    monkeypatch.setattr("oneglance.data.recipe.shutil.which", lambda program: None)
     records = [Record(f"a.csv:{n}", Loaded(str(n)), {"kind": "ab"[n % 2]}) for n in range(50)]
     config = parse(toml([Proposal({"path": "x"}, records, guess(records))]), base=Path())
-    assert config.backbone.size == size
+    assert (config.backbone.name, config.backbone.size) == (name, size)
 
 
 @settings(deadline=None, max_examples=80)

@@ -1,0 +1,1 @@
+"""One file is one recipe of `oneglance init`; the contract is data/recipe.py."""

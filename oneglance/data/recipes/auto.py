@@ -1,0 +1,70 @@
+"""auto: what was best over several sets at a bearable price; figures in docs/results/recipes.md.
+
+Fitting the heads first, keeping the statistics of the batch norms and smaller batches did not help there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from oneglance.data.recipe import PRETRAINED, Key, Recipe, Seen
+
+SEEN_IN_ALL = 16_000  # pictures that a training looks at, each as often as it is trained on
+FEWEST_EPOCHS, MOST_EPOCHS = 4, 16
+SHORT = 8  # epochs up to which changed pictures cost more than they teach
+BOX_SIZE, BOX_EPOCHS, BOX_BATCH = 320, 20, 16  # things are smaller than pictures; more at once takes memory
+PIXELS = "pixels, or [width, height]; more shows finer things and takes longer"
+OFTEN = "how often each picture is seen"
+
+
+class Auto(Recipe):
+    """Tiny pictures: a small network from scratch. Photographs: a pretrained one, all of it learns."""
+
+    means: ClassVar[str] = "what is usually best, in minutes"
+    longer: ClassVar[float] = 1.0  # times the epochs
+    sizes: ClassVar[tuple[int, int]] = (128, 224)  # pixels of photographs, without a GPU and with one
+
+    def keys(self, seen: Seen) -> Iterator[Key]:
+        if seen.tiny or not seen.pretrained:
+            yield from self._from_scratch(seen)
+        else:
+            yield from self._pretrained(seen)
+
+    def _from_scratch(self, seen: Seen) -> Iterator[Key]:
+        why = "learns from nothing, which is enough for tiny pictures"
+        if not seen.tiny:
+            why = f"learns from nothing; after pip install 'oneglance[train]' take \"{PRETRAINED}\""
+        size = BOX_SIZE if "boxes" in seen.types else seen.fitting(64)
+        yield Key("backbone", "name", "small", why)
+        yield Key("backbone", "size", size, PIXELS)
+        yield Key("training", "epochs", round(20 * self.longer), OFTEN)
+        if "boxes" in seen.types:
+            yield Key("training", "batch", BOX_BATCH, "more at once takes more memory")
+
+    def _pretrained(self, seen: Seen) -> Iterator[Key]:
+        boxes = "boxes" in seen.types
+        yield Key("backbone", "name", PRETRAINED, "starts from ImageNet; its weights are installed")
+        yield Key("backbone", "size", BOX_SIZE if boxes else seen.fitting(self.sizes[seen.gpu]), PIXELS)
+        epochs = self.epochs(seen)
+        if boxes:
+            yield Key("training", "epochs", max(round(BOX_EPOCHS * self.longer), epochs), OFTEN)
+            yield Key("training", "batch", BOX_BATCH, "more at once takes more memory")
+            return
+        if epochs <= SHORT:
+            yield Key(
+                "augment", "scale", [0.95, 1.05], "little change: in few epochs more would only disturb"
+            )
+            yield Key("augment", "shift", 0.04)
+            yield Key("augment", "colour", 0)
+        yield Key("training", "epochs", epochs, f"{OFTEN}; of few pictures, each comes more often")
+        yield Key("training", "learning_rate", 0.001)
+        yield Key(
+            "training", "backbone_learning_rate_scale", 1.0, "the backbone learns as quickly as the heads"
+        )
+        yield Key("training", "weight_decay", 0.02)
+
+    def epochs(self, seen: Seen) -> int:
+        """So many that about ``SEEN_IN_ALL`` pictures are seen, within bounds."""
+        wanted = SEEN_IN_ALL / max(1, seen.pictures)
+        return round(self.longer * min(MOST_EPOCHS, max(FEWEST_EPOCHS, wanted)))
