@@ -16,7 +16,16 @@ WIDTH = 118  # characters of a line
 COLUMN = 28  # where the descriptions begin
 
 # Folders whose files are members of the contract of the same name: no line for each.
-MEMBERS = {"backbones", "balancers", "tasks", "data/recipes", "data/sources", "data/writers", "inference/engines", "results"}
+MEMBERS = {
+    "backbones",
+    "balancers",
+    "tasks",
+    "data/recipes",
+    "data/sources",
+    "data/writers",
+    "inference/engines",
+    "results",
+}
 
 
 def page() -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, ClassVar, NamedTuple
@@ -77,7 +77,7 @@ class Recipe(ABC):
     means: ClassVar[str]  # in a few words
 
     @abstractmethod
-    def keys(self, seen: Seen) -> Sequence[Key]:
+    def keys(self, seen: Seen) -> Iterator[Key]:
         """The keys of [backbone], [augment] and [training], in the order in which they are written."""
 
     def task_keys(self, task_type: str) -> Mapping[str, Any]:

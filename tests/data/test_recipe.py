@@ -10,9 +10,14 @@ import pytest
 from oneglance.config import AugmentTable, BackboneTable, TrainingTable
 from oneglance.data.recipe import Seen, names, recipe
 from oneglance.errors import ConfigError
+from oneglance.toml.tables import Table
 
 LABEL, BOXES = frozenset({"label"}), frozenset({"label", "boxes"})
-TABLES = {"backbone": BackboneTable, "augment": AugmentTable, "training": TrainingTable}
+TABLES: dict[str, type[Table]] = {
+    "backbone": BackboneTable,
+    "augment": AugmentTable,
+    "training": TrainingTable,
+}
 ALL = [
     Seen(pictures, side, types, gpu, 2, pretrained)
     for pictures, side, types, gpu, pretrained in itertools.product(

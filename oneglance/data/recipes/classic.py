@@ -26,7 +26,11 @@ TEXTBOOK = [
     Key("augment", "erase", 0),
     Key("augment", "mixup", 0),
 ]
-HIDDEN = {"label": {"hidden": [128], "smoothing": 0}, "tags": {"hidden": [128]}, "number": {"hidden": [128]}}
+HIDDEN: dict[str, dict[str, Any]] = {
+    "label": {"hidden": [128], "smoothing": 0},
+    "tags": {"hidden": [128]},
+    "number": {"hidden": [128]},
+}
 
 
 class Classic(Recipe):
