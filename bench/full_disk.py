@@ -116,7 +116,7 @@ def attempt(command: str, small: Path, left: int, counts: dict[str, int]) -> str
 
 def fill(small: Path, left: int) -> None:
     free = os.statvfs(small)
-    with open(small / "filling", "wb") as file:
+    with (small / "filling").open("wb") as file:
         file.write(bytes(max(0, free.f_bavail * free.f_frsize - left * 1024)))
 
 
