@@ -12,7 +12,7 @@ from oneglance.data.images.archives import is_archive
 from oneglance.data.inspection.missing_files import absent
 from oneglance.data.inspection.picture_column import image_key
 from oneglance.data.inspection.suggest_config import Proposal, guess
-from oneglance.data.parsing.folder_walk import files_below
+from oneglance.data.parsing.folder_walk import files_below, folders_in
 from oneglance.data.quoting import nearest_of, plain, quoted
 from oneglance.data.record import Record
 from oneglance.data.source import open_source
@@ -55,11 +55,32 @@ def find_sources(
         proposals = [_table(table, pictures, base, image) for table in tables]
     else:
         proposals = list(_in_folder(pictures, base, image, notes)) if is_folder(pictures) else []
-        proposals = [one for one in proposals if one.is_useful] or [_whole(pictures, base, image)]
+        proposals = [one for one in proposals if one.is_useful] or [
+            _whole(path, base, image) for path in _annotated_inside(pictures, base)
+        ]
     if boxes is not None:
         proposals.append(_boxes(boxes, pictures, base))
     proposals[0] = replace(proposals[0], notes=[*proposals[0].notes, *notes])
     return _grouped(proposals, group) if group else proposals
+
+
+def _annotated_inside(path: Path, base: Path) -> list[Path]:
+    """``path`` itself or, where that is no more than a folder, the annotated data sets in its folders."""
+    if not _is_mere_folder(path, base):
+        return [path]
+    level = [path]
+    for _ in range(DEEPEST - 1):
+        level = [inner for folder in level for inner in folders_in(folder)][:MOST_TABLES]
+        if annotated := [folder for folder in level if not _is_mere_folder(folder, base)]:
+            return annotated
+    return [path]
+
+
+def _is_mere_folder(path: Path, base: Path) -> bool:
+    try:
+        return is_folder(path) and open_source({"path": str(resolved(path))}, base).format == "folder"
+    except ConfigError:
+        return False
 
 
 def _whole(path: Path, base: Path, image: str) -> Proposal:

@@ -12,20 +12,40 @@ from oneglance.storage.plain_files import is_folder, names_in
 
 def files_below(folder: Path, wanted: Callable[[str], bool], most: int | None = None) -> list[str]:
     """The visible files in ``folder`` and its folders whose bare names are ``wanted``: their paths from
-    ``folder``, with forward slashes, sorted. Links to folders are not followed; a folder that cannot be read
-    is empty. Where there are more than ``most`` files of any kind, there is none at all: it would take long.
+    ``folder``, with forward slashes, sorted. A link to a folder elsewhere is followed once; one that leads
+    upwards, or to where this comes by anyway, is not. A folder that cannot be read is empty. Where there are
+    more than ``most`` files of any kind, there is none at all: it would take long.
     """
     paths = []
     seen = 0
-    for parent, folders, files in os.walk(folder):
+    links = _Links(folder)
+    for parent, folders, files in os.walk(folder, followlinks=True):
         seen += len(files) + len(folders)
         if most is not None and seen > most:
             return []
-        folders[:] = [name for name in folders if not is_hidden(name)]
+        folders[:] = [name for name in folders if not is_hidden(name) and links.lead_on(parent, name)]
         relative = os.path.relpath(parent, folder).replace(os.sep, "/")
         start = "" if relative == "." else f"{relative}/"
         paths += [start + name for name in files if wanted(name) and not is_hidden(name)]
     return sorted(paths)
+
+
+class _Links:
+    """Which links to folders are followed."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = os.path.join(os.path.realpath(root), "")  # noqa: PTH118
+        self._followed: set[str] = set()
+
+    def lead_on(self, parent: str, name: str) -> bool:
+        path = os.path.join(parent, name)  # noqa: PTH118 - text, a million times
+        if not os.path.islink(path):  # noqa: PTH114
+            return True
+        target = os.path.join(os.path.realpath(path), "")  # noqa: PTH118
+        if target in self._followed or target.startswith(self._root) or self._root.startswith(target):
+            return False
+        self._followed.add(target)
+        return True
 
 
 def folders_below(folder: Path) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,13 +22,13 @@ from oneglance.data.parsing.annotations.box_geometry import (
     number,
 )
 from oneglance.data.parsing.annotations.box_spellings import Spelled, identity, name_of, spelled_box
+from oneglance.data.parsing.annotations.coco_files import is_coco, picture_folders, split_files
 from oneglance.data.parsing.annotations.coco_rle import mask_bounds
 from oneglance.data.parsing.delimited import SAMPLE
 from oneglance.data.parsing.image_paths import find_nearby
 from oneglance.data.parsing.problem_counter import ProblemCounter
-from oneglance.data.parsing.structured_files import beginning, read_json
+from oneglance.data.parsing.structured_files import read_json
 from oneglance.data.quoting import plain, quoted
-from oneglance.data.record import SPLIT_NAMES
 from oneglance.data.source import Entry, Source
 from oneglance.errors import DataError, Problem
 from oneglance.storage.plain_files import is_folder
@@ -55,7 +54,8 @@ READ_SO = "text and objects are read where they hold four numbers; write [x, y, 
 
 class Coco(Source):
     """An ``instances_….json``, or a folder of them (also in ``annotations`` there, or one per folder) whose
-    names say train, val and test; ``instances.json`` belongs to no split.
+    names say train, val and test; ``instances.json`` belongs to no split, nor does the only file there,
+    whatever its name.
 
     The field ``objects`` holds the boxes. ``iscrowd`` and ``ignore`` make a region to ignore; other keys
     of a box, in ``attributes`` or beside it, are its attributes. The queried classes are the
@@ -72,13 +72,13 @@ class Coco(Source):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        return bool(_split_files(path)) if is_folder(path) else _is_coco(path)
+        return bool(split_files(path)) if is_folder(path) else is_coco(path)
 
     def entries(self) -> Iterator[Entry | Problem]:
         if not is_folder(self.path):
             yield from self._file(self.path, self.title, {})
             return
-        for file, split in _split_files(self.path):
+        for file, split in split_files(self.path):
             title = f"{self.title}/{file.relative_to(self.path).as_posix()}"
             yield from self._file(file, title, {self.split: split} if self.split and split else {})
 
@@ -86,7 +86,7 @@ class Coco(Source):
         file = _File(read_json(path, _drop_outlines), title)
         yield from file.problems
         sample = [picture.name for picture in file.pictures[:SAMPLE]]
-        find = find_nearby(self.images, path, sample, _folders(path), exact=self.exact)
+        find = find_nearby(self.images, path, sample, picture_folders(path), exact=self.exact)
         box_reader = BoxReader()
         for picture in file.pictures:
             image = find(picture.name, picture.location)
@@ -370,28 +370,3 @@ def _file_name(entry: Any) -> str:
     if isinstance(name, str) and name.strip():
         return name.strip()
     return "/".join(address.split("/")[-2:]) if isinstance(address, str) else ""
-
-
-def _is_coco(path: Path) -> bool:
-    start = beginning(path) if path.suffix.lower() == ".json" else b""
-    lists = (b'"images"', b'"annotations"', b'"categories"')
-    return start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{" and any(name in start for name in lists)
-
-
-def _split_files(folder: Path) -> list[tuple[Path, str]]:
-    """The files of a folder whose names, or whose folders' names, name their split, with that split."""
-    files: dict[Path, str] = {}
-    for pattern in ("*.json", "annotations/*.json", "*/_annotations.coco.json"):
-        for file in sorted(folder.glob(pattern)):
-            stem = file.parent.name if file.name == "_annotations.coco.json" else file.stem
-            splits = {SPLIT_NAMES[word] for word in re.findall("[a-z]+", stem.lower()) if word in SPLIT_NAMES}
-            if (len(splits) == 1 or stem == "instances") and _is_coco(file):
-                files[file] = splits.pop() if splits else ""
-    instances = {file: split for file, split in files.items() if file.name.startswith("instances")}
-    return list((instances or files).items())
-
-
-def _folders(path: Path) -> list[Path]:
-    """``annotations/instances_val2017.json`` has its pictures in ``val2017`` or ``images/val2017``."""
-    above, suffix = path.parent.parent, path.stem.rpartition("_")[2]
-    return [folder / end for folder in (above, above / "images", path.parent) for end in ("", suffix)]

@@ -26,8 +26,9 @@ from oneglance.data.parsing.annotations.box_geometry import (
     number,
     rotated,
 )
-from oneglance.data.parsing.folder_walk import files_below, folders_in
+from oneglance.data.parsing.folder_walk import files_below
 from oneglance.data.parsing.image_paths import finder
+from oneglance.data.parsing.layouts import PICTURE_FOLDERS, Place, annotated_places, children_named
 from oneglance.data.parsing.split_lists import SplitLists, key_of
 from oneglance.data.parsing.structured_files import beginning, children
 from oneglance.data.picture_files.formats import without_companions
@@ -36,8 +37,6 @@ from oneglance.data.record import SPLIT_NAMES
 from oneglance.data.source import Entry, Source
 from oneglance.errors import DataError, Problem
 
-ANNOTATIONS = ("Annotations", "annotations")
-PICTURES = ("JPEGImages", "images", "Images")
 MANY, FEW = 1000, 10  # names, and XML files, that are tried before a folder is taken for another format
 OUTLINES = frozenset(("bndbox", "robndbox", "polygon"))
 NOT_ATTRIBUTES = frozenset(
@@ -46,8 +45,8 @@ NOT_ATTRIBUTES = frozenset(
 
 
 class Voc(Source):
-    """A folder with ``Annotations`` and ``JPEGImages`` (or ``images``), or with the XML files beside the
-    pictures, or one such folder for each of train, valid and test.
+    """A folder with ``Annotations`` and ``JPEGImages`` (or ``annots`` and ``images``, and other usual names),
+    or with the XML files beside the pictures, or one such folder for each of train, valid and test.
 
     The field ``objects`` holds the boxes; ``difficult`` makes a region to ignore. ``pose`` (unless it is
     "Unspecified"), ``truncated``, ``occluded``, ``actions`` and ``attributes`` are attributes of a box. The
@@ -68,16 +67,16 @@ class Voc(Source):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        return bool(_annotation_folders(path))
+        return bool(_places(path))
 
     def entries(self) -> Iterator[Entry | Problem]:
-        locations = _annotation_folders(self.path)
-        if not locations:
+        places = _places(self.path)
+        if not places:
             raise DataError(
                 "holds no XML files of boxes", location=self.title, hint="name the folder above them"
             )
         box_reader, lists = BoxReader(), SplitLists(self.path)
-        folders = [_AnnotationFolder(path, split, self) for path, split in locations]
+        folders = [_AnnotationFolder(place, self) for place in places]
         for folder in folders:
             yield from folder.problems
         files = [file for folder in folders for file in folder.files]
@@ -86,7 +85,7 @@ class Voc(Source):
         classes = frozenset(box.label for box in boxes if box.label and box.has_place)
         for folder in folders:
             for file in folder.files:
-                split = folder.split or lists.split(file.key, file.location)
+                split = folder.split or lists.split(file.key, file.location) or folder.split_of(file)
                 yield from self._picture(file, folder, split, box_reader, first, classes)
             for key, location, split in lists.others() if not folder.split else ():
                 yield from self._unannotated(key, location, split, folder, box_reader)
@@ -185,18 +184,21 @@ def _pictures(folder: Path) -> list[str]:
 class _AnnotationFolder:
     """The XML files of one folder and the pictures that belong to them."""
 
-    def __init__(self, folder: Path, split: str, source: Voc) -> None:
-        self.split = split
+    def __init__(self, place: Place, source: Voc) -> None:
+        folder, base, self.split = place
         self.files: list[_AnnotationFile] = []
         self.problems: list[Problem] = []
-        base = folder if split else source.path
-        folders = [source.images] if source.images else [*(base / name for name in PICTURES), folder]
+        named = children_named(base, PICTURE_FOLDERS)
+        folders = [source.images] if source.images else [*named, folder, base]
         nonempty = ((path, names) for path in folders if (names := _pictures(path)))
         pictures, names = next(nonempty, (folders[0] if source.images else folder, []))
         self.find = finder(pictures, folder, [])
         self._names: dict[str, list[str]] = {}
+        self._bare: dict[str, list[str]] = {}  # by the name alone, without its folders
         for name in names:
-            self._names.setdefault(key_of(name), []).append(name)
+            key = key_of(name)
+            self._names.setdefault(key, []).append(name)
+            self._bare.setdefault(key.rpartition("/")[2], []).append(name)
         for name in files_below(folder, _is_xml):
             location = f"{source.title}/{(folder / name).relative_to(source.path).as_posix()}"
             try:
@@ -206,9 +208,21 @@ class _AnnotationFolder:
                 self.problems.append(Problem(location, what, error.hint, kind="annotation file", fatal=False))
 
     def picture(self, key: str, filename: str) -> str:
-        """The name of the picture: the one called like the XML file, else the one that the file names."""
+        """The name of the picture: the one called like the XML file, else the one that the file names. Its
+        folder may be another, where only one picture is called so.
+        """
         names = self._names.get(key, [])
-        return filename if not names or filename in names else names[0]
+        if names:
+            return filename if filename in names else names[0]
+        bare = self._bare.get(key.rpartition("/")[2], [])
+        return (
+            bare[0] if len(bare) == 1 and filename not in self._names.get(key_of(filename), ()) else filename
+        )
+
+    def split_of(self, file: _AnnotationFile) -> str:
+        """The split that the folder of the file or of its picture says; "" where it says none."""
+        names = (file.key, self.picture(file.key, file.filename))
+        return next((top for name in names if (top := name.partition("/")[0]).lower() in SPLIT_NAMES), "")
 
 
 def _read_file(path: Path, file: _AnnotationFile) -> _AnnotationFile:
@@ -279,17 +293,12 @@ def _text(element: Element | None) -> str:
     return (element.text or "").strip() if element is not None else ""
 
 
-def _annotation_folders(path: Path) -> list[tuple[Path, str]]:
-    """The folders of XML files, each with its split where that is the name of a folder."""
-    for name in ANNOTATIONS:
-        if any(map(_is_voc, _below(path / name))):
-            return [(path / name, "")]
-    candidates = [
-        (path, ""),
-        *((folder, folder.name) for folder in folders_in(path) if folder.name.lower() in SPLIT_NAMES),
-    ]
-    folders = [(folder, split) for folder, split in candidates if any(map(_is_voc, _directly_in(folder)))]
-    return folders[:1] if folders and not folders[0][1] else folders
+def _places(path: Path) -> list[Place]:
+    return annotated_places(
+        path,
+        lambda folder: any(map(_is_voc, _below(folder))),
+        lambda folder: any(map(_is_voc, _directly_in(folder))),
+    )
 
 
 def _below(folder: Path) -> Iterator[Path]:

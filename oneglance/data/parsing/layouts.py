@@ -1,0 +1,86 @@
+"""Where data sets keep their pictures, their annotations and their parts, by the usual names of folders."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from oneglance.data.parsing.folder_walk import folders_in
+from oneglance.data.record import SPLIT_NAMES
+
+# Whatever their case, the likeliest first.
+ANNOTATION_FOLDERS = (
+    *("annotations", "annotation", "annots", "annot", "anns", "ann", "xmls", "xml", "labels", "label"),
+    *("bboxes", "bbox", "boxes", "gt", "ground_truth", "groundtruth", "label_2", "labeltxt"),
+)
+PICTURE_FOLDERS = (
+    *("jpegimages", "images", "image", "imgs", "img", "pictures", "photos", "pics", "frames", "data"),
+    *("image_2", "rgb"),
+)
+
+
+class Place(NamedTuple):
+    """A folder with annotation files, and the folder in or below which their pictures lie."""
+
+    annotations: Path
+    base: Path
+    split: str  # train, validation or test; "" where no folder's name says it
+
+
+def named_split(name: str) -> str:
+    """The split that the name of a folder or a file says: ``train2017``, ``train_zip``, ``images_val``; ""
+    where it says none, or two.
+    """
+    words = re.findall("[a-z]+", name.lower())
+    splits = {SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES}
+    return splits.pop() if len(splits) == 1 and len(words) <= 3 else ""
+
+
+def part_folders(folder: Path) -> list[tuple[Path, str]]:
+    """The folders in ``folder`` whose names say a split, with that split. One that holds only another folder
+    is that one: ``train_zip/train``.
+    """
+    parts = ((child, named_split(child.name)) for child in folders_in(folder))
+    return [(_innermost(child), split) for child, split in parts if split]
+
+
+def children_named(folder: Path, names: Iterable[str]) -> Iterator[Path]:
+    """The folders in ``folder`` of these names, whatever their case, in the order of the names."""
+    there: dict[str, list[Path]] = {}
+    for child in folders_in(folder):
+        there.setdefault(child.name.lower(), []).append(child)
+    for name in names:
+        yield from there.get(name, ())
+
+
+def annotated_places(
+    path: Path, holds_below: Callable[[Path], bool], holds: Callable[[Path], bool]
+) -> list[Place]:
+    """Where the annotation files in ``path`` lie: in a folder of a usual name, or beside the pictures, or so
+    in a folder for each split; or beside pictures in any folders there. None: nowhere.
+
+    Args:
+        holds_below: whether there are annotation files in or below a folder.
+        holds: whether there are some directly in it.
+    """
+    if place := _place(path, "", holds_below, holds):
+        return [place]
+    parts = [_place(folder, split, holds_below, holds) for folder, split in part_folders(path)]
+    if any(parts):
+        return [part for part in parts if part is not None]
+    return [Place(path, path, "")] if any(map(holds, folders_in(path))) else []
+
+
+def _place(
+    base: Path, split: str, holds_below: Callable[[Path], bool], holds: Callable[[Path], bool]
+) -> Place | None:
+    named = children_named(base, ANNOTATION_FOLDERS)
+    folder = next(filter(holds_below, named), base if holds(base) else None)
+    return None if folder is None else Place(folder, base, split)
+
+
+def _innermost(folder: Path) -> Path:
+    inside = folders_in(folder)
+    return inside[0] if len(inside) == 1 and named_split(inside[0].name) else folder
