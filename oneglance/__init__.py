@@ -23,11 +23,14 @@ _NAMES = {
     "results.exported": "Exported",
     "results.grouping": "Grouping",
     "results.history": "History",
+    "results.overview": "Overview",
     "results.problems": "Problems",
     "results.report": "Report",
     "results.runs": "Runs",
+    "results.started": "Started",
     "results.tuning": "Tuning",
     "serving.serve": "serve",
+    "starting.first_training": "start",
     "task": "Task",
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}

@@ -34,11 +34,14 @@ from oneglance.results.comparison import Comparison as Comparison
 from oneglance.results.exported import Exported as Exported
 from oneglance.results.grouping import Grouping as Grouping
 from oneglance.results.history import History as History
+from oneglance.results.overview import Overview as Overview
 from oneglance.results.problems import Problems as Problems
 from oneglance.results.report import Report as Report
 from oneglance.results.runs import Runs as Runs
+from oneglance.results.started import Started as Started
 from oneglance.results.tuning import Tuning as Tuning
 from oneglance.serving.serve import serve as serve
+from oneglance.starting.first_training import start as start
 from oneglance.task import Task as Task
 
 __all__: list[str]

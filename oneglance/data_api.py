@@ -9,17 +9,20 @@ from pathlib import Path
 
 from oneglance import config as configuration
 from oneglance.config import ConfigSource
-from oneglance.data.dataset import SplitData, load_dataset, measured_values, refuse
+from oneglance.data.dataset import SplitData, load_dataset, measured_values, open_sources, refuse
 from oneglance.data.image_inputs import Paths, read, relative
 from oneglance.data.images.decode import Limits
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.inspection.checks import summary, unreadable
 from oneglance.data.inspection.likeness import Likeness
+from oneglance.data.inspection.overview import overview
 from oneglance.data.inspection.unread_pictures import unread_kinds
+from oneglance.data.merging.collect import collect
 from oneglance.data.quoting import quoted
 from oneglance.data.record import Record
 from oneglance.errors import ConfigError, DataError, Problem, needs_extra
 from oneglance.progress import Screen
+from oneglance.results.overview import Overview
 from oneglance.results.problems import Problems
 from oneglance.screens.choice import default_screen
 from oneglance.storage.atomic_files import write_text
@@ -73,7 +76,17 @@ def check(
     else:
         problems += unread_kinds(record.image for record in dataset.records)
     screen.close()
-    return Problems(problems)
+    result = Problems(problems)
+    result.overview = Overview(overview(dataset.records, list(tasks.values()), dataset.splits))
+    return result
+
+
+def summarize(config: ConfigSource) -> Overview:
+    """What the data of a configuration hold, from their tables alone: no picture is opened."""
+    declared = configuration.load(config)
+    tasks = list(build_tasks(declared.tasks, declared.file).values())
+    own = [task for task in tasks if task.answered_by == task.name]
+    return Overview(overview(collect(open_sources(declared), own).records, tasks))
 
 
 def init(

@@ -15,6 +15,10 @@ class Screen:
     def say(self, text: str) -> None:
         """A line for people."""
 
+    def ask(self, question: str) -> bool:
+        """Whether to go on; yes where nobody is there to answer."""
+        return True
+
     def progress(self, done: int, total: int, what: str) -> None:
         """``done`` of ``total`` pieces of ``what`` are done."""
 

@@ -61,7 +61,7 @@ LAYERS = [
     ["storage.run_lookup", "screens"],
     ["model"],
     ["api", "data_api"],
-    ["demonstration"],
+    ["demonstration", "starting"],
     ["oneglance"],
     ["serving"],
     ["cli"],

@@ -22,6 +22,10 @@ from PIL import Image
 import oneglance as og
 
 config: og.Config
+started: og.Started = og.start("photos", ["labels.csv"], overrides=["training.epochs=5"], ask=True)
+first_scores: og.Report = started.report
+held: og.Overview | None = og.check("oneglance.toml").overview
+good_enough: og.Run = og.finish("runs/c")
 place: Path = og.init("photos", "labels.csv", out="oneglance.toml", recipe="classic", force=True)
 downloaded: Path = og.get("mnist", "data")
 problems: og.Problems = og.check(place, overrides={"training.epochs": 5}, pictures=False)

@@ -33,6 +33,30 @@ def recipes(beginning: str) -> list[str]:
     return [name for name in names() if name.startswith(beginning)]
 
 
+Pictures = Annotated[Path, typer.Argument(help="a folder, archive or table of pictures", show_default=False)]
+Tables = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        help="tables of answers; default: those in the folder of the pictures", show_default=False
+    ),
+]
+Recipe = Annotated[str, typer.Option(help="quick, auto, best or classic", autocompletion=recipes)]
+Force = Annotated[bool, typer.Option("--force", help="write over an existing file")]
+Image = Annotated[str, typer.Option(help="the column of the pictures' names; default: found by looking")]
+Boxes = Annotated[
+    Path | None, typer.Option(help="a file or folder of boxes, beside the other answers", show_default=False)
+]
+Group = Annotated[
+    str, typer.Option(help="the field whose equal values go to the same split; default: found by looking")
+]
+Tasks = Annotated[
+    list[str], typer.Option(help="a field to ask for, or field=type; repeat it for several; default: all")
+]
+Backbone = Annotated[str, typer.Option(help="the name of the network")]
+Size = Annotated[str, typer.Option(help="pixels of the canvas: 224, or 320x240")]
+Weights = Annotated[str, typer.Option(help="a file of weights, pretrained or none")]
+
+
 @app.command()
 def demo(
     folder: Annotated[Path, typer.Argument(help="where everything goes")] = Path("demo"),
@@ -43,39 +67,70 @@ def demo(
 
 
 @app.command()
+def start(
+    pictures: Pictures,
+    table: Tables = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="ask nothing")] = False,
+    recipe: Recipe = "auto",
+    force: Force = False,
+    image: Image = "",
+    boxes: Boxes = None,
+    group: Group = "",
+    task: Tasks = [],  # noqa: B006
+    backbone: Backbone = "",
+    size: Size = "",
+    weights: Weights = "",
+    overrides: Overrides = [],  # noqa: B006
+    out: Annotated[Path | None, typer.Option(help="the run folder", show_default=False)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The whole way: look at the data, write oneglance.toml, train, evaluate."""
+    done = oneglance.start(
+        pictures,
+        table,
+        recipe=recipe,
+        force=force,
+        image=image,
+        boxes=boxes,
+        group=group,
+        task=task,
+        backbone=backbone,
+        size=size,
+        weights=weights,
+        overrides=overrides,
+        out=out,
+        ask=not (yes or as_json),
+    )
+    if as_json:
+        print_json(done.to_dict())
+    else:
+        from oneglance.cli.tables import show_report
+
+        show_report(done.report, Path(done["run"]))
+        tell(
+            f"ask it about new pictures: {command('predict', done['run'], pictures, '--out', 'answers.csv')}"
+        )
+        tell(f"show it to others:         {command('serve', done['run'])}")
+        tell(f"train it longer:           {command('train', done['config'], '--set', done.longer())}")
+        tell(f"did learning all help:     {command('compare', done['config'])}")
+    if oneglance.Run(done["run"]).folder.unreadable() or done.report.unreadable:
+        raise typer.Exit(3)
+
+
+@app.command()
 def init(
-    pictures: Annotated[
-        Path, typer.Argument(help="a folder, archive or table of pictures", show_default=False)
-    ],
-    table: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            help="tables of answers; default: those in the folder of the pictures", show_default=False
-        ),
-    ] = None,
+    pictures: Pictures,
+    table: Tables = None,
     out: Annotated[Path, typer.Option(help="the file to write")] = Path("oneglance.toml"),
-    recipe: Annotated[
-        str, typer.Option(help="quick, auto, best or classic", autocompletion=recipes)
-    ] = "auto",
-    force: Annotated[bool, typer.Option("--force", help="write over an existing file")] = False,
-    image: Annotated[
-        str, typer.Option(help="the column of the pictures' names; default: found by looking")
-    ] = "",
-    boxes: Annotated[
-        Path | None,
-        typer.Option(help="a file or folder of boxes, beside the other answers", show_default=False),
-    ] = None,
-    group: Annotated[
-        str,
-        typer.Option(help="the field whose equal values go to the same split; default: found by looking"),
-    ] = "",
-    task: Annotated[
-        list[str],
-        typer.Option(help="a field to ask for, or field=type; repeat it for several; default: all"),
-    ] = [],  # noqa: B006 - Typer reads it as a default and never changes it
-    backbone: Annotated[str, typer.Option(help="the name of the network")] = "",
-    size: Annotated[str, typer.Option(help="pixels of the canvas: 224, or 320x240")] = "",
-    weights: Annotated[str, typer.Option(help="a file of weights, pretrained or none")] = "",
+    recipe: Recipe = "auto",
+    force: Force = False,
+    image: Image = "",
+    boxes: Boxes = None,
+    group: Group = "",
+    task: Tasks = [],  # noqa: B006 - Typer reads it as a default and never changes it
+    backbone: Backbone = "",
+    size: Size = "",
+    weights: Weights = "",
 ) -> None:
     """Look at the data and write oneglance.toml."""
     target = oneglance.init(
@@ -92,6 +147,10 @@ def init(
         size=size,
         weights=weights,
     )
+    from oneglance.cli.tables import show_overview
+    from oneglance.data_api import summarize
+
+    show_overview(summarize(target))
     tell(f"wrote {target}: read it, then run: {command('train', target)}")
 
 
@@ -160,6 +219,10 @@ def check(
     else:
         for line in problems.summary():
             tell(line)
+        if problems.overview:
+            from oneglance.cli.tables import show_overview
+
+            show_overview(problems.overview)
         tell({0: "no problems", 1: "1 problem"}.get(len(problems), f"{len(problems):,} problems"))
     if problems.fatal:
         raise typer.Exit(1)

@@ -15,6 +15,7 @@ from oneglance.result import Score, cell
 from oneglance.results.comparison import Comparison, Cost
 from oneglance.results.exported import Exported
 from oneglance.results.grouping import Grouping
+from oneglance.results.overview import Overview
 from oneglance.results.report import Report
 from oneglance.results.runs import Runs
 from oneglance.results.tuning import Tuning
@@ -35,6 +36,16 @@ def show_report(report: Report, folder: Path) -> None:
     console.print(scores)
     console.print(f"{report.pictures:,} pictures of the {report.split} split, {times(report.reads)}")
     console.print(f"look at {folder / 'report.html'}", soft_wrap=True)
+
+
+def show_overview(overview: Overview) -> None:
+    """A row for each task: its answers, its gaps and its classes."""
+    console = standard_output()
+    console.print(overview.headline(), soft_wrap=True)
+    tasks = table(["task", "answered", "unknown", "answers"], left=("task", "answers"))
+    for row in overview.rows():
+        tasks.add_row(row["task"], f"{row['answered']:,}", f"{row['unknown']:,}", row["answers"])
+    console.print(tasks)
 
 
 def show_comparison(comparison: Comparison) -> None:

@@ -7,12 +7,15 @@ import html
 from oneglance.data.inspection.checks import summary
 from oneglance.errors import Problem
 from oneglance.result import ResultList, Row, framed
+from oneglance.results.overview import Overview
 
 
 class Problems(ResultList[Problem]):
     """Problems, each with ``location``, ``what``, ``hint``, ``kind`` and ``fatal``. Empty where all is
-    well.
+    well. ``overview`` counts what was looked at: pictures, parts and answers; None where nobody asked.
     """
+
+    overview: Overview | None = None
 
     @property
     def fatal(self) -> Problems:

@@ -23,6 +23,9 @@ class Notebook(Terminal):
     def say(self, text: str) -> None:
         print(text)
 
+    def ask(self, question: str) -> bool:
+        return True
+
     def close(self) -> None:
         self.handle, self.what = None, ""
 

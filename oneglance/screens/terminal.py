@@ -34,6 +34,13 @@ class Terminal(Screen):
     def say(self, text: str) -> None:
         (self.bars.console if self.bars else self.console).print(Text(text), soft_wrap=True)
 
+    def ask(self, question: str) -> bool:
+        if not (self.live and sys.stdin is not None and sys.stdin.isatty()):
+            return True
+        self.close()
+        self.console.print(Text(f"{question} [Y/n] "), end="")
+        return sys.stdin.readline().strip().lower() not in ("n", "no")
+
     def progress(self, done: int, total: int, what: str) -> None:
         if what != self.what:
             self._begin(what, done)

@@ -21,12 +21,16 @@ from oneglance.storage.fingerprint import (
     row_changes,
     settings_changed,
 )
-from oneglance.storage.plain_files import is_folder, resolved
+from oneglance.storage.plain_files import is_file, is_folder, resolved
 from oneglance.storage.run_folder import RunFolder, free_path, overview, remove, runs_in
 from oneglance.toml.overrides import Overrides
 
 SAYING_NOTHING = {"annotations", "images", "img", "imgs", "jpegimages", "jpg", "labels", "train", "training"}
 """Names of folders, in small letters, that lie in many data sets."""
+
+
+MEASURED = {"pictures.value_range"}
+"""Changes that a training makes itself, by what it measures."""
 
 
 @contextmanager
@@ -170,6 +174,34 @@ def _data_folder(whole: Path, written: Path) -> str:
 def new_run(config: Config, out: str | Path | None, folder: Path = Path("runs")) -> Path:
     """Where a new run goes: ``out``, or a free name in ``folder``."""
     return Path(out) if out else free_path(folder, run_name(config))
+
+
+def run_of(config: Config, out: str | Path | None) -> RunFolder | None:
+    """What there is of a configuration with these changes already: the run ``out``, else the newest that is
+    not finished or was never scored; None where a training has to begin.
+
+    Raises:
+        RunError: ``out`` is a run of another configuration.
+    """
+    if out:
+        folders = [RunFolder(Path(out))] if is_file(Path(out) / "config.toml") else []
+    else:
+        folders = [run for run in runs_in(Path("runs")) if not is_file(run / "report.json")]
+    same = [run for run in folders if _was_begun_with(run, config)]
+    if out and folders and not same:
+        hint = "name another folder with --out"
+        raise RunError("is a run of another configuration", location=str(out), hint=hint)
+    return max(same, key=lambda run: (run / "config.toml").stat().st_mtime) if same else None
+
+
+def _was_begun_with(run: RunFolder, config: Config) -> bool:
+    """Whether the same text and the same ``--set``; what a training added to them does not count."""
+    try:
+        then = run.config()
+    except OneglanceError:  # damaged: it is none that one goes on with
+        return False
+    asked = {key: value for key, value in then.overrides.items() if key not in MEASURED}
+    return then.text == config.text and asked == config.overrides
 
 
 def newest_of(config: Config) -> RunFolder:

@@ -23,8 +23,8 @@ from oneglance.cli import commands
 from oneglance.data.writer import targets
 
 VERBS = [
-    *("check", "compare", "convert", "demo", "evaluate", "export", "get", "group", "init"),
-    *("predict", "runs", "serve", "train", "tune"),
+    *("check", "compare", "convert", "demo", "evaluate", "export", "finish", "get", "group", "init"),
+    *("predict", "runs", "serve", "start", "train", "tune"),
 ]
 GROUP: Any = typer.main.get_command(commands.app)
 
@@ -56,7 +56,7 @@ def test_an_option_of_the_shell_is_an_argument_of_the_function(verb: str) -> Non
 
     ours = set(inspect.signature(getattr(oneglance, verb)).parameters)
     names = {parameter.name for parameter in GROUP.commands[verb].params}
-    assert names - {"as_json", "help"} <= ours
+    assert names - {"as_json", "help", "yes"} <= ours  # `--yes` is `ask=False`, the default
 
 
 def test_version_and_help(shell: Shell) -> None:
@@ -96,7 +96,12 @@ def test_completion_can_be_shown(kind: str, shell: Shell, monkeypatch: pytest.Mo
 
 def test_init_says_what_to_do_next(home: Path, shell: Shell) -> None:
     response = shell("init", "scenes/images", "scenes/labels.csv", "--out", "new.toml", "--recipe", "classic")
-    assert response == Said(0, "wrote new.toml: read it, then run: oneglance train new.toml\n", "")
+    assert (response.code, response.err) == (0, "")
+    first, head, *tasks, last = response.out.splitlines()
+    assert first.startswith("60 pictures")
+    assert head.split() == ["task", "answered", "unknown", "answers"]
+    assert {row.split()[0] for row in tasks} == set(TASKS)
+    assert last == "wrote new.toml: read it, then run: oneglance train new.toml"
     again = shell("init", "scenes", "--out", "new.toml")
     assert again.refused() == "new.toml: exists already — name another with --out, or add --force"
     assert shell("init", "scenes/images", "--out", "new.toml", "--force").code == 1, "no folder per class"
@@ -142,7 +147,12 @@ def test_no_problems_is_said_too(home: Path, shell: Shell) -> None:
     rows = [f"images/{number:05}.png,{'xy'[number % 2]}" for number in range(PICTURES)]
     Path("scenes/labels.csv").write_text("\n".join(["image,kind", *rows]) + "\n")
     Path("kind.toml").write_text('[[sources]]\npath = "scenes/labels.csv"\n[tasks.kind]\ntype = "label"\n')
-    assert shell("check", "kind.toml") == Said(0, "no problems\n", "")
+    response = shell("check", "kind.toml")
+    assert (response.code, response.err) == (0, "")
+    first, _, row, last = response.out.splitlines()
+    assert first == "60 pictures: 42 train, 6 validation, 12 test"
+    assert row.split() == ["kind", "60", "0", "x", "30,", "y", "30"]
+    assert last == "no problems"
     assert json.loads(shell("check", "kind.toml", "--json").out) == []
 
 

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations, product
 
 from oneglance.data.inspection.look_alikes import gaps, look_alikes
 from oneglance.data.inspection.missing_files import absent as absent
@@ -18,7 +18,7 @@ from oneglance.data.merging.collect import Question
 from oneglance.data.quoting import plain, quoted
 from oneglance.data.record import Record
 from oneglance.data.splitting.split import SPLITS, SplitIndices, stratify_labels
-from oneglance.errors import DataError, Problem
+from oneglance.errors import DataError, InvalidAnswer, Problem
 
 EXAMPLES = 3  # of problems of one kind in a summary
 LONGEST_LINE = 800  # characters
@@ -208,6 +208,26 @@ def identical_pictures(facts: Facts) -> Iterator[Problem]:
             yield Problem(f"{one} and {two}", what, hint, kind="identical pictures", fatal=False)
 
 
+def contradicting_copies(facts: Facts) -> Iterator[Problem]:
+    """The same picture, byte for byte, with two answers that cannot both be true."""
+    alike: dict[bytes, list[Record]] = defaultdict(list)
+    for record, digest in zip(facts.records, facts.digests, strict=bool(facts.digests)):
+        if digest is not None:
+            alike[digest].append(record)
+    for first, *others in alike.values():
+        for other, question in product(others, facts.questions):
+            name = question.name
+            if name not in first.answers or name not in other.answers:
+                continue
+            try:
+                question.merge(first.answers[name], other.answers[name])
+            except InvalidAnswer as wrong:
+                what = f"{name} {wrong.what} in {plain(first.image.name)}, which is the same picture"
+                hint = "correct one of the two, or take it out"
+                location = plain(other.image.name)
+                yield Problem(location, what, hint, kind="contradicting copies", fatal=False)
+
+
 def look_alike_classes(facts: Facts) -> Iterator[Problem]:
     for task, words in facts.words.items():
         yield from look_alikes(task, words)
@@ -227,6 +247,7 @@ CHECKS: tuple[Callable[[Facts], Iterator[Problem]], ...] = (
     classes_absent_from_a_split,
     divided_groups,
     identical_pictures,
+    contradicting_copies,
     look_alike_classes,
     classes_or_gaps,
 )

@@ -185,6 +185,13 @@ def test_a_group_in_two_splits_is_reported() -> None:
     ]
 
 
+def test_identical_pictures_with_two_answers_are_named() -> None:
+    found = check(kinds("ab.a"), QUESTIONS, digests=[b"a", b"a", b"a", b"b"])
+    assert of_kind(found, "contradicting copies") == [
+        'p3  kind is "b", but "a" in p2, which is the same picture — correct one of the two, or take it out'
+    ]
+
+
 def test_identical_pictures_in_two_splits_are_counted_with_one_example() -> None:
     records = kinds("abababab")
     names = ["train", "train", "train", "train", "validation", "validation", "test", "test"]

@@ -1,0 +1,28 @@
+"""What ``start`` gives back."""
+
+from __future__ import annotations
+
+from oneglance.result import Result, Row
+from oneglance.results.report import Report
+
+
+class Started(Result):
+    """``{"config", "run", "report", "chosen", "seconds", "peak_mb"}``: the configuration that was written or
+    used, the run folder, the scores as ``evaluate`` gives them, what was chosen, and what it took.
+    """
+
+    @property
+    def report(self) -> Report:
+        """The scores."""
+        return Report(self["report"])
+
+    def longer(self) -> str:
+        """A ``--set`` for twice as many epochs."""
+        return f"training.epochs={2 * self['chosen']['epochs']}"
+
+    def headline(self) -> str:
+        return f"{self['run']}: {self.report.headline()}, {self['seconds']:.0f} s, {self['peak_mb']:.0f} MB"
+
+    def rows(self) -> list[Row]:
+        """The scores, as those of ``Report``."""
+        return self.report.rows()

@@ -1,0 +1,1 @@
+"""``oneglance start``: from pictures to a scored network in one command."""
