@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import urllib.request
@@ -38,9 +39,10 @@ Rows = list[dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def pictures(made: Made) -> Path:
+def pictures(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All pictures of the run, and one that cannot be read."""
-    folder = made.folder / "scenes" / "images"
+    folder = tmp_path_factory.mktemp("torn") / "images"
+    shutil.copytree(made.folder / "scenes" / "images", folder)
     (folder / "~torn.png").write_bytes(next(folder.iterdir()).read_bytes()[:200])
     return folder
 
