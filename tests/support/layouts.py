@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 import oneglance
 from oneglance.data.record import BoxAnnotations, Record
 from oneglance.data.source import open_source
+from oneglance.errors import Problem
 
 WIDTH, HEIGHT = 100, 80
 Thing = tuple[str, int, int, int, int]  # its class and its four edges in pixels
@@ -88,6 +89,7 @@ class Proposed:
     sources: Sequence[Mapping[str, object]]
     tasks: Mapping[str, Mapping[str, object]]
     records: Sequence[Record]
+    problems: list[Problem]
 
     @property
     def things(self) -> dict[str, list[Thing]]:
@@ -112,8 +114,9 @@ def proposed(folder: Path) -> Proposed:
     content = tomllib.loads(text)
     items = [item for table in content["sources"] for item in open_source(table, folder.parent).read()]
     records = [item for item in items if isinstance(item, Record)]
+    problems = [item for item in items if isinstance(item, Problem)]
     assert all(record.image.stamp() for record in records)  # they are there
-    return Proposed(text, content["sources"], content["tasks"], records)
+    return Proposed(text, content["sources"], content["tasks"], records, problems)
 
 
 def check_things(found: Proposed, parts: bool = False) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from oneglance.data.images.archives import is_hidden
@@ -18,16 +18,22 @@ def files_below(folder: Path, wanted: Callable[[str], bool], most: int | None = 
     """
     paths = []
     seen = 0
-    links = _Links(folder)
-    for parent, folders, files in os.walk(folder, followlinks=True):
+    for parent, folders, files in walk(folder):
         seen += len(files) + len(folders)
         if most is not None and seen > most:
             return []
-        folders[:] = [name for name in folders if not is_hidden(name) and links.lead_on(parent, name)]
         relative = os.path.relpath(parent, folder).replace(os.sep, "/")
         start = "" if relative == "." else f"{relative}/"
         paths += [start + name for name in files if wanted(name) and not is_hidden(name)]
     return sorted(paths)
+
+
+def walk(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """As ``os.walk``, through the folders and links that ``files_below`` describes."""
+    links = _Links(folder)
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if not is_hidden(name) and links.lead_on(parent, name)]
+        yield parent, folders, files
 
 
 class _Links:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,6 +71,23 @@ def annotated_places(
     if any(parts):
         return [part for part in parts if part is not None]
     return [Place(path, path, "")] if any(map(holds, folders_in(path))) else []
+
+
+def picture_folder(
+    place: Place, images: Path | None, names_of: Callable[[Path], Sequence[str]]
+) -> tuple[Path, Sequence[str]]:
+    """The folder of the pictures of a place, and their names in it: ``images`` where that is named, else the
+    first of a usual name that holds pictures, else where the annotations lie.
+
+    Args:
+        names_of: the pictures in and below a folder.
+    """
+    if images is not None:
+        return images, names_of(images)
+    named = [child for child in children_named(place.base, PICTURE_FOLDERS) if child != place.annotations]
+    folders = (*named, place.annotations, place.base)
+    nonempty = ((folder, names) for folder in folders if (names := names_of(folder)))
+    return next(nonempty, (place.annotations, []))
 
 
 def _place(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -42,6 +43,12 @@ def lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
         raise _not_text(path, encoding) from None
     except OSError as error:
         raise DataError(f"cannot be read ({error.strerror})", location=path.name) from None
+
+
+def lines_or_none(path: Path) -> Iterator[str]:
+    """The lines of a file of UTF-8, up to where it cannot be read: for what only looks at it."""
+    with suppress(DataError):
+        yield from lines(path)
 
 
 def _decoder(encoding: str) -> str:

@@ -26,9 +26,9 @@ from oneglance.data.parsing.annotations.box_geometry import (
     number,
     rotated,
 )
-from oneglance.data.parsing.folder_walk import files_below
+from oneglance.data.parsing.folder_walk import files_below, walk
 from oneglance.data.parsing.image_paths import finder
-from oneglance.data.parsing.layouts import PICTURE_FOLDERS, Place, annotated_places, children_named
+from oneglance.data.parsing.layouts import Place, annotated_places, picture_folder
 from oneglance.data.parsing.split_lists import SplitLists, key_of
 from oneglance.data.parsing.structured_files import beginning, children
 from oneglance.data.picture_files.formats import without_companions
@@ -185,13 +185,10 @@ class _AnnotationFolder:
     """The XML files of one folder and the pictures that belong to them."""
 
     def __init__(self, place: Place, source: Voc) -> None:
-        folder, base, self.split = place
+        folder, self.split = place.annotations, place.split
         self.files: list[_AnnotationFile] = []
         self.problems: list[Problem] = []
-        named = children_named(base, PICTURE_FOLDERS)
-        folders = [source.images] if source.images else [*named, folder, base]
-        nonempty = ((path, names) for path in folders if (names := _pictures(path)))
-        pictures, names = next(nonempty, (folders[0] if source.images else folder, []))
+        pictures, names = picture_folder(place, source.images, _pictures)
         self.find = finder(pictures, folder, [])
         self._names: dict[str, list[str]] = {}
         self._bare: dict[str, list[str]] = {}  # by the name alone, without its folders
@@ -302,7 +299,7 @@ def _places(path: Path) -> list[Place]:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    files = (Path(parent, name) for parent, _, names in os.walk(folder) for name in names if _is_xml(name))
+    files = (Path(parent, name) for parent, _, names in walk(folder) for name in names if _is_xml(name))
     return islice(files, FEW)
 
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from oneglance.data.images.header import Header, header
 from oneglance.data.images.references import FileImage, is_picture
@@ -21,11 +21,13 @@ from oneglance.data.parsing.annotations.box_geometry import (
     RawBox,
     number,
 )
+from oneglance.data.parsing.annotations.paired_files import pairs, text_places, texts
 from oneglance.data.parsing.annotations.yolo_rows import KeyPoints
 from oneglance.data.parsing.annotations.yolo_yaml import (
     DARKNET,
     class_names,
     locate,
+    names_beside,
     names_file,
     odd_names,
     of_another_machine,
@@ -37,7 +39,7 @@ from oneglance.data.parsing.folder_walk import files_below
 from oneglance.data.parsing.image_paths import finder
 from oneglance.data.parsing.problem_counter import ProblemCounter
 from oneglance.data.parsing.structured_files import beginning
-from oneglance.data.parsing.text_lines import lines
+from oneglance.data.parsing.text_lines import lines, lines_or_none
 from oneglance.data.picture_files.formats import without_companions
 from oneglance.data.quoting import plain, quoted
 from oneglance.data.record import ImageRef
@@ -61,9 +63,10 @@ class Yolo(Source):
     which ``kpt_shape`` announces or the numbers betray, only their box is read. The queried classes are all
     ``names``; a number without a name is of none of them.
 
-    Two older forms are read as well: darknet's ``obj.data`` (``names``, ``train`` and ``valid`` name files),
-    and a folder with ``classes.txt``, ``images`` and ``labels``, as tools for drawing boxes leave behind,
-    which has no splits.
+    Older forms are read as well: darknet's ``obj.data`` (``names``, ``train`` and ``valid`` name files), and
+    folders of pictures and such text files without a ``data.yaml``: ``images`` and ``labels``, each for
+    train, val and test, or all beside each other. Their classes stand in ``classes.txt`` or ``obj.names``;
+    without these they are called by their numbers, which is reported.
 
     What becomes of a line that cannot be used: see ``box_geometry.BoxReader``.
 
@@ -76,18 +79,14 @@ class Yolo(Source):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        return names_file(path) is not None if is_folder(path) else _is_set(path)
+        return names_file(path) is not None or _holds_rows(path) if is_folder(path) else _is_set(path)
 
     def entries(self) -> Iterator[Entry | Problem]:
-        file = names_file(self.path)
-        if file is None:
-            what = "holds neither data.yaml nor classes.txt"
-            raise DataError(what, location=self.title, hint="name the file with the names of the classes")
-        keys = read_keys(file, self.title)
-        names = class_names(keys, self.title)
-        root = self._root(keys, file.parent)
         box_reader = BoxReader()
-        for kind, what, hint in odd_names(keys, names):
+        keys, root = self._keys(box_reader)
+        names = class_names(keys, self.title)
+        named = any(name != str(number) for number, name in names.items())
+        for kind, what, hint in odd_names(keys, names) if named else ():
             box_reader.counter.add(kind, self.title, what, hint)
         labels = _Labels(names, yolo_rows.declared(keys.get("kpt_shape")), box_reader, self.title)
         classes = frozenset(names.values())
@@ -95,16 +94,16 @@ class Yolo(Source):
         items = self._pictures(keys, root, box_reader)
         first = list(islice(items, SAMPLE))
         if labels.key_points is None:
-            labels.detect_key_points([item[0] for item in first if not isinstance(item, Problem)])
+            labels.detect_key_points([item.text for item in first if not isinstance(item, Problem)])
         for item in chain(first, items):
             if isinstance(item, Problem):
                 yield item
                 continue
-            image, split = item
+            image, text, split = item
             pictures += 1
             answers: dict[str, Any] = {self.split: split} if split and self.split else {}
             head = header(image)
-            raw_boxes = labels.read(image, head) if head else None
+            raw_boxes = labels.read(image, text, head) if head else None
             yield from labels.taken()
             if raw_boxes is not None:
                 annotations, wrong = box_reader.annotations(image.name, head, None, raw_boxes, classes)
@@ -120,6 +119,26 @@ class Yolo(Source):
             yield from labels.missing.problems()
         yield from box_reader.counter.problems()
 
+    def _keys(self, box_reader: BoxReader) -> tuple[dict[str, Any], Path]:
+        """What the set says of itself, and where its folders start."""
+        file = names_file(self.path)
+        if file is not None:
+            keys = read_keys(file, self.title)
+            return keys, self._root(keys, file.parent)
+        if not _holds_rows(self.path):
+            what = "holds neither data.yaml nor classes.txt"
+            raise DataError(what, location=self.title, hint="name the file with the names of the classes")
+        places = text_places(self.path)
+        file = names_beside(self.path, places)
+        if file is not None:
+            return read_keys(file, self.title), self.path
+        files = (pair.file for pair in pairs(places, self.images) if pair.file is not None)
+        numbers = yolo_rows.class_numbers(files)
+        what = "has no file with the names of its classes: they are called by their numbers"
+        hint = "write classes.txt into it, with a name in each line"
+        box_reader.counter.add("no names", self.title, what, hint)
+        return {"names": {str(one): str(one) for one in numbers}}, self.path
+
     def _root(self, keys: dict[str, Any], beside: Path) -> Path:
         """Where the pictures' folders start. A ``path`` that is not there was written on another machine."""
         if self.images is not None:
@@ -133,8 +152,8 @@ class Yolo(Source):
 
     def _pictures(
         self, keys: dict[str, Any], root: Path, box_reader: BoxReader
-    ) -> Iterator[tuple[FileImage, str] | Problem]:
-        """Every picture with its split, each once."""
+    ) -> Iterator[_Labelled | Problem]:
+        """Every picture with its text file and its split, each once."""
         seen: set[ImageRef] = set()
         missing: list[Problem] = []
         for split in SPLITS:
@@ -154,28 +173,38 @@ class Yolo(Source):
                 for item in self._images_at(path, root):
                     if isinstance(item, Problem):
                         yield item
-                    elif item not in seen:
-                        seen.add(item)
-                        yield item, split
+                    elif item.image not in seen:
+                        seen.add(item.image)
+                        yield item._replace(split=split)
                     else:
-                        what = f"names {quoted(item.name)}, which is of another split already"
+                        what = f"names {quoted(item.image.name)}, which is of another split already"
                         box_reader.counter.add(
                             "twice", f"{self.title}: {split}", what, "the first split holds"
                         )
         if not seen:
-            folder = root / "images"
-            if not is_folder(folder):
+            here = list(self._all_there(root))
+            if not here:
                 what = missing[0].what if missing else "names no pictures that are there"
                 raise DataError(what, location=self.title, hint="correct its path, train and val")
             if SPLITS & keys.keys():
-                box_reader.counter.add(
-                    "no parts", self.title, "names no split that is there: all of images is taken"
-                )
-            for image in _folder(folder, root):
-                yield image, ""
+                parts = "folders of parts are" if any(item.split for item in here) else "all of images is"
+                what = f"names no split that is there: {parts} taken"
+                box_reader.counter.add("no parts", self.title, what)
+            yield from here
         yield from missing
 
-    def _images_at(self, path: Path, root: Path) -> Iterator[FileImage | Problem]:
+    def _all_there(self, root: Path) -> Iterator[_Labelled]:
+        """All pictures of the folder, where nothing that is there is named."""
+        places = text_places(root)
+        if not places and is_folder(root / "images"):
+            yield from _folder(root / "images", root)
+        for pair in pairs(places, None):
+            inside = Path(os.path.normpath(pair.image.path))
+            name = inside.relative_to(root).as_posix() if inside.is_relative_to(root) else pair.image.name
+            image = FileImage(pair.image.path, name)
+            yield _Labelled(image, pair.file or _label_path(pair.image.path), pair.split)
+
+    def _images_at(self, path: Path, root: Path) -> Iterator[_Labelled | Problem]:
         if is_folder(path):
             yield from _folder(path, root)
             return
@@ -190,10 +219,21 @@ class Yolo(Source):
             name = without_data(root, text.strip())
             if name:
                 image = (from_list if name.startswith("./") else from_root)(name, f"{path.name}:{line}")
-                if isinstance(image, FileImage | Problem):
+                if isinstance(image, FileImage):
+                    start = path.parent if name.startswith("./") else root
+                    yield _Labelled(image, _text_of(image, start / name))
+                elif isinstance(image, Problem):
                     yield image
         for find in (from_list, from_root):
             yield from find.problems(f"{self.title}: {path.name}")
+
+
+class _Labelled(NamedTuple):
+    """A picture and its text file, which may not be there."""
+
+    image: FileImage
+    text: Path
+    split: str = ""
 
 
 class _Labels:
@@ -211,9 +251,8 @@ class _Labels:
         problems, self._problems = self._problems, []
         return problems
 
-    def read(self, image: FileImage, head: Header) -> list[RawBox] | None:
+    def read(self, image: FileImage, path: Path, head: Header) -> list[RawBox] | None:
         """The boxes of one picture in its pixels; None where its file cannot be read."""
-        path = _label_path(image.path)
         if not is_file(path):
             what = f"has no text file {path.parent.name}/{path.name}: it counts as a picture of nothing"
             self.missing.add("no text file", image.name, what, "if nobody looked at it, take it out")
@@ -269,10 +308,10 @@ class _Labels:
             self._box_reader.counter.add("polygons", location, what, hint)
         return corners
 
-    def detect_key_points(self, pictures: Sequence[FileImage]) -> None:
+    def detect_key_points(self, files: Sequence[Path]) -> None:
         """Look whether lines hold key points that nothing announces."""
         rows: list[list[float]] = []
-        for path in map(_label_path, (image.path for image in pictures)):
+        for path in files:
             try:
                 rows += [[number(word) for word in text.split()[1:]] for text in islice(lines(path), ROWS)]
             except DataError:
@@ -301,13 +340,27 @@ def _numbers(names: Mapping[int, str]) -> str:
     return f"{first} to {last}" if len(names) == last - first + 1 else f"some of {first} to {last}"
 
 
-def _folder(folder: Path, root: Path) -> Iterator[FileImage]:
+def _holds_rows(folder: Path) -> bool:
+    """Whether there are pictures with text files that hold lines of YOLO."""
+    files = [file for place in text_places(folder)[:1] for file in texts(place)]
+    rows = [text.split() for file in files for text in islice(lines_or_none(file), ROWS) if text.strip()]
+    return yolo_rows.are_rows(rows)
+
+
+def _folder(folder: Path, root: Path) -> Iterator[_Labelled]:
     find = finder(folder, folder, [])
     for name in without_companions(files_below(folder, is_picture)):
         image = find(name, "")
         if isinstance(image, FileImage):
             inside = folder.relative_to(root).as_posix() if folder.is_relative_to(root) else folder.as_posix()
-            yield FileImage(image.path, f"{inside}/{name}".removeprefix("./"))
+            named = FileImage(image.path, f"{inside}/{name}".removeprefix("./"))
+            yield _Labelled(named, _text_of(image, folder / name))
+
+
+def _text_of(image: FileImage, written: Path) -> Path:
+    """The text file of a picture, by the folders that were written; or by those to which links lead."""
+    path = _label_path(os.path.normpath(written))
+    return path if is_file(path) or not is_file(real := _label_path(image.path)) else real
 
 
 def _label_path(picture: str) -> Path:

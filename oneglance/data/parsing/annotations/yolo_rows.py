@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from oneglance.data.parsing.annotations.box_geometry import Corners, bounds
+from oneglance.data.parsing.annotations.box_geometry import Corners, bounds, number
+from oneglance.data.parsing.text_lines import lines_or_none
 
+SEEMING = 1.5  # the largest number of a line that is taken for YOLO by its looks
+LONGEST = 9  # digits of the number of a class
 MOST_SHARE = 2  # a box may reach beyond its picture, but not by as much again
 ORIENTED = 8  # numbers of a turned box: its four corners
 FEWEST = 3  # lines that agree, where only their numbers tell key points from a polygon
@@ -74,6 +78,24 @@ def corners(values: Sequence[float], key_points: KeyPoints | None) -> Corners | 
 def in_pixels(values: Sequence[float], key_points: KeyPoints | None) -> bool:
     """Whether numbers are too large to be shares of a picture's sides."""
     return max(map(abs, values[:4] if key_points else values)) > MOST_SHARE
+
+
+def are_rows(text: Iterable[Sequence[str]]) -> bool:
+    """Whether lines are a whole number and a box in shares each, or more behind it; False without a line."""
+    rows = list(text)
+    for words in rows:
+        values = [number(word) for word in words]
+        if len(values) < 5 or not words[0].isdecimal() or any(map(math.isnan, values)):
+            return False
+        if max(map(abs, values[1:5])) > SEEMING or not any("." in word for word in words[1:5]):
+            return False
+    return bool(rows)
+
+
+def class_numbers(files: Iterable[Path]) -> list[int]:
+    """All numbers of classes that lines begin with, sorted."""
+    first = {text.split(maxsplit=1)[0] for file in files for text in lines_or_none(file) if text.strip()}
+    return sorted(int(word) for word in first if word.isascii() and word.isdecimal() and len(word) <= LONGEST)
 
 
 def _are_key_points(row: Sequence[float], numbers: int) -> bool:

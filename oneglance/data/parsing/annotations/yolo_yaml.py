@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from oneglance.data.parsing.folder_walk import folders_in
+from oneglance.data.parsing.layouts import Place
 from oneglance.data.parsing.structured_files import beginning, read_yaml
 from oneglance.data.parsing.text_lines import lines
 from oneglance.data.quoting import quoted
 from oneglance.errors import DataError
-from oneglance.storage.plain_files import exists, is_file, is_folder, resolved
+from oneglance.storage.plain_files import exists, is_file, is_folder, names_in, resolved
 
-CLASSES, DARKNET = "classes.txt", ".data"
+CLASSES, DARKNET, NAMES = "classes.txt", ".data", ".names"
 FILES = ("data.yaml", "data.yml", "dataset.yaml", "obj.data", CLASSES)  # of a folder, the best first
+MANY = 20  # files that are looked at
 MOST_CLASSES = 100_000
 LONGEST = 9  # digits of the number of a class
 DEEPEST = 50  # folders of a path that are tried
@@ -33,7 +37,28 @@ def names_file(path: Path) -> Path | None:
         file = path / name
         if b"names" in beginning(file) or (name == CLASSES and is_file(file) and is_folder(path / "labels")):
             return file
+    described = (file for pattern in ("*.yaml", "*.yml") for file in names_in(path, pattern)[:MANY])
+    return next(filter(_describes, described), None)
+
+
+def names_beside(path: Path, places: Sequence[Place]) -> Path | None:
+    """A list of the classes where no file describes the set: ``classes.txt``, ``obj.names``, in the folder
+    or beside its text files of boxes.
+    """
+    folders = dict.fromkeys(
+        (path, *(folder for place in places for folder in (place.base, place.annotations)))
+    )
+    for folder in (*folders, *(inner for place in places for inner in folders_in(place.annotations))):
+        for pattern in (CLASSES, f"*{NAMES}", "_darknet.labels", "labels.txt"):
+            if lists := [file for file in names_in(folder, pattern) if is_file(file)]:
+                return lists[0]
     return None
+
+
+def _describes(file: Path) -> bool:
+    """Other programs have files of YAML, too."""
+    start = beginning(file)
+    return bool(re.search(rb"(?m)^names\s*:", start) and re.search(rb"(?m)^(train|val|path|nc)\s*:", start))
 
 
 def read_keys(file: Path, title: str) -> dict[str, Any]:
@@ -42,7 +67,7 @@ def read_keys(file: Path, title: str) -> dict[str, Any]:
     Raises:
         DataError: it cannot be read, or is something else.
     """
-    if file.name == CLASSES:
+    if file.suffix.lower() not in (".yaml", ".yml", DARKNET):
         return {"names": _listed(file)}
     if file.suffix.lower() == DARKNET:
         return _darknet(file)
@@ -104,8 +129,8 @@ def locate(root: Path, entry: str) -> Path | None:
     if "\0" in entry:
         return None
     entry = without_data(root, entry)
-    path = resolved(root / entry)
-    if Path(entry).is_absolute() or path.is_relative_to(resolved(root)):
+    path = Path(os.path.normpath(root / entry))  # links in the folder may lead elsewhere
+    if Path(entry).is_absolute() or path.is_relative_to(os.path.normpath(root)):
         return path
     return root / entry[3:] if entry.startswith("../") and ".." not in Path(entry[3:]).parts else None
 
