@@ -94,17 +94,17 @@ class Proposed:
     @property
     def things(self) -> dict[str, list[Thing]]:
         """By the name of the picture; whole pixels."""
-        found = {}
-        for record in self.records:
-            held = record.answers.get("objects")
-            if isinstance(held, BoxAnnotations):
-                corners = [(b.label, round(b.x0), round(b.y0), round(b.x1), round(b.y1)) for b in held.boxes]
-                found[Path(record.image.name).stem] = corners
-        return found
+        return {Path(record.image.name).stem: found_things(record) for record in self.records}
 
     @property
     def parts(self) -> dict[str, str]:
         return {Path(record.image.name).stem: record.split for record in self.records}
+
+
+def found_things(record: Record) -> list[Thing]:
+    held = record.answers.get("objects")
+    boxes = held.boxes if isinstance(held, BoxAnnotations) else ()
+    return [(box.label, round(box.x0), round(box.y0), round(box.x1), round(box.y1)) for box in boxes]
 
 
 def proposed(folder: Path) -> Proposed:

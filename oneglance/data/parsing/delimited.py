@@ -45,6 +45,8 @@ class Rows(ABC):
         self.path, self.title = path, title
         self.columns: list[str] = []
         self.separator = ""  # between the cells of text
+        # Class names by number of what stands inside cells: "objects.category" -> names.
+        self.nested_names: Mapping[str, Sequence[str]] = {}
 
     @abstractmethod
     def sample(self, column: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -61,7 +61,9 @@ class Parquet(Rows):
             )
         self._size = plain_stat(path).st_size
         self._schema = self._file.schema_arrow
-        self._classes = _class_names(self._schema)
+        features = _features(self._schema)
+        self._classes = _class_names(self._schema, features)
+        self.nested_names = dict(_nested_names(features))
         self.columns = list(self._schema.names)
         check_columns(self.columns, title)
         # A row takes at least some bits; reading a file that claims more would never end.
@@ -186,21 +188,41 @@ def _holds_bytes(kind: pa.DataType) -> bool:
     )
 
 
-def _class_names(schema: pa.Schema) -> dict[str, list[str]]:
-    """Column -> class names by number, from the note that Hugging Face's `datasets` leaves in its files."""
+def _features(schema: pa.Schema) -> dict[str, Any]:
+    """Column -> what the note of Hugging Face's `datasets` says of it."""
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
-        named = {column: feature.get("names") for column, feature in features.items()}
-    except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
+    except (KeyError, ValueError, TypeError, RecursionError):
         return {}
+    return features if isinstance(features, dict) else {}
+
+
+def _class_names(schema: pa.Schema, features: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Column -> class names by number."""
     return {
         column: names
-        for column, names in named.items()
-        if isinstance(names, list)
-        and all(isinstance(name, str) for name in names)
+        for column, feature in features.items()
+        if (names := _names(feature))
         and column in schema.names
         and pa.types.is_integer(schema.field(column).type)
     }
+
+
+def _nested_names(features: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
+    """The same for what stands in lists and dictionaries inside the cells: ``objects.category`` -> names."""
+    for column, feature in features.items():
+        inner = feature[0] if isinstance(feature, list) and feature else feature
+        inner = inner.get("feature", inner) if isinstance(inner, dict) else {}
+        for key, value in inner.items() if isinstance(inner, dict) else ():
+            value = value[0] if isinstance(value, list) and value else value
+            value = value.get("feature", value) if isinstance(value, dict) else value
+            if names := _names(value):
+                yield f"{column}.{key}", names
+
+
+def _names(feature: Any) -> list[str]:
+    names = feature.get("names") if isinstance(feature, dict) else None
+    return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else []
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,23 +31,33 @@ from oneglance.data.parsing.annotations.box_spellings import (
     spelled_edges,
 )
 from oneglance.data.parsing.delimited import Delimited, LostRow
-from oneglance.data.parsing.image_paths import finder
+from oneglance.data.parsing.folder_walk import folders_in
+from oneglance.data.parsing.image_paths import find_nearby, finder
+from oneglance.data.parsing.layouts import (
+    ANNOTATION_FOLDERS,
+    PICTURE_FOLDERS,
+    children_named,
+    named_split,
+    part_folders,
+)
 from oneglance.data.quoting import nearest_of, plain, quoted
 from oneglance.data.source import Entry, Source
 from oneglance.data.sources.table import IMAGE_COLUMNS
 from oneglance.errors import DataError, Problem
-from oneglance.storage.plain_files import is_file
+from oneglance.storage.plain_files import is_file, is_folder, names_in
 
 PICTURES = (*IMAGE_COLUMNS, "image_id", "imageid", "image id")
 LABELS = (
     *("label", "name", "class", "class_name", "label_name", "category", "object", "classname", "labelname"),
     *("category_name", "class_id", "label_id", "category_id"),
 )
+ENDINGS = (".csv", ".tsv")
 IGNORE = ("ignore", "difficult", "iscrowd")
 
 
 class BoxesTable(Source):
-    """CSV or TSV with one box per row: ``image,label,xmin,ymin,xmax,ymax``, ``…,x,y,width,height`` or one
+    """CSV or TSV with one box per row, or a folder of such, one for each split (``train_labels.csv``,
+    ``test/_annotations.csv``): ``image,label,xmin,ymin,xmax,ymax``, ``…,x,y,width,height`` or one
     column ``bbox`` of such four, ``[10, 20, 30, 40]``, in pixels from 0; further columns are attributes of
     the box. Without a column of classes the boxes have none. A row with only the name of a picture: it was
     annotated and holds nothing.
@@ -66,7 +76,9 @@ class BoxesTable(Source):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        if path.suffix.lower() not in (".csv", ".tsv") or not is_file(path):
+        if is_folder(path):
+            return bool(_split_files(path))
+        if path.suffix.lower() not in ENDINGS or not is_file(path):
             return False
         try:
             table = Delimited(path, path.name)
@@ -84,11 +96,26 @@ class BoxesTable(Source):
             return False
 
     def entries(self) -> Iterator[Entry | Problem]:
-        ending = self.path.suffix.lower()
-        table = Delimited(self.path, self.title, self.encoding, self.delimiter or "\t" * (ending == ".tsv"))
+        files = _split_files(self.path) if is_folder(self.path) else [(self.path, "")]
+        parts = []
+        for file, split in files:
+            inside = f"/{file.relative_to(self.path).as_posix()}" if file != self.path else ""
+            parts.append(_Part(file, self.title + inside, split))
+            yield from self._read(parts[-1])
+        boxes = [box for part in parts for picture in part.pictures.values() for box in picture.boxes]
+        classes = frozenset(box.label for box in boxes if box.label and box.has_place)
+        yield from self._warn_of_shares(boxes)
+        box_reader = BoxReader()
+        for part in parts:
+            yield from self._entries(part, classes, box_reader)
+        yield from box_reader.counter.problems()
+
+    def _read(self, part: _Part) -> Iterator[Problem]:
+        """Take the rows of one table into ``part``."""
+        ending = part.file.suffix.lower()
+        table = Delimited(part.file, part.title, self.encoding, self.delimiter or "\t" * (ending == ".tsv"))
         layout = self._layout(table)
-        find = finder(self.images, self.path, table.sample(layout.image), exact=self.exact)
-        pictures: dict[str, _Picture] = {}
+        part.sample, pictures = table.sample(layout.image), part.pictures
         lost: list[LostRow] = []
         for row in table.rows(layout.image):
             if isinstance(row, Problem):
@@ -104,14 +131,20 @@ class BoxesTable(Source):
                 continue
             picture = pictures.setdefault(name, _Picture(location))
             yield from picture.add(location, cells, layout)
-        boxes = (box for picture in pictures.values() for box in picture.boxes)
-        classes = frozenset(box.label for box in boxes if box.label and box.has_place)
-        yield from self._warn_of_shares(pictures)
         for row in lost:
             for name in {cell.strip(' \t"') for cell in row.cells} & pictures.keys():
                 pictures[name].boxes.append(RawBox(row.location, NOWHERE, "", place_fault=REPORTED))
-        box_reader = BoxReader()
-        for name, picture in pictures.items():
+
+    def _entries(
+        self, part: _Part, classes: frozenset[str], box_reader: BoxReader
+    ) -> Iterator[Entry | Problem]:
+        if is_folder(self.path):
+            others = _folders(part.file, self.path, part.split)
+            find = find_nearby(self.images, part.file, part.sample, others, exact=self.exact)
+        else:
+            find = finder(self.images, part.file, part.sample, exact=self.exact)
+        common = {self.split: part.split} if part.split and self.split else {}
+        for name, picture in part.pictures.items():
             image = find(name, picture.location)
             if isinstance(image, Problem):
                 yield image
@@ -121,10 +154,11 @@ class BoxesTable(Source):
                 picture.location, header(image), picture.size, picture.boxes, classes
             )
             yield from wrong
-            answers = picture.fields if annotations is None else {**picture.fields, "objects": annotations}
+            answers = {**common, **picture.fields}
+            if annotations is not None:
+                answers["objects"] = annotations
             yield picture.location, image, answers
-        yield from find.problems(self.title)
-        yield from box_reader.counter.problems()
+        yield from find.problems(part.title)
 
     def _layout(self, table: Delimited) -> _Layout:
         columns = _lower(table.columns)
@@ -148,8 +182,8 @@ class BoxesTable(Source):
         whole = tuple(column for column in (self.group, self.split) if column in table.columns)
         return _Layout(image, label, four, sized, ignore, size if len(size) == 2 else (), whole)
 
-    def _warn_of_shares(self, pictures: Mapping[str, _Picture]) -> Iterator[Problem]:
-        corners = [value for picture in pictures.values() for box in picture.boxes for value in box.corners]
+    def _warn_of_shares(self, boxes: Sequence[RawBox]) -> Iterator[Problem]:
+        corners = [value for box in boxes for value in box.corners]
         if len(corners) > 4 and all(0 <= value <= 1 for value in corners):
             what = "has only numbers from 0 to 1: they seem to be shares of the pictures' sides"
             yield Problem(self.title, what, "write pixels", kind="shares")
@@ -221,6 +255,44 @@ class _Picture:
             hint = "give it a box, or remove it; all classes are unknown in this picture"
             yield Problem(self.nothing, what, hint, kind="row without a box", fatal=False)
             self.boxes.append(RawBox(self.nothing, NOWHERE, "", place_fault=REPORTED))
+
+
+@dataclass
+class _Part:
+    """One of the tables: that of a split, or the only one."""
+
+    file: Path
+    title: str
+    split: str
+    sample: Sequence[str] = ()
+    pictures: dict[str, _Picture] = field(default_factory=dict)
+
+
+def _split_files(folder: Path) -> list[tuple[Path, str]]:
+    """The tables of boxes of a folder that holds one per split, by its name or that of its folder; none where
+    there is another table, which would be lost.
+    """
+    parts = dict(part_folders(folder))
+    files = []
+    for place in (folder, *children_named(folder, (*ANNOTATION_FOLDERS, "data", "csv")), *parts):
+        for file in names_in(place):
+            if file.suffix.lower() not in ENDINGS:
+                continue
+            split = parts.get(place) or named_split(file.stem)
+            if not split or not BoxesTable.recognises(file):
+                return []
+            files.append((file, split))
+    return files
+
+
+def _folders(file: Path, base: Path, split: str) -> Iterator[Path]:
+    """Where the pictures of a table may lie: in the folder of its split, or in one of a usual name."""
+    for start in dict.fromkeys((file.parent, base)):
+        yield from (part for part, name in part_folders(start) if name == split)
+        for folder in children_named(start, PICTURE_FOLDERS):
+            yield folder
+            yield from (part for part, name in part_folders(folder) if name == split)
+    yield from folders_in(base)
 
 
 def _image(table: Delimited) -> str:

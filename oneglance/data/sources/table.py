@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -13,15 +13,17 @@ from pydantic import Field
 from oneglance.data.images.archives import is_hidden
 from oneglance.data.images.references import is_picture
 from oneglance.data.parsing import separator
+from oneglance.data.parsing.annotations.nested_boxes import with_boxes
 from oneglance.data.parsing.delimited import Delimited, JsonLines, Rows
 from oneglance.data.parsing.image_paths import finder
+from oneglance.data.parsing.layouts import PICTURE_FOLDERS, named_split, part_folders
 from oneglance.data.parsing.parquet import Parquet
 from oneglance.data.quoting import nearest_of, plain, quoted
 from oneglance.data.record import SPLIT_NAMES
 from oneglance.data.source import Entry, Source
 from oneglance.data.tag_rows import joined
 from oneglance.errors import DataError, Problem
-from oneglance.storage.plain_files import is_folder
+from oneglance.storage.plain_files import is_folder, names_in
 
 # Taken for the column of the picture, whatever their case: the first of these that is there.
 IMAGE_COLUMNS = (
@@ -34,7 +36,11 @@ class Table(Source):
     """CSV, TSV, JSON lines or Parquet. One row is one picture; the other columns are the fields.
 
     A folder may stand for its tables, where their names begin with a split: ``train.parquet``,
-    ``test-00000-of-00002.parquet``. It is then the split of all their pictures.
+    ``test-00000-of-00002.parquet`` (also in ``data`` there), or where each split's folder of pictures holds
+    a ``metadata.csv``, ``.jsonl`` or ``.parquet``. It is then the split of all their pictures.
+
+    A cell of JSON lines or Parquet may hold all boxes of its picture: ``{"bbox": [[x, y, width, height],
+    …], "category": ["cat", …]}``. Such a field holds boxes.
 
     Relative picture names start at ``images``, which may be a zip or tar. Without that key they start
     beside the table, or in the folder ``images`` there if the first names are found only in it.
@@ -79,16 +85,22 @@ class Table(Source):
         return self._open(path, self.title)
 
     def _all_rows(self) -> Iterator[Entry | Problem]:
+        class_names: dict[str, Sequence[str]] = {}
+        return with_boxes(self._rows_of_files(class_names), self.title, class_names)
+
+    def _rows_of_files(self, class_names: dict[str, Sequence[str]]) -> Iterator[Entry | Problem]:
         if not is_folder(self.path):
-            yield from self._rows(self.path, self.title, {})
+            yield from self._rows(self.path, self.title, {}, class_names)
             return
         for file, split in _split_files(self.path):
-            yield from self._rows(
-                file, f"{self.title}/{file.name}", {self.split: split} if self.split else {}
-            )
+            title = f"{self.title}/{file.relative_to(self.path).as_posix()}"
+            yield from self._rows(file, title, {self.split: split} if self.split else {}, class_names)
 
-    def _rows(self, path: Path, title: str, common: dict[str, Any]) -> Iterator[Entry | Problem]:
+    def _rows(
+        self, path: Path, title: str, common: dict[str, Any], class_names: dict[str, Sequence[str]]
+    ) -> Iterator[Entry | Problem]:
         table = self._open(path, title)
+        class_names.update(table.nested_names)
         column = self._picture_column(table)
         find = finder(self.images, path, table.sample(column), exact=self.exact)
         for row in table.rows(column):
@@ -153,6 +165,8 @@ def _usual_column(table: Rows) -> tuple[str, list[str]]:
     return (candidates[0], []) if len(candidates) == 1 else ("", candidates)
 
 
+TEXT = (".csv", ".tsv")
+METADATA = "metadata"  # what hubs of data sets call the table beside the pictures of a split
 READERS: dict[str, Callable[[Table, Path, str], Rows]] = {
     ".csv": lambda source, path, title: Delimited(path, title, source.encoding, source.delimiter),
     ".tsv": lambda source, path, title: Delimited(path, title, source.encoding, source.delimiter or "\t"),
@@ -164,17 +178,36 @@ READERS: dict[str, Callable[[Table, Path, str], Rows]] = {
 
 def _split_files(folder: Path) -> list[tuple[Path, str]]:
     """The tables of a folder that holds one per split, with their splits; none if it holds pictures too."""
-    files = []
+    parts = [
+        (file, split)
+        for part, split in part_folders(folder)
+        for file in names_in(part, f"{METADATA}.*")
+        if file.suffix.lower() in READERS
+    ]
+    return parts or _tables_of_splits(folder) or _tables_of_splits(folder / "data")
+
+
+def _tables_of_splits(folder: Path) -> list[tuple[Path, str]]:
+    files: list[tuple[Path, str]] = []
+    has_folders = False
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
                 visible = not is_hidden(entry.name)
-                if visible and (is_picture(entry.name) or entry.is_dir()):
+                if visible and (
+                    is_picture(entry.name) or (entry.is_dir() and not _is_of_pictures(entry.name))
+                ):
                     return []
+                has_folders = has_folders or (visible and entry.is_dir())
                 stem, ending = os.path.splitext(entry.name.lower())  # noqa: PTH122
                 word = re.split(r"[^a-z]", stem, maxsplit=1)[0]
                 if visible and ending in READERS and word in SPLIT_NAMES:
                     files.append((Path(entry.path), word))
     except OSError:
         return []
-    return sorted(files)
+    # Beside folders of pictures, tables of text may be anything: each is looked at by itself.
+    return [] if has_folders and any(file.suffix.lower() in TEXT for file, _ in files) else sorted(files)
+
+
+def _is_of_pictures(folder: str) -> bool:
+    return folder.lower() in PICTURE_FOLDERS or bool(named_split(folder))

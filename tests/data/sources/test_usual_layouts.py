@@ -5,9 +5,25 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from support.annotated import kinds
-from support.layouts import PARTS, THINGS, check_things, coco, draw, proposed, voc, write, yolo
+from support.layouts import (
+    CLASSES,
+    HEIGHT,
+    PARTS,
+    THINGS,
+    WIDTH,
+    check_things,
+    coco,
+    draw,
+    found_things,
+    proposed,
+    voc,
+    write,
+    yolo,
+)
 
 from oneglance.data.parsing.folder_walk import files_below
 
@@ -157,3 +173,94 @@ def test_links_that_lead_back_are_followed_once(tmp_path: Path) -> None:
     (tmp_path / "else" / "back").symlink_to(tmp_path / "else")
     there = files_below(tmp_path / "set", lambda name: name.endswith(".png"))
     assert sorted(name.rpartition("/")[2] for name in there) == ["a.png", "b.png"]
+
+
+@pytest.mark.parametrize(
+    ("pictures", "table"),
+    [
+        ("{part}", "{part}_labels.csv"),
+        ("{part}", "{part}/_annotations.csv"),
+        ("{part}", "{part}/{part}_labels.csv"),
+        ("images", "data/{part}_labels.csv"),
+        ("images/{part}", "annotations/{part}.csv"),
+    ],
+)
+def test_a_table_of_boxes_for_each_part(tmp_path: Path, pictures: str, table: str) -> None:
+    for stem, things in THINGS.items():
+        draw(tmp_path / "set" / pictures.format(part=PARTS[stem]) / f"{stem}.png")
+        file = tmp_path / "set" / table.format(part=PARTS[stem])
+        head = "" if file.exists() else "filename,width,height,class,xmin,ymin,xmax,ymax\n"
+        rows = "".join(f"{stem}.png,{WIDTH},{HEIGHT},{','.join(map(str, thing))}\n" for thing in things)
+        write(file, (file.read_text() if file.exists() else "") + head + rows)
+    found = proposed(tmp_path / "set")
+    check_things(found, parts=True)
+    assert len(found.sources) == 1
+    assert {frozenset(record.answers["objects"].queried) for record in found.records} == {frozenset(CLASSES)}
+
+
+def test_another_table_beside_those_of_the_parts_is_not_lost(tmp_path: Path) -> None:
+    for stem, ((label, *edges), *_) in THINGS.items():
+        draw(tmp_path / "set" / f"{stem}.png")
+        row = f"filename,class,xmin,ymin,xmax,ymax\n{stem}.png,{label},{','.join(map(str, edges))}\n"
+        write(tmp_path / "set" / ("train.csv" if stem == "a" else f"more_{stem}.csv"), row)
+    assert len(proposed(tmp_path / "set").records) == len(THINGS)
+
+
+@pytest.mark.parametrize("written", ["lists", "dictionaries", "edges"])
+@pytest.mark.parametrize("file", ["{part}/metadata.jsonl", "{part}.jsonl", "{part}-00000-of-00001.parquet"])
+def test_boxes_in_cells_as_hubs_write_them(tmp_path: Path, file: str, written: str) -> None:
+    rows: dict[str, list[dict[str, object]]] = {"train": [], "test": []}
+    inside = "images/" if file == "{part}.jsonl" else ""
+    for number, (stem, things) in enumerate(THINGS.items()):
+        path = draw(
+            tmp_path / ("set" if "jsonl" in file else "else") / (inside or PARTS[stem]) / f"{stem}.png"
+        )
+        boxes = [
+            [x0, y0, x1, y1] if written == "edges" else [x0, y0, x1 - x0, y1 - y0]
+            for _, x0, y0, x1, y1 in things
+        ]
+        numbers = [CLASSES.index(thing[0]) for thing in things]
+        labels: list[object] = [*numbers] if "parquet" in file else [thing[0] for thing in things]
+        ids = list(range(len(things)))
+        objects: object = {"id": ids, "bbox": boxes, "category": labels}
+        if written == "dictionaries":
+            objects = [{"bbox": box, "category": label} for box, label in zip(boxes, labels, strict=True)]
+        picture = {"image": {"bytes": path.read_bytes(), "path": f"{stem}.png"}}
+        named = {"file_name": f"{inside}{stem}.png"}
+        row = {"image_id": number, "width": WIDTH, "height": HEIGHT, "objects": objects}
+        rows[PARTS[stem]].append((picture if "parquet" in file else named) | row)
+    for part, content in rows.items():
+        path = tmp_path / "set" / file.format(part=part)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if "jsonl" in file:
+            path.write_text("".join(json.dumps(row) + "\n" for row in content))
+        else:
+            names = {"names": list(CLASSES), "_type": "ClassLabel"}
+            inner = {"bbox": {"feature": {"dtype": "float32"}}, "category": names}
+            features = {"image": {"_type": "Image"}, "objects": {"feature": inner, "_type": "Sequence"}}
+            note = json.dumps({"info": {"features": features}})
+            pq.write_table(pa.Table.from_pylist(content).replace_schema_metadata({"huggingface": note}), path)
+    found = proposed(tmp_path / "set")
+    if "parquet" in file:  # its pictures have no names
+        in_pictures = sorted(sorted(found_things(record)) for record in found.records)
+        assert in_pictures == sorted(sorted(things) for things in THINGS.values())
+        assert sorted(record.split for record in found.records) == ["test", "train", "train", "train"]
+    else:
+        check_things(found, parts=True)
+    assert list(found.tasks) == ["objects"]
+    assert kinds(found.problems) == (["boxes as edges"] if written == "edges" else [])
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_metadata_beside_the_pictures_of_each_part(tmp_path: Path, ending: str) -> None:
+    rows: dict[str, list[dict[str, str]]] = {"train": [], "test": []}
+    for stem, things in THINGS.items():
+        draw(tmp_path / "set" / PARTS[stem] / f"{stem}.png")
+        rows[PARTS[stem]].append({"file_name": f"{stem}.png", "kind": things[0][0]})
+    for part, content in rows.items():
+        csv = "".join(f"{','.join(row.values())}\n" for row in [{"n": "file_name", "k": "kind"}, *content])
+        text = csv if ending == "csv" else "".join(json.dumps(row) + "\n" for row in content)
+        write(tmp_path / "set" / part / f"metadata.{ending}", text)
+    found = proposed(tmp_path / "set")
+    assert found.parts == PARTS
+    assert found.tasks == {"kind": {"type": "label"}}
