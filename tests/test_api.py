@@ -346,7 +346,7 @@ def test_what_goes_on_is_what_was_begun(home: Path) -> None:
     Path("oneglance.toml").write_text(CONFIG.replace("epochs = 2", "epochs = 3"))
     with pytest.raises(RunError, match=r"was begun with another configuration than oneglance\.toml is now"):
         oneglance.train("oneglance.toml", out="runs/b", resume=True, screen=SILENT)
-    with pytest.raises(RunError, match="no unfinished run of home in runs/"):
+    with pytest.raises(RunError, match="no unfinished run of scenes in runs/"):
         oneglance.train("oneglance.toml", resume=True, screen=SILENT)
     table = Path("scenes/labels.csv")
     table.write_text("".join(table.read_text().splitlines(keepends=True)[:-1]))
