@@ -1,4 +1,4 @@
-"""What the README and the first page of the documentation tell a reader to type is typed, in order, in one folder.
+"""What the README and the first page of the documentation say is typed, in order, in one folder.
 
 So that it takes a minute and not a day, each command gets what ``SHORTER`` adds to it, and every
 oneglance.toml that is written says one epoch. ``ELSEWHERE`` is run by other tests.

@@ -87,7 +87,7 @@ def test_the_check_of_commands_would_find_a_mistake() -> None:
 def test_the_readme_shows_the_way_from_pictures_to_answers() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     shown = re.findall(r"^oneglance (\w+)", text, re.MULTILINE)
-    verbs = ["init", "check", "train", "evaluate", "predict", "compare", "export", "serve"]
+    verbs = ["start", "init", "check", "train", "evaluate", "predict", "compare", "export", "serve"]
     assert list(dict.fromkeys(shown)) == verbs
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from oneglance.config import Config
 from oneglance.network import Network, build_network
+from oneglance.nn.allocator import keep_freed_memory
 from oneglance.nn.device import pick_device
 from oneglance.task import Task
 
@@ -37,6 +38,7 @@ def forecast(config: Config, tasks: Mapping[str, Task], training: int, validatio
         training: pictures of that split.
         validation: pictures of that split.
     """
+    keep_freed_memory()  # as a training does
     table, device = config.training, pick_device(config.training.device)
     network = build_network(
         config.backbone, tasks, config.base, load_weights=False, task_stage=table.task_stage
