@@ -17,6 +17,7 @@ _NAMES = {
     "demonstration": "demo",
     "errors": "ConfigError DataError OneglanceError Problem RunError",
     "model": "Model load",
+    "pretrained.listing": "weights",
     "result": "Score",
     "results.answers": "Answer Answers",
     "results.comparison": "Comparison",
@@ -31,6 +32,7 @@ _NAMES = {
     "results.tuning": "Tuning",
     "serving.serve": "serve",
     "starting.first_training": "start",
+    "results.weights": "Weights",
     "task": "Task",
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}

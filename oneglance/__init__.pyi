@@ -27,6 +27,7 @@ from oneglance.errors import Problem as Problem
 from oneglance.errors import RunError as RunError
 from oneglance.model import Model as Model
 from oneglance.model import load as load
+from oneglance.pretrained.listing import weights as weights
 from oneglance.result import Score as Score
 from oneglance.results.answers import Answer as Answer
 from oneglance.results.answers import Answers as Answers
@@ -40,6 +41,7 @@ from oneglance.results.report import Report as Report
 from oneglance.results.runs import Runs as Runs
 from oneglance.results.started import Started as Started
 from oneglance.results.tuning import Tuning as Tuning
+from oneglance.results.weights import Weights as Weights
 from oneglance.serving.serve import serve as serve
 from oneglance.starting.first_training import start as start
 from oneglance.task import Task as Task

@@ -60,7 +60,7 @@ LAYERS = [
     ["results"],
     ["storage.run_lookup", "screens"],
     ["model"],
-    ["api", "data_api"],
+    ["api", "data_api", "pretrained"],
     ["demonstration", "starting"],
     ["oneglance"],
     ["serving"],

@@ -13,7 +13,7 @@ import oneglance
 NAMES = getattr(oneglance, "__all__", [])
 WORDS = {  # the verbs of the shell
     *("check", "compare", "convert", "demo", "evaluate", "export", "finish", "get", "group", "init"),
-    *("predict", "runs", "serve", "train", "tune"),
+    *("predict", "runs", "serve", "train", "tune", "weights"),
 }
 
 pytestmark = pytest.mark.skipif(not NAMES, reason="oneglance has no public names yet")

@@ -62,6 +62,9 @@ weights: list[str] = tuning.overrides
 runs: og.Runs = og.runs("runs")
 name: str = runs[0]["run"]
 
+at_hand: og.Weights = og.weights(measure=True)
+fetched: og.Weights = og.weights("get", "resnet18")
+
 exported: og.Exported = og.export("runs/a", precision="fp16")
 file: Path = run.export().file
 
@@ -73,7 +76,8 @@ some: og.Answers = og.predict("runs/a", "photos", out="answers.csv", draw="drawn
 more: og.Answers = run.predict(Path("photos"))
 vectors: np.ndarray[Any, Any] = model.embed("photos")
 task: og.Task = model.tasks["kind"]
-for result in (problems, history, report, comparison, grouping, tuning, runs, exported, answers, answer):
+every = (problems, history, report, comparison, grouping, tuning, runs, at_hand, exported, answers, answer)
+for result in every:
     shown: str = repr(result) + result._repr_html_()
     result.to_frame()
 

@@ -19,6 +19,7 @@ from oneglance.results.overview import Overview
 from oneglance.results.report import Report
 from oneglance.results.runs import Runs
 from oneglance.results.tuning import Tuning
+from oneglance.results.weights import Weights
 
 WIDEST = 10_000  # characters of a line where there is no terminal
 
@@ -125,6 +126,26 @@ def show_exported(exported: Exported) -> None:
     for name, score in exported["scores"].items():
         both = f"{cell(score['run'])} in the run, {cell(score['file'])} in the file"
         console.print(f"{name}: {score['metric']} {both}", soft_wrap=True)
+
+
+def show_weights(weights: Weights) -> None:
+    """A row for each set, those at hand first."""
+    columns = ["name", "at hand", "pixels", "million parameters", "pictures/s", "licence", "good for"]
+    rows = table(columns, left=("name", "at hand", "licence", "good for"))
+    for one in weights:
+        count = one["parameters"]
+        rows.add_row(
+            one["name"],
+            one["origin"] or "no",
+            cell(one["pixels"]),
+            "" if count is None else f"{count / 1e6:.1f}",
+            cell(one["pictures_per_second"]),
+            one["licence"],
+            one["good_for"],
+        )
+    console = standard_output()
+    console.print(rows)
+    console.print("get one with: oneglance weights get NAME")
 
 
 def show_runs(runs: Runs, folder: Path) -> None:

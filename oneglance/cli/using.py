@@ -96,6 +96,23 @@ def runs(
 
 
 @app.command()
+def weights(
+    action: Annotated[str, typer.Argument(help="`list`, or `get` with a name to fetch")] = "list",
+    name: Annotated[str, typer.Argument(help="one of the list, or any of timm's", show_default=False)] = "",
+    measure: Annotated[bool, typer.Option("--measure", help="time what is at hand on this machine")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List pretrained weights: at hand, what for."""
+    result = oneglance.weights(action, name, measure=measure)
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        from oneglance.cli.tables import show_weights
+
+        show_weights(result)
+
+
+@app.command()
 def serve(
     run: Annotated[Path, typer.Argument(help="a run folder or an .onnx file", show_default=False)],
     host: Annotated[str, typer.Option(help="the address; 0.0.0.0 lets other machines ask")] = "127.0.0.1",

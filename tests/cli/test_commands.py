@@ -24,7 +24,7 @@ from oneglance.data.writer import targets
 
 VERBS = [
     *("check", "compare", "convert", "demo", "evaluate", "export", "finish", "get", "group", "init"),
-    *("predict", "runs", "serve", "start", "train", "tune"),
+    *("predict", "runs", "serve", "start", "train", "tune", "weights"),
 ]
 GROUP: Any = typer.main.get_command(commands.app)
 
