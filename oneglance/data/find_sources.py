@@ -15,7 +15,7 @@ from oneglance.data.inspection.suggest_config import Proposal, guess
 from oneglance.data.parsing.folder_walk import files_below, folders_in
 from oneglance.data.quoting import nearest_of, plain, quoted
 from oneglance.data.record import Record
-from oneglance.data.source import open_source
+from oneglance.data.source import open_source, proposed_keys
 from oneglance.data.sources.table import READERS
 from oneglance.data.tag_rows import are_tags
 from oneglance.errors import ConfigError, DataError, Problem
@@ -24,6 +24,7 @@ from oneglance.storage.plain_files import exists, is_folder, resolved
 DEEPEST = 3  # folders above a table that is looked for
 MOST_TABLES = 20
 NAMED = 0.05  # share of a table's pictures that have to be there
+NOTED = ("picture names", "columns", "boxes as edges", "no names", "masks")  # problems told in the file
 NO_ANSWERS = ("submission",)  # in the name of a table whose answers stand for none
 
 
@@ -90,7 +91,8 @@ def _whole(path: Path, base: Path, image: str) -> Proposal:
         raise ConfigError(f"no table in it has a column {quoted(image)}", location=str(path))
     if not is_folder(path) and exists(path):
         keys |= image_key(path, path.parent, base, image)
-    return _proposal(path, keys, base)
+    proposal = _proposal(path, keys, base)
+    return replace(proposal, source={**proposal.source, **proposed_keys(resolved(path))})
 
 
 def _table(table: Path, pictures: Path, base: Path, image: str) -> Proposal:
@@ -166,7 +168,7 @@ def _proposal(path: Path, keys: Mapping[str, Any], base: Path) -> Proposal:
     records, problems = read(path, keys, base)
     if not records:
         raise _unread(problems)
-    notes = [f"{p.what}; {p.hint}" for p in problems if p.kind == "picture names"]
+    notes = [f"{p.what}; {p.hint}" for p in problems if p.kind in NOTED]
     notes += _lost(problems)
     if are_tags(records):
         try:

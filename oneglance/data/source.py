@@ -57,6 +57,16 @@ class Source(Table, ABC):
     def recognises(cls, path: Path) -> bool:
         """Whether ``path`` looks like this format. Cheap: names and first bytes only."""
 
+    @classmethod
+    def proposes(cls, path: Path) -> Mapping[str, Any]:
+        """Keys of [[sources]] with which ``init`` says how it reads ``path``, where its looks decide."""
+        return {}
+
+    @property
+    def field_names(self) -> Mapping[str, str | list[str]]:
+        """The field of each task that this source calls otherwise."""
+        return self.columns
+
     @abstractmethod
     def entries(self) -> Iterator[Entry | Problem]:
         """Every picture with the location that names it and its raw values by field; a Problem for each entry
@@ -172,6 +182,12 @@ def _recognising(path: Path) -> list[str]:
         if member.recognises(path):
             recognising.append((-member.rank, name))
     return [name for _, name in sorted(recognising)]
+
+
+def proposed_keys(path: Path) -> Mapping[str, Any]:
+    """What the likeliest format that recognises ``path`` proposes to write into [[sources]]."""
+    name = next(iter(_recognising(path)), "")
+    return format_class(name).proposes(path) if name else {}
 
 
 def open_source(table: Mapping[str, Any], base: Path, location: str = "oneglance.toml") -> Source:

@@ -100,6 +100,15 @@ def tao(base: Path) -> Path:
     return base / "set"
 
 
+def text_boxes(base: Path) -> Path:
+    for n in range(2):
+        draw(base / "faces" / "images" / f"{n}.png", n)
+    (base / "faces" / "labels").mkdir()
+    (base / "faces" / "labels" / "0.txt").write_text("cat 3 3 7 5\n")
+    (base / "faces" / "labels" / "1.txt").touch()
+    return base / "faces"
+
+
 def voc(base: Path) -> Path:
     for n in range(2):
         draw(base / "voc" / "JPEGImages" / f"{n}.png", n)
@@ -139,6 +148,7 @@ SAMPLES: dict[str, Callable[[Path], Path]] = {
     "listing": listing,
     "table": table,
     "tao": tao,
+    "text_boxes": text_boxes,
     "voc": voc,
     "webdataset": webdataset,
     "yolo": yolo,

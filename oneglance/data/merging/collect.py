@@ -152,7 +152,7 @@ class _AnswerReader:
 
 
 def _reader(source: Source, question: Question) -> _AnswerReader:
-    fields = _listed(source.columns.get(question.name)) or question.fields
+    fields = _listed(source.field_names.get(question.name)) or question.fields
     queried = source.annotates[question.name] if isinstance(source.annotates, dict) else None
     field_ = fields[0] if len(fields) == 1 else None
     numeric = field_ is not None and isinstance(question, NumberQuestion)
@@ -233,7 +233,7 @@ def _propose_tag_rows(merger: RecordMerger, questions: Mapping[str, Question]) -
 
 def _wrong_names(source: Source, questions: Sequence[Question]) -> Iterator[Problem]:
     tasks = [question.name for question in questions]
-    for key, named in (("annotates", source.annotates or ()), ("columns", source.columns)):
+    for key, named in (("annotates", source.annotates or ()), ("columns", source.field_names)):
         for name in named:
             if name not in tasks:
                 what = f"{key} names {quoted(name)}, which is no task.{nearest(name, tasks)}"
@@ -241,7 +241,7 @@ def _wrong_names(source: Source, questions: Sequence[Question]) -> Iterator[Prob
 
 
 def _wrong_columns(source: Source, fields: set[str]) -> Iterator[Problem]:
-    for name, columns in source.columns.items():
+    for name, columns in source.field_names.items():
         for field_ in _listed(columns):
             if field_ not in fields:
                 what = f"columns.{name} names the field {quoted(field_)}, which holds nothing here."
@@ -259,7 +259,7 @@ def _unanswered(
             return
         answered.update(record.answers)
     for question in questions:
-        renamed = {field_ for source in sources for field_ in _listed(source.columns.get(question.name))}
+        renamed = {field_ for source in sources for field_ in _listed(source.field_names.get(question.name))}
         fields = renamed | set(question.fields)
         if question.name in answered or not sources:
             continue

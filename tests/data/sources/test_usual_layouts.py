@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from support.annotated import kinds
+from support.annotated import annotations_of, boxes, kinds, read
 from support.layouts import (
     CLASSES,
     HEIGHT,
@@ -26,6 +26,7 @@ from support.layouts import (
 )
 
 from oneglance.data.parsing.folder_walk import files_below
+from oneglance.errors import DataError
 
 FOLDERS = ("annots", "annotations", "Annotation", "xmls", "labels")
 
@@ -264,3 +265,83 @@ def test_metadata_beside_the_pictures_of_each_part(tmp_path: Path, ending: str) 
     found = proposed(tmp_path / "set")
     assert found.parts == PARTS
     assert found.tasks == {"kind": {"type": "label"}}
+
+
+ORDERS = {
+    "class xmin ymin xmax ymax": "{label} {x0} {y0} {x1} {y1}",
+    "class x y w h": "{label} {x0} {y0} {w} {h}",
+    "xmin ymin xmax ymax class": "{x0},{y0},{x1},{y1},{label}",
+    "x y w h class": "{x0};{y0};{w};{h};{label}",
+    "class truncated occluded - xmin ymin xmax ymax": (
+        "{label} 0.00 0 -1.57 {x0}.00 {y0}.00 {x1}.00 {y1}.00 1.0 1.0 1.0 0 0 0 0"
+    ),
+    "x1 y1 x2 y2 x3 y3 x4 y4 class difficult": "{x0} {y0} {x1} {y0} {x1} {y1} {x0} {y1} {label} 0",
+}
+
+
+def text_boxes(folder: Path, line: str, pictures: str = "images", texts: str = "labels") -> Path:
+    """Each photograph with its things a line each."""
+    for stem, things in THINGS.items():
+        draw(folder / pictures / f"{stem}.png")
+        all_lines = [
+            line.format(label=label, x0=x0, y0=y0, x1=x1, y1=y1, w=x1 - x0, h=y1 - y0)
+            for label, x0, y0, x1, y1 in things
+        ]
+        write(folder / texts / f"{stem}.txt", "\n".join(all_lines))
+    return folder
+
+
+@pytest.mark.parametrize("places", [("images", "labels"), ("", ""), ("training/image_2", "training/label_2")])
+@pytest.mark.parametrize("order", ORDERS)
+def test_lines_of_boxes_in_any_order(tmp_path: Path, order: str, places: tuple[str, str]) -> None:
+    found = proposed(text_boxes(tmp_path / "set", ORDERS[order], *places))
+    assert {name: sorted(things) for name, things in found.things.items()} == {
+        name: sorted(things) for name, things in THINGS.items()
+    }
+    (source,) = found.sources
+    assert (source["format"], source["columns"]) == ("text_boxes", order.split())
+    assert "# a line is taken for: " in found.text
+    assert kinds(found.problems) == []
+
+
+def test_boxes_without_a_class_are_of_one(tmp_path: Path) -> None:
+    found = proposed(text_boxes(tmp_path / "set", "{x0} {y0} {w} {h}"))
+    assert found.sources[0]["columns"] == ["x", "y", "w", "h"]
+    assert found.tasks["objects"]["single"] == "object"
+    assert found.things["c"] == [("", 20, 25, 33, 47)]
+
+
+def test_numbers_that_may_be_edges_or_sizes_are_not_guessed(tmp_path: Path) -> None:
+    draw(tmp_path / "set" / "a.png")
+    write(tmp_path / "set" / "a.txt", "cat 10 20 40 60\n")
+    with pytest.raises(DataError, match="may be xmin, ymin, xmax, ymax and x, y, w, h") as error:
+        proposed(tmp_path / "set")
+    assert 'a line is "cat 10 20 40 60"; write columns, such as' in str(error.value)
+    ((record,), problems) = read(tmp_path / "set", format="text_boxes", columns=["class", "x", "y", "w", "h"])
+    assert (found_things(record), problems) == ([("cat", 10, 20, 50, 80)], [])
+
+
+def test_what_the_columns_of_text_say(tmp_path: Path) -> None:
+    for stem in THINGS:
+        draw(tmp_path / "set" / f"{stem}.png")
+    write(tmp_path / "set" / "a.txt", "2\n\ncat;0.5;0.5;0.2;0.4;red;7\ndog;0.5;0.5;0.2;0.4\n")
+    write(tmp_path / "set" / "b.txt", "crowd;0.5;0.5;0.2;0.4;red\n;0.5;0.5;0.2;0.4;red\n")
+    write(tmp_path / "set" / "c.txt", "")
+    columns = ["class", "cx", "cy", "w", "h", "colour"]
+    keys = {"columns": columns, "shares": True, "ignore": ["crowd"]}
+    (a, b, c, d), problems = read(tmp_path / "set", format="text_boxes", **keys)
+    assert [(box.label, box.x0, box.y0, box.attributes) for box in boxes(a)] == [
+        ("cat", 40, 24, {"colour": "red"})
+    ]
+    assert annotations_of(a).queried == frozenset()  # of the short line nobody knows what it is
+    assert [(box.label, box.ignore) for box in boxes(b)] == [("", True), ("", False)]
+    assert (boxes(c), annotations_of(c).queried) == ((), frozenset({"cat"}))
+    assert "objects" not in d.answers  # nobody wrote anything of it
+    assert kinds(problems) == ["class missing", "line of no box", "no text file"]
+
+
+@pytest.mark.parametrize("columns", [["class", "x", "y"], ["cat"]])
+def test_columns_without_a_box_are_refused(tmp_path: Path, columns: list[str]) -> None:
+    text_boxes(tmp_path / "set", "{label} {x0} {y0} {x1} {y1}")
+    with pytest.raises(DataError, match="columns: they name no four numbers of a box"):
+        read(tmp_path / "set", format="text_boxes", columns=columns)
