@@ -15,8 +15,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
-from oneglance.errors import ConfigError, nearest
-from oneglance.storage.plain_files import is_folder, read_plain, resolved
+from oneglance.errors import ConfigError, command, nearest
+from oneglance.storage.plain_files import exists, is_folder, read_plain, resolved
 from oneglance.toml.overrides import Changes, Overrides, plain
 from oneglance.toml.tables import Table, known_keys, read_table, renamed_keys
 from oneglance.toml.writer import document
@@ -237,10 +237,12 @@ def load(source: ConfigSource, overrides: Overrides = ()) -> Config:
         return _read(tables, document(tables), UNNAMED, Path.cwd(), overrides)
     path = Path(source)
     if is_folder(path):
+        resume = command("train", path, "--resume")
+        begin = f"begin with: {command('init', path)}, or all at once: {command('start', path)}"
         raise ConfigError(
             "is a folder, not a configuration",
             location=str(path),
-            hint="to go on with a run, add --resume; else name an oneglance.toml",
+            hint=f"to go on with this run: {resume}" if exists(path / "config.toml") else begin,
         )
     try:
         text = read_plain(path, LARGEST).decode("utf-8")

@@ -332,7 +332,10 @@ def test_init_that_finds_nothing(words: list[str], message: str, home: Path, she
         (["evaluate", "scenes"], "scenes: is not a run folder: it has no config.toml"),
         (["predict", "scenes", "scenes"], "scenes: is not a run folder: it has no config.toml"),
         (["train", "scenes", "--resume"], "scenes: is not a run folder: it has no config.toml"),
-        (["train", "runs/a"], "runs/a: is a folder, not a configuration — to go on with a run, add --resume"),
+        (
+            ["train", "runs/a"],
+            "runs/a: is a folder, not a configuration — to go on with this run: oneglance train runs",
+        ),
         (["train", "oneglance.toml", "--resume"], "no unfinished run of scenes in runs/ — name its folder"),
         (["train", "oneglance.toml", "--out", "runs/a"], "runs/a: holds a run already — continue it with"),
         (["train", "oneglance.toml", "--out", "oneglance.toml"], "a file is in the way"),

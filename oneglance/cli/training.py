@@ -46,7 +46,7 @@ def finish(
     if as_json:
         print_json({"run": str(done.path), "history": done.history().to_dict()})
     else:
-        tell(f"now run: oneglance evaluate {done.path}")
+        tell(f"now run: {command('evaluate', done.path)}")
 
 
 @app.command()

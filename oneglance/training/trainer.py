@@ -255,7 +255,7 @@ class Trainer:
             raise RunError(
                 "has not finished a single epoch, so there is nothing to use",
                 location=str(self.folder.path),
-                hint=f"go on with: oneglance train {self.folder.path} --resume",
+                hint=f"go on with: {command('train', self.folder.path, '--resume')}",
             )
         self._finish()
 

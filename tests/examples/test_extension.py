@@ -72,7 +72,7 @@ def gauges(tmp_path: Path) -> Path:
     (tmp_path / "gauges").mkdir()
     for n in range(40):
         degrees, colour = int(draw.integers(0, 360)), n % 2
-        pixels = np.full((16, 16, 3), (degrees * 2 // 3, 255 * colour, 60), dtype=np.uint8)
+        pixels = np.full((16, 16, 3), (degrees * 2 // 3, 255 * colour, n), dtype=np.uint8)  # no two are equal
         Image.fromarray(pixels).save(tmp_path / "gauges" / f"{n}.png")
         fields = {"degrees": degrees, "colour": ["red", "green"][colour]}
         (tmp_path / "gauges" / f"{n}.json").write_text(json.dumps(fields))
