@@ -31,6 +31,16 @@ def folder(base: Path) -> Path:
     return base / "photos"
 
 
+def masks(base: Path) -> Path:
+    for n in range(2):
+        draw(base / "pets" / "images" / f"{n}.png", n)
+        mask = np.zeros((6, 8), np.uint8)
+        mask[2:5, 3:7] = n
+        (base / "pets" / "masks").mkdir(exist_ok=True)
+        Image.fromarray(mask).save(base / "pets" / "masks" / f"{n}.png")
+    return base / "pets"
+
+
 def table(base: Path) -> Path:
     folder(base)
     (base / "labels.csv").write_text("image,kind\nphotos/cat/0.png,cat\nphotos/dog/1.png,\n")
@@ -146,6 +156,7 @@ SAMPLES: dict[str, Callable[[Path], Path]] = {
     "idx": idx,
     "label_studio": label_studio,
     "listing": listing,
+    "masks": masks,
     "table": table,
     "tao": tao,
     "text_boxes": text_boxes,

@@ -130,6 +130,37 @@ def pixels_of(image: Image.Image) -> np.ndarray:
         return np.asarray(rgb if turn is None else rgb.transpose(turn))
 
 
+def mask_values(ref: ImageRef, limits: Limits) -> np.ndarray:
+    """The values of a mask, upright and as its file holds them: unsigned or int32 [h, w]. Of a palette these
+    are the numbers of its colours; other colours are 65536 red + 256 green + blue, from 0 to 255 each.
+
+    Raises:
+        PictureError: it is not there, cannot be decoded whole, or is larger than ``limits``.
+    """
+    try:
+        with _plain_reasons(), pillow_settings():
+            loaded = load(ref)
+            if isinstance(loaded, np.ndarray):
+                raise PictureError("is no picture file")
+            if len(loaded) > limits.megabytes * 1e6:
+                raise _too_large(f"{len(loaded) / 1e6:.0f} megabytes", f"{limits.megabytes:g}", "megabytes")
+            file = open_picture(io.BytesIO(loaded))
+            _checked((file.width, file.height), limits)
+            if not isinstance(file.source, Image.Image):
+                raise PictureError("is a TIFF of a kind that is not read as a mask", hint="save it as PNG")
+            image = load_pixels(file)
+            turn = None if isinstance(image, TiffImageFile) else _TRANSPOSES.get(file.orientation)
+            image = image if turn is None else image.transpose(turn)
+            if image.mode in ("1", "LA", "La"):
+                return np.asarray(image.convert("L"))
+            if image.mode in ("L", "P") or image.mode.startswith("I"):
+                return np.asarray(image)
+            colours = np.asarray(image.convert("RGB")).astype(np.int32)
+            return colours[..., 0] * 65536 + colours[..., 1] * 256 + colours[..., 2]
+    except PictureError as error:
+        raise PictureError(error.what, location=ref.name, hint=error.hint) from None
+
+
 def load(ref: ImageRef) -> bytes | np.ndarray:
     try:
         return ref.load()

@@ -21,6 +21,12 @@ PICTURE_FOLDERS = (
 )
 
 
+MASK_FOLDERS = (
+    *("masks", "mask", "segmentation", "segmentations", "segmentationclass", "segmentationobject", "seg"),
+    *("trimaps", "mattes", *ANNOTATION_FOLDERS),
+)
+
+
 class Place(NamedTuple):
     """A folder with annotation files, and the folder in or below which their pictures lie."""
 
@@ -56,7 +62,10 @@ def children_named(folder: Path, names: Iterable[str]) -> Iterator[Path]:
 
 
 def annotated_places(
-    path: Path, holds_below: Callable[[Path], bool], holds: Callable[[Path], bool]
+    path: Path,
+    holds_below: Callable[[Path], bool],
+    holds: Callable[[Path], bool],
+    names: Sequence[str] = ANNOTATION_FOLDERS,
 ) -> list[Place]:
     """Where the annotation files in ``path`` lie: in a folder of a usual name, or beside the pictures, or so
     in a folder for each split; or beside pictures in any folders there. None: nowhere.
@@ -64,10 +73,11 @@ def annotated_places(
     Args:
         holds_below: whether there are annotation files in or below a folder.
         holds: whether there are some directly in it.
+        names: the usual names of folders of annotation files.
     """
-    if place := _place(path, "", holds_below, holds):
+    if place := _place(path, "", holds_below, holds, names):
         return [place]
-    parts = [_place(folder, split, holds_below, holds) for folder, split in part_folders(path)]
+    parts = [_place(folder, split, holds_below, holds, names) for folder, split in part_folders(path)]
     if any(parts):
         return [part for part in parts if part is not None]
     return [Place(path, path, "")] if any(map(holds, folders_in(path))) else []
@@ -91,9 +101,13 @@ def picture_folder(
 
 
 def _place(
-    base: Path, split: str, holds_below: Callable[[Path], bool], holds: Callable[[Path], bool]
+    base: Path,
+    split: str,
+    holds_below: Callable[[Path], bool],
+    holds: Callable[[Path], bool],
+    names: Sequence[str],
 ) -> Place | None:
-    named = children_named(base, ANNOTATION_FOLDERS)
+    named = children_named(base, names)
     folder = next(filter(holds_below, named), base if holds(base) else None)
     return None if folder is None else Place(folder, base, split)
 

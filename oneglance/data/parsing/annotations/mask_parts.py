@@ -1,0 +1,85 @@
+"""The connected parts of a mask, as the boxes around them.
+
+Why no library does it: scipy comes with ``oneglance[train]`` only, and its ``ndimage.label`` takes one value at a
+time.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+MOST_RUNS = 2_000_000  # pieces of rows in one mask; a photograph is no mask
+
+
+class Part(NamedTuple):
+    """Pixels of one value that touch one another, also at their corners."""
+
+    value: int
+    pixels: int
+    corners: tuple[int, int, int, int]  # left, top, right and bottom edge
+
+
+def parts(values: np.ndarray, whole: bool = False) -> list[Part] | None:
+    """The parts of all values but 0, from top to bottom; None where there are far too many.
+
+    Args:
+        values: [h, w] of whole numbers.
+        whole: all pixels of a value are one part, wherever they lie.
+    """
+    height, width = values.shape
+    changes = np.ones((height, width), dtype=bool)
+    changes[:, 1:] = values[:, 1:] != values[:, :-1]
+    rows, starts = np.nonzero(changes)
+    ends = np.append(starts[1:], width)
+    ends[np.append(rows[1:] != rows[:-1], True)] = width
+    of_run = values[rows, starts]
+    kept = of_run != 0
+    rows, starts, ends, of_run = rows[kept], starts[kept], ends[kept], of_run[kept]
+    if len(rows) > MOST_RUNS:
+        return None
+    if not len(rows):
+        return []
+    labels = (
+        np.unique(of_run, return_inverse=True)[1] if whole else _labels(rows, starts, ends, of_run, width)
+    )
+    order = np.argsort(labels, kind="stable")
+    first = np.flatnonzero(np.append(True, np.diff(labels[order]) != 0))
+    rows, starts, ends, of_run = rows[order], starts[order], ends[order], of_run[order]
+    boxes = zip(
+        of_run[first].tolist(),
+        np.add.reduceat(ends - starts, first).tolist(),
+        np.minimum.reduceat(starts, first).tolist(),
+        np.minimum.reduceat(rows, first).tolist(),
+        np.maximum.reduceat(ends, first).tolist(),
+        (np.maximum.reduceat(rows, first) + 1).tolist(),
+        strict=True,
+    )
+    return sorted(
+        (Part(v, n, (x0, y0, x1, y1)) for v, n, x0, y0, x1, y1 in boxes), key=lambda one: one.corners[1::-1]
+    )
+
+
+def _labels(
+    rows: np.ndarray, starts: np.ndarray, ends: np.ndarray, of_run: np.ndarray, width: int
+) -> np.ndarray:
+    """int [runs]: equal for runs that touch, directly or through others."""
+    # The runs of the row above that begin at or before the end of a run and end at or behind its beginning.
+    scale = width + 2
+    low = np.searchsorted(rows * scale + ends, (rows - 1) * scale + starts, side="left")
+    high = np.searchsorted(rows * scale + starts, (rows - 1) * scale + ends, side="right")
+    counts = np.maximum(high - low, 0)
+    below = np.repeat(np.arange(len(rows)), counts)
+    above = np.arange(len(below)) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(low, counts)
+    same = of_run[below] == of_run[above]
+    below, above = below[same], above[same]
+    labels = np.arange(len(rows))
+    while True:
+        smaller = np.minimum(labels[below], labels[above])
+        before = labels.copy()
+        np.minimum.at(labels, before[below], smaller)
+        np.minimum.at(labels, before[above], smaller)
+        labels = labels[labels]
+        if np.array_equal(labels, before):
+            return labels

@@ -1,0 +1,244 @@
+"""Masks beside pictures: the boxes are those of their connected parts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from oneglance.data.images.decode import Limits, mask_values
+from oneglance.data.images.header import header
+from oneglance.data.images.references import FileImage, is_picture
+from oneglance.data.parsing.annotations.box_geometry import BoxReader, Fault, RawBox
+from oneglance.data.parsing.annotations.mask_parts import Part, parts
+from oneglance.data.parsing.annotations.paired_files import named_split_of
+from oneglance.data.parsing.folder_walk import files_below
+from oneglance.data.parsing.image_paths import finder
+from oneglance.data.parsing.layouts import (
+    MASK_FOLDERS,
+    PICTURE_FOLDERS,
+    Place,
+    annotated_places,
+    children_named,
+)
+from oneglance.data.picture_files.formats import without_companions
+from oneglance.data.quoting import quoted
+from oneglance.data.source import Entry, Source
+from oneglance.errors import DataError, PictureError, Problem
+from oneglance.storage.plain_files import is_folder
+
+# `a_mask.png`, `a-mask_1.png`, `a_seg.png` belong to `a.jpg`.
+SUFFIX = re.compile(r"(?i)(.+?)[ _.-]?(?:masks?|segmentation|seg|gt|matte|labels?|groundtruth)(?:[ _-]?\d+)?")
+MANY, FEW = 2000, 8  # names of a folder, and pictures, by which it is recognised
+MASK_LIMITS = Limits(megapixels=50, megabytes=50)
+SOFT = 64  # values of a mask in grey that has no classes but soft edges, as JPEG leaves behind
+MOST_VALUES = 256  # classes that are called by their values
+SQUARE = 0.02  # difference of the ratio of the sides of a picture and its mask
+
+
+class Masks(Source):
+    """Pictures and a mask of each: of the same name in a folder ``masks`` (or another usual one) beside a
+    folder of pictures, or called ``a_mask.png`` beside ``a.jpg``; also in a folder for each split.
+
+    The boxes of the field ``objects`` are those around the connected parts of a mask, so that things that
+    touch are one box. 0 is the background. Where masks hold one other value, the boxes have no class; of
+    several, each is a class, called by its number or its colour (``#ff0000``) unless ``values`` says more.
+    Masks in grey with soft edges are cut at half of their largest value. A mask of nothing means that nothing
+    is there; of a picture without a mask nothing is known. The queried classes are all that any mask holds.
+    """
+
+    # The class of each value of the masks: `{ "1" = "cat", "#ff0000" = "dog" }`; `""` leaves one out.
+    # `"things"`: each value is one thing, wherever its pixels lie
+    values: dict[str, str] | Literal["", "things"] = ""
+    smallest: int = 4  # pixels: smaller parts are specks and are left out, which is counted
+
+    rank: ClassVar[int] = 6  # its folder is also a folder
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        if not is_folder(path):
+            return False
+        some = islice((one for place in _places(path) for one in _masked(place, None) if one.masks), FEW)
+        ratios = [(_ratio(one.image), _ratio(one.masks[0])) for one in some]
+        return bool(ratios) and all(a and b and abs(a - b) <= SQUARE * a for a, b in ratios)
+
+    def entries(self) -> Iterator[Entry | Problem]:
+        box_reader = BoxReader()
+        masked = [one for place in _places(self.path) for one in _masked(place, self.images)]
+        if not masked:
+            raise DataError("holds no pictures with masks", location=self.title, hint="put them into masks")
+        for one in masked:
+            yield from self._read(one, box_reader)
+        names = self._names(masked, box_reader)
+        classes = frozenset(name for name in names.values() if name)
+        box_reader.counter.add(
+            "masks",
+            self.title,
+            "holds masks: boxes are those around their connected parts",
+            "things that touch are one box; look at some",
+        )
+        for one in masked:
+            answers: dict[str, Any] = {self.split: one.split} if one.split and self.split else {}
+            if one.masks and one.is_read:
+                raw_boxes = list(self._boxes(one, names))
+                annotations, wrong = box_reader.annotations(
+                    one.image.name, header(one.image), one.size, raw_boxes, classes
+                )
+                yield from wrong
+                if annotations is not None:
+                    answers["objects"] = annotations
+            elif not one.masks:
+                what = "has no mask: what is on it is unknown"
+                box_reader.counter.add("no mask", one.image.name, what, "an empty one means nothing there")
+            yield one.image.name, one.image, answers
+        yield from box_reader.counter.problems()
+
+    def _read(self, one: _Masked, box_reader: BoxReader) -> Iterator[Problem]:
+        """Find the parts of the masks of one picture."""
+        for mask in one.masks:
+            try:
+                values = mask_values(mask, MASK_LIMITS)
+            except PictureError as error:
+                what = f"{error.what}: what is on its picture is unknown"
+                yield Problem(mask.name, what, error.hint, kind="mask", fatal=False)
+                one.is_read = False
+                return
+            if values.max(initial=0) < 256 and not self.values and len(np.unique(values)) > SOFT:
+                what = "is a mask with soft edges: it is cut at half of its largest value"
+                box_reader.counter.add("soft mask", mask.name, what)
+                values = (values > values.max() / 2).astype(np.uint8)
+            in_mask = parts(values, whole=self.values == "things")
+            if in_mask is None:
+                what = "is more a photograph than a mask: what is on its picture is unknown"
+                yield Problem(mask.name, what, kind="mask", fatal=False)
+                one.is_read = False
+                return
+            large = [part for part in in_mask if part.pixels >= self.smallest]
+            if len(large) < len(in_mask):
+                what = f"has parts of fewer than {self.smallest} pixels: they are left out"
+                box_reader.counter.add("specks", mask.name, what, "set smallest if they are things")
+            one.parts += large
+            one.size = (values.shape[1], values.shape[0])
+
+    def _names(self, masked: Sequence[_Masked], box_reader: BoxReader) -> Mapping[int, str | None]:
+        """Value -> class; "" for boxes without one, None for what is left out.
+
+        Raises:
+            DataError: too many values to be classes.
+        """
+        there = sorted({part.value for one in masked for part in one.parts})
+        if isinstance(self.values, dict):
+            said = {_value(word, self.title): name or None for word, name in self.values.items()}
+            return {**said, **{value: "" for value in there if value not in said}}
+        if len(there) <= 1 or self.values == "things":
+            return dict.fromkeys(there, "")
+        if len(there) > MOST_VALUES:
+            what = f"holds masks with {len(there):,} values, too many for classes"
+            raise DataError(what, location=self.title, hint='if each is one thing, write values = "things"')
+        colours = there[-1] > 65535
+        named = {value: f"#{value:06x}" if colours else str(value) for value in there}
+        what = f"holds masks with {len(there)} values: {', '.join(list(named.values())[:8])} are the classes"
+        hint = f'name them: values = {{ "{named[there[0]]}" = "cat" }}; or "things", if each is one thing'
+        box_reader.counter.add("values of masks", self.title, what, hint)
+        return named
+
+    def _boxes(self, one: _Masked, names: Mapping[int, str | None]) -> Iterator[RawBox]:
+        unnamed = isinstance(self.values, dict)
+        for part in one.parts:
+            name = names[part.value]
+            if name is None:
+                continue
+            x0, y0, x1, y1 = part.corners
+            what = f"has the value {part.value}, which values does not name"
+            fault = Fault("value without class", what) if unnamed and not name else None
+            yield RawBox(one.masks[0].name, (x0, y0, x1, y1), name, class_fault=fault)
+
+
+@dataclass
+class _Masked:
+    """A picture with its masks, and what is in them."""
+
+    image: FileImage
+    masks: Sequence[FileImage]
+    split: str
+    parts: list[Part] = field(default_factory=list)
+    size: tuple[int, int] | None = None
+    is_read: bool = True
+
+
+def _value(word: str, title: str) -> int:
+    text = word.strip()
+    try:
+        return int(text[1:], 16) if text.startswith("#") else int(text)
+    except ValueError:
+        what = f"values names {quoted(word)}, which is no value of a mask"
+        raise DataError(what, location=title, hint='write a number, "3", or a colour, "#ff0000"') from None
+
+
+def _ratio(image: FileImage) -> float:
+    head = header(image)
+    return head.upright[0] / head.upright[1] if head and head.upright[1] else 0.0
+
+
+def _places(path: Path) -> list[Place]:
+    def beside_pictures(folder: Path) -> bool:
+        place = Place(folder, folder.parent, "")
+        return any(one.masks for one in islice(_masked(place, None), MANY))
+
+    def suffixed(folder: Path) -> bool:
+        return any(one.masks for one in islice(_masked(Place(folder, folder, ""), None), MANY))
+
+    return annotated_places(path, beside_pictures, suffixed, MASK_FOLDERS)
+
+
+def _masked(place: Place, images: Path | None) -> Iterator[_Masked]:
+    """The pictures of a place with their masks, if any."""
+    folder, names = _pictures(place, images)
+    stems = {_stem(name) for name in names}
+    masks: dict[str, list[FileImage]] = {}
+    for name in _names(place.annotations):
+        stem = _stem(name)
+        shorter = SUFFIX.fullmatch(stem)
+        apart = place.annotations != place.base
+        key = stem if apart and stem in stems else shorter[1] if shorter else ""
+        if key in stems:
+            mask = FileImage(str(place.annotations / name), f"{place.annotations.name}/{name}")
+            masks.setdefault(key, []).append(mask)
+    find = finder(folder, folder, [])
+    for name in names:
+        image = find(name, "")
+        if isinstance(image, FileImage):
+            split = place.split or named_split_of(name)
+            yield _Masked(image, masks.get(_stem(name), ()), split)
+
+
+def _pictures(place: Place, images: Path | None) -> tuple[Path, list[str]]:
+    """The folder of the pictures, and their names in it without those of masks."""
+    if place.annotations == place.base and images is None:
+        names = _names(place.base)
+        stems = {_stem(name) for name in names}
+        return place.base, [name for name in names if not _is_mask_of(_stem(name), stems)]
+    if images is not None:
+        return images, _names(images)
+    for folder in children_named(place.base, PICTURE_FOLDERS):
+        if folder != place.annotations and (names := _names(folder)):
+            return folder, names
+    return place.base, [name for name in _names(place.base) if "/" not in name]
+
+
+def _stem(name: str) -> str:
+    return name.rpartition(".")[0]
+
+
+def _is_mask_of(stem: str, stems: set[str]) -> bool:
+    shorter = SUFFIX.fullmatch(stem)
+    return shorter is not None and shorter[1] in stems
+
+
+def _names(folder: Path) -> list[str]:
+    return list(without_companions(files_below(folder, is_picture)))

@@ -1,0 +1,131 @@
+"""Masks beside pictures: where they lie, and what their values mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from support.annotated import annotations_of, boxes, kinds, read
+from support.layouts import CLASSES, HEIGHT, PARTS, THINGS, WIDTH, draw, found_things, proposed
+
+from oneglance.data.source import open_source
+from oneglance.errors import DataError
+
+
+def mask(path: Path, *things: tuple[int, int, int, int, int], mode: str = "L") -> None:
+    """A picture of the things (value and four edges) on 0."""
+    values = np.zeros((HEIGHT, WIDTH), np.uint16 if mode == "I;16" else np.uint8)
+    for value, x0, y0, x1, y1 in things:
+        values[y0:y1, x0:x1] = value
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.fromarray(values)
+    if mode == "P":
+        image.putpalette([n for colour in range(256) for n in (colour, 255 - colour, 7)])
+    image.save(path)
+
+
+def things_of(stem: str, *numbers: int) -> list[tuple[int, int, int, int, int]]:
+    return [(numbers[CLASSES.index(label)], *edges) for label, *edges in THINGS[stem]]  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("pictures", "masks"),
+    [
+        ("images/{stem}.png", "masks/{stem}.png"),
+        ("imgs/{stem}.png", "mask/{stem}_mask.png"),
+        ("{stem}.png", "masks/{stem}.png"),
+        ("{stem}.png", "{stem}_mask.png"),
+        ("{part}/images/{stem}.png", "{part}/masks/{stem}.png"),
+        ("images/{part}/{stem}.png", "annotations/{part}/{stem}.png"),
+        ("one/photos/{stem}.png", "one/SegmentationClass/{stem}.png"),
+    ],
+)
+def test_masks_wherever_they_lie(tmp_path: Path, pictures: str, masks: str) -> None:
+    for stem in THINGS:
+        names = {"stem": stem, "part": PARTS[stem]}
+        draw(tmp_path / "set" / pictures.format(**names))
+        mask(tmp_path / "set" / masks.format(**names), *things_of(stem, 255, 255))
+    found = proposed(tmp_path / "set")
+    assert {stem: sorted(edges for _, *edges in things) for stem, things in found.things.items()} == {
+        stem: sorted(edges for _, *edges in things) for stem, things in THINGS.items()
+    }
+    assert found.tasks == {"objects": {"type": "boxes", "single": "object"}}
+    assert found.parts == (PARTS if "part" in pictures else dict.fromkeys(THINGS, ""))
+    assert "# holds masks: boxes are those around their connected parts" in found.text
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "I;16"])
+def test_values_are_classes(tmp_path: Path, mode: str) -> None:
+    for stem in THINGS:
+        draw(tmp_path / "set" / "images" / f"{stem}.png")
+        mask(tmp_path / "set" / "masks" / f"{stem}.png", *things_of(stem, 1, 3), mode=mode)
+    records, problems = read(tmp_path / "set")
+    assert {box.label for record in records for box in boxes(record)} == {"1", "3"}
+    assert kinds(problems) == ["masks", "values of masks"]
+    records, problems = read(tmp_path / "set", values={"1": "cat", "3": "dog"})
+    assert [sorted(found_things(record)) for record in records] == [sorted(one) for one in THINGS.values()]
+    assert {annotations_of(record).queried for record in records} == {frozenset(CLASSES)}
+    records, problems = read(tmp_path / "set", values={"1": "cat", "3": ""})
+    assert [len(boxes(record)) for record in records] == [1, 1, 0, 1]
+    records, problems = read(tmp_path / "set", values={"1": "cat"})
+    assert [box.label for box in boxes(records[2])] == [""]  # what that is was not said
+    assert "value without class" in kinds(problems)
+    with pytest.raises(DataError, match="which is no value of a mask"):
+        read(tmp_path / "set", values={"cat": "1"})
+
+
+def test_each_value_may_be_one_thing(tmp_path: Path) -> None:
+    draw(tmp_path / "set" / "images" / "a.png")
+    mask(tmp_path / "set" / "masks" / "a.png", (1, 0, 0, 5, 5), (2, 5, 0, 9, 5), (1, 20, 20, 30, 30))
+    ((record,), _) = read(tmp_path / "set", values="things")
+    assert found_things(record) == [("", 0, 0, 30, 30), ("", 5, 0, 9, 5)]
+
+
+def test_colours_soft_edges_and_specks(tmp_path: Path) -> None:
+    for stem in "ab":
+        draw(tmp_path / "set" / "images" / f"{stem}.png")
+    (tmp_path / "set" / "masks").mkdir()
+    colours = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    colours[10:20, 10:30] = (255, 0, 0)
+    colours[40:42, 50] = (255, 0, 0)
+    Image.fromarray(colours).save(tmp_path / "set" / "masks" / "a.png")
+    soft = np.clip(np.linspace(0, 300, WIDTH), 0, 200).astype(np.uint8) * np.ones((HEIGHT, 1), np.uint8)
+    Image.fromarray(soft).save(tmp_path / "set" / "masks" / "b.png")
+    (a, b), problems = read(tmp_path / "set")
+    assert [found[1:] for found in found_things(a)] == [(10, 10, 30, 20)]
+    ((_, left, top, right, bottom),) = found_things(b)
+    assert (left, top, right, bottom) == (34, 0, WIDTH, HEIGHT)
+    assert kinds(problems) == ["masks", "soft mask", "specks", "values of masks"]
+
+
+def test_what_cannot_be_read_is_unknown_and_an_empty_mask_is_nothing(tmp_path: Path) -> None:
+    for stem in THINGS:
+        draw(tmp_path / "set" / "images" / f"{stem}.png")
+    mask(tmp_path / "set" / "masks" / "a.png", (1, 10, 20, 40, 60))
+    mask(tmp_path / "set" / "masks" / "b.png")
+    whole = (tmp_path / "set" / "masks" / "a.png").read_bytes()
+    (tmp_path / "set" / "masks" / "c.png").write_bytes(whole[:-30])
+    (a, b, c, d), problems = read(tmp_path / "set")
+    assert (len(boxes(a)), boxes(b)) == (1, ())
+    assert "objects" not in c.answers
+    assert "objects" not in d.answers
+    assert kinds(problems) == ["mask", "masks", "no mask"]
+
+
+def test_a_large_mask_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+    for stem in "ab":
+        draw(tmp_path / "set" / "images" / f"{stem}.png")
+        mask(tmp_path / "set" / "masks" / f"{stem}.png", (1, 10, 20, 40, 60))
+    Image.new("1", (10_000, 8_000)).save(tmp_path / "set" / "masks" / "b.png")
+    (_, b), problems = read(tmp_path / "set")
+    assert "objects" not in b.answers
+    assert "10000×8000 pixels, more than the 50 megapixels allowed" in str(problems[0])
+
+
+def test_classes_in_folders_are_no_masks(tmp_path: Path) -> None:
+    for kind in ("mask", "no_mask"):
+        for stem in THINGS:
+            draw(tmp_path / "set" / kind / f"{stem}.png")
+    assert open_source({"path": "set"}, tmp_path).format == "folder"
