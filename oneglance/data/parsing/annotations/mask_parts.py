@@ -1,7 +1,7 @@
 """The connected parts of a mask, as the boxes around them.
 
-Why no library does it: scipy comes with ``oneglance[train]`` only, and its ``ndimage.label`` takes one value at
-a time.
+Why no library does it: scipy comes with ``oneglance[train]`` only, and its ``ndimage.label`` takes one value
+at a time.
 """
 
 from __future__ import annotations
