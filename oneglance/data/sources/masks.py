@@ -133,8 +133,8 @@ class Masks(Source):
         """
         there = sorted({part.value for one in masked for part in one.parts})
         if isinstance(self.values, dict):
-            said = {_value(word, self.title): name or None for word, name in self.values.items()}
-            return {**said, **{value: "" for value in there if value not in said}}
+            stated = {_value(word, self.title): name or None for word, name in self.values.items()}
+            return {**stated, **{value: "" for value in there if value not in stated}}
         if len(there) <= 1 or self.values == "things":
             return dict.fromkeys(there, "")
         if len(there) > MOST_VALUES:
