@@ -109,7 +109,8 @@ def attempt(command: str, small: Path, left: int, counts: dict[str, int]) -> str
         word in ended.stderr for word in ("disk is full", "No space", "no space")
     ):
         return f"another message: {ended.stderr[-300:]}"
-    if lost := [path.name for path in before if not path.exists()]:
+    lost = [path.name for path in before if not path.exists()]
+    if lost and ended.returncode:  # a training that is done needs no resume.pt
         return f"gone: {lost}"
     return halves(small)
 

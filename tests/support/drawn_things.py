@@ -128,6 +128,15 @@ def boxes_table(folder: Path, pictures: Pictures) -> Path:
     return path
 
 
+def text_boxes(folder: Path, pictures: Pictures) -> Path:
+    draw_all(folder / "images", pictures)
+    (folder / "labels").mkdir(parents=True)
+    for name, things in pictures.items():
+        rows = [f"{label or ''},{','.join(map(str, place or ('?',) * 4))}\n" for label, place in things]
+        (folder / "labels" / f"{name}.txt").write_text("".join(rows))
+    return folder
+
+
 FORMATS: dict[str, Callable[[Path, Pictures], Path]] = {
     "yolo": yolo,
     "coco": coco,
@@ -135,4 +144,7 @@ FORMATS: dict[str, Callable[[Path, Pictures], Path]] = {
     "cvat": cvat,
     "label_studio": label_studio,
     "boxes_table": boxes_table,
+    "text_boxes": text_boxes,
 }
+# What must be said of a format, since its files do not.
+KEYS: dict[str, dict[str, Any]] = {"text_boxes": {"columns": ["class", "xmin", "ymin", "xmax", "ymax"]}}
