@@ -538,7 +538,7 @@ def test_whatever_the_columns_are_the_file_can_be_read(columns: dict[str, list[A
             {
                 "food": {"type": "label"},
                 "view": {"type": "label"},
-                "volume_cm3": {"type": "number", "unit": "cm3"},
+                "volume_cm3": {"type": "number", "unit": "cm3", "low": 0},
                 "weight_g": {"type": "number", "unit": "g", "low": 0},
             },
         ),
