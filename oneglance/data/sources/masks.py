@@ -9,13 +9,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-import numpy as np
-
-from oneglance.data.images.decode import Limits, mask_values
+from oneglance.data.images.decode import Limits
+from oneglance.data.images.decoding.decode_pool import each_mask
 from oneglance.data.images.header import header
 from oneglance.data.images.references import FileImage, is_picture
 from oneglance.data.parsing.annotations.box_geometry import BoxReader, Fault, RawBox
-from oneglance.data.parsing.annotations.mask_parts import Part, parts
+from oneglance.data.parsing.annotations.mask_parts import Inside, MaskReader, Part
 from oneglance.data.parsing.annotations.paired_files import named_split_of
 from oneglance.data.parsing.folder_walk import files_below
 from oneglance.data.parsing.image_paths import finder
@@ -36,7 +35,6 @@ from oneglance.storage.plain_files import is_folder
 SUFFIX = re.compile(r"(?i)(.+?)[ _.-]?(?:masks?|segmentation|seg|gt|matte|labels?|groundtruth)(?:[ _-]?\d+)?")
 MANY, FEW = 2000, 8  # names of a folder, and pictures, by which it is recognised
 MASK_LIMITS = Limits(megapixels=50, megabytes=50)
-SOFT = 64  # values of a mask in grey that has no classes but soft edges, as JPEG leaves behind
 MOST_VALUES = 256  # classes that are called by their values
 SQUARE = 0.02  # difference of the ratio of the sides of a picture and its mask
 
@@ -72,8 +70,7 @@ class Masks(Source):
         masked = [one for place in _places(self.path) for one in _masked(place, self.images)]
         if not masked:
             raise DataError("holds no pictures with masks", location=self.title, hint="put them into masks")
-        for one in masked:
-            yield from self._read(one, box_reader)
+        yield from self._read(masked, box_reader)
         names = self._names(masked, box_reader)
         classes = frozenset(name for name in names.values() if name)
         box_reader.counter.add(
@@ -98,32 +95,38 @@ class Masks(Source):
             yield one.image.name, one.image, answers
         yield from box_reader.counter.problems()
 
-    def _read(self, one: _Masked, box_reader: BoxReader) -> Iterator[Problem]:
-        """Find the parts of the masks of one picture."""
-        for mask in one.masks:
-            try:
-                values = mask_values(mask, MASK_LIMITS)
-            except PictureError as error:
-                what = f"{error.what}: what is on its picture is unknown"
-                yield Problem(mask.name, what, error.hint, kind="mask", fatal=False)
-                one.is_read = False
-                return
-            if values.max(initial=0) < 256 and not self.values and len(np.unique(values)) > SOFT:
-                what = "is a mask with soft edges: it is cut at half of its largest value"
-                box_reader.counter.add("soft mask", mask.name, what)
-                values = (values > values.max() / 2).astype(np.uint8)
-            in_mask = parts(values, whole=self.values == "things")
-            if in_mask is None:
-                what = "is more a photograph than a mask: what is on its picture is unknown"
-                yield Problem(mask.name, what, kind="mask", fatal=False)
-                one.is_read = False
-                return
-            large = [part for part in in_mask if part.pixels >= self.smallest]
-            if len(large) < len(in_mask):
-                what = f"has parts of fewer than {self.smallest} pixels: they are left out"
-                box_reader.counter.add("specks", mask.name, what, "set smallest if they are things")
-            one.parts += large
-            one.size = (values.shape[1], values.shape[0])
+    def _read(self, masked: Sequence[_Masked], box_reader: BoxReader) -> Iterator[Problem]:
+        """Find the parts of all masks."""
+        reader = MaskReader(whole=self.values == "things", cuts=not self.values)
+        masks = [mask for one in masked for mask in one.masks]
+        each = each_mask(masks, reader, MASK_LIMITS)
+        for one in masked:
+            for mask, inside in zip(one.masks, each, strict=False):
+                wrong = self._take(one, mask.name, inside, box_reader)
+                one.is_read = one.is_read and wrong is None
+                if wrong is not None:
+                    yield wrong
+
+    def _take(
+        self, one: _Masked, name: str, inside: Inside | PictureError, box_reader: BoxReader
+    ) -> Problem | None:
+        """Add to a picture what is inside of one of its masks; why it cannot be used."""
+        if isinstance(inside, PictureError):
+            what = f"{inside.what}: what is on its picture is unknown"
+            return Problem(name, what, inside.hint, kind="mask", fatal=False)
+        if inside.parts is None:
+            what = "is more a photograph than a mask: what is on its picture is unknown"
+            return Problem(name, what, kind="mask", fatal=False)
+        if inside.is_soft:
+            what = "is a mask with soft edges: it is cut at half of its largest value"
+            box_reader.counter.add("soft mask", name, what)
+        large = [part for part in inside.parts if part.pixels >= self.smallest]
+        if len(large) < len(inside.parts):
+            what = f"has parts of fewer than {self.smallest} pixels: they are left out"
+            box_reader.counter.add("specks", name, what, "set smallest if they are things")
+        one.parts += large
+        one.size = inside.size
+        return None
 
     def _names(self, masked: Sequence[_Masked], box_reader: BoxReader) -> Mapping[int, str | None]:
         """Value -> class; "" for boxes without one, None for what is left out.

@@ -5,13 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 from support.annotated import annotations_of, boxes, kinds, read
 from support.layouts import CLASSES, HEIGHT, PARTS, THINGS, WIDTH, draw, found_things, proposed
 
+from oneglance.data.images.decoding import decode_pool
+from oneglance.data.images.decoding.decode_pool import each_mask
+from oneglance.data.images.references import FileImage
+from oneglance.data.parsing.annotations.mask_parts import MaskReader
 from oneglance.data.source import open_source
-from oneglance.errors import DataError
+from oneglance.data.sources.masks import MASK_LIMITS
+from oneglance.errors import DataError, PictureError
 
 
 def mask(path: Path, *things: tuple[int, int, int, int, int], mode: str = "L") -> None:
@@ -129,3 +135,29 @@ def test_classes_in_folders_are_no_masks(tmp_path: Path) -> None:
         for stem in THINGS:
             draw(tmp_path / "set" / kind / f"{stem}.png")
     assert open_source({"path": "set"}, tmp_path).format == "folder"
+
+
+@pytest.mark.parametrize(("ending", "few"), [("png", 99), ("png", 2), ("bmp", 99), ("tif", 2)])
+def test_masks_are_the_same_in_whichever_process_they_are_decoded(
+    tmp_path: Path, ending: str, few: int
+) -> None:
+    for stem in THINGS:
+        mask(tmp_path / f"{stem}.{ending}", *things_of(stem, 1, 2))
+    (tmp_path / "torn.tif").write_bytes((tmp_path / f"a.{ending}").read_bytes()[:60])
+    refs = [FileImage(str(tmp_path / name), name) for name in (f"a.{ending}", "torn.tif", f"b.{ending}")]
+    reader = MaskReader(whole=False, cuts=True)
+    a, torn, b = each_mask(refs, reader, MASK_LIMITS, few)
+    for stem, inside in (("a", a), ("b", b)):
+        assert inside == reader(np.asarray(Image.open(tmp_path / f"{stem}.{ending}")))
+        assert len(inside.parts) == len(THINGS[stem])
+    assert isinstance(torn, PictureError)
+    assert torn.location == "torn.tif"
+
+
+def test_a_mask_that_is_not_plain_is_decoded_by_the_process_that_is_kept(tmp_path: Path) -> None:
+    mask(tmp_path / "a.tif", (1, 10, 20, 40, 60))
+    before = {child.pid for child in psutil.Process().children()}
+    decode_pool._kept.cache_clear()
+    list(each_mask([FileImage(str(tmp_path / "a.tif"), "a.tif")], MaskReader(False, True), MASK_LIMITS))
+    assert {child.pid for child in psutil.Process().children()} - before
+    decode_pool._kept.cache_clear()

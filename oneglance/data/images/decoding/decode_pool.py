@@ -7,7 +7,7 @@ decoded right here, and all others by one process that is kept for the next of t
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, islice
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from oneglance.data.images.decode import Canvas, Limits, canvas_of, load, open_upright
+from oneglance.data.images.decode import Canvas, Limits, canvas_of, load, mask_values, open_upright
 from oneglance.data.images.decoding.plain_pictures import is_plain
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.images.memory_image import EncodedImage, PixelImage
@@ -27,6 +27,7 @@ from oneglance.parallel.cpus import processors
 from oneglance.parallel.process_pool import ProcessPool
 
 FEW = 64  # so many pictures are decoded before the processes would have started
+MASKS = 8  # travel together
 
 
 def decode(
@@ -123,6 +124,44 @@ def upright(ref: ImageRef, limits: Limits, largest: int) -> Image.Image:
     return Image.fromarray(pixels)
 
 
+@dataclass(frozen=True)
+class DecodeMask:
+    """What ``use``, equal by value, makes of the values of one mask, in a process of the pool."""
+
+    limits: Limits
+    use: Callable[[np.ndarray], Any]
+
+    def __call__(self, ref: ImageRef) -> Any | PictureError:
+        try:
+            return self.use(mask_values(ref, self.limits))
+        except PictureError as error:
+            return error
+
+
+@dataclass(frozen=True)
+class DecodePlainMaskHere(DecodeMask):
+    """The same in this process, if the mask is plain."""
+
+    def __call__(self, ref: ImageRef) -> Any | PictureError:
+        try:
+            read = in_memory(ref.name, load(ref))
+        except PictureError as error:
+            return PictureError(error.what, location=ref.name, hint=error.hint)
+        if may_be_decoded_here(read):
+            return super().__call__(read)
+        return bounded(DecodeMask(self.limits, self.use), read)
+
+
+def each_mask(
+    refs: Sequence[ImageRef], use: Callable[[np.ndarray], Any], limits: Limits, few: int = FEW
+) -> Iterator[Any | PictureError]:
+    """What ``use`` makes of the values of each mask (``mask_values``), in order, decoded within bounds."""
+    count = processes(0) if len(refs) >= few else 0
+    job = DecodeMask(limits, use) if count else DecodePlainMaskHere(limits, use)
+    with ProcessPool(job, crashed, count, MASKS, limits.memory, limits.seconds) as pool:
+        yield from pool.map(refs)
+
+
 def in_memory(name: str, loaded: bytes | np.ndarray) -> EncodedImage | PixelImage:
     """A picture that was read, once: a file that changes meanwhile is judged and decoded as the same."""
     return PixelImage(name, loaded) if isinstance(loaded, np.ndarray) else EncodedImage(name, loaded)
@@ -133,13 +172,13 @@ def may_be_decoded_here(read: EncodedImage | PixelImage) -> bool:
     return isinstance(read, PixelImage) or is_plain(read.data)
 
 
-def bounded(job: Decode | DecodeUpright, ref: ImageRef) -> Any:
+def bounded(job: Decode | DecodeUpright | DecodeMask, ref: ImageRef) -> Any:
     """What ``job`` gives for one reference, in the process that is kept for it."""
     return _kept(job, os.getpid()).submit([ref]).result()[0]
 
 
 @lru_cache(maxsize=2)
-def _kept(job: Decode | DecodeUpright, process: int) -> ProcessPool[ImageRef, Any]:
+def _kept(job: Decode | DecodeUpright | DecodeMask, process: int) -> ProcessPool[ImageRef, Any]:
     """One process, started when it is first needed. A fork of this process has its own."""
     return ProcessPool(job, crashed, 1, 1, job.limits.memory, job.limits.seconds)
 

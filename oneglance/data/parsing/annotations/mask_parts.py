@@ -6,11 +6,14 @@ at a time.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 MOST_RUNS = 2_000_000  # pieces of rows in one mask; a photograph is no mask
+SOFT = 64  # values of a mask in grey that has no classes but soft edges, as JPEG leaves behind
 
 
 class Part(NamedTuple):
@@ -19,6 +22,28 @@ class Part(NamedTuple):
     value: int
     pixels: int
     corners: tuple[int, int, int, int]  # left, top, right and bottom edge
+
+
+class Inside(NamedTuple):
+    """What one mask holds."""
+
+    size: tuple[int, int]  # width and height
+    parts: Sequence[Part] | None  # None: it is more a photograph than a mask
+    is_soft: bool  # it was cut at half of its largest value
+
+
+@dataclass(frozen=True)
+class MaskReader:
+    """Values of a mask [h, w] -> what is inside."""
+
+    whole: bool  # all pixels of a value are one part, wherever they lie
+    cuts: bool  # masks in grey with soft edges are cut
+
+    def __call__(self, values: np.ndarray) -> Inside:
+        is_soft = self.cuts and values.max(initial=0) < 256 and len(np.unique(values)) > SOFT
+        if is_soft:
+            values = (values > values.max() / 2).astype(np.uint8)
+        return Inside((values.shape[1], values.shape[0]), parts(values, self.whole), bool(is_soft))
 
 
 def parts(values: np.ndarray, whole: bool = False) -> list[Part] | None:
