@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from oneglance.data.cell import as_text
+from oneglance.data.parsing.name_pattern import NameReader, name_pattern
 from oneglance.data.quoting import nearest_of, quoted
 from oneglance.data.record import SPLIT_NAMES, ImageRef, Record
 from oneglance.errors import ConfigError, Problem
@@ -35,6 +36,10 @@ class Source(Table, ABC):
     # A name that is no file's is taken for the one file whose path ends so: names from another machine or
     # folder, in another case, without an ending. `"exact"`: it is not
     names: Literal["", "exact"] = ""
+    # Answers in the names of the files: `"{age}_{gender}_{_}"` reads the fields age and gender from
+    # `26_0_1_2017.jpg`. `{_}` is any text, `{#}` a number that says nothing; what stands between is as it is
+    # written. With `/`, the last folders belong to the name: `"{kind}/{_}"`
+    name_pattern: str = ""
     # The field whose equal values go to the same split: all views of one item, all pictures of one patient
     group: str = ""
     # The field that says train, validation or test, where there is one; it wins over `[split]`. `""`: that
@@ -51,6 +56,11 @@ class Source(Table, ABC):
     name: str = ""  # how messages call this source; default: the name of its path
 
     rank: ClassVar[int] = 0  # of several formats that recognise a path, the highest wins
+
+    @field_validator("name_pattern")
+    @classmethod
+    def _is_pattern(cls, text: str) -> str:
+        return name_pattern(text).text if text else ""
 
     @classmethod
     @abstractmethod
@@ -92,6 +102,7 @@ class Source(Table, ABC):
         meant for testing; each is reported once, at the end. So is a source without any picture.
         """
         title, group, split, split_words = self.title, self.group, self.split, _SplitWords(self.split)
+        names = NameReader(name_pattern(self.name_pattern)) if self.name_pattern else None
         fields: Mapping[str, Any] | None = None  # of the last picture
         ungrouped = bool(group)
         for item in self.entries():
@@ -99,6 +110,9 @@ class Source(Table, ABC):
                 yield item
                 continue
             location, image, fields = item
+            others: Mapping[str, str] = {}
+            if names is not None:
+                fields, others = names.read(image.name, fields)
             group_value = fields.get(group) if group else None
             if group_value is not None:
                 ungrouped = False
@@ -112,7 +126,10 @@ class Source(Table, ABC):
                 split_name,
                 title,
             )
+            if others:  # the name is a second mention of the picture: both have to agree
+                yield Record(f"{image.name} (its name)", image, others, source=f"{title} (names)")
         yield from split_words.problems()
+        yield from names.problems() if names else ()
         if fields is None:
             yield Problem(
                 title, "holds no pictures", "put some into it, or give another path", kind="empty source"
