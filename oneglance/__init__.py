@@ -2,6 +2,8 @@
 
 from importlib import import_module
 
+from oneglance.parallel.waiting_threads import let_waiting_threads_sleep
+
 __version__ = "0.1.0"
 
 # The public names by the module that defines them. A module is loaded when one of its names is first used, so
@@ -35,6 +37,8 @@ _NAMES = {
     "results.weights": "Weights",
     "task": "Task",
 }
+let_waiting_threads_sleep()  # before anything loads torch
+
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 __all__ = sorted(_MODULE_OF)

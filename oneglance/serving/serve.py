@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -42,9 +41,6 @@ def serve(
     Raises:
         OneglanceError: the run cannot be served, or the address cannot be used.
     """
-    # Threads of torch that have nothing to do sleep, for they would take the processors from other processes;
-    # OpenMP reads it when torch is loaded.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     with needs_extra("serve", "serve"):
         from oneglance.nn.allocator import keep_freed_memory
         from oneglance.serving.app import Settings, build_app
