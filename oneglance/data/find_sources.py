@@ -10,9 +10,11 @@ from typing import Any
 from oneglance.data.image_inputs import folder_of_names, read, relative
 from oneglance.data.images.archives import is_archive
 from oneglance.data.inspection.missing_files import absent
+from oneglance.data.inspection.name_shapes import propose
 from oneglance.data.inspection.picture_column import image_key
 from oneglance.data.inspection.suggest_config import Proposal, guess
 from oneglance.data.parsing.folder_walk import files_below, folders_in
+from oneglance.data.parsing.name_pattern import name_pattern
 from oneglance.data.quoting import nearest_of, plain, quoted
 from oneglance.data.record import Record
 from oneglance.data.source import open_source, proposed_keys
@@ -61,6 +63,8 @@ def find_sources(
         ]
     if boxes is not None:
         proposals.append(_boxes(boxes, pictures, base))
+    if not tables and not any(one.is_useful for one in proposals):
+        proposals = [_by_names(one, base) for one in proposals]
     proposals[0] = replace(proposals[0], notes=[*proposals[0].notes, *notes])
     return _grouped(proposals, group) if group else proposals
 
@@ -153,6 +157,26 @@ def _nearby(table: Path, folder: Path, base: Path, image: str) -> Proposal:
 
 def _is_no_answer(name: str) -> bool:
     return any(word in name.rpartition("/")[2].lower() for word in NO_ANSWERS)
+
+
+def _by_names(proposal: Proposal, base: Path) -> Proposal:
+    """The same with the answers that the names of its pictures hold, if they do."""
+    learned = [record for record in proposal.records if record.split != "test"] or proposal.records
+    pattern, example = propose([record.image.name for record in learned])
+    if not pattern:
+        return proposal
+    path = base / str(proposal.source["path"])
+    named = _proposal(path, {**proposal.source, "name_pattern": pattern}, base)
+    if not named.is_useful:
+        return proposal
+    held = name_pattern(pattern).answers(example)
+    said = " and ".join(f"{field} is {quoted(text, 30)}" for field, text in held.items())
+    notes = [
+        *proposal.notes,
+        f"the names of the pictures seem to hold answers: in {quoted(example)}, {said}",
+        "rename these fields in name_pattern and in [tasks] together; {_} stands for text that is no answer",
+    ]
+    return replace(named, notes=notes)
 
 
 def _there(proposal: Proposal) -> int:

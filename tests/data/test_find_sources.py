@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -168,3 +169,48 @@ def test_options_that_fit_nothing_are_refused(place: Path, said: dict[str, str],
         proposed("photos", "a.csv", **said)
     assert message in str(refused.value)
     assert not Path("oneglance.toml").exists()
+
+
+def faces(place: Path) -> list[str]:
+    names = [f"{20 + n * 7 % 31}_{n % 2}_{n % 5}_20170117{n:09}.jpg" for n in range(120)]
+    draw(place / "faces", names)
+    return names
+
+
+def test_answers_in_names_are_proposed_where_nothing_else_is(place: Path) -> None:
+    faces(place)
+    config = proposed("faces")
+    assert config["sources"] == [{"path": "faces", "name_pattern": "{name1}_{name2}_{name3}_{#}"}]
+    assert config["tasks"] == {
+        "name1": {"type": "number", "low": 0},
+        "name2": {"type": "label"},
+        "name3": {"type": "label"},
+    }
+    assert (
+        '# the names of the pictures seem to hold answers: in "20_0_0_20170117000000000", name1 is "20" and '
+        'name2 is "0" and name3 is "0"\n'
+        "# rename these fields in name_pattern and in [tasks] together; {_} stands for text that is no answer"
+    ) in config["text"]
+    sound(120)
+
+
+def test_answers_in_names_are_read_in_parts_and_archives(place: Path) -> None:
+    names = [f"train/{KINDS[n % 3]}.{n}.jpg" for n in range(30)] + [f"test/{n}.jpg" for n in range(30)]
+    draw(place / "photos", names)
+    assert proposed("photos")["sources"] == [{"path": "photos", "name_pattern": "{name1}.{#}"}]
+    with zipfile.ZipFile(place / "photos.zip", "w") as archive:
+        for name in names[:30]:
+            archive.write(place / "photos" / name, f"photos/{name}")
+    config = proposed("photos.zip")
+    assert config["sources"] == [{"path": "photos.zip", "name_pattern": "{name1}.{#}"}]
+    assert config["tasks"] == {"name1": {"type": "label"}}
+    sound(30)
+
+
+def test_names_are_not_asked_where_folders_or_tables_say_more(place: Path) -> None:
+    names = faces(place)
+    table(place / "faces/labels.csv", "image,kind", lambda n: f"{names[n]},{KINDS[n % 3]}")
+    assert proposed("faces")["sources"] == [{"path": "faces/labels.csv"}]
+    draw(place / "sorted", [f"{KINDS[n % 3]}/{('red', 'blue')[n % 2]}_{n}.jpg" for n in range(30)])
+    config = proposed("sorted")
+    assert config["sources"] == [{"path": "sorted"}] and list(config["tasks"]) == ["folder"]

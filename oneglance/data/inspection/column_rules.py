@@ -19,33 +19,34 @@ from oneglance.data.record import SPLIT_NAMES
 from oneglance.toml.tables import is_encodable
 
 
-def _words(text: str) -> frozenset[str]:
+def word_set(text: str) -> frozenset[str]:
+    """The words of a sentence."""
     return frozenset(text.split())
 
 
-SPLIT_FIELDS = _words("split subset part partition set fold")
-CLASS_FIELDS = _words("label labels class classes category kind type species folder target")
-ORDER_FIELDS = _words("rating grade stars stage severity quality level")
-ID_FIELDS = _words("id ids uid uuid guid hash md sha idx index key identifier")
-GROUP_FIELDS = _words(
+SPLIT_FIELDS = word_set("split subset part partition set fold")
+CLASS_FIELDS = word_set("label labels class classes category kind type species folder target")
+ORDER_FIELDS = word_set("rating grade stars stage severity quality level")
+ID_FIELDS = word_set("id ids uid uuid guid hash md sha idx index key identifier")
+GROUP_FIELDS = word_set(
     "item patient seller sender subject user owner person customer board product object session video clip "
     "scene case group donor author photographer device camera plot slide lot batch series sequence store "
     "house home building property apartment farm herd tree"
 )
-GENERIC = _words(
+GENERIC = word_set(
     "batch part parts image images img imgs folder folders dir set sets data dataset chunk shard volume "
     "vol disc picture pictures photo photos pics dcim download archive zip section new upload uploads"
 )  # what folders are called that say nothing of their pictures
-COUNTING = _words("no nr num number code name")  # "patient number" is about patients
-COUNTS = _words("count counts num nb amount quantity total")
-NONE = _words("none nothing empty")
-AMOUNTS = _words(
+COUNTING = word_set("no nr num number code name")  # "patient number" is about patients
+COUNTS = word_set("count counts num nb amount quantity total")
+NONE = word_set("none nothing empty")
+AMOUNTS = word_set(
     "age ages price prices cost costs count counts amount quantity total number weight mass volume area "
     "length width height depth size distance duration"
 )  # what is never below 0
-BOTH_SIDES = _words("c deg degrees celsius temperature offset change difference delta shift balance")
-MONEY = _words("eur usd gbp chf jpy")
-UNITS = MONEY | _words(
+BOTH_SIDES = word_set("c deg degrees celsius temperature offset change difference delta shift balance")
+MONEY = word_set("eur usd gbp chf jpy")
+UNITS = MONEY | word_set(
     "mm cm m km mm2 cm2 m2 mm3 cm3 m3 ml l g kg mg t lb oz px percent pct deg degrees celsius kelvin hz ms s "
     "sqft sqm sec seconds min minutes h hours days weeks months years kcal calories euro euros dollars"
 )
