@@ -170,10 +170,10 @@ def _by_names(proposal: Proposal, base: Path) -> Proposal:
     if not named.is_useful:
         return proposal
     held = name_pattern(pattern).answers(example)
-    said = " and ".join(f"{field} is {quoted(text, 30)}" for field, text in held.items())
+    values = " and ".join(f"{field} is {quoted(text, 30)}" for field, text in held.items())
     notes = [
         *proposal.notes,
-        f"the names of the pictures seem to hold answers: in {quoted(example)}, {said}",
+        f"the names of the pictures seem to hold answers: in {quoted(example)}, {values}",
         "rename these fields in name_pattern and in [tasks] together; {_} stands for text that is no answer",
     ]
     return replace(named, notes=notes)
