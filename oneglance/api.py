@@ -108,8 +108,10 @@ def train(
             folder.
         overrides: ``{"training.epochs": 5}``, a list of ``"training.epochs=5"``, or one of these.
         out: the run folder; default: ``runs/`` and the name of the configuration.
-        resume: go on with a training that was stopped. Where pictures, answers or the configuration have
-            changed meanwhile, this is refused with a list of what has changed.
+        resume: go on with a training that was stopped, or with a finished one where ``overrides`` say how
+            long it is to be. ``training.epochs`` and ``training.patience`` may change, and what does not
+            alter what is learned. Where pictures, answers or all else of the configuration have changed
+            meanwhile, this is refused with a list of what has changed.
         accept_changes: with ``resume``, go on all the same.
 
     Raises:
@@ -123,10 +125,10 @@ def train(
 
     screen = screen or default_screen()
     resumed = run_to_resume(config, overrides, out) if resume else None
-    if resumed is not None and resumed.finished:
-        screen.say(f"{resumed.path} is finished already")
-        return Run(resumed.path)
-    declared = configuration.load(config, overrides) if resumed is None else resumed.config()
+    if resumed is not None and not resumed.has_more_to_do():
+        screen.say(resumed.nothing_to_do())
+        return Run(resumed.folder.path)
+    declared = configuration.load(config, overrides) if resumed is None else resumed.config
     refuse_impossible(declared, load_weights=not resume)
     with closing(screen):
         tasks = build_tasks(declared.tasks, declared.file)
@@ -135,12 +137,11 @@ def train(
             declared = with_value_range(declared, dataset, screen)
             opened = begun(new_run(declared, out), declared, dataset)
         else:
-            opened = going_on(resumed, declared, dataset, accept_changes, screen)
+            opened = going_on(resumed.folder, declared, dataset, accept_changes, screen)
         with opened as folder:
             trainer = Trainer.of_dataset(folder, declared, tasks, dataset, screen)
-            if resume and trainer.resume():
-                position = trainer.learner.position
-                screen.say(f"going on in epoch {position.epoch + 1} after step {position.step}")
+            if resumed is not None:
+                trainer.go_on()
             trainer.run()
     screen.say(f"finished: {folder.path} (epoch {trainer.selection.epoch} is kept)")
     return Run(folder.path)

@@ -244,6 +244,7 @@ def test_train_makes_a_run(home: Path) -> None:
         "config.toml",
         "environment.json",
         "fingerprint.json",
+        "fitted.json",
         "history.jsonl",
         "novelty.safetensors",
         "unreadable.json",
@@ -317,7 +318,15 @@ def test_a_finished_run_has_nothing_to_go_on_with(home: Path) -> None:
     screen = Heard()
     before = {path: path.read_bytes() for path in Path("runs/a").iterdir()}
     assert oneglance.train("runs/a", resume=True, screen=screen).path == Path("runs/a")
-    assert screen.lines == ["runs/a is finished already"]
+    assert screen.lines == [
+        "runs/a is finished already, with 2 epochs; to train it longer: "
+        "oneglance train runs/a --resume --set training.epochs=4"
+    ]
+    for few in (1, 2):
+        longer = {"training.epochs": few}
+        assert oneglance.train("oneglance.toml", resume=True, overrides=longer, screen=screen).path == Path(
+            "runs/a"
+        )
     assert {path: path.read_bytes() for path in Path("runs/a").iterdir()} == before
 
 
@@ -341,9 +350,14 @@ def test_a_stopped_run_can_be_finished(home: Path) -> None:
 
 def test_what_goes_on_is_what_was_begun(home: Path) -> None:
     stopped()
-    with pytest.raises(ConfigError, match="--set cannot change a run that goes on"):
+    with pytest.raises(RunError) as caught:
         oneglance.train("runs/b", resume=True, overrides=["training.learning_rate=0.1"], screen=SILENT)
-    Path("oneglance.toml").write_text(CONFIG.replace("epochs = 2", "epochs = 3"))
+    assert str(caught.value) == (
+        "runs/b: was begun with other settings: [training] learning_rate was not set, is 0.1 — train anew, "
+        "or leave that out; what may change: training.epochs, training.patience, and what does not alter "
+        "what is learned (training.device, cache, where files lie)"
+    )
+    Path("oneglance.toml").write_text(CONFIG.replace("batch = 16", "batch = 8"))
     with pytest.raises(RunError, match=r"was begun with another configuration than oneglance\.toml is now"):
         oneglance.train("oneglance.toml", out="runs/b", resume=True, screen=SILENT)
     with pytest.raises(RunError, match="no unfinished run of scenes in runs/"):
@@ -353,6 +367,66 @@ def test_what_goes_on_is_what_was_begun(home: Path) -> None:
     with pytest.raises(RunError, match="the data have changed since this run began"):
         oneglance.train("runs/b", resume=True, screen=SILENT)
     assert (home / "runs/b/resume.pt").exists(), "it may still go on once the data are back"
+
+
+def kept_overrides(run: str) -> dict[str, object]:
+    kept: dict[str, object] = json.loads((Path(run) / "overrides.json").read_text())["overrides"]
+    return kept
+
+
+def test_the_same_command_with_resume_goes_on(trained: Path, home: Path) -> None:
+    """Equal values are no change, neither to what was said then nor to what the file or a default says."""
+    ours = ["training.clip=5.0", "augment.shift=0.2", "training.epochs=2"]
+    with pytest.raises(StoppedError):
+        oneglance.train("oneglance.toml", out="runs/b", overrides=ours, screen=Stops(2))
+    with pytest.raises(StoppedError):
+        oneglance.train("oneglance.toml", out="runs/other", overrides=["augment.shift=0.3"], screen=Stops(2))
+    before = (home / "runs/b/overrides.json").read_bytes()
+    screen = Heard()
+    run = oneglance.train(
+        "oneglance.toml", resume=True, overrides=[*ours, "training.ema=0.998"], screen=screen
+    )
+    assert run.path == Path("runs/b"), "not the younger one, which was begun with other settings"
+    assert "going on in epoch 1 after step 2" in screen.lines
+    assert (home / "runs/b/overrides.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("way", ["--set", "file"])
+def test_a_run_that_goes_on_can_become_longer(home: Path, way: str) -> None:
+    stopped()
+    if way == "--set":
+        longer = partial(oneglance.train, overrides=["training.epochs=3", "cache.gigabytes=1"])
+    else:
+        text = CONFIG.replace("epochs = 2", "epochs = 3").replace("[cache]", "[cache]\ngigabytes = 1")
+        Path("oneglance.toml").write_text(text)
+        longer = partial(oneglance.train)
+    with pytest.raises(StoppedError):
+        longer("oneglance.toml", resume=True, screen=Stops(1))
+    assert kept_overrides("runs/b") == {"training.epochs": 3, "cache.gigabytes": 1}
+    run = oneglance.train("runs/b", resume=True, screen=SILENT)  # which has it by itself now
+    assert [row["epoch"] for row in run.history()] == [1, 2, 3]
+
+
+def test_a_finished_run_is_trained_longer(home: Path) -> None:
+    oneglance.evaluate("runs/a", screen=SILENT)
+    report = Path("runs/a/report.json").read_bytes()
+    screen = Heard()
+    run = oneglance.train("oneglance.toml", resume=True, overrides="training.epochs=4", screen=screen)
+    assert run.path == Path("runs/a")
+    assert "going on after epoch 2, with the weights that were kept" in screen.lines
+    assert [row["epoch"] for row in run.history()] == [1, 2, 3, 4]
+    assert run.folder.finished and not (run.path / "report.json").exists()
+    assert (run.path / "earlier-report.json").read_bytes() == report
+    assert len(run.evaluate(screen=SILENT)["tasks"]) == 4
+
+
+def test_a_finished_run_whose_data_have_changed_stays_as_it_is(home: Path) -> None:
+    table = Path("scenes/labels.csv")
+    table.write_text("".join(table.read_text().splitlines(keepends=True)[:-1]))
+    before = {path: path.read_bytes() for path in Path("runs/a").iterdir()}
+    with pytest.raises(RunError, match="the data have changed since this run began"):
+        oneglance.train("runs/a", resume=True, overrides="training.epochs=4", screen=SILENT)
+    assert {path: path.read_bytes() for path in Path("runs/a").iterdir()} == before
 
 
 def test_resume_needs_no_pretrained_weights(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

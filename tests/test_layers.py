@@ -55,6 +55,7 @@ LAYERS = [
     ["tasks", "backbones", "balancers"],
     ["network"],
     ["storage.run_folder"],
+    ["storage.resume_changes"],
     ["training", "inference"],
     ["evaluation", "testing"],
     ["results"],

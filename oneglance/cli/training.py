@@ -17,7 +17,10 @@ def train(
     config: ConfigFile,
     overrides: Overrides = [],  # noqa: B006
     out: Annotated[Path | None, typer.Option(help="the run folder", show_default=False)] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="go on with a stopped run")] = False,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="go on with a stopped run, or a finished one that is to be longer"),
+    ] = False,
     accept_changes: Annotated[
         bool, typer.Option("--accept-changes", help="go on with data that have changed meanwhile")
     ] = False,

@@ -68,6 +68,12 @@ class Fingerprint:
             lines += compared(*both, f"changed answer to {name}")
         return lines
 
+    def with_settings(self, other: Fingerprint, keys: Set[str]) -> Fingerprint:
+        """The same data, with some settings as in ``other``."""
+        kept = {key: value for key, value in self.configuration.items() if key not in keys}
+        taken = {key: value for key, value in other.configuration.items() if key in keys}
+        return dataclasses.replace(self, configuration=kept | taken)
+
     def fits(self, rows: Rows) -> bool:
         """Whether it is of so many pictures."""
         return all(len(digests) == len(rows) for digests in (self.pictures, *self.answers.values()))
@@ -75,22 +81,42 @@ class Fingerprint:
 
 def settings(config: Config) -> dict[str, Any]:
     """Each declared value of a configuration that counts, by its dotted key."""
-    declared = config.model_dump(mode="json", exclude_unset=True)
-    return {key: value for key, value in _flat(declared) if not APART.fullmatch(key)}
+    return {key: value for key, value in _declared(config).items() if not APART.fullmatch(key)}
 
 
-def settings_changed(before: Config, now: Config) -> list[str]:
-    """``[training] epochs was 20, is 30`` for each key that counts."""
-    return _settings_changed(settings(before), settings(now))
+def differing(before: Config, now: Config) -> dict[str, Any]:
+    """By dotted key the value that ``now`` declares, None where it declares none, of each key whose value is
+    another one than ``before``. A default that is written down is the same as one that is not.
+    """
+    old, new = (dict(_flat(config.model_dump(mode="json", by_alias=True))) for config in (before, now))
+    declared = _declared(now)
+    keys = sorted({*old, *new})
+    return {
+        key: declared.get(key) for key in keys if (key in old, old.get(key)) != (key in new, new.get(key))
+    }
+
+
+def settings_changed(before: Config, now: Config, keys: Iterable[str]) -> list[str]:
+    """``[training] epochs was 20, is 30`` for each of ``keys``."""
+    return [_changed(key, _declared(before), _declared(now)) for key in keys]
 
 
 def _settings_changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    lines = []
-    for key in sorted({*before, *now}):
-        if (key in before, before.get(key)) != (key in now, now.get(key)):
-            section, _, name = key.rpartition(".")
-            lines.append(f"[{section}] {name} was {_value(before, key)}, is {_value(now, key)}")
-    return lines
+    keys = sorted({*before, *now})
+    return [
+        _changed(key, before, now)
+        for key in keys
+        if (key in before, before.get(key)) != (key in now, now.get(key))
+    ]
+
+
+def _changed(key: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    section, _, name = key.rpartition(".")
+    return f"[{section}] {name} was {_value(before, key)}, is {_value(now, key)}"
+
+
+def _declared(config: Config) -> dict[str, Any]:
+    return dict(_flat(config.model_dump(mode="json", by_alias=True, exclude_unset=True)))
 
 
 def row_changes(before: Rows, now: Rows) -> list[str]:

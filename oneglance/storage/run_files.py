@@ -83,6 +83,9 @@ class KeptPosition(Part):
     step: Count
     updates: Count
     seconds: float = Field(ge=0)
+    epochs: Count = 0  # that the training was to have; 0 in files of earlier versions
+    changed: Count = 0
+    share: float = Field(0.0, ge=0, le=1)
 
 
 class KeptSelection(Part):

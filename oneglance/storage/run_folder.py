@@ -8,12 +8,13 @@ split.csv            each picture, its group and its split
 fingerprint.json     digests of the pictures and answers that it was begun with
 unreadable.json      pictures that could not be decoded and are left out, with the reason
 history.jsonl        a line per epoch
-fitted.json          classes and scales when the training began; gone once it is finished
+fitted.json          classes and scales when the training began
 resume.pt            tensors and plain values to go on with; gone once the training is finished
 weights.safetensors  the best averaged weights so far
 novelty.safetensors  feature vectors of some training and validation pictures: what is familiar
 tasks.json           classes, scales, thresholds, temperatures; its presence says that the run is finished
 report.json, report.html   what ``evaluate`` found
+earlier-report.json, .html   the same of a run that was finished and then went on
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ class RunFolder:
             )
         with new_folder(path, last="config.toml") as filling:
             fresh = cls(filling)
-            write_json(fresh / "overrides.json", {"base": str(config.base), "overrides": config.overrides})
+            fresh._write_overrides(config)
             if dataset is not None:
                 fresh.write_split(dataset.rows())
                 fresh.write_fingerprint(Fingerprint.of(config, dataset))
@@ -135,6 +136,14 @@ class RunFolder:
         config = self.config()
         workers = min(config.cache.workers, processors())
         return config.model_copy(update={"cache": CacheTable(workers=workers), "sources": []})
+
+    def change(self, config: Config) -> None:
+        """From now on the run goes by ``config``, which is its own with some keys changed."""
+        if config.overrides != self.config().overrides:
+            self._write_overrides(config)
+
+    def _write_overrides(self, config: Config) -> None:
+        write_json(self / "overrides.json", {"base": str(config.base), "overrides": config.overrides})
 
     def write_split(self, rows: Iterable[Sequence[str]]) -> None:
         """Rows of (picture, group, split)."""
@@ -275,8 +284,14 @@ class RunFolder:
     def finish(self, tasks: Mapping[str, Task]) -> None:
         """From now on the run can be used."""
         write_json(self / "tasks.json", {name: task.state() for name, task in tasks.items()})
-        for name in ("resume.pt", "fitted.json"):
-            (self / name).unlink(missing_ok=True)
+        (self / "resume.pt").unlink(missing_ok=True)
+
+    def reopen(self) -> None:
+        """A finished run is to go on: it is not finished any more, and its report becomes an earlier one."""
+        for name in ("report.json", "report.html"):
+            if (self / name).exists():
+                (self / name).replace(self / f"earlier-{name}")
+        (self / "tasks.json").unlink(missing_ok=True)
 
     @property
     def finished(self) -> bool:

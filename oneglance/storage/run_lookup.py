@@ -12,25 +12,16 @@ from oneglance.config import UNNAMED, Config, ConfigSource
 from oneglance.data.dataset import Dataset
 from oneglance.data.images.archives import is_archive
 from oneglance.data.splitting.split import SplitIndices
-from oneglance.errors import ConfigError, OneglanceError, RunError, command
+from oneglance.errors import OneglanceError, RunError, command
 from oneglance.progress import Screen
-from oneglance.storage.fingerprint import (
-    LISTED,
-    Fingerprint,
-    counted,
-    row_changes,
-    settings_changed,
-)
+from oneglance.storage.fingerprint import Fingerprint, counted, row_changes
 from oneglance.storage.plain_files import is_file, is_folder, resolved
+from oneglance.storage.resume_changes import MAY_CHANGE, MEASURED, Resumption, resumption
 from oneglance.storage.run_folder import RunFolder, free_path, overview, remove, runs_in
-from oneglance.toml.overrides import Overrides
+from oneglance.toml.overrides import Changes, Overrides
 
 SAYING_NOTHING = {"annotations", "images", "img", "imgs", "jpegimages", "jpg", "labels", "train", "training"}
 """Names of folders, in small letters, that lie in many data sets."""
-
-
-MEASURED = {"pictures.value_range"}
-"""Changes that a training makes itself, by what it measures."""
 
 
 @contextmanager
@@ -73,7 +64,8 @@ def going_on(
     kept, now = folder.fingerprint(), Fingerprint.of(config, dataset)
     changes: list[str] = []
     if kept is not None and kept.fits(then):
-        changes = kept.changes(now, then)
+        chosen = {key for key in config.overrides if MAY_CHANGE.fullmatch(key)}
+        changes = kept.with_settings(now, chosen).changes(now, then)
     else:
         screen.say(f"{folder.path} keeps no digests of its data: only names and splits are compared")
     moved = [row[0] for row, other in zip(then, dataset.rows(), strict=True) if row != other]
@@ -111,37 +103,46 @@ def _same_pictures(folder: RunFolder, dataset: Dataset) -> list[tuple[str, ...]]
     return then
 
 
-def run_to_resume(config: ConfigSource, overrides: Overrides, out: str | Path | None) -> RunFolder:
+def run_to_resume(config: ConfigSource, overrides: Overrides, out: str | Path | None) -> Resumption:
     """The run to go on with: ``config`` itself where it is a run folder, else ``out``, else the newest
-    unfinished one of this configuration.
+    unfinished one of this configuration; where the command says how long it is to be, also a finished one.
 
     Raises:
-        ConfigError: there are overrides, which would make it another run.
+        ConfigError: the configuration or an override cannot be.
         RunError: there is no such run, or it was begun with another configuration.
     """
-    if overrides:
-        raise ConfigError("--set cannot change a run that goes on", hint="train anew")
     if isinstance(config, str | Path) and is_folder(config):
-        return RunFolder.open(config)
-    wanted = configuration.load(config)
-    folder = RunFolder.open(out) if out else newest_of(wanted)
-    then = folder.config()
-    # Other text, such as a comment, may say the same.
-    if then.text != wanted.text and (then.overrides or settings_changed(then, wanted)):
-        raise RunError(
-            f"was begun with another configuration than {wanted.file} is now{_differences(then, wanted)}",
-            location=str(folder.path),
-            hint=f"train anew, or go on as it began: {command('train', folder.path, '--resume')}",
-        )
-    return folder
+        return resumption(RunFolder.open(config), None, Changes.of(overrides))
+    wanted = configuration.load(config, overrides)
+    given = Changes(wanted.overrides)
+    if out:
+        return resumption(RunFolder.open(out), wanted, given)
+    begun = sorted(runs_in(Path("runs")), key=_when_begun, reverse=True)
+    fitting = [one for run in begun if (one := _fitting(run, wanted, given)) is not None]
+    unfinished = [one for one in fitting if not one.folder.finished]
+    finished = [one for one in fitting if one.folder.finished]
+    if unfinished or any(one.longer for one in finished):
+        return (unfinished or finished)[0]
+    text = wanted.text.encode()
+    for run in begun:  # none goes on as it is said: the refusal of the newest says why
+        if not run.finished and (run / "config.toml").read_bytes() == text:
+            return resumption(run, wanted, given)
+    hint = "name its folder: oneglance train RUN --resume"
+    if finished:
+        hint += f"; {finished[0].nothing_to_do()}"
+    raise RunError(f"no unfinished run of {run_name(wanted)} in runs/", hint=hint)
 
 
-def _differences(then: Config, wanted: Config) -> str:
-    """Between the texts of both, in a few words."""
-    if then.overrides:
-        then = configuration.parse(then.text, base=then.base, earlier=True)
-    lines = settings_changed(then, wanted)
-    return f": {'; '.join(lines[:LISTED])}{'; …' if len(lines) > LISTED else ''}" if lines else ""
+def _when_begun(run: RunFolder) -> float:
+    return (run / "config.toml").stat().st_mtime
+
+
+def _fitting(run: RunFolder, wanted: Config, given: Changes) -> Resumption | None:
+    """That run, if it can go on as it is said; one that is damaged cannot."""
+    try:
+        return resumption(run, wanted, given)
+    except OneglanceError:
+        return None
 
 
 def run_name(config: Config) -> str:
@@ -191,7 +192,7 @@ def run_of(config: Config, out: str | Path | None) -> RunFolder | None:
     if out and folders and not same:
         hint = "name another folder with --out"
         raise RunError("is a run of another configuration", location=str(out), hint=hint)
-    return max(same, key=lambda run: (run / "config.toml").stat().st_mtime) if same else None
+    return max(same, key=_when_begun) if same else None
 
 
 def _was_begun_with(run: RunFolder, config: Config) -> bool:
@@ -202,22 +203,6 @@ def _was_begun_with(run: RunFolder, config: Config) -> bool:
         return False
     asked = {key: value for key, value in then.overrides.items() if key not in MEASURED}
     return then.text == config.text and asked == config.overrides
-
-
-def newest_of(config: Config) -> RunFolder:
-    """The youngest unfinished run of a configuration."""
-    text = config.text.encode()
-    unfinished = [
-        run
-        for run in runs_in(Path("runs"))
-        if not run.finished and (run / "config.toml").read_bytes() == text
-    ]
-    if not unfinished:
-        raise RunError(
-            f"no unfinished run of {run_name(config)} in runs/",
-            hint="name its folder: oneglance train RUN --resume",
-        )
-    return max(unfinished, key=lambda run: (run / "config.toml").stat().st_mtime)
 
 
 def listed(run: RunFolder) -> dict[str, Any]:

@@ -18,11 +18,17 @@ from oneglance.batch_transform import Mix
 from oneglance.config import TrainingTable
 from oneglance.errors import DivergedError
 from oneglance.network import Network
+from oneglance.nn.checkpoints import fill
 from oneglance.nn.device import precise
 from oneglance.task import Task
 from oneglance.training.augment import Augment
 from oneglance.training.data_loader import Batch, BatchLoader, Targets
-from oneglance.training.optimizer import build_optimizer, learning_rate_factor, set_learning_rates
+from oneglance.training.optimizer import (
+    build_optimizer,
+    learning_rate_factor,
+    learning_rate_share,
+    set_learning_rates,
+)
 from oneglance.training.task_gradients import EVERY, GradientMonitor, SharedFeatures
 
 SCALE_ROWS = 4096  # pictures by which the loss of the constant baseline is measured
@@ -61,6 +67,9 @@ class Position:
     step: int = 0  # finished steps of the next one
     updates: int = 0  # steps in all
     seconds: float = 0.0  # spent in the epoch that is under way
+    epochs: int = 0  # that the training is to have
+    changed: int = 0  # the step in which it became longer or shorter; 0: it never did
+    share: float = 1.0  # of the top learning rate just before that
 
 
 def labelled_mean(loss: Tensor, labelled: Tensor) -> Tensor:
@@ -98,7 +107,7 @@ class Learner:
         self.forward: Any = network if augment is not None else network.answer_vectors
         self.average = copy.deepcopy(network).eval().requires_grad_(False)
         self.optimizer = build_optimizer(network, table)
-        self.position = Position()
+        self.position = Position(epochs=table.epochs)
         self.loss_scales = torch.ones(len(tasks), device=device)
         self.weights = torch.tensor([task.weight for task in tasks.values()], device=device)
         self.monitor = GradientMonitor(len(tasks), device)
@@ -142,8 +151,28 @@ class Learner:
         self.balancer.restore(state["balancer"])
         self.monitor.sums = state["watch"].to(self.device)
         self.position = Position(**state["place"])
+        self._note_length()
         self.sums = state["sums"].to(self.device)
         self.precision = state["precision"]
+
+    def go_on_from(self, tensors: dict[str, Tensor], epochs: int, steps: int, *, location: str) -> None:
+        """Learn on from weights that ``epochs`` of ``steps`` ended in: they are also the average, and the
+        learning rate climbs from zero.
+
+        Raises:
+            WeightsError: they are those of another network.
+        """
+        for network in (self.network, self.average):
+            fill(network, tensors, location=location)
+        done = epochs * steps
+        self.position = Position(epochs, updates=done, epochs=self.table.epochs, changed=done, share=0.0)
+
+    def _note_length(self) -> None:
+        """A training that becomes longer or shorter here remembers its learning rate till now."""
+        position, epochs = self.position, self.table.epochs
+        if position.updates and position.epochs not in (0, epochs):
+            position.changed, position.share = position.updates, learning_rate_share(self.optimizer)
+        position.epochs = epochs
 
     # Losses.
 
@@ -190,7 +219,8 @@ class Learner:
         position, table = self.position, self.table
         drawn = int(np.random.SeedSequence([table.seed, position.epoch, position.step]).generate_state(1)[0])
         torch.manual_seed(drawn)  # dropout
-        factor = learning_rate_factor(position.updates, steps_in_all, table)
+        changed, share = position.changed, position.share
+        factor = learning_rate_factor(position.updates, steps_in_all, table, changed, share)
         set_learning_rates(self.optimizer, factor)
         pictures, targets, mix = batch.pictures, batch.targets, None
         if self.augment is not None:

@@ -5,19 +5,25 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 import torch
 
-from oneglance.balancer import build_balancer
 from oneglance.config import Config
 from oneglance.data.dataset import Dataset, SplitData
 from oneglance.data.images.decoding.decoded_cache import cache_folder
 from oneglance.data.images.letterbox import Fit
-from oneglance.errors import ConfigError, DataError, DivergedError, RunError, StoppedError, command
-from oneglance.network import Network, build_network
+from oneglance.errors import (
+    DataError,
+    DivergedError,
+    RunError,
+    StoppedError,
+    WeightsError,
+    command,
+)
+from oneglance.network import Network
 from oneglance.nn.allocator import keep_freed_memory
 from oneglance.nn.device import environment, faster_precision, pick_device
 from oneglance.nn.principal import in_principal_directions
@@ -25,21 +31,20 @@ from oneglance.progress import Screen
 from oneglance.storage import run_files
 from oneglance.storage.atomic_files import finite, sweep, write_json
 from oneglance.storage.run_files import in_form
-from oneglance.storage.run_folder import ANEW, RunFolder
+from oneglance.storage.run_folder import ANEW, RunFolder, kept_of
 from oneglance.task import Task, fit_targets
-from oneglance.training.augment import Augment
 from oneglance.training.checkpoint_selection import CheckpointSelection, resamples
 from oneglance.training.data_loader import BatchLoader, PictureStore, Store
 from oneglance.training.experiment_data import ExperimentData
 from oneglance.training.feature_cache import FeatureCache, cached_features
 from oneglance.training.loop import EpochResult, Learner, StepResult, raw_outputs, train_steps
+from oneglance.training.preparation.building import encoded_targets, new_learner, new_network, on_canvas
 from oneglance.training.source_sampler import SourceSampler
 from oneglance.training.stop_signals import Stop, stop_signals
 from oneglance.training.tensorboard import tensorboard
 from oneglance.training.validation import Validation, primary_metrics
 
 FAMILIAR = 2000  # pictures of each split whose feature vectors are kept
-PREPARE_BY = 2000  # training pictures that a new backbone sees before it learns
 
 
 @dataclass(eq=False)
@@ -87,17 +92,17 @@ class Trainer:
         if wrong := fit_targets(tasks, training.answers):
             raise DataError("\n".join(str(error) for error in wrong))
         folder.restore_fitted(tasks)  # with other answers than it began with, a run keeps its classes
-        network = _new_network(config, tasks, store, training, device)
+        network = new_network(config, tasks, store, training, device)
         seen = cached_features(network, store, (training, validation), config, device, screen)
         sampler = SourceSampler([r.source for r in training.records], config.training.source_temperature)
         if len(sampler.names) > 1:
             screen.say(f"an epoch: {sampler.describe()}")
         batch = config.training.batch
         loaders = (
-            BatchLoader(seen, training.rows, _targets(tasks, training), batch, device, sampler),
-            BatchLoader(seen, validation.rows, _targets(tasks, validation), batch, device),
+            BatchLoader(seen, training.rows, encoded_targets(tasks, training), batch, device, sampler),
+            BatchLoader(seen, validation.rows, encoded_targets(tasks, validation), batch, device),
         )
-        learner = _new_learner(config, tasks, network, loaders[0], device)
+        learner = new_learner(config, tasks, network, loaders[0], device)
         folder.write_fitted(tasks)
         return cls(
             folder,
@@ -142,6 +147,50 @@ class Trainer:
         # A run killed between its history and its checkpoint has a row too many: that epoch comes again.
         self.history = self.folder.history()[: self.learner.position.epoch]
         return True
+
+    def go_on(self) -> None:
+        """Go on with what is in the folder, from now on by the configuration of this training: from the last
+        checkpoint, or with a finished run from the weights that it kept.
+
+        Raises:
+            RunError: what is there is damaged or belongs to another run.
+        """
+        if self.folder.finished:
+            self._reopen()
+            self.screen.say(f"going on after epoch {len(self.history)}, with the weights that were kept")
+            return
+        if self.resume():
+            position = self.learner.position
+            self.screen.say(f"going on in epoch {position.epoch + 1} after step {position.step}")
+        self.folder.change(self.config)
+
+    def _reopen(self) -> None:
+        """Learn on from the weights of a finished run. What it needs for that is in the folder before it is
+        said not to be finished any more. Patience counts anew.
+        """
+        sweep(self.folder.path)
+        self.history = self.folder.history()
+        kept = kept_of(self.history)
+        try:
+            tensors, location = self.folder.network_tensors(), str(self.folder / "weights.safetensors")
+            steps = len(self.loaders[0])
+            self.learner.go_on_from(tensors, len(self.history), steps, location=location)
+        except WeightsError as error:
+            raise RunError(error.what, location=error.location, hint=ANEW) from None
+        self.learner.precision = self._precision_then()
+        scores, *resampled = self.validation.scores(self.learner.validate(self.loaders[1]), self._resamples)
+        skills = [self.validation.skill(each) for each in (scores, *resampled)]
+        self.selection.judge(kept["epoch"] if kept else 0, np.array(skills), _metrics(scores))
+        self.selection.best = len(self.history)
+        self.save()
+        self.folder.change(self.config)
+        self.folder.reopen()
+
+    def _precision_then(self) -> str:
+        """The precision that the run was trained in."""
+        kept: Any = self.folder.read_json("environment.json")
+        precision = kept.get("training_precision") if isinstance(kept, Mapping) else None
+        return precision if precision in ("fp32", "bf16") else "fp32"
 
     def run(self, until: int | None = None) -> None:
         """Train to the end and finish the run folder.
@@ -197,7 +246,7 @@ class Trainer:
         """Score the validation split, keep the weights if they are to be, and write the history."""
         scores, *resampled = self.validation.scores(epoch.raw, self._resamples)
         skills = [self.validation.skill(each) for each in (scores, *resampled)]
-        metrics = {name: {key: finite(v) for key, v in own.items()} for name, own in scores.items()}
+        metrics = _metrics(scores)
         kept = self.selection.judge(epoch.epoch, np.array(skills), metrics)
         if kept:
             self.folder.save_weights(self.learner.average.state_dict())
@@ -319,68 +368,6 @@ class Trainer:
         return faster_precision(step, self.learner.device, key=key, memory=memory)
 
 
-# What a training is built of.
-
-
-def _new_network(
-    config: Config,
-    tasks: Mapping[str, Task],
-    store: PictureStore,
-    training: SplitData,
-    device: torch.device,
-) -> Network:
-    """The first weights depend on the seed alone; those of a new backbone also on some training pictures."""
-    torch.manual_seed(config.training.seed)
-    network = build_network(config.backbone, tasks, config.base, task_stage=config.training.task_stage).to(
-        device
-    )
-    if config.backbone.freeze and not network.backbone.gives_maps:
-        _refuse_views(tasks)
-    step = max(1, len(training.rows) // PREPARE_BY)
-    network.prepare(store.gather(training.rows[::step][:PREPARE_BY]))
-    return network
-
-
-def _refuse_views(tasks: Mapping[str, Task]) -> None:
-    """Features that are kept are those of one view."""
-    for name, task in tasks.items():
-        if task.views > 1:
-            raise ConfigError(
-                f"[tasks.{name}] compares changed views of a picture, and [backbone] freeze keeps only one",
-                hint="name a label with `like`, or set freeze = false",
-            )
-
-
-def _new_learner(
-    config: Config,
-    tasks: Mapping[str, Task],
-    network: Network,
-    loader: BatchLoader,
-    device: torch.device,
-) -> Learner:
-    table = config.training
-    balancer = build_balancer(table.balancer, table.balancer_options)
-    are_features = isinstance(loader.store, FeatureCache)
-    augment = None if are_features else Augment(config.augment, network.mean)
-    learner = Learner(network, tasks, balancer, augment, table, device)
-    learner.measure_loss_scales(loader.targets)
-    return learner
-
-
-def _targets(tasks: Mapping[str, Task], split: SplitData) -> dict[str, dict[str, np.ndarray]]:
-    return {name: task.encode(split.answers(name)) for name, task in tasks.items()}
-
-
-def on_canvas(split: SplitData, tasks: Mapping[str, Task], store: PictureStore, fit: Fit) -> SplitData:
-    """The split with its answers about the canvas; only those of spatial tasks differ."""
-    spatial = {name: task for name, task in tasks.items() if task.is_spatial}
-    if not spatial:
-        return split
-    records = []
-    for record, (width, height) in zip(split.records, store.sizes(split.rows).tolist(), strict=True):
-        answers = dict(record.answers)
-        for name, task in spatial.items():
-            if answers.get(name) is not None:
-                answers[name] = task.to_canvas(answers[name], fit.placement(width, height))
-        records.append(replace(record, answers=answers))
-    return SplitData(records, split.rows)
+def _metrics(scores: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float | None]]:
+    """As JSON can hold them."""
+    return {name: {key: finite(value) for key, value in own.items()} for name, own in scores.items()}

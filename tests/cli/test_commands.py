@@ -216,7 +216,10 @@ def test_train_speaks_json(home: Path, shell: Shell) -> None:
 
 def test_resume_of_a_finished_run(home: Path, shell: Shell) -> None:
     assert shell("train", "runs/a", "--resume") == Said(
-        0, "now run: oneglance evaluate runs/a\n", "runs/a is finished already\n"
+        0,
+        "now run: oneglance evaluate runs/a\n",
+        "runs/a is finished already, with 2 epochs; to train it longer: "
+        "oneglance train runs/a --resume --set training.epochs=4\n",
     )
 
 

@@ -271,9 +271,9 @@ def test_a_configuration_that_was_edited_beside_the_run(home: Path) -> None:
     Path("oneglance.toml").write_text("# a remark\n" + CONFIG)
     screen = Heard()
     oneglance.train("oneglance.toml", out="runs/b", resume=True, screen=screen)
-    Path("oneglance.toml").write_text(CONFIG.replace("epochs = 2", "epochs = 3"))
+    Path("oneglance.toml").write_text(CONFIG.replace("batch = 16", "batch = 8"))
     with pytest.raises(
-        RunError, match=r"configuration than .* is now: \[training\] epochs was 2, is 3 — train"
+        RunError, match=r"configuration than .* is now: \[training\] batch was 16, is 8 — train"
     ):
         oneglance.train("oneglance.toml", out="runs/b", resume=True, screen=screen)
 

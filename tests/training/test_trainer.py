@@ -54,6 +54,7 @@ def test_a_finished_run_explains_itself(tmp_path: Path) -> None:
         [
             "config.toml",
             "environment.json",
+            "fitted.json",
             "history.jsonl",
             "novelty.safetensors",
             "overrides.json",

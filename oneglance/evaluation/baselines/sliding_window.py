@@ -20,7 +20,7 @@ from oneglance.evaluation.baselines.window_grid import Windows
 from oneglance.nn.feature_shape import Level, Shape
 from oneglance.task import Target, Task
 from oneglance.training.experiment_data import ExperimentData
-from oneglance.training.trainer import on_canvas
+from oneglance.training.preparation.building import on_canvas
 
 PICTURES = 1_000  # training pictures that are learned from, at most, evenly chosen
 AT_ONCE = 8  # pictures

@@ -1,0 +1,87 @@
+"""What a training is built of: the network, the learner, and the answers as they teach."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from oneglance.balancer import build_balancer
+from oneglance.config import Config
+from oneglance.data.dataset import SplitData
+from oneglance.data.images.letterbox import Fit
+from oneglance.errors import ConfigError
+from oneglance.network import Network, build_network
+from oneglance.task import Task
+from oneglance.training.augment import Augment
+from oneglance.training.data_loader import BatchLoader, PictureStore
+from oneglance.training.feature_cache import FeatureCache
+from oneglance.training.loop import Learner
+
+PREPARE_BY = 2000  # training pictures that a new backbone sees before it learns
+
+
+def new_network(
+    config: Config,
+    tasks: Mapping[str, Task],
+    store: PictureStore,
+    training: SplitData,
+    device: torch.device,
+) -> Network:
+    """The first weights depend on the seed alone; those of a new backbone also on some training pictures."""
+    torch.manual_seed(config.training.seed)
+    network = build_network(config.backbone, tasks, config.base, task_stage=config.training.task_stage).to(
+        device
+    )
+    if config.backbone.freeze and not network.backbone.gives_maps:
+        _refuse_views(tasks)
+    step = max(1, len(training.rows) // PREPARE_BY)
+    network.prepare(store.gather(training.rows[::step][:PREPARE_BY]))
+    return network
+
+
+def _refuse_views(tasks: Mapping[str, Task]) -> None:
+    """Features that are kept are those of one view."""
+    for name, task in tasks.items():
+        if task.views > 1:
+            raise ConfigError(
+                f"[tasks.{name}] compares changed views of a picture, and [backbone] freeze keeps only one",
+                hint="name a label with `like`, or set freeze = false",
+            )
+
+
+def new_learner(
+    config: Config,
+    tasks: Mapping[str, Task],
+    network: Network,
+    loader: BatchLoader,
+    device: torch.device,
+) -> Learner:
+    table = config.training
+    balancer = build_balancer(table.balancer, table.balancer_options)
+    are_features = isinstance(loader.store, FeatureCache)
+    augment = None if are_features else Augment(config.augment, network.mean)
+    learner = Learner(network, tasks, balancer, augment, table, device)
+    learner.measure_loss_scales(loader.targets)
+    return learner
+
+
+def encoded_targets(tasks: Mapping[str, Task], split: SplitData) -> dict[str, dict[str, np.ndarray]]:
+    return {name: task.encode(split.answers(name)) for name, task in tasks.items()}
+
+
+def on_canvas(split: SplitData, tasks: Mapping[str, Task], store: PictureStore, fit: Fit) -> SplitData:
+    """The split with its answers about the canvas; only those of spatial tasks differ."""
+    spatial = {name: task for name, task in tasks.items() if task.is_spatial}
+    if not spatial:
+        return split
+    records = []
+    for record, (width, height) in zip(split.records, store.sizes(split.rows).tolist(), strict=True):
+        answers = dict(record.answers)
+        for name, task in spatial.items():
+            if answers.get(name) is not None:
+                answers[name] = task.to_canvas(answers[name], fit.placement(width, height))
+        records.append(replace(record, answers=answers))
+    return SplitData(records, split.rows)
