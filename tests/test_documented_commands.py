@@ -27,6 +27,7 @@ SHORTER = {
     "start": ONE_EPOCH,
     # Nothing is fetched from the internet.
     "train oneglance.toml": [*ONE_EPOCH, "--set", "backbone.weights=none", "--set", "backbone.size=32"],
+    "train runs/photos --resume --set": ["--set", "training.epochs=2"],
     "compare": [*ONE_EPOCH, "--seeds", "1", "--only", "joint,constant"],
 }
 ELSEWHERE = {"demo": "tests/test_demonstration.py", "serve": "examples/first_hour.sh, it never ends"}
