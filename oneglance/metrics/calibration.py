@@ -1,4 +1,4 @@
-"""Does a confidence of 0.8 mean right in 80 of 100 cases? Bins of confidences, and their mean error."""
+"""Does a confidence of 0.8 mean right in 80 of 100 cases? Bins of confidences, their mean error, its cure."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ BINS = 15  # of confidences, at most
 FEWEST = 10  # items of a bin: of fewer, the share right says little
 HALF_NORMAL = math.sqrt(2 / math.pi)  # mean of |z| of a standard normal z
 STEPS = 20  # of Newton's method, at most; about five are taken
+SPREAD = 1.0  # standard deviation of the offsets of tags around the usual ones, in log-odds
+REACH = 4 * SPREAD  # no offset is farther from the usual one
 
 _error_function = np.vectorize(math.erf, otypes=[np.float64])  # NumPy has none, and SciPy may not be there
 
@@ -123,3 +125,33 @@ def _true_gap(shown: float, noise: np.ndarray, share: np.ndarray) -> float:
         if excess < 1e-9:
             break
     return max(gap, 0.0)
+
+
+def likely_offsets(
+    scaled: np.ndarray, hoped: np.ndarray, labelled: np.ndarray, usual: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """For each column of log-odds ``scaled`` [n, k] the offset that makes the probabilities ``hoped`` [n, k]
+    likeliest, given that offsets are normally distributed around the ``usual`` ones [k].
+
+    Where few rows count, or hardly one is yes, it stays near the usual one, for they can say little.
+
+    Args:
+        labelled: bool [n, k]; which entries count.
+
+    Returns:
+        The offsets, float64 [k], and how unlikely they are: the sum of their squared deviations over twice
+        the variance.
+    """
+    low, high, offsets = usual - REACH, usual + REACH, usual.astype(np.float64)
+    for _ in range(STEPS):  # Newton's method within a bracket that shrinks
+        chance = np.exp(-np.logaddexp(0, -(scaled + offsets)))
+        slope = np.where(labelled, chance - hoped, 0).sum(axis=0) + (offsets - usual) / SPREAD**2
+        bend = np.where(labelled, chance * (1 - chance), 0).sum(axis=0) + 1 / SPREAD**2
+        high, low = np.where(slope > 0, offsets, high), np.where(slope > 0, low, offsets)
+        wanted = offsets - slope / bend
+        moved = np.where((wanted > low) & (wanted < high), wanted, (low + high) / 2)
+        done = bool(np.abs(moved - offsets).max() < 1e-6)
+        offsets = moved
+        if done:
+            break
+    return offsets, float(((offsets - usual) ** 2).sum() / (2 * SPREAD**2))

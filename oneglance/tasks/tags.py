@@ -15,10 +15,11 @@ from oneglance.data.merging.merge_answers import either, is_queried
 from oneglance.data.quoting import quoted
 from oneglance.data.writer import in_a_cell
 from oneglance.errors import DataError, InvalidAnswer, nearest
-from oneglance.metrics.calibration import expected_calibration_error, mean_bins
+from oneglance.metrics.calibration import expected_calibration_error, likely_offsets, mean_bins
 from oneglance.metrics.weighted import average_precision, dense_ranks, f1, ranking
 from oneglance.report_items import Curve, Detail, Grid
 from oneglance.storage.task_state import (
+    Amount,
     Form,
     LearnedState,
     Names,
@@ -51,11 +52,14 @@ class LearnedTags(LearnedState):
     classes: Names = Field(min_length=1)
     shares: list[Share]  # of the training split, smoothed
     temperature: Temperature
+    offsets: list[Amount] = []  # one per class; none: of a version that had only the temperature
     thresholds: list[Probability]
 
     @model_validator(mode="after")
     def _fits(self) -> LearnedTags:
         same_length(self.classes, shares=self.shares, thresholds=self.thresholds)
+        if self.offsets:
+            same_length(self.classes, offsets=self.offsets)
         return self
 
 
@@ -73,11 +77,14 @@ class Tags(VectorTask):
     none: Words = []
     # The tags allowed; another one in the data is a problem; default: those of the training split, sorted
     classes: ClassNames = []
-    class_weights: Literal["none", "balanced"] = "none"  # `"balanced"`: yes and no of each tag count the same
+    # `"balanced"`: yes and no of each tag count the same in training; probabilities are those of the data all
+    # the same
+    class_weights: Literal["none", "balanced"] = "none"
 
     _classes: list[str] = PrivateAttr(default_factory=list)
     _shares: list[float] = PrivateAttr(default_factory=list)
     _temperature: float = PrivateAttr(1.0)
+    _offsets: list[float] = PrivateAttr(default_factory=list)
     _thresholds: list[float] = PrivateAttr(default_factory=list)
 
     learned: ClassVar[Form] = LearnedTags
@@ -86,7 +93,7 @@ class Tags(VectorTask):
         "map": "how well each tag's pictures come first, mean over the tags",
         "f1_macro": "precision and recall in one, mean over the tags",
         "f1_micro": "the same, over all tags of all pictures together",
-        "ece": "how far probability is from the share right, beyond chance; smaller is better",
+        "ece": "how far probability is from the share with the tag, beyond chance; smaller is better",
     }
     debiased_metrics: ClassVar[frozenset[str]] = frozenset({"ece"})
 
@@ -180,7 +187,8 @@ class Tags(VectorTask):
         queried_all = sum(answer.queried is None for answer in answers)
         # One more of each, so that a tag that all or none have still has a finite logit.
         self._shares = [(counts[tag] + 1) / (queried_all + queried[tag] + 2) for tag in self._classes]
-        self._thresholds = [0.5] * len(self._classes)
+        self._offsets = self._usual_offsets.tolist()
+        self._thresholds = sigmoid(self._usual_offsets).tolist()
 
     @property
     def width(self) -> int:
@@ -211,44 +219,65 @@ class Tags(VectorTask):
             loss = loss * (present / (2 * share) + (1 - present) / (2 * (1 - share)))
         return loss, target["labelled"]
 
+    @property
+    def _logits(self) -> np.ndarray:
+        """Of the shares, float64 [tags]."""
+        shares = np.array(self._shares, dtype=np.float64)
+        return np.asarray(np.log(shares / (1 - shares)))
+
+    @property
+    def _usual_offsets(self) -> np.ndarray:
+        """What leads from raw output to that of the data, float64 [tags], by Bayes' rule: whoever learned
+        with as many yes as no answers as if half of all pictures had the tag (Elkan 2001, The Foundations of
+        Cost-Sensitive Learning, theorem 2).
+        """
+        return self._logits if self.class_weights == "balanced" else np.zeros(self.width)
+
     def constant_raw(self) -> np.ndarray:
-        shares = np.array(self._shares, dtype=np.float32)
-        return np.asarray(np.log(shares / (1 - shares)))[None]
+        return np.asarray((self._logits - self._usual_offsets)[None], dtype=np.float32)
 
     def chances(self, raw: np.ndarray) -> np.ndarray:
         """Calibrated probabilities, float64 [n, tags]."""
-        return sigmoid(np.asarray(raw, dtype=np.float64) / self._temperature)
+        return sigmoid(np.asarray(raw, dtype=np.float64) / self._temperature + np.array(self._offsets))
 
     def constant_baseline(self, count: int) -> list[Prediction]:
-        # The temperature mends the network's confidence; the shares of the tags need no mending.
-        return self.decode(self.constant_raw() * self._temperature) * count
+        # Calibration mends the network's confidence; the shares of the tags need no mending.
+        return self._predictions(np.array([self._shares], dtype=np.float64)) * count
 
     def calibrate(self, raw: np.ndarray, answers: Sequence[TagAnnotations | None]) -> None:
+        """Platt scaling (Platt 1999) with one slope for all tags and an offset for each, which stays near
+        the usual one where few pictures have the tag.
+        """
         target = self.encode(answers)
         present, labelled = target["present"].astype(np.float64), target["labelled"] > 0
         raw = np.asarray(raw, dtype=np.float64)
         if labelled.sum() < 10:
             return
 
-        # One more picture that nobody could answer, so that few mistakes do not become none for ever
-        # (Platt 1999, section 2.2).
+        # One more picture that has the tag as often as any, so that few mistakes do not become none for ever
+        # (Platt's section 2.2 has one that nobody could answer).
         count = labelled.sum(axis=0)
-        hoped = (present * count + 0.5) / (count + 1)
+        hoped = (present * count + np.array(self._shares)) / (count + 1)
 
         def loss(temperature: float) -> float:
-            x = raw / temperature
+            offsets, unlikely = likely_offsets(raw / temperature, hoped, labelled, self._usual_offsets)
+            x = raw / temperature + offsets
             logs = hoped * log_sigmoid(x) + (1 - hoped) * log_sigmoid(-x)
-            return float(-logs[labelled].mean())
+            return float((unlikely - logs[labelled].sum()) / labelled.sum())
 
         self._temperature = fit_temperature(loss)
+        scaled = raw / self._temperature
+        self._offsets = likely_offsets(scaled, hoped, labelled, self._usual_offsets)[0].tolist()
         chances = self.chances(raw)
         self._thresholds = [
-            best_threshold(chances[labelled[:, tag], tag], present[labelled[:, tag], tag])
-            for tag in range(self.width)
+            best_threshold(chances[asked, tag], present[asked, tag], usual)
+            for tag, (asked, usual) in enumerate(zip(labelled.T, sigmoid(self._usual_offsets), strict=True))
         ]
 
     def decode(self, raw: np.ndarray) -> list[Prediction]:
-        chances = self.chances(raw)
+        return self._predictions(self.chances(raw))
+
+    def _predictions(self, chances: np.ndarray) -> list[Prediction]:
         applies = chances >= np.array(self._thresholds)
         return [
             {
@@ -271,7 +300,6 @@ class Tags(VectorTask):
         target = self.encode(answers)
         labelled, present = target["labelled"].astype(np.float64), target["present"].astype(np.float64)
         ranked = [ranking(column) for column in chances.T]
-        confidence = np.maximum(chances, 1 - chances)
         return {
             "chances": chances,
             "labelled": labelled,
@@ -281,9 +309,7 @@ class Tags(VectorTask):
             # A column is one tag: contiguous, for it is what average_precision walks through.
             "order": np.array([order for order, _ in ranked], dtype=np.int64).T,
             "end": np.array([end for _, end in ranked], dtype=np.int64).T,
-            "confidence": confidence,
-            "rank": dense_ranks(confidence),
-            "right": ((chances >= 0.5) == (present > 0)).astype(np.float64),
+            "rank": dense_ranks(chances),
         }
 
     def metrics(self, metric_state: MetricState, weights: np.ndarray) -> dict[str, float]:
@@ -294,7 +320,7 @@ class Tags(VectorTask):
         precisions = self._average_precisions(metric_state, counted)
         precisions = precisions[~np.isnan(precisions)]
         total = float(chosen.sum() + present.sum())
-        flat = [metric_state[name].ravel() for name in ("confidence", "rank", "right")]
+        flat = [metric_state[name].ravel() for name in ("chances", "rank", "present")]
         picture = np.repeat(np.arange(len(weights)), self.width)
         nothing = float("nan")
         return {
@@ -329,7 +355,7 @@ class Tags(VectorTask):
         )
         rows = zip(self._classes, *(column.tolist() for column in columns), self._thresholds, strict=True)
         chances = metric_state["chances"].ravel()
-        bins = mean_bins(chances, dense_ranks(chances), present.ravel(), labelled.ravel())
+        bins = mean_bins(chances, metric_state["rank"].ravel(), present.ravel(), labelled.ravel())
         header = ("tag", "pictures", "with it", "AP", "precision", "recall", "F1", "threshold")
         return [
             Grid("Per tag", header, tuple(rows)),
@@ -347,6 +373,7 @@ class Tags(VectorTask):
             "classes": self._classes,
             "shares": self._shares,
             "temperature": self._temperature,
+            "offsets": self._offsets,
             "thresholds": self._thresholds,
         }
 
@@ -354,14 +381,15 @@ class Tags(VectorTask):
         require_declared(state["classes"], self.classes)
         self._classes, self._shares = state["classes"], state["shares"]
         self._temperature, self._thresholds = state["temperature"], state["thresholds"]
+        self._offsets = state["offsets"] or [0.0] * self.width
 
 
-def best_threshold(chances: np.ndarray, present: np.ndarray) -> float:
-    """The threshold with the highest F1, halfway between two neighbouring probabilities; 0.5 where fewer
-    than five pictures have the tag or five do not, too few to choose by.
+def best_threshold(chances: np.ndarray, present: np.ndarray, usual: float = 0.5) -> float:
+    """The threshold with the highest F1, halfway between two neighbouring probabilities; the ``usual`` one
+    where fewer than five pictures have the tag or five do not, too few to choose by.
     """
     if min(present.sum(), (1 - present).sum()) < 5:
-        return 0.5
+        return float(usual)
     order = np.argsort(-chances, kind="stable")
     ranked = chances[order]
     hits = np.cumsum(present[order])

@@ -11,6 +11,7 @@ from sklearn import metrics as sk
 
 from oneglance.errors import DataError, InvalidAnswer
 from oneglance.report_items import Grid
+from oneglance.storage.task_state import InvalidState, restore
 from oneglance.task import build_tasks
 from oneglance.tasks.tags import TagAnnotations, Tags, best_threshold
 
@@ -208,6 +209,90 @@ def test_the_constant_answer_is_not_bent_by_the_temperature() -> None:
     task.calibrate(9 * raw, list(answers))
     assert task._temperature > 2
     assert task.constant_baseline(1)[0]["probabilities"] == pytest.approx(before)
+
+
+RARE = ("never", "once", "thrice", "some", "half")
+
+
+def balanced(
+    rates: tuple[float, ...], counts: tuple[int, ...] | None = None, size: int = 400, seed: int = 0
+) -> tuple[Tags, np.ndarray, list[TagAnnotations]]:
+    """(task, raw, answers): tags of these rates in training, and in these answers, if given, so many of each;
+    the raw output of a network that learned them with balanced classes.
+    """
+    random = np.random.default_rng(seed)
+    task = tags(classes=list(RARE[: len(rates)]), class_weights="balanced")
+    drawn = random.random((4000, len(rates))) < rates
+    task.fit_target([seen(*(t for t, yes in zip(RARE, row, strict=False) if yes)) for row in drawn])
+    present = random.random((size, len(rates))) < rates
+    if counts is not None:
+        present = np.stack([random.permutation(np.arange(size) < count) for count in counts], axis=1)
+    answers = [seen(*(t for t, yes in zip(RARE, row, strict=False) if yes)) for row in present]
+    # Two normal distributions whose means differ by 2: 2x is the log-odds, where both come equally often.
+    return task, 2 * (2.0 * present - 1 + random.normal(size=present.shape)), answers
+
+
+def test_probabilities_of_tags_that_were_trained_with_balanced_classes_are_those_of_the_data() -> None:
+    rates = (0.02, 0.05, 0.1, 0.2, 0.5)
+    task, raw, answers = balanced(rates)
+    task.calibrate(3 * raw + 0.5, list(answers))
+    _, raw, answers = balanced(rates, size=4000, seed=1)
+    raw = 3 * raw + 0.5  # a network that boasts, and says yes too easily
+    chances, present = task.chances(raw), task.encode(answers)["present"]
+    assert np.abs(chances.mean(axis=0) / present.mean(axis=0) - 1).max() < 0.35
+    sure = (chances > 0.8) & (chances < 0.9)
+    assert sure.sum() > 100 and 0.75 < present[sure].mean() < 0.95
+    assert scored(task, raw, answers)["ece"] < 0.02
+    task._offsets = [0.0] * 5
+    assert scored(task, raw, answers)["ece"] > 0.1, "the test shows nothing"
+
+
+def test_tags_that_hardly_any_validation_picture_has_stay_where_their_shares_put_them() -> None:
+    task, raw, answers = balanced((0.003, 0.005, 0.01, 0.1, 0.5), (0, 1, 3, 40, 200))
+    usual = np.array(task._offsets)
+    assert usual[-1] == pytest.approx(0, abs=0.1) and usual[0] < -5
+    for wild in (raw, 1e4 * np.sign(raw), -raw, 0 * raw):
+        task.calibrate(wild, list(answers))
+        assert np.abs(np.array(task._offsets) - usual).max() <= 4
+    task.calibrate(raw, list(answers))
+    assert np.abs(np.array(task._offsets) - usual)[:3].max() < 1
+    shown = task.chances(raw)[:, :3]
+    assert shown.mean() < 0.03
+    assert 0.1 < task.chances(np.full((1, 5), 9.0))[0, 0] < 0.99, "a rare tag can be seen"
+    # Found too rarely to choose a threshold by: where yes is as likely as no was in training.
+    assert task._thresholds[:3] == pytest.approx(task._shares[:3])
+
+
+def test_too_few_answers_leave_the_usual_offsets() -> None:
+    task, raw, answers = balanced((0.1, 0.3), size=4)
+    task.calibrate(raw, list(answers))
+    assert task.chances(np.zeros((1, 2)))[0] == pytest.approx(task._shares)
+    assert task.decode(np.full((1, 2), 0.1))[0]["values"] == ["never", "once"]
+
+
+@pytest.mark.parametrize("weights", ["none", "balanced"])
+def test_the_constant_baseline_is_the_shares_and_the_least_loss(weights: str) -> None:
+    _, raw, answers = balanced((0.1, 0.3))
+    task = tags(class_weights=weights)
+    task.fit_target(answers)
+    for _ in range(2):
+        assert [*task.constant_baseline(1)[0]["probabilities"].values()] == pytest.approx(task._shares)
+        task.calibrate(raw - 1, list(answers))
+    target = {name: torch.as_tensor(array) for name, array in task.encode(answers).items()}
+    constant = torch.as_tensor(task.constant_raw())
+    least = task.loss(constant.repeat(len(answers), 1), target)[0].mean()
+    for other in (constant - 0.2, constant + 0.2):
+        assert least < task.loss(other.repeat(len(answers), 1), target)[0].mean()
+
+
+def test_learned_values_of_before_have_no_offsets() -> None:
+    task, raw, answers = case()
+    state = {**task.state(), "temperature": 2.0}
+    del state["offsets"]
+    restore({"style": task}, {"style": state})
+    assert task.chances(raw) == pytest.approx(1 / (1 + np.exp(-raw / 2)))
+    with pytest.raises(InvalidState, match="one of `offsets` for each of the 3 classes, not 2"):
+        restore({"style": task}, {"style": {**state, "offsets": [0.0, 1.0]}})
 
 
 # Metrics.
