@@ -286,7 +286,7 @@ def test_the_constant_baseline_is_the_shares_and_the_least_loss(weights: str) ->
 
 
 def test_learned_values_of_before_have_no_offsets() -> None:
-    task, raw, answers = case()
+    task, raw, _ = case()
     state = {**task.state(), "temperature": 2.0}
     del state["offsets"]
     restore({"style": task}, {"style": state})
