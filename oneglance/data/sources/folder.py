@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from oneglance.data.images.archives import is_archive, is_hidden, members
 from oneglance.data.images.references import FileImage, MemberImage, is_picture, printable
+from oneglance.data.parsing.split_folders import SplitFolders, split_folders
 from oneglance.data.picture_files.formats import without_companions
 from oneglance.data.quoting import plain
 from oneglance.data.record import SPLIT_NAMES, ImageRef
@@ -25,8 +25,7 @@ class Folder(Source):
     """A folder of pictures, or a zip or tar of one. The folders' names are the fields: ``folder1`` is the
     first level, ``folder2`` the next, ``folder`` the deepest; a picture at the top has none.
 
-    Where the first level is called train, val or test, it is the split and no field. A first level with other
-    names as well is a split only if it holds both train and another one.
+    Where a level is called train, val or test, it is the split and no field: see ``split_folders``.
     """
 
     @classmethod
@@ -35,25 +34,35 @@ class Folder(Source):
 
     def entries(self) -> Iterator[Entry | Problem]:
         tree = _Disk(self.path, self.title) if is_folder(self.path) else _Packed(self.path)
-        has_splits, strangers = _splits(tree) if self.split else (False, [])
-        for name in strangers:
-            location = plain(f"{self.title}/{name}" if name else self.title)
-            what = "holds pictures beside the folders of train and other splits, so they belong to no split"
-            hint = 'move them away, or set split = "" if these are classes'
-            yield Problem(location, what, hint, kind="no part")
-        for item in tree:
+        items = list(tree)
+        levels = [item[0] for item in items if not isinstance(item, Problem) and item[1]]
+        parts = split_folders(levels) if self.split else SplitFolders()
+        yield from self._beside_parts(parts)
+        for item in items:
             if isinstance(item, Problem):
                 yield item
                 continue
             folders, images = item
-            answers = self._answers(folders, has_splits)
+            if parts.is_unanswered(folders):
+                continue
+            answers = self._answers(folders, parts)
             for image in images:
                 yield image.name, image, answers
 
-    def _answers(self, folders: tuple[str, ...], has_splits: bool) -> dict[str, Any]:
-        answers: dict[str, Any] = {}
-        if has_splits and folders and folders[0].lower() in SPLIT_NAMES:
-            answers[self.split], folders = folders[0], folders[1:]
+    def _beside_parts(self, parts: SplitFolders) -> Iterator[Problem]:
+        for name in parts.strangers:
+            location = plain(f"{self.title}/{name}" if name else self.title)
+            what = "holds pictures beside the folders of train and other splits, so they belong to no split"
+            hint = 'move them away, or set split = "" if these are classes'
+            yield Problem(location, what, hint, kind="no part")
+        for name in parts.unanswered:
+            what = "holds pictures beside the splits that wait for answers, by its name, so they are left out"
+            hint = 'set split = "" if it is a class'
+            yield Problem(plain(f"{self.title}/{name}"), what, hint, kind="unanswered part", fatal=False)
+
+    def _answers(self, folders: tuple[str, ...], parts: SplitFolders) -> dict[str, Any]:
+        split, folders = parts.of(folders)
+        answers: dict[str, Any] = {self.split: split} if split else {}
         folders = tuple(map(printable, folders))
         answers |= {f"folder{depth}": name for depth, name in enumerate(folders, 1)}
         return {**answers, "folder": folders[-1]} if folders else answers
@@ -61,10 +70,6 @@ class Folder(Source):
 
 class _Tree(ABC):
     """Folders in a fixed order: each before those inside it, sorted by name."""
-
-    @abstractmethod
-    def tops(self) -> Iterable[str]:
-        """The names at the first level."""
 
     @abstractmethod
     def __iter__(self) -> Iterator[Level | Problem]: ...
@@ -75,11 +80,6 @@ class _Disk(_Tree):
 
     def __init__(self, root: Path, title: str) -> None:
         self._root, self._title = os.path.realpath(root), title
-
-    def tops(self) -> Iterable[str]:
-        with suppress(OSError):
-            return _entries(self._root)[1]
-        return ()
 
     def __iter__(self) -> Iterator[Level | Problem]:
         seen = set()
@@ -145,31 +145,6 @@ class _Packed(_Tree):
             levels = {folders[1:]: images for folders, images in levels.items()}
         self._levels = dict(sorted(levels.items()))
 
-    def tops(self) -> Iterable[str]:
-        return [folders[0] for folders in self._levels if folders]
-
     def __iter__(self) -> Iterator[Level | Problem]:
         yield from self._problems
         yield from self._levels.items()
-
-
-def _splits(tree: _Tree) -> tuple[bool, list[str]]:
-    """Whether the first level of folders is the split, and the names there that belong to no split."""
-    if not any(name.lower() in SPLIT_NAMES for name in tree.tops()):
-        return False, []
-    splits: set[str] = set()
-    strangers: dict[str, None] = {}
-    for item in tree:
-        if isinstance(item, Problem) or not item[1]:
-            continue
-        top = item[0][0] if item[0] else ""
-        split = SPLIT_NAMES.get(top.lower(), "")
-        if split:
-            splits.add(split)
-        else:
-            strangers[top] = None
-    if not strangers:
-        return bool(splits), []
-    if "train" in splits and len(splits) > 1:
-        return True, list(strangers)
-    return False, []

@@ -250,3 +250,26 @@ def test_pictures_that_are_not_read_are_there_and_what_accompanies_others_is_not
     expected = ["cat/a.jpg", "cat/b.jxl", "dog/c.svg", "dog/d.heic"]
     records, problems = read(make(tmp_path, *names))
     assert [record.image.name.partition("/")[2] for record in records] == expected and problems == []
+
+
+@everywhere
+def test_scenes_as_they_are_shared(tmp_path: Path, make: Maker) -> None:
+    path = make(
+        tmp_path,
+        *("seg_train/seg_train/sea/1.jpg", "seg_train/seg_train/ice/2.jpg", "seg_test/seg_test/sea/3.jpg"),
+        *("seg_pred/seg_pred/4.jpg", "seg_pred/seg_pred/5.jpg"),
+    )
+    records, problems = read(path)
+    assert [(r.image.name[-5:], r.split, dict(r.answers)) for r in records] == [
+        ("3.jpg", "test", {"split": "test", "folder1": "sea", "folder": "sea"}),
+        ("2.jpg", "train", {"split": "train", "folder1": "ice", "folder": "ice"}),
+        ("1.jpg", "train", {"split": "train", "folder1": "sea", "folder": "sea"}),
+    ]
+    assert [(str(problem), problem.fatal) for problem in problems] == [
+        (
+            f"{path.name}/seg_pred  holds pictures beside the splits that wait for answers, by its name, so "
+            'they are left out — set split = "" if it is a class',
+            False,
+        )
+    ]
+    assert len(read(path, split="")[0]) == 5
