@@ -57,8 +57,9 @@ class SplitFolders:
     unanswered: tuple[str, ...] = ()  # other names there that say that nobody has answered
 
     def of(self, folders: Folders) -> tuple[str, Folders]:
-        """The split of the pictures in a folder, "" for none, in its own word where that is one; and what is left
-        of the folders.
+        """The split of the pictures in a folder, in its own word where that is one, and the folders left.
+
+        Without a split: "" and all folders.
         """
         name = folders[self.depth] if self.depth < len(folders) else ""
         split = self.splits.get(name, "")
@@ -82,9 +83,9 @@ def split_folders(paths: Collection[Folders]) -> SplitFolders:
     for depth in range(max(map(len, paths), default=0)):
         names = dict.fromkeys(path[depth] if depth < len(path) else "" for path in paths)
         above = len({path[:depth] for path in paths}) == 1
-        found = _at(depth, names, paths)
-        if found.splits and (above or (_is_parted(found.splits.values()) and not found.strangers)):
-            return found
+        parts = _at(depth, names, paths)
+        if parts.splits and (above or (_is_parted(parts.splits.values()) and not parts.strangers)):
+            return parts
         if "" in names:
             break
     return SplitFolders()
