@@ -2,9 +2,11 @@
 
 A kind is a file of ``attacks``. It has ``prepare(folder)``, which lays valid files into an empty folder, and
 ``attempt(folder, rng)``, which damages one of them, goes through the entry point that people use, and returns
-"answered" or "refused". A refusal is the library's own error; an ``AssertionError`` is a wrong answer; any
-other exception is a traceback that a person would see. Each kind runs in a process of its own, which is ended
-and begun again where an attempt takes longer than it may.
+"answered" or "refused". Where the damage itself takes time and memory, ``make(folder, rng)`` does it before,
+unmeasured, and gives what ``attempt`` is called with in place of the folder. A refusal is the library's own
+error; an ``AssertionError`` is a wrong answer; any other exception is a traceback that a person would see.
+Each kind runs in a process of its own, which is ended and begun again where an attempt takes longer than it
+may.
 
     python bench/attack.py [KIND ...] [--count 2000] [--seed 0]
 
@@ -14,9 +16,11 @@ The exit code is 1 where anything but answers and refusals came out, or a proces
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import json
 import multiprocessing
+import re
 import sys
 import tempfile
 import time
@@ -83,11 +87,15 @@ def attacked(kind: str, count: int, seed: int = 0, seconds: float = SECONDS) -> 
             except EOFError:
                 outcome, took, held, text = "died", 0.0, 0, f"exit code {process.exitcode}"
             if outcome == "ready":
-                limit, memory = seconds, max(memory, held)
+                limit, memory = STARTING, max(memory, held)
+                continue
+            if outcome == "made":
+                limit = seconds
                 continue
             if limit == STARTING:
                 process.kill()
                 raise SystemExit(f"{kind}: nothing was prepared: {text}")
+            limit = STARTING
             outcomes[outcome] += 1
             slowest, memory = max(slowest, took), max(memory, held)
             if text and printed < SHOWN:
@@ -118,22 +126,32 @@ def worker(kind: str, first: int, count: int, seed: int, sent: Connection) -> No
         member.prepare(folder)
         sent.send(("ready", 0.0, most_memory(), ""))
         for index in range(first, count):
+            rng = np.random.default_rng([seed, index])
+            made = member.make(folder, rng) if hasattr(member, "make") else folder
+            forget_memory()
+            sent.send(("made", 0.0, 0, ""))
             began = time.perf_counter()
-            outcome, text = tried(member, folder, np.random.default_rng([seed, index]))
+            outcome, text = tried(member, made, rng)
             sent.send((outcome, time.perf_counter() - began, most_memory(), text))
 
 
-def tried(member: Any, folder: Path, rng: np.random.Generator) -> tuple[str, str]:
+def tried(member: Any, made: Path, rng: np.random.Generator) -> tuple[str, str]:
     from oneglance.errors import OneglanceError
 
     try:
-        return member.attempt(folder, rng), ""
+        return member.attempt(made, rng), ""
     except OneglanceError:
         return "refused", ""
     except AssertionError:
         return "wrong", traceback.format_exc()
     except Exception:
         return "tracebacks", traceback.format_exc()
+
+
+def forget_memory() -> None:
+    """From here on ``most_memory`` counts anew, on Linux."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
 
 
 def most_memory() -> int:
@@ -143,8 +161,12 @@ def most_memory() -> int:
     except ImportError:  # Windows has no such count
         return 0
     unit = 1 if sys.platform == "darwin" else 1024
-    whose = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    return max(resource.getrusage(who).ru_maxrss for who in whose) * unit
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    try:
+        own = int(re.findall(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[0])
+    except (OSError, IndexError):
+        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return max(own, ended) * unit
 
 
 if __name__ == "__main__":

@@ -41,14 +41,16 @@ def prepare(folder: Path) -> None:
     """Nothing: each attempt makes its own."""
 
 
-def attempt(folder: Path, rng: np.random.Generator) -> str:
+def make(folder: Path, rng: np.random.Generator) -> Path:
+    for old in folder.iterdir():
+        old.unlink()
     makers = [*PICTURES, *OTHERS]
-    make = makers[rng.integers(len(makers))]
-    path = make(folder, rng)
-    try:
-        return (decoded if make in PICTURES else read)(path)
-    finally:
-        path.unlink(missing_ok=True)
+    return makers[rng.integers(len(makers))](folder, rng)
+
+
+def attempt(made: Path, rng: np.random.Generator) -> str:
+    is_picture = made.suffix in PICTURE_ENDINGS
+    return (decoded if is_picture else read)(made)
 
 
 def decoded(path: Path) -> str:
@@ -227,5 +229,6 @@ def archive(folder: Path, rng: np.random.Generator) -> Path:
     return path
 
 
+PICTURE_ENDINGS = (".png", ".tif", ".gif", ".bmp", ".jpg", ".webp", ".jp2")
 PICTURES: list[Callable[[Path, np.random.Generator], Path]] = [pixels, claimed, noted]
 OTHERS: list[Callable[[Path, np.random.Generator], Path]] = [parquet, text, archive]
