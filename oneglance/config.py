@@ -137,6 +137,9 @@ class TrainingTable(Table):
     }
 
     epochs: int = Field(20, ge=1)  # how often each picture is seen
+    # A finished run whose weights it starts from, such as `"runs/photos"`: those of the backbone, and of the
+    # heads of tasks that have the same name, type and classes there
+    from_: str = Field("", alias="from")
     batch: int = Field(64, ge=1)  # pictures per step
     optimizer: Literal["adamw", "sgd", "muon"] = "adamw"  # muon: the quickest from scratch, in large batches
     # At its top; of muon, by how much of its size a step turns a layer; default: adamw 0.002, sgd 0.05, muon
@@ -206,7 +209,7 @@ class Config(Table):
         """
         changes = Changes.of(overrides)
         return _validated(
-            changes.apply(self.model_dump(exclude_unset=True)),
+            changes.apply(self.model_dump(exclude_unset=True, by_alias=True)),
             text=self.text,
             file=self.file,
             base=self.base,
@@ -231,7 +234,7 @@ def load(source: ConfigSource, overrides: Overrides = ()) -> Config:
     if isinstance(source, Config):
         if source.text:
             return source.with_changes(overrides)
-        return load(source.model_dump(exclude_unset=True), overrides)
+        return load(source.model_dump(exclude_unset=True, by_alias=True), overrides)
     if isinstance(source, Mapping):
         tables = plain(source)
         return _read(tables, document(tables), UNNAMED, Path.cwd(), overrides)

@@ -25,7 +25,7 @@ MAY_CHANGE = re.compile(
             *map(re.escape, sorted(LENGTH)),
             r"cache\..*",
             r"sources\.\d+\.(path|images)",
-            r"training\.(checkpoint_minutes|compile|device|tensorboard)",
+            r"training\.(checkpoint_minutes|compile|device|from|tensorboard)",
         ]
     )
 )

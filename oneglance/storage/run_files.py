@@ -73,6 +73,15 @@ class KeptFingerprint(Part):
     answers: dict[str, list[Digest]]
 
 
+class KeptStart(Part):
+    """start.json."""
+
+    run: str
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    heads: list[str] = []
+    new: dict[str, str] = {}
+
+
 Count = Annotated[int, Field(ge=0, le=10**12)]
 
 
@@ -104,6 +113,7 @@ OVERRIDES = TypeAdapter(KeptOverrides)
 UNREADABLE = TypeAdapter(list[Unreadable])
 HISTORY = TypeAdapter(list[Epoch])
 FINGERPRINT = TypeAdapter(KeptFingerprint)
+START = TypeAdapter(KeptStart)
 READS = TypeAdapter(dict[str, Count])  # how often each split was scored
 MEMORY = TypeAdapter(dict[str, Annotated[float, Field(ge=0, le=1e12)]])  # megabytes
 SPLIT = TypeAdapter(list[tuple[str, str, str]])  # picture, group, split

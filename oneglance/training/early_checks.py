@@ -9,20 +9,25 @@ from oneglance.errors import ConfigError
 from oneglance.network import copy_stages
 from oneglance.nn.device import pick_device
 from oneglance.task import build_tasks
+from oneglance.training.preparation.starting_weights import starting_run
 
 
 def refuse_impossible(config: Config, *, load_weights: bool = True) -> None:
     """
     Args:
-        load_weights: also open the file of weights that the backbone is to start from.
+        load_weights: also open the file of weights, or the run, that the training is to start from.
 
     Raises:
         ConfigError: a name, an option or a device that there is not, or nothing to learn.
+        RunError: the run to start from is not there or not finished.
         WeightsError: weights that are not there or do not fit.
     """
     build_balancer(config.training.balancer, config.training.balancer_options)
     pick_device(config.training.device)
-    backbone = build_backbone(config.backbone, config.base, load_weights=load_weights)
+    starts_from_run = bool(config.training.from_)
+    if starts_from_run and load_weights:
+        starting_run(config)
+    backbone = build_backbone(config.backbone, config.base, load_weights=load_weights and not starts_from_run)
     copy_stages(backbone, config.tasks, config.training.task_stage)
     if not any(task.weight > 0 for task in build_tasks(config.tasks, config.file).values()):
         raise ConfigError("gives every task the weight 0, so there is nothing to learn", location=config.file)

@@ -39,6 +39,7 @@ from oneglance.training.experiment_data import ExperimentData
 from oneglance.training.feature_cache import FeatureCache, cached_features
 from oneglance.training.loop import EpochResult, Learner, StepResult, raw_outputs, train_steps
 from oneglance.training.preparation.building import encoded_targets, new_learner, new_network, on_canvas
+from oneglance.training.preparation.starting_weights import start_from_run
 from oneglance.training.source_sampler import SourceSampler
 from oneglance.training.stop_signals import Stop, stop_signals
 from oneglance.training.tensorboard import tensorboard
@@ -93,6 +94,8 @@ class Trainer:
             raise DataError("\n".join(str(error) for error in wrong))
         folder.restore_fitted(tasks)  # with other answers than it began with, a run keeps its classes
         network = new_network(config, tasks, store, training, device)
+        if config.training.from_:
+            start_from_run(network, tasks, config, folder, screen)
         seen = cached_features(network, store, (training, validation), config, device, screen)
         sampler = SourceSampler([r.source for r in training.records], config.training.source_temperature)
         if len(sampler.names) > 1:

@@ -69,6 +69,8 @@ def variant(
         changes |= {"training.balancer": balancer, "training.balancer_options": {}}
     if backbone:
         changes |= {"backbone.name": backbone.name, "backbone.options": backbone.options}
+        if config.training.from_:
+            changes["training.from"] = ""  # which has no weights for this one
     return config.with_changes(changes)
 
 

@@ -32,9 +32,12 @@ def new_network(
 ) -> Network:
     """The first weights depend on the seed alone; those of a new backbone also on some training pictures."""
     torch.manual_seed(config.training.seed)
-    network = build_network(config.backbone, tasks, config.base, task_stage=config.training.task_stage).to(
-        device
-    )
+    table = config.training
+    network = build_network(
+        config.backbone, tasks, config.base, load_weights=not table.from_, task_stage=table.task_stage
+    ).to(device)
+    if table.from_:  # whose weights follow
+        network.backbone.pretrained = True
     if config.backbone.freeze and not network.backbone.gives_maps:
         _refuse_views(tasks)
     step = max(1, len(training.rows) // PREPARE_BY)
