@@ -16,7 +16,8 @@ from oneglance.errors import OneglanceError, RunError, command
 from oneglance.progress import Screen
 from oneglance.storage.fingerprint import Fingerprint, counted, row_changes
 from oneglance.storage.plain_files import is_file, is_folder, resolved
-from oneglance.storage.resume_changes import MAY_CHANGE, MEASURED, Resumption, resumption
+from oneglance.storage.resume_changes import MAY_CHANGE, MEASURED
+from oneglance.storage.resumption import Resumption, resumption
 from oneglance.storage.run_folder import RunFolder, free_path, overview, remove, runs_in
 from oneglance.toml.overrides import Changes, Overrides
 
