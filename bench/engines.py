@@ -27,11 +27,12 @@ from oneglance.inference.engine import Engine
 from oneglance.inference.engines.torch import TorchEngine
 from oneglance.inference.export_comparison import random_pictures
 from oneglance.inference.exported_network import Exported, as_onnx, quiet
-from oneglance.inference.parallel_passes import ParallelPasses, threads
+from oneglance.inference.parallel_passes import ParallelPasses
 from oneglance.inference.predictor import Predictor
 from oneglance.network import Network, build_network
 from oneglance.nn.allocator import keep_freed_memory
 from oneglance.nn.device import environment
+from oneglance.parallel.cpus import threads
 from oneglance.task import build_tasks
 
 NETWORKS = {

@@ -33,10 +33,10 @@ from oneglance.data.synthetic import scenes
 from oneglance.inference.engines.onnx import INPUT
 from oneglance.inference.engines.torch import TorchEngine
 from oneglance.inference.novelty import Novelty, unit
-from oneglance.inference.parallel_passes import threads
 from oneglance.model import Model
 from oneglance.nn.allocator import keep_freed_memory
 from oneglance.nn.principal import in_principal_directions
+from oneglance.parallel.cpus import threads
 from oneglance.progress import Screen
 
 SIDE = 224  # pixels of the picture, and of the canvas of a network that has learned nothing

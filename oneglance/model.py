@@ -23,9 +23,9 @@ from oneglance.data.record import ImageRef
 from oneglance.errors import DataError, needs_extra
 from oneglance.inference.annotated_images import write_annotated
 from oneglance.inference.engine import BATCH
-from oneglance.inference.parallel_passes import threads
 from oneglance.inference.prediction_files import write_answers
 from oneglance.inference.predictor import Predictor, open_predictor
+from oneglance.parallel.cpus import threads
 from oneglance.progress import Screen
 from oneglance.results.answers import Answer, Answers
 from oneglance.screens.choice import default_screen

@@ -42,6 +42,7 @@ LAYERS = [
         "nn.device",
         "nn.mlp",
         "nn.packaged_weights",
+        "nn.threads",
         "nn.weights_hub",
         "storage.fingerprint",
         "storage.run_files",

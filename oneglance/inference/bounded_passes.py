@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from oneglance.errors import RunError
-from oneglance.inference.parallel_passes import threads
+from oneglance.parallel.cpus import threads
 
 SECONDS = 8.0  # that a pass may take at least
 SLOWER = 20.0  # times what it took at first, so much longer it may take on a busy machine

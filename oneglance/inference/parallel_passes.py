@@ -7,7 +7,6 @@ wait for each other.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -17,15 +16,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from oneglance.inference.engine import Engine, EngineOutput
-from oneglance.parallel.cpus import processors
+from oneglance.parallel.cpus import threads
 
 Result = TypeVar("Result")
-
-
-def threads() -> int:
-    """As many as torch would take: the processors we may use, or fewer where the user set a limit."""
-    limit = os.environ.get("OMP_NUM_THREADS", "")
-    return min(processors(), max(1, int(limit))) if limit.isdigit() else processors()
 
 
 def threads_of_each(passes: int) -> int:

@@ -20,10 +20,11 @@ from oneglance.data.images.decode import Canvas, Limits
 from oneglance.data.images.decoding.decode_pool import Decode
 from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError
-from oneglance.inference.parallel_passes import threads, threads_of_each
+from oneglance.inference.parallel_passes import threads_of_each
 from oneglance.inference.predictor import Predictor, open_predictor
 from oneglance.model import Model
 from oneglance.nn.allocator import keep_freed_memory
+from oneglance.parallel.cpus import threads
 from oneglance.parallel.process_pool import Job, ProcessPool
 from oneglance.progress import Screen
 from oneglance.serving.dynamic_batching import BATCH

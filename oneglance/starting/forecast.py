@@ -14,6 +14,7 @@ from oneglance.config import Config
 from oneglance.network import Network, build_network
 from oneglance.nn.allocator import keep_freed_memory
 from oneglance.nn.device import pick_device
+from oneglance.nn.threads import use_allowed_processors
 from oneglance.task import Task
 
 PIXELS = 500_000  # that are shown at once; with fewer, threads that wait for each other take most of the time
@@ -40,6 +41,7 @@ def forecast(config: Config, tasks: Mapping[str, Task], training: int, validatio
         validation: pictures of that split.
     """
     keep_freed_memory()  # as a training does
+    use_allowed_processors()
     table, device = config.training, pick_device(config.training.device)
     network = build_network(
         config.backbone, tasks, config.base, load_weights=False, task_stage=table.task_stage

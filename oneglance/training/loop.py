@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ from oneglance.training.optimizer import (
     learning_rate_share,
     set_learning_rates,
 )
+from oneglance.training.resources.thread_choice import at_once
 from oneglance.training.task_gradients import EVERY, GradientMonitor, SharedFeatures
 
 SCALE_ROWS = 4096  # pictures by which the loss of the constant baseline is measured
@@ -356,17 +358,24 @@ def raw_outputs(forward: Any, loader: BatchLoader, precision: str) -> dict[str, 
 
 
 def train_steps(
-    learner: Learner, training: BatchLoader, validation: BatchLoader, until: int | None = None
+    learner: Learner,
+    training: BatchLoader,
+    validation: BatchLoader,
+    until: int | None = None,
+    timed: Callable[[Callable[[], Tensor]], Tensor] = at_once,
 ) -> Iterator[StepResult]:
     """Train from where ``learner`` stands to the last epoch, or until that many are finished; a result after
     every step.
+
+    Args:
+        timed: does the work of a step, and gives what it gives; see ``ThreadChoice``.
     """
     table, position = learner.table, learner.position
     steps_in_all, steps = table.epochs * len(training), len(training)
     while position.epoch < (table.epochs if until is None else min(until, table.epochs)):
         began = time.perf_counter() - position.seconds
         for batch in training.shuffled(table.seed, position.epoch, position.step):
-            losses = learner.update(batch, steps_in_all)
+            losses = timed(partial(learner.update, batch, steps_in_all))
             position.seconds = time.perf_counter() - began
             if position.step < steps:
                 yield StepResult(position.epoch + 1, position.step, steps, len(batch.pictures), losses)

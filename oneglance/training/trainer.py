@@ -27,6 +27,7 @@ from oneglance.network import Network
 from oneglance.nn.allocator import keep_freed_memory
 from oneglance.nn.device import environment, faster_precision, pick_device
 from oneglance.nn.principal import in_principal_directions
+from oneglance.nn.threads import use_allowed_processors
 from oneglance.progress import Screen
 from oneglance.storage import run_files
 from oneglance.storage.atomic_files import finite, sweep, write_json
@@ -40,6 +41,7 @@ from oneglance.training.feature_cache import FeatureCache, cached_features
 from oneglance.training.loop import EpochResult, Learner, StepResult, raw_outputs, train_steps
 from oneglance.training.preparation.building import encoded_targets, new_learner, new_network, on_canvas
 from oneglance.training.preparation.starting_weights import start_from_run
+from oneglance.training.resources.thread_choice import at_once, threads_chosen
 from oneglance.training.source_sampler import SourceSampler
 from oneglance.training.stop_signals import Stop, stop_signals
 from oneglance.training.tensorboard import tensorboard
@@ -88,6 +90,7 @@ class Trainer:
             DataError: a task can learn nothing from these answers.
         """
         keep_freed_memory()
+        use_allowed_processors()
         device, fit = pick_device(config.training.device), Fit.declared(config)
         training, validation = (on_canvas(split, tasks, store, fit) for split in (training, validation))
         if wrong := fit_targets(tasks, training.answers):
@@ -210,8 +213,12 @@ class Trainer:
         if self.config.training.compile:
             self.learner.forward = torch.compile(self.learner.forward)
         try:
-            with stop_signals() as stop, tensorboard(self.config, self.folder) as chart:
-                for result in self._steps(until, chart):
+            with (
+                stop_signals() as stop,
+                tensorboard(self.config, self.folder) as chart,
+                threads_chosen(self.learner.device, self.screen.say) as timed,
+            ):
+                for result in self._steps(until, chart, timed):
                     self._save_when_due(result)
                     if stop.requested and not self._trained_whole():
                         self._stop(stop)
@@ -223,13 +230,18 @@ class Trainer:
 
     # On the way.
 
-    def _steps(self, until: int | None, chart: Callable[[dict[str, Any]], None]) -> Iterator[StepResult]:
+    def _steps(
+        self,
+        until: int | None,
+        chart: Callable[[dict[str, Any]], None],
+        timed: Callable[[Callable[[], Any]], Any] = at_once,
+    ) -> Iterator[StepResult]:
         """Every step, until the last epoch or until patience ends; finished epochs are judged."""
         table = self.config.training
         self._saved = time.monotonic()
         if self._out_of_patience():
             return
-        for result in train_steps(self.learner, *self.loaders, until):
+        for result in train_steps(self.learner, *self.loaders, until, timed):
             self.screen.step(result.epoch, table.epochs, result.step, result.steps, result.pictures)
             if result.done:
                 chart(self._judge(result.done))

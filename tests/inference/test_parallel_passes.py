@@ -20,8 +20,9 @@ from oneglance.errors import PictureError
 from oneglance.inference.engine import Engine, EngineOutput
 from oneglance.inference.engines.onnx import open_file
 from oneglance.inference.engines.torch import TRIED, TorchEngine
-from oneglance.inference.parallel_passes import ParallelPasses, threads, threads_of_each
+from oneglance.inference.parallel_passes import ParallelPasses, threads_of_each
 from oneglance.inference.predictor import open_predictor
+from oneglance.parallel.cpus import threads
 from oneglance.storage.run_folder import RunFolder
 
 
@@ -184,7 +185,7 @@ def test_a_session_takes_its_share_of_the_processors(made: Made, passes: int) ->
 def test_the_user_may_leave_processors_to_others(
     monkeypatch: pytest.MonkeyPatch, limit: str, each: int
 ) -> None:
-    monkeypatch.setattr("oneglance.inference.parallel_passes.processors", lambda: 4)
+    monkeypatch.setattr("oneglance.parallel.cpus.processors", lambda: 4)
     monkeypatch.setenv("OMP_NUM_THREADS", limit)
     assert threads() == (min(4, int(limit)) if limit else 4)
     assert threads_of_each(threads()) == each

@@ -17,9 +17,9 @@ from support.service import Painted, Reply, Strings, painted, picture, running
 from oneglance.data.images.memory_image import EncodedImage
 from oneglance.errors import RunError
 from oneglance.inference.engine import Engine, EngineOutput
-from oneglance.inference.parallel_passes import threads
 from oneglance.inference.predictor import Predictor
 from oneglance.model import Model
+from oneglance.parallel.cpus import threads
 from oneglance.serving.dynamic_batching import BATCH
 from oneglance.serving.limits import Bounds
 from oneglance.serving.model_pool import MOST_ON_GPU, MOST_PROCESSES, ModelPool, open_model

@@ -18,8 +18,9 @@ from oneglance.errors import ConfigError, RunError
 from oneglance.inference.bounded_passes import BoundedPasses, bounded_memory
 from oneglance.inference.engine import Engine, EngineOutput
 from oneglance.inference.novelty import Novelty
-from oneglance.inference.parallel_passes import threads, threads_of_each
+from oneglance.inference.parallel_passes import threads_of_each
 from oneglance.inference.trial import try_once
+from oneglance.parallel.cpus import threads
 from oneglance.storage.plain_files import is_file
 from oneglance.storage.task_state import InvalidState, restore
 from oneglance.task import Task, build_tasks

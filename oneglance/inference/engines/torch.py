@@ -11,10 +11,12 @@ from torch import Tensor
 from oneglance.config import Config
 from oneglance.data.images.decoding.decoded_cache import cache_folder
 from oneglance.inference.engine import BATCH, Engine, EngineOutput
-from oneglance.inference.parallel_passes import ParallelPasses, threads, threads_of_each
+from oneglance.inference.parallel_passes import ParallelPasses, threads_of_each
 from oneglance.network import Network
 from oneglance.nn.allocator import keep_freed_memory
 from oneglance.nn.device import faster_precision, pick_device, precise
+from oneglance.nn.threads import use_allowed_processors
+from oneglance.parallel.cpus import threads
 
 TRIED = 8  # pictures of a pass by which precisions are compared: more take longer and say the same
 
@@ -43,6 +45,7 @@ class TorchEngine(Engine):
             ConfigError: no such device here.
         """
         keep_freed_memory()
+        use_allowed_processors()
         location = pick_device(device)
         network = network.to(location).eval()
         wanted = precision or config.training.precision
