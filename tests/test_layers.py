@@ -96,6 +96,7 @@ DATA_LAYERS = [
     ["data.recipes"],
     ["data.inspection"],
     ["data.dataset", "data.convert", "data.image_inputs", "data.download", "data.synthetic"],
+    ["data.proposing"],
     ["data.find_sources"],
 ]
 DATA_LEVEL = {unit: level for level, units in enumerate(DATA_LAYERS) for unit in units}

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from oneglance.data.image_inputs import folder_of_names, read, relative
+from oneglance.data.image_inputs import folder_of_names, relative
 from oneglance.data.images.archives import is_archive
-from oneglance.data.inspection.missing_files import absent
-from oneglance.data.inspection.name_shapes import propose
 from oneglance.data.inspection.picture_column import image_key
-from oneglance.data.inspection.suggest_config import Proposal, guess
+from oneglance.data.inspection.suggest_config import Proposal
 from oneglance.data.parsing.folder_walk import files_below, folders_in
-from oneglance.data.parsing.name_pattern import name_pattern
+from oneglance.data.proposing.answers_in_names import with_names
+from oneglance.data.proposing.folders_beside_tables import folders_beside
+from oneglance.data.proposing.proposed_source import proposed, there
+from oneglance.data.proposing.tables_of_parts import joined_parts
 from oneglance.data.quoting import nearest_of, plain, quoted
 from oneglance.data.record import Record
 from oneglance.data.source import open_source, proposed_keys
 from oneglance.data.sources.table import READERS
-from oneglance.data.tag_rows import are_tags
-from oneglance.errors import ConfigError, DataError, Problem
+from oneglance.errors import ConfigError, DataError
 from oneglance.storage.plain_files import exists, is_folder, resolved
 
 DEEPEST = 3  # folders above a table that is looked for
 MOST_TABLES = 20
 NAMED = 0.05  # share of a table's pictures that have to be there
-NOTED = ("picture names", "columns", "boxes as edges", "no names", "masks")  # problems told in the file
 NO_ANSWERS = ("submission",)  # in the name of a table whose answers stand for none
 
 
@@ -58,13 +57,16 @@ def find_sources(
         proposals = [_table(table, pictures, base, image) for table in tables]
     else:
         proposals = list(_in_folder(pictures, base, image, notes)) if is_folder(pictures) else []
-        proposals = [one for one in proposals if one.is_useful] or [
-            _whole(path, base, image) for path in _annotated_inside(pictures, base)
-        ]
+        proposals = [one for one in proposals if one.is_useful]
+        if proposals:
+            proposals = joined_parts(proposals, base)
+            proposals += folders_beside(pictures, proposals, base)
+        else:
+            proposals = [_whole(path, base, image) for path in _annotated_inside(pictures, base)]
     if boxes is not None:
         proposals.append(_boxes(boxes, pictures, base))
     if not tables and not any(one.is_useful for one in proposals):
-        proposals = [_by_names(one, base) for one in proposals]
+        proposals = [with_names(one, base) for one in proposals]
     proposals[0] = replace(proposals[0], notes=[*proposals[0].notes, *notes])
     return _grouped(proposals, group) if group else proposals
 
@@ -95,7 +97,7 @@ def _whole(path: Path, base: Path, image: str) -> Proposal:
         raise ConfigError(f"no table in it has a column {quoted(image)}", location=str(path))
     if not is_folder(path) and exists(path):
         keys |= image_key(path, path.parent, base, image)
-    proposal = _proposal(path, keys, base)
+    proposal = proposed(path, keys, base)
     return replace(proposal, source={**proposal.source, **proposed_keys(resolved(path))})
 
 
@@ -103,7 +105,7 @@ def _table(table: Path, pictures: Path, base: Path, image: str) -> Proposal:
     """A table whose names start in ``pictures`` or above it."""
     keys: dict[str, Any] = {"path": relative(base, table)}
     column = image_key(table, pictures, base, image)
-    return _proposal(
+    return proposed(
         table, keys | {"images": relative(base, folder_of_names(table, pictures, column))} | column, base
     )
 
@@ -112,8 +114,8 @@ def _boxes(boxes: Path, pictures: Path, base: Path) -> Proposal:
     """A file or folder of boxes; the names in it start where more of the pictures are."""
     keys: dict[str, Any] = {"path": relative(base, boxes)}
     start = {"images": relative(base, pictures)} if is_folder(pictures) or is_archive(pictures) else {}
-    proposals = [_proposal(boxes, each, base) for each in ([keys | start, keys] if start else [keys])]
-    return max(proposals, key=_there)
+    proposals = [proposed(boxes, each, base) for each in ([keys | start, keys] if start else [keys])]
+    return max(proposals, key=there)
 
 
 def _in_folder(folder: Path, base: Path, image: str, notes: list[str]) -> Iterator[Proposal]:
@@ -135,7 +137,7 @@ def _in_folder(folder: Path, base: Path, image: str, notes: list[str]) -> Iterat
         except DataError as error:
             notes.append(f"not read: {name}: {plain(error.what, 200)}")
             continue
-        if _there(proposal) < max(1, NAMED * len(proposal.records)):
+        if there(proposal) < max(1, NAMED * len(proposal.records)):
             notes.append(f"not read: {name}: it names hardly a picture that is there")
         else:
             yield proposal
@@ -145,81 +147,18 @@ def _nearby(table: Path, folder: Path, base: Path, image: str) -> Proposal:
     """A table whose pictures lie beside it or anywhere in ``folder``."""
     keys: dict[str, Any] = {"path": relative(base, table)}
     try:
-        proposal = _proposal(table, keys | image_key(table, table.parent, base, image), base)
-        if _there(proposal) or table.parent == folder:
+        proposal = proposed(table, keys | image_key(table, table.parent, base, image), base)
+        if there(proposal) or table.parent == folder:
             return proposal
     except DataError:
         if table.parent == folder:
             raise
     keys |= {"images": relative(base, folder)}
-    return _proposal(table, keys | image_key(table, folder, base, image), base)
+    return proposed(table, keys | image_key(table, folder, base, image), base)
 
 
 def _is_no_answer(name: str) -> bool:
     return any(word in name.rpartition("/")[2].lower() for word in NO_ANSWERS)
-
-
-def _by_names(proposal: Proposal, base: Path) -> Proposal:
-    """The same with the answers that the names of its pictures hold, if they do."""
-    learned = [record for record in proposal.records if record.split != "test"] or proposal.records
-    pattern, example = propose([record.image.name for record in learned])
-    if not pattern:
-        return proposal
-    path = base / str(proposal.source["path"])
-    named = _proposal(path, {**proposal.source, "name_pattern": pattern}, base)
-    if not named.is_useful:
-        return proposal
-    held = name_pattern(pattern).answers(example)
-    values = " and ".join(f"{field} is {quoted(text, 30)}" for field, text in held.items())
-    notes = [
-        *proposal.notes,
-        f"the names of the pictures seem to hold answers: in {quoted(example)}, {values}",
-        "rename these fields in name_pattern and in [tasks] together; {_} stands for text that is no answer",
-    ]
-    return replace(named, notes=notes)
-
-
-def _there(proposal: Proposal) -> int:
-    """How many of its pictures are there."""
-    return len(proposal.records) - len(absent(proposal.records))
-
-
-def _proposal(path: Path, keys: Mapping[str, Any], base: Path) -> Proposal:
-    """
-    Raises:
-        DataError: nothing there can be read.
-    """
-    records, problems = read(path, keys, base)
-    if not records:
-        raise _unread(problems)
-    notes = [f"{p.what}; {p.hint}" for p in problems if p.kind in NOTED]
-    notes += _lost(problems)
-    if are_tags(records):
-        try:
-            records, _ = read(path, {**keys, "rows": "tags"}, base)
-            keys = {**keys, "rows": "tags"}
-            notes.insert(0, "a picture has a row for each of its tags")
-        except DataError:
-            pass  # a format without such rows
-    return Proposal(keys, records, guess(records), notes)
-
-
-def _unread(problems: Sequence[Problem]) -> DataError:
-    from oneglance.data.inspection.checks import summary
-
-    return DataError("\n".join(summary(problems)), problems=problems)
-
-
-def _lost(problems: Sequence[Problem]) -> Iterator[str]:
-    """Rows that cannot be read, counted, with the lines of the first."""
-    kinds = ("too many cells", "quotes")
-    rows = [problem for problem in problems if problem.kind in kinds and not problem.fatal]
-    if rows:
-        lines = ", ".join(problem.location.rpartition(":")[2] for problem in rows[:10])
-        more = ", …" if len(rows) > 10 else ""
-        line = "line" if len(rows) == 1 else "lines"
-        first = f"the first {rows[0].what}; {rows[0].hint}"
-        yield f"{len(rows):,} rows are left out ({line} {lines}{more}): {first}"
 
 
 def _grouped(proposals: Sequence[Proposal], group: str) -> list[Proposal]:

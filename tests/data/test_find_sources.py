@@ -214,3 +214,132 @@ def test_names_are_not_asked_where_folders_or_tables_say_more(place: Path) -> No
     draw(place / "sorted", [f"{KINDS[n % 3]}/{('red', 'blue')[n % 2]}_{n}.jpg" for n in range(30)])
     config = proposed("sorted")
     assert config["sources"] == [{"path": "sorted"}] and list(config["tasks"]) == ["folder"]
+
+
+def rows(path: Path, names: Sequence[str], header: str = "image,kind") -> None:
+    table(path, header, lambda n: f"{names[n]},{KINDS[n % 3]}", len(names))
+
+
+def parts_of(pictures: int) -> dict[str, int]:
+    """How many pictures of each split the configuration reads, after it was found sound."""
+    from oneglance.config import load
+    from oneglance.data.dataset import load_dataset
+    from oneglance.task import build_tasks
+
+    sound(pictures)
+    config = load("oneglance.toml")
+    data = load_dataset(config, list(build_tasks(config.tasks).values()), strict=False)
+    return {split: len(getattr(data.splits, split)) for split in ("train", "validation", "test")}
+
+
+@pytest.mark.parametrize("wrapper", ["", "archive/", "archive/data/"])
+@pytest.mark.parametrize("name", ["{}", "seg_{}/seg_{}", "{}_images", "{}_set/{}_set", "{}1"])
+def test_folders_of_splits_are_parts_and_no_task(place: Path, name: str, wrapper: str) -> None:
+    draw(
+        place / "set",
+        [
+            f"{wrapper}{name.format(s, s)}/{KINDS[n % 3]}/{n}.png"
+            for s in ("train", "test")
+            for n in range(18)
+        ],
+    )
+    config = proposed("set")
+    assert config["sources"] == [{"path": "set"}]
+    assert config["tasks"] == {"folder": {"type": "label"}}
+    assert parts_of(36)["test"] == 18
+
+
+def test_a_test_part_that_waits_for_answers_is_left_out(place: Path) -> None:
+    draw(
+        place / "set",
+        [f"train/{KINDS[n % 3]}/{n}.png" for n in range(30)] + [f"test/{n}.jpg" for n in range(8)],
+    )
+    assert proposed("set")["tasks"] == {"folder": {"type": "label"}}
+    assert parts_of(30) == {"train": 21, "validation": 3, "test": 6}
+
+
+def test_tables_of_parts_are_one_source(place: Path) -> None:
+    draw(place / "set/images", [f"{n}.jpg" for n in range(60)])
+    rows(place / "set/train.csv", [f"{n}.jpg" for n in range(40)])
+    rows(place / "set/test.csv", [f"{n}.jpg" for n in range(40, 60)])
+    config = proposed("set")
+    assert config["sources"] == [{"path": "set", "format": "table"}]
+    assert config["tasks"] == {"kind": {"type": "label"}}
+    assert parts_of(60)["test"] == 20
+
+
+def test_tables_of_parts_in_a_folder_of_their_own(place: Path) -> None:
+    draw(place / "set/pictures", [f"{n}.jpg" for n in range(60)])
+    rows(place / "set/lists/train_labels.csv", [f"{n}.jpg" for n in range(40)])
+    rows(place / "set/lists/val_labels.csv", [f"{n}.jpg" for n in range(40, 60)])
+    assert proposed("set")["sources"] == [{"path": "set/lists", "format": "table", "images": "set"}]
+    assert parts_of(60)["validation"] == 20
+
+
+def test_tables_that_ask_for_different_things_stay_apart(place: Path) -> None:
+    draw(place / "set/images", [f"{n}.jpg" for n in range(60)])
+    rows(place / "set/train.csv", [f"{n}.jpg" for n in range(40)])
+    rows(place / "set/test.csv", [f"{n}.jpg" for n in range(40, 60)], "image,colour")
+    assert proposed("set")["sources"] == [{"path": "set/test.csv"}, {"path": "set/train.csv"}]
+
+
+def test_a_table_of_a_part_names_the_pictures_of_its_part(place: Path) -> None:
+    """As contests have it: the same ids in both folders, and no answers for the test pictures."""
+    draw(place / "set", [f"train/{n}.jpg" for n in range(30)] + [f"test/{n}.jpg" for n in range(20)])
+    rows(place / "set/train.csv", list(map(str, range(30))), "id,kind")
+    table(place / "set/test.csv", "id", str, 20)
+    rows(place / "set/sample_submission.csv", list(map(str, range(20))), "id,kind")
+    assert proposed("set")["sources"] == [{"path": "set/train.csv", "image": "id"}]
+    assert parts_of(30)["train"] == 21
+
+
+def test_class_folders_beside_a_table_are_asked_too(place: Path) -> None:
+    names = [f"{KINDS[n % 3]}/{n}.jpg" for n in range(30)]
+    draw(place / "set", names)
+    table(place / "set/labels.csv", "image,price", lambda n: f"{names[n]},{5 + n * 7 % 23}")
+    config = proposed("set")
+    assert config["sources"] == [{"path": "set/labels.csv"}, {"path": "set"}]
+    assert {name: task["type"] for name, task in config["tasks"].items()} == {
+        "price": "number",
+        "folder": "label",
+    }
+    sound(30)
+
+
+def test_folders_that_say_what_a_table_says_are_not_asked(place: Path) -> None:
+    names = [f"{KINDS[n % 3]}/{n}.jpg" for n in range(30)]
+    draw(place / "set", names)
+    table(
+        place / "set/labels.csv",
+        "image,class_id,colour",
+        lambda n: f"{names[n]},{n % 3},{('red', 'blue')[n % 2]}",
+    )
+    assert proposed("set")["sources"] == [{"path": "set/labels.csv"}]
+
+
+def test_folders_of_splits_beside_a_table_without_parts(place: Path) -> None:
+    names = [f"{('train', 'test')[n % 4 == 0]}/{n}.jpg" for n in range(40)]
+    draw(place / "set", names)
+    rows(place / "set/labels.csv", names)
+    assert proposed("set")["sources"] == [{"path": "set/labels.csv"}, {"path": "set"}]
+    assert parts_of(40)["test"] == 10
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "set/{n}.jpg",
+        "set/part{shard}/{n}.jpg",
+        "a/b/c/{n}.jpg",
+        "archive/images/set{shard}/{n}.jpg",
+        "2021/0{shard}/{n}.jpg",
+        "202{shard}/0{shard}/{n}.jpg",
+        "2021-0{shard}/1{shard}/{n}.jpg",
+        "DCIM/10{shard}CANON/{n}.jpg",
+        "x/New folder ({shard})/{n}.jpg",
+    ],
+)
+def test_folders_that_say_nothing_are_not_proposed(place: Path, path: str) -> None:
+    draw(place / "photos", [path.format(n=n, shard=1 + n % 3) for n in range(30)])
+    with pytest.raises(DataError):
+        proposed("photos")

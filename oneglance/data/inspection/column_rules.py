@@ -51,6 +51,10 @@ UNITS = MONEY | word_set(
     "sqft sqm sec seconds min minutes h hours days weeks months years kcal calories euro euros dollars"
 )
 
+CAMERA_FOLDER = r"\d{3}[A-Z0-9_]{5}"  # what cameras call their folders: 100CANON, 101_PANA
+DATED = r"(19|20)\d\d([-_. ]?\d\d){0,5}"
+DAY = r"[0-3]?\d"  # or a month
+
 FEW_CLASSES = 20  # so many are classes even where each has few pictures
 MOST_CLASSES = 1000
 LONGEST_CLASS = 60  # characters, on average
@@ -134,17 +138,25 @@ def _opened(value: Any) -> Any:
     return value if listed is None else listed
 
 
+def is_folder_field(field: str) -> bool:
+    """Whether a field is a level of folders: ``folder``, ``folder2``."""
+    return bool(re.fullmatch(r"folder\d*", field))
+
+
 def folders(column: Column) -> Guess | None:
     """Folders that only number the pictures, or hold those of one person each."""
-    if not re.fullmatch(r"folder\d*", column.field):
+    if not is_folder_field(column.field):
         return None
     heads = {re.sub(r"[\W\d_]+$", "", text).casefold() for text in column.counts}
+    used = {word for head in heads for word in re.findall(r"[^\W\d_]+", head)}
+    if len(heads) > 1 and ((used and GENERIC.issuperset(used)) or column.share(CAMERA_FOLDER) == 1):
+        return nothing(column, f"says nothing of the pictures in it: {quoted(', '.join(column.counts), 60)}")
     if len(heads) > 1:
         return None
     (head,) = heads
-    numbered = all(re.search(r"\d$", text) or text.casefold() == head for text in column.counts)
+    numbered = all(re.search(r"\d\W*$", text) or text.casefold() == head for text in column.counts)
     words = re.findall(r"[^\W\d_]+", head)
-    dated = column.share(r"(19|20)\d\d([-_. ]?\d\d){1,5}") == 1
+    dated = column.share(DATED) == 1
     if dated or (numbered and words and GENERIC.issuperset(words)):
         what = "says when" if dated else "only numbers the folders"
         return nothing(column, f"{what}, {column.distinct:,} of them, such as {quoted(column.texts[0], 30)}")

@@ -15,7 +15,7 @@ import numpy as np
 
 from oneglance.data.images.header import header
 from oneglance.data.inspection.column_profile import Column, columns
-from oneglance.data.inspection.column_rules import RULES, Guess, nothing
+from oneglance.data.inspection.column_rules import DATED, DAY, RULES, Guess, is_folder_field, nothing
 from oneglance.data.inspection.yes_no_columns import yes_no_together
 from oneglance.data.quoting import plain, quoted
 from oneglance.data.recipe import FROM_NOTHING, Key, Seen, with_given
@@ -71,11 +71,14 @@ def guess(records: Sequence[Record]) -> list[Guess]:
     """
     profiles = columns(records)
     edges = {c.field for c in profiles if c.field.lower() in BOX_FIELDS}
+    dated = any(is_folder_field(c.field) and len(c) and c.share(DATED) == 1 for c in profiles)
     guesses = []
     for column in profiles:
         original = next((c.field for c in profiles if _is_copy(column, c, records)), None)
         if original is not None:
             guesses.append(nothing(column, f"says the same as {quoted(original)} in {column.coverage}"))
+        elif dated and is_folder_field(column.field) and column.share(DAY) == 1:
+            guesses.append(nothing(column, "says when, below a folder that is a year or a day"))
         elif len(edges) == len(BOX_FIELDS) and column.field in edges:
             guesses.append(nothing(column, 'is an edge of a box: read with format = "boxes_table"'))
         elif any(isinstance(value, BoxAnnotations) for value in column.values):

@@ -12,10 +12,12 @@ from pydantic import Field
 
 from oneglance.data.images.archives import is_hidden
 from oneglance.data.images.references import is_picture
+from oneglance.data.images.tail_search import loose_stem
 from oneglance.data.parsing import separator
 from oneglance.data.parsing.annotations.nested_boxes import with_boxes
 from oneglance.data.parsing.delimited import Delimited, JsonLines, Rows
-from oneglance.data.parsing.image_paths import finder
+from oneglance.data.parsing.folder_walk import files_below
+from oneglance.data.parsing.image_paths import MOST_SEARCHED, finder
 from oneglance.data.parsing.layouts import PICTURE_FOLDERS, named_split, part_folders
 from oneglance.data.parsing.parquet import Parquet
 from oneglance.data.quoting import nearest_of, plain, quoted
@@ -23,7 +25,7 @@ from oneglance.data.record import SPLIT_NAMES
 from oneglance.data.source import Entry, Source
 from oneglance.data.tag_rows import joined
 from oneglance.errors import DataError, Problem
-from oneglance.storage.plain_files import is_folder, names_in
+from oneglance.storage.plain_files import is_file, is_folder, names_in
 
 # Taken for the column of the picture, whatever their case: the first of these that is there.
 IMAGE_COLUMNS = (
@@ -37,13 +39,15 @@ class Table(Source):
 
     A folder may stand for its tables, where their names begin with a split: ``train.parquet``,
     ``test-00000-of-00002.parquet`` (also in ``data`` there), or where each split's folder of pictures holds
-    a ``metadata.csv``, ``.jsonl`` or ``.parquet``. It is then the split of all their pictures.
+    a ``metadata.csv``, ``.jsonl`` or ``.parquet``. It is then the split of all their pictures. With
+    ``format = "table"`` there may be other folders beside tables of text.
 
     A cell of JSON lines or Parquet may hold all boxes of its picture: ``{"bbox": [[x, y, width, height],
     …], "category": ["cat", …]}``. Such a field holds boxes.
 
     Relative picture names start at ``images``, which may be a zip or tar. Without that key they start
-    beside the table, or in the folder ``images`` there if the first names are found only in it.
+    beside the table, or in the folder ``images`` there if the first names are found only in it. Those of a
+    table whose name says a split may also start in the folder of that split there.
     """
 
     image: str = ""  # the column of the picture; default: a usual name, or the one that looks like it
@@ -81,8 +85,15 @@ class Table(Source):
 
     def _first(self) -> Rows:
         """The table, or the first one of a folder."""
-        path = _split_files(self.path)[0][0] if is_folder(self.path) else self.path
+        path = self._files()[0][0] if is_folder(self.path) else self.path
         return self._open(path, self.title)
+
+    def _files(self) -> list[tuple[Path, str]]:
+        """The tables of a folder, with their splits."""
+        files = _split_files(self.path) or _tables_beside_folders(self.path)
+        if not files:
+            raise DataError("holds no tables whose names say a split", location=self.title)
+        return files
 
     def _all_rows(self) -> Iterator[Entry | Problem]:
         class_names: dict[str, Sequence[str]] = {}
@@ -92,7 +103,7 @@ class Table(Source):
         if not is_folder(self.path):
             yield from self._rows(self.path, self.title, {}, class_names)
             return
-        for file, split in _split_files(self.path):
+        for file, split in self._files():
             title = f"{self.title}/{file.relative_to(self.path).as_posix()}"
             yield from self._rows(file, title, {self.split: split} if self.split else {}, class_names)
 
@@ -102,7 +113,8 @@ class Table(Source):
         table = self._open(path, title)
         class_names.update(table.nested_names)
         column = self._picture_column(table)
-        find = finder(self.images, path, table.sample(column), exact=self.exact)
+        sample = table.sample(column)
+        find = finder(self._start(path, sample), path, sample, exact=self.exact)
         for row in table.rows(column):
             if isinstance(row, Problem):
                 yield row
@@ -124,6 +136,24 @@ class Table(Source):
                 else (location, image, {**answers, **common} if common else answers)
             )
         yield from find.problems(title)
+
+    def _start(self, path: Path, sample: Sequence[str]) -> Path | None:
+        """``images``, or the folder of the split that the table's name says, where only there is a picture of
+        the ``sample``.
+        """
+        split, start = named_split(path.stem), self.images or path.parent
+        if not split or not is_folder(start):
+            return self.images
+        if any(is_file(folder / name) for folder in (start, start / "images") for name in sample):
+            return self.images
+        stems = {loose_stem(name.replace("\\", "/").rpartition("/")[2]) for name in sample}
+        for folder, own in part_folders(start):
+            if own == split and any(
+                loose_stem(name.rpartition("/")[2]) in stems
+                for name in files_below(folder, is_picture, MOST_SEARCHED)
+            ):
+                return folder
+        return self.images
 
     def _open(self, path: Path, title: str) -> Rows:
         reader = READERS.get(path.suffix.lower())
@@ -207,6 +237,12 @@ def _tables_of_splits(folder: Path) -> list[tuple[Path, str]]:
         return []
     # Beside folders of pictures, tables of text may be anything: each is looked at by itself.
     return [] if has_folders and any(file.suffix.lower() in TEXT for file, _ in files) else sorted(files)
+
+
+def _tables_beside_folders(folder: Path) -> list[tuple[Path, str]]:
+    """The tables directly in a folder whose names say a split."""
+    files = [(file, named_split(file.stem)) for file in names_in(folder, "*.*")]
+    return sorted((file, split) for file, split in files if split and file.suffix.lower() in READERS)
 
 
 def _is_of_pictures(folder: str) -> bool:

@@ -1,0 +1,78 @@
+"""What the folders of pictures say that the tables beside them do not: classes, and splits."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from oneglance.data.cell import as_text
+from oneglance.data.image_inputs import relative
+from oneglance.data.inspection.column_rules import Guess
+from oneglance.data.inspection.suggest_config import Proposal
+from oneglance.data.proposing.proposed_source import proposed
+from oneglance.data.record import ImageRef, Record
+from oneglance.errors import DataError
+
+MOST_OTHERS = 0.1  # share of pictures in folders of splits that no table names
+SAME = 0.95  # share of pictures in which a folder says what a table says
+LEAST_NAMED = 0.5  # share of pictures in class folders that a table names
+
+
+def folders_beside(pictures: Path, tables: Sequence[Proposal], base: Path) -> list[Proposal]:
+    """The folder ``pictures`` as one more source, if its folders are classes of which no table speaks, or
+    splits that no table has; else none.
+    """
+    try:
+        whole = proposed(pictures, {"path": relative(base, pictures)}, base)
+    except DataError:
+        return []
+    records = {record.image: record for record in whole.records}
+    named = {record.image: record for one in tables for record in one.records if record.image in records}
+    if len(named) < LEAST_NAMED * len(records):
+        return []
+    asked = [
+        guess if guess.type and _is_new(guess, records, named) else _not_asked(guess)
+        for guess in whole.guesses
+    ]
+    splits = {records[image].split for image in named}
+    parted = "train" in splits and len(splits) > 1 and not any(record.split for record in named.values())
+    few_others = len(named) >= (1 - MOST_OTHERS) * len(records)
+    if not any(guess.type for guess in asked) and not (parted and few_others):
+        return []
+    return [replace(whole, guesses=asked)]
+
+
+def _not_asked(guess: Guess) -> Guess:
+    return Guess(guess.field, "", {}, guess.reason)
+
+
+def _is_new(guess: Guess, folders: Mapping[ImageRef, Record], named: Mapping[ImageRef, Record]) -> bool:
+    """Whether the names of folders are words, and no field of a table says the same in other words."""
+    words = {
+        image: str(record.answers[guess.field])
+        for image, record in folders.items()
+        if guess.field in record.answers
+    }
+    if not all(re.search(r"[^\W\d_]", word) for word in words.values()):
+        return False
+    fields = {field for record in named.values() for field in record.answers}
+    return not any(_says_the_same(words, named, field) for field in fields)
+
+
+def _says_the_same(words: Mapping[ImageRef, str], named: Mapping[ImageRef, Record], field: str) -> bool:
+    """Whether a word and an answer stand for each other, one for one, in nearly all pictures."""
+    pairs = Counter(
+        (words[image], as_text(record.answers[field]))
+        for image, record in named.items()
+        if image in words and field in record.answers
+    )
+    by_word: dict[str, int] = {}
+    by_answer: dict[str, int] = {}
+    for (word, answer), count in pairs.items():
+        by_word[word] = max(by_word.get(word, 0), count)
+        by_answer[answer] = max(by_answer.get(answer, 0), count)
+    least = SAME * pairs.total()
+    return bool(pairs) and sum(by_word.values()) >= least and sum(by_answer.values()) >= least

@@ -1,0 +1,50 @@
+"""Tables beside each other whose names say a split, ``train.csv`` and ``test.csv``: they are one source."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from oneglance.data.image_inputs import relative
+from oneglance.data.inspection.suggest_config import Proposal
+from oneglance.data.parsing.layouts import named_split
+from oneglance.data.proposing.proposed_source import proposed, there
+from oneglance.data.source import open_source
+from oneglance.errors import ConfigError, DataError
+
+
+def joined_parts(proposals: Sequence[Proposal], base: Path) -> list[Proposal]:
+    """The proposals, with one for a folder in the place of its tables of train and another split, where these
+    ask for the same and are read in the same way.
+    """
+    by_folder: dict[Path, list[Proposal]] = defaultdict(list)
+    for one in proposals:
+        path = base / str(one.source["path"])
+        if named_split(path.stem) and not any(record.split for record in one.records):
+            by_folder[path.parent].append(one)
+    wholes: dict[int, Proposal | None] = {}  # by the identity of what they stand for
+    for folder, parts in by_folder.items():
+        whole = _joined(folder, parts, base)
+        if whole is not None:
+            wholes |= {id(parts[0]): whole, **{id(part): None for part in parts[1:]}}
+    return [whole for one in proposals if (whole := wholes.get(id(one), one)) is not None]
+
+
+def _joined(folder: Path, parts: Sequence[Proposal], base: Path) -> Proposal | None:
+    splits = {named_split(Path(str(one.source["path"])).stem) for one in parts}
+    if "train" not in splits or len(splits) < 2:
+        return None
+    first, *others = [{key: value for key, value in one.source.items() if key != "path"} for one in parts]
+    asked = [{guess.field for guess in one.guesses if guess.type} for one in parts]
+    if any(keys != first for keys in others) or not set.intersection(*asked):
+        return None
+    keys = {"path": relative(base, folder), "format": "table", **first}
+    try:
+        if any(open_source(one.source, base).format != "table" for one in parts):
+            return None
+        whole = proposed(folder, keys, base)
+    except (ConfigError, DataError):
+        return None
+    complete = there(whole) >= sum(map(there, parts))
+    return whole if complete and all(record.split for record in whole.records) else None
