@@ -351,7 +351,7 @@ def predict(
         out: a .jsonl, .csv, .parquet or .json (COCO) file to write; the list is then empty, so that memory
             does not grow.
         draw: a folder that gets every picture with the answers drawn on it.
-        false_alarm: share of familiar pictures that may be called unknown; default: 0.01.
+        false_alarm: share of familiar pictures that may be called unknown; default: 0.05.
 
     Returns:
         One answer per picture, in order: a mapping ``{"image", "width", "height", "unfamiliar", "answers"}``,

@@ -45,7 +45,7 @@ def load(
         path: a finished run folder, or an .onnx file that ``export`` wrote, which needs no torch.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         precision: of a run folder: ``fp32`` or ``bf16``; default: the configuration's.
-        false_alarm: share of familiar pictures that may be called unknown; default: 0.01.
+        false_alarm: share of familiar pictures that may be called unknown; default: 0.05.
 
     Raises:
         RunError: it is neither, not finished, or damaged.

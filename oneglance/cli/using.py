@@ -12,6 +12,14 @@ import oneglance
 from oneglance.cli.application import AsJson, Device, RunPath, app, print_json
 
 
+FalseAlarm = Annotated[
+    float | None,
+    typer.Option(
+        help="share of familiar pictures that may be marked as unknown; default: 0.05", show_default=False
+    ),
+]
+
+
 @app.command()
 def predict(
     run: Annotated[Path, typer.Argument(help="a run folder, or an .onnx file of export", show_default=False)],
@@ -30,10 +38,7 @@ def predict(
         typer.Option(help="a folder for the pictures with their answers drawn on them", show_default=False),
     ] = None,
     device: Device = "auto",
-    false_alarm: Annotated[
-        float | None,
-        typer.Option(help="share of familiar pictures that may be called unknown; default: 0.01"),
-    ] = None,
+    false_alarm: FalseAlarm = None,
     as_json: Annotated[bool, typer.Option("--json", help="lines of JSON here, as without --out")] = False,
 ) -> None:
     """Answer for every picture."""
@@ -130,6 +135,7 @@ def serve(
         int, typer.Option(min=0, help="processes that answer; 0: one per processor, at most 8, or 2 on a GPU")
     ] = 0,
     device: Device = "auto",
+    false_alarm: FalseAlarm = None,
 ) -> None:
     """Answer over HTTP, with a page for people."""
     oneglance.serve(
@@ -141,4 +147,5 @@ def serve(
         wait=wait,
         processes=processes,
         device=device,
+        false_alarm=false_alarm,
     )

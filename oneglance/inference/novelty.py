@@ -14,7 +14,7 @@ ROWS = 256  # pictures that are compared with the whole sample at once
 # Pictures, at most, that are compared without BLAS: its threads keep turning for a while after such a product
 # and take the processors from the next pass, which can then take ten times as long.
 FEW = 4
-FALSE_ALARM = 0.01  # share of familiar pictures that may be called unknown
+FALSE_ALARM = 0.05  # share of familiar pictures that may be called unknown, where nobody says another
 
 
 class Novelty:

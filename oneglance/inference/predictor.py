@@ -48,7 +48,7 @@ def open_predictor(
 
     Args:
         precision: of a run folder: ``fp32`` or ``bf16``; default: the configuration's.
-        false_alarm: share of familiar pictures that may be called unknown.
+        false_alarm: share of familiar pictures that may be called unknown; default: ``FALSE_ALARM``.
         passes: forward passes in parallel, each with its share of the processors; 0: one per processor.
 
     Raises:

@@ -52,9 +52,9 @@ class ServedModel(NamedTuple):
     on_gpu: bool
 
 
-def open_model(path: Path, *, device: str) -> Model:
+def open_model(path: Path, *, device: str, false_alarm: float | None = None) -> Model:
     """The network for one process: one pass at a time, with the threads that this process may take."""
-    return Model(open_predictor(path, device=device, passes=1), str(path))
+    return Model(open_predictor(path, device=device, false_alarm=false_alarm, passes=1), str(path))
 
 
 class AnsweringJob(Job[ImageRef, ServedAnswer]):

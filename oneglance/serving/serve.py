@@ -20,6 +20,7 @@ def serve(
     corrections: str | Path | None = None,
     api_key: str = "",
     device: str = "auto",
+    false_alarm: float | None = None,
     wait: float = 5,
     processes: int = 0,
     screen: Screen | None = None,
@@ -33,6 +34,7 @@ def serve(
         corrections: a .csv table that people's corrections go to, with the pictures beside it.
         api_key: what programs must send as ``Authorization: Bearer``; "": nothing.
         device: auto, cpu, cuda or mps.
+        false_alarm: share of familiar pictures that may be marked as unknown; default: 0.05.
         wait: milliseconds that a picture waits for others to share its forward pass.
         processes: how many decode and answer in parallel, each with the whole network and its share of the
             processors; 0: one per processor, at most 8, which answers most pictures, or at most 2 on a GPU;
@@ -67,7 +69,7 @@ def serve(
         bounds=Bounds(wait=wait / 1000),
         corrections=Path(corrections) if corrections else None,
     )
-    opener = partial(open_model, path, device=device)
+    opener = partial(open_model, path, device=device, false_alarm=false_alarm)
     keep_freed_memory()
     with open_socket(host, port) as listener, ExitStack() as ends:
         with needs_extra("train", "serving a run folder"):

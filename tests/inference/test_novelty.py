@@ -12,6 +12,7 @@ from safetensors.numpy import load_file, save_file
 from support import toy
 from support.user import home, trained  # noqa: F401
 
+from oneglance.data.images.decode import Canvas
 from oneglance.data.images.references import FileImage
 from oneglance.errors import ConfigError, RunError
 from oneglance.inference import novelty
@@ -222,6 +223,19 @@ def test_a_share_that_cannot_be_resolved_is_refused(trained: Path) -> None:
         open_predictor(trained / "runs/a", false_alarm=0.01)
     rows = list(open_predictor(trained / "runs/a", false_alarm=0.5).predict(pictures(trained)))
     assert all(row.get("unknown", True) is True for row in rows)
+
+
+@pytest.mark.parametrize(("validation", "unknown"), [(18, False), (19, True)])
+def test_one_in_twenty_familiar_pictures_may_be_called_unknown_where_nobody_says_another_rate(
+    trained: Path, validation: int, unknown: bool
+) -> None:
+    predictor = open_predictor(trained / "runs/a")
+    assert predictor.novelty is not None
+    near = np.zeros(validation)  # nearer to the training pictures than any picture is
+    predictor.novelty = Novelty(predictor.novelty.sample, near, predictor.novelty.directions)
+    white = predictor.answer(["w"], [Canvas(np.full(predictor.fit.shape, 255, np.uint8), 32, 32)])
+    (row,) = white
+    assert row["unfamiliar"] == 1 and row.get("unknown", False) is unknown
 
 
 def test_damage_is_refused(home: Path) -> None:

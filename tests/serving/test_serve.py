@@ -1,5 +1,7 @@
 """The verb: what it says before it opens, and how it ends."""
 
+# ruff: noqa: F811 - a fixture is imported, and then the name of an argument
+
 from __future__ import annotations
 
 import json
@@ -18,6 +20,7 @@ from pathlib import Path
 
 import pytest
 from support.service import Reply, Running, Strings, form, picture, service_url
+from support.user import trained  # noqa: F401
 
 import oneglance
 from oneglance.errors import ConfigError, MissingExtraError, OneglanceError
@@ -217,3 +220,11 @@ def test_a_fault_is_one_line_of_the_log() -> None:
     line = JsonLines().format(record)
     assert "\n" not in line
     assert json.loads(line)["fault"].startswith("Traceback")
+
+
+@pytest.mark.parametrize(("rate", "why"), [(0.001, "cannot resolve"), (2, "is between 0 and 1, not 2")])
+def test_a_share_of_false_alarms_that_cannot_be_kept_is_refused(
+    trained: Path, rate: float, why: str
+) -> None:
+    with pytest.raises(ConfigError, match=why):
+        oneglance.serve(trained / "runs/a", port=0, processes=1, false_alarm=rate, screen=Screen())

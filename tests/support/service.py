@@ -119,7 +119,7 @@ def painted(strings: Path | None = None) -> Model:
     return Model(Predictor(Painted(strings), tasks, config, Novelty.learned(familiar, familiar)))
 
 
-def opened(path: Path, *, device: str) -> Model:
+def opened(path: Path, *, device: str, false_alarm: float | None = None) -> Model:
     """In place of ``open_model``. Strings lie in the folder that is named by the environment, if any."""
     return painted(Path(os.environ["STRINGS"]) if "STRINGS" in os.environ else None)
 
