@@ -1,10 +1,10 @@
 """Which share of pictures that a network has not learned it marks as unknown, near strangers and far ones.
 
-A network learns six classes of a set of pictures, and is shown test pictures of these classes, of the set's other
-classes (near) and of other folders (far). At each promised rate of false alarms: the share that is called
+A network learns six classes of a set of pictures, and is shown test pictures of these classes, of the set's
+other classes (near) and of other folders (far). At each promised rate of false alarms: the share that is called
 unknown, with the 95 % Wilson interval of that many pictures.
 
-    python bench/strangers.py TRAIN.parquet TEST.parquet FAR ... [--limit 1000] [--backbone small] [--epochs 8]
+    python bench/strangers.py TRAIN.parquet TEST.parquet FAR ... [--limit 1000] [--backbone small]
 
 The Parquet files hold the columns `image` and `label`; FAR is what `predict` takes.
 """

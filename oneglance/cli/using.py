@@ -11,7 +11,6 @@ import typer
 import oneglance
 from oneglance.cli.application import AsJson, Device, RunPath, app, print_json
 
-
 FalseAlarm = Annotated[
     float | None,
     typer.Option(

@@ -223,8 +223,6 @@ def test_a_fault_is_one_line_of_the_log() -> None:
 
 
 @pytest.mark.parametrize(("rate", "why"), [(0.001, "cannot resolve"), (2, "is between 0 and 1, not 2")])
-def test_a_share_of_false_alarms_that_cannot_be_kept_is_refused(
-    trained: Path, rate: float, why: str
-) -> None:
+def test_a_share_of_false_alarms_that_cannot_be_kept_is_refused(trained: Path, rate: float, why: str) -> None:
     with pytest.raises(ConfigError, match=why):
         oneglance.serve(trained / "runs/a", port=0, processes=1, false_alarm=rate, screen=Screen())
