@@ -1,8 +1,8 @@
 """Which share of pictures that a network has not learned it marks as unknown, near strangers and far ones.
 
 A network learns six classes of a set of pictures, and is shown test pictures of these classes, of the set's
-other classes (near) and of other folders (far). At each promised rate of false alarms: the share that is called
-unknown, with the 95 % Wilson interval of that many pictures.
+other classes (near) and of other folders (far). At each promised rate of false alarms: the share that is
+called unknown, with the 95 % Wilson interval of that many pictures.
 
     python bench/strangers.py TRAIN.parquet TEST.parquet FAR ... [--limit 1000] [--backbone small]
 
