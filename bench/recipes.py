@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import torch
 from sklearn.linear_model import LogisticRegression, Ridge
 from torch import nn
@@ -30,6 +31,7 @@ from oneglance import config as configuration
 from oneglance.backbone import build_backbone
 from oneglance.config import Config
 from oneglance.data.dataset import SplitData
+from oneglance.data.synthetic import write_scenes
 from oneglance.evaluation.bootstrap import score
 from oneglance.nn.device import environment
 from oneglance.progress import Screen
@@ -57,9 +59,21 @@ SETS: dict[str, dict[str, Any]] = {
         "source": {"path": "houses/labels.csv", "images": "houses", "group": "house"},
         "tasks": {"view": LABEL, "price_usd": {**NUMBER, "log": True}},
     },
-    "raccoon": {"source": {"path": "raccoon"}, "tasks": {"boxes": {"type": "boxes"}}},
-    "bccd": {"source": {"path": "bccd"}, "tasks": {"boxes": {"type": "boxes"}}},
+    "raccoon": {"source": {"path": "raccoon"}, "tasks": {"objects": {"type": "boxes"}}},
+    "bccd": {"source": {"path": "bccd"}, "tasks": {"objects": {"type": "boxes"}}},
+    "cifar10": {"source": {"path": "cifar10/train.parquet"}, "tasks": {"label": LABEL}, "network": "small"},
+    "drawn": {
+        "source": {"path": "drawn/labels.csv", "group": "scene"},
+        "tasks": {
+            "digit": LABEL,
+            "background": LABEL,
+            "shapes": {"type": "tags", "none": ["none"]},
+            "covered": NUMBER,
+        },
+        "network": "small",
+    },
 }
+FIRST = 6000  # pictures of a Parquet file, and drawn ones
 LIGHT = {"augment.scale": [0.95, 1.05], "augment.shift": 0.04, "augment.colour": 0}
 RATES = {
     "training.learning_rate": 0.001,
@@ -67,6 +81,9 @@ RATES = {
     "training.weight_decay": 0.02,
 }
 SMALL = {"training.batch": 32}
+PLACES = {"training.batch": 16}  # of boxes: larger pictures, and many answers in each
+WHOLE = {"augment.mosaic": 0}
+MUON = {"training.optimizer": "muon"}
 ARMS: dict[str, dict[str, Any]] = {
     "default": {},
     "rates": RATES,
@@ -74,23 +91,43 @@ ARMS: dict[str, dict[str, Any]] = {
     "rates_light_32": RATES | LIGHT | SMALL,
     "rates_32": RATES | SMALL,
     "rates_32_no_ema": RATES | SMALL | {"training.ema": 0},
+    "default_16": PLACES,
+    "whole_16": PLACES | WHOLE,
+    "whole_light_16": PLACES | WHOLE | LIGHT,
+    "rates_16": PLACES | RATES,
+    "rates_whole_16": PLACES | RATES | WHOLE,
+    "rates_whole_light_16": PLACES | RATES | WHOLE | LIGHT,
+    "light": LIGHT,
+    "light_32": LIGHT | SMALL,
+    "muon": MUON,
+    "muon_32": MUON | SMALL,
+    "muon_light": MUON | LIGHT,
+    "muon_light_32": MUON | LIGHT | SMALL,
     "frozen": {"backbone.freeze": True, "training.epochs": 60},
 }
 """The keys of each arm; those of ``oneglance init --recipe auto`` are rates, up to 8 epochs rates_light."""
 
 
-def declared(name: str, data: Path, size: int, epochs: int, seed: int) -> Config:
+def declared(name: str, data: Path, kept: Path, size: int, epochs: int, seed: int) -> Config:
     """The configuration that all arms of a set share."""
     one = SETS[name]
+    if name == "drawn":
+        write_scenes(kept / "drawn", FIRST // 4)
     source = {
-        key: str(data / value) if key in ("path", "images") else value for key, value in one["source"].items()
+        key: str((kept if name == "drawn" else data) / value) if key in ("path", "images") else value
+        for key, value in one["source"].items()
     }
+    if source["path"].endswith(".parquet"):
+        few = kept / f"{name}-{FIRST}.parquet"
+        if not few.exists():
+            pq.write_table(pq.read_table(source["path"]).slice(0, FIRST), few)
+        source["path"] = str(few)
     return configuration.load(
         {
             "sources": [source],
             "tasks": one["tasks"],
             "split": {"test": 0.3, "validation": 0.1, "seed": seed},
-            "backbone": {"name": "efficientnet_lite0", "size": size},
+            "backbone": {"name": one.get("network", "efficientnet_lite0"), "size": size},
             "training": {"epochs": epochs, "seed": seed},
         }
     )
@@ -253,9 +290,12 @@ def run(name: str, arm: str, config: Config, keys: Mapping[str, Any]) -> dict[st
     tasks = measured()
     found = {}
     for task, entry in tasks.items():
-        primary = next(iter(entry["constant"])) if entry["type"] != "number" else "mae"
-        metric = "accuracy" if entry["type"] == "label" else primary
-        found[task] = {"metric": metric, **entry["metrics"][metric], "constant": entry["constant"][metric]}
+        metric = {"label": "accuracy", "number": "mae", "boxes": "ap", "tags": "map"}[entry["type"]]
+        found[task] = {
+            "metric": metric,
+            **entry["metrics"][metric],
+            "constant": entry["constant"].get(metric),
+        }
     return {
         "set": name,
         "arm": arm,
@@ -309,7 +349,9 @@ def main() -> None:
         for name in args.sets:
             for arm in args.arms.split(","):
                 keys = ARMS.get(arm, {})
-                config = declared(name, args.data, args.size, args.epochs, seed)
+                config = declared(
+                    name, args.data, args.results.parent.resolve(), args.size, args.epochs, seed
+                )
                 epochs = keys.get("training.epochs", args.epochs)
                 wanted = (name, arm, args.size, epochs, seed)
                 if wanted in [(r["set"], r["arm"], r["size"], r["epochs"], r["seed"]) for r in rows]:

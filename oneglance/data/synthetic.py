@@ -28,6 +28,8 @@ TASKS = ("digit", "background", "shapes", "covered")
 PER_SCENE = 3  # pictures that share a scene
 UNKNOWN = 0.15  # share of the answers left out, per task
 NOTHING = "none"  # the word for "there is no shape"; an empty cell: unlabelled
+FAINT = 0.2  # of a digit's ink: less at its edges is no stroke
+WRITTEN = 0.88  # of the card's side: the digit's longer one
 FINE = 4  # polygons are drawn this many times larger and averaged down, for smooth edges
 
 Colour = tuple[int, int, int]
@@ -256,7 +258,7 @@ def _scatter(
 
 def _picture(setting: _Setting, rng: np.random.Generator, *, name: str, scene: str, size: int) -> Scene:
     canvas = _ground(GROUNDS[setting.ground], np.random.default_rng(setting.texture), size)
-    card = _Spot(rng.uniform(0.32, 0.68, 2), rng.uniform(0.24, 0.3), rng.normal(0, 0.12))
+    card = _Spot(rng.uniform(0.34, 0.66, 2), rng.uniform(0.26, 0.31), rng.normal(0, 0.12))
     things, shown = [], np.zeros((size, size))
     for shape, spot in _scatter(setting.shapes, card, rng):
         outline = spot.outline(SHAPES[shape.name])
@@ -320,10 +322,13 @@ def _lay(canvas: np.ndarray, mask: np.ndarray, colour: Colour) -> np.ndarray:
 
 
 def _ink(digit: np.ndarray, card: _Spot, size: int) -> np.ndarray:
-    """The mask of a digit [8, 8] written on the card."""
-    side = max(8, round(card.radius * 1.38 * size * FINE))  # the card's own side: 1.41 times its radius
-    small = Image.fromarray((np.pad(digit, 1) * 255).astype(np.uint8))  # padded: strokes end round
-    large = small.resize((side, side), Image.Resampling.BICUBIC)
+    """The mask of a digit [8, 8] written on the card, as large as fits on it with a margin."""
+    rows, columns = (np.flatnonzero(digit.max(axis=axis) > FAINT) for axis in (1, 0))
+    strokes = digit[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    small = Image.fromarray((np.pad(strokes, 1) * 255).astype(np.uint8))  # padded: strokes end round
+    longer = card.radius * np.sqrt(2) * WRITTEN * size * FINE  # the card's side is 1.41 times its radius
+    sides = [max(8, round(side * longer / max(strokes.shape))) for side in small.size]
+    large = small.resize((sides[0], sides[1]), Image.Resampling.BICUBIC)
     turned = large.rotate(-np.degrees(card.angle), Image.Resampling.BICUBIC, expand=True)
     fine = Image.new("L", (size * FINE, size * FINE))
     x, y = np.round(card.centre * size * FINE - np.array(turned.size) / 2).astype(int).tolist()
