@@ -1,4 +1,7 @@
-"""The training loop: a generator. Whoever listens shows progress, writes files and decides when to stop."""
+"""The training loop: a generator. Whoever listens shows progress, writes files and decides when to stop.
+
+Longer than 400 lines because the ways to take a step, whole, by task and in parts, stand side by side.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +33,9 @@ from oneglance.training.optimizer import (
     learning_rate_share,
     set_learning_rates,
 )
+from oneglance.training.resources.parts import Parts
 from oneglance.training.resources.thread_choice import at_once
-from oneglance.training.task_gradients import EVERY, GradientMonitor, SharedFeatures
+from oneglance.training.task_gradients import EVERY, GradientMonitor, SharedFeatures, mixed
 
 SCALE_ROWS = 4096  # pictures by which the loss of the constant baseline is measured
 DIVERGED_HINT = "lower training.learning_rate, or set training.precision to fp32"
@@ -114,6 +118,7 @@ class Learner:
         self.weights = torch.tensor([task.weight for task in tasks.values()], device=device)
         self.monitor = GradientMonitor(len(tasks), device)
         self.sums = torch.zeros(2, len(tasks), device=device)  # of losses, and of batches with a label
+        self.parts = 1  # in which the pictures of a batch pass through the backbone
 
     # The state.
 
@@ -269,6 +274,8 @@ class Learner:
         """Forward and backward; the gradients replace the old ones. Returns (losses, present), detached."""
         self.network.train()
         self.optimizer.zero_grad()
+        if self.parts > 1 and self.augment is not None:
+            return self._backward_in_parts(pictures, targets, mix, seed)
         if self._needs_task_gradients():
             return self._backward_by_task(pictures, targets, mix, seed)
         with precise(self.precision, self.device):
@@ -295,6 +302,12 @@ class Learner:
         losses, present = self.losses(raw, targets, mix)
         gradients = shared.gradients(losses, present)
         gram = gram_matrix(shared.at_last_map(gradients))
+        weights = self._backward_heads(losses, present, gram, seed)
+        shared.backward(mixed(gradients, weights))
+        return losses.detach(), present
+
+    def _backward_heads(self, losses: Tensor, present: Tensor, gram: Tensor, seed: int) -> Tensor:
+        """Each head learns its own task's loss; the weights of the tasks' gradients for the backbone."""
         self.monitor.add(gram)
         step = losses.detach(), present, gram if self.balancer.needs_gram else None
         weights = self.balancer.weights(*step, epoch=self.position.epoch, seed=seed) * self.weights
@@ -302,7 +315,27 @@ class Learner:
         if self.balancer.needs_gram:  # the weights are those of gradients, and may be negative
             own = self.weights * present / present.sum().clamp(min=1)
         (own * losses).sum().backward()  # type: ignore[no-untyped-call]
-        shared.backward(gradients, weights)
+        return weights
+
+    def _backward_in_parts(
+        self, pictures: Tensor, targets: Targets, mix: Mix | None, seed: int
+    ) -> tuple[Tensor, Tensor]:
+        """The same as without parts, but for batch norm; see ``Parts``."""
+        count = max(1, min(self.parts, len(pictures) // 2))  # batch norm asks for two pictures
+        parts = Parts(self.network, pictures, count, seed, self.precision, self.device)
+        shared = SharedFeatures(parts.features())
+        with precise(self.precision, self.device):
+            raw = self.network.answer(shared.cut)
+        losses, present = self.losses(raw, targets, mix)
+        if self._needs_task_gradients():
+            gradients = shared.gradients(losses, present)
+            weights = self._backward_heads(losses, present, parts.gram(gradients), seed)
+            parts.backward(mixed(gradients, weights))
+            return losses.detach(), present
+        epoch = self.position.epoch
+        weights = self.balancer.weights(losses.detach(), present, epoch=epoch, seed=seed) * self.weights
+        (weights * losses).sum().backward()  # type: ignore[no-untyped-call]
+        parts.backward([torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in shared.leaves])
         return losses.detach(), present
 
     @torch.no_grad()

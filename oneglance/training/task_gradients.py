@@ -85,10 +85,14 @@ class SharedFeatures:
         comparable[last] = comparable[last] + torch.stack(taken)
         return [gradient for index, gradient in enumerate(comparable) if index != own]
 
-    def backward(self, gradients: list[Tensor], weights: Tensor) -> None:
-        """Let the backbone learn the weighted sum of the tasks' gradients."""
-        mixed = [torch.tensordot(weights, each.float(), dims=1).to(each.dtype) for each in gradients]
-        torch.autograd.backward(self.shared, mixed)
+    def backward(self, gradients: list[Tensor]) -> None:
+        """Let the backbone learn from one gradient for each shared tensor."""
+        torch.autograd.backward(self.shared, gradients)
+
+
+def mixed(gradients: list[Tensor], weights: Tensor) -> list[Tensor]:
+    """The weighted sum of the tasks' gradients [tasks, ...] at each of the shared tensors."""
+    return [torch.tensordot(weights, each.float(), dims=1).to(each.dtype) for each in gradients]
 
 
 class GradientMonitor:
