@@ -38,7 +38,7 @@ def measure(table: BackboneTable, methods: list[str], steps: int, rounds: int) -
     tasks, answers = built(list(FIVE))
     network = build_network(table, tasks, Path()).to(device)
     balancers = {name: build_balancer(name, {}) for name in ["equal", *methods]}
-    augment = Augment(AugmentTable(), network.mean)
+    augment = Augment(AugmentTable(), network.mean, 20)
     learner = Learner(network, tasks, balancers["equal"], augment, TrainingTable(), device)
     targets = {name: task.encode(answers[name]) for name, task in tasks.items()}
     batches = BatchLoader(Noise(*table.canvas), np.arange(COUNT), targets, BATCH, device)

@@ -76,7 +76,7 @@ def learner_of(
     for name, task in tasks.items():
         task.fit_target(answers[name])
     network = build_network(TABLE, tasks, Path()).to(device)
-    augment = Augment(AugmentTable(), network.mean)
+    augment = Augment(AugmentTable(), network.mean, 20)
     learner = Learner(network, tasks, Equal(), augment, TrainingTable(), device)
     targets = {name: task.encode(answers[name]) for name, task in tasks.items()}
     batches = BatchLoader(Noise(), np.arange(COUNT), targets, BATCH, device)

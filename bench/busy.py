@@ -181,7 +181,7 @@ def training(name: str, size: int, batch: int) -> Steps:
     tasks["kind"].fit_target(answers)
     network = build_network(BackboneTable(name=name, weights="none", size=size), tasks, Path())
     table = TrainingTable(batch=batch, epochs=10_000)
-    learner = Learner(network, tasks, Equal(), Augment(AugmentTable(), network.mean), table, device)
+    learner = Learner(network, tasks, Equal(), Augment(AugmentTable(), network.mean, 20), table, device)
     targets = {"kind": tasks["kind"].encode(answers)}
     stream = endless(BatchLoader(Noise(), np.arange(4 * batch), targets, batch, device))
     choice = ThreadChoice(torch.get_num_threads(), Neighbours(), lambda text: None)

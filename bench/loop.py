@@ -61,7 +61,7 @@ def measure(
 
     plan = TrainingTable(batch=BATCH, epochs=10_000)
     network = build_network(table, tasks, Path()).to(device)
-    learner = Learner(network, tasks, Equal(), Augment(AugmentTable(), network.mean), plan, device)
+    learner = Learner(network, tasks, Equal(), Augment(AugmentTable(), network.mean, 20), plan, device)
     batches = BatchLoader(store, np.arange(len(refs)), {"kind": tasks["kind"].encode(answers)}, BATCH, device)
     learner.measure_loss_scales(batches.targets)
     rates = {}

@@ -84,8 +84,16 @@ SMALL = {"training.batch": 32}
 PLACES = {"training.batch": 16}  # of boxes: larger pictures, and many answers in each
 WHOLE = {"augment.mosaic": 0}
 MUON = {"training.optimizer": "muon"}
+STRONGER = {"augment.scale": [0.8, 1.25], "augment.shift": 0.1, "augment.colour": 0.2}
+FORMER = {
+    "training.learning_rate": 0.002,
+    "training.backbone_learning_rate_scale": 0.25,
+    "training.weight_decay": 0.05,
+}
 ARMS: dict[str, dict[str, Any]] = {
     "default": {},
+    "former": FORMER | STRONGER,  # the defaults of [training] and [augment] until 2026-11-29
+    "stronger": STRONGER,
     "rates": RATES,
     "rates_light": RATES | LIGHT,
     "rates_light_32": RATES | LIGHT | SMALL,

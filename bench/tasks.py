@@ -86,7 +86,7 @@ def measure(table: BackboneTable, steps: int, rounds: int) -> dict[str, float]:
         tasks, answers = built(names)
         network = build_network(table, tasks, Path()).to(device)
         learner = Learner(
-            network, tasks, Equal(), Augment(AugmentTable(), network.mean), TrainingTable(), device
+            network, tasks, Equal(), Augment(AugmentTable(), network.mean, 20), TrainingTable(), device
         )
         targets = {name: task.encode(answers[name]) for name, task in tasks.items()}
         batches = BatchLoader(store, np.arange(COUNT), targets, BATCH, device)

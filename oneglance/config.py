@@ -11,7 +11,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
@@ -108,16 +108,33 @@ class BackboneTable(Table):
 Zoom = Annotated[float, Field(gt=0)]
 
 
+class Strength(NamedTuple):
+    """Keys of [augment] whose defaults depend on the length of the training."""
+
+    shift: float
+    scale: tuple[float, float]
+    colour: float
+
+
+# Figures: docs/results/recipes.md. What is seen a few times only is learned better as it is.
+FEW_EPOCHS = 8
+LIGHT = Strength(0.04, (0.95, 1.05), 0.0)
+MODERATE = Strength(0.1, (0.8, 1.25), 0.2)
+
+
 class AugmentTable(Table):
     """[augment]: what happens to whole batches of training pictures, on the training device."""
 
     # Left and right change places half of the time; `false` where sides matter: digits, text, maps
     flip: bool = True
     flip_vertical: bool = False  # the same for top and bottom: pictures from above, microscopes
-    shift: float = Field(0.1, ge=0, le=0.5)  # up to this share of the side, in whole pixels
-    scale: tuple[Zoom, Zoom] = (0.8, 1.25)  # zoom, drawn evenly on a log scale
+    # Up to this share of the side, in whole pixels; default: 0.1, and 0.04 in a training of up to 8 epochs
+    shift: float | None = Field(None, ge=0, le=0.5)
+    # Zoom, drawn evenly on a log scale; default: [0.8, 1.25], and [0.95, 1.05] in up to 8 epochs
+    scale: tuple[Zoom, Zoom] | None = None
     rotate: float = Field(0, ge=0, le=180)  # by up to so many degrees, either way
-    colour: float = Field(0.2, ge=0, le=1)  # brightness, contrast and saturation by up to this share
+    # Brightness, contrast and saturation by up to this share; default: 0.2, and 0 in up to 8 epochs
+    colour: float | None = Field(None, ge=0, le=1)
     erase: float = Field(0, ge=0, le=1)  # probability of blanking a rectangle
     mixup: float = Field(0, ge=0)  # two pictures laid over each other: alpha of the Beta distribution; 0: off
     # Share of pictures that are put together from four, where a task asks for boxes. They are then half as
@@ -125,6 +142,12 @@ class AugmentTable(Table):
     mosaic: float = Field(0.5, ge=0, le=1)
     border: Literal["grey", "reflection"] = "grey"  # what comes in from outside
     rest: float = Field(0.1, ge=0, le=1)  # the last share of the steps does without mosaic, mixup and erasing
+
+    def strength(self, epochs: int) -> Strength:
+        """How far the pictures of a training of so many epochs are changed."""
+        usual = MODERATE if epochs > FEW_EPOCHS else LIGHT
+        own = Strength(self.shift, self.scale, self.colour)
+        return Strength(*(each if value is None else value for value, each in zip(own, usual, strict=True)))
 
 
 class TrainingTable(Table):
@@ -142,15 +165,18 @@ class TrainingTable(Table):
     from_: str = Field("", alias="from")
     batch: int = Field(64, ge=1)  # pictures per step
     optimizer: Literal["adamw", "sgd", "muon"] = "adamw"  # muon: the quickest from scratch, in large batches
-    # At its top; of muon, by how much of its size a step turns a layer; default: adamw 0.002, sgd 0.05, muon
-    # 0.1
+    # At its top; of muon, by how much of its size a step turns a layer; default: adamw 0.002, or 0.001 for a
+    # pretrained backbone that learns, sgd 0.05, muon 0.1
     learning_rate: float | None = Field(None, gt=0)
-    # Times `learning_rate`: how fast the backbone learns; default: 1 from scratch, 0.25 pretrained
+    # Times `learning_rate`: how fast the backbone learns; default: 1, and 0.25 for a pretrained one with sgd
+    # or muon
     backbone_learning_rate_scale: float | None = Field(None, gt=0)
     layer_decay: float = Field(1.0, gt=0, le=1)  # earlier stages of the backbone learn slower by this factor
     momentum: float = Field(0.9, ge=0, lt=1)  # of sgd and muon
     nesterov: bool = True  # of sgd
-    weight_decay: float = Field(0.05, ge=0)  # for sgd choose about 0.0005; muon's matrices need none
+    # For sgd choose about 0.0005; muon's matrices need none; default: 0.05, or 0.02 for a pretrained backbone
+    # that learns with adamw
+    weight_decay: float | None = Field(None, ge=0)
     warmup: float = Field(0.05, ge=0, lt=1)  # share of all steps in which the rate rises
     # How the rate falls after that: `"cosine"` or `"linear"` to zero, or not at all
     schedule: Literal["cosine", "linear", "constant"] = "cosine"

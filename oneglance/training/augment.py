@@ -21,9 +21,11 @@ class Augment:
     All randomness comes from the generator that is passed in, so a step can be repeated.
     """
 
-    def __init__(self, table: AugmentTable, grey: Tensor) -> None:
-        """``grey``: float [1, 3, 1, 1] in 0 to 255, the colour of what comes in from outside a picture."""
-        self.table, self.grey = table, grey
+    def __init__(self, table: AugmentTable, grey: Tensor, epochs: int) -> None:
+        """``grey``: float [1, 3, 1, 1] in 0 to 255, the colour of what comes in from outside a picture;
+        ``epochs`` of the training.
+        """
+        self.table, self.grey, self.strength = table, grey, table.strength(epochs)
 
     def __call__(
         self, pictures: Tensor, generator: Generator, queried: Tensor | None = None, *, rest: bool = False
@@ -64,12 +66,13 @@ class Augment:
         def drawn(low: float, high: float) -> Tensor:
             return low + (high - low) * torch.rand(count, generator=generator)
 
-        zoom = torch.exp(drawn(*(math.log(limit) for limit in table.scale)))
+        zoom = torch.exp(drawn(*(math.log(limit) for limit in self.strength.scale)))
         turn = torch.deg2rad(drawn(-table.rotate, table.rotate))
         mirror = 1 - 2 * (drawn(0, 1) < 0.5 * table.flip).float()
         upside = 1 - 2 * (drawn(0, 1) < 0.5 * table.flip_vertical).float()
         # Whole pixels: a picture that is only moved keeps every pixel's value.
-        shift = [torch.round(drawn(-table.shift, table.shift) * side) * 2 / side for side in (width, height)]
+        reach = self.strength.shift
+        shift = [torch.round(drawn(-reach, reach) * side) * 2 / side for side in (width, height)]
         cos, sin = torch.cos(turn) / zoom, torch.sin(turn) / zoom
         aspect = height / width  # a turn is one of pixels, whatever the shape of the picture
         across = [cos * mirror, -sin * upside * aspect, shift[0]]
@@ -119,7 +122,7 @@ class Augment:
 
     def _coloured(self, x: Tensor, generator: Generator) -> Tensor:
         """Brightness, contrast and saturation as one matrix and offset per picture."""
-        reach, count = self.table.colour, len(x)
+        reach, count = self.strength.colour, len(x)
         if not reach:
             return x
         factors = 1 + reach * (2 * torch.rand(3, count, 1, 1, generator=generator) - 1)

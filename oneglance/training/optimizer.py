@@ -16,14 +16,18 @@ from oneglance.training.muon import Muon
 
 DEFAULT_RATE = {"adamw": 0.002, "sgd": 0.05, "muon": 0.1}
 BESIDE_MUON = 0.02  # of its rate, for what Muon leaves to AdamW
-PRETRAINED_SHARE = 0.25  # of the rate, for a backbone that already knows something
+DEFAULT_DECAY = 0.05
+# A backbone that already knows something. With AdamW all layers learn at one rate, half of the usual one; the
+# figures are in docs/results/recipes.md.
+PRETRAINED_RATE, PRETRAINED_DECAY = 0.001, 0.02
+PRETRAINED_SHARE = 0.25  # of the rate, with SGD and Muon
 
 
 def build_optimizer(network: Network, table: TrainingTable) -> torch.optim.Optimizer:
     """The optimizer of [training], with a learning rate for each stage of the backbone and no weight decay
     on biases and norms.
     """
-    rate = table.learning_rate or DEFAULT_RATE[table.optimizer]
+    rate = table.learning_rate or default_rate(network, table)
     if table.optimizer == "muon":
         return Muon(_muon_groups(network, table, rate), momentum=table.momentum)
     groups = [
@@ -35,6 +39,14 @@ def build_optimizer(network: Network, table: TrainingTable) -> torch.optim.Optim
         nesterov = table.nesterov and table.momentum > 0
         return torch.optim.SGD(groups, momentum=table.momentum, nesterov=nesterov, fused=fused)
     return torch.optim.AdamW(groups, fused=fused)
+
+
+def default_rate(network: Network, table: TrainingTable) -> float:
+    return PRETRAINED_RATE if _tunes_with_adamw(network, table) else DEFAULT_RATE[table.optimizer]
+
+
+def _tunes_with_adamw(network: Network, table: TrainingTable) -> bool:
+    return table.optimizer == "adamw" and network.backbone.pretrained and not network.frozen
 
 
 def _muon_groups(network: Network, table: TrainingTable, rate: float) -> Iterator[dict[str, Any]]:
@@ -56,7 +68,9 @@ def _groups(network: Network, table: TrainingTable) -> Iterator[tuple[float, flo
     """(factor of the rate, weight decay, parameters), every learning parameter once."""
     share = table.backbone_learning_rate_scale
     if share is None:
-        share = PRETRAINED_SHARE if network.backbone.pretrained else 1.0
+        share = PRETRAINED_SHARE if network.backbone.pretrained and table.optimizer != "adamw" else 1.0
+    usual = PRETRAINED_DECAY if _tunes_with_adamw(network, table) else DEFAULT_DECAY
+    wanted = usual if table.weight_decay is None else table.weight_decay
     stages = [stage for stage in network.backbone.stages() if list(stage.parameters())]
     factors = {id(p): share * table.layer_decay ** len(stages) for p in network.backbone.parameters()}
     for depth, stage in enumerate(stages):
@@ -66,7 +80,7 @@ def _groups(network: Network, table: TrainingTable) -> Iterator[tuple[float, flo
     grouped: dict[tuple[float, float], list[nn.Parameter]] = {}
     for parameter in network.parameters():
         if parameter.requires_grad:
-            decay = table.weight_decay if parameter.ndim > 1 else 0.0
+            decay = wanted if parameter.ndim > 1 else 0.0
             grouped.setdefault((factors.get(id(parameter), 1.0), decay), []).append(parameter)
     for (factor, decay), parameters in grouped.items():
         yield factor, decay, parameters

@@ -69,7 +69,10 @@ def compared(
     **given: Any,
 ) -> int:
     """Augment painted pictures and compare every paint with its moved box; how many were there."""
-    augment, is_queried = Augment(AugmentTable(**{**STILL, **given}), BLACK), torch.ones(len(boxes), 1) > 0
+    augment, is_queried = (
+        Augment(AugmentTable(**{**STILL, **given}), BLACK, 20),
+        torch.ones(len(boxes), 1) > 0,
+    )
     pictures, view, _ = augment(
         painted(boxes, width, height), torch.Generator().manual_seed(seed), is_queried
     )
@@ -260,7 +263,7 @@ def test_a_thin_rest_of_what_has_left_is_gone() -> None:
 
 def test_no_box_anywhere() -> None:
     told = target(torch.zeros(2, 1, 4), torch.full((2, 1), -1))
-    augment = Augment(AugmentTable(mosaic=1, rotate=20), BLACK)
+    augment = Augment(AugmentTable(mosaic=1, rotate=20), BLACK, 20)
     _, view, _ = augment(
         torch.zeros(2, 3, 16, 16, dtype=torch.uint8), torch.Generator(), torch.ones(2, 1) > 0
     )

@@ -29,7 +29,7 @@ def pictures(count: int = 8, size: int | tuple[int, int] = 24, seed: int = 0) ->
 
 
 def augmented(x: Tensor, seed: int = 0, *, rest: bool = False, **given: Any) -> tuple[Tensor, Mix | None]:
-    augment = Augment(AugmentTable(**{**STILL, **given}), GREY)
+    augment = Augment(AugmentTable(**{**STILL, **given}), GREY, 20)
     found, view, mix = augment(x, torch.Generator().manual_seed(seed), rest=rest)
     assert view.tiles.tolist() == [[row] for row in range(len(x))] and view.single_image.all()
     assert view.canvas == (x.shape[3], x.shape[2])
@@ -103,7 +103,7 @@ def test_the_motion_is_within_what_was_declared(
 ) -> None:
     table = AugmentTable(scale=(low, high), rotate=rotate, flip=flip, flip_vertical=flip_vertical, shift=0.1)
     half = torch.tensor([32.0, 20.0], dtype=torch.float64)  # of a picture of 64 x 40 pixels
-    motion = Augment(table, GREY).motion(50, 64, 40, torch.Generator().manual_seed(seed)).double()
+    motion = Augment(table, GREY, 20).motion(50, 64, 40, torch.Generator().manual_seed(seed)).double()
     linear, shift = motion[:, :, :2] * half[:, None] / half, motion[:, :, 2] * half  # in pixels
     zoom = torch.linalg.det(linear).abs() ** -0.5
     assert ((zoom > low * 0.999) & (zoom < high * 1.001)).all()
@@ -237,7 +237,7 @@ def test_whatever_is_set(
 ) -> None:
     x = pictures(count, size)
     before = x.clone()
-    augment, is_queried = Augment(AugmentTable(**given), GREY), torch.full((count, 2), places)
+    augment, is_queried = Augment(AugmentTable(**given), GREY, 20), torch.full((count, 2), places)
     found, view, mix = augment(x, torch.Generator().manual_seed(seed), is_queried, rest=rest)
     assert found.dtype == torch.float32 and found.shape == x.shape
     assert found.is_contiguous(memory_format=torch.channels_last)
@@ -256,7 +256,7 @@ def test_another_seed_gives_something_else() -> None:
 
 
 def test_zoom_is_even_on_a_log_scale() -> None:
-    motion = Augment(AugmentTable(**{**STILL, "scale": (0.5, 2)}), GREY).motion(
+    motion = Augment(AugmentTable(**{**STILL, "scale": (0.5, 2)}), GREY, 20).motion(
         4000, 32, 24, torch.Generator().manual_seed(0)
     )
     zoom = -motion[:, 0, 0].log() / math.log(2)
@@ -280,7 +280,7 @@ def test_a_turn_is_one_of_pixels() -> None:
 
 def mosaic(x: Tensor, seed: int = 0, **given: Any) -> tuple[Tensor, Any]:
     augment, is_queried = (
-        Augment(AugmentTable(**{**STILL, "mosaic": 1, **given}), GREY),
+        Augment(AugmentTable(**{**STILL, "mosaic": 1, **given}), GREY, 20),
         torch.ones(len(x), 1),
     )
     found, view, _ = augment(x, torch.Generator().manual_seed(seed), is_queried > 0)
@@ -303,7 +303,7 @@ def test_the_share_of_mosaics() -> None:
 
 
 def test_at_the_end_there_are_none() -> None:
-    augment = Augment(AugmentTable(**STILL, mosaic=1), GREY)
+    augment = Augment(AugmentTable(**STILL, mosaic=1), GREY, 20)
     found, view, _ = augment(pictures(), torch.Generator(), torch.ones(8, 1) > 0, rest=True)
     assert close(found, pictures().float()).all() and view.single_image.all()
 
@@ -311,7 +311,7 @@ def test_at_the_end_there_are_none() -> None:
 def test_only_pictures_with_the_same_questions_are_put_together() -> None:
     """Of what is unknown in one of the four, nothing could be learned from the whole."""
     is_queried = torch.tensor([[1, 0], [0, 0], [0, 1], [1, 0], [1, 1], [0, 0], [0, 1], [1, 0]] * 20) > 0
-    augment = Augment(AugmentTable(**{**STILL, "mosaic": 1, "mixup": 1}), GREY)
+    augment = Augment(AugmentTable(**{**STILL, "mosaic": 1, "mixup": 1}), GREY, 20)
     _, view, mix = augment(pictures(160, 8), torch.Generator().manual_seed(0), is_queried)
     assert torch.equal(view.single_image, ~is_queried.any(dim=1))
     together = view.holds(is_queried)[~view.single_image]
@@ -343,3 +343,16 @@ def test_a_mosaic_shows_part_of_four_pictures_side_by_side() -> None:
     seen_at_once = plane.flatten(2).amax(dim=2) - plane.flatten(2).amin(dim=2)
     assert seen_at_once.min() > 0.9 and seen_at_once.max() < 2  # half to all of either side
     assert seen_at_once[:, 0].std() > 0.1
+
+
+def test_a_short_training_changes_pictures_little_unless_it_is_told_otherwise() -> None:
+    assert AugmentTable().strength(8) == (0.04, (0.95, 1.05), 0.0)
+    assert AugmentTable().strength(9) == (0.1, (0.8, 1.25), 0.2)
+    assert AugmentTable(colour=0.5, shift=0).strength(3) == (0, (0.95, 1.05), 0.5)
+    pictures = torch.full((4, 3, 32, 32), 100, dtype=torch.uint8)
+    short, long = (
+        Augment(AugmentTable(), GREY, epochs)(pictures, torch.Generator().manual_seed(0))[0]
+        for epochs in (8, 9)
+    )
+    assert short[:, :, 8:24, 8:24].eq(100).all()
+    assert not long[:, :, 8:24, 8:24].eq(100).all()

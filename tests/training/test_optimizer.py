@@ -82,15 +82,31 @@ def test_the_backbone_has_its_own_rate(name: str) -> None:
         assert rate == pytest.approx(0.005 if parameter.startswith("backbone.") else 0.01)
 
 
-@pytest.mark.parametrize("pretrained", [False, True])
-def test_a_pretrained_backbone_learns_slower_by_default(
-    pretrained: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("optimizer", "pretrained", "share"),
+    [("adamw", False, 1), ("adamw", True, 1), ("sgd", False, 1), ("sgd", True, PRETRAINED_SHARE)],
+)
+def test_a_pretrained_backbone_learns_slower_by_default_but_with_adamw(
+    optimizer: str, pretrained: bool, share: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(network("small").backbone, "pretrained", pretrained)
-    share = PRETRAINED_SHARE if pretrained else 1
-    found = rates(network("small"), learning_rate=0.01)
+    found = rates(network("small"), optimizer=optimizer, learning_rate=0.01)
     assert found["backbone.parts.0.0.weight"][0] == pytest.approx(0.01 * share)
     assert found["heads.amount head.last.weight"][0] == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize(
+    ("pretrained", "frozen", "rate", "decay"),
+    [(False, False, 0.002, 0.05), (True, False, 0.001, 0.02), (True, True, 0.002, 0.05)],
+)
+def test_a_pretrained_backbone_that_learns_has_defaults_of_its_own(
+    pretrained: bool, frozen: bool, rate: float, decay: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(network("small").backbone, "pretrained", pretrained)
+    monkeypatch.setattr(network("small"), "frozen", frozen)
+    assert rates(network("small"))["heads.amount head.last.weight"] == pytest.approx((rate, decay))
+    own = rates(network("small"), learning_rate=0.3, weight_decay=0.0)
+    assert own["heads.amount head.last.weight"] == pytest.approx((0.3, 0.0))
 
 
 @every_backbone

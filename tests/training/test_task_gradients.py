@@ -97,7 +97,7 @@ def boxed(name: str, method: str) -> tuple[Learner, Tensor, dict[str, dict[str, 
     options = {"width": 4, "depth": 2} if name == "small" else {}
     table = BackboneTable(name=name, weights="none", size=SIDE, options=options)
     network = Network(build_backbone(table, Path()), tasks)
-    augment = Augment(AugmentTable(), network.mean)
+    augment = Augment(AugmentTable(), network.mean, 20)
     learner = Learner(
         network, tasks, build_balancer(method, {}), augment, TrainingTable(), torch.device("cpu")
     )

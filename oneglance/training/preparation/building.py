@@ -65,7 +65,7 @@ def new_learner(
     table = config.training
     balancer = build_balancer(table.balancer, table.balancer_options)
     are_features = isinstance(loader.store, FeatureCache)
-    augment = None if are_features else Augment(config.augment, network.mean)
+    augment = None if are_features else Augment(config.augment, network.mean, table.epochs)
     learner = Learner(network, tasks, balancer, augment, table, device)
     learner.measure_loss_scales(loader.targets)
     return learner
