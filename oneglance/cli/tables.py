@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from oneglance.evaluation.comparison import wording
+from oneglance.metrics.calibration import OF_CONFIDENCE
 from oneglance.result import Score, cell
 from oneglance.results.comparison import Comparison, Cost
 from oneglance.results.exported import Exported
@@ -30,7 +31,8 @@ def show_report(report: Report, folder: Path) -> None:
     for name, task in report.tasks.items():
         for row, (metric, score) in enumerate(task.metrics.items()):
             interval = "" if score.low is None else f"{cell(score.low)} – {cell(score.high)}"
-            constant = cell(task.constant.get(metric))
+            of_confidence = metric.rpartition(".")[2] in OF_CONFIDENCE  # says nothing of a constant answer
+            constant = "" if of_confidence else cell(task.constant.get(metric))
             first = "" if row else name
             scores.add_row(first, metric, cell(score.value), interval, constant, f"{score.n:,}")
     console = standard_output()
@@ -53,17 +55,21 @@ def show_comparison(comparison: Comparison) -> None:
     """A row for each task, then what each variant took, and what the differences amount to."""
     tasks, summaries = comparison.tasks, comparison["summary"]
     variants = [name for name in wording.VARIANTS if any(name in task.scores for task in tasks.values())]
-    columns = [name.replace("_", " ") for name in variants]
+    probed = any(wording.probe(entry) for entry in comparison["tasks"].values())
+    columns = [*(name.replace("_", " ") for name in variants), *(["frozen probe"] if probed else [])]
     pairings = [wording.PAIRINGS[key].column for key in summaries]
     scores = table(["task", "metric", *columns, *pairings], left=("task", "metric", *pairings))
     for name, task in tasks.items():
         values = [with_half_interval(task.scores.get(variant)) for variant in variants]
+        if probed:
+            values.append(with_half_interval(task.baselines.get(wording.PROBE)))
         differences = [str(task.differences[key]) for key in summaries]
         scores.add_row(name, wording.metric(comparison["tasks"][name]), *values, *differences)
     console = standard_output()
     console.print(scores)
-    if comparison.cost:
-        console.print(costs(comparison.cost))
+    ways = wording.baseline_seconds(comparison["tasks"])
+    if comparison.cost or ways:
+        console.print(costs(comparison.cost, ways))
     for key, summary in summaries.items():
         change = summary["mean_error_change"]
         worse = ", ".join(summary["worse"]) or "none"
@@ -165,14 +171,16 @@ def show_runs(runs: Runs, folder: Path) -> None:
     console.print("scores are of the validation split, at the epoch that is kept")
 
 
-def costs(cost: dict[str, Cost]) -> Table:
-    """What each variant took: of all single networks together."""
+def costs(cost: dict[str, Cost], ways: dict[str, float]) -> Table:
+    """What each variant took: of all single networks together; and what each way that trains no network."""
     columns = ["", "seconds of training", "MB at most", "parameters", "ms per picture"]
     rows = table(columns, left=("",))
     for variant, one in cost.items():
         values = (one.seconds, one.peak_mb, one.parameters, one.ms_per_picture)
         cells = ["" if v is None else f"{v:,.4g}" if v < 100 else f"{v:,.0f}" for v in values]
         rows.add_row(variant.replace("_", " "), *cells)
+    for way, seconds in ways.items():
+        rows.add_row(way, f"{seconds:,.4g}" if seconds < 100 else f"{seconds:,.0f}", "", "", "")
     return rows
 
 

@@ -108,6 +108,13 @@ class KeptSelection(Part):
     skills: list[Annotated[float, Field(allow_inf_nan=True)]]
 
 
+class KeptEnvironment(Part):
+    """What a program needs of environment.json, which is for people."""
+
+    feature_seconds: float = Field(0.0, ge=0, le=1e12)  # of the pass through a frozen backbone
+
+
+ENVIRONMENT = TypeAdapter(KeptEnvironment)
 POSITION, SELECTION = TypeAdapter(KeptPosition), TypeAdapter(KeptSelection)
 OVERRIDES = TypeAdapter(KeptOverrides)
 UNREADABLE = TypeAdapter(list[Unreadable])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -22,7 +23,8 @@ class HasRows(Protocol):
 class FeatureCache:
     """Features by the rows of the pictures they come from."""
 
-    def __init__(self, rows: np.ndarray, features: np.ndarray) -> None:
+    def __init__(self, rows: np.ndarray, features: np.ndarray, seconds: float = 0.0) -> None:
+        self.seconds = seconds  # that the pass took
         self.index = {row: index for index, row in enumerate(rows.tolist())}
         self.features = features
 
@@ -53,9 +55,10 @@ def cached_features(
     rows = np.concatenate([split.rows for split in splits])
     loader = BatchLoader(store, rows, {}, config.training.batch, device)
     features: list[np.ndarray] = []
+    began = time.perf_counter()
     network.eval()
     with torch.inference_mode(), precise("fp32", device):
         for batch in loader.in_order():
             features.append(network.features(batch.pictures).vector.float().cpu().numpy())
             screen.progress(sum(map(len, features)), len(rows), "features")
-    return FeatureCache(rows, np.concatenate(features))
+    return FeatureCache(rows, np.concatenate(features), time.perf_counter() - began)

@@ -363,8 +363,10 @@ class Trainer:
             return  # a resumed training goes on as it began
         chosen = wanted if wanted != "auto" else self._faster_precision()
         self.learner.precision = chosen
-        machine = environment(self.learner.device)
-        write_json(self.folder / "environment.json", {**machine, "training_precision": chosen})
+        kept = {**environment(self.learner.device), "training_precision": chosen}
+        if isinstance(self.store, FeatureCache):
+            kept["feature_seconds"] = round(self.store.seconds, 3)
+        write_json(self.folder / "environment.json", kept)
 
     def _faster_precision(self) -> str:
         """Measured on a copy, so that nothing of the training changes."""

@@ -12,6 +12,7 @@ from support.toy import CONFIG, TRAINING, VALIDATION, Pixels, begin, train, worl
 from torch import Tensor
 
 from oneglance.progress import Screen
+from oneglance.evaluation.comparison.variants import feature_seconds
 from oneglance.training.feature_cache import FeatureCache, cached_features
 from oneglance.training.trainer import Trainer
 
@@ -112,3 +113,10 @@ def test_progress_is_told(tmp_path: Path) -> None:
     total = TRAINING + VALIDATION
     assert told[-1] == (total, total, "features")
     assert [done for done, *_ in told] == sorted(done for done, *_ in told)
+
+
+@pytest.mark.parametrize("freeze", [True, False])
+def test_what_the_pass_took_is_kept_and_counted(tmp_path: Path, freeze: bool) -> None:
+    session = toy.train(tmp_path / "run", f"backbone.freeze={str(freeze).lower()}", "training.epochs=1")
+    passed = feature_seconds(session.folder)
+    assert (0 < passed < 60) if freeze else passed == 0

@@ -152,7 +152,8 @@ class Comparison:
     def _epochs_for_time(self, run: RunFolder, single: Iterable[TestAnswers]) -> int:
         """Epochs that take the network of ``run`` as long as those of ``single`` took together."""
         an_epoch = variants.seconds(run) / max(1, len(run.history()))
-        return max(1, round(sum(answers.seconds for answers in single) / max(an_epoch, 1e-9)))
+        left = sum(answers.seconds for answers in single) - variants.feature_seconds(run)
+        return max(1, round(left / max(an_epoch, 1e-9)))
 
     def _epochs_begun(self, name: str) -> int:
         """Epochs of a training that was begun before; 0: none was. Its length was

@@ -23,7 +23,7 @@ from oneglance.nn.device import pick_device
 from oneglance.progress import Screen
 from oneglance.storage.atomic_files import write_json
 from oneglance.storage.fingerprint import Fingerprint
-from oneglance.storage.run_files import MEMORY
+from oneglance.storage.run_files import ENVIRONMENT, MEMORY
 from oneglance.storage.run_folder import RunFolder
 from oneglance.task import Prediction, Task, build_tasks
 from oneglance.toml.overrides import Changes
@@ -212,6 +212,13 @@ def seconds(run: RunFolder) -> float:
     return float(np.median(took)) * len(took) if took else 0.0
 
 
+def feature_seconds(run: RunFolder) -> float:
+    """That the one pass of all pictures through a frozen backbone took, before the first epoch."""
+    if not (run / "environment.json").exists():
+        return 0.0
+    return run.read_json("environment.json", ENVIRONMENT).feature_seconds
+
+
 # What a run answers.
 
 
@@ -242,7 +249,8 @@ def ask(experiment: ExperimentData, run: RunFolder, screen: Screen) -> TestAnswe
     parameters = sum(parameter.numel() for parameter in predictor.network.parameters())
     first = next(chunks(experiment.store, experiment.test))[1]
     ms = _ms(predictor, first)
-    return TestAnswers(dict(predictor.tasks), predictions, seconds(run), peak_mb(run), parameters, ms)
+    spent = seconds(run) + feature_seconds(run)
+    return TestAnswers(dict(predictor.tasks), predictions, spent, peak_mb(run), parameters, ms)
 
 
 def chunks(store: PictureStore, split: SplitData) -> Iterator[tuple[int, np.ndarray]]:

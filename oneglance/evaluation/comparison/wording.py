@@ -13,6 +13,7 @@ TITLES = {
     "single": "single networks",
     "single_same_size": "single networks, together as large as joint",
 }
+PROBE = "frozen backbone, linear"  # among the baselines
 REMEDIES = {
     "longer training": "longer training",
     "private_stage": "a part of the network of its own",
@@ -49,6 +50,21 @@ def title(variant: str) -> str:
 def metric(task: Mapping[str, Any]) -> str:
     """The primary metric of a task in compare.json, with its unit: ``mae EUR``."""
     return f"{task['metric']} {task['unit']}".rstrip()
+
+
+def probe(task: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The score of a linear layer on the frozen backbone as it came, where it was tried."""
+    score: Mapping[str, Any] | None = task["baselines"].get(PROBE)
+    return score
+
+
+def baseline_seconds(tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """What each way that trains no network took for all tasks together, its pass for the features included."""
+    seconds: dict[str, float] = {}
+    for task in tasks.values():
+        for way, score in task["baselines"].items():
+            seconds[way] = round(seconds.get(way, 0.0) + score.get("seconds", 0.0), 2)
+    return seconds
 
 
 def difference(task: Mapping[str, Any], pairing: str) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from oneglance.evaluation.comparison import wording
 from oneglance.evaluation.comparison.variants import AGAINST
 from oneglance.evaluation.reports.evaluation import Bar, ScoreRow
-from oneglance.evaluation.reports.pages import environment, figure, percent, signed, write_html
+from oneglance.evaluation.reports.pages import environment, figure, measured, percent, signed, write_html
 from oneglance.evaluation.reports.svg_plots import Plot, plot
 
 
@@ -71,8 +71,36 @@ def page_of(comparison: Mapping[str, Any], title: str) -> str:
             remedies=wording.REMEDIES,
             cost={wording.title(variant): entry for variant, entry in comparison["cost"].items()},
             quality=quality(comparison),
+            ways=wording.baseline_seconds(comparison["tasks"]),
+            results=_results(comparison["tasks"]),
         )
     )
+
+
+def _results(tasks: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, str, list[str]]]]:
+    """(ways to answer, rows of (task, metric, a value for each way)): all at a glance, before any detail."""
+    scores = {name: _scores(entry, probe=True) for name, entry in tasks.items()}
+    ways = list(dict.fromkeys(way for entry in scores.values() for way in entry))
+    rows = [
+        (name, wording.metric(tasks[name]), [" ".join(_shown(entry.get(way))).strip() for way in ways])
+        for name, entry in scores.items()
+    ]
+    return ways, rows
+
+
+def _scores(entry: Mapping[str, Any], *, probe: bool = False) -> dict[str, Mapping[str, Any]]:
+    """Of one task, by variant as a person reads it; with the frozen probe before what it is compared with."""
+    scores: dict[str, Mapping[str, Any]] = {}
+    for variant in wording.VARIANTS:
+        if probe and variant == "classical" and (tried := wording.probe(entry)):
+            scores["frozen probe"] = tried
+        if variant in entry:
+            scores[wording.title(variant)] = entry[variant]
+    return scores
+
+
+def _shown(score: Mapping[str, Any] | None) -> tuple[str, str]:
+    return ("", "") if score is None else measured(score["value"], score["low"], score["high"])
 
 
 def _pairing(comparison: Mapping[str, Any], key: str) -> PairingPart:
@@ -111,8 +139,7 @@ def _difference(
 
 
 def _part(name: str, entry: Mapping[str, Any]) -> TaskPart:
-    scores = {wording.title(variant): entry[variant] for variant in wording.VARIANTS if variant in entry}
-    scores |= entry["baselines"]
+    scores = {**_scores(entry), **entry["baselines"]}
     ends = [s[key] for s in scores.values() for key in ("value", "low", "high") if s[key] is not None]
     start, stop = (min(ends), max(ends)) if ends else (0.0, 1.0)
     constant = entry.get("constant", {}).get("value")
@@ -141,8 +168,8 @@ def _row(
     return ScoreRow(
         metric=variant,
         meaning="",
-        value=figure(value),
-        half="" if low is None else f"± {figure((high - low) / 2, like=value)}",
+        value=measured(value, low, high)[0],
+        half=measured(value, low, high)[1],
         interval="" if low is None else f"95 % interval {figure(low)} to {figure(high)}",
         constant=figure(constant),
         n=f"{score['n']:,}" + (f" × {score['seeds']}" if score["seeds"] > 1 else ""),

@@ -19,9 +19,10 @@ from oneglance.data.images.letterbox import Fit
 from oneglance.data.record import ImageRef
 from oneglance.errors import ConfigError, PictureError
 from oneglance.evaluation.reports import learning_curves
-from oneglance.evaluation.reports.pages import LONGEST, environment, figure, write_html
+from oneglance.evaluation.reports.pages import LONGEST, environment, figure, measured, write_html
 from oneglance.evaluation.reports.svg_plots import HeatMap, Plot, curve, heat_map, mistakes, short
 from oneglance.evaluation.reports.task_interaction import task_interaction
+from oneglance.metrics.calibration import OF_CONFIDENCE
 from oneglance.inference.drawing import SMALLEST, Overlay, draw
 from oneglance.report_items import Curve, Detail, Grid, Matrix
 from oneglance.task import task_class
@@ -29,6 +30,7 @@ from oneglance.task import task_class
 SHOWN = 24  # pictures per task
 FIT = Fit(192)  # of a thumbnail, pixels: sharp on a screen of twice the density
 DRAWN = Fit(SMALLEST)  # of one with boxes on it
+OPENED = 2  # tasks whose sections are open at first; of more all are folded, and the page is a few screens
 ROWS = 400  # of a table of details
 
 
@@ -149,6 +151,7 @@ def page_of(
             report=report,
             tasks=tasks,
             most_rows=ROWS,
+            opened=OPENED,
             learning=[drawn for drawn in learning if drawn],
             interaction=task_interaction(history, weights, answers),
         )
@@ -200,11 +203,14 @@ def _meaning(kind: str) -> Mapping[str, str]:
 def _row(metric: str, meaning: str, score: Mapping[str, Any], constant: float | None) -> ScoreRow:
     value, low, high = score["value"], score["low"], score["high"]
     sure = low is not None and high is not None
+    shown, half = measured(value, low, high)
+    if metric.rpartition(".")[2] in OF_CONFIDENCE:  # of a constant answer it says nothing
+        constant = None
     return ScoreRow(
         metric=metric,
         meaning=meaning,
-        value=figure(value),
-        half=f"± {figure((high - low) / 2, like=value)}" if sure else "",
+        value=shown,
+        half=half,
         interval=f"95 % interval {figure(low)} to {figure(high)}" if sure else "",
         constant=figure(constant),
         n=f"{score['n']:,}",

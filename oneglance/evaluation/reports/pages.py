@@ -49,6 +49,19 @@ def figure(value: Any, like: float | None = None) -> str:
     return f"{value:,.{3 if size < 10 else 2 if size < 100 else 1 if size < 1000 else 0}f}"
 
 
+def measured(value: float | None, low: float | None, high: float | None) -> tuple[str, str]:
+    """A value and half of its interval, ``("31.2", "± 4.1")``: as many digits as the interval lets stand, two of
+    its own, and at most three behind the point where the value is not tiny itself.
+    """
+    if value is None or low is None or high is None or math.isnan(low + high + value):
+        return figure(value), ""
+    half = (high - low) / 2
+    if not half or 0 < abs(value) < 0.0005 or abs(value) >= 1e9:
+        return figure(value), f"± {figure(half, like=value)}"
+    digits = min(3, max(0, 1 - math.floor(math.log10(half))))
+    return f"{value:,.{digits}f}", f"± {half:,.{digits}f}"
+
+
 def signed(value: float | None, like: float | None = None) -> str:
     """With its sign, and a minus that is one."""
     if value is None:

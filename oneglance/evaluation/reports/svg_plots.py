@@ -16,6 +16,7 @@ from oneglance.report_items import Curve, Matrix
 WIDTH, HEIGHT = 400, 280  # of a plot, in its own pixels
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 10, 42  # around the plane
 DOTS = 1500  # drawn at most: more would make the page heavy and say no more
+LEAST_SPAN = 0.2  # of the axis of y, as a share of its largest value
 NUMBERED, LABELLED = 24, 100  # classes up to which a matrix shows its numbers, and is drawn at all
 
 
@@ -128,7 +129,7 @@ def plot(
     if diagonal:
         xs = ys = np.concatenate([xs, ys])
     x_axis = Axis(*_range(xs, log), LEFT, WIDTH - RIGHT, log, least_step)
-    y_axis = Axis(*_range(ys, log), HEIGHT - BOTTOM, TOP, log)
+    y_axis = Axis(*_range(ys if log or diagonal else _spread(ys), log), HEIGHT - BOTTOM, TOP, log)
     most = max(len(x) for _, x, _ in clean)
     note = f"{DOTS:,} of {most:,} points, drawn by lot" if most > DOTS else ""
     return Plot(
@@ -254,6 +255,21 @@ def _finite(x: Any, y: Any, above: float) -> tuple[np.ndarray, np.ndarray]:
     x, y = (np.array(values, dtype=np.float64) for values in (x, y))
     drawn = np.isfinite(x) & np.isfinite(y) & (x > above) & (y > above)
     return x[drawn], y[drawn]
+
+
+def _spread(values: np.ndarray) -> np.ndarray:
+    """The ends of ``values``, moved apart to ``LEAST_SPAN`` of the largest of them: noise shall look small. What
+    is between 0 and 1 stays there, and what is not below 0.
+    """
+    low, high = float(values.min()), float(values.max())
+    missing = LEAST_SPAN * max(abs(low), abs(high)) - (high - low)
+    if missing <= 0:
+        return values
+    bottom = 0.0 if low >= 0 else -math.inf
+    top = 1.0 if 0 <= low and high <= 1 else math.inf
+    wider = min(low, max(low - missing / 2, bottom)), max(high, min(high + missing / 2, top))
+    missing -= wider[1] - wider[0] - (high - low)  # what an end did not give, the other does
+    return np.array([max(wider[0] - missing, bottom), min(wider[1] + missing, top)])
 
 
 def _range(values: np.ndarray, log: bool, room: float = 0.03) -> tuple[float, float]:

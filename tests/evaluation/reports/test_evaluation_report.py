@@ -19,7 +19,7 @@ from oneglance.data.images.decode import Limits
 from oneglance.data.record import ImageRef
 from oneglance.errors import RunError
 from oneglance.evaluation.reports.evaluation import ROWS, SHOWN, Wrong, write_page
-from oneglance.evaluation.reports.pages import figure
+from oneglance.evaluation.reports.pages import figure, measured
 from oneglance.report_items import Curve, Detail, Grid, Matrix
 
 EVIL = '<script>alert("x")</script>&"\''
@@ -163,6 +163,28 @@ def test_it_says_what_was_scored(tmp_path: Path) -> None:
         assert words in result.words
     for words in ("0.913", "± 0.025", "0.340", "412", "accuracy", "share of right answers"):
         assert words in result.words
+
+
+@pytest.mark.parametrize(("count", "opened"), [(1, 3), (2, 2), (3, 0), (9, 0)])
+def test_the_page_of_many_tasks_is_folded(tmp_path: Path, count: int, opened: int) -> None:
+    names = [f"task {number}" for number in range(count)]
+    result = page(tmp_path, {name: entry() for name in names}, {name: ALL_DETAILS for name in names})
+    folds = re.findall("<details( open)?>", result.raw)
+    assert folds.count(" open") == opened
+    assert len(folds) == 1 + 4 * count  # the learning; each task, its curves, matrix and table
+    # A link to a task leads into its fold, which a browser then opens.
+    for number in range(1, 1 + count):
+        before, _, _ = result.raw.partition(f'id="task-{number}"')
+        assert before.count("<details") > before.count("</details>")
+
+
+def test_the_calibration_of_a_constant_answer_is_no_rival(tmp_path: Path) -> None:
+    """It is right as often as it says, and says nothing."""
+    score = {"value": 0.04, "low": 0.02, "high": 0.06, "n": 412}
+    metrics = {"accuracy": {**score, "value": 0.9}, "ece": score, "colour.ece": score}
+    constant = {"accuracy": 0.123, "ece": 0.001, "colour.ece": 0.002}
+    words = page(tmp_path, {"kind": entry(metrics=metrics, constant=constant)}).words
+    assert "0.123" in words and "0.001" not in words and "0.002" not in words
 
 
 @pytest.mark.parametrize(("reads", "words"), [(1, "read once"), (4, "read 4 times"), (None, "")])
@@ -331,6 +353,24 @@ def test_names_of_tasks_are_escaped_there_too(tmp_path: Path) -> None:
 )
 def test_figures_have_as_many_digits_as_a_person_reads(value: Any, shown: str) -> None:
     assert figure(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("score", "shown"),
+    [
+        ((31.2434, 27.1, 35.4), ("31.2", "± 4.1")),
+        ((1234.5, 1100.0, 1400.0), ("1,234", "± 150")),
+        ((0.9134, 0.887, 0.936), ("0.913", "± 0.025")),
+        ((0.5, 0.2, 0.8), ("0.50", "± 0.30")),
+        ((0.99999, 0.9999, 1.0), ("1.000", "± 0.000")),
+        ((0.0001, 0.00005, 0.0002), ("0.0001", "± 7.5e-05")),
+        ((3.0, 3.0, 3.0), ("3.000", "± 0.000")),
+        ((None, None, None), ("–", "")),
+        ((2.5, None, None), ("2.500", "")),
+    ],
+)
+def test_a_value_has_the_digits_that_its_interval_lets_stand(score: Any, shown: tuple[str, str]) -> None:
+    assert measured(*score) == shown
 
 
 def test_half_an_interval_has_the_digits_of_its_value() -> None:

@@ -8,10 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oneglance.evaluation.reports.svg_plots import (
+    BOTTOM,
     DOTS,
     HEIGHT,
     LABELLED,
+    LEAST_SPAN,
     LEFT,
+    TOP,
     WIDTH,
     Axis,
     curve,
@@ -148,3 +151,25 @@ def test_mistakes_come_largest_first() -> None:
 def test_long_names_are_cut() -> None:
     assert short("a" * 40) == "a" * 17 + "…"
     assert short("shirt") == "shirt"
+
+
+@pytest.mark.parametrize(
+    ("values", "low", "high"),
+    [
+        ([0.90, 0.91, 0.905], 0.75, 1.0),  # noise
+        ([0.99, 1.0], 0.75, 1.0),  # no share is above 1
+        ([0.0, 0.001], 0.0, 0.01),
+        ([31.0, 32.0, 31.4], 27, 36),
+        ([-5.0, -5.01], -6, -4),
+        ([0.2, 0.9], 0.1, 1.0),  # wide enough
+    ],
+)
+def test_noise_looks_small(values: list[float], low: float, high: float) -> None:
+    drawn = plot("t", ("x", "y"), [("", range(len(values)), values)])
+    assert drawn is not None
+    ticks = [float(tick.text) for tick in drawn.y_ticks]
+    assert low <= min(ticks) and max(ticks) <= high
+    pixels = [float(point.split()[1]) for point in drawn.lines[0].path[1:].split("L")]
+    shown = (max(pixels) - min(pixels)) / (HEIGHT - TOP - BOTTOM)
+    span = (max(values) - min(values)) / max(map(abs, values))
+    assert shown <= 1.02 * min(1, span / LEAST_SPAN)
