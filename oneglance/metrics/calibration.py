@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-# Metrics of confidence alone: an answer that is the same for every picture does well in them and knows nothing.
+# Metrics of confidence alone: an answer that is the same for every picture does well, and knows nothing.
 OF_CONFIDENCE = frozenset({"ece"})
 BINS = 15  # of confidences, at most
 FEWEST = 10  # items of a bin: of fewer, the share right says little

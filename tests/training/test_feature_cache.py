@@ -11,8 +11,8 @@ from support import toy
 from support.toy import CONFIG, TRAINING, VALIDATION, Pixels, begin, train, world
 from torch import Tensor
 
-from oneglance.progress import Screen
 from oneglance.evaluation.comparison.variants import feature_seconds
+from oneglance.progress import Screen
 from oneglance.training.feature_cache import FeatureCache, cached_features
 from oneglance.training.trainer import Trainer
 

@@ -22,8 +22,8 @@ from oneglance.evaluation.reports import learning_curves
 from oneglance.evaluation.reports.pages import LONGEST, environment, figure, measured, write_html
 from oneglance.evaluation.reports.svg_plots import HeatMap, Plot, curve, heat_map, mistakes, short
 from oneglance.evaluation.reports.task_interaction import task_interaction
-from oneglance.metrics.calibration import OF_CONFIDENCE
 from oneglance.inference.drawing import SMALLEST, Overlay, draw
+from oneglance.metrics.calibration import OF_CONFIDENCE
 from oneglance.report_items import Curve, Detail, Grid, Matrix
 from oneglance.task import task_class
 

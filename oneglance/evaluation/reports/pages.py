@@ -50,8 +50,8 @@ def figure(value: Any, like: float | None = None) -> str:
 
 
 def measured(value: float | None, low: float | None, high: float | None) -> tuple[str, str]:
-    """A value and half of its interval, ``("31.2", "± 4.1")``: as many digits as the interval lets stand, two of
-    its own, and at most three behind the point where the value is not tiny itself.
+    """A value and half of its interval, ``("31.2", "± 4.1")``: as many digits as the interval lets stand, two
+    of its own, and at most three behind the point where the value is not tiny itself.
     """
     if value is None or low is None or high is None or math.isnan(low + high + value):
         return figure(value), ""

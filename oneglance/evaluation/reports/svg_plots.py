@@ -258,15 +258,15 @@ def _finite(x: Any, y: Any, above: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _spread(values: np.ndarray) -> np.ndarray:
-    """The ends of ``values``, moved apart to ``LEAST_SPAN`` of the largest of them: noise shall look small. What
-    is between 0 and 1 stays there, and what is not below 0.
+    """The ends of ``values``, moved apart to ``LEAST_SPAN`` of the largest of them: noise shall look small.
+    What is between 0 and 1 stays there, and what is not below 0.
     """
     low, high = float(values.min()), float(values.max())
     missing = LEAST_SPAN * max(abs(low), abs(high)) - (high - low)
     if missing <= 0:
         return values
     bottom = 0.0 if low >= 0 else -math.inf
-    top = 1.0 if 0 <= low and high <= 1 else math.inf
+    top = 1.0 if low >= 0 and high <= 1 else math.inf
     wider = min(low, max(low - missing / 2, bottom)), max(high, min(high + missing / 2, top))
     missing -= wider[1] - wider[0] - (high - low)  # what an end did not give, the other does
     return np.array([max(wider[0] - missing, bottom), min(wider[1] + missing, top)])

@@ -168,7 +168,7 @@ def test_it_says_what_was_scored(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("count", "opened"), [(1, 3), (2, 2), (3, 0), (9, 0)])
 def test_the_page_of_many_tasks_is_folded(tmp_path: Path, count: int, opened: int) -> None:
     names = [f"task {number}" for number in range(count)]
-    result = page(tmp_path, {name: entry() for name in names}, {name: ALL_DETAILS for name in names})
+    result = page(tmp_path, {name: entry() for name in names}, dict.fromkeys(names, ALL_DETAILS))
     folds = re.findall("<details( open)?>", result.raw)
     assert folds.count(" open") == opened
     assert len(folds) == 1 + 4 * count  # the learning; each task, its curves, matrix and table
