@@ -74,6 +74,20 @@ def test_chosen_pictures_are_answered(page: Any, files: dict[str, Path]) -> None
     assert cards.count() == 0
 
 
+def test_tiny_pictures_are_not_blown_up(page: Any, tmp_path: Path) -> None:
+    for size, shown in (((32, 20), [96, 60]), ((160, 80), [480, 240]), ((1, 1), [3, 3])):
+        path = tmp_path / f"{size[0]}.png"
+        path.write_bytes(picture("blue", size))
+        canvas = choose(page, path).locator("canvas")
+        assert canvas.evaluate("canvas => [canvas.width, canvas.height]") == shown
+        page.click("#clear")
+
+
+def test_a_failure_has_a_cure_beside_it(page: Any, files: dict[str, Path]) -> None:
+    card = choose(page, files["broken"]).nth(0)
+    assert "Save it as JPEG or PNG, or choose another picture." in card.inner_text()
+
+
 def test_boxes_are_drawn_where_they_are(page: Any, files: dict[str, Path]) -> None:
     canvas = choose(page, files["blue"]).locator("canvas")
     pixels = "(canvas, [x, y]) => [...canvas.getContext('2d').getImageData(x, y, 1, 1).data].slice(0, 3)"

@@ -59,7 +59,7 @@ def probe(task: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def baseline_seconds(tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
-    """What each way that trains no network took for all tasks together, its pass for the features included."""
+    """What each way that trains no network took for all tasks together, with its pass for the features."""
     seconds: dict[str, float] = {}
     for task in tasks.values():
         for way, score in task["baselines"].items():

@@ -5,7 +5,10 @@ const byId = (id) => document.getElementById(id);
 const COLOURS = ["#e6194b", "#0a8f3c", "#1769e0", "#c25700", "#8e24aa", "#00838f", "#b0006d", "#5d6d00"];
 const AT_ONCE = 8; // pictures per request
 const SIDE = 1024; // pixels of the longer side of a shown picture, at most
-const SMALL = 480; // and at least
+const SMALL = 480; // and at least, unless
+const ZOOM = 3; // so many times its own size is less: nothing more is to be seen in it
+const CURE = "Save it as JPEG or PNG, or choose another picture.";
+const AGAIN = "Is the service still running? Then choose the picture again.";
 const BARS = 5; // probabilities that are shown before "more"
 
 let model = null;
@@ -34,19 +37,19 @@ async function answersOf(files) {
       await new Promise((done) => setTimeout(done, seconds * 1000));
       continue;
     }
-    return body.pictures || files.map((file) => ({ image: file.name, error: body.error }));
+    return body.pictures || files.map((file) => ({ image: file.name, error: body.error || `the service says ${reply.status}`, cure: AGAIN }));
   }
 }
 
 async function start() {
   const reply = await ask("model").catch(() => null);
   if (!reply || !reply.ok) {
-    byId("model").textContent = reply ? "" : "The service does not answer.";
+    byId("model").textContent = reply ? "" : "The service does not answer. Start it with oneglance serve, then reload this page.";
     return;
   }
   model = await reply.json();
   byId("ask-key").hidden = true;
-  byId("model").replaceChildren(apart(model.name), " answers: ", ...listed(Object.keys(model.tasks)));
+  byId("model").replaceChildren(apart(model.name), " answers: ", ...listed(Object.keys(model.tasks).map(title)));
   work();
 }
 
@@ -83,7 +86,7 @@ async function work() {
     try {
       rows = await answersOf(batch.map((item) => item.file));
     } catch {
-      rows = batch.map((item) => ({ image: item.file.name, error: "the service does not answer" }));
+      rows = batch.map((item) => ({ image: item.file.name, error: "the service does not answer", cure: AGAIN }));
     }
     await Promise.all(batch.map((item, at) => show(item.card, item.file, rows[at])));
     done += batch.length;
@@ -101,7 +104,7 @@ function say(text) {
 async function show(card, file, row) {
   if (row.error) {
     card.replaceChildren(
-      element("div", {}, element("h2", {}, file.name), element("p", { className: "error" }, `${row.error}`)),
+      element("div", {}, element("h2", {}, file.name), element("p", { className: "error" }, `${row.error}`), quiet(row.cure || CURE)),
     );
     return;
   }
@@ -119,9 +122,9 @@ async function show(card, file, row) {
 
 async function bitmap(file, row) {
   const side = Math.max(row.width, row.height);
-  const scale = Math.min(Math.max(1, SMALL / side), SIDE / side);
+  const scale = Math.min(Math.max(1, SMALL / side), SIDE / side, ZOOM);
   const size = { width: Math.max(1, Math.round(row.width * scale)), height: Math.max(1, Math.round(row.height * scale)) };
-  const source = await createImageBitmap(file, { resizeWidth: size.width, resizeHeight: size.height, resizeQuality: "high" }).catch(() => null);
+  const source = await createImageBitmap(file, { resizeWidth: size.width, resizeHeight: size.height, resizeQuality: scale > 2 ? "pixelated" : "high" }).catch(() => null);
   return { ...size, scale, source };
 }
 
@@ -133,7 +136,7 @@ function read(view, side) {
     parts.push(element("p", { className: "note" }, element("strong", {}, "I don’t know this kind of picture."), ` Do not rely on these answers.${share}`));
   }
   for (const [name, answer] of Object.entries(row.answers)) {
-    parts.push(element("section", { className: "answer" }, element("h3", {}, name), ...contentOf(answer, view)));
+    parts.push(element("section", { className: "answer" }, element("h3", { title: name }, title(name)), ...contentOf(answer, view)));
   }
   if (model.corrections) {
     const button = element("button", { type: "button" }, "Correct these answers");
@@ -190,7 +193,7 @@ function boxList(boxes, view) {
     const swatch = element("span", { className: "swatch" });
     swatch.style.background = colour(view, box.label);
     const words = Object.entries(box.attributes || {}).flatMap(([name, result], at) => [
-      at ? "; " : " ", `${name}: `, ...(result.values ? listed(result.values) : [apart(short(result.value))]),
+      at ? "; " : " ", `${title(name)}: `, ...(result.values ? listed(result.values) : [apart(short(result.value)), apart(result.unit ? ` ${result.unit}` : "")]),
     ]);
     const line = element("button", { type: "button" }, swatch,
       element("span", {}, apart(box.label), element("span", { className: "quiet" }, ...words)),
@@ -213,6 +216,7 @@ function draw(view) {
   canvas.width = picture.width;
   canvas.height = picture.height;
   const pen = canvas.getContext("2d");
+  pen.imageSmoothingEnabled = picture.scale <= 2; // pixels of a tiny picture stay pixels
   if (picture.source) pen.drawImage(picture.source, 0, 0, picture.width, picture.height);
   else {
     pen.fillStyle = "#888";
@@ -254,7 +258,7 @@ function correct(view, side) {
     const field = editor(name, answer, view);
     if (!field) continue;
     fields.push({ name, ...field });
-    form.append(element("fieldset", { className: "answer" }, element("legend", {}, name), field.node));
+    form.append(element("fieldset", { className: "answer" }, element("legend", { title: name }, title(name)), field.node));
   }
   const message = element("p", { className: "quiet" });
   message.setAttribute("role", "status");
@@ -445,6 +449,7 @@ function element(tag, properties = {}, ...children) {
 // A name apart from the text around it: one that runs from right to left turns nothing else around.
 const apart = (name) => element("bdi", {}, name);
 const listed = (names) => names.flatMap((name, at) => (at ? [", ", apart(name)] : [apart(name)]));
+const title = (name) => name.replaceAll("_", " ").trim() || name; // of a task, for people; CSS writes its first letter large
 const quiet = (text) => element("p", { className: "quiet" }, text);
 const percent = (share) => (share > 0 && share < 0.005 ? "<1 %" : `${Math.round(100 * share)} %`);
 const short = (value) => (typeof value === "number" ? `${Number(value.toPrecision(4))}` : `${value}`);
