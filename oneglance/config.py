@@ -146,8 +146,11 @@ class AugmentTable(Table):
     def strength(self, epochs: int) -> Strength:
         """How far the pictures of a training of so many epochs are changed."""
         usual = MODERATE if epochs > FEW_EPOCHS else LIGHT
-        own = Strength(self.shift, self.scale, self.colour)
-        return Strength(*(each if value is None else value for value, each in zip(own, usual, strict=True)))
+        return Strength(
+            usual.shift if self.shift is None else self.shift,
+            usual.scale if self.scale is None else self.scale,
+            usual.colour if self.colour is None else self.colour,
+        )
 
 
 class TrainingTable(Table):
