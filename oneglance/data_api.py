@@ -26,7 +26,7 @@ from oneglance.results.overview import Overview
 from oneglance.results.problems import Problems
 from oneglance.screens.choice import default_screen
 from oneglance.storage.atomic_files import write_text
-from oneglance.storage.plain_files import exists, resolved
+from oneglance.storage.plain_files import exists, is_folder, resolved
 from oneglance.task import build_tasks, fit_targets, kinds
 from oneglance.toml.overrides import Overrides
 
@@ -47,7 +47,11 @@ def check(
     from oneglance.data.images.decoding.decode_pool import decode
 
     screen = screen or default_screen()
-    declared = configuration.load(config, overrides)
+    try:
+        declared = configuration.load(config, overrides)
+    except ConfigError:
+        _refuse_unknown(config)
+        raise
     tasks = build_tasks(declared.tasks, declared.file)
     dataset = load_dataset(declared, list(tasks.values()), screen.progress, strict=False)
     problems = list(dataset.problems)
@@ -79,6 +83,21 @@ def check(
     result = Problems(problems)
     result.overview = Overview(overview(dataset.records, list(tasks.values()), dataset.splits))
     return result
+
+
+def _refuse_unknown(config: ConfigSource) -> None:
+    """Raise for a folder in the place of a configuration of which ``init`` would understand nothing."""
+    from oneglance.data.find_sources import find_sources
+    from oneglance.data.proposing.nothing_recognised import nothing_read, nothing_recognised
+
+    if not isinstance(config, str | Path) or not is_folder(config) or exists(Path(config) / "config.toml"):
+        return
+    try:
+        proposals = find_sources(Path(config), base=resolved(Path.cwd()))
+    except DataError as error:
+        raise nothing_read(Path(config), error) from None
+    if not any(one.is_useful for one in proposals):
+        raise nothing_recognised(Path(config), proposals)
 
 
 def summarize(config: ConfigSource) -> Overview:
@@ -130,6 +149,7 @@ def init(
     from oneglance.data.find_sources import find_sources
     from oneglance.data.inspection.chosen_tasks import choose
     from oneglance.data.inspection.suggest_config import toml
+    from oneglance.data.proposing.nothing_recognised import nothing_read, nothing_recognised
 
     target = Path(out)
     if exists(target) and not force:
@@ -138,15 +158,20 @@ def init(
         )
     base = resolved(target.parent)
     tables = [table] if isinstance(table, str | Path) else list(table or ())
-    proposals = find_sources(
-        Path(pictures),
-        [Path(one) for one in tables],
-        base=base,
-        image=image,
-        boxes=Path(boxes) if boxes else None,
-        group=group,
-    )
+    try:
+        proposals = find_sources(
+            Path(pictures),
+            [Path(one) for one in tables],
+            base=base,
+            image=image,
+            boxes=Path(boxes) if boxes else None,
+            group=group,
+        )
+    except DataError as error:
+        raise nothing_read(Path(pictures), error) if not tables else error from None
     proposals = choose(proposals, [task] if isinstance(task, str) else task, kinds())
+    if not any(one.is_useful for one in proposals):
+        raise nothing_recognised(Path(pictures), proposals)
     with closing(default_screen()) as screen:
         refs = (record.image for proposal in proposals for record in proposal.records)
         for line in summary(unread_kinds(refs)):

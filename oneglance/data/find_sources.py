@@ -57,6 +57,7 @@ def find_sources(
         proposals = [_table(table, pictures, base, image) for table in tables]
     else:
         proposals = list(_in_folder(pictures, base, image, notes)) if is_folder(pictures) else []
+        notes += (_without_answers(one) for one in proposals if not one.is_useful)
         proposals = [one for one in proposals if one.is_useful]
         if proposals:
             proposals = joined_parts(proposals, base)
@@ -141,6 +142,12 @@ def _in_folder(folder: Path, base: Path, image: str, notes: list[str]) -> Iterat
             notes.append(f"not read: {name}: it names hardly a picture that is there")
         else:
             yield proposal
+
+
+def _without_answers(table: Proposal) -> str:
+    """A note on a table of which nothing is asked."""
+    fields = "; ".join(f"{guess.field} {guess.reason}" for guess in table.guesses) or "it has no other column"
+    return f"not read: {Path(table.source['path']).name}: no column is an answer: {fields}"
 
 
 def _nearby(table: Path, folder: Path, base: Path, image: str) -> Proposal:
