@@ -14,6 +14,7 @@ from oneglance.config import BackboneTable
 from oneglance.toml.tables import Table
 
 PATCH = 2  # pixels: the side of the first layer's window
+AT_ONCE = 100  # pictures whose patches are in memory together
 SMALLEST_VARIANCE = 5e-4  # added to that of each direction before it is made 1
 
 
@@ -91,9 +92,13 @@ class Small(Backbone):
         """The first layer's filters become the principal directions of small patches, each scaled to
         variance 1 (Page 2018, part 8), and their negatives.
         """
-        sides = pictures.cpu().unfold(2, PATCH, 1).unfold(3, PATCH, 1)
-        patches = sides.permute(0, 2, 3, 1, 4, 5).reshape(-1, 3 * PATCH**2).double()
-        variance, directions = torch.linalg.eigh(patches.T @ patches / len(patches))
+        products, count = torch.zeros(3 * PATCH**2, 3 * PATCH**2, dtype=torch.float64), 0
+        for few in pictures.cpu().split(AT_ONCE):  # type: ignore[no-untyped-call]
+            sides = few.unfold(2, PATCH, 1).unfold(3, PATCH, 1)
+            patches = sides.permute(0, 2, 3, 1, 4, 5).reshape(-1, 3 * PATCH**2).double()
+            products += patches.T @ patches
+            count += len(patches)
+        variance, directions = torch.linalg.eigh(products / count)
         filters = directions.T / (variance[:, None] + SMALLEST_VARIANCE).sqrt()
         with torch.no_grad():
             self.whiten.weight.copy_(torch.cat([filters, -filters]).view_as(self.whiten.weight))

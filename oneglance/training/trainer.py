@@ -41,6 +41,7 @@ from oneglance.training.feature_cache import FeatureCache, cached_features
 from oneglance.training.loop import EpochResult, Learner, StepResult, raw_outputs, train_steps
 from oneglance.training.preparation.building import encoded_targets, new_learner, new_network, on_canvas
 from oneglance.training.preparation.starting_weights import start_from_run
+from oneglance.training.resources.batch_memory import clear_memory_errors, fit_memory
 from oneglance.training.resources.thread_choice import at_once, threads_chosen
 from oneglance.training.source_sampler import SourceSampler
 from oneglance.training.stop_signals import Stop, stop_signals
@@ -209,11 +210,13 @@ class Trainer:
                 the epoch it kept instead, if it had one.
             DivergedError: a loss became NaN; the run is finished with the epoch it kept, if it had one.
         """
+        fit_memory(self.learner, *self.loaders, self.screen.say)
         self._choose_precision()
         if self.config.training.compile:
             self.learner.forward = torch.compile(self.learner.forward)
         try:
             with (
+                clear_memory_errors(),
                 stop_signals() as stop,
                 tensorboard(self.config, self.folder) as chart,
                 threads_chosen(self.learner.device, self.screen.say) as timed,
@@ -352,7 +355,7 @@ class Trainer:
             vectors = pictures if are_features else network.features(pictures).vector
             return {"vector": torch.nn.functional.normalize(vectors.float())}
 
-        loader = BatchLoader(self.store, chosen, {}, self.config.training.batch, self.learner.device)
+        loader = BatchLoader(self.store, chosen, {}, self.loaders[1].size, self.learner.device)
         return raw_outputs(forward, loader, self.learner.precision)["vector"].astype(np.float16)
 
     # The precision.
@@ -364,6 +367,7 @@ class Trainer:
         chosen = wanted if wanted != "auto" else self._faster_precision()
         self.learner.precision = chosen
         kept = {**environment(self.learner.device), "training_precision": chosen}
+        kept["batch_parts"] = self.learner.parts
         if isinstance(self.store, FeatureCache):
             kept["feature_seconds"] = round(self.store.seconds, 3)
         write_json(self.folder / "environment.json", kept)

@@ -20,7 +20,8 @@ from oneglance.training.data_loader import BatchLoader, PictureStore
 from oneglance.training.feature_cache import FeatureCache
 from oneglance.training.loop import Learner
 
-PREPARE_BY = 2000  # training pictures that a new backbone sees before it learns
+PREPARE_BY = 2000  # training pictures that a new backbone sees before it learns, at most
+PREPARE_PIXELS = 2000 * 64 * 64  # the same in all their pixels
 
 
 def new_network(
@@ -40,8 +41,10 @@ def new_network(
         network.backbone.pretrained = True
     if config.backbone.freeze and not network.backbone.gives_maps:
         _refuse_views(tasks)
-    step = max(1, len(training.rows) // PREPARE_BY)
-    network.prepare(store.gather(training.rows[::step][:PREPARE_BY]))
+    width, height = config.backbone.canvas
+    most = max(1, min(PREPARE_BY, PREPARE_PIXELS // (width * height)))
+    step = max(1, len(training.rows) // most)
+    network.prepare(store.gather(training.rows[::step][:most]))
     return network
 
 
