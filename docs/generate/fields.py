@@ -15,6 +15,7 @@ import tokenize
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -157,6 +158,7 @@ def field_comments(model: type[BaseModel]) -> dict[str, str]:
     return found
 
 
+@cache
 def own_comments(model: type[BaseModel]) -> dict[str, str]:
     source = Path(inspect.getfile(model)).read_text(encoding="utf-8")
     lines = comment_lines(source)
