@@ -1,6 +1,7 @@
 """Types of the public names; ``__init__.py`` says where they are loaded from."""
 
 from oneglance.api import Run as Run
+from oneglance.api import combine as combine
 from oneglance.api import compare as compare
 from oneglance.api import evaluate as evaluate
 from oneglance.api import export as export

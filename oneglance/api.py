@@ -5,10 +5,11 @@ Longer than 400 lines because each verb says what it takes, gives and raises.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,21 +27,35 @@ from oneglance.results.report import Report
 from oneglance.results.runs import Runs
 from oneglance.results.tuning import Tuning
 from oneglance.screens.choice import default_screen
-from oneglance.storage.plain_files import is_folder
+from oneglance.storage.plain_files import is_file, is_folder
+from oneglance.storage.run_files import COMBINED
 from oneglance.task import build_tasks
 from oneglance.toml.overrides import Overrides
 
+if TYPE_CHECKING:
+    from oneglance.storage.run_folder import RunFolder
+
 
 class Run:
-    """A run folder that can be asked. ``path`` is the folder."""
+    """A run folder, or a folder of ``combine``, that can be asked. ``path`` is the folder."""
 
     def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._models: dict[tuple[str, float | None], Model] = {}
+        if not is_file(self.path / COMBINED):
+            _ = self.folder  # refused at once where it is none
+
+    @property
+    def folder(self) -> RunFolder:
+        """The files of one run.
+
+        Raises:
+            RunError: there is no such run, or it is a folder of ``combine``.
+        """
         with needs_extra("train", "a run folder"):
             from oneglance.storage.run_folder import RunFolder
 
-            self.folder = RunFolder.open(path)
-        self.path = self.folder.path
-        self._models: dict[tuple[str, float | None], Model] = {}
+            return RunFolder.open(self.path)
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
@@ -177,6 +192,49 @@ def finish(run: str | Path, *, accept_changes: bool = False, screen: Screen | No
             trainer.finish()
     screen.say(f"finished: {stopped.path} (epoch {trainer.selection.epoch} is kept)")
     return Run(stopped.path)
+
+
+def combine(
+    runs: Sequence[str | Path],
+    *,
+    out: str | Path,
+    rename: Mapping[str, str] | None = None,
+    screen: Screen | None = None,
+) -> Run:
+    """Put finished runs together: one folder that answers the tasks of all of them.
+
+    Each answer is equal to the bit to that of its run, at the cost of all networks; only reading and decoding
+    pictures is shared. The folder holds a copy of each run. Rows of ``predict`` also say what each network
+    thinks of the picture: ``"networks": {"a": {"unfamiliar": 0.03, "unknown": False, "tasks": ["kind"]}}``;
+    their own ``unfamiliar`` is the largest of these, and ``unknown`` is there if any network says so.
+
+    Args:
+        runs: at least two finished run folders; of a folder of ``combine`` those in it.
+        out: the new folder.
+        rename: ``{"a.kind": "article"}``: the task ``kind`` of the run ``a`` is called ``article`` here;
+            needed where two runs have a task of the same name. Runs are called as their folders; of two of
+            the same name, the second is called ``a-2``.
+
+    Raises:
+        RunError: one of them is no finished run, is damaged or of a newer version; ``out`` is there already.
+        ConfigError: fewer than two runs, one of them twice, two tasks of the same name, or no such task.
+    """
+    with needs_extra("train", "combine"):
+        from oneglance.inference.predictor import Predictor
+        from oneglance.storage import combined_folder
+
+    screen, target = screen or default_screen(), Path(out)
+    with closing(screen):
+        combined_folder.refuse_taken(target)
+        found = combined_folder.networks_of(runs)
+        networks = combined_folder.renamed(found, rename or {}, runs, target)
+        for done, one in enumerate(networks):
+            screen.progress(done, len(networks), "opening")
+            Predictor.open(one.run, device="cpu", precision="fp32", passes=1)
+        combined_folder.CombinedFolder.create(target, networks)
+    count = sum(len(one.tasks()) for one in networks)
+    screen.say(f"{target} answers {count} tasks with {len(networks)} networks")
+    return Run(target)
 
 
 def evaluate(
@@ -409,7 +467,10 @@ def export(
 def runs(folder: str | Path = "runs") -> Runs:
     """What is known of each run folder in ``folder``: name, tasks, best epoch, validation scores, seconds."""
     with needs_extra("train", "runs"):
+        from oneglance.storage.combined_folder import combined_in, combined_overview
         from oneglance.storage.run_folder import runs_in
         from oneglance.storage.run_lookup import listed
 
-    return Runs([listed(run) for run in runs_in(Path(folder))])
+    single = [listed(run) for run in runs_in(Path(folder))]
+    combined = [combined_overview(path) for path in combined_in(Path(folder))]
+    return Runs(sorted(single + combined, key=lambda row: row["run"]))

@@ -16,15 +16,15 @@ import numpy as np
 from PIL import Image
 
 from oneglance.data.image_inputs import pictures as pictures_at
-from oneglance.data.images.decode import Canvas
-from oneglance.data.images.decoding.decode_pool import decode
+from oneglance.data.images.decoding.decode_pool import decode_with
 from oneglance.data.images.memory_image import memory_image
 from oneglance.data.record import ImageRef
-from oneglance.errors import DataError, needs_extra
+from oneglance.errors import DataError, PictureError, needs_extra
 from oneglance.inference.annotated_images import write_annotated
+from oneglance.inference.answering import Answering
 from oneglance.inference.engine import BATCH
+from oneglance.inference.opening import open_answering
 from oneglance.inference.prediction_files import write_answers
-from oneglance.inference.predictor import Predictor, open_predictor
 from oneglance.parallel.cpus import threads
 from oneglance.progress import Screen
 from oneglance.results.answers import Answer, Answers
@@ -42,7 +42,8 @@ def load(
     """Open a trained network once, to answer many times.
 
     Args:
-        path: a finished run folder, or an .onnx file that ``export`` wrote, which needs no torch.
+        path: a finished run folder, a folder of ``combine``, or an .onnx file that ``export`` wrote, which
+            needs no torch.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         precision: of a run folder: ``fp32`` or ``bf16``; default: the configuration's.
         false_alarm: share of familiar pictures that may be called unknown; default: 0.05.
@@ -54,7 +55,7 @@ def load(
     """
     with needs_extra("train", "predict from a run folder"):
         return Model(
-            open_predictor(path, device=device, precision=precision, false_alarm=false_alarm), str(path)
+            open_answering(path, device=device, precision=precision, false_alarm=false_alarm), str(path)
         )
 
 
@@ -64,7 +65,7 @@ class Model:
     ``predictor`` is the layer below it, for canvases and raw outputs.
     """
 
-    def __init__(self, predictor: Predictor, name: str = "") -> None:
+    def __init__(self, predictor: Answering[Any], name: str = "") -> None:
         self.predictor, self.name = predictor, name
 
     def __repr__(self) -> str:
@@ -119,7 +120,8 @@ class Model:
         return self._stream(refs_of(pictures, screen), draw, screen or default_screen())
 
     def embed(self, pictures: Picture | Iterable[Picture], *, screen: Screen | None = None) -> np.ndarray:
-        """The feature vectors that all tasks share: float32 [n, d], in order.
+        """The feature vectors that all tasks share: float32 [n, d], in order. Of several networks that were
+        combined, those of each one after the other.
 
         Raises:
             DataError: something is no picture, names none, or one of them cannot be read.
@@ -127,21 +129,19 @@ class Model:
         predictor, refs = self.predictor, refs_of(pictures, screen)
         if len(refs) == 1:
             predictor = self._for_single_images
-        decoded = decode(refs, predictor.fit, predictor.limits, predictor.config.cache.workers)
+        decoded = decode_with(predictor.decoding, refs, predictor.workers)
         vectors = []
         with closing(screen or default_screen()) as screen:
             while batch := list(islice(decoded, BATCH)):
-                canvases = []
                 for item in batch:
-                    if not isinstance(item, Canvas):
+                    if isinstance(item, PictureError):
                         raise DataError(item.what, location=item.location, hint="leave this picture out")
-                    canvases.append(item.pixels)
-                vectors.append(predictor.forward(np.stack(canvases)).vectors)
+                vectors.append(predictor.vectors(batch))
                 screen.progress(sum(map(len, vectors)), len(refs), "embedding")
         return np.concatenate(vectors)
 
     @cached_property
-    def _for_single_images(self) -> Predictor:
+    def _for_single_images(self) -> Answering[Any]:
         return self.predictor.for_single_images(threads())
 
     def _answer(self, row: Mapping[str, Any], ref: ImageRef) -> Answer:

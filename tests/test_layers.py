@@ -56,7 +56,7 @@ LAYERS = [
     ["tasks", "backbones", "balancers"],
     ["network"],
     ["storage.run_folder", "storage.resume_changes"],
-    ["storage.resumption"],
+    ["storage.combined_folder", "storage.resumption"],
     ["training", "inference"],
     ["evaluation", "testing"],
     ["results"],

@@ -164,7 +164,7 @@ def test_a_lone_picture_starts_no_process_and_opens_nothing_again(
         raise AssertionError("something was started or opened again")
 
     monkeypatch.setattr("subprocess.Popen.__init__", forbidden)
-    monkeypatch.setattr("oneglance.model.open_predictor", forbidden)
+    monkeypatch.setattr("oneglance.model.open_answering", forbidden)
     monkeypatch.setattr(Predictor, "for_single_images", forbidden)
     assert model.predict(path, screen=SILENT) == first
     assert model.predict(path.read_bytes(), screen=SILENT)[0].answers == first[0].answers
@@ -173,7 +173,7 @@ def test_a_lone_picture_starts_no_process_and_opens_nothing_again(
 def test_a_run_keeps_its_network(made: Made, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = oneglance.Run(made.run)
     first = run.predict(path, device="cpu", screen=SILENT)
-    monkeypatch.setattr("oneglance.model.open_predictor", None)
+    monkeypatch.setattr("oneglance.model.open_answering", None)
     assert run.predict(path, device="cpu", screen=SILENT) == first
     assert run.model(device="cpu") is run.model(device="cpu")
 

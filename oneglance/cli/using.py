@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 import oneglance
-from oneglance.cli.application import AsJson, Device, RunPath, app, print_json
+from oneglance.cli.application import AsJson, Device, RunPath, app, print_json, tell
+from oneglance.errors import ConfigError, command
 
 FalseAlarm = Annotated[
     float | None,
@@ -62,6 +63,30 @@ def predict(
             typer.echo(line(answer))
     if failed:
         raise typer.Exit(3)
+
+
+@app.command()
+def combine(
+    runs: Annotated[list[Path], typer.Argument(help="finished run folders", show_default=False)],
+    out: Annotated[Path, typer.Option(help="the new folder", show_default=False)],
+    rename: Annotated[
+        list[str],
+        typer.Option(help="call a task otherwise: --rename a.kind=article", show_default=False),
+    ] = [],  # noqa: B006
+    as_json: AsJson = False,
+) -> None:
+    """Put finished runs together: one folder answers the tasks of all."""
+    names: dict[str, str] = {}
+    for text in rename:
+        key, equals, name = text.rpartition("=")
+        if not equals:
+            raise ConfigError(f'--rename "{text}" gives no new name', hint="write --rename a.kind=article")
+        names[key] = name
+    combined = oneglance.combine(runs, out=out, rename=names)
+    if as_json:
+        print_json({"run": str(combined.path)})
+    else:
+        tell(f"now run: {command('predict', combined.path)} PICTURES")
 
 
 @app.command()

@@ -25,8 +25,8 @@ class EngineOutput(NamedTuple):
         )
 
 
-class Engine(Protocol):
-    """A network that is ready to run, wherever it runs. Several threads may call it at once."""
+class Parallel(Protocol):
+    """What may take several passes at once."""
 
     passes: int = 1  # forward passes in parallel that are faster than one after the other
 
@@ -36,6 +36,10 @@ class Engine(Protocol):
         """Called first in every thread that makes passes in parallel with others."""
         return
 
+
+class Engine(Parallel, Protocol):
+    """A network that is ready to run, wherever it runs. Several threads may call it at once."""
+
     def forward(self, canvases: np.ndarray) -> EngineOutput:
         """One pass over pictures, uint8 [n, h, w, 3]."""
         ...
@@ -44,4 +48,20 @@ class Engine(Protocol):
         """The same network for passes that have so many processors to themselves; this one where it has no
         other way of using them.
         """
+        return self
+
+
+class JointEngine(Parallel, Protocol):
+    """Several networks that look at the same pictures, each at its canvas of them."""
+
+    def forward(self, canvases: Sequence[np.ndarray]) -> list[EngineOutput]:
+        """One pass of each network over the same pictures.
+
+        Args:
+            canvases: for each distinct canvas, the pictures on it, uint8 [n, h, w, 3].
+        """
+        ...
+
+    def latency_mode(self, threads: int) -> JointEngine:
+        """See ``Engine``."""
         return self

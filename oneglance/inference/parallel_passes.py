@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from oneglance.inference.engine import Engine, EngineOutput
+from oneglance.inference.engine import Engine, EngineOutput, Parallel
 from oneglance.parallel.cpus import threads
 
 Result = TypeVar("Result")
@@ -26,15 +26,11 @@ def threads_of_each(passes: int) -> int:
     return max(1, threads() // passes)
 
 
-class ParallelPasses:
-    """Takes pictures through an engine in as many parallel passes as it wants."""
+class SharedWork:
+    """Shares work on pictures among as many parallel passes as an engine wants."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Parallel) -> None:
         self.engine = engine
-
-    def forward(self, canvases: np.ndarray) -> EngineOutput:
-        """What the engine makes of uint8 [n, h, w, 3], in order."""
-        return EngineOutput.joined(list(self.map(self.engine.forward, canvases)))
 
     def map(self, work: Callable[..., Result], *columns: Sequence[Any] | np.ndarray) -> Iterator[Result]:
         """``work`` on each pass's share of ``columns`` of equal length, at least one share, in order."""
@@ -51,3 +47,15 @@ class ParallelPasses:
         return ThreadPoolExecutor(
             self.engine.passes, thread_name_prefix="pass", initializer=self.engine.prepare_thread
         )
+
+
+class ParallelPasses(SharedWork):
+    """Takes pictures through one network."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        self._forward = engine.forward
+
+    def forward(self, canvases: np.ndarray) -> EngineOutput:
+        """What the engine makes of uint8 [n, h, w, 3], in order."""
+        return EngineOutput.joined(list(self.map(self._forward, canvases)))

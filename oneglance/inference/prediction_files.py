@@ -69,9 +69,13 @@ def columns(example: Mapping[str, Prediction]) -> dict[str, type]:
 def flattened(row: Mapping[str, Any]) -> dict[str, Any]:
     """``{"answers": {"kind": {"value": "hat", "confidence": 0.9}}}`` as ``kind``, ``kind_confidence``, …
 
+    What each of several networks says of the picture is ``unfamiliar_NETWORK`` and ``unknown_NETWORK``.
+
     A column whose name is taken already, such as that of a task called ``width``, gets a ``_`` behind it.
     """
-    own = {key: value for key, value in row.items() if key != "answers"}
+    own = {key: value for key, value in row.items() if key not in ("answers", "networks")}
+    for network, judged in row.get("networks", {}).items():
+        own |= {f"{key}_{network}": value for key, value in judged.items() if key != "tasks"}
     answers = _spread(row.get("answers", {}), {*own, *OWN})
     return own | {name: _text(value) if isinstance(value, list) else value for name, value in answers.items()}
 

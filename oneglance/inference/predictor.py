@@ -1,4 +1,4 @@
-"""From decoded pictures to answers, whatever engine runs the network.
+"""From decoded pictures to the answers of one network, whatever engine runs it.
 
 ``forward``   canvases to features and raw outputs: the network alone
 ``decode``    raw outputs to answers about the upright pictures
@@ -8,10 +8,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +18,10 @@ import numpy as np
 
 from oneglance.config import Config
 from oneglance.data.images.decode import Canvas, Limits
-from oneglance.data.images.decoding.decode_pool import decode
+from oneglance.data.images.decoding.decode_pool import Decode
 from oneglance.data.images.letterbox import Fit, Placement
-from oneglance.data.record import ImageRef
-from oneglance.errors import PictureError
-from oneglance.inference.engine import BATCH, Engine, EngineOutput
+from oneglance.inference.answering import Answering, stacked
+from oneglance.inference.engine import Engine, EngineOutput
 from oneglance.inference.novelty import FALSE_ALARM, Novelty
 from oneglance.inference.parallel_passes import ParallelPasses
 from oneglance.inference.trial import refuse_unusable, try_once
@@ -32,8 +30,6 @@ from oneglance.task import Prediction, Task
 
 if TYPE_CHECKING:
     from oneglance.storage.run_folder import RunFolder
-
-TRIALS = 7  # passes by which two engines are compared; the fastest counts
 
 
 def open_predictor(
@@ -66,7 +62,7 @@ def open_predictor(
     return Predictor.open(run, device=device, precision=precision, false_alarm=false_alarm, passes=passes)
 
 
-class Predictor:
+class Predictor(Answering[Canvas]):
     """A network with all that turns its outputs into answers."""
 
     def __init__(
@@ -124,32 +120,33 @@ class Predictor:
         """Which pictures are refused before they are decoded."""
         return Limits.declared(self.config)
 
+    @property
+    def decoding(self) -> Decode:
+        """See ``Answering``."""
+        return Decode(self.fit, self.limits)
+
+    @property
+    def workers(self) -> int:
+        """See ``Answering``."""
+        return self.config.cache.workers
+
+    @property
+    def on_gpu(self) -> bool:
+        """See ``Answering``."""
+        return self.engine.on_gpu
+
+    def described(self) -> dict[str, Any]:
+        """See ``Answering``."""
+        return {"backbone": self.config.backbone.name, "canvas": list(self.config.backbone.canvas)}
+
     def latency_mode(self, threads: int) -> Predictor:
-        """The same for passes that have so many processors to themselves; this one where the engine has no
-        other way of using them.
-        """
+        """See ``Answering``."""
         engine = self.engine.latency_mode(threads)
         if engine is self.engine:
             return self
         other = copy(self)
         other.engine, other._passes = engine, ParallelPasses(engine)
         return other
-
-    def for_single_images(self, threads: int) -> Predictor:
-        """This one or its latency mode, whichever answers one picture sooner here. It is measured, for
-        threads of a pass also wait for each other.
-        """
-        other = self.latency_mode(threads)
-        if other is self:
-            return self
-        blank = Canvas(np.zeros(self.fit.shape, np.uint8), 1, 1)
-
-        def seconds(predictor: Predictor) -> float:
-            began = time.perf_counter()
-            list(predictor.answer([""], [blank]))
-            return time.perf_counter() - began
-
-        return min((self, other), key=lambda each: min(seconds(each) for _ in range(TRIALS)))
 
     def forward(self, canvases: np.ndarray) -> EngineOutput:
         """uint8 [n, h, w, 3] to the feature vectors and the raw output of every task."""
@@ -169,64 +166,43 @@ class Predictor:
             for row, placement in enumerate(placements)
         ]
 
-    def answer(
-        self, names: Sequence[str], decoded: Sequence[Canvas | PictureError], *, complete: bool = False
-    ) -> Iterator[dict[str, Any]]:
-        """One row per picture, as ``predict`` gives it, in one batch.
+    def rows(self, decoded: Sequence[Canvas], *, complete: bool = False) -> Iterator[dict[str, Any]]:
+        """See ``Answering``."""
+        shares = self._passes.map(self._answer_canvases, decoded)
+        return (row if complete else self.seen(row) for row in chain.from_iterable(shares))
 
-        Args:
-            complete: with all that metrics need, more than a user sees.
-        """
-        canvases = [item for item in decoded if isinstance(item, Canvas)]
-        rows: Iterator[dict[str, Any]] = iter(())
-        if canvases:
-            rows = chain.from_iterable(self._passes.map(self._answer_canvases, canvases))
-        for name, item in zip(names, decoded, strict=True):
-            if isinstance(item, PictureError):
-                yield {"image": name, "error": item.what}
-                continue
-            row = {"image": name, "width": item.width, "height": item.height, **next(rows)}
-            if not complete:
-                row["answers"] = {name: self.tasks[name].visible(a) for name, a in row["answers"].items()}
-            yield row
+    def vectors(self, decoded: Sequence[Canvas]) -> np.ndarray:
+        """See ``Answering``."""
+        return self.forward(np.stack([canvas.pixels for canvas in decoded])).vectors
 
-    def predict(self, refs: Iterable[ImageRef], *, complete: bool = False) -> Iterator[dict[str, Any]]:
-        """One row per picture, in order: ``{"image", "width", "height", "unfamiliar", "answers"}``, or
-        ``{"image", "error"}`` for one that cannot be read.
-
-        Memory does not grow with the number of pictures.
-
-        Args:
-            complete: with all that metrics need, more than a user sees.
-        """
-        names: list[str] = []
-
-        def noted() -> Iterator[ImageRef]:
-            for ref in refs:
-                names.append(ref.name)
-                yield ref
-
-        decoded = decode(noted(), self.fit, self.limits, self.config.cache.workers)
-        while batch := list(islice(decoded, BATCH)):
-            yield from self.answer(names[: len(batch)], batch, complete=complete)
-            del names[: len(batch)]
+    def seen(self, row: dict[str, Any]) -> dict[str, Any]:
+        """What a user sees of a complete row."""
+        answers = {name: self.tasks[name].visible(answer) for name, answer in row["answers"].items()}
+        return {**row, "answers": answers}
 
     def example(self) -> dict[str, Prediction]:
-        """Values of every kind that a row may hold beside the picture's own, for the columns of a table."""
+        """See ``Answering``."""
         own: dict[str, Prediction] = {}
         if self.novelty is not None:
             own = {"unfamiliar": {"value": 0.0}, "unknown": {"value": True}}
         return {**own, **{name: task.constant_baseline(1)[0] for name, task in self.tasks.items()}}
 
     def _answer_canvases(self, canvases: Sequence[Canvas]) -> list[dict[str, Any]]:
-        """How unfamiliar each picture is and the answers to it: at least one, in one pass, in this thread."""
-        pixels = [canvas.pixels for canvas in canvases]
-        # A picture alone is not copied.
-        output = self.engine.forward(np.stack(pixels) if len(pixels) > 1 else pixels[0][None])
+        """In one pass, in this thread."""
+        output = self.engine.forward(stacked([canvas.pixels for canvas in canvases]))
+        return self.rows_of(output, canvases)
+
+    def rows_of(self, output: EngineOutput, canvases: Sequence[Canvas]) -> list[dict[str, Any]]:
+        """A complete row for each picture, from what the network made of all of them."""
         refuse_unusable(output, len(canvases))
         placements = [self.fit.placement(canvas.width, canvas.height) for canvas in canvases]
-        pairs = zip(self._familiarity(output.vectors), self.decode(output.raw, placements), strict=True)
-        return [{**familiar, "answers": answers} for familiar, answers in pairs]
+        parts = zip(
+            canvases, self._familiarity(output.vectors), self.decode(output.raw, placements), strict=True
+        )
+        return [
+            {"width": canvas.width, "height": canvas.height, **familiar, "answers": answers}
+            for canvas, familiar, answers in parts
+        ]
 
     def _familiarity(self, vectors: np.ndarray) -> list[dict[str, Any]]:
         """``{"unfamiliar": 0.03}`` for each of n pictures, with ``"unknown": True`` where so few familiar

@@ -13,15 +13,12 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from oneglance.config import Config
-from oneglance.data.images.decode import Canvas, Limits
-from oneglance.data.images.decoding.decode_pool import Decode
+from oneglance.data.images.decode import Limits
+from oneglance.data.images.decoding.decode_pool import Decoding
 from oneglance.data.record import ImageRef
-from oneglance.errors import PictureError
+from oneglance.inference.answering import Answering
+from oneglance.inference.opening import open_answering
 from oneglance.inference.parallel_passes import threads_of_each
-from oneglance.inference.predictor import Predictor, open_predictor
 from oneglance.model import Model
 from oneglance.nn.allocator import keep_freed_memory
 from oneglance.parallel.cpus import threads
@@ -47,14 +44,14 @@ class ServedAnswer(NamedTuple):
 class ServedModel(NamedTuple):
     """What the service needs to know of the network that its processes hold."""
 
-    config: Config
+    described: Mapping[str, Any]  # see ``Answering``
     tasks: Mapping[str, Task]
     on_gpu: bool
 
 
 def open_model(path: Path, *, device: str, false_alarm: float | None = None) -> Model:
     """The network for one process: one pass at a time, with the threads that this process may take."""
-    return Model(open_predictor(path, device=device, false_alarm=false_alarm, passes=1), str(path))
+    return Model(open_answering(path, device=device, false_alarm=false_alarm, passes=1), str(path))
 
 
 class AnsweringJob(Job[ImageRef, ServedAnswer]):
@@ -63,8 +60,8 @@ class AnsweringJob(Job[ImageRef, ServedAnswer]):
     does = "hold the network"
     hint = "start fewer: --processes 1"
     model: Model
-    for_single_images: Predictor
-    decode: Decode
+    for_single_images: Answering[Any]
+    decode: Decoding[Any]
 
     def __init__(self, opener: Callable[[], Model], limits: Limits, processors: int) -> None:
         self._opener, self._limits, self._processors = opener, limits, processors
@@ -74,24 +71,17 @@ class AnsweringJob(Job[ImageRef, ServedAnswer]):
         keep_freed_memory()
         self.model = self._opener()
         predictor = self.for_single_images = self.model.predictor
-        own = predictor.limits
-        limits = Limits(
-            min(own.megapixels, self._limits.megapixels), min(own.megabytes, self._limits.megabytes)
-        )
-        self.decode = Decode(predictor.fit, limits)
-        blank = Canvas(np.zeros(predictor.fit.shape, np.uint8), 1, 1)
-        self.together([("", blank)] * BATCH, alone=False)
+        self.decode = predictor.decoding.within(self._limits.megapixels, self._limits.megabytes)
+        self.together([("", self.decode.blank())] * BATCH, alone=False)
         if number == 0:
             self.for_single_images = predictor.for_single_images(self._processors)
-        return ServedModel(predictor.config, predictor.tasks, predictor.engine.on_gpu)
+        return ServedModel(predictor.described(), predictor.tasks, predictor.on_gpu)
 
-    def one(self, picture: ImageRef) -> tuple[str, Canvas | PictureError]:
-        """Its name, and the picture decoded."""
+    def one(self, picture: ImageRef) -> tuple[str, Any]:
+        """Its name, and the picture decoded, or why it cannot be."""
         return picture.name, self.decode(picture)
 
-    def together(
-        self, decoded: Sequence[tuple[str, Canvas | PictureError]], alone: bool
-    ) -> list[ServedAnswer]:
+    def together(self, decoded: Sequence[tuple[str, Any]], alone: bool) -> list[ServedAnswer]:
         """The answers, in one forward pass."""
         names, items = zip(*decoded, strict=True)
         predictor = self.for_single_images if alone else self.model.predictor

@@ -90,8 +90,7 @@ class Service:
             {
                 "oneglance": __version__,
                 "name": self._name,
-                "backbone": model.config.backbone.name,
-                "canvas": list(model.config.backbone.canvas),
+                **model.described,
                 "tasks": {
                     name: {"type": task.type, "classes": task.state().get("classes")}
                     for name, task in model.tasks.items()

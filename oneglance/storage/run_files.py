@@ -115,6 +115,30 @@ class KeptEnvironment(Part):
 
 
 ENVIRONMENT = TypeAdapter(KeptEnvironment)
+
+
+# A folder directly in another one: no path, and nothing that a system hides.
+FolderName = Annotated[
+    str, Field(min_length=1, max_length=200, pattern=r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]*$")
+]
+
+
+class KeptNetwork(Part):
+    """One of the networks of combined.json."""
+
+    name: FolderName
+    rename: dict[str, str] = {}  # own name of a task -> its name among all
+
+
+class KeptCombination(Part):
+    """combined.json."""
+
+    version: int
+    networks: list[KeptNetwork] = Field(min_length=1)
+
+
+COMBINED = "combined.json"
+COMBINATION = TypeAdapter(KeptCombination)
 POSITION, SELECTION = TypeAdapter(KeptPosition), TypeAdapter(KeptSelection)
 OVERRIDES = TypeAdapter(KeptOverrides)
 UNREADABLE = TypeAdapter(list[Unreadable])

@@ -106,6 +106,12 @@ class RunFolder:
             raise RunError(
                 "there is no such run folder", location=str(path), hint="list them with: oneglance runs"
             )
+        if is_file(run / run_files.COMBINED):
+            raise RunError(
+                "holds several runs that were combined, and this can be done with one of them only",
+                location=str(path),
+                hint=f"name one, such as {next(iter(names_in(run / 'networks')), run / 'networks')}",
+            )
         if not is_file(run / "config.toml"):
             raise RunError("is not a run folder: it has no config.toml", location=str(path))
         return run

@@ -57,6 +57,7 @@ def test_as_many_processes_as_are_of_use() -> None:
 
 def on_gpu() -> Model:
     model = painted()
+    assert isinstance(model.predictor, Predictor)
     model.predictor.engine.on_gpu = True
     return model
 
@@ -153,6 +154,7 @@ class SlowEngine(Engine):
 
 def slow(seconds: float, alone: float) -> Model:
     predictor = painted().predictor
+    assert isinstance(predictor, Predictor)
     return Model(Predictor(SlowEngine(seconds, alone), predictor.tasks, predictor.config))
 
 

@@ -7,10 +7,10 @@ before anything is decoded, and whatever goes wrong is a PictureError in plain w
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -93,11 +93,26 @@ def canvas_of(ref: ImageRef, fit: Fit, limits: Limits) -> Canvas:
     Raises:
         PictureError: it is not there, or cannot be decoded whole; ``location`` is the name of ``ref``.
     """
+    return canvases_of(ref, [(fit, limits)])[0]
+
+
+def canvases_of(ref: ImageRef, views: Sequence[tuple[Fit, Limits]]) -> tuple[Canvas, ...]:
+    """The same picture on several canvases, each equal to the bit to what ``canvas_of`` gives for it alone.
+
+    Its bytes are read once, and decoded once for all canvases that need it in the same size: a JPEG is
+    decoded no larger than a canvas needs, so canvases of very different sizes need a decoding each.
+
+    Raises:
+        PictureError: as ``canvas_of``; one of ``views`` refuses it.
+    """
     try:
         with _plain_reasons():
-            seen = _open(load(ref), limits, fit)
-            pixels = fit.canvas(seen.image, (seen.width, seen.height))
-            return Canvas(pixels, seen.width, seen.height, seen.remark)
+            loaded, canvases, decoded = load(ref), [], _Decoded()
+            for fit, limits in views:
+                seen = _open(loaded, limits, fit, decoded)
+                pixels = fit.canvas(seen.image, (seen.width, seen.height))
+                canvases.append(Canvas(pixels, seen.width, seen.height, seen.remark))
+            return tuple(canvases)
     except PictureError as error:
         raise PictureError(error.what, location=ref.name, hint=error.hint) from None
 
@@ -172,8 +187,29 @@ def load(ref: ImageRef) -> bytes | np.ndarray:
         raise PictureError(f"cannot be read ({type(error).__name__})") from None
 
 
-def _open(loaded: bytes | np.ndarray, limits: Limits, fit: Fit | None) -> Upright:
-    """The upright RGB picture, decoded no smaller than ``fit`` needs."""
+class _Decoded:
+    """The picture as it was decoded last, for those that want it in the same way."""
+
+    def __init__(self) -> None:
+        self._way: Any = None
+        self._seen: Upright | None = None
+
+    def same(self, *way: Any) -> Upright | None:
+        """What there is of it; where there is nothing, what there was makes room for what comes."""
+        if self._way != way:
+            self._way, self._seen = way, None
+        return self._seen
+
+    def keep(self, seen: Upright) -> Upright:
+        self._seen = seen
+        return seen
+
+
+def _open(
+    loaded: bytes | np.ndarray, limits: Limits, fit: Fit | None, decoded: _Decoded | None = None
+) -> Upright:
+    """The upright RGB picture, decoded no smaller than ``fit`` needs; it may lie in ``decoded`` already."""
+    decoded = decoded or _Decoded()
     with pillow_settings():
         if isinstance(loaded, np.ndarray):
             image = _in_rgb(_from_array(loaded, limits))
@@ -187,6 +223,8 @@ def _open(loaded: bytes | np.ndarray, limits: Limits, fit: Fit | None) -> Uprigh
         kind = kind_of_numbers(file.source)
         bounds = limits.values.of(kind)
         if isinstance(file.source, ImageFileDirectory_v2) or _needs_values(file.source, kind, bounds):
+            if seen := decoded.same(bounds):
+                return seen
             values = wide_values(file, loaded)
             if bounds is not None:
                 values = without_unmeasured(values, file)
@@ -195,13 +233,15 @@ def _open(loaded: bytes | np.ndarray, limits: Limits, fit: Fit | None) -> Uprigh
         else:
             drafted = fit is not None and _drafted(file.source, stored, fit)
             _refuse_to_make(file.source, limits)
+            if seen := decoded.same(file.source.size, getattr(file.source, "decoderconfig", None)):
+                return seen
             image, remark = _in_rgb(load_pixels(file)), ""
         if turn is not None and not isinstance(file.source, TiffImageFile):
             image = image.transpose(turn)
         if not drafted and image.size != size:
             raise PictureError("is damaged")  # its pixels have another size than it said
         image.info = {}  # or saving the picture would write the old orientation again
-        return Upright(image, *size, remark)
+        return decoded.keep(Upright(image, *size, remark))
 
 
 def _drafted(opened: Image.Image, stored: tuple[int, int], fit: Fit) -> bool:

@@ -8,16 +8,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 from PIL import Image
 
-from oneglance.data.images.decode import Canvas, Limits, canvas_of, load, mask_values, open_upright
+from oneglance.data.images.decode import (
+    Canvas,
+    Limits,
+    canvas_of,
+    canvases_of,
+    load,
+    mask_values,
+    open_upright,
+)
 from oneglance.data.images.decoding.plain_pictures import is_plain
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.images.memory_image import EncodedImage, PixelImage
@@ -30,10 +38,45 @@ FEW = 64  # so many pictures are decoded before the processes would have started
 MASKS = 8  # travel together
 
 
+Decoded = TypeVar("Decoded")
+Made = TypeVar("Made", covariant=True)
+
+
+class Decoding(Protocol[Made]):
+    """What is made of one reference, in a process of the pool. Its members below are equal by value."""
+
+    @property
+    def limits(self) -> Limits:
+        """What decoding one picture may cost."""
+
+    @property
+    def nbytes(self) -> int:
+        """Of what is made of one picture."""
+
+    def __call__(self, ref: ImageRef, /) -> Made | PictureError: ...
+
+    def __hash__(self) -> int: ...
+
+    def blank(self) -> Made:
+        """The same of a black picture of one pixel."""
+
+    def within(self, megapixels: float, megabytes: float) -> Self:
+        """The same for pictures that are no larger than this either."""
+
+
 def decode(
     refs: Iterable[ImageRef], fit: Fit, limits: Limits, workers: int = 0, few: int = FEW
 ) -> Iterator[Canvas | PictureError]:
-    """Every picture in order; one that cannot be decoded whole is a PictureError in its place.
+    """Every picture in order; one that cannot be decoded whole is a PictureError in its place. See
+    ``decode_with``.
+    """
+    return decode_with(Decode(fit, limits), refs, workers, few)
+
+
+def decode_with(
+    job: Decoding[Decoded], refs: Iterable[ImageRef], workers: int = 0, few: int = FEW
+) -> Iterator[Decoded | PictureError]:
+    """What ``job`` makes of every picture, in order; of one that cannot be decoded whole a PictureError.
 
     ``workers`` processes decode ahead by a bounded number of pictures, whatever the length of ``refs``;
     0 is one per processor. Fewer than ``few`` pictures, or ``workers=1``, are decoded one after the other.
@@ -41,29 +84,43 @@ def decode(
     refs = iter(refs)
     first = list(islice(refs, few))
     count = processes(workers) if len(first) == few else 0
-    with decoding_pool(decoder(fit, limits, count), crashed, count) as pool:
+    with decoding_pool(job if count else DecodePlainHere(job), crashed, count) as pool:
         yield from pool.map(chain(first, refs))
 
 
-def decoder(fit: Fit, limits: Limits, count: int) -> Decode:
+def decoder(fit: Fit, limits: Limits, count: int) -> Decode | DecodePlainHere[Canvas]:
     """The function for ``count`` processes; with 0, for this one."""
-    return Decode(fit, limits) if count else DecodePlainHere(fit, limits)
+    return Decode(fit, limits) if count else DecodePlainHere(Decode(fit, limits))
+
+
+class _Bounded(Protocol):
+    @property
+    def limits(self) -> Limits: ...
+
+    @property
+    def nbytes(self) -> int: ...
+
+    def __call__(self, item: Any, /) -> Any: ...
 
 
 def decoding_pool(
-    job: Decode | DecodeInto, failed: Callable[[Any, str], PictureError], count: int
+    job: _Bounded, failed: Callable[[Any, str], PictureError], count: int
 ) -> ProcessPool[Any, Any]:
     """``count`` processes that decode within bounds; with 0, this one does it."""
     limits = job.limits
-    return ProcessPool(job, failed, count, chunk_of(job.fit), limits.memory, limits.seconds)
+    return ProcessPool(job, failed, count, chunk_of(job), limits.memory, limits.seconds)
 
 
 @dataclass(frozen=True)
 class Decode:
-    """Decodes one reference, in a process of the pool."""
+    """Decodes one reference onto one canvas."""
 
     fit: Fit
     limits: Limits
+
+    @property
+    def nbytes(self) -> int:
+        return self.fit.nbytes
 
     def __call__(self, ref: ImageRef) -> Canvas | PictureError:
         try:
@@ -71,19 +128,68 @@ class Decode:
         except PictureError as error:
             return error
 
+    def blank(self) -> Canvas:
+        return Canvas(np.zeros(self.fit.shape, np.uint8), 1, 1)
+
+    def within(self, megapixels: float, megabytes: float) -> Decode:
+        own = self.limits
+        limits = replace(
+            own, megapixels=min(own.megapixels, megapixels), megabytes=min(own.megabytes, megabytes)
+        )
+        return Decode(self.fit, limits)
+
 
 @dataclass(frozen=True)
-class DecodePlainHere(Decode):
-    """Decodes one reference, in this process if it is plain."""
+class DecodeOntoEach:
+    """Decodes one reference onto several canvases; see ``canvases_of``."""
 
-    def __call__(self, ref: ImageRef) -> Canvas | PictureError:
+    canvases: tuple[Decode, ...]
+
+    @property
+    def limits(self) -> Limits:
+        """What one canvas alone may cost, for they are made one after the other."""
+        each = [one.limits for one in self.canvases]
+        return Limits(max(one.megapixels for one in each), max(one.megabytes for one in each))
+
+    @property
+    def nbytes(self) -> int:
+        return sum(one.nbytes for one in self.canvases)
+
+    def __call__(self, ref: ImageRef) -> tuple[Canvas, ...] | PictureError:
+        try:
+            return canvases_of(ref, [(one.fit, one.limits) for one in self.canvases])
+        except PictureError as error:
+            return error
+
+    def blank(self) -> tuple[Canvas, ...]:
+        return tuple(one.blank() for one in self.canvases)
+
+    def within(self, megapixels: float, megabytes: float) -> DecodeOntoEach:
+        return DecodeOntoEach(tuple(one.within(megapixels, megabytes) for one in self.canvases))
+
+
+@dataclass(frozen=True)
+class DecodePlainHere(Generic[Decoded]):
+    """What ``job`` makes of one reference, in this process if it is plain."""
+
+    job: Decoding[Decoded]
+
+    @property
+    def limits(self) -> Limits:
+        return self.job.limits
+
+    @property
+    def nbytes(self) -> int:
+        return self.job.nbytes
+
+    def __call__(self, ref: ImageRef) -> Decoded | PictureError:
         try:
             read = in_memory(ref.name, load(ref))
         except PictureError as error:
             return PictureError(error.what, location=ref.name, hint=error.hint)
         if may_be_decoded_here(read):
-            return super().__call__(read)
-        answer: Canvas | PictureError = bounded(Decode(self.fit, self.limits), read)
+            return self.job(read)
+        answer: Decoded | PictureError = bounded(self.job, read)
         return answer
 
 
@@ -172,13 +278,13 @@ def may_be_decoded_here(read: EncodedImage | PixelImage) -> bool:
     return isinstance(read, PixelImage) or is_plain(read.data)
 
 
-def bounded(job: Decode | DecodeUpright | DecodeMask, ref: ImageRef) -> Any:
+def bounded(job: Decoding[Any] | DecodeUpright | DecodeMask, ref: ImageRef) -> Any:
     """What ``job`` gives for one reference, in the process that is kept for it."""
     return _kept(job, os.getpid()).submit([ref]).result()[0]
 
 
 @lru_cache(maxsize=2)
-def _kept(job: Decode | DecodeUpright | DecodeMask, process: int) -> ProcessPool[ImageRef, Any]:
+def _kept(job: Decoding[Any] | DecodeUpright | DecodeMask, process: int) -> ProcessPool[ImageRef, Any]:
     """One process, started when it is first needed. A fork of this process has its own."""
     return ProcessPool(job, crashed, 1, 1, job.limits.memory, job.limits.seconds)
 
@@ -192,12 +298,12 @@ def crashed(ref: ImageRef, what: str) -> PictureError:
 class DecodeInto:
     """Decode a picture straight into its row of the file, so that no pixel travels between processes."""
 
-    decode: Decode
+    decode: Decode | DecodePlainHere[Canvas]
     path: Path
 
     @property
-    def fit(self) -> Fit:
-        return self.decode.fit
+    def nbytes(self) -> int:
+        return self.decode.nbytes
 
     @property
     def limits(self) -> Limits:
@@ -225,6 +331,11 @@ def processes(workers: int) -> int:
     return 0 if workers == 1 else workers or processors()
 
 
-def chunk_of(fit: Fit) -> int:
+class _Sized(Protocol):
+    @property
+    def nbytes(self) -> int: ...
+
+
+def chunk_of(one: _Sized) -> int:
     """How many pictures travel together: about a megabyte of canvases."""
-    return min(64, max(1, 1_000_000 // fit.nbytes))
+    return min(64, max(1, 1_000_000 // one.nbytes))
