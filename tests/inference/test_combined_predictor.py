@@ -21,6 +21,7 @@ from oneglance.data.images import decode as decoding
 from oneglance.data.images.decode import Canvas, Limits, canvas_of, canvases_of
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.images.references import FileImage
+from oneglance.data.picture_files import wide_values
 from oneglance.inference.combined_predictor import CombinedPredictor
 from oneglance.model import Model
 from oneglance.progress import Screen
@@ -143,7 +144,7 @@ def test_renamed_tasks_answer_the_same(several: Path, photos: Path, tmp_path: Pa
 
 def test_canvases_are_those_of_each_alone(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One reading, and as few decodings as JPEGs of different scales allow."""
-    read = decoding.load_pixels
+    read = wide_values.load_pixels
     decoded: list[str] = []
     loaded: list[str] = []
 
