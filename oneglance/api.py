@@ -226,8 +226,8 @@ def combine(
     screen, target = screen or default_screen(), Path(out)
     with closing(screen):
         combined_folder.refuse_taken(target)
-        found = combined_folder.networks_of(runs)
-        networks = combined_folder.renamed(found, rename or {}, runs, target)
+        given = combined_folder.networks_of(runs)
+        networks = combined_folder.renamed(given, rename or {}, runs, target)
         for done, one in enumerate(networks):
             screen.progress(done, len(networks), "opening")
             Predictor.open(one.run, device="cpu", precision="fp32", passes=1)

@@ -22,8 +22,8 @@ from oneglance.data.record import ImageRef
 from oneglance.errors import DataError, PictureError, needs_extra
 from oneglance.inference.annotated_images import write_annotated
 from oneglance.inference.answering import Answering
+from oneglance.inference.combined.opening import open_answering
 from oneglance.inference.engine import BATCH
-from oneglance.inference.opening import open_answering
 from oneglance.inference.prediction_files import write_answers
 from oneglance.parallel.cpus import threads
 from oneglance.progress import Screen

@@ -1,4 +1,4 @@
-"""The contract of what answers pictures: one network (``predictor``) or several (``combined_predictor``).
+"""The contract of what answers pictures: one network (``predictor``) or several (``combined/``).
 
 What a picture is decoded to is its own matter, ``Decoded``: a canvas, or several for several networks.
 """

@@ -17,7 +17,7 @@ from oneglance.data.images.decode import Limits
 from oneglance.data.images.decoding.decode_pool import Decoding
 from oneglance.data.record import ImageRef
 from oneglance.inference.answering import Answering
-from oneglance.inference.opening import open_answering
+from oneglance.inference.combined.opening import open_answering
 from oneglance.inference.parallel_passes import threads_of_each
 from oneglance.model import Model
 from oneglance.nn.allocator import keep_freed_memory

@@ -141,7 +141,7 @@ def networks_of(paths: Sequence[str | Path]) -> list[CombinedRun]:
     Raises:
         OneglanceError: one of them is no finished run, or is damaged.
     """
-    found: list[CombinedRun] = []
+    networks: list[CombinedRun] = []
     for path in paths:
         folder = Path(path)
         if is_file(folder / COMBINED):
@@ -156,12 +156,12 @@ def networks_of(paths: Sequence[str | Path]) -> list[CombinedRun]:
             parts = [CombinedRun(_name_of(folder), RunFolder.open(folder), {})]
         for part in parts:
             part.tasks()
-            if part.run.path.resolve() in [one.run.path.resolve() for one in found]:
+            if part.run.path.resolve() in [one.run.path.resolve() for one in networks]:
                 raise ConfigError("is named twice", location=str(path), hint="name each run once")
-            found.append(part._replace(name=_free(part.name, [one.name for one in found])))
-    if len(found) < 2:
+            networks.append(part._replace(name=_free(part.name, [one.name for one in networks])))
+    if len(networks) < 2:
         raise ConfigError("one run alone is nothing to combine", hint="name at least two finished runs")
-    return found
+    return networks
 
 
 def _name_of(folder: Path) -> str:

@@ -22,7 +22,7 @@ from oneglance.data.images.decode import Canvas, Limits, canvas_of, canvases_of
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.images.references import FileImage
 from oneglance.data.picture_files import wide_values
-from oneglance.inference.combined_predictor import CombinedPredictor
+from oneglance.inference.combined.predictor import CombinedPredictor
 from oneglance.model import Model
 from oneglance.progress import Screen
 

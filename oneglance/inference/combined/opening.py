@@ -26,7 +26,7 @@ def open_answering(
         ConfigError: no such device here, or a share of false alarms too small for the validation split.
     """
     if is_file(Path(path) / COMBINED):
-        from oneglance.inference.combined_predictor import CombinedPredictor
+        from oneglance.inference.combined.predictor import CombinedPredictor
         from oneglance.storage.combined_folder import CombinedFolder
 
         return CombinedPredictor.open(

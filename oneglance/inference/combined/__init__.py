@@ -1,0 +1,1 @@
+"""Several networks behind the interface of one."""
