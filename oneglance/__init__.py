@@ -32,6 +32,7 @@ _NAMES = {
     "results.runs": "Runs",
     "results.started": "Started",
     "results.tuning": "Tuning",
+    "serving.live.watch": "watch",
     "serving.serve": "serve",
     "starting.first_training": "start",
     "results.weights": "Weights",

@@ -43,6 +43,7 @@ from oneglance.results.runs import Runs as Runs
 from oneglance.results.started import Started as Started
 from oneglance.results.tuning import Tuning as Tuning
 from oneglance.results.weights import Weights as Weights
+from oneglance.serving.live.watch import watch as watch
 from oneglance.serving.serve import serve as serve
 from oneglance.starting.first_training import start as start
 from oneglance.task import Task as Task

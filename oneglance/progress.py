@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 Progress = Callable[[int, int, str], None]
@@ -21,6 +22,12 @@ class Screen:
 
     def progress(self, done: int, total: int, what: str) -> None:
         """``done`` of ``total`` pieces of ``what`` are done."""
+
+    def begin(self, folder: Path) -> bool:
+        """A training begins in this run folder. Whether somebody looks on who wants to see answers to a few
+        validation pictures after each epoch: these are then kept in the folder.
+        """
+        return False
 
     def step(self, epoch: int, epochs: int, step: int, steps: int, pictures: int) -> None:
         """Training has done 1-based ``step`` of ``steps`` of ``epoch``, on ``pictures`` pictures."""

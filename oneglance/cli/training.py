@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 import oneglance
 from oneglance.cli.application import AsJson, ConfigFile, Overrides, RunPath, app, listed, print_json, tell
-from oneglance.errors import command
+from oneglance.errors import command, needs_extra
 
 
 @app.command()
@@ -24,10 +25,27 @@ def train(
     accept_changes: Annotated[
         bool, typer.Option("--accept-changes", help="go on with data that have changed meanwhile")
     ] = False,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="with a page that shows how it goes, at an address that is printed"),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train one network for all tasks."""
-    run = oneglance.train(config, overrides=overrides, out=out, resume=resume, accept_changes=accept_changes)
+    with ExitStack() as stack:
+        screen = None
+        if watch:
+            with needs_extra("serve", "train --watch"):
+                from oneglance.serving.live.live_page import live_page
+            screen = stack.enter_context(live_page())
+        run = oneglance.train(
+            config,
+            overrides=overrides,
+            out=out,
+            resume=resume,
+            accept_changes=accept_changes,
+            screen=screen,
+        )
     if as_json:
         print_json({"run": str(run.path), "history": run.history().to_dict()})
     else:

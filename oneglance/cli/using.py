@@ -142,6 +142,15 @@ def weights(
 
 
 @app.command()
+def watch(
+    run: RunPath,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free")] = 0,
+) -> None:
+    """Show on a page how a training goes."""
+    oneglance.watch(run, port=port)
+
+
+@app.command()
 def serve(
     run: Annotated[Path, typer.Argument(help="a run folder or an .onnx file", show_default=False)],
     host: Annotated[str, typer.Option(help="the address; 0.0.0.0 lets other machines ask")] = "127.0.0.1",

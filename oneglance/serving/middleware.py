@@ -148,7 +148,10 @@ class _Exchange:
         if message["type"] == "http.response.start":
             await self._drain()
             self.status = message["status"]
-            added = [(key.encode(), value.encode()) for key, value in HEADERS.items()]
+            own = {key for key, _ in message.get("headers", ())}  # a page may have stricter rules of its own
+            added = [
+                (key.encode(), value.encode()) for key, value in HEADERS.items() if key.encode() not in own
+            ]
             if not self.arrived:
                 added.append((b"connection", b"close"))
             message = {**message, "headers": [*message.get("headers", ()), *added]}

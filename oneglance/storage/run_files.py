@@ -114,6 +114,29 @@ class KeptEnvironment(Part):
     feature_seconds: float = Field(0.0, ge=0, le=1e12)  # of the pass through a frozen backbone
 
 
+class KeptAnswer(Part):
+    """The truth, "" where nobody knows it, and what the network answers."""
+
+    truth: str
+    answer: str
+
+
+class KeptExample(Part):
+    """A validation picture, as a data URL of JPEG or "" where it cannot be read, with answers by task."""
+
+    image: str
+    picture: str = Field(pattern=r"^(data:image/jpeg;base64,[A-Za-z0-9+/=]+)?$")
+    answers: dict[str, KeptAnswer]
+
+
+class KeptExamples(Part):
+    """examples.json."""
+
+    epoch: Count
+    pictures: list[KeptExample]
+
+
+EXAMPLES = TypeAdapter(KeptExamples)
 ENVIRONMENT = TypeAdapter(KeptEnvironment)
 
 

@@ -14,6 +14,7 @@ resume.pt            tensors and plain values to go on with; gone once the train
 weights.safetensors  the best averaged weights so far
 novelty.safetensors  feature vectors of some training and validation pictures: what is familiar
 tasks.json           classes, scales, thresholds, temperatures; its presence says that the run is finished
+examples.json        validation pictures with their answers after the last epoch; only with train --watch
 report.json, report.html   what ``evaluate`` found
 earlier-report.json, .html   the same of a run that was finished and then went on
 """
@@ -47,7 +48,7 @@ from oneglance.storage import run_files
 from oneglance.storage.atomic_files import beside, new_folder, write_bytes, write_json, write_text
 from oneglance.storage.fingerprint import Fingerprint
 from oneglance.storage.plain_files import is_file, is_folder, names_in
-from oneglance.storage.run_files import OtherForm, in_form
+from oneglance.storage.run_files import KeptExamples, OtherForm, in_form
 from oneglance.storage.task_state import restore
 from oneglance.task import Task, build_tasks
 from oneglance.toml.overrides import Changes
@@ -251,6 +252,20 @@ class RunFolder:
             rows = [json.loads(line) for line in text.split("\n") if line]
             in_form(rows, run_files.HISTORY)
             return rows
+
+    def write_examples(self, examples: Mapping[str, Any]) -> None:
+        """A few validation pictures with their answers now, for the live page."""
+        write_json(self / "examples.json", examples)
+
+    def examples(self) -> KeptExamples | None:
+        """None where nobody looked on.
+
+        Raises:
+            RunError: the file is damaged.
+        """
+        if not (self / "examples.json").exists():
+            return None
+        return self.read_json("examples.json", run_files.EXAMPLES)
 
     # The end.
 

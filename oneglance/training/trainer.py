@@ -13,6 +13,7 @@ import torch
 
 from oneglance.config import Config
 from oneglance.data.dataset import Dataset, SplitData
+from oneglance.data.images.decode import Limits
 from oneglance.data.images.decoding.decoded_cache import cache_folder
 from oneglance.data.images.letterbox import Fit
 from oneglance.errors import (
@@ -36,6 +37,7 @@ from oneglance.storage.run_folder import ANEW, RunFolder, kept_of
 from oneglance.task import Task, fit_targets
 from oneglance.training.checkpoint_selection import CheckpointSelection, resamples
 from oneglance.training.data_loader import BatchLoader, PictureStore, Store
+from oneglance.training.examples import Examples
 from oneglance.training.experiment_data import ExperimentData
 from oneglance.training.feature_cache import FeatureCache, cached_features
 from oneglance.training.loop import EpochResult, Learner, StepResult, raw_outputs, train_steps
@@ -68,6 +70,7 @@ class Trainer:
     def __post_init__(self) -> None:
         self.selection, self.history = CheckpointSelection(), list[dict[str, Any]]()
         self._resamples = resamples(len(self.validation.split.rows))
+        self._examples: Examples | None = None  # where somebody looks on
         self._saved = 0.0  # when the last checkpoint was written, in seconds
 
     @classmethod
@@ -212,6 +215,8 @@ class Trainer:
         """
         fit_memory(self.learner, *self.loaders, self.screen.say)
         self._choose_precision()
+        if self.screen.begin(self.folder.path):
+            self._examples = Examples(self.tasks, self.validation.split, Limits.declared(self.config))
         if self.config.training.compile:
             self.learner.forward = torch.compile(self.learner.forward)
         try:
@@ -280,6 +285,8 @@ class Trainer:
         }
         self.history.append(row)
         self.folder.record(self.history)
+        if self._examples is not None:
+            self.folder.write_examples(self._examples.now(epoch.epoch, epoch.raw))
         primary = primary_metrics(self.tasks, scores)
         brief = {n: task.brief(primary[n]) for n, task in self.tasks.items() if np.isfinite(primary[n])}
         self.screen.epoch(row, self.config.training.epochs, brief)

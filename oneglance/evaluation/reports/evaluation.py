@@ -4,18 +4,16 @@ names and values of the data are escaped.
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from oneglance.data.images.decode import Limits, canvas_of
+from oneglance.data.images.decode import Limits
 from oneglance.data.images.letterbox import Fit
+from oneglance.data.images.thumbnail import data_url, thumbnail
 from oneglance.data.record import ImageRef
 from oneglance.errors import ConfigError, PictureError
 from oneglance.evaluation.reports import learning_curves
@@ -242,24 +240,13 @@ def _thumbnail(wrong: Wrong, limits: Limits) -> Thumbnail:
     words = [short(text, LONGEST) for text in (wrong.truth, wrong.answer)]
     fit = DRAWN if wrong.overlays else FIT
     try:
-        canvas = canvas_of(wrong.picture, fit, limits)
+        picture, place = thumbnail(wrong.picture, fit, limits)
     except PictureError:
         return Thumbnail(wrong.name, [], *words)
-    percent = fit.placement(canvas.width, canvas.height)
-    bottom = percent.top + round(percent.scale_y * percent.height)
-    right = percent.left + round(percent.scale_x * percent.width)
-    pixels = canvas.pixels[percent.top : bottom, percent.left : right]  # without the padding
-    picture = Image.fromarray(np.ascontiguousarray(pixels))
-    scale = np.tile([percent.scale_x, percent.scale_y], 2)
+    scale = np.tile([place.scale_x, place.scale_y], 2)
     drawn = [draw(picture, _scaled(overlays, scale)) for overlays in wrong.overlays]
-    return Thumbnail(wrong.name, [_data_url(each) for each in drawn or [picture]], *words)
+    return Thumbnail(wrong.name, [data_url(each) for each in drawn or [picture]], *words)
 
 
 def _scaled(overlays: Sequence[Overlay], scale: np.ndarray) -> list[Overlay]:
     return [((np.asarray(box) * scale).tolist(), caption, number) for box, caption, number in overlays]
-
-
-def _data_url(picture: Image.Image) -> str:
-    file = io.BytesIO()
-    picture.save(file, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()

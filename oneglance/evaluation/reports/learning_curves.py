@@ -18,17 +18,22 @@ def history_page(history: History, *, title: str) -> str:
         history: the rows of history.jsonl; may be empty.
         title: how the run is called.
     """
+    return (
+        environment()
+        .get_template("history.html.j2")
+        .render(title=title, history=history, plots=plots(history))
+    )
+
+
+def plots(history: History) -> list[Plot]:
+    """All of them: the skill, the losses, and of each task its deciding metric."""
     metrics = [
         (task, next(iter(scores)))
         for task, scores in (history[-1].get("validation") or {} if history else {}).items()
         if scores
     ]
-    plots = [skill(history), losses(history), *(validation(history, *metric) for metric in metrics)]
-    return (
-        environment()
-        .get_template("history.html.j2")
-        .render(title=title, history=history, plots=[drawn for drawn in plots if drawn])
-    )
+    every = [skill(history), losses(history), *(validation(history, *metric) for metric in metrics)]
+    return [drawn for drawn in every if drawn]
 
 
 def skill(history: History) -> Plot | None:
