@@ -82,10 +82,10 @@ def live_page(screen: Screen | None = None) -> Iterator[Screen]:
 
     def state() -> dict[str, Any]:
         asked[0] = time.monotonic()
-        over, found = live.over, live.state()
+        over, now = live.over, live.state()
         if over:
             asked[1] = asked[0]
-        return found
+        return now
 
     with open_socket(HOST, 0) as listener:
         running = server(live_app(state, lambda: live.folder), Bounds())

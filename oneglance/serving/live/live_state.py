@@ -63,12 +63,12 @@ class LiveScreen(Screen):
         """What the page shows now."""
         if self.folder is None:
             return {**EMPTY, "state": "stopped" if self.over else "preparing", "doing": self.doing}
-        found = state_of(self.folder, self.epochs)
-        if found["state"] == "training":
-            found["seconds_left"] = self._left
+        state = state_of(self.folder, self.epochs)
+        if state["state"] == "training":
+            state["seconds_left"] = self._left
             if self.over:
-                found["state"] = "stopped"
-        return found
+                state["state"] = "stopped"
+        return state
 
 
 EMPTY: Mapping[str, Any] = {
