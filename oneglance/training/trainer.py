@@ -37,7 +37,8 @@ from oneglance.storage.run_folder import ANEW, RunFolder, kept_of
 from oneglance.task import Task, fit_targets
 from oneglance.training.checkpoint_selection import CheckpointSelection, resamples
 from oneglance.training.data_loader import BatchLoader, PictureStore, Store
-from oneglance.training.examples import Examples
+from oneglance.training.display.examples import Examples
+from oneglance.training.display.tensorboard import tensorboard
 from oneglance.training.experiment_data import ExperimentData
 from oneglance.training.feature_cache import FeatureCache, cached_features
 from oneglance.training.loop import EpochResult, Learner, StepResult, raw_outputs, train_steps
@@ -47,7 +48,6 @@ from oneglance.training.resources.batch_memory import clear_memory_errors, fit_m
 from oneglance.training.resources.thread_choice import at_once, threads_chosen
 from oneglance.training.source_sampler import SourceSampler
 from oneglance.training.stop_signals import Stop, stop_signals
-from oneglance.training.tensorboard import tensorboard
 from oneglance.training.validation import Validation, primary_metrics
 
 FAMILIAR = 2000  # pictures of each split whose feature vectors are kept
