@@ -40,7 +40,7 @@ from oneglance.training.data_loader import BatchLoader, PictureStore, Store
 from oneglance.training.display.examples import Examples
 from oneglance.training.display.tensorboard import tensorboard
 from oneglance.training.experiment_data import ExperimentData
-from oneglance.training.feature_cache import FeatureCache, cached_features
+from oneglance.training.feature_cache import FeatureCache, cached_features, timing
 from oneglance.training.loop import EpochResult, Learner, StepResult, raw_outputs, train_steps
 from oneglance.training.preparation.building import encoded_targets, new_learner, new_network, on_canvas
 from oneglance.training.preparation.starting_weights import start_from_run
@@ -373,10 +373,8 @@ class Trainer:
             return  # a resumed training goes on as it began
         chosen = wanted if wanted != "auto" else self._faster_precision()
         self.learner.precision = chosen
-        kept = {**environment(self.learner.device), "training_precision": chosen}
+        kept = {**environment(self.learner.device), "training_precision": chosen, **timing(self.store)}
         kept["batch_parts"] = self.learner.parts
-        if isinstance(self.store, FeatureCache):
-            kept["feature_seconds"] = round(self.store.seconds, 3)
         write_json(self.folder / "environment.json", kept)
 
     def _faster_precision(self) -> str:

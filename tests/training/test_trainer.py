@@ -355,7 +355,7 @@ def test_tensorboard_shows_the_history(tmp_path: Path, monkeypatch: pytest.Monke
     stub = ModuleType("torch.utils.tensorboard")
     stub.SummaryWriter = Writer  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", stub)
-    trainer = train(tmp_path / "run", "training.display.tensorboard=true")
+    trainer = train(tmp_path / "run", "training.tensorboard=true")
     assert folders == [str(tmp_path / "run" / "tensorboard")]
     rows = trainer.history
     assert told["kind/accuracy"] == [(row["epoch"], row["validation"]["kind"]["accuracy"]) for row in rows]
@@ -367,7 +367,7 @@ def test_tensorboard_is_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     with pytest.raises(MissingExtraError, match=r'pip install "oneglance\[tensorboard\]"'):
-        train(tmp_path / "run", "training.display.tensorboard=true")
+        train(tmp_path / "run", "training.tensorboard=true")
 
 
 def test_every_validation_picture_is_scored(tmp_path: Path) -> None:

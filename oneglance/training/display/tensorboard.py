@@ -18,10 +18,10 @@ def tensorboard(config: Config, run: RunFolder) -> Iterator[Callable[[dict[str, 
     Raises:
         MissingExtraError: it is on and TensorBoard is not installed.
     """
-    if not config.training.display.tensorboard:
+    if not config.training.tensorboard:
         yield lambda row: None
         return
-    with needs_extra("tensorboard", "training.display.tensorboard = true"):
+    with needs_extra("tensorboard", "training.tensorboard = true"):
         from torch.utils.tensorboard import SummaryWriter
     with SummaryWriter(str(run / "tensorboard")) as writer:
         yield lambda row: _write(writer, row)
