@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -62,6 +64,26 @@ def test_ids_without_ending_in_another_folder(place: Path) -> None:
     assert config["sources"] == [{"path": "fashion/styles.csv", "image": "id"}]
     assert config["tasks"]["kind"] == {"type": "label"}
     assert 'names 30 pictures otherwise than their files are called: 30 in "images/"' in config["text"]
+    sound(30)
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "parquet", "parquet with gaps"])
+def test_ids_that_are_numbers(place: Path, ending: str) -> None:
+    draw(place / "fashion/images", [f"{15970 + n}.jpg" for n in range(30)])
+    ids: list[float | None] = [15970 + n for n in range(30)]
+    kinds = [KINDS[n % 3] for n in range(30)]
+    file = place / f"fashion/styles.{ending.partition(' ')[0]}"
+    if ending == "jsonl":
+        file.write_text(
+            "".join(f'{{"id": {i}, "kind": "{kind}"}}\n' for i, kind in zip(ids, kinds, strict=True))
+        )
+    else:
+        ids += [None] if "gaps" in ending else []  # as pandas writes them: floating numbers
+        kind_of = pa.float64() if "gaps" in ending else pa.int64()
+        pq.write_table(pa.table({"id": pa.array(ids, kind_of), "kind": [*kinds, "hat"][: len(ids)]}), file)
+    config = proposed("fashion")
+    assert config["sources"] == [{"path": f"fashion/{file.name}", "image": "id"}]
+    assert config["tasks"]["kind"] == {"type": "label"}
     sound(30)
 
 

@@ -255,7 +255,7 @@ class JsonLines(Rows):
         return Problem(location, what, hint, kind="JSON", fatal=False)
 
     def sample(self, column: str) -> list[str]:
-        return texts(row.get(column) for row in self._first)
+        return names(row.get(column) for row in self._first)
 
     def rows(self, column: str) -> Iterator[Row | Problem]:
         interned = InternedText()
@@ -312,9 +312,14 @@ def picture_name(value: Any) -> str | None:
     return None if value is None else as_text(value)
 
 
-def texts(values: Iterable[Any]) -> list[str]:
-    """Those that are text and not empty."""
-    return [value.strip() for value in values if isinstance(value, str) and value.strip()]
+def names(values: Iterable[Any]) -> list[str]:
+    """Those that may name a picture: text that is not empty, and whole numbers, which may be ids."""
+    return [
+        name
+        for value in values
+        if isinstance(value, str | int | float) and not isinstance(value, bool)
+        if (name := picture_name(value)) and (isinstance(value, str) or name.lstrip("-").isdigit())
+    ]
 
 
 def nonempty(cells: Iterable[tuple[str, Any]], interned: InternedText) -> dict[str, Any]:

@@ -23,9 +23,9 @@ from oneglance.data.parsing.delimited import (
     Row,
     Rows,
     check_columns,
+    names,
     nonempty,
     picture_name,
-    texts,
 )
 from oneglance.data.record import ImageRef
 from oneglance.errors import DataError, Problem
@@ -86,11 +86,13 @@ class Parquet(Rows):
         return _holds_bytes(self._type(column)) or super().looks_like_pictures(column)
 
     def sample(self, column: str) -> list[str]:
-        if not _is_text(self._type(column)):
+        kind = self._type(column)
+        is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+        if not _is_text(kind) and (not is_number or column in self._classes):
             return []
         with self._explained():
             batch = next(self._file.iter_batches(self._at_once([column], SAMPLE), columns=[column]), None)
-            return texts(_values(batch.column(0))) if batch is not None else []
+            return names(_values(batch.column(0))) if batch is not None else []
 
     def rows(self, column: str) -> Iterator[Row | Problem]:
         stored = _holds_bytes(self._type(column))
