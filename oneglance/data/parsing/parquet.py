@@ -35,6 +35,7 @@ from oneglance.storage.plain_files import open_plain, plain_stat
 BATCH = 10_000  # rows in memory at once
 BATCH_BYTES = 32_000_000  # of these rows, by what the file says of itself
 WINDOW_BYTES = 256_000_000  # of pictures in memory at once
+MOST_NUMBERS = 200  # columns of a table in which numbers are looked at: they may be ids, and it takes time
 LARGEST_RATIO = 200  # of all cells to the file; equal cells shrink, but then there are not many of them
 SMALL = 200_000_000  # bytes of all cells that no ratio forbids
 MEMORY = 1_000_000_000  # bytes that reading a batch may take, whatever the file says of itself
@@ -83,12 +84,14 @@ class Parquet(Rows):
             ) from None
 
     def looks_like_pictures(self, column: str) -> bool:
-        return _holds_bytes(self._type(column)) or super().looks_like_pictures(column)
+        kind = self._type(column)
+        return _holds_bytes(kind) or (_is_text(kind) and super().looks_like_pictures(column))
 
     def sample(self, column: str) -> list[str]:
         kind = self._type(column)
         is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
-        if not _is_text(kind) and (not is_number or column in self._classes):
+        may_be_id = is_number and column not in self._classes and len(self.columns) <= MOST_NUMBERS
+        if not (_is_text(kind) or may_be_id):
             return []
         with self._explained():
             batch = next(self._file.iter_batches(self._at_once([column], SAMPLE), columns=[column]), None)
