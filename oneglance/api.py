@@ -30,7 +30,7 @@ from oneglance.screens.choice import default_screen
 from oneglance.storage.plain_files import is_file, is_folder
 from oneglance.storage.run_files import COMBINED
 from oneglance.task import build_tasks
-from oneglance.toml.overrides import Overrides
+from oneglance.toml.overrides import Changes, Overrides
 
 if TYPE_CHECKING:
     from oneglance.storage.run_folder import RunFolder
@@ -112,6 +112,7 @@ def train(
     *,
     overrides: Overrides = (),
     out: str | Path | None = None,
+    minutes: float | None = None,
     resume: bool = False,
     accept_changes: bool = False,
     screen: Screen | None = None,
@@ -123,8 +124,9 @@ def train(
             folder.
         overrides: ``{"training.epochs": 5}``, a list of ``"training.epochs=5"``, or one of these.
         out: the run folder; default: ``runs/`` and the name of the configuration.
+        minutes: as ``overrides={"training.minutes": 10}``: as many epochs as fit into so many minutes.
         resume: go on with a training that was stopped, or with a finished one where ``overrides`` say how
-            long it is to be. ``training.epochs`` and ``training.patience`` may change, and what does not
+            long it is to be. ``training.epochs``, ``minutes`` and ``patience`` may change, and what does not
             alter what is learned. Where pictures, answers or all else of the configuration have changed
             meanwhile, this is refused with a list of what has changed.
         accept_changes: with ``resume``, go on all the same.
@@ -139,6 +141,8 @@ def train(
         from oneglance.training.trainer import Trainer
 
     screen = screen or default_screen()
+    if minutes is not None:
+        overrides = Changes.of(overrides).followed_by(Changes({"training.minutes": minutes}))
     resumed = run_to_resume(config, overrides, out) if resume else None
     if resumed is not None and not resumed.has_more_to_do():
         screen.say(resumed.nothing_to_do())

@@ -163,6 +163,9 @@ class TrainingTable(Table):
     }
 
     epochs: int = Field(20, ge=1)  # how often each picture is seen
+    # As many epochs as fit into so many minutes, measured before the first step once all pictures are
+    # decoded; with `epochs`, at most these
+    minutes: float | None = Field(None, gt=0)
     # A finished run whose weights it starts from, such as `"runs/photos"`: those of the backbone, and of the
     # heads of tasks that have the same name, type and classes there
     from_: str = Field("", alias="from")

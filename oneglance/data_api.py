@@ -122,6 +122,7 @@ def init(
     backbone: str = "",
     size: int | str | Sequence[int] | None = None,
     weights: str | Path = "",
+    minutes: float | None = None,
 ) -> Path:
     """Look at the data and write a configuration with comments that say why.
 
@@ -141,6 +142,7 @@ def init(
         backbone: the name of the network.
         size: pixels of the canvas: ``224``, or width and height, ``"320x240"``.
         weights: a file of weights, ``pretrained`` or ``none``.
+        minutes: that the training is to take, in place of a number of epochs.
 
     Raises:
         ConfigError: the file exists, or what is named is not there.
@@ -178,7 +180,7 @@ def init(
             screen.say(line)
     keys = {"name": backbone, "size": _canvas_size(size), "weights": _weights(weights, base)}
     given = {key: value for key, value in keys.items() if value}
-    write_text(target, toml(proposals, recipe=recipe, backbone=given))
+    write_text(target, toml(proposals, recipe=recipe, backbone=given, minutes=minutes))
     return target
 
 

@@ -354,7 +354,7 @@ def test_what_goes_on_is_what_was_begun(home: Path) -> None:
         oneglance.train("runs/b", resume=True, overrides=["training.learning_rate=0.1"], screen=SILENT)
     assert str(caught.value) == (
         "runs/b: was begun with other settings: [training] learning_rate was not set, is 0.1 — train anew, "
-        "or leave that out; what may change: training.epochs, training.patience, and what does not alter "
+        "or leave that out; what may change: training.epochs, minutes, patience, and what does not alter "
         "what is learned (training.device, cache, where files lie)"
     )
     Path("oneglance.toml").write_text(CONFIG.replace("batch = 16", "batch = 8"))
@@ -427,6 +427,16 @@ def test_a_finished_run_whose_data_have_changed_stays_as_it_is(home: Path) -> No
     with pytest.raises(RunError, match="the data have changed since this run began"):
         oneglance.train("runs/a", resume=True, overrides="training.epochs=4", screen=SILENT)
     assert {path: path.read_bytes() for path in Path("runs/a").iterdir()} == before
+
+
+def test_minutes_are_a_setting_like_others(home: Path) -> None:
+    screen = Heard()
+    run = oneglance.train("oneglance.toml", out="runs/b", minutes=9, screen=screen)
+    assert kept_overrides("runs/b") == {"training.minutes": 9}
+    assert any(line.startswith("9 minutes: 2 epochs of ") for line in screen.lines)
+    assert len(run.history()) == 2
+    again = oneglance.train("runs/b", resume=True, minutes=18, screen=screen)
+    assert len(again.history()) == 2 and "to train it longer" in screen.lines[-1], "epochs says 2"
 
 
 def test_resume_needs_no_pretrained_weights(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from PIL import Image
 import oneglance as og
 
 config: og.Config
-started: og.Started = og.start("photos", ["labels.csv"], overrides=["training.epochs=5"], ask=True)
+started: og.Started = og.start("photos", ["labels.csv"], minutes=10, ask=True)
 first_scores: og.Report = started.report
 held: og.Overview | None = og.check("oneglance.toml").overview
 good_enough: og.Run = og.finish("runs/c")
@@ -33,7 +33,7 @@ first: og.Problem = problems[0]
 texts: list[str] = [first.location, first.what, first.hint, *problems.summary(), *og.summary(problems)]
 stops: bool = bool(problems.fatal)
 
-run: og.Run = og.train("oneglance.toml", overrides=["training.epochs=5"], out="runs/a", resume=False)
+run: og.Run = og.train("oneglance.toml", overrides=["training.epochs=5"], minutes=10, resume=False)
 history: og.History = run.history()
 rows: list[dict[str, Any]] = history.to_dict()
 kept: dict[str, Any] | None = history.kept

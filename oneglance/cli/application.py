@@ -25,6 +25,10 @@ RunPath = Annotated[Path, typer.Argument(help="a run folder, such as runs/photos
 Overrides = Annotated[
     list[str], typer.Option("--set", help="change a key: --set training.epochs=5", show_default=False)
 ]
+Minutes = Annotated[
+    float | None,
+    typer.Option(help="that the training is to take, in place of epochs", show_default=False),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON for programs")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps")]
 

@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 
 import oneglance
-from oneglance.cli.application import AsJson, ConfigFile, Overrides, app, leave_if_unread, print_json, tell
+from oneglance.cli.application import (
+    AsJson,
+    ConfigFile,
+    Minutes,
+    Overrides,
+    app,
+    leave_if_unread,
+    print_json,
+    tell,
+)
 from oneglance.errors import command
 
 
@@ -80,6 +89,7 @@ def start(
     backbone: Backbone = "",
     size: Size = "",
     weights: Weights = "",
+    minutes: Minutes = None,
     overrides: Overrides = [],  # noqa: B006
     out: Annotated[Path | None, typer.Option(help="the run folder", show_default=False)] = None,
     as_json: AsJson = False,
@@ -97,6 +107,7 @@ def start(
         backbone=backbone,
         size=size,
         weights=weights,
+        minutes=minutes,
         overrides=overrides,
         out=out,
         ask=not (yes or as_json),
@@ -131,6 +142,7 @@ def init(
     backbone: Backbone = "",
     size: Size = "",
     weights: Weights = "",
+    minutes: Minutes = None,
 ) -> None:
     """Look at the data and write oneglance.toml."""
     target = oneglance.init(
@@ -146,6 +158,7 @@ def init(
         backbone=backbone,
         size=size,
         weights=weights,
+        minutes=minutes,
     )
     from oneglance.cli.tables import show_overview
     from oneglance.data_api import summarize

@@ -9,7 +9,17 @@ from typing import Annotated
 import typer
 
 import oneglance
-from oneglance.cli.application import AsJson, ConfigFile, Overrides, RunPath, app, listed, print_json, tell
+from oneglance.cli.application import (
+    AsJson,
+    ConfigFile,
+    Minutes,
+    Overrides,
+    RunPath,
+    app,
+    listed,
+    print_json,
+    tell,
+)
 from oneglance.errors import command, needs_extra
 
 
@@ -18,6 +28,7 @@ def train(
     config: ConfigFile,
     overrides: Overrides = [],  # noqa: B006
     out: Annotated[Path | None, typer.Option(help="the run folder", show_default=False)] = None,
+    minutes: Minutes = None,
     resume: Annotated[
         bool,
         typer.Option("--resume", help="go on with a stopped run, or a finished one that is to be longer"),
@@ -42,6 +53,7 @@ def train(
             config,
             overrides=overrides,
             out=out,
+            minutes=minutes,
             resume=resume,
             accept_changes=accept_changes,
             screen=screen,

@@ -17,8 +17,9 @@ class Started(Result):
         return Report(self["report"])
 
     def longer(self) -> str:
-        """A ``--set`` for twice as many epochs."""
-        return f"training.epochs={2 * self['chosen']['epochs']}"
+        """A ``--set`` for twice as many epochs, or minutes."""
+        key = "minutes" if self["chosen"].get("minutes") else "epochs"
+        return f"training.{key}={2 * self['chosen'][key]:g}"
 
     def headline(self) -> str:
         return f"{self['run']}: {self.report.headline()}, {self['seconds']:.0f} s, {self['peak_mb']:.0f} MB"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,14 @@ def first_look(declared: Config, file: Path, used: bool, screen: Screen) -> dict
     training, validation = len(dataset.splits.train), len(dataset.splits.validation)
     took = forecast(declared, tasks, training, validation)
     network, table = declared.backbone, declared.training
+    length = f"{table.epochs:,} epoch{'s' if table.epochs > 1 else ''}: about {_duration(took.seconds)} here"
+    if table.minutes is not None:
+        took = replace(took, seconds=60 * table.minutes)
+        length = f"as many epochs as fit into {_duration(took.seconds)}"
     width, height = network.canvas
     screen.say(
         f"{file} {'is used' if used else 'is written'}: {network.name} at {width} × {height} pixels, "
-        f"{table.epochs:,} epoch{'s' if table.epochs > 1 else ''}: about {_duration(took.seconds)} here, "
-        f"about {took.mb / 1000:.1f} GB of memory"
+        f"{length}, about {took.mb / 1000:.1f} GB of memory"
     )
     return {
         "backbone": network.name,
@@ -57,6 +61,7 @@ def first_look(declared: Config, file: Path, used: bool, screen: Screen) -> dict
         "size": [width, height],
         "freeze": network.freeze,
         "epochs": table.epochs,
+        "minutes": table.minutes,
         "batch": table.batch,
         "tasks": {name: keys["type"] for name, keys in declared.tasks.items()},
         "foretold": {"seconds": round(took.seconds, 1), "peak_mb": round(took.mb)},

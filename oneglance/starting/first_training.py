@@ -36,6 +36,7 @@ def start(
     backbone: str = "",
     size: int | str | Sequence[int] | None = None,
     weights: str | Path = "",
+    minutes: float | None = None,
     overrides: Overrides = (),
     out: str | Path | None = None,
     ask: bool = False,
@@ -48,7 +49,7 @@ def start(
 
     Args:
         pictures: as for ``init``, and so are ``table``, ``recipe``, ``image``, ``boxes``, ``group``,
-            ``task``, ``backbone``, ``size`` and ``weights``.
+            ``task``, ``backbone``, ``size``, ``weights`` and ``minutes``.
         force: write over an existing oneglance.toml.
         overrides: ``{"training.epochs": 5}``, a list of ``"training.epochs=5"``, or one of these.
         out: the run folder; default: ``runs/`` and the name of the data.
@@ -69,6 +70,7 @@ def start(
         from oneglance.evaluation.comparison.peak_memory import peak_memory
         from oneglance.nn.device import pick_device
         from oneglance.starting.first_look import first_look
+        from oneglance.storage.run_folder import RunFolder
 
     began, screen = time.monotonic(), screen or default_screen()
     options: dict[str, Any] = {
@@ -79,6 +81,7 @@ def start(
         "backbone": backbone,
         "size": size,
         "weights": weights,
+        "minutes": minutes,
     }
     given = {name: value for name, value in options.items() if value}
     if recipe != "auto":
@@ -95,6 +98,7 @@ def start(
             hint = f"change {CONFIG} as you like, then run the same command again"
             raise StoppedError("nothing was trained", hint=hint)
         run = _trained(declared, overrides, out, screen)
+        chosen["epochs"] = len(RunFolder(run).history())
         split = "test" if chosen.pop("test pictures") else "validation"
         report = evaluate(run, split=split, screen=screen)
     return Started(

@@ -12,7 +12,7 @@ from oneglance.config import Config
 from oneglance.storage.fingerprint import differing, settings_changed
 from oneglance.toml.overrides import Changes
 
-LENGTH = {"training.epochs", "training.patience"}
+LENGTH = {"training.epochs", "training.minutes", "training.patience"}
 """Keys that say how long a training goes on."""
 
 MAY_CHANGE = re.compile(
@@ -26,7 +26,7 @@ MAY_CHANGE = re.compile(
     )
 )
 HINT = (
-    "train anew, or leave that out; what may change: training.epochs, training.patience, and what does not "
+    "train anew, or leave that out; what may change: training.epochs, minutes, patience, and what does not "
     "alter what is learned (training.device, cache, where files lie)"
 )
 LISTED = 3  # of the keys that differ

@@ -9,6 +9,7 @@ from oneglance.config import Config
 from oneglance.errors import RunError, command
 from oneglance.storage.resume_changes import HINT, LENGTH, MEASURED, changes_between, refused_changes
 from oneglance.storage.run_folder import RunFolder
+from oneglance.storage.training_length import most_epochs, planned_length, with_length
 from oneglance.toml.overrides import Changes
 
 
@@ -25,12 +26,17 @@ class Resumption:
         """Whether something is left to train; of a finished run only where the command says how long."""
         if not self.folder.finished:
             return True
-        return self.longer and self.config.training.epochs > len(self.folder.history())
+        config = with_length(self.config, planned_length(self.config, self.folder))
+        return self.longer and config.training.epochs > len(self.folder.history())
 
     def nothing_to_do(self) -> str:
         """In words, where nothing is left."""
         done = len(self.folder.history())
-        more = command("train", self.folder.path, "--resume", "--set", f"training.epochs={2 * done}")
+        key, now, minutes = "epochs", float(done), self.config.training.minutes
+        length = planned_length(self.config, self.folder)
+        if minutes is not None and length is not None and length.epochs <= most_epochs(self.config):
+            key, now = "minutes", minutes
+        more = command("train", self.folder.path, "--resume", "--set", f"training.{key}={2 * now:g}")
         return f"{self.folder.path} is finished already, with {done} epochs; to train it longer: {more}"
 
 

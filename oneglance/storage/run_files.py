@@ -60,6 +60,7 @@ class Epoch(Part):
     rate: float = 0.0
     gradients: dict[str, dict[str, float]] = {}
     seconds: float = Field(ge=0, le=1e9)
+    elapsed: float = Field(0.0, ge=0, le=1e9)  # since the training began, validation included
 
 
 Digest = Annotated[str, Field(max_length=64)]
@@ -80,6 +81,16 @@ class KeptStart(Part):
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     heads: list[str] = []
     new: dict[str, str] = {}
+
+
+class KeptLength(Part):
+    """length.json."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    minutes: float = Field(gt=0)
+    epochs: int = Field(ge=1, le=10**9)
+    epoch_seconds: float = Field(gt=0)
 
 
 Count = Annotated[int, Field(ge=0, le=10**12)]
@@ -167,6 +178,7 @@ OVERRIDES = TypeAdapter(KeptOverrides)
 UNREADABLE = TypeAdapter(list[Unreadable])
 HISTORY = TypeAdapter(list[Epoch])
 FINGERPRINT = TypeAdapter(KeptFingerprint)
+LENGTH = TypeAdapter(KeptLength)
 START = TypeAdapter(KeptStart)
 READS = TypeAdapter(dict[str, Count])  # how often each split was scored
 MEMORY = TypeAdapter(dict[str, Annotated[float, Field(ge=0, le=1e12)]])  # megabytes

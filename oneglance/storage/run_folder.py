@@ -8,6 +8,7 @@ split.csv            each picture, its group and its split
 fingerprint.json     digests of the pictures and answers that it was begun with
 unreadable.json      pictures that could not be decoded and are left out, with the reason
 history.jsonl        a line per epoch
+length.json          epochs that fit into the minutes of [training], if it names them
 start.json           the run whose weights it started from, if any, and what was taken
 fitted.json          classes and scales when the training began
 resume.pt            tensors and plain values to go on with; gone once the training is finished

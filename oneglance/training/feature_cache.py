@@ -14,6 +14,9 @@ from oneglance.network import Network
 from oneglance.nn.device import precise
 from oneglance.progress import Screen
 from oneglance.training.data_loader import BatchLoader, Store
+from oneglance.training.loop import Learner, raw_outputs
+
+FAMILIAR = 2000  # pictures of each split whose feature vectors are kept
 
 
 class HasRows(Protocol):
@@ -67,3 +70,18 @@ def cached_features(
             features.append(network.features(batch.pictures).vector.float().cpu().numpy())
             screen.progress(sum(map(len, features)), len(rows), "features")
     return FeatureCache(rows, np.concatenate(features), time.perf_counter() - began)
+
+
+def feature_vectors(
+    network: Network, store: Store, rows: np.ndarray, batch: int, learner: Learner
+) -> np.ndarray:
+    """Feature vectors of length 1 of at most ``FAMILIAR`` of ``rows``, evenly spread: float16 [n, d]."""
+    chosen = rows[np.linspace(0, len(rows) - 1, min(FAMILIAR, len(rows))).astype(np.int64)]
+    are_features = isinstance(store, FeatureCache)
+
+    def forward(pictures: torch.Tensor) -> dict[str, torch.Tensor]:
+        vectors = pictures if are_features else network.features(pictures).vector
+        return {"vector": torch.nn.functional.normalize(vectors.float())}
+
+    loader = BatchLoader(store, chosen, {}, batch, learner.device)
+    return raw_outputs(forward, loader, learner.precision)["vector"].astype(np.float16)

@@ -158,7 +158,7 @@ class Learner:
         self.balancer.restore(state["balancer"])
         self.monitor.sums = state["watch"].to(self.device)
         self.position = Position(**state["place"])
-        self._note_length()
+        self.set_length(self.table)
         self.sums = state["sums"].to(self.device)
         self.precision = state["precision"]
 
@@ -174,9 +174,11 @@ class Learner:
         done = epochs * steps
         self.position = Position(epochs, updates=done, epochs=self.table.epochs, changed=done, share=0.0)
 
-    def _note_length(self) -> None:
-        """A training that becomes longer or shorter here remembers its learning rate till now."""
-        position, epochs = self.position, self.table.epochs
+    def set_length(self, table: TrainingTable) -> None:
+        """From here on it is as long as ``table`` says; it remembers its learning rate till now."""
+        self.table, position, epochs = table, self.position, table.epochs
+        if self.augment is not None:
+            self.augment = Augment(self.augment.table, self.augment.grey, epochs)
         if position.updates and position.epochs not in (0, epochs):
             position.changed, position.share = position.updates, learning_rate_share(self.optimizer)
         position.epochs = epochs

@@ -1,4 +1,7 @@
-"""One training from the first picture to the finished run folder: it listens to the loop."""
+"""One training from the first picture to the finished run folder: it listens to the loop.
+
+Longer than 400 lines because to begin, to go on, to stop and to finish share what a training is.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,6 @@ import torch
 from oneglance.config import Config
 from oneglance.data.dataset import Dataset, SplitData
 from oneglance.data.images.decode import Limits
-from oneglance.data.images.decoding.decoded_cache import cache_folder
 from oneglance.data.images.letterbox import Fit
 from oneglance.errors import (
     DataError,
@@ -24,9 +26,8 @@ from oneglance.errors import (
     WeightsError,
     command,
 )
-from oneglance.network import Network
 from oneglance.nn.allocator import keep_freed_memory
-from oneglance.nn.device import environment, faster_precision, pick_device
+from oneglance.nn.device import environment, pick_device
 from oneglance.nn.principal import in_principal_directions
 from oneglance.nn.threads import use_allowed_processors
 from oneglance.progress import Screen
@@ -34,23 +35,32 @@ from oneglance.storage import run_files
 from oneglance.storage.atomic_files import finite, sweep, write_json
 from oneglance.storage.run_files import in_form
 from oneglance.storage.run_folder import ANEW, RunFolder, kept_of
+from oneglance.storage.training_length import (
+    Length,
+    keep_length,
+    kept_length,
+    most_epochs,
+    planned_length,
+    with_length,
+)
 from oneglance.task import Task, fit_targets
 from oneglance.training.checkpoint_selection import CheckpointSelection, resamples
 from oneglance.training.data_loader import BatchLoader, PictureStore, Store
 from oneglance.training.display.examples import Examples
 from oneglance.training.display.tensorboard import tensorboard
 from oneglance.training.experiment_data import ExperimentData
-from oneglance.training.feature_cache import FeatureCache, cached_features, timing
-from oneglance.training.loop import EpochResult, Learner, StepResult, raw_outputs, train_steps
+from oneglance.training.feature_cache import cached_features, feature_vectors, timing
+from oneglance.training.loop import EpochResult, Learner, StepResult, train_steps
 from oneglance.training.preparation.building import encoded_targets, new_learner, new_network, on_canvas
 from oneglance.training.preparation.starting_weights import start_from_run
 from oneglance.training.resources.batch_memory import clear_memory_errors, fit_memory
+from oneglance.training.resources.epoch_timing import Check, seconds_of_epoch
+from oneglance.training.resources.precision_choice import measured_precision
 from oneglance.training.resources.thread_choice import at_once, threads_chosen
+from oneglance.training.resources.time_limit import is_too_late, seconds_spent
 from oneglance.training.source_sampler import SourceSampler
 from oneglance.training.stop_signals import Stop, stop_signals
-from oneglance.training.validation import Validation, primary_metrics
-
-FAMILIAR = 2000  # pictures of each split whose feature vectors are kept
+from oneglance.training.validation import Validation, finite_metrics, primary_metrics
 
 
 @dataclass(eq=False)
@@ -72,6 +82,7 @@ class Trainer:
         self._resamples = resamples(len(self.validation.split.rows))
         self._examples: Examples | None = None  # where somebody looks on
         self._saved = 0.0  # when the last checkpoint was written, in seconds
+        self._began = 0.0  # when the first step of this process was, less what was spent before it
 
     @classmethod
     def build(
@@ -95,6 +106,7 @@ class Trainer:
         """
         keep_freed_memory()
         use_allowed_processors()
+        config = with_length(config, planned_length(config, folder))
         device, fit = pick_device(config.training.device), Fit.declared(config)
         training, validation = (on_canvas(split, tasks, store, fit) for split in (training, validation))
         if wrong := fit_targets(tasks, training.answers):
@@ -190,7 +202,7 @@ class Trainer:
         self.learner.precision = self._precision_then()
         scores, *resampled = self.validation.scores(self.learner.validate(self.loaders[1]), self._resamples)
         skills = [self.validation.skill(each) for each in (scores, *resampled)]
-        self.selection.judge(kept["epoch"] if kept else 0, np.array(skills), _metrics(scores))
+        self.selection.judge(kept["epoch"] if kept else 0, np.array(skills), finite_metrics(scores))
         self.selection.best = len(self.history)
         self.save()
         self.folder.change(self.config)
@@ -215,6 +227,7 @@ class Trainer:
         """
         fit_memory(self.learner, *self.loaders, self.screen.say)
         self._choose_precision()
+        self._choose_length()
         if self.screen.begin(self.folder.path):
             self._examples = Examples(self.tasks, self.validation.split, Limits.declared(self.config))
         if self.config.training.compile:
@@ -233,7 +246,7 @@ class Trainer:
                         break
         except DivergedError as error:
             raise self._diverged(error) from None
-        if self._trained_whole() or self._out_of_patience() or stop.finish:
+        if self._trained_whole() or self._out_of_patience() or self._out_of_time() or stop.finish:
             self._finish()
 
     # On the way.
@@ -247,6 +260,7 @@ class Trainer:
         """Every step, until the last epoch or until patience ends; finished epochs are judged."""
         table = self.config.training
         self._saved = time.monotonic()
+        self._began = self._saved - seconds_spent(self.history)
         if self._out_of_patience():
             return
         for result in train_steps(self.learner, *self.loaders, until, timed):
@@ -257,6 +271,9 @@ class Trainer:
             if result.done and self._out_of_patience():
                 self.screen.say(f"no better for {table.patience} epochs: stopping")
                 return
+            if result.done and self._out_of_time():
+                self.screen.say(f"slower than at first, and {table.minutes:g} minutes are over: finishing")
+                return
 
     def _trained_whole(self) -> bool:
         return self.learner.position.epoch >= self.config.training.epochs
@@ -265,11 +282,15 @@ class Trainer:
         patience = self.config.training.patience
         return bool(patience) and self.learner.position.epoch - self.selection.best >= patience
 
+    def _out_of_time(self) -> bool:
+        minutes = self.config.training.minutes
+        return minutes is not None and not self._trained_whole() and is_too_late(self.history, minutes)
+
     def _judge(self, epoch: EpochResult) -> dict[str, Any]:
         """Score the validation split, keep the weights if they are to be, and write the history."""
         scores, *resampled = self.validation.scores(epoch.raw, self._resamples)
         skills = [self.validation.skill(each) for each in (scores, *resampled)]
-        metrics = _metrics(scores)
+        metrics = finite_metrics(scores)
         kept = self.selection.judge(epoch.epoch, np.array(skills), metrics)
         if kept:
             self.folder.save_weights(self.learner.average.state_dict())
@@ -282,6 +303,7 @@ class Trainer:
             "rate": epoch.learning_rate,
             "gradients": epoch.gradients,
             "seconds": round(epoch.seconds, 3),
+            "elapsed": round(time.monotonic() - self._began, 3),
         }
         self.history.append(row)
         self.folder.record(self.history)
@@ -349,21 +371,29 @@ class Trainer:
         raw = self.learner.validate(self.loaders[1])
         for name, task in tasks.items():
             task.calibrate(raw[name], validation.answers(name))
-        vectors = [self._vectors(network, split.rows) for split in (self.training, validation)]
+        vectors = [
+            feature_vectors(network, self.store, rows, self.loaders[1].size, self.learner)
+            for rows in (self.training.rows, validation.rows)
+        ]
         self.folder.save_novelty(*in_principal_directions(*vectors))
         self.folder.finish(tasks)
 
-    def _vectors(self, network: Network, rows: np.ndarray) -> np.ndarray:
-        """Feature vectors of length 1 of at most ``FAMILIAR`` of ``rows``, evenly spread: float16 [n, d]."""
-        chosen = rows[np.linspace(0, len(rows) - 1, min(FAMILIAR, len(rows))).astype(np.int64)]
-        are_features = isinstance(self.store, FeatureCache)
+    # The length.
 
-        def forward(pictures: torch.Tensor) -> dict[str, torch.Tensor]:
-            vectors = pictures if are_features else network.features(pictures).vector
-            return {"vector": torch.nn.functional.normalize(vectors.float())}
-
-        loader = BatchLoader(self.store, chosen, {}, self.loaders[1].size, self.learner.device)
-        return raw_outputs(forward, loader, self.learner.precision)["vector"].astype(np.float16)
+    def _choose_length(self) -> None:
+        """Where it is to take so many minutes, the number of epochs, which the run folder keeps."""
+        minutes = self.config.training.minutes
+        if minutes is None:
+            return
+        most, length = most_epochs(self.config), planned_length(self.config, self.folder)
+        if length is None:
+            check = Check(self.validation, self._resamples, self.save)
+            length = Length.of(minutes, seconds_of_epoch(self.learner, *self.loaders, check, minutes))
+            self.config = with_length(self.config, length)
+            self.learner.set_length(self.config.training)
+        if length != kept_length(self.folder):
+            keep_length(self.folder, length)
+            self.screen.say(length.describe(most))
 
     # The precision.
 
@@ -371,29 +401,9 @@ class Trainer:
         wanted = self.config.training.precision
         if self.learner.position.updates:
             return  # a resumed training goes on as it began
-        chosen = wanted if wanted != "auto" else self._faster_precision()
+        is_open = wanted == "auto"
+        chosen = measured_precision(self.learner, self.loaders[0], self.config) if is_open else wanted
         self.learner.precision = chosen
         kept = {**environment(self.learner.device), "training_precision": chosen, **timing(self.store)}
         kept["batch_parts"] = self.learner.parts
         write_json(self.folder / "environment.json", kept)
-
-    def _faster_precision(self) -> str:
-        """Measured on a copy, so that nothing of the training changes."""
-        batch = next(self.loaders[0].in_order())
-        trial = copy.deepcopy(self.learner)
-        pictures = batch.pictures.float()
-
-        def step(precision: str) -> None:
-            trial.precision = precision
-            trial.backward(pictures, batch.targets, None)
-
-        backbone = self.config.backbone
-        what = "heads" if backbone.freeze else f"{backbone.name} {backbone.options} {backbone.size}"
-        key = f"train | {what} | batch {len(pictures)}"
-        memory = cache_folder(self.config.cache) / "precision.json"
-        return faster_precision(step, self.learner.device, key=key, memory=memory)
-
-
-def _metrics(scores: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float | None]]:
-    """As JSON can hold them."""
-    return {name: {key: finite(value) for key, value in own.items()} for name, own in scores.items()}

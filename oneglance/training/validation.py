@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from oneglance.data.dataset import SplitData
+from oneglance.storage.atomic_files import finite
 from oneglance.task import Task
 
 MOST_LOST = 0.05  # what a task below its constant baseline takes from the mean skill, at most
@@ -99,3 +100,8 @@ def task_metrics(
         return [{} for _ in weights]
     metric_state = task.metric_state(predictions, [answers[row] for row in rows])
     return [task.metrics(metric_state, each) for each in weights[:, rows]]
+
+
+def finite_metrics(scores: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float | None]]:
+    """As JSON can hold them."""
+    return {name: {key: finite(value) for key, value in own.items()} for name, own in scores.items()}

@@ -77,6 +77,18 @@ def test_start_speaks_json_alone_on_standard_output(folder: Path, shell: Shell) 
     assert 100 < done["peak_mb"] < 50_000
 
 
+def test_start_takes_the_minutes_that_it_is_given(folder: Path, shell: Shell) -> None:
+    response = shell("start", "my photos", "--minutes", "0.03", "--json", "--set", "training.precision=fp32")
+    assert response.code == 0, response.err
+    written = Path("oneglance.toml").read_text()
+    assert "minutes = 0.03" in written and "epochs = " not in written
+    assert "as many epochs as fit into 2 seconds" in response.err
+    done = json.loads(response.out)
+    assert done["chosen"]["minutes"] == 0.03
+    assert done["chosen"]["foretold"]["seconds"] == 1.8
+    assert done["chosen"]["epochs"] == len((Path(done["run"]) / "history.jsonl").read_text().splitlines())
+
+
 def test_start_goes_on_where_it_was_interrupted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from oneglance.starting import first_training
 

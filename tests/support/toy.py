@@ -172,7 +172,7 @@ def results(folder: Path) -> dict[str, Any]:
     """All that a training leaves behind, without what the clock said."""
     rows = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
     for row in rows:
-        del row["seconds"]
+        del row["seconds"], row["elapsed"]
     return {
         "weights": (folder / "weights.safetensors").read_bytes(),
         "tasks": (folder / "tasks.json").read_text(),

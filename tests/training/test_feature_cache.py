@@ -81,7 +81,7 @@ def test_precision_is_chosen_on_the_heads_alone(tmp_path: Path, monkeypatch: pyt
         keys.append(key)
         return "fp32"
 
-    monkeypatch.setattr("oneglance.training.trainer.faster_precision", faster)
+    monkeypatch.setattr("oneglance.training.resources.precision_choice.faster_precision", faster)
     begin(tmp_path / "run", *FROZEN, "training.precision=auto").run()
     begin(tmp_path / "thawed", "training.precision=auto").run()
     assert keys[0].startswith("train | heads |") and keys[1].startswith("train | small {")

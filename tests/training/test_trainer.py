@@ -208,7 +208,7 @@ def test_precision_is_chosen_once_and_kept(tmp_path: Path, monkeypatch: pytest.M
         asked.append((key, memory.name))
         return "bf16"
 
-    monkeypatch.setattr("oneglance.training.trainer.faster_precision", faster)
+    monkeypatch.setattr("oneglance.training.resources.precision_choice.faster_precision", faster)
     trainer = begin(tmp_path / "run", "training.precision=auto")
     before = {name: value.clone() for name, value in trainer.learner.network.state_dict().items()}
     trainer._choose_precision()

@@ -159,7 +159,11 @@ def _one_group(guesses: Sequence[Guess], profiles: Mapping[str, Column]) -> list
 
 
 def toml(
-    proposals: Sequence[Proposal], *, recipe: str = "auto", backbone: Mapping[str, Any] | None = None
+    proposals: Sequence[Proposal],
+    *,
+    recipe: str = "auto",
+    backbone: Mapping[str, Any] | None = None,
+    minutes: float | None = None,
 ) -> str:
     """The text of oneglance.toml, which ``oneglance.config.load`` reads.
 
@@ -167,6 +171,7 @@ def toml(
         proposals: the sources; a task of one is answered by all that have its field.
         recipe: the name of a file of ``oneglance/data/recipes/``.
         backbone: keys of [backbone] that were given.
+        minutes: that the training is to take, in place of the epochs of the recipe.
 
     Raises:
         ConfigError: an unknown recipe.
@@ -196,6 +201,10 @@ def toml(
     if named := given.get("name"):
         seen = replace(seen, pretrained=named not in FROM_NOTHING and given.get("weights") != "none")
     keys = with_given("backbone", given, list(chosen.keys(seen)))
+    if minutes is not None:
+        length = Key("training", "minutes", minutes, "as many epochs as fit, measured before the first step")
+        keys = [length, *(key for key in keys if (key.table, key.name) != ("training", "epochs"))]
+        keys.sort(key=lambda key: key.table == "training")
     return "\n".join([*lines, *_recipe_lines(recipe, keys)]) + "\n"
 
 

@@ -56,6 +56,8 @@ def variant(
     another balancer, or with the name and options of another backbone.
     """
     changes = Changes({"training.seed": config.training.seed + seed, "training.epochs": epochs})
+    if config.training.minutes is not None:
+        changes["training.minutes"] = None  # all have the same number of epochs
     if tasks:
         tables = without_others(config, tasks)
         changes["tasks"] = tables

@@ -421,8 +421,9 @@ def test_whatever_the_attributes_are_the_file_can_be_read(boxes: list[Box]) -> N
     }
 
 
-def written(records: Sequence[Record], recipe: str = "auto") -> str:
-    return toml([Proposal({"path": "labels.csv", "images": "photos"}, (), guess(records))], recipe=recipe)
+def written(records: Sequence[Record], recipe: str = "auto", minutes: float | None = None) -> str:
+    proposal = Proposal({"path": "labels.csv", "images": "photos"}, (), guess(records))
+    return toml([proposal], recipe=recipe, minutes=minutes)
 
 
 RECORDS = table(
@@ -446,6 +447,14 @@ def test_the_file_says_what_was_found_and_why() -> None:
     assert "# 2 distinct words in 40 of 60 rows\n[tasks.kind]\n" in text
     assert '# not asked: note: says "x" in all 60 rows' in text
     assert list(build_tasks(config.tasks)) == ["kind", "style", "price_eur"]
+
+
+def test_minutes_take_the_place_of_epochs() -> None:
+    for name in ("auto", "quick"):
+        without = parse(written(RECORDS, name), base=Path()).training
+        training = parse(written(RECORDS, name, minutes=7.5), base=Path()).training
+        assert training.minutes == 7.5
+        assert training.model_fields_set == (without.model_fields_set | {"minutes"}) - {"epochs"}
 
 
 def test_the_classic_recipe_is_a_textbook_s() -> None:
