@@ -468,13 +468,25 @@ def export(
     )
 
 
-def runs(folder: str | Path = "runs") -> Runs:
-    """What is known of each run folder in ``folder``: name, tasks, best epoch, validation scores, seconds."""
+def runs(folder: str | Path = "runs", *, html: str | Path | None = None) -> Runs:
+    """What is known of each run folder in ``folder``: name, tasks, best epoch, validation scores, seconds.
+
+    Args:
+        html: a file for a page with all runs side by side: scores, settings that differ, curves.
+
+    Raises:
+        OneglanceError: a run is damaged, or the page cannot be written.
+    """
     with needs_extra("train", "runs"):
         from oneglance.storage.combined_folder import combined_in, combined_overview
         from oneglance.storage.run_folder import runs_in
         from oneglance.storage.run_lookup import listed
 
-    single = [listed(run) for run in runs_in(Path(folder))]
+    every = list(runs_in(Path(folder)))
+    if html is not None:
+        from oneglance.evaluation.reports.run_table import write_page
+
+        write_page(Path(html), every, title=Path(folder).resolve().name)
+    single = [listed(run) for run in every]
     combined = [combined_overview(path) for path in combined_in(Path(folder))]
     return Runs(sorted(single + combined, key=lambda row: row["run"]))

@@ -107,7 +107,7 @@ EVALUATION_LAYERS = [
     ["bootstrap", "gradient_conflicts"],
     ["comparison.peak_memory", "comparison.wording", "reports.svg_plots"],
     ["significance", "reports.pages"],
-    ["reports.learning_curves", "reports.task_interaction"],
+    ["reports.learning_curves", "reports.run_table", "reports.task_interaction"],
     ["reports.evaluation"],
     ["evaluate"],
     ["comparison.variants"],

@@ -112,10 +112,14 @@ def export(
 @app.command()
 def runs(
     folder: Annotated[Path, typer.Argument(help="where the runs are")] = Path("runs"),
+    html: Annotated[
+        Path | None,
+        typer.Option(help="a file for a page with all of them side by side", show_default=False),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List and compare run folders."""
-    result = oneglance.runs(folder)
+    result = oneglance.runs(folder, html=html)
     if as_json:
         print_json(result.to_dict())
     else:
