@@ -63,7 +63,7 @@ def find_sources(
             proposals = joined_parts(proposals, base)
             proposals += folders_beside(pictures, proposals, base)
         else:
-            proposals = [_whole(path, base, image) for path in _annotated_inside(pictures, base)]
+            proposals = _wholes(_annotated_inside(pictures, base), base, image, notes)
     if boxes is not None:
         proposals.append(_boxes(boxes, pictures, base))
     if not tables and not any(one.is_useful for one in proposals):
@@ -89,6 +89,25 @@ def _is_mere_folder(path: Path, base: Path) -> bool:
         return is_folder(path) and open_source({"path": str(resolved(path))}, base).format == "folder"
     except ConfigError:
         return False
+
+
+def _wholes(paths: Sequence[Path], base: Path, image: str, notes: list[str]) -> list[Proposal]:
+    """All of these that can be read; why others cannot is added to ``notes``.
+
+    Raises:
+        DataError: none can be read.
+    """
+    proposals: list[Proposal] = []
+    errors: list[DataError] = []
+    for path in paths:
+        try:
+            proposals.append(_whole(path, base, image))
+        except DataError as error:
+            errors.append(error)
+            notes.append(f"not read: {path.name}: {plain(error.what, 200)}")
+    if not proposals:
+        raise errors[0]
+    return proposals
 
 
 def _whole(path: Path, base: Path, image: str) -> Proposal:

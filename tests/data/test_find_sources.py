@@ -365,3 +365,28 @@ def test_folders_that_say_nothing_are_not_proposed(place: Path, path: str) -> No
     draw(place / "photos", [path.format(n=n, shard=1 + n % 3) for n in range(30)])
     with pytest.raises(DataError):
         proposed("photos")
+
+
+def yolo(folder: Path) -> None:
+    for split, count in (("train", 12), ("val", 6)):
+        draw(folder / "images" / split, [f"{split}{n}.jpg" for n in range(count)])
+        (folder / "labels" / split).mkdir(parents=True)
+        for n in range(count):
+            (folder / "labels" / split / f"{split}{n}.txt").write_text(f"{n % 2} 0.5 0.5 0.4 0.4\n")
+
+
+def test_names_of_yolo_classes_in_yaml_that_holds_no_more(place: Path) -> None:
+    yolo(place / "set")
+    (place / "set/names.yaml").write_text("names:\n  0: cat\n  1: dog\n")
+    config = proposed("set")
+    assert "cat (9), dog (9)" in config["text"]
+    assert parts_of(18)["validation"] == 6
+
+
+def test_one_of_several_folders_that_cannot_be_read_is_named(place: Path) -> None:
+    yolo(place / "all/set")
+    (place / "all/configs").mkdir()
+    (place / "all/configs/my.yaml").write_text("path: ../set\ntrain: images/train\nnames: [cat, dog]\n")
+    config = proposed("all")
+    assert config["sources"] == [{"path": "all/set"}]
+    assert '# not read: configs: train names "images/train", which is not there' in config["text"]

@@ -19,6 +19,8 @@ from oneglance.storage.plain_files import exists, is_file, is_folder, names_in, 
 
 CLASSES, DARKNET, NAMES = "classes.txt", ".data", ".names"
 FILES = ("data.yaml", "data.yml", "dataset.yaml", "obj.data", CLASSES)  # of a folder, the best first
+YAML = ("*.yaml", "*.yml")
+NAMES_KEY = re.compile(rb"(?m)^names\s*:")
 MANY = 20  # files that are looked at
 MOST_CLASSES = 100_000
 LONGEST = 9  # digits of the number of a class
@@ -37,13 +39,13 @@ def names_file(path: Path) -> Path | None:
         file = path / name
         if b"names" in beginning(file) or (name == CLASSES and is_file(file) and is_folder(path / "labels")):
             return file
-    described = (file for pattern in ("*.yaml", "*.yml") for file in names_in(path, pattern)[:MANY])
+    described = (file for pattern in YAML for file in names_in(path, pattern)[:MANY])
     return next(filter(_describes, described), None)
 
 
 def names_beside(path: Path, places: Sequence[Place]) -> Path | None:
-    """A list of the classes where no file describes the set: ``classes.txt``, ``obj.names``, in the folder
-    or beside its text files of boxes.
+    """A list of the classes where no file describes the set: ``classes.txt``, ``obj.names``, or YAML with
+    ``names`` alone, in the folder or beside its text files of boxes.
     """
     folders = dict.fromkeys(
         (path, *(folder for place in places for folder in (place.base, place.annotations)))
@@ -52,13 +54,18 @@ def names_beside(path: Path, places: Sequence[Place]) -> Path | None:
         for pattern in (CLASSES, f"*{NAMES}", "_darknet.labels", "labels.txt"):
             if lists := [file for file in names_in(folder, pattern) if is_file(file)]:
                 return lists[0]
+        for pattern in YAML:
+            if lists := [
+                file for file in names_in(folder, pattern)[:MANY] if NAMES_KEY.search(beginning(file))
+            ]:
+                return lists[0]
     return None
 
 
 def _describes(file: Path) -> bool:
     """Other programs have files of YAML, too."""
     start = beginning(file)
-    return bool(re.search(rb"(?m)^names\s*:", start) and re.search(rb"(?m)^(train|val|path|nc)\s*:", start))
+    return bool(NAMES_KEY.search(start) and re.search(rb"(?m)^(train|val|path|nc)\s*:", start))
 
 
 def read_keys(file: Path, title: str) -> dict[str, Any]:
