@@ -153,6 +153,13 @@ class AugmentTable(Table):
         )
 
 
+Batch = Annotated[  # distinguished by hand, as `Size` is
+    Annotated[Literal["auto"], Tag("word")] | Annotated[Annotated[int, Field(ge=1)], Tag("number")],
+    Discriminator(lambda written: "word" if written == "auto" else "number"),
+]
+PIXELS_OF_BATCH = 64 * 128 * 128  # at most, with `"auto"`
+
+
 class TrainingTable(Table):
     """[training]: the optimizer and when to stop."""
 
@@ -169,7 +176,9 @@ class TrainingTable(Table):
     # A finished run whose weights it starts from, such as `"runs/photos"`: those of the backbone, and of the
     # heads of tasks that have the same name, type and classes there
     from_: str = Field("", alias="from")
-    batch: int = Field(64, ge=1)  # pictures per step
+    # Pictures per step; `"auto"`: 64, of more than 128 pixels fewer, down to 16. What does not fit into
+    # memory comes in parts, with the same result but for batch norm
+    batch: Batch = 64
     optimizer: Literal["adamw", "sgd", "muon"] = "adamw"  # muon: the quickest from scratch, in large batches
     # At its top; of muon, by how much of its size a step turns a layer; default: adamw 0.002, or 0.001 for a
     # pretrained backbone that learns, sgd 0.05, muon 0.1
@@ -232,6 +241,16 @@ class Config(Table):
     file: str = Field(UNNAMED, exclude=True)  # how messages call it
     base: Path = Field(Path(), exclude=True)  # relative paths start here
     overrides: dict[str, Any] = Field({}, exclude=True)  # made to the text, see ``Changes``
+
+    @property
+    def batch(self) -> int:
+        """Pictures of a training step. ``"auto"`` asks neither the machine nor its memory, so that the same
+        seed learns the same.
+        """
+        if self.training.batch != "auto":
+            return self.training.batch
+        width, height = self.backbone.canvas
+        return max(16, min(64, PIXELS_OF_BATCH // (width * height) // 8 * 8))
 
     def with_changes(self, overrides: Overrides) -> Config:
         """The same configuration with some keys changed; ``overrides`` remembers them.

@@ -50,6 +50,15 @@ def test_it_remembers_where_it_came_from(tmp_path: Path) -> None:
     assert again == config
 
 
+def test_pictures_of_a_step() -> None:
+    assert read().batch == 64
+    assert read(SHORT, "training.batch=7").batch == 7
+    auto = "training.batch=auto"
+    sizes = {"backbone.size=32": 64, "backbone.size=128": 64, "backbone.size=[224, 160]": 24}
+    sizes |= {"backbone.size=224": 16, "backbone.size=320": 16}
+    assert {size: read(SHORT, auto, size).batch for size in sizes} == sizes
+
+
 def test_a_canvas_is_square_or_width_by_height() -> None:
     assert read().backbone.canvas == (64, 64)
     assert read(SHORT, "backbone.size=96").backbone.canvas == (96, 96)
@@ -150,6 +159,8 @@ def test_any_set_is_read_or_refused(key: str, value: str) -> None:
         ("training.precision=fp16", '[training] precision is "fp16" — write "auto", "fp32" or "bf16"'),
         ("training.momentum=1", "[training] momentum is 1 — write a number below 1"),
         ("backbone.size=100000", "[backbone] size is 100000 — write a number of at most 4096"),
+        ("training.batch=0", "[training] batch is 0 — write a number of at least 1"),
+        ("training.batch=many", '[training] batch is "many" — write a whole number such as 5'),
         ("backbone.size=large", '[backbone] size is "large" — write a whole number such as 5'),
         ("backbone.size=[320]", "[backbone] size is [320] — write one more"),
         ("backbone.size=[320, 4]", "[backbone] size holds 4 — write a number of at least 8"),

@@ -62,7 +62,7 @@ def first_look(declared: Config, file: Path, used: bool, screen: Screen) -> dict
         "freeze": network.freeze,
         "epochs": table.epochs,
         "minutes": table.minutes,
-        "batch": table.batch,
+        "batch": declared.batch,
         "tasks": {name: keys["type"] for name, keys in declared.tasks.items()},
         "foretold": {"seconds": round(took.seconds, 1), "peak_mb": round(took.mb)},
         "test pictures": len(dataset.splits.test),

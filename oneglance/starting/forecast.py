@@ -15,6 +15,7 @@ from oneglance.network import Network, build_network
 from oneglance.nn.allocator import keep_freed_memory
 from oneglance.nn.device import pick_device
 from oneglance.nn.threads import use_allowed_processors
+from oneglance.parallel.free_memory import free_memory
 from oneglance.task import Task
 
 PIXELS = 500_000  # that are shown at once; with fewer, threads that wait for each other take most of the time
@@ -47,7 +48,7 @@ def forecast(config: Config, tasks: Mapping[str, Task], training: int, validatio
         config.backbone, tasks, config.base, load_weights=False, task_stage=table.task_stage
     ).to(device)
     width, height = config.backbone.canvas
-    count = max(4, min(table.batch, PIXELS // (width * height)))
+    count = max(4, min(config.batch, PIXELS // (width * height)))
     pictures = torch.randint(0, 256, (count, 3, height, width), dtype=torch.uint8).float().to(device)
     pictures = pictures.to(memory_format=torch.channels_last)
     best, first = float("inf"), time.perf_counter()
@@ -61,9 +62,11 @@ def forecast(config: Config, tasks: Mapping[str, Task], training: int, validatio
     epochs = 1 if config.backbone.freeze else table.epochs
     seconds = best / count * epochs * (training + PASS * validation)
     weights = sum(one.numel() * one.element_size() for one in network.parameters())
-    shown = min(table.batch, max(training, 1))
+    shown = min(config.batch, max(training, 1))
     now = psutil.Process().memory_info().rss
-    return Forecast(seconds, (now + COPIES * weights + shown / count * kept) / 1e6)
+    # A batch that does not fit comes in parts.
+    taken = min(COPIES * weights + shown / count * kept, free_memory())
+    return Forecast(seconds, (now + taken) / 1e6)
 
 
 def _step(network: Network, pictures: Tensor, *, learns: bool) -> int:

@@ -103,7 +103,7 @@ class ExperimentData:
 
     def steps(self, split: SplitData) -> int:
         """Of one epoch."""
-        return max(1, -(-len(split.rows) // self.config.training.batch))
+        return max(1, -(-len(split.rows) // self.config.batch))
 
 
 def read_dataset(config: Config, tasks: Mapping[str, Task], screen: Screen) -> Dataset:

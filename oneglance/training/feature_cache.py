@@ -61,7 +61,7 @@ def cached_features(
     if network.backbone.gives_maps or network.backbone.gives_below:
         return store
     rows = np.concatenate([split.rows for split in splits])
-    loader = BatchLoader(store, rows, {}, config.training.batch, device)
+    loader = BatchLoader(store, rows, {}, config.batch, device)
     features: list[np.ndarray] = []
     began = time.perf_counter()
     network.eval()

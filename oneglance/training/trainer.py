@@ -119,7 +119,7 @@ class Trainer:
         sampler = SourceSampler([r.source for r in training.records], config.training.source_temperature)
         if len(sampler.names) > 1:
             screen.say(f"an epoch: {sampler.describe()}")
-        batch = config.training.batch
+        batch = config.batch
         loaders = (
             BatchLoader(seen, training.rows, encoded_targets(tasks, training), batch, device, sampler),
             BatchLoader(seen, validation.rows, encoded_targets(tasks, validation), batch, device),
