@@ -60,7 +60,14 @@ def _flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]
         if isinstance(value, Mapping) and value:
             yield from _flat(value, f"{above}{key}.")
         else:
-            yield f"{above}{key}", value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            yield f"{above}{key}", _words(value)
+
+
+def _words(value: Any) -> str:
+    """A value as TOML would have it; what nobody set is chosen by the training."""
+    if value is None:
+        return "chosen by itself"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _metric(runs: Sequence[RunFolder], task: str) -> str:

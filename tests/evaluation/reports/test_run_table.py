@@ -18,6 +18,7 @@ def test_runs_stand_side_by_side(tmp_path: Path) -> None:
     settings = dict(differences([longer, short]))
     assert settings["training.epochs"] == ["2", "1"]
     assert settings["training.learning_rate"][0] == "0.02"
+    assert "null" not in page_of([longer, short], "runs")
     assert not any(key.startswith(("cache", "backbone")) for key in settings)
     page = Page(page_of([longer, short], "runs"))
     for words in ("longer", "short", "training.epochs", "kind: accuracy on the validation split", "weight"):
