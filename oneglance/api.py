@@ -167,10 +167,12 @@ def train(
 
 
 def finish(run: str | Path, *, accept_changes: bool = False, screen: Screen | None = None) -> Run:
-    """A training that was stopped becomes a finished run now: calibrated, with the best epoch so far.
+    """A training that was stopped, or is still under way, becomes a finished run now: calibrated, with the
+    best epoch so far.
 
     Args:
-        run: the run folder, which no process is training at the same time.
+        run: the run folder. Where another process trains it, that one is asked to finish, which it does after
+            a step, though not before its first epoch is over; this waits for it.
         accept_changes: finish although its data have changed.
 
     Raises:
@@ -179,12 +181,16 @@ def finish(run: str | Path, *, accept_changes: bool = False, screen: Screen | No
     with needs_extra("train", "finish"):
         from oneglance.storage.run_folder import RunFolder
         from oneglance.storage.run_lookup import going_on
+        from oneglance.storage.training_lock import finished_by_its_process
         from oneglance.training.experiment_data import read_dataset
         from oneglance.training.trainer import Trainer
 
     screen, stopped = screen or default_screen(), RunFolder.open(run)
     if stopped.finished:
         screen.say(f"{stopped.path} is finished already")
+        return Run(stopped.path)
+    if finished_by_its_process(stopped, screen):
+        screen.say(f"finished: {stopped.path}")
         return Run(stopped.path)
     declared = stopped.config()
     with closing(screen):

@@ -29,6 +29,7 @@ from oneglance.data.source import open_source
 from oneglance.errors import ConfigError, DataError, RunError, StoppedError
 from oneglance.progress import Screen
 from oneglance.storage.run_folder import RunFolder
+from oneglance.storage.training_lock import training_lock
 
 SILENT = Screen()
 ONE_EPOCH = ("training.epochs=1",)
@@ -245,6 +246,7 @@ def test_train_makes_a_run(home: Path) -> None:
         "environment.json",
         "fingerprint.json",
         "fitted.json",
+        "lock",
         "history.jsonl",
         "novelty.safetensors",
         "unreadable.json",
@@ -427,6 +429,13 @@ def test_a_finished_run_whose_data_have_changed_stays_as_it_is(home: Path) -> No
     with pytest.raises(RunError, match="the data have changed since this run began"):
         oneglance.train("runs/a", resume=True, overrides="training.epochs=4", screen=SILENT)
     assert {path: path.read_bytes() for path in Path("runs/a").iterdir()} == before
+
+
+def test_a_run_that_is_being_trained_is_left_alone(home: Path) -> None:
+    stopped()
+    with training_lock(RunFolder("runs/b")), pytest.raises(RunError, match="another process right now"):
+        oneglance.train("runs/b", resume=True, screen=SILENT)
+    assert oneglance.train("runs/b", resume=True, screen=SILENT).folder.finished
 
 
 def test_minutes_are_a_setting_like_others(home: Path) -> None:

@@ -56,7 +56,7 @@ LAYERS = [
     ["tasks", "backbones", "balancers"],
     ["network"],
     ["storage.run_folder", "storage.resume_changes"],
-    ["storage.combined_folder", "storage.training_length"],
+    ["storage.combined_folder", "storage.training_length", "storage.training_lock"],
     ["storage.resumption"],
     ["training", "inference"],
     ["evaluation", "testing"],

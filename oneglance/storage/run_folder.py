@@ -16,6 +16,8 @@ weights.safetensors  the best averaged weights so far
 novelty.safetensors  feature vectors of some training and validation pictures: what is familiar
 tasks.json           classes, scales, thresholds, temperatures; its presence says that the run is finished
 examples.json        validation pictures with their answers after the last epoch; only with train --watch
+lock                 held by the process that trains it
+finish-request       another process asks that one to finish
 report.json, report.html   what ``evaluate`` found
 earlier-report.json, .html   the same of a run that was finished and then went on
 """
@@ -55,6 +57,7 @@ from oneglance.task import Task, build_tasks
 from oneglance.toml.overrides import Changes
 
 SPLIT_HEADER = ("image", "group", "split")
+FINISH_REQUEST = "finish-request"  # a file by which another process asks the one that trains to finish
 ANEW = "train anew with another --out"
 LARGEST_TEXT = 500_000_000  # bytes of a file of text; those of a million pictures take a fifth
 

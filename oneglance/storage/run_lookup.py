@@ -19,6 +19,7 @@ from oneglance.storage.plain_files import is_file, is_folder, resolved
 from oneglance.storage.resume_changes import MAY_CHANGE, MEASURED
 from oneglance.storage.resumption import Resumption, resumption
 from oneglance.storage.run_folder import RunFolder, free_path, overview, remove, runs_in
+from oneglance.storage.training_lock import training_lock
 from oneglance.toml.overrides import Changes, Overrides
 
 SAYING_NOTHING = {"annotations", "images", "img", "imgs", "jpegimages", "jpg", "labels", "train", "training"}
@@ -31,7 +32,8 @@ def begun(target: Path, config: Config, dataset: Dataset) -> Iterator[RunFolder]
     ours = _is_free(target)
     run = RunFolder.create(target, config, dataset)
     try:
-        yield run
+        with training_lock(run):
+            yield run
     except BaseException:
         if ours and not any((run / name).exists() for name in ("resume.pt", "weights.safetensors")):
             remove(run)
@@ -59,8 +61,17 @@ def going_on(
         accept_changes: go on where pictures, answers or the configuration are not what they were.
 
     Raises:
-        RunError: the pictures are others now, or something has changed that is not accepted.
+        RunError: the pictures are others now, something has changed that is not accepted, or another process
+            trains the run.
     """
+    with training_lock(folder):
+        _refuse_other_data(folder, config, dataset, accept_changes, screen)
+        yield folder
+
+
+def _refuse_other_data(
+    folder: RunFolder, config: Config, dataset: Dataset, accept_changes: bool, screen: Screen
+) -> None:
     then = _same_pictures(folder, dataset)
     kept, now = folder.fingerprint(), Fingerprint.of(config, dataset)
     changes: list[str] = []
@@ -85,7 +96,6 @@ def going_on(
         dataset.splits = SplitIndices.of([row[2] for row in then])
     if changes or kept is None:
         folder.write_fingerprint(now)
-    yield folder
 
 
 def _same_pictures(folder: RunFolder, dataset: Dataset) -> list[tuple[str, ...]]:

@@ -34,7 +34,7 @@ from oneglance.progress import Screen
 from oneglance.storage import run_files
 from oneglance.storage.atomic_files import finite, sweep, write_json
 from oneglance.storage.run_files import in_form
-from oneglance.storage.run_folder import ANEW, RunFolder, kept_of
+from oneglance.storage.run_folder import ANEW, FINISH_REQUEST, RunFolder, kept_of
 from oneglance.storage.training_length import (
     Length,
     keep_length,
@@ -241,8 +241,15 @@ class Trainer:
             ):
                 for result in self._steps(until, chart, timed):
                     self._save_when_due(result)
-                    if stop.requested and not self._trained_whole():
+                    if self._trained_whole():
+                        continue
+                    if stop.requested:
                         self._stop(stop)
+                        break
+                    if self._is_asked_to_finish():
+                        self.save()
+                        stop.finish = True
+                        self.screen.say(f"asked to finish: finishing now with epoch {self.selection.epoch}")
                         break
         except DivergedError as error:
             raise self._diverged(error) from None
@@ -323,6 +330,10 @@ class Trainer:
         if due or result.done:
             self.save()
             self._saved = time.monotonic()
+
+    def _is_asked_to_finish(self) -> bool:
+        """By another process; not before there is something to use."""
+        return bool(self.selection.epoch) and (self.folder / FINISH_REQUEST).exists()
 
     def _stop(self, stop: Stop) -> None:
         """Comes back where the run is to be finished now."""

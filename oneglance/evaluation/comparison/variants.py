@@ -25,6 +25,7 @@ from oneglance.storage.atomic_files import write_json
 from oneglance.storage.fingerprint import Fingerprint
 from oneglance.storage.run_files import ENVIRONMENT, MEMORY
 from oneglance.storage.run_folder import RunFolder
+from oneglance.storage.training_lock import training_lock
 from oneglance.task import Prediction, Task, build_tasks
 from oneglance.toml.overrides import Changes
 from oneglance.training.data_loader import PictureStore
@@ -153,7 +154,7 @@ def trained(
         training, validation = answered(training, tasks), answered(validation, tasks)
     built = build_tasks(config.tasks, config.file)
     try:
-        with _peak_noted(folder, config):
+        with training_lock(folder), _peak_noted(folder, config):
             trainer = Trainer.build(folder, config, built, experiment.store, training, validation, screen)
             trainer.resume()
             trainer.run(until)
