@@ -84,6 +84,10 @@ def resume() -> None:
     oneglance.train("runs/new", resume=True, screen=Screen())
 
 
+def longer() -> None:
+    oneglance.train("done", resume=True, overrides="training.epochs=4", screen=Screen())
+
+
 def evaluate() -> None:
     oneglance.evaluate("done", screen=Screen())
 
@@ -111,7 +115,7 @@ def corrections() -> None:
 
 
 COMMANDS: dict[str, Callable[[], None]] = {
-    each.__name__: each for each in (train, evaluate, compare, predict, export, corrections)
+    each.__name__: each for each in (train, longer, evaluate, compare, predict, export, corrections)
 }
 
 
@@ -122,6 +126,7 @@ def result(command: str) -> dict[str, str]:
     files = {
         "train": ["runs/new/weights.safetensors", "runs/new/tasks.json", "runs/new/split.csv",
                   "runs/new/novelty.safetensors"],
+        "longer": [f"done/{name}" for name in ("weights.safetensors", "tasks.json", "overrides.json")],
         "evaluate": ["done/report.json"],
         "compare": ["compare/compare.json", *(f"compare/runs/{name}-0/weights.safetensors"
                                                for name in ("joint", "single-digit", "single-covered"))],

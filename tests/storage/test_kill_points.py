@@ -19,7 +19,15 @@ BENCH = Path(__file__).resolve().parent.parent.parent / "bench" / "kill_points.p
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize(
     ("command", "every"),
-    [("train", 40), ("evaluate", 8), ("export", 4), ("corrections", 4), ("predict", 14), ("compare", 150)],
+    [
+        ("train", 40),
+        ("longer", 25),
+        ("evaluate", 8),
+        ("export", 4),
+        ("corrections", 4),
+        ("predict", 14),
+        ("compare", 150),
+    ],
 )
 def test_a_command_is_killed_now_and_then(command: str, every: int) -> None:
     ended = subprocess.run(
