@@ -253,7 +253,7 @@ def evaluate(
     """Score a finished run on pictures it has not learned from, and write report.json and report.html.
 
     Args:
-        run: the run folder.
+        run: the run folder, or a folder of ``combine``, each of whose networks is scored on its own data.
         split: ``test``, or ``validation`` for scores that do not use up the test split.
         out: where the report goes; default: the run folder.
 
@@ -261,12 +261,14 @@ def evaluate(
         RunError: the run is not finished, or its data have changed.
     """
     with needs_extra("train", "evaluate"):
-        from oneglance.evaluation.evaluate import evaluate_run
+        from oneglance.evaluation.evaluate import evaluate_combined, evaluate_run
+        from oneglance.storage.combined_folder import CombinedFolder
         from oneglance.storage.run_folder import RunFolder
 
-    folder = RunFolder.open(run)
-    target = Path(out) if out else folder.path
-    return Report(evaluate_run(folder, split, target, screen or default_screen()), target)
+    target, screen = Path(out) if out else Path(run), screen or default_screen()
+    if is_file(Path(run) / COMBINED):
+        return Report(evaluate_combined(CombinedFolder.open(run), split, target, screen), target)
+    return Report(evaluate_run(RunFolder.open(run), split, target, screen), target)
 
 
 def compare(
@@ -446,7 +448,8 @@ def export(
     """Write a finished run as one file that gives the same answers, and compare them on validation pictures.
 
     Args:
-        run: the run folder.
+        run: the run folder, or a folder of ``combine``, all of whose networks go into one file, as onnx in
+            fp32.
         out: the file to write; default: ``model.onnx`` and the like in the run folder.
         file_format: ``onnx``, which ``predict`` and ``serve`` read without torch, or ``torch``: a
             torch.export program for code of your own.
@@ -465,13 +468,16 @@ def export(
     with needs_extra("export", "export"):
         for name in ("torch", "onnx", "onnxscript"):
             import_module(name)
+        from oneglance.inference.combined.export import export_combined
         from oneglance.inference.export import export_run
+        from oneglance.storage.combined_folder import CombinedFolder
         from oneglance.storage.run_folder import RunFolder
 
-    target = Path(out) if out else None
-    return Exported(
-        export_run(RunFolder.open(run), target, file_format, precision, screen or default_screen())
-    )
+    target, screen = Path(out) if out else None, screen or default_screen()
+    if is_file(Path(run) / COMBINED):
+        several = CombinedFolder.open(run)
+        return Exported(export_combined(several, target, file_format, precision, screen))
+    return Exported(export_run(RunFolder.open(run), target, file_format, precision, screen))
 
 
 def runs(folder: str | Path = "runs", *, html: str | Path | None = None) -> Runs:

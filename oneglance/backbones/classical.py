@@ -43,7 +43,9 @@ class Classical(Backbone):
         super().__init__()
         self.cell = max(2, round(min(width, height) / CELLS))
         self.register_buffer("grey", torch.tensor(GREY).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("pattern", uniform_patterns(), persistent=False)
+        pattern = uniform_patterns()
+        self.patterns = int(pattern.max()) + 1
+        self.register_buffer("pattern", pattern, persistent=False)
         self.shape = measure(self, width, height)
 
     @classmethod
@@ -71,7 +73,7 @@ class Classical(Backbone):
             for bit, (row, column) in enumerate(AROUND)
         )
         assert isinstance(code, Tensor)
-        return _histogram(self.pattern[code.flatten(1)], int(self.pattern.max()) + 1)  # type: ignore[operator, index]
+        return _histogram(self.pattern[code.flatten(1)], self.patterns)  # type: ignore[operator, index]
 
     def _colours(self, pictures: Tensor) -> Tensor:
         red, green, blue = (pictures * COLOURS).long().clamp(max=COLOURS - 1).flatten(2).unbind(1)
@@ -95,19 +97,19 @@ def gradients(pictures: Tensor, cell: int) -> Tensor:
     x, y = x.gather(1, channel), y.gather(1, channel)
     turn = torch.atan2(y, x) / torch.pi % 1.0  # half turns
     direction = (turn * DIRECTIONS).long().clamp(max=DIRECTIONS - 1)
-    spread = strength.new_zeros(len(pictures), DIRECTIONS, *strength.shape[2:])
+    spread = strength.new_zeros(pictures.shape[0], DIRECTIONS, *strength.shape[2:])
     cells = F.avg_pool2d(spread.scatter_(1, direction, strength), cell)
     blocks = F.unfold(cells, 2)  # [n, directions and cells, blocks]
     blocks = (blocks / (blocks.norm(dim=1, keepdim=True) + TINY)).clamp(max=0.2)
     blocks = blocks / (blocks.norm(dim=1, keepdim=True) + TINY)
-    return blocks.view(len(pictures), -1, cells.shape[2] - 1, cells.shape[3] - 1)
+    return blocks.view(pictures.shape[0], -1, cells.shape[2] - 1, cells.shape[3] - 1)
 
 
 def _histogram(codes: Tensor, count: int) -> Tensor:
     """Square roots of the shares of each of ``count`` codes: float32 [n, count] of int64 [n, k]. Roots, as
     distances between them say more of histograms than those between shares (Hellinger's).
     """
-    counts = torch.zeros(len(codes), count, device=codes.device)
+    counts = torch.zeros(codes.shape[0], count, device=codes.device)
     counts.scatter_add_(1, codes, torch.ones_like(codes, dtype=counts.dtype))
     return (counts / codes.shape[1]).sqrt()
 

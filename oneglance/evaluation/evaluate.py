@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from oneglance.data.dataset import Dataset, load_dataset
+from oneglance.data.images.decode import Limits
 from oneglance.data.images.letterbox import Placement
 from oneglance.data.record import ImageRef, Record
 from oneglance.errors import ConfigError, RunError
@@ -21,6 +22,7 @@ from oneglance.inference.predictor import Predictor
 from oneglance.progress import Screen
 from oneglance.report_items import Detail
 from oneglance.storage.atomic_files import make_folder, write_json
+from oneglance.storage.combined_folder import CombinedFolder
 from oneglance.storage.run_files import READS
 from oneglance.storage.run_folder import RunFolder
 from oneglance.task import MetricState, Prediction, Task
@@ -36,6 +38,88 @@ def evaluate_run(run: RunFolder, split: str, out: Path, screen: Screen) -> dict[
         ConfigError: no such split, or it is empty.
         RunError: the run is not finished, or its data have changed since.
     """
+    scored = score_run(run, split, screen)
+    scored.write(out, run.path.resolve().name)
+    screen.close()
+    return scored.report
+
+
+def evaluate_combined(combined: CombinedFolder, split: str, out: Path, screen: Screen) -> dict[str, Any]:
+    """Score each network of a combined folder on its own data, as its run would be, in one report.
+
+    Raises:
+        ConfigError: no such split, or it is empty.
+        RunError: the data of one of them have changed since.
+    """
+    parts = {one.name: score_run(one.run, split, screen).renamed(one.tasks()) for one in combined.networks}
+    reports = {name: part.report for name, part in parts.items()}
+    last = list(reports.values())[-1]
+    report = {
+        **{key: last[key] for key in ("oneglance", "split", "date")},
+        "pictures": sum(one["pictures"] for one in reports.values()),
+        "unreadable": sum(one["unreadable"] for one in reports.values()),
+        "reads": max(one["reads"] for one in reports.values()),
+        "tasks": {name: task for one in reports.values() for name, task in one["tasks"].items()},
+        "networks": {
+            name: {
+                **{key: one[key] for key in ("pictures", "unreadable", "reads")},
+                "tasks": list(one["tasks"]),
+            }
+            for name, one in reports.items()
+        },
+    }
+    ScoredRun(
+        report,
+        {name: items for part in parts.values() for name, items in part.details.items()},
+        {name: pictures for part in parts.values() for name, pictures in part.wrong.items()},
+        [],  # epochs of several trainings have no order among each other
+        max((part.limits for part in parts.values()), key=lambda limits: limits.megapixels),
+    ).write(out, combined.path.resolve().name)
+    screen.close()
+    return report
+
+
+@dataclass
+class ScoredRun:
+    """What report.json holds, and what the page shows besides."""
+
+    report: dict[str, Any]
+    details: Mapping[str, Sequence[Detail]]
+    wrong: Mapping[str, Sequence[Wrong]]
+    history: Sequence[Mapping[str, Any]]
+    limits: Limits
+    weights: Mapping[str, float] = field(default_factory=dict)  # of the tasks' losses
+    answers: Mapping[str, int] = field(default_factory=dict)  # training pictures with an answer to each task
+
+    def renamed(self, names: Mapping[str, str]) -> ScoredRun:
+        """The same with other names of tasks."""
+        return ScoredRun(
+            {**self.report, "tasks": {names[name]: task for name, task in self.report["tasks"].items()}},
+            {names[name]: items for name, items in self.details.items()},
+            {names[name]: pictures for name, pictures in self.wrong.items()},
+            self.history,
+            self.limits,
+        )
+
+    def write(self, out: Path, title: str) -> None:
+        """report.json and report.html."""
+        make_folder(out)
+        write_json(out / "report.json", self.report)
+        write_page(
+            out / "report.html",
+            self.report,
+            self.details,
+            self.history,
+            self.wrong,
+            title=title,
+            limits=self.limits,
+            weights=self.weights,
+            answers=self.answers,
+        )
+
+
+def score_run(run: RunFolder, split: str, screen: Screen) -> ScoredRun:
+    """See ``evaluate_run``."""
     if split not in SPLITS:
         raise ConfigError(f'"{split}" is no split to score', hint=f"choose {' or '.join(SPLITS)}")
     predictor = Predictor.open(run)
@@ -54,25 +138,19 @@ def evaluate_run(run: RunFolder, split: str, out: Path, screen: Screen) -> dict[
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "tasks": {name: _scores(task, name, scored) for name, task in tasks.items()},
     }
-    make_folder(out)
-    write_json(out / "report.json", report)
     details, wrong = {}, {}
     for name, task in tasks.items():
         details[name], wrong[name] = _details(task, name, scored)
     training = _records_of(run, "train", dataset)
-    write_page(
-        out / "report.html",
+    return ScoredRun(
         report,
         details,
-        run.history(),
         wrong,
-        title=run.path.resolve().name,
-        limits=predictor.limits,
+        run.history(),
+        predictor.limits,
         weights={name: task.weight for name, task in tasks.items()},
         answers={name: sum(r.answers.get(name) is not None for r in training) for name in tasks},
     )
-    screen.close()
-    return report
 
 
 def _records_of(run: RunFolder, split: str, dataset: Dataset) -> list[Record]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
@@ -40,17 +40,19 @@ class BoundedPasses:
         self._most = 0  # pictures of a pass that fit the memory; 0: any number so far
 
     def run(self, outputs: Sequence[str], name: str, canvases: np.ndarray) -> list[np.ndarray]:
-        """The outputs for the input ``name``, at least one picture.
+        """The outputs for the input ``name``; see ``run_all``."""
+        return self.run_all(outputs, {name: canvases})
+
+    def run_all(self, outputs: Sequence[str], feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        """The outputs for all inputs by name, of which each holds the same pictures, at least one.
 
         Raises:
             RunError: one picture alone takes too much time or memory, or cannot be passed.
         """
-        count, most = len(canvases), self._most
+        count, most = len(next(iter(feeds.values()))), self._most
         if not most or count <= most:
             try:
-                return self._timed(
-                    lambda options: self._session.run(outputs, {name: canvases}, options), count
-                )
+                return self._timed(lambda options: self._session.run(outputs, dict(feeds), options), count)
             except TimedOut:
                 raise RunError(
                     "a pass of the network does not end in time", location=self._location, hint=ELSEWHERE
@@ -63,7 +65,10 @@ class BoundedPasses:
                         hint=ELSEWHERE,
                     ) from None
                 most = self._most = min(count, self._most or count) // 2 or 1
-        parts = [self.run(outputs, name, canvases[start : start + most]) for start in range(0, count, most)]
+        parts = [
+            self.run_all(outputs, {name: each[start : start + most] for name, each in feeds.items()})
+            for start in range(0, count, most)
+        ]
         return [np.concatenate(columns) for columns in zip(*parts, strict=True)]
 
     def _timed(self, work: Callable[[Any], list[np.ndarray]], count: int) -> list[np.ndarray]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -48,7 +49,7 @@ def test_tasks_of_one_name_need_another(here: Path, shell: Shell) -> None:
     assert said.startswith('a and a-2 each have a task "digit", and 3 more names are there twice')
     assert not Path("runs/all").exists()
     proposed = said[said.index("oneglance combine") :]
-    assert shell(*__import__("shlex").split(proposed)[1:]).code == 0
+    assert shell(*shlex.split(proposed)[1:]).code == 0
     tasks = oneglance.load("runs/all", device="cpu").tasks
     assert {"digit", "a-2_digit", "a-2_covered", "things"} < set(tasks)
     assert tasks["a-2_digit"].name == "a-2_digit"

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from oneglance.inference.answering import Answering
-from oneglance.inference.predictor import open_predictor
-from oneglance.storage.plain_files import is_file
+from oneglance.inference.predictor import Predictor, open_predictor
+from oneglance.storage.plain_files import is_file, is_folder
 from oneglance.storage.run_files import COMBINED
 
 
@@ -36,4 +36,13 @@ def open_answering(
             false_alarm=false_alarm,
             passes=passes,
         )
+    if Path(path).suffix.lower() == ".onnx" and not is_folder(path):
+        from oneglance.inference.combined.onnx_file import NETWORKS, open_combined_file
+        from oneglance.inference.engines.onnx import opened_file, read_file
+
+        file = opened_file(Path(path), device, passes)
+        if isinstance(file.content, dict) and NETWORKS in file.content:
+            return open_combined_file(file, file.content, false_alarm)
+        engine, contents = read_file(file)
+        return Predictor(engine, contents.tasks, contents.config, contents.novelty, false_alarm)
     return open_predictor(path, device=device, precision=precision, false_alarm=false_alarm, passes=passes)

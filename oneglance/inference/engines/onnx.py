@@ -90,12 +90,27 @@ def open_file(path: Path, device: str = "auto", passes: int = 0) -> tuple[OnnxEn
         RunError: there is no such file, it is damaged, or somebody else wrote it.
         ConfigError: no such device here.
     """
+    return read_file(opened_file(path, device, passes))
+
+
+class OpenedFile(NamedTuple):
+    """A file whose graph is ready to run, and whose metadata are read."""
+
+    path: Path
+    session: Any
+    content: Any  # the metadata, as JSON values
+    passes: int
+    reopen: Callable[[int], Any]  # opens another session, for so many threads
+
+
+def opened_file(path: Path, device: str = "auto", passes: int = 0) -> OpenedFile:
+    """See ``open_file``."""
     if not is_file(path):
         raise RunError("there is no such file", location=str(path), hint=EXPORT_AGAIN)
     passes = passes or passes_for(device)
     reopen = partial(open_session, str(path), device, location=str(path))
     session = reopen(threads_of_each(passes))
-    with _whole(path):  # text that is no UTF-8
+    with whole(path):  # text that is no UTF-8
         text = session.get_modelmeta().custom_metadata_map.get(KEY)
     if text is None:
         raise RunError(
@@ -103,11 +118,18 @@ def open_file(path: Path, device: str = "auto", passes: int = 0) -> tuple[OnnxEn
             location=str(path),
             hint=EXPORT_AGAIN,
         )
-    with _whole(path):
-        contents = unpacked(text, str(path))
+    with whole(path):
+        return OpenedFile(path, session, json.loads(text), passes, reopen)
+
+
+def read_file(file: OpenedFile) -> tuple[OnnxEngine, Contents]:
+    """The network of a file that holds one; see ``open_file``."""
+    path = file.path
+    with whole(path):
+        contents = unpacked_content(file.content, str(path))
         width, height = contents.config.backbone.canvas
-        refuse_other_shapes(session, list(contents.tasks), (height, width, 3))
-    engine = OnnxEngine(session, list(contents.tasks), passes, reopen, str(path))
+        refuse_other_shapes(file.session, list(contents.tasks), (height, width, 3))
+    engine = OnnxEngine(file.session, list(contents.tasks), file.passes, file.reopen, str(path))
     try_once(
         engine,
         contents.tasks,
@@ -188,7 +210,7 @@ def providers(device: str) -> list[str]:
 
 
 @contextmanager
-def _whole(path: Path) -> Iterator[None]:
+def whole(path: Path) -> Iterator[None]:
     """What goes wrong in understanding the file is a damage of it: only we write such files."""
     try:
         yield
@@ -220,7 +242,11 @@ def packed(config: Config, tasks: Mapping[str, Task], novelty: Novelty | None) -
 
 def unpacked(text: str, location: str) -> Contents:
     """The mirror of ``packed``."""
-    content = json.loads(text)
+    return unpacked_content(json.loads(text), location)
+
+
+def unpacked_content(content: Any, location: str) -> Contents:
+    """The same of JSON values."""
     config: Config = read_table(Config, {"sources": [{}], **declared(content)}, location=location)
     tasks = build_tasks(config.tasks, location)
     restore(tasks, content["tasks"])
