@@ -132,8 +132,10 @@ function read(view, side) {
   const { row } = view;
   const parts = [element("header", {}, element("h2", {}, view.file.name), quiet(`${row.width} × ${row.height} pixels`))];
   if (row.unknown) {
+    // Of several networks, each judges for its own tasks.
+    const doubted = Object.values(row.networks || {}).filter((one) => one.unknown).flatMap((one) => one.tasks);
     const share = row.unfamiliar === undefined ? "" : ` It is less familiar than ${percent(row.unfamiliar)} of the pictures it was checked with.`;
-    parts.push(element("p", { className: "note" }, element("strong", {}, "I don’t know this kind of picture."), ` Do not rely on these answers.${share}`));
+    parts.push(element("p", { className: "note" }, element("strong", {}, "I don’t know this kind of picture."), ` Do not rely on ${doubted.length ? `the answers to ${doubted.join(", ")}` : "these answers"}.${share}`));
   }
   for (const [name, answer] of Object.entries(row.answers)) {
     parts.push(element("section", { className: "answer" }, element("h3", { title: name }, title(name)), ...contentOf(answer, view)));
