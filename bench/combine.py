@@ -1,8 +1,8 @@
 """Several networks behind one interface, relative to what their passes and one decoding allow.
 
-The bound is 1 / (1 / decode + 1 / first + 1 / second), each measured alone: decoding onto the first canvas, and
-the passes of each network. All take turns with the combined prediction in one process. For comparison, the time
-of asking one network after the other.
+The bound is 1 / (1 / decode + 1 / first + 1 / second), each measured alone: decoding onto the first canvas,
+and the passes of each network. All take turns with the combined prediction in one process. For comparison,
+the time of asking one network after the other.
 
     python bench/combine.py [--pictures 600] [--rounds 5] [--sizes 128,96]
 """
