@@ -18,6 +18,7 @@ from oneglance.data.inspection.likeness import Likeness
 from oneglance.data.inspection.overview import overview
 from oneglance.data.inspection.unread_pictures import unread_kinds
 from oneglance.data.merging.collect import collect
+from oneglance.data.merging.unanswered_parts import without_unanswered_parts
 from oneglance.data.quoting import quoted
 from oneglance.data.record import Record
 from oneglance.errors import ConfigError, DataError, Problem, needs_extra
@@ -105,7 +106,8 @@ def summarize(config: ConfigSource) -> Overview:
     declared = configuration.load(config)
     tasks = list(build_tasks(declared.tasks, declared.file).values())
     own = [task for task in tasks if task.answered_by == task.name]
-    return Overview(overview(collect(open_sources(declared), own).records, tasks))
+    records, _ = without_unanswered_parts(collect(open_sources(declared), own).records)
+    return Overview(overview(records, tasks))
 
 
 def init(

@@ -16,6 +16,7 @@ from oneglance.data.images.measured_range import Measured, measured
 from oneglance.data.inspection.checks import check, summary
 from oneglance.data.inspection.missing_files import missing_pictures
 from oneglance.data.merging.collect import Question, collect
+from oneglance.data.merging.unanswered_parts import without_unanswered_parts
 from oneglance.data.record import Record
 from oneglance.data.source import Source, open_source
 from oneglance.data.splitting.split import SplitIndices, split, stratify_labels
@@ -98,9 +99,9 @@ def load_dataset(
     """
     own = [question for question in questions if question.answered_by == question.name]
     collected = collect(open_sources(config), own)
-    problems = list(collected.problems)
-    records, missing = missing_pictures(_answered(collected.records, questions))
-    problems += missing
+    answered, unanswered = without_unanswered_parts(collected.records)
+    records, missing = missing_pictures(_answered(answered, questions))
+    problems = [*collected.problems, *unanswered, *missing]
     contents: list[bytes | None] = digests([r.image for r in records], cache_folder(config.cache), progress)
     if strict:
         refuse(problems)

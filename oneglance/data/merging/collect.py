@@ -10,7 +10,6 @@ from typing import Any, Protocol, runtime_checkable
 
 from oneglance.data.merging.column_notation import ColumnNotation
 from oneglance.data.merging.merge_records import RecordMerger
-from oneglance.data.merging.unanswered_parts import without_unanswered_parts
 from oneglance.data.number_notation import Notation
 from oneglance.data.quoting import nearest_of, plain, quoted
 from oneglance.data.record import BoxAnnotations, Record
@@ -104,8 +103,6 @@ def collect(sources: Sequence[Source], questions: Sequence[Question]) -> Collect
                 problems += reader.notation.problems(reader.name) if reader.notation else ()
             all_fields |= fields
         merger.join_groups()
-    collected.records, unanswered = without_unanswered_parts(collected.records)
-    problems += unanswered
     _propose_tag_rows(merger, by_name)
     problems += _unanswered(sources, questions, collected.records, all_fields)
     return collected
