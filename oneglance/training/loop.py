@@ -292,6 +292,8 @@ class Learner:
         """Whether this step takes each task's gradient where the backbone ends, if that learns at all."""
         if len(self.tasks) == 1 or self.augment is None or self.network.frozen:
             return False
+        if not any(weight.requires_grad for weight in self.network.backbone.parameters()):
+            return False  # it has nothing to learn, as `classical`
         return self.balancer.needs_gram or self.position.updates % EVERY == 0
 
     def _backward_by_task(

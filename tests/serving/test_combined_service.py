@@ -46,12 +46,20 @@ def test_rows_are_those_of_predict(several: Path, photos: Path, tmp_path: Path) 
             (one,) = run.model(device="cpu").predict(path, screen=Screen())
             assert row == {**one, "image": path.name}
         said = service.ask("/model").json
-        assert set(said["tasks"]) == {"digit", "background", "shapes", "covered", "things", "symbol"}
+        assert set(said["tasks"]) == {
+            "digit",
+            "background",
+            "shapes",
+            "covered",
+            "things",
+            "symbol",
+            "amount",
+        }
         assert said["backbone"] == "small + small + classical" and said["canvas"] == [48, 40]
         assert said["networks"]["classical"] == {
             "backbone": "classical",
             "canvas": [32, 32],
-            "tasks": ["symbol"],
+            "tasks": ["symbol", "amount"],
         }
 
 

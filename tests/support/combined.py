@@ -35,6 +35,10 @@ CLASSICAL = (
 [tasks.kind]
 type = "label"
 from = "digit"
+[tasks.amount]
+type = "number"
+from = "covered"
+uses = ["kind"]
 """
     + settings(32, epochs=1).replace('"small"\noptions = { width = 4, depth = 2 }', '"classical"')
 )

@@ -85,7 +85,7 @@ def test_networks_with_one_canvas_share_an_input(exported: Files) -> None:
 def test_the_report_says_how_each_task_compares(exported: Files) -> None:
     tasks = set(oneglance.load(exported.together).tasks)
     assert set(exported.report["disagreement"]) == tasks
-    assert tasks == {"digit", "background", "shapes", "covered", "things", "symbol"}
+    assert tasks == {"digit", "background", "shapes", "covered", "things", "symbol", "amount"}
     assert exported.report.file == exported.together
     assert max(exported.report["disagreement"].values()) < 1e-3
     for score in exported.report["scores"].values():

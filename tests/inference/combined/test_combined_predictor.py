@@ -134,6 +134,7 @@ def test_renamed_tasks_answer_the_same(several: Path, photos: Path, tmp_path: Pa
         if "error" not in one:
             assert one["answers"]["sign"] == other["answers"]["digit"]
             assert one["answers"]["digit"] == other["answers"]["kind"]
+            assert one["answers"]["amount"] == other["answers"]["amount"]
             assert one["answers"]["a thing"] == other["answers"]["things"]
     # A correction of one is none of the other, although both learned from the column digit.
     assert [run.model(device="cpu").tasks[name].fields for name in ("sign", "digit")] == [
