@@ -23,8 +23,20 @@ from oneglance.cli import commands
 from oneglance.data.writer import targets
 
 VERBS = [
-    *("check", "compare", "convert", "demo", "evaluate", "export", "finish", "get", "group", "init"),
-    *("predict", "runs", "serve", "start", "train", "tune", "weights"),
+    *(
+        "check",
+        "combine",
+        "compare",
+        "convert",
+        "demo",
+        "evaluate",
+        "export",
+        "finish",
+        "get",
+        "group",
+        "init",
+    ),
+    *("predict", "runs", "serve", "start", "train", "tune", "watch", "weights"),
 ]
 GROUP: Any = typer.main.get_command(commands.app)
 
