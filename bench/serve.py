@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import os
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as oneglance does, before torch is loaded
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # as oneglance does, before torch is loaded
 
 import argparse
 import json

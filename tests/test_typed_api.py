@@ -82,6 +82,8 @@ for result in every:
     result.to_frame()
 
 finished: og.Run = og.demo("demo")
+both: og.Run = og.combine(["runs/a", "runs/b"], out="runs/both", rename={"a.kind": "article"})
+og.watch("runs/a", port=8001)
 converted: og.Problems = og.convert(["a", "b"], "coco", "out", images="photos", copy=False)
 kinds: tuple[type[og.Backbone], type[og.Balancer], type[og.Source]]
 try:

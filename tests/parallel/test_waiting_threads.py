@@ -1,4 +1,4 @@
-"""Threads that wait sleep, whatever is imported first, unless somebody wants it otherwise."""
+"""Threads that wait sleep soon, whatever is imported first, unless somebody wants it otherwise."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from importlib.abc import MetaPathFinder
 class Watch(MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
         if name == "torch":
-            print("torch with", os.environ.get("OMP_WAIT_POLICY"))
+            print("torch with", os.environ.get("GOMP_SPINCOUNT"))
 
 sys.meta_path.insert(0, Watch())
 import {module}
-print("at the end", os.environ.get("OMP_WAIT_POLICY"))
+print("at the end", os.environ.get("GOMP_SPINCOUNT"))
 """
     clean = {name: value for name, value in os.environ.items() if name not in BY_USER}
     done = subprocess.run(
         [sys.executable, "-c", script], env=clean, capture_output=True, text=True, timeout=120, check=True
     )
-    assert {line.rpartition(" ")[2] for line in done.stdout.splitlines()} == {"PASSIVE"}
+    assert {line.rpartition(" ")[2] for line in done.stdout.splitlines()} == {"10000"}
