@@ -54,8 +54,8 @@ class ParallelPasses(SharedWork):
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
-        self._forward = engine.forward
+        self._engine = engine
 
     def forward(self, canvases: np.ndarray) -> EngineOutput:
         """What the engine makes of uint8 [n, h, w, 3], in order."""
-        return EngineOutput.joined(list(self.map(self._forward, canvases)))
+        return EngineOutput.joined(list(self.map(self._engine.forward, canvases)))
