@@ -69,7 +69,7 @@ def test_an_option_of_the_shell_is_an_argument_of_the_function(verb: str) -> Non
     ours = set(inspect.signature(getattr(oneglance, verb)).parameters)
     names = {parameter.name for parameter in GROUP.commands[verb].params}
     # `--yes` is `ask=False`, the default; `--watch` opens a page around the function.
-    assert names - {"as_json", "help", "yes", "watch"} <= ours or verb == "watch"
+    assert names - {"as_json", "help", "yes", "watch"} <= ours
 
 
 def test_version_and_help(shell: Shell) -> None:

@@ -46,7 +46,7 @@ type = "embedding"
 like = "background"
 size = 8
 
-""" + settings("[40, 32]", epochs=1)
+""" + settings("[40, 32]", epochs=2)
 NAMES = {"digit", "background", "shapes", "covered", "things", "look"}
 
 # Engines add up in other orders, and so does one engine with batches of other sizes; float32 then differs in
