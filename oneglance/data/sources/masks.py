@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from oneglance.data.images.decode import Limits
-from oneglance.data.images.decoding.decode_pool import each_mask
+from oneglance.data.images.decoding.decode_pool import DecodeMask, decode_with
 from oneglance.data.images.header import header
 from oneglance.data.images.references import FileImage, is_picture
 from oneglance.data.parsing.annotations.box_geometry import BoxReader, Fault, RawBox
@@ -99,7 +99,7 @@ class Masks(Source):
         """Find the parts of all masks."""
         reader = MaskReader(whole=self.values == "things", cuts=not self.values)
         masks = [mask for one in masked for mask in one.masks]
-        each = each_mask(masks, reader, MASK_LIMITS)
+        each = decode_with(DecodeMask(MASK_LIMITS, reader), masks)
         for one in masked:
             for mask, inside in zip(one.masks, each, strict=False):
                 wrong = self._take(one, mask.name, inside, box_reader)

@@ -12,7 +12,7 @@ from support.annotated import annotations_of, boxes, kinds, read
 from support.layouts import CLASSES, HEIGHT, PARTS, THINGS, WIDTH, draw, found_things, proposed
 
 from oneglance.data.images.decoding import decode_pool
-from oneglance.data.images.decoding.decode_pool import each_mask
+from oneglance.data.images.decoding.decode_pool import DecodeMask, decode_with
 from oneglance.data.images.references import FileImage
 from oneglance.data.parsing.annotations.mask_parts import MaskReader
 from oneglance.data.source import open_source
@@ -146,10 +146,10 @@ def test_masks_are_the_same_in_whichever_process_they_are_decoded(
     (tmp_path / "torn.tif").write_bytes((tmp_path / f"a.{ending}").read_bytes()[:60])
     refs = [FileImage(str(tmp_path / name), name) for name in (f"a.{ending}", "torn.tif", f"b.{ending}")]
     reader = MaskReader(whole=False, cuts=True)
-    a, torn, b = each_mask(refs, reader, MASK_LIMITS, few)
+    a, torn, b = decode_with(DecodeMask(MASK_LIMITS, reader), refs, few=few)
     for stem, inside in (("a", a), ("b", b)):
         assert inside == reader(np.asarray(Image.open(tmp_path / f"{stem}.{ending}")))
-        assert len(inside.parts) == len(THINGS[stem])
+        assert inside.parts is not None and len(inside.parts) == len(THINGS[stem])
     assert isinstance(torn, PictureError)
     assert torn.location == "torn.tif"
 
@@ -158,6 +158,7 @@ def test_a_mask_that_is_not_plain_is_decoded_by_the_process_that_is_kept(tmp_pat
     mask(tmp_path / "a.tif", (1, 10, 20, 40, 60))
     before = {child.pid for child in psutil.Process().children()}
     decode_pool._kept.cache_clear()
-    list(each_mask([FileImage(str(tmp_path / "a.tif"), "a.tif")], MaskReader(False, True), MASK_LIMITS))
+    job = DecodeMask(MASK_LIMITS, MaskReader(False, True))
+    list(decode_with(job, [FileImage(str(tmp_path / "a.tif"), "a.tif")]))
     assert {child.pid for child in psutil.Process().children()} - before
     decode_pool._kept.cache_clear()

@@ -7,7 +7,7 @@ decoded right here, and all others by one process that is kept for the next of t
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain, islice
@@ -35,14 +35,14 @@ from oneglance.parallel.cpus import processors
 from oneglance.parallel.process_pool import ProcessPool
 
 FEW = 64  # so many pictures are decoded before the processes would have started
-MASKS = 8  # travel together
+MASK_BYTES = 125_000  # of the values of a usual mask
 
 
 Decoded = TypeVar("Decoded")
 Made = TypeVar("Made", covariant=True)
 
 
-class Decoding(Protocol[Made]):
+class Bounded(Protocol[Made]):
     """What is made of one reference, in a process of the pool. Its members below are equal by value."""
 
     @property
@@ -56,6 +56,10 @@ class Decoding(Protocol[Made]):
     def __call__(self, ref: ImageRef, /) -> Made | PictureError: ...
 
     def __hash__(self) -> int: ...
+
+
+class Decoding(Bounded[Made], Protocol[Made]):
+    """Canvases of one reference."""
 
     def blank(self) -> Made:
         """The same of a black picture of one pixel."""
@@ -74,7 +78,7 @@ def decode(
 
 
 def decode_with(
-    job: Decoding[Decoded], refs: Iterable[ImageRef], workers: int = 0, few: int = FEW
+    job: Bounded[Decoded], refs: Iterable[ImageRef], workers: int = 0, few: int = FEW
 ) -> Iterator[Decoded | PictureError]:
     """What ``job`` makes of every picture, in order; of one that cannot be decoded whole a PictureError.
 
@@ -172,7 +176,7 @@ class DecodeOntoEach:
 class DecodePlainHere(Generic[Decoded]):
     """What ``job`` makes of one reference, in this process if it is plain."""
 
-    job: Decoding[Decoded]
+    job: Bounded[Decoded]
 
     @property
     def limits(self) -> Limits:
@@ -231,41 +235,21 @@ def upright(ref: ImageRef, limits: Limits, largest: int) -> Image.Image:
 
 
 @dataclass(frozen=True)
-class DecodeMask:
-    """What ``use``, equal by value, makes of the values of one mask, in a process of the pool."""
+class DecodeMask(Generic[Decoded]):
+    """What ``use``, equal by value, makes of the values of one mask (``mask_values``)."""
 
     limits: Limits
-    use: Callable[[np.ndarray], Any]
+    use: Callable[[np.ndarray], Decoded]
 
-    def __call__(self, ref: ImageRef) -> Any | PictureError:
+    @property
+    def nbytes(self) -> int:
+        return MASK_BYTES
+
+    def __call__(self, ref: ImageRef) -> Decoded | PictureError:
         try:
             return self.use(mask_values(ref, self.limits))
         except PictureError as error:
             return error
-
-
-@dataclass(frozen=True)
-class DecodePlainMaskHere(DecodeMask):
-    """The same in this process, if the mask is plain."""
-
-    def __call__(self, ref: ImageRef) -> Any | PictureError:
-        try:
-            read = in_memory(ref.name, load(ref))
-        except PictureError as error:
-            return PictureError(error.what, location=ref.name, hint=error.hint)
-        if may_be_decoded_here(read):
-            return super().__call__(read)
-        return bounded(DecodeMask(self.limits, self.use), read)
-
-
-def each_mask(
-    refs: Sequence[ImageRef], use: Callable[[np.ndarray], Any], limits: Limits, few: int = FEW
-) -> Iterator[Any | PictureError]:
-    """What ``use`` makes of the values of each mask (``mask_values``), in order, decoded within bounds."""
-    count = processes(0) if len(refs) >= few else 0
-    job = DecodeMask(limits, use) if count else DecodePlainMaskHere(limits, use)
-    with ProcessPool(job, crashed, count, MASKS, limits.memory, limits.seconds) as pool:
-        yield from pool.map(refs)
 
 
 def in_memory(name: str, loaded: bytes | np.ndarray) -> EncodedImage | PixelImage:
@@ -278,13 +262,13 @@ def may_be_decoded_here(read: EncodedImage | PixelImage) -> bool:
     return isinstance(read, PixelImage) or is_plain(read.data)
 
 
-def bounded(job: Decoding[Any] | DecodeUpright | DecodeMask, ref: ImageRef) -> Any:
+def bounded(job: Bounded[Any] | DecodeUpright, ref: ImageRef) -> Any:
     """What ``job`` gives for one reference, in the process that is kept for it."""
     return _kept(job, os.getpid()).submit([ref]).result()[0]
 
 
 @lru_cache(maxsize=2)
-def _kept(job: Decoding[Any] | DecodeUpright | DecodeMask, process: int) -> ProcessPool[ImageRef, Any]:
+def _kept(job: Bounded[Any] | DecodeUpright, process: int) -> ProcessPool[ImageRef, Any]:
     """One process, started when it is first needed. A fork of this process has its own."""
     return ProcessPool(job, crashed, 1, 1, job.limits.memory, job.limits.seconds)
 
