@@ -116,7 +116,9 @@ class Strength(NamedTuple):
     colour: float
 
 
-# Figures: docs/results/recipes.md. What is seen a few times only is learned better as it is.
+# Figures: docs/results/recipes.md. A pretrained backbone that learns with AdamW.
+PRETRAINED_RATE, PRETRAINED_DECAY = 0.001, 0.02
+# What is seen a few times only is learned better as it is.
 FEW_EPOCHS = 8
 LIGHT = Strength(0.04, (0.95, 1.05), 0.0)
 MODERATE = Strength(0.1, (0.8, 1.25), 0.2)

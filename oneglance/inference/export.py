@@ -43,10 +43,7 @@ def export_run(
 ) -> dict[str, Any]:
     """Write the averaged network of a finished run; see ``api.export``."""
     refuse(format, precision)
-    config = run.config()
-    tasks = run.tasks(config)
-    network = run.network(config, tasks)
-    ours = Predictor(TorchEngine(network, torch.device("cpu")), tasks, config, novelty_of(run))
+    ours = in_full_precision(run)
     path = out or run / f"model{'' if precision == 'fp32' else '-' + precision}{ENDINGS[format]}"
     splits = records_of_splits(run, ours, screen)
     compared = sampled(ours, splits["validation"], COMPARED) or random_pictures(ours)
@@ -59,14 +56,15 @@ def export_run(
         )
     screen.say(f"writing {precision}, comparing it on {described(compared)}")
     expected = all_outputs(ours.engine, compared.canvases)
-    exported = Exported(run.network(config, tasks), half=precision == "fp16")
+    # Another one: what is exported changes its layers.
+    exported = Exported(run.network(ours.config, ours.tasks), half=precision == "fp16")
     with quiet():
         if format == "torch":
             written = as_torch(exported, ours, compared.canvases)
         else:
             written = as_onnx(exported, ours, calibrated.canvases, precision, str(path))
     outputs = all_outputs(written.engine, compared.canvases)
-    differences = {name: disagreement(expected.raw[name], outputs.raw[name]) for name in tasks}
+    differences = {name: disagreement(expected.raw[name], outputs.raw[name]) for name in ours.tasks}
     refuse_disagreement(differences, precision, path)
     novelty = ours.novelty
     if novelty is not None and precision != "fp32" and compared.records:
@@ -91,6 +89,14 @@ def export_run(
         "speed": speed,
         "scores": {name: {**before[name], "file": after[name]["run"]} for name in before},
     }
+
+
+def in_full_precision(run: RunFolder) -> Predictor:
+    """The network of a run in fp32, by torch on the processor: what files are compared with."""
+    config = run.config()
+    tasks = run.tasks(config)
+    engine = TorchEngine(run.network(config, tasks), torch.device("cpu"))
+    return Predictor(engine, tasks, config, novelty_of(run))
 
 
 def refuse(format: str, precision: str) -> None:

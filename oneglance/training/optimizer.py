@@ -10,17 +10,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from oneglance.config import TrainingTable
+from oneglance.config import PRETRAINED_DECAY, PRETRAINED_RATE, TrainingTable
 from oneglance.network import Network
 from oneglance.training.muon import Muon
 
 DEFAULT_RATE = {"adamw": 0.002, "sgd": 0.05, "muon": 0.1}
 BESIDE_MUON = 0.02  # of its rate, for what Muon leaves to AdamW
 DEFAULT_DECAY = 0.05
-# A backbone that already knows something. With AdamW all layers learn at one rate, half of the usual one; the
-# figures are in docs/results/recipes.md.
-PRETRAINED_RATE, PRETRAINED_DECAY = 0.001, 0.02
-PRETRAINED_SHARE = 0.25  # of the rate, with SGD and Muon
+PRETRAINED_SHARE = 0.25  # of the rate, with SGD and Muon, for a backbone that already knows something
 
 
 def build_optimizer(network: Network, table: TrainingTable) -> torch.optim.Optimizer:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
+from oneglance.config import FEW_EPOCHS, LIGHT, PRETRAINED_DECAY, PRETRAINED_RATE
 from oneglance.data.recipe import PRETRAINED, Key, Recipe, Seen
 
 SEEN_IN_ALL = 16_000  # pictures that a training looks at, each as often as it is trained on
 FEWEST_EPOCHS, MOST_EPOCHS = 4, 16
-SHORT = 8  # epochs up to which changed pictures cost more than they teach
 BOX_SIZE, BOX_EPOCHS, BOX_BATCH = 320, 20, 16  # things are smaller than pictures; more at once takes memory
 PIXELS = "pixels, or [width, height]; more shows finer things and takes longer"
 OFTEN = "how often each picture is seen"
@@ -51,18 +51,17 @@ class Auto(Recipe):
             yield Key("training", "epochs", max(round(BOX_EPOCHS * self.longer), epochs), OFTEN)
             yield Key("training", "batch", BOX_BATCH, "more at once takes more memory")
             return
-        if epochs <= SHORT:
-            yield Key(
-                "augment", "scale", [0.95, 1.05], "little change: in few epochs more would only disturb"
-            )
-            yield Key("augment", "shift", 0.04)
-            yield Key("augment", "colour", 0)
+        if epochs <= FEW_EPOCHS:
+            why = "little change: in few epochs more would only disturb"
+            yield Key("augment", "scale", list(LIGHT.scale), why)
+            yield Key("augment", "shift", LIGHT.shift)
+            yield Key("augment", "colour", LIGHT.colour)
         yield Key("training", "epochs", epochs, f"{OFTEN}; of few pictures, each comes more often")
-        yield Key("training", "learning_rate", 0.001)
+        yield Key("training", "learning_rate", PRETRAINED_RATE)
         yield Key(
             "training", "backbone_learning_rate_scale", 1.0, "the backbone learns as quickly as the heads"
         )
-        yield Key("training", "weight_decay", 0.02)
+        yield Key("training", "weight_decay", PRETRAINED_DECAY)
 
     def epochs(self, seen: Seen) -> int:
         """So many that about ``SEEN_IN_ALL`` pictures are seen, within bounds."""

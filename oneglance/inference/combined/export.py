@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from oneglance.errors import ConfigError, command
 from oneglance.inference.combined.onnx_file import (
     JointOnnxEngine,
@@ -18,8 +16,7 @@ from oneglance.inference.combined.onnx_file import (
 )
 from oneglance.inference.combined.predictor import CombinedPredictor, Member
 from oneglance.inference.engines.onnx import KEY, open_session, passes_for
-from oneglance.inference.engines.torch import TorchEngine
-from oneglance.inference.export import COMPARED, refuse, refuse_disagreement
+from oneglance.inference.export import COMPARED, in_full_precision, refuse, refuse_disagreement
 from oneglance.inference.export_comparison import (
     all_outputs,
     described,
@@ -31,10 +28,9 @@ from oneglance.inference.export_comparison import (
 )
 from oneglance.inference.exported_network import Exported, as_onnx, quiet
 from oneglance.inference.parallel_passes import threads_of_each
-from oneglance.inference.predictor import Predictor, novelty_of
 from oneglance.progress import Screen
 from oneglance.storage.atomic_files import write_bytes
-from oneglance.storage.combined_folder import CombinedFolder, CombinedRun
+from oneglance.storage.combined_folder import CombinedFolder
 
 
 def export_combined(
@@ -56,7 +52,7 @@ def export_combined(
             + command("export", alone, "--format", format, "--precision", precision),
         )
     path = out or combined.path / "model.onnx"
-    members = [_member(one) for one in combined.networks]
+    members = [Member(one.name, in_full_precision(one.run), one.rename) for one in combined.networks]
     several = CombinedPredictor(members)
     pictures = [
         sampled(
@@ -70,8 +66,7 @@ def export_combined(
         screen.say(f"writing {one.name}, comparing it on {described(compared)}")
         ours = member.predictor
         expected.append(all_outputs(ours.engine, compared.canvases))
-        config = one.run.config()
-        network = one.run.network(config, one.run.tasks(config))
+        network = one.run.network(ours.config, ours.tasks)
         with quiet():
             written = as_onnx(Exported(network, half=False), ours, compared.canvases, "fp32", str(path))
             graphs.append(written.content(None))
@@ -103,14 +98,6 @@ def export_combined(
         "speed": None,
         "scores": compared_scores,
     }
-
-
-def _member(one: CombinedRun) -> Member:
-    """The network with torch on the processor, in full precision."""
-    config = one.run.config()
-    tasks = one.run.tasks(config)
-    engine = TorchEngine(one.run.network(config, tasks), torch.device("cpu"))
-    return Member(one.name, Predictor(engine, tasks, config, novelty_of(one.run)), one.rename)
 
 
 def merged(graphs: Sequence[bytes], views: Sequence[int], metadata: str) -> bytes:
