@@ -28,9 +28,10 @@ from typing import Any, Generic, TypeVar
 
 from oneglance.errors import DataError
 from oneglance.parallel.dispatcher import Chunk, Dispatcher
-from oneglance.parallel.memory_bound import limit_memory
+from oneglance.parallel.memory_bound import held, limit_memory
 
 SECONDS = 60  # longest time for one item
+LEFT_BEHIND = 0.25  # of its memory, what a process may hold between two chunks before it is renewed
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -41,6 +42,9 @@ class Job(ABC, Generic[Item, Answer]):
 
     does = "decode pictures"  # for the message that the processes do not start, and its hint:
     hint = "decode without: [cache] workers = 1"
+    # Whether a process ends once a part of its memory is not free again, so that the next items have all of
+    # it: where a new one costs little.
+    renewed = False
 
     def open(self, number: int) -> Any:
         """Called once in each process, before its memory is bounded. ``ProcessPool.start`` returns the
@@ -66,6 +70,8 @@ class Job(ABC, Generic[Item, Answer]):
 
 class _Each(Job[Item, Answer]):
     """A function of one item."""
+
+    renewed = True
 
     def __init__(self, function: Callable[[Item], Answer]) -> None:
         self._function = function
@@ -265,7 +271,7 @@ class _Process:
         process: Any = self._running
         try:
             _send(process.stdin, (items, latency_mode))
-            answers, raised = pickle.load(process.stdout)
+            answers, raised, full = pickle.load(process.stdout)
         except (OSError, EOFError, pickle.UnpicklingError):
             code, self._died = self.end(), True
             if self._closing.is_set():
@@ -277,6 +283,9 @@ class _Process:
             if again:
                 return self.answers(items, latency_mode, again=False)
             return [self._failed(items[0], "makes the decoder crash")]
+        if full:
+            self.end()
+            self._died = True
         if raised is not None:
             raise raised
         return list(answers)
@@ -353,10 +362,18 @@ def work() -> None:
     os.dup2(2, 1)  # what a library prints is not an answer
     job, number, memory, seconds = pickle.load(requests)
     opened, raised = _attempt(lambda: job.open(number))
+    base = held()
     limit_memory(memory)
     _send(replies, (opened, raised))
-    while requests.peek(1):  # nothing: the end
-        _send(replies, _attempt(lambda: _answers(job, pickle.load(requests), seconds)))
+    full = False
+    while not full and requests.peek(1):  # nothing: the end
+        # Outside of what is answered: after an error in the middle of a request the rest of it would be taken
+        # for the next one. The process ends instead, and a new one is asked.
+        request = pickle.load(requests)
+        answers, raised = _attempt(lambda: _answers(job, request, seconds))  # noqa: B023 - called at once
+        del request
+        full = job.renewed and 0 < LEFT_BEHIND * memory < held() - base
+        _send(replies, (answers, raised, full))
 
 
 def _attempt(what: Callable[[], Any]) -> tuple[Any, Exception | None]:

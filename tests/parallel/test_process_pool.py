@@ -14,7 +14,17 @@ from typing import Any
 
 import psutil
 import pytest
-from support.strange_refs import Closed, Heavy, Numbered, ends, ends_at_first, own_process, refuses, sleeps
+from support.strange_refs import (
+    Closed,
+    Heavy,
+    Numbered,
+    ends,
+    ends_at_first,
+    leaves_behind,
+    own_process,
+    refuses,
+    sleeps,
+)
 
 from oneglance.errors import DataError, RunError
 from oneglance.parallel import process_pool
@@ -206,6 +216,22 @@ def test_memory_is_bounded_beside_what_is_held_once_a_job_is_open() -> None:
         assert list(pool.map([100, 900, 100])) == [
             f"{what} of 1 with 1" for what in ("100 MB", "too much", "100 MB")
         ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not bound the memory of a process")
+def test_what_earlier_items_left_behind_takes_no_memory_from_later_ones() -> None:
+    with ProcessPool(leaves_behind, failed_answer, count=1, chunk=1, memory=300_000_000) as pool:
+        sizes = [5_000_000, 20_000_000, 20_000_001, 1]
+        answers = [pool.submit([b"x" * size]).result(timeout=30)[0] for size in sizes]
+        assert answers == ["1 of 5000000", "2 of 20000000", "1 of 20000001", "1 of 1"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not bound the memory of a process")
+def test_a_request_that_does_not_fit_into_memory_costs_no_more_than_its_answer() -> None:
+    with ProcessPool(len, failed_answer, count=1, chunk=1, memory=20_000_000) as pool:
+        too_large = pool.submit([b"x" * 100_000_000]).result(timeout=60)
+        assert str(too_large[0]).endswith("makes the decoder crash")
+        assert pool.submit([b"x" * 1000]).result(timeout=30) == [1000]
 
 
 def test_what_opening_raises_is_raised_here() -> None:

@@ -129,6 +129,15 @@ class Heavy(Job[int, str]):
         return [f"{what} of {len(found)} with {os.environ['OMP_NUM_THREADS']}" for what in found]
 
 
+left_behind: list[bytearray] = []
+
+
+def leaves_behind(item: bytes) -> str:
+    """Keeps ten times as many bytes as it is given, as a decoder may that leaves its memory in pieces."""
+    left_behind.append(bytearray(10 * len(item)))
+    return f"{len(left_behind)} of {len(item)}"
+
+
 class Numbered(Job[int, tuple[int, bool]]):
     """Tells the number of its process, and whether it was alone."""
 
