@@ -5,6 +5,7 @@ from oneglance.api import combine as combine
 from oneglance.api import compare as compare
 from oneglance.api import evaluate as evaluate
 from oneglance.api import export as export
+from oneglance.api import extend as extend
 from oneglance.api import finish as finish
 from oneglance.api import group as group
 from oneglance.api import predict as predict

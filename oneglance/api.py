@@ -247,6 +247,39 @@ def combine(
     return Run(target)
 
 
+def extend(
+    run: str | Path,
+    config: ConfigSource,
+    *,
+    overrides: Overrides = (),
+    out: str | Path | None = None,
+    stage: bool = False,
+    screen: Screen | None = None,
+) -> Run:
+    """A finished run learns further tasks. All that it answers already stays the same to the bit, with its
+    calibration and with what it calls unfamiliar: the backbone and its tasks learn nothing.
+
+    Args:
+        run: the finished run folder, which is not changed.
+        config: the new tasks and their sources. It may also name tasks of the run, as they are there; of
+            [backbone] only what is the same. Pictures that the run knows stay in the split that they had.
+        overrides: ``{"training.epochs": 5}``, a list of ``"training.epochs=5"``, or one of these.
+        out: the new run folder; default: ``runs/`` and the name of the configuration.
+        stage: each new task gets a copy of the backbone's last stage, which learns with it: better for what
+            the run has never had to look at, and slower.
+
+    Raises:
+        OneglanceError: with location, what and hint; StoppedError after Ctrl-C: ``train`` with ``resume``
+            goes on.
+    """
+    with needs_extra("train", "extend"):
+        from oneglance.storage.run_folder import RunFolder
+        from oneglance.training.preparation.extension import extended
+
+    declared = extended(configuration.load(config, overrides), RunFolder.open(run), stage=stage)
+    return train(declared, out=out, screen=screen)
+
+
 def evaluate(
     run: str | Path, *, split: str = "test", out: str | Path | None = None, screen: Screen | None = None
 ) -> Report:

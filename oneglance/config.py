@@ -178,6 +178,9 @@ class TrainingTable(Table):
     # A finished run whose weights it starts from, such as `"runs/photos"`: those of the backbone, and of the
     # heads of tasks that have the same name, type and classes there
     from_: str = Field("", alias="from")
+    # Tasks of the run in `from` that stay as they are to the bit, such as `["kind"]`: neither they nor the
+    # backbone learn, and the data need not answer them. `oneglance extend` sets it
+    keep: list[str] = []
     # Pictures per step; `"auto"`: 64, of more than 128 pixels fewer, down to 16. What does not fit into
     # memory comes in parts, with the same result but for batch norm
     batch: Batch = 64

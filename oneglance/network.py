@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -48,6 +48,7 @@ class Network(nn.Module):
     ) -> None:
         super().__init__()
         self.frozen, self.mirror = False, mirror
+        self.frozen_tasks, self.left_out = frozenset[str](), frozenset[str]()
         self.whole = [name for name, task in tasks.items() if not task.is_spatial]
         self.backbone = backbone
         self.register_buffer("mean", 255 * torch.tensor(backbone.mean).view(1, 3, 1, 1), persistent=False)
@@ -73,20 +74,49 @@ class Network(nn.Module):
             )
             widths[name] = int(head.own)  # type: ignore[arg-type]
 
+    def copy_last_stages(self, tasks: Collection[str]) -> None:
+        """Own last stages of ``tasks``, if they have any, become copies of what the backbone's is now."""
+        for name in tasks:
+            if (key := f"{name} stage") in self.branches:
+                self.branches[key] = self.backbone.copy_last_stage()
+
     def features(self, pictures: Tensor) -> Features:
         """Features of pictures [n, 3, h, w], uint8 or float, in 0 to 255."""
         features = Features(*self.backbone((pictures - self.mean) / self.std))
         return features if self.backbone.gives_maps else features._replace(maps=())
 
-    def freeze(self) -> None:
-        """From now on the backbone learns nothing, nor do its norms update their statistics."""
+    def freeze(self, tasks: Collection[str] = ()) -> None:
+        """From now on the backbone learns nothing, nor do its norms update their statistics; and likewise
+        what ``tasks`` have of their own.
+        """
+        self.frozen, self.frozen_tasks = True, self.frozen_tasks | set(tasks)
         self.backbone.requires_grad_(False)
-        self.frozen = True
+        for module in self._frozen_parts():
+            module.requires_grad_(False)
+
+    def _frozen_parts(self) -> Iterator[nn.Module]:
+        for modules, part in ((self.heads, "head"), (self.branches, "stage"), (self.adapters, "adapter")):
+            yield from (modules[key] for name in self.frozen_tasks if (key := f"{name} {part}") in modules)
+
+    def leave_out(self, tasks: Collection[str], spatial: bool) -> None:
+        """From now on ``tasks`` are not answered, unless another uses them.
+
+        Args:
+            spatial: whether any that is answered reads maps.
+        """
+        wanted = [name for name in self.uses if name not in tasks]
+        for name in wanted:  # grows on the way
+            wanted += [used for used in self.uses[name] if used not in wanted]
+        self.left_out = frozenset(self.uses) - set(wanted)
+        self.backbone.gives_maps = spatial
+        self.backbone.gives_below = any(f"{name} stage" in self.branches for name in wanted)
 
     def train(self, mode: bool = True) -> Self:
         super().train(mode)
         if self.frozen:
             self.backbone.eval()
+            for module in self._frozen_parts():
+                module.eval()
         return self
 
     @torch.inference_mode()
@@ -101,6 +131,8 @@ class Network(nn.Module):
         own: dict[str, Tensor] = {}
         raw: dict[str, Tensor] = {}
         for name, head in zip(self.uses, self.heads.values(), strict=True):
+            if name in self.left_out:
+                continue
             specific = self._features_of(name, features)
             vector = torch.cat([specific.vector, *(own[used] for used in self.uses[name])], dim=1)
             own[name], raw[name] = head(vector, specific.maps)
@@ -127,7 +159,7 @@ class Network(nn.Module):
         raw = self.answer(features)
         if self.mirror and not self.training:
             other = self.answer(self.features(pictures.flip(3)))
-            raw |= {name: (raw[name] + other[name]) / 2 for name in self.whole}
+            raw |= {name: (raw[name] + other[name]) / 2 for name in self.whole if name in raw}
         return features.vector, raw
 
 

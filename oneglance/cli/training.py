@@ -83,6 +83,28 @@ def finish(
 
 
 @app.command()
+def extend(
+    run: RunPath,
+    config: Annotated[Path, typer.Argument(help="an oneglance.toml with the new tasks", show_default=False)],
+    overrides: Overrides = [],  # noqa: B006
+    out: Annotated[Path | None, typer.Option(help="the new run folder", show_default=False)] = None,
+    stage: Annotated[
+        bool,
+        typer.Option("--stage", help="each new task also gets a last stage of the backbone for itself"),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Teach a finished run new tasks; what it answers already stays the same."""
+    done = oneglance.extend(run, config, overrides=overrides, out=out, stage=stage)
+    if as_json:
+        print_json({"run": str(done.path), "history": done.history().to_dict()})
+    else:
+        tell(f"now run: {command('evaluate', done.path)}")
+    if done.folder.unreadable():
+        raise typer.Exit(3)
+
+
+@app.command()
 def evaluate(
     run: RunPath,
     split: Annotated[str, typer.Option(help="test or validation")] = "test",

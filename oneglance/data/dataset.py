@@ -98,7 +98,8 @@ def load_dataset(
         ConfigError: a source that cannot be opened.
     """
     own = [question for question in questions if question.answered_by == question.name]
-    collected = collect(open_sources(config), own)
+    learned = [question for question in own if question.name not in config.training.keep]
+    collected = collect(open_sources(config), own, config.training.keep)
     answered, unanswered = without_unanswered_parts(collected.records)
     records, missing = missing_pictures(_answered(answered, questions))
     problems = [*collected.problems, *unanswered, *missing]
@@ -116,7 +117,7 @@ def load_dataset(
             raise
         splits = SplitIndices(np.arange(len(records)), nothing, nothing)
         problems.append(Problem(error.location or "[split]", error.what, error.hint))
-    problems += check(records, own, splits=splits, digests=contents, classes=classes)
+    problems += check(records, learned, splits=splits, digests=contents, classes=classes)
     if strict:
         refuse(problems)
     return Dataset(records, splits, problems, contents)

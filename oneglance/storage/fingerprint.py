@@ -39,7 +39,7 @@ class Fingerprint:
         tasks = sorted({name for record in dataset.records for name in record.answers})
         return cls(
             settings(config),
-            ["" if digest is None else digest.hex()[: 2 * BYTES["picture"]] for digest in dataset.contents],
+            ["" if digest is None else short(digest) for digest in dataset.contents],
             {name: [_digest(record.answers.get(name)) for record in dataset.records] for name in tasks},
         )
 
@@ -77,6 +77,11 @@ class Fingerprint:
     def fits(self, rows: Rows) -> bool:
         """Whether it is of so many pictures."""
         return all(len(digests) == len(rows) for digests in (self.pictures, *self.answers.values()))
+
+
+def short(digest: bytes) -> str:
+    """The digest of a picture's content as it is kept of each."""
+    return digest.hex()[: 2 * BYTES["picture"]]
 
 
 def settings(config: Config) -> dict[str, Any]:

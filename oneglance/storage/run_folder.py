@@ -307,6 +307,11 @@ class RunFolder:
                 raise OtherForm("it holds no finite numbers")
             return parts
 
+    def take_novelty(self, other: RunFolder) -> None:
+        """The same vectors as another run has, byte for byte."""
+        if (other / "novelty.safetensors").exists():
+            write_bytes(self / "novelty.safetensors", (other / "novelty.safetensors").read_bytes())
+
     def finish(self, tasks: Mapping[str, Task]) -> None:
         """From now on the run can be used."""
         write_json(self / "tasks.json", {name: task.state() for name, task in tasks.items()})

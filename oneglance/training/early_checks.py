@@ -9,6 +9,7 @@ from oneglance.errors import ConfigError
 from oneglance.network import copy_stages
 from oneglance.nn.device import pick_device
 from oneglance.task import build_tasks
+from oneglance.training.preparation.extension import Extension
 from oneglance.training.preparation.starting_weights import starting_run
 
 
@@ -27,7 +28,24 @@ def refuse_impossible(config: Config, *, load_weights: bool = True) -> None:
     starts_from_run = bool(config.training.from_)
     if starts_from_run and load_weights:
         starting_run(config)
+    if config.training.keep:
+        _refuse_extension(config, load_weights)
     backbone = build_backbone(config.backbone, config.base, load_weights=load_weights and not starts_from_run)
     copy_stages(backbone, config.tasks, config.training.task_stage)
-    if not any(task.weight > 0 for task in build_tasks(config.tasks, config.file).values()):
-        raise ConfigError("gives every task the weight 0, so there is nothing to learn", location=config.file)
+    tasks = build_tasks(config.tasks, config.file)
+    if not any(task.weight > 0 for name, task in tasks.items() if name not in config.training.keep):
+        what = "gives every task the weight 0" + (" or keeps it" if config.training.keep else "")
+        raise ConfigError(f"{what}, so there is nothing to learn", location=config.file)
+
+
+def _refuse_extension(config: Config, load_weights: bool) -> None:
+    """What [training] keep asks for cannot be had."""
+    location = f"{config.file}: [training] keep"
+    if not config.training.from_:
+        hint = "name it with from = , or use: oneglance extend"
+        raise ConfigError("needs the run whose tasks are to be kept", location=location, hint=hint)
+    if not config.backbone.freeze:
+        hint = "set backbone.freeze = true"
+        raise ConfigError("needs a backbone that does not learn", location=location, hint=hint)
+    if load_weights:
+        Extension.of(config, build_tasks(config.tasks, config.file))

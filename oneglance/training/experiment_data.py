@@ -16,6 +16,8 @@ from oneglance.errors import PictureError
 from oneglance.progress import Screen
 from oneglance.task import Task, build_tasks
 from oneglance.training.data_loader import PictureStore
+from oneglance.training.preparation.inherited_splits import keep_splits
+from oneglance.training.preparation.starting_weights import starting_run
 
 SPLITS = ("train", "validation", "test")
 
@@ -116,6 +118,8 @@ def read_dataset(config: Config, tasks: Mapping[str, Task], screen: Screen) -> D
     dataset = load_dataset(config, list(tasks.values()), screen.progress)
     for line in summary(dataset.problems):
         screen.say(line)
+    if config.training.keep:
+        keep_splits(dataset, starting_run(config)[0], screen)
     return dataset
 
 

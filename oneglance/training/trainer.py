@@ -26,6 +26,7 @@ from oneglance.errors import (
     WeightsError,
     command,
 )
+from oneglance.network import Network
 from oneglance.nn.allocator import keep_freed_memory
 from oneglance.nn.device import environment, pick_device
 from oneglance.nn.principal import in_principal_directions
@@ -52,6 +53,7 @@ from oneglance.training.experiment_data import ExperimentData
 from oneglance.training.feature_cache import cached_features, feature_vectors, timing
 from oneglance.training.loop import EpochResult, Learner, StepResult, train_steps
 from oneglance.training.preparation.building import encoded_targets, new_learner, new_network, on_canvas
+from oneglance.training.preparation.extension import NOTHING_KEPT, Extension
 from oneglance.training.preparation.starting_weights import start_from_run
 from oneglance.training.resources.batch_memory import clear_memory_errors, fit_memory
 from oneglance.training.resources.epoch_timing import Check, seconds_of_epoch
@@ -69,13 +71,14 @@ class Trainer:
 
     folder: RunFolder
     config: Config
-    tasks: Mapping[str, Task]
+    tasks: Mapping[str, Task]  # that learn
     store: Store  # of the pictures, or of their features where only heads learn
     training: SplitData
     validation: Validation
     loaders: tuple[BatchLoader, BatchLoader]  # of the training and of the validation split
     learner: Learner
     screen: Screen
+    extension: Extension = NOTHING_KEPT
 
     def __post_init__(self) -> None:
         self.selection, self.history = CheckpointSelection(), list[dict[str, Any]]()
@@ -108,13 +111,16 @@ class Trainer:
         use_allowed_processors()
         config = with_length(config, planned_length(config, folder))
         device, fit = pick_device(config.training.device), Fit.declared(config)
+        extension, every = Extension.of(config, tasks), tasks
+        tasks = extension.learned(tasks)
         training, validation = (on_canvas(split, tasks, store, fit) for split in (training, validation))
         if wrong := fit_targets(tasks, training.answers):
             raise DataError("\n".join(str(error) for error in wrong))
         folder.restore_fitted(tasks)  # with other answers than it began with, a run keeps its classes
-        network = new_network(config, tasks, store, training, device)
+        network = new_network(config, every, store, training, device)
         if config.training.from_:
-            start_from_run(network, tasks, config, folder, screen)
+            start_from_run(network, every, config, folder, screen)
+        extension.apply(network, tasks)
         seen = cached_features(network, store, (training, validation), config, device, screen)
         sampler = SourceSampler([r.source for r in training.records], config.training.source_temperature)
         if len(sampler.names) > 1:
@@ -136,6 +142,7 @@ class Trainer:
             loaders,
             learner,
             screen,
+            extension,
         )
 
     @classmethod
@@ -382,12 +389,18 @@ class Trainer:
         raw = self.learner.validate(self.loaders[1])
         for name, task in tasks.items():
             task.calibrate(raw[name], validation.answers(name))
+        if self.extension.run is not None:
+            self.folder.take_novelty(self.extension.run)
+        else:
+            self._save_novelty(network)
+        self.folder.finish(self.extension.finished(tasks))
+
+    def _save_novelty(self, network: Network) -> None:
         vectors = [
             feature_vectors(network, self.store, rows, self.loaders[1].size, self.learner)
-            for rows in (self.training.rows, validation.rows)
+            for rows in (self.training.rows, self.validation.split.rows)
         ]
         self.folder.save_novelty(*in_principal_directions(*vectors))
-        self.folder.finish(tasks)
 
     # The length.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -76,12 +76,17 @@ class Collected:
     problems: list[Problem] = field(default_factory=list)
 
 
-def collect(sources: Sequence[Source], questions: Sequence[Question]) -> Collected:
+def collect(
+    sources: Sequence[Source], questions: Sequence[Question], optional: Collection[str] = ()
+) -> Collected:
     """Every picture of all sources once, with the answers of all of them.
 
     A picture that is mentioned twice is one record, with the answers of both mentions. Groups that share a
     picture become one group; groups of two sources with the same name are the same group. Mistakes in the
     data raise nothing: ``problems`` holds them.
+
+    Args:
+        optional: names of questions that nobody need have answered.
     """
     collected = Collected()
     problems = collected.problems
@@ -104,7 +109,8 @@ def collect(sources: Sequence[Source], questions: Sequence[Question]) -> Collect
             all_fields |= fields
         merger.join_groups()
     _propose_tag_rows(merger, by_name)
-    problems += _unanswered(sources, questions, collected.records, all_fields)
+    needed = [question for question in questions if question.name not in optional]
+    problems += _unanswered(sources, needed, collected.records, all_fields)
     return collected
 
 

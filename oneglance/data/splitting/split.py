@@ -90,7 +90,7 @@ def split(
     Raises:
         DataError: a split would stay empty.
     """
-    units = _units(records, digests)
+    units = units_of(records, digests)
     given, choice = _choice(records, units)
     result = np.where(given >= 0, given, TRAIN)  # holds where the records of a unit have no common choice
     spread = Spread.over(stratify_labels if stratify_labels is not None else [()] * len(records))
@@ -106,8 +106,10 @@ def _classes(question: Question, answer: Any) -> tuple[str, ...]:
     return tuple(f"{question.name} {quoted(name, 200)}" for name in question.stratify_labels(answer))
 
 
-def _units(records: Sequence[Record], digests: Sequence[bytes | None] | None) -> np.ndarray:
-    """int64 [n]: records with an equal number stay together; numbers count from 0."""
+def units_of(records: Sequence[Record], digests: Sequence[bytes | None] | None) -> np.ndarray:
+    """int64 [n]: records with an equal number stay together, for they share a group or, by their digest, a
+    picture; numbers count from 0.
+    """
     codes: dict[str, int] = {}
     # A record without a group is a unit of its own, with a number below 0.
     units = [codes.setdefault(r.group, len(codes)) if r.group else -1 - row for row, r in enumerate(records)]

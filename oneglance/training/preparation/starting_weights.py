@@ -89,7 +89,14 @@ def start_from_run(
         else:
             taken.append(name)
             chosen |= {key: tensors[key] for key in keys}
+    if lost := [name for name in config.training.keep if name in left]:
+        raise ConfigError(
+            f"[training] keep names {lost[0]}, which cannot be taken from {run.path}: {left[lost[0]]}",
+            location=config.file,
+            hint=f"declare it as it is there: {run.path / 'config.toml'}",
+        )
     network.load_state_dict({**own, **chosen})
+    network.copy_last_stages(left)
     if kept is None:
         write_json(
             folder / "start.json", {"run": str(run.path), "sha256": digest, "heads": taken, "new": left}

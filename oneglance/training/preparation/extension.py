@@ -1,0 +1,183 @@
+"""A finished run that learns further tasks and keeps those it has, to the bit: ``oneglance extend``.
+
+``extended`` makes one configuration of the run's and of that of the new tasks; with it a training is like any
+other, but for what stands here: the tasks in [training] keep learn nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from oneglance.config import Config
+from oneglance.errors import ConfigError, nearest
+from oneglance.network import Network, kinds_of_stage
+from oneglance.storage.plain_files import resolved
+from oneglance.storage.run_folder import RunFolder
+from oneglance.storage.task_state import restore
+from oneglance.task import Task, build_tasks
+from oneglance.toml.overrides import Changes
+from oneglance.toml.writer import inline
+from oneglance.training.preparation.starting_weights import starting_run
+
+OF_READING = ("type", "from", "unknown", "join", "weight")
+"""Keys of a task that say how data are read, or how it learns: new data may be written otherwise."""
+OF_ANSWERS = ("name", "options", "size", "mirror")
+"""Keys of [backbone] on which the answers depend."""
+
+
+@dataclass(frozen=True)
+class Extension:
+    """The tasks that stay as they are in a training, and the run that they are from."""
+
+    run: RunFolder | None = None
+    kept: Mapping[str, Task] = field(default_factory=dict)
+    order: tuple[str, ...] = ()  # of all tasks
+
+    @classmethod
+    def of(cls, config: Config, tasks: Mapping[str, Task]) -> Self:
+        """With [training] keep, its ``tasks`` get what they have learned in that run.
+
+        Raises:
+            RunError: that run is not there, not finished or damaged.
+            ConfigError: it has no such task, or another one.
+        """
+        if not config.training.keep:
+            return cls(order=tuple(tasks))
+        run, then = starting_run(config)
+        theirs = run.tasks(then)
+        for name in config.training.keep:
+            _refuse_other_task(name, tasks, theirs, config)
+        kept = {name: tasks[name] for name in config.training.keep}
+        restore(kept, {name: theirs[name].state() for name in kept})
+        return cls(run, kept, tuple(tasks))
+
+    def learned(self, tasks: Mapping[str, Task]) -> dict[str, Task]:
+        """Those of ``tasks`` that learn."""
+        return {name: task for name, task in tasks.items() if name not in self.kept}
+
+    def apply(self, network: Network, learned: Mapping[str, Task]) -> None:
+        """Nothing that the kept answers depend on learns, nor is it computed in vain."""
+        if self.kept:
+            network.freeze(self.kept)
+            network.leave_out(self.kept, any(task.is_spatial for task in learned.values()))
+
+    def finished(self, learned: Mapping[str, Task]) -> dict[str, Task]:
+        """All tasks, in their order."""
+        both = {**self.kept, **learned}
+        return {name: both[name] for name in self.order or both}
+
+
+NOTHING_KEPT = Extension()
+
+
+def _refuse_other_task(
+    name: str, ours: Mapping[str, Task], theirs: Mapping[str, Task], config: Config
+) -> None:
+    location = f"{config.file}: [training] keep"
+    if name not in ours:
+        raise ConfigError(f'names "{name}", which is no task.{nearest(name, ours)}', location=location)
+    if name not in theirs:
+        there = f"which is no task of {config.training.from_}.{nearest(name, theirs)}"
+        raise ConfigError(f'names "{name}", {there}', location=location)
+    if differing := list(_differing(ours[name], theirs[name])):
+        key, old, new = differing[0]
+        raise ConfigError(
+            f"[tasks.{name}] is another task in {config.training.from_}: {key} is {old} there and {new} here",
+            location=config.file,
+            hint=f"write what it is there, leave {key} out, or give the new task another name",
+        )
+
+
+def _differing(ours: Task, theirs: Task) -> Iterator[tuple[str, str, str]]:
+    """(key, its value there, its value here) of each that is written here and on which answers depend."""
+    if ours.type != theirs.type:
+        yield "type", inline(theirs.type), inline(ours.type)
+        return
+    here, there = (task.model_dump(mode="json", by_alias=True) for task in (ours, theirs))
+    written = ours.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    for key in written:
+        if key in OF_READING or here[key] == there.get(key):
+            continue
+        if key == "classes" and here[key] == theirs.state().get("classes"):
+            continue
+        yield key, inline(there.get(key)), inline(here[key])
+
+
+def extended(config: Config, run: RunFolder, *, stage: bool = False) -> Config:
+    """One configuration of all tasks: those of a finished run, which it keeps, and the new ones.
+
+    Args:
+        config: names the new tasks and their sources, and perhaps tasks of the run as they are there.
+        stage: each new task gets a copy of the backbone's last stage that learns with it.
+
+    Raises:
+        RunError: the run is not finished, or is damaged.
+        ConfigError: ``config`` names no new task, or contradicts the run.
+    """
+    then = run.answering_config()
+    theirs = run.tasks(then)
+    if config.training.from_ or config.training.keep:
+        key = "from" if config.training.from_ else "keep"
+        hint = f"leave `{key}` out, or use it with: oneglance train"
+        raise ConfigError(f"[training] {key} is what extend sets itself", location=config.file, hint=hint)
+    new = [name for name in config.tasks if name not in theirs]
+    if not new:
+        raise ConfigError(
+            f"names no task that {run.path} does not have already: {', '.join(theirs)}",
+            location=config.file,
+            hint="add the new one as [tasks.NAME]",
+        )
+    tables = {name: _table_of(name, config, then) for name in theirs}
+    changes: dict[str, Any] = {f"tasks.{name}": table for name, table in tables.items()}
+    changes |= _as_there(config, then, run)
+    changes["training.task_stage"] = _stages(config, then, new, stage)
+    changes["training.from"] = str(resolved(Path(run.path)))
+    changes["training.keep"] = list(theirs)
+    declared = config.with_changes(Changes(changes))
+    tasks = build_tasks(declared.tasks, config.file)
+    for name in theirs:
+        _refuse_other_task(name, tasks, theirs, declared)
+    return declared
+
+
+def _table_of(name: str, config: Config, then: Config) -> dict[str, Any]:
+    """A task as it is in the run, but read as ``config`` says, if it does."""
+    return {**then.tasks[name], **config.tasks.get(name, {})}
+
+
+def _as_there(config: Config, then: Config, run: RunFolder) -> Iterator[tuple[str, Any]]:
+    """What decides how pictures enter and which network answers, as it is in the run."""
+    for section, keys in (
+        ("backbone", OF_ANSWERS),
+        ("pictures", ("fit", "value_range")),
+        ("training", ("precision",)),
+    ):
+        ours, theirs = getattr(config, section), getattr(then, section)
+        for key in keys:
+            old, new = (table.model_dump(mode="json")[key] for table in (theirs, ours))
+            if key in ours.model_fields_set and old != new and not (key == "value_range" and new == "auto"):
+                raise ConfigError(
+                    f"[{section}] {key} is {inline(old)} in {run.path}, whose answers are to stay as they "
+                    f"are, and {inline(new)} here",
+                    location=config.file,
+                    hint=f"leave {key} out, or write what it is there",
+                )
+            if section != "backbone" and key in theirs.model_fields_set:
+                yield f"{section}.{key}", old
+    table = then.backbone.model_dump(mode="json", exclude_unset=True)
+    yield "backbone", {**table, "freeze": True}
+
+
+def _stages(config: Config, then: Config, new: list[str], stage: bool) -> dict[str, str]:
+    theirs, ours = kinds_of_stage(then.training.task_stage), kinds_of_stage(config.training.task_stage)
+    for name, kind in ours.items():
+        if name in then.tasks and theirs.get(name) != kind:
+            raise ConfigError(
+                f'[training] task_stage gives "{name}" what it does not have in the run',
+                location=config.file,
+                hint=f"leave {name} out of it: only new tasks can have one",
+            )
+    return {**theirs, **(dict.fromkeys(new, "stage") if stage else {}), **ours}
