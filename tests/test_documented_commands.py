@@ -1,7 +1,7 @@
-"""What the README and the first page of the documentation say is typed, in order, in one folder.
+"""What the README, the first pages and the guides say is typed, page by page and in order, in a real folder.
 
 So that it takes a minute and not a day, each command gets what ``SHORTER`` adds to it, and every
-oneglance.toml that is written says one epoch. ``ELSEWHERE`` is run by other tests.
+oneglance.toml that is written says one epoch. What is not typed stands in ``NOT_TYPED``, with its reason.
 """
 
 # ruff: noqa: F811 - a fixture is imported, and then the name of an argument
@@ -11,35 +11,77 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterator
+import shutil
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from PIL import Image
+from support.drawn import settings
 from support.user import Shell, shell  # noqa: F401
 
 import oneglance
+from oneglance.progress import Screen
 
 ROOT = Path(__file__).resolve().parent.parent
+GUIDES = sorted(page.relative_to(ROOT).as_posix() for page in (ROOT / "docs/guides").glob("*.md"))
+PAGES = ["README.md", "docs/index.md", "docs/first-hour.md", *GUIDES]
+TYPED = ("sh", "console", "python")  # languages of blocks that somebody types
+SHOWN = ("toml", "json", "text", "")  # and of those that somebody reads
 ONE_EPOCH = ["--set", "training.epochs=1", "--set", "training.precision=fp32"]
 SHORTER = {
-    "start": ONE_EPOCH,
+    "start": [*ONE_EPOCH, "--set", "backbone.size=32"],
     # Nothing is fetched from the internet.
     "train oneglance.toml": [*ONE_EPOCH, "--set", "backbone.weights=none", "--set", "backbone.size=32"],
     "train runs/photos --resume --set": ["--set", "training.epochs=2"],
-    "compare": [*ONE_EPOCH, "--seeds", "1", "--only", "joint,constant"],
+    "compare": ["--only", "joint,constant", *ONE_EPOCH, "--seeds", "1"],
+    "compare oneglance.toml --groups": ["--only", "joint,single"],
+    "tune": ["--seeds", "1", "--budget", ""],  # a second is enough for 81 sets of weights here
 }
-ELSEWHERE = {"demo": "tests/test_demonstration.py", "serve": "examples/first_hour.sh, it never ends"}
+# The beginnings of what is not typed here, and why; a file that a reason names is there.
+NOT_TYPED = {
+    "make ": "installs everything anew and runs these tests; tests/test_readme.py looks for the targets",
+    "pip install": "needs the internet; tests/test_readme.py looks for the extras",
+    "oneglance demo": "takes minutes; tests/test_api.py runs it on few pictures",
+    "oneglance weights --measure": "takes a while; tests/pretrained/test_pretrained_listing.py measures one",
+    "oneglance serve": "never ends; tests/examples/test_first_hour.py types it and asks it",
+    "ONEGLANCE_API_KEY=a-long-secret oneglance serve": "never ends; tests/serving/test_app.py asks with a key",
+    "curl ": "asks a service; tests/serving/test_app.py sends the same form",
+    "docker ": "needs Docker; tests/serving/test_deploy.py reads what it builds from",
+    "from oneglance.testing import": "of an installed package; tests/examples/test_extension.py installs one",
+}
 
 
-def typed(page: str) -> Iterator[tuple[str, str]]:
-    """(language, text) of each command and of each Python block of a page, in order."""
+class Typed(NamedTuple):
+    """A command, or a whole block of Python."""
+
+    page: str
+    language: str
+    text: str
+
+    def reason(self) -> str | None:
+        """Why it is not typed."""
+        found = (why for beginning, why in NOT_TYPED.items() if self.text.startswith(beginning))
+        return next(found, None)
+
+
+def typed(page: str) -> Iterator[Typed]:
+    """All that is typed on a page, in order."""
     text = (ROOT / page).read_text(encoding="utf-8")
-    for language, block in re.findall(r"^```(sh|python)\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
-        for one in block.splitlines() if language == "sh" else [block]:
-            if one.startswith("oneglance ") or language == "python":
-                yield language, one
+    for language, block in re.findall(r"^```(\w*)\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+        if language == "python":
+            yield Typed(page, language, block)
+        elif language in TYPED:
+            for line in block.replace("\\\n", " ").splitlines():
+                if line.strip():
+                    yield Typed(page, language, line.strip())
+
+
+EVERYTHING = [one for page in PAGES for one in typed(page)]
 
 
 def draw(path: Path, colour: tuple[int, int, int], seed: int) -> None:
@@ -48,40 +90,82 @@ def draw(path: Path, colour: tuple[int, int, int], seed: int) -> None:
     Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(path)
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What the pages speak of: photos/, catalogue/ with labels.csv and boxes.csv, new/, and other formats."""
-    monkeypatch.setenv("ONEGLANCE_CACHE", str(tmp_path / "cache"))
-    work = tmp_path / "work"
-    colours = {"hat": (200, 40, 40), "shirt": (40, 40, 200)}
-    rows, boxes, tasks = ["image,seller,kind,style,price"], ["image,name,xmin,ymin,xmax,ymax,colour"], []
+COLOURS = {"hat": (200, 40, 40), "shirt": (40, 40, 200)}
+KINDS = tuple(COLOURS)
+
+
+def catalogue(photos: str) -> None:
+    """Pictures a0.jpg, a1.jpg … in that folder, labels.csv and boxes.csv of them, and new/."""
+    rows, boxes = ["image,seller,kind,kids,style,price"], ["image,name,xmin,ymin,xmax,ymax,colour"]
     for number in range(24):
-        kind = ("hat", "shirt")[number % 2]
-        draw(work / "photos" / kind / f"{'ab'[number % 2]}{number // 2 + 1}.jpg", colours[kind], number)
-        draw(work / "catalogue" / f"a{number}.jpg", colours[kind], 100 + number)
-        rows.append(
-            f"a{number}.jpg,{number // 2},{kind},{('plain', 'striped|long')[number % 3 == 0]},{number}"
-        )
-        boxes.append(f"catalogue/a{number}.jpg,{kind},2,2,{10 + number % 5},12,red")
-        area = {"x": 10, "y": 10, "width": 30, "height": 40, "rotation": 0, "rectanglelabels": [kind]}
+        kind = KINDS[number % 2]
+        draw(Path(photos, f"a{number}.jpg"), COLOURS[kind], 100 + number)
+        style = ("plain", "striped|long")[number % 3 == 0]
+        rows.append(f"a{number}.jpg,{number // 2},{kind},{('yes', 'no')[number % 4 < 2]},{style},{number}")
+        boxes.append(f"{photos}/a{number}.jpg,{kind},2,2,{10 + number % 5},12,red")
+    Path("labels.csv").write_text("\n".join(rows) + "\n")
+    Path("boxes.csv").write_text("\n".join(boxes) + "\n")
+    for number in (90, 91):
+        draw(Path("new", f"{number}.jpg"), COLOURS["hat"], number)
+
+
+def folders_of_kinds() -> None:
+    """photos/, a folder per kind; catalogue/ with its tables; and other formats of these."""
+    for number in range(24):
+        kind = KINDS[number % 2]
+        draw(Path("photos", kind, f"{'ab'[number % 2]}{number // 2 + 1}.jpg"), COLOURS[kind], number)
+    catalogue("catalogue")
+    tasks = []
+    for number in range(24):
+        area = {"x": 10, "y": 10, "width": 30, "height": 40, "rotation": 0}
         region = {
             "type": "rectanglelabels",
             "from_name": "objects",
             "to_name": "image",
             "original_width": 32,
             "original_height": 24,
-            "value": area,
+            "value": area | {"rectanglelabels": [KINDS[number % 2]]},
         }
         annotated = {"image": f"catalogue/a{number}.jpg"}
         tasks.append({"id": number, "data": annotated, "annotations": [{"result": [region]}]})
-    (work / "labels.csv").write_text("\n".join(rows) + "\n")
-    (work / "boxes.csv").write_text("\n".join(boxes) + "\n")
-    (work / "export.json").write_text(json.dumps(tasks))
-    for number in (90, 91):
-        draw(work / "new" / f"{number}.jpg", colours["hat"], number)
-    monkeypatch.chdir(work)
+    Path("export.json").write_text(json.dumps(tasks))
     oneglance.convert("boxes.csv", "voc", "photos_voc")
-    return work
+
+
+SELLERS = '[[sources]]\npath = "labels.csv"\nimages = "photos"\ngroup = "seller"\n'
+KIND = '[tasks.kind]\ntype = "label"\n'
+MORE = '[tasks.kids]\ntype = "label"\n[tasks.price]\ntype = "number"\n'
+BOXES = '[[sources]]\npath = "boxes.csv"\n[tasks.objects]\ntype = "boxes"\nwidth = 8\ndepth = 1\n'
+RUNS = {"shop": SELLERS + KIND + MORE + BOXES, "boxes": BOXES, "kind": SELLERS + KIND}
+
+
+def shop() -> None:
+    """photos/ with its tables, and the finished runs that the guides speak of."""
+    catalogue("photos")
+    numbers = range(24)
+    images = [{"id": n, "file_name": f"photos/a{n}.jpg", "width": 32, "height": 24} for n in numbers]
+    things = [{"id": n, "image_id": n, "category_id": n % 2, "bbox": [2, 2, 9, 9]} for n in numbers]
+    classes = [{"id": number, "name": kind} for number, kind in enumerate(KINDS)]
+    coco = {"images": images, "annotations": things, "categories": classes}
+    Path("instances_train.json").write_text(json.dumps(coco))
+    for run, text in RUNS.items():
+        Path(f"{run}.toml").write_text(text + settings(epochs=1), encoding="utf-8")
+        oneglance.train(f"{run}.toml", out=f"runs/{run}", screen=Screen())
+    shutil.copytree("runs/kind", "runs/street")
+
+
+def configured_shop() -> None:
+    """The same with an oneglance.toml."""
+    shop()
+    Path("oneglance.toml").write_text(SELLERS + KIND + MORE + settings(epochs=1), encoding="utf-8")
+
+
+WORLDS: dict[str, Callable[[], None]] = {
+    "README.md": folders_of_kinds,
+    "docs/first-hour.md": folders_of_kinds,
+    "docs/index.md": lambda: catalogue("photos"),
+    "docs/guides/boxes-with-attributes.md": shop,  # init writes oneglance.toml
+}
 
 
 def lengthened(words: list[str]) -> list[str]:
@@ -91,18 +175,38 @@ def lengthened(words: list[str]) -> list[str]:
     return words + [word for more in added for word in more]
 
 
-@pytest.mark.slow  # a dozen trainings, scores and exports of tiny networks: 30 s on a quiet machine
-@pytest.mark.parametrize("page", ["README.md", "docs/first-hour.md"])
+def run_python(text: str) -> None:
+    """As a file that somebody starts."""
+    module = ModuleType("typed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "typed", module)
+        exec(compile(text, "typed", "exec"), module.__dict__)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty one, the current folder."""
+    monkeypatch.setenv("ONEGLANCE_CACHE", str(tmp_path / "cache"))
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    return work
+
+
+@pytest.mark.slow  # many trainings, scores and exports of tiny networks: 35 s together on a quiet machine
+@pytest.mark.parametrize("page", [page for page in PAGES if any(not one.reason() for one in typed(page))])
 def test_what_a_page_says_works_in_order(page: str, folder: Path, shell: Shell) -> None:
-    for language, text in typed(page):
-        if language == "python":
-            exec(compile(text, page, "exec"), {})
+    WORLDS.get(page, configured_shop)()
+    for one in typed(page):
+        if one.reason():
             continue
-        words = shlex.split(text, comments=True)[1:]
-        if words[0] in ELSEWHERE:
+        if one.language == "python":
+            run_python(one.text)
             continue
-        response = shell(*lengthened(words))
-        assert response.code == 0, f"{page}: {text}\n{response.err}"
+        words = shlex.split(one.text, comments=True)
+        assert words.pop(0) == "oneglance", f"{page}: {one.text}: type it, or say in NOT_TYPED why not"
+        said = shell(*lengthened(words))
+        assert said.code == 0, f"{page}: {one.text}\n{said.err}"
         for config in folder.glob("*.toml"):
             shorter = re.sub(r"^epochs = .*", "epochs = 1", config.read_text(), flags=re.MULTILINE)
             config.write_text(shorter)
@@ -111,6 +215,26 @@ def test_what_a_page_says_works_in_order(page: str, folder: Path, shell: Shell) 
         assert len(list((folder / "drawn").iterdir())) == 2
 
 
+def test_every_block_is_typed_or_has_its_reason() -> None:
+    for page in PAGES:
+        text = (ROOT / page).read_text(encoding="utf-8")
+        fences = re.findall(r"^```(\w*)", text, re.MULTILINE)[::2]
+        assert set(fences) <= {*TYPED, *SHOWN}, f"{page}: which of its blocks are typed?"
+    for one in EVERYTHING:
+        if one.language != "python":
+            assert one.reason() or one.text.startswith("oneglance "), f"{one.page}: {one.text}"
+
+
+def test_reasons_are_needed_and_name_what_is_there() -> None:
+    for beginning, why in NOT_TYPED.items():
+        assert any(one.text.startswith(beginning) for one in EVERYTHING), f"nothing begins with {beginning}"
+        assert all((ROOT / file).is_file() for file in re.findall(r"tests/\S+\.py", why)), why
+    for beginning in SHORTER:
+        assert any(one.text.startswith(f"oneglance {beginning}") for one in EVERYTHING), beginning
+
+
 def test_pages_hold_what_is_to_be_typed() -> None:
-    assert len(list(typed("README.md"))) >= 11
-    assert len(list(typed("docs/first-hour.md"))) >= 16
+    ran = [one for one in EVERYTHING if not one.reason()]
+    assert len(ran) >= 45
+    assert sum(one.language == "python" for one in ran) >= 4
+    assert len(EVERYTHING) - len(ran) <= 22
