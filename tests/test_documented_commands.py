@@ -49,7 +49,7 @@ NOT_TYPED = {
     "oneglance demo": "takes minutes; tests/test_api.py runs it on few pictures",
     "oneglance weights --measure": "takes a while; tests/pretrained/test_pretrained_listing.py measures one",
     "oneglance serve": "never ends; tests/examples/test_first_hour.py types it and asks it",
-    "ONEGLANCE_API_KEY=a-long-secret oneglance serve": "never ends; tests/serving/test_app.py asks with a key",
+    "ONEGLANCE_API_KEY=a-long-secret oneglance serve": "never ends; tests/serving/test_app.py has a key",
     "curl ": "asks a service; tests/serving/test_app.py sends the same form",
     "docker ": "needs Docker; tests/serving/test_deploy.py reads what it builds from",
     "from oneglance.testing import": "of an installed package; tests/examples/test_extension.py installs one",
