@@ -82,7 +82,7 @@ for result in every:
     result.to_frame()
 
 finished: og.Run = og.demo("demo")
-more: og.Run = og.extend("runs/a", "new.toml", out="runs/more", stage=True)
+further: og.Run = og.extend("runs/a", "new.toml", out="runs/more", stage=True)
 both: og.Run = og.combine(["runs/a", "runs/b"], out="runs/both", rename={"a.kind": "article"})
 og.watch("runs/a", port=8001)
 converted: og.Problems = og.convert(["a", "b"], "coco", "out", images="photos", copy=False)

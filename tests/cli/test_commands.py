@@ -31,6 +31,7 @@ VERBS = [
         "demo",
         "evaluate",
         "export",
+        "extend",
         "finish",
         "get",
         "group",
