@@ -1,5 +1,7 @@
 """What the README, the first pages and the guides say is typed, page by page and in order, in a real folder.
 
+Then the same for commands that commands print: each works when it is copied.
+
 So that it takes a minute and not a day, each command gets what ``SHORTER`` adds to it, and every
 oneglance.toml that is written says one epoch. What is not typed stands in ``NOT_TYPED``, with its reason.
 """
@@ -22,7 +24,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from support.drawn import settings
-from support.user import Shell, shell  # noqa: F401
+from support.user import Said, Shell, shell  # noqa: F401
 
 import oneglance
 from oneglance.progress import Screen
@@ -213,6 +215,39 @@ def test_what_a_page_says_works_in_order(page: str, folder: Path, shell: Shell) 
     if page == "README.md":
         assert len((folder / "answers.csv").read_text().splitlines()) == 1 + 2
         assert len(list((folder / "drawn").iterdir())) == 2
+
+
+def printed(said: Said) -> list[list[str]]:
+    """The commands in what was said that can be copied; those with a PLACEHOLDER cannot."""
+    found = re.findall(r"oneglance ([a-z].*?)(?=, or |; |$)", said.out + said.err, re.MULTILINE)
+    commands = [shlex.split(line) for line in found]
+    return [words for words in commands if not any(re.fullmatch("[A-Z]{3,}", word) for word in words)]
+
+
+@pytest.mark.slow  # two trainings, one that goes on, a comparison: each command prints the next
+def test_what_is_printed_works_when_copied(folder: Path, shell: Shell) -> None:
+    """From a wrong command to the last that is proposed, in a folder that a shell would take apart."""
+    for number in range(12):
+        kind = KINDS[number % 2]
+        draw(Path("my photos (1)", kind, f"{number}.jpg"), COLOURS[kind], number)
+    waiting = [["train", "my photos (1)"]]
+    done: list[list[str]] = []
+    while waiting:
+        words = waiting.pop(0)
+        done.append(words)
+        begins = words[0] in ("start", "compare") or (words[0] == "train" and "--resume" not in words)
+        more = SHORTER["start"] if begins and len(done) > 1 else []
+        more = more + (["--only", "joint,constant", "--seeds", "1"] if words[0] == "compare" else [])
+        said = shell(*words, *more)
+        assert said.code == (len(done) == 1), f"{shlex.join(words)}\n{said.err}"
+        new = [one for one in printed(said) if one[0] != "serve" and one not in [*done, *waiting]]
+        waiting += new
+    verbs = [words[0] for words in done]
+    assert verbs[:3] == ["train", "init", "start"]
+    assert set(verbs) == {"train", "init", "start", "evaluate", "predict", "compare"}
+    run = str(Path("runs", "my photos (1)"))
+    assert ["train", run, "--resume", "--set", "training.epochs=2"] in done
+    assert len(oneglance.Run(run).history()) == 2
 
 
 def test_every_block_is_typed_or_has_its_reason() -> None:

@@ -179,6 +179,10 @@ def group(
         from oneglance.cli.tables import show_grouping
 
         show_grouping(result)
+        if len(result["proposed"]) > 1 and config.is_file():
+            parts = ",".join("+".join(tasks) for tasks in result["proposed"])
+            groups = ["--groups", parts] if len(result["proposed"]) < len(result["tasks"]) else []
+            tell(f"try it: {command('compare', config, *groups)}")
 
 
 @app.command()

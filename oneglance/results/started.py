@@ -17,7 +17,7 @@ class Started(Result):
         return Report(self["report"])
 
     def longer(self) -> str:
-        """A ``--set`` for twice as many epochs, or minutes."""
+        """A ``--set`` with which the run goes on to twice as many epochs, or minutes."""
         key = "minutes" if self["chosen"].get("minutes") else "epochs"
         return f"training.{key}={2 * self['chosen'][key]:g}"
 

@@ -21,6 +21,7 @@ from support.user import PICTURES, TASKS, Said, Shell, files, home, shell, train
 import oneglance
 from oneglance.cli import commands
 from oneglance.data.writer import targets
+from oneglance.results.grouping import Grouping
 
 VERBS = [
     *(
@@ -571,3 +572,32 @@ def test_a_full_disk_behind_standard_output_is_one_message(home: Path, words: li
     err = ended.stderr.decode().splitlines()
     assert err[-1] == "cannot be read or written (No space left on device)"
     assert not any("Traceback" in line or "Exception ignored" in line for line in err)
+
+
+# What to do with a proposal.
+
+
+@pytest.mark.parametrize(
+    ("proposed", "copied"),
+    [
+        ([["a", "b"], ["c d"]], "try it: oneglance compare a.toml --groups 'a+b,c d'"),
+        ([["a"], ["b"], ["c d"]], "try it: oneglance compare a.toml"),
+        ([["a", "b", "c d"]], None),
+    ],
+    ids=["two networks", "one for each", "one for all"],
+)
+def test_group_prints_how_to_try_what_it_proposes(
+    proposed: list[list[str]],
+    copied: str | None,
+    shell: Shell,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = {"run": "runs/a", "tasks": ["a", "b", "c d"], "epochs": 3, "cosines": {}, "groupings": []}
+    grouping = Grouping(found | {"proposed": proposed, "notes": []})
+    monkeypatch.setattr(oneglance, "group", lambda *_, **__: grouping)
+    monkeypatch.chdir(tmp_path)
+    Path("a.toml").touch()
+    said = shell("group", "a.toml")
+    assert [line for line in said.out.splitlines() if "try it" in line] == ([copied] if copied else [])
+    assert "try it" not in shell("group", "runs").out, "a run folder cannot be compared"
