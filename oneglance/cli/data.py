@@ -122,7 +122,9 @@ def start(
             f"ask it about new pictures: {command('predict', done['run'], pictures, '--out', 'answers.csv')}"
         )
         tell(f"show it to others:         {command('serve', done['run'])}")
-        tell(f"train it longer:           {command('train', done['run'], '--resume', '--set', done.longer())}")
+        tell(
+            f"train it longer:           {command('train', done['run'], '--resume', '--set', done.longer())}"
+        )
         tell(f"did learning all help:     {command('compare', done['config'])}")
     if oneglance.Run(done["run"]).folder.unreadable() or done.report.unreadable:
         raise typer.Exit(3)
