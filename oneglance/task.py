@@ -24,7 +24,7 @@ from oneglance.data.writer import in_a_cell
 from oneglance.errors import ConfigError, DataError, InvalidAnswer, nearest
 from oneglance.members import MemberKind, find_member, member_names
 from oneglance.report_items import Detail
-from oneglance.storage.task_state import Form, PlainState
+from oneglance.storage.task_state import Form, InvalidState, PlainState
 from oneglance.toml.tables import Table, read_table
 
 if TYPE_CHECKING:
@@ -243,11 +243,75 @@ class Task(Table, ABC):
 
     def mixed_loss(self, raw: Tensor, target: Mapping[str, Tensor], mix: Mix) -> tuple[Tensor, Tensor]:
         """The same for pictures that were mixed: each answer counts by its share."""
-        loss, labelled = self.loss(raw, target)
-        loss_other, known_other = self.loss(raw, {key: value[mix.partner] for key, value in target.items()})
-        share = mix.share * labelled, (1 - mix.share) * known_other
-        labelled = share[0] + share[1]
-        return (share[0] * loss + share[1] * loss_other) / labelled.clamp(min=1e-12), labelled
+        return _by_share(self.loss, raw, target, mix)
+
+    # From a teacher: a finished network that answers the same question.
+
+    def refuse_teacher(self, teacher: Task) -> None:
+        """
+        Raises:
+            ConfigError: ``teacher``, the task of a finished network, cannot teach this one: another type,
+                other classes, another unit; or this type brings no ``teach``. What is not learned yet is not
+                compared.
+        """
+        if teacher.type != self.type:
+            raise ConfigError(f"is of type {teacher.type} there and of type {self.type} here")
+        if type(self).teach is Task.teach or type(self).soft_target is Task.soft_target:
+            raise ConfigError(
+                f"tasks of type {self.type} cannot learn from a teacher: the type brings no `teach`",
+                hint="take the run out of [training] teachers, or rename the task there",
+            )
+
+    def learn_from(self, teacher: Task) -> None:
+        """Take classes and scale from ``teacher``, where nobody has answered; else see ``fit_target``.
+
+        Raises:
+            DataError: they do not fit the table of this task.
+        """
+        try:
+            self.restore(teacher.state())
+        except InvalidState as error:
+            raise DataError(f"cannot learn from its teacher alone: {error}", location=self.name) from None
+
+    def soft_target(
+        self, raw: np.ndarray, teacher: Task, places: Sequence[tuple[Placement, Placement]] | None = None
+    ) -> Target:
+        """What ``teacher`` says of n pictures, as arrays that ``teach`` learns from.
+
+        Args:
+            raw: float32 [n, ...], the raw output of the teacher's network, as any engine gives it.
+            teacher: its task, which ``refuse_teacher`` has let pass.
+            places: of each picture, how it lies on the teacher's canvas and on that of this network; None:
+                alike. Only what has a position needs it.
+
+        Returns:
+            float32 or int64 arrays whose first axis is the picture; among them ``trust``, float32 [n, ...] in
+            0 to 1: how much each answer counts. An unsure teacher teaches less.
+        """
+        raise NotImplementedError
+
+    def teach(self, raw: Tensor, soft: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """(loss, weight) of the raw output against ``soft_target``, element by element, of the same shape as
+        ``loss`` gives, and of its size: an answer of a sure teacher counts as much as a true one. The loss is
+        least where the network answers as its teacher.
+        """
+        raise NotImplementedError
+
+    def mixed_teach(self, raw: Tensor, soft: Mapping[str, Tensor], mix: Mix) -> tuple[Tensor, Tensor]:
+        """The same for pictures that were mixed after their teacher saw them."""
+        return _by_share(self.teach, raw, soft, mix)
+
+    def transform_soft_target(self, soft: Mapping[str, Tensor], view: View) -> dict[str, Tensor]:
+        """The soft target of the pictures that ``view`` shows, after a teacher saw the old ones."""
+        alone = view.single_image
+        trust = soft["trust"]
+        return {**soft, "trust": trust * alone.view(-1, *[1] * (trust.ndim - 1)).to(trust.dtype)}
+
+    def drawn_answer(self, prediction: Prediction, random: np.random.Generator) -> Any | None:
+        """A typed answer in the place of an unknown one, drawn with the probabilities of ``prediction``, so
+        that whoever is calibrated or scored by many of them is as sure as the network; None: there is none.
+        """
+        return None
 
     # NumPy, after any engine.
 
@@ -414,6 +478,20 @@ def fit_targets(tasks: Mapping[str, Task], answers: Callable[[str], Sequence[Any
         except DataError as error:
             wrong.append(error)
     return wrong
+
+
+def _by_share(
+    of: Callable[[Tensor, Mapping[str, Tensor]], tuple[Tensor, Tensor]],
+    raw: Tensor,
+    target: Mapping[str, Tensor],
+    mix: Mix,
+) -> tuple[Tensor, Tensor]:
+    """(loss, weight) of mixed pictures from those of each of the two."""
+    loss, labelled = of(raw, target)
+    loss_other, known_other = of(raw, {key: value[mix.partner] for key, value in target.items()})
+    share = mix.share * labelled, (1 - mix.share) * known_other
+    labelled = share[0] + share[1]
+    return (share[0] * loss + share[1] * loss_other) / labelled.clamp(min=1e-12), labelled
 
 
 def _used_first(built: Mapping[str, Task], location: str) -> dict[str, Task]:

@@ -21,3 +21,8 @@ def nearest_of(word: str, known: Iterable[str]) -> str:
 def quoted(text: str, limit: int = 60) -> str:
     """The same between quotation marks."""
     return f'"{plain(text, limit)}"'
+
+
+def quoted_list(texts: Iterable[str], limit: int = 120) -> str:
+    """Several, with commas between them."""
+    return plain(", ".join(texts), limit)

@@ -34,12 +34,16 @@ class LossResult(NamedTuple):
     box: Tensor  # int64 [k]: and the place of its box among the n * m
 
 
-def dense_loss(raw: Tensor, truth: Truth, levels: Sequence[Level], bins: int) -> LossResult:
+def dense_loss(
+    raw: Tensor, truth: Truth, levels: Sequence[Level], bins: int, score: Tensor | None = None
+) -> LossResult:
     """Varifocal loss of the classes, CIoU of the boxes and distribution focal loss of the distances, summed
     and divided by the sum of the qualities (see ``assign``).
 
     Args:
         raw: [n, points, 4 + classes + ... + 4 * bins], as ``DenseHead`` gives it while training.
+        score: float32 [n, m]: how sure somebody is of each box, by which its qualities are multiplied;
+            default: 1.
     """
     count, cells, classes = len(raw), raw.shape[1], truth.labelled.shape[1]
     rows = raw.flatten(0, 1)
@@ -49,6 +53,8 @@ def dense_loss(raw: Tensor, truth: Truth, levels: Sequence[Level], bins: int) ->
     real = torch.nonzero(~ignore)[:, 0]
     learned = _learned(rows, logit, box[real], label[real], picture[real], levels, count, cells)
     owner = real[learned.box]
+    if score is not None:
+        learned = learned._replace(quality=learned.quality * score[picture, slot][owner])
     quality = torch.zeros_like(logit)
     quality[learned.cell, label[owner]] = learned.quality.to(quality.dtype)
     counted = truth.labelled.repeat_interleave(cells, dim=0)

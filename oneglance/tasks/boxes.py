@@ -18,7 +18,7 @@ from oneglance.batch_transform import Mix, View
 from oneglance.data.cell import as_text
 from oneglance.data.merging.merge_answers import merge_boxes
 from oneglance.data.parsing.annotations.box_geometry import distinct
-from oneglance.data.quoting import quoted
+from oneglance.data.quoting import quoted, quoted_list
 from oneglance.data.record import Box, BoxAnnotations
 from oneglance.detection import box_targets, coco_matching
 from oneglance.detection.box_targets import SMALLEST
@@ -274,6 +274,100 @@ class Boxes(Task):
             loss = loss + (term * labelled).sum() / labelled.sum().clamp(min=1)
         return loss, result.labelled
 
+    # From a teacher.
+
+    def refuse_teacher(self, teacher: Task) -> None:
+        super().refuse_teacher(teacher)
+        theirs = cast(Boxes, teacher)
+        if self._classes and not set(theirs._words) & set(self._words):
+            raise ConfigError(
+                f"has the classes {quoted_list(theirs._words)} there and {quoted_list(self._words)} here",
+                hint="a teacher needs one of them: read them as the same with `join`",
+            )
+        for name in self._attributes.keys() & theirs._attributes.keys():
+            try:
+                self._attributes[name].refuse_teacher(theirs._attributes[name])
+            except ConfigError as error:
+                raise ConfigError(f"its attribute {name} {error.what}", hint=error.hint) from None
+
+    def learn_from(self, teacher: Task) -> None:
+        theirs = cast(Boxes, teacher)
+        levels, canvas = self._levels, self._canvas
+        super().learn_from(teacher)
+        # The maps are those of this network; boxes lie about where they lie on the other canvas.
+        self._levels, self._canvas = levels, canvas
+        missing = sorted(self._attributes.keys() - theirs._attributes.keys())
+        if missing:
+            raise DataError(f"its teacher has no attribute {missing[0]}", location=self.name)
+
+    def soft_target(
+        self, raw: np.ndarray, teacher: Task, places: Sequence[tuple[Placement, Placement]] | None = None
+    ) -> Target:
+        """The teacher's boxes with their scores. Where it is less sure than its own threshold, neither yes
+        nor no is learned; where it sees nothing at all, nothing is there. An attribute counts by how sure it
+        is of it.
+        """
+        from oneglance.detection import soft_boxes
+
+        theirs = cast(Boxes, teacher)
+        column = soft_boxes.columns_of(theirs._words, self._words)
+        known = np.isin(np.arange(len(self._classes)), column)
+        kept = []
+        for row in raw:
+            one = theirs._kept(row)
+            chosen = (one.score >= soft_boxes.LEAST) & (column[one.label] >= 0)
+            kept.append(Kept(*(part[chosen] for part in one)))
+        found = soft_boxes.Found(len(raw), max((len(one.label) for one in kept), default=0), known)
+        for row, one in enumerate(kept):
+            corners = cut(raw[row][one.point, :4], theirs._canvas)
+            if places is not None and len(corners):
+                there, here = places[row]
+                corners = cut(here.to_canvas(there.to_image(corners)), self._canvas)
+            found.fill(row, corners, column[one.label], one.score, theirs._threshold)
+        for name, columns in theirs._columns():
+            if name in self._attributes:
+                rows = np.concatenate([row[one.point, columns] for row, one in zip(raw, kept, strict=True)])
+                own = self._attributes[name].soft_target(rows, theirs._attributes[name])
+                slots = [np.arange(len(one.label)) for one in kept]
+                picture = np.repeat(np.arange(len(kept)), [len(each) for each in slots])
+                for key, value in own.items():
+                    shape = (*found.arrays["label"].shape, *value.shape[1:])
+                    found.arrays[f"{name}.{key}"] = np.zeros(shape, dtype=value.dtype)
+                    found.arrays[f"{name}.{key}"][picture, np.concatenate(slots)] = value
+        return found.arrays
+
+    def teach(self, raw: Tensor, soft: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        from oneglance.detection import soft_boxes
+        from oneglance.detection.criterion import attribute_target, dense_loss
+
+        result = dense_loss(raw, soft_boxes.truth(soft), self._levels, self.bins, soft["score"])
+        loss, rows = result.loss, raw.flatten(0, 1)[result.row]
+        for name, columns in self._columns():
+            if f"{name}.trust" in soft:
+                own = attribute_target(soft, name, result.box)
+                term, trust = self._attributes[name].teach(rows[:, columns], own)
+                loss = loss + (term * trust).sum() / trust.sum().clamp(min=1)
+        return loss, result.labelled * soft["trust"]
+
+    def mixed_teach(self, raw: Tensor, soft: Mapping[str, Tensor], mix: Mix) -> tuple[Tensor, Tensor]:
+        from oneglance.detection import soft_boxes
+
+        return self.teach(raw, soft_boxes.both(soft, mix.partner))
+
+    def transform_soft_target(self, soft: Mapping[str, Tensor], view: View) -> dict[str, Tensor]:
+        from oneglance.detection.soft_boxes import moved_boxes
+
+        return moved_boxes(soft, view, kept_share=VISIBLE, smallest=SMALLEST)
+
+    def drawn_answer(self, prediction: Prediction, random: np.random.Generator) -> BoxAnnotations:
+        boxes = []
+        for one in prediction["boxes"]:
+            if random.random() < one["confidence"] and min(_sides(one["box"])) > 0:
+                drawn = {n: self._attributes[n].drawn_answer(a, random) for n, a in one["attributes"].items()}
+                told = {name: answer for name, answer in drawn.items() if answer is not None}
+                boxes.append(Box(*one["box"], one["label"], told))
+        return BoxAnnotations(tuple(boxes))
+
     def mixed_loss(self, raw: Tensor, target: Mapping[str, Tensor], mix: Mix) -> tuple[Tensor, Tensor]:
         """A mixed picture shows the things of both; a class is labelled where it is in both."""
         import torch
@@ -470,6 +564,10 @@ class Boxes(Task):
 
 def _box(corners: Sequence[float], label: str, score: float, attributes: Mapping[str, Any]) -> dict[str, Any]:
     return {"box": list(corners), "label": label, "confidence": score, "attributes": dict(attributes)}
+
+
+def _sides(box: Sequence[float]) -> tuple[float, float]:
+    return box[2] - box[0], box[3] - box[1]
 
 
 def _attribute_metrics(task: VectorTask, metric_state: MetricState, weights: np.ndarray) -> dict[str, float]:

@@ -19,6 +19,8 @@ from oneglance.task import MetricState, Prediction, Target, Task
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from oneglance.data.images.letterbox import Placement
+
 
 class LearnedEmbedding(LearnedState):
     """What an embedding has learned."""
@@ -117,6 +119,29 @@ class Embedding(Task):
         """A mixed picture counts as what it mostly shows, by its share."""
         loss, labelled = self.loss(raw, target)
         return loss, labelled * mix.share
+
+    def soft_target(
+        self, raw: np.ndarray, teacher: Task, places: Sequence[tuple[Placement, Placement]] | None = None
+    ) -> Target:
+        """The teacher's vectors, of any size."""
+        vectors = np.array([one["vector"] for one in teacher.decode(raw)], dtype=np.float32)
+        return {"vector": vectors, "trust": np.ones(len(raw), dtype=np.float32)}
+
+    def teach(self, raw: Tensor, soft: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """How far the cosines between the pictures of a batch are from the teacher's (Tung and Mori 2019,
+        arXiv 1907.09682), divided by that of vectors that are all the same.
+        """
+        import torch.nn.functional as F
+
+        ours = F.normalize(raw.float()[:, : self.size], dim=1)
+        theirs, trust = soft["vector"], soft["trust"]
+        wanted = theirs @ theirs.T
+        pairs = trust[:, None] * trust
+        pairs = pairs - pairs.diagonal().diag()
+        count = pairs.sum(dim=1)
+        usual = ((1 - wanted) ** 2 * pairs).sum() / pairs.sum().clamp(min=1e-12)
+        off = ((ours @ ours.T - wanted) ** 2 * pairs).sum(dim=1) / count.clamp(min=1e-12)
+        return off / usual.clamp(min=1e-6), trust * (count > 0)
 
     # NumPy, after any engine.
 

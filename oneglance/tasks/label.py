@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from sys import intern
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
 import numpy as np
 from pydantic import Field, PrivateAttr, model_validator
 
 from oneglance.data.cell import as_text, number
-from oneglance.errors import DataError, InvalidAnswer, nearest
+from oneglance.data.quoting import quoted_list
+from oneglance.errors import ConfigError, DataError, InvalidAnswer, nearest
 from oneglance.metrics.calibration import expected_calibration_error, mean_bins
 from oneglance.metrics.weighted import dense_ranks, f1, weighted_mean
 from oneglance.report_items import Curve, Detail, Grid, Matrix
@@ -24,11 +25,19 @@ from oneglance.storage.task_state import (
     require_declared,
     same_length,
 )
-from oneglance.task import MetricState, Prediction, Target
+from oneglance.task import MetricState, Prediction, Target, Task
 from oneglance.vector_task import ClassNames, VectorTask, fit_temperature, log_sigmoid, softmax
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from oneglance.data.images.letterbox import Placement
+
+SOFTNESS = (
+    2.0  # the temperature at which a teacher is learned from: what it thinks of the other classes counts
+)
+FAINTEST = 1e-6  # probability of a teacher below which classes are all alike
+NEVER = -1e9  # the logit of a class that a teacher does not know
 
 
 class LearnedLabel(LearnedState):
@@ -155,6 +164,57 @@ class Label(VectorTask):
         loss = (1 - self.smoothing) * right - self.smoothing * logs.mean(dim=1)
         weights = torch.as_tensor(self._weights, dtype=loss.dtype, device=loss.device)[index]
         return loss * weights, labelled.to(loss.dtype)
+
+    def refuse_teacher(self, teacher: Task) -> None:
+        super().refuse_teacher(teacher)
+        theirs = [as_text(name) for name in cast(Label, teacher)._classes]
+        shared = set(theirs) & set(map(as_text, self._classes))
+        if self._classes and len(shared) < 2:
+            raise ConfigError(
+                f"has the classes {quoted_list(theirs)} there and {quoted_list(self._classes)} here",
+                hint="a teacher needs two of them: read them as the same with `join`",
+            )
+
+    def soft_target(
+        self, raw: np.ndarray, teacher: Task, places: Sequence[tuple[Placement, Placement]] | None = None
+    ) -> Target:
+        """Calibrated probabilities of the classes that both know. A teacher counts by how sure it is, and by
+        how likely it is that the class is one of these.
+        """
+        theirs = cast(Label, teacher)
+        index = {as_text(name): column for column, name in enumerate(theirs._classes)}
+        shared = [
+            (column, index[as_text(n)]) for column, n in enumerate(self._classes) if as_text(n) in index
+        ]
+        ours, other = (list(columns) for columns in zip(*shared, strict=True))
+        chances = np.zeros((len(raw), len(self._classes)))
+        chances[:, ours] = theirs.chances(raw)[:, other]
+        inside = chances.sum(axis=1)
+        chances /= np.maximum(inside, 1e-12)[:, None]
+        asked = np.zeros_like(chances)
+        asked[:, ours] = 1
+        sure = (chances.max(axis=1, initial=0) - 1 / len(ours)) / (1 - 1 / len(ours))
+        return {
+            "chances": chances.astype(np.float32),
+            "asked": asked.astype(np.float32),
+            "trust": np.clip(inside * sure, 0, 1).astype(np.float32),
+        }
+
+    def teach(self, raw: Tensor, soft: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Kullback-Leibler divergence of both at the temperature ``SOFTNESS``, times its square so that the
+        gradient keeps its size (Hinton et al. 2015, arXiv 1503.02531, section 2).
+        """
+        unasked = soft["asked"] == 0
+        theirs = (soft["chances"].clamp(min=FAINTEST).log() / SOFTNESS).masked_fill(unasked, NEVER)
+        ours = (self.log_chances(raw.float()) / SOFTNESS).masked_fill(unasked, NEVER)
+        theirs, ours = theirs.log_softmax(dim=1), ours.log_softmax(dim=1)
+        terms = (theirs.exp() * (theirs - ours)).masked_fill(unasked, 0)
+        return SOFTNESS**2 * terms.sum(dim=1), soft["trust"]
+
+    def drawn_answer(self, prediction: Prediction, random: np.random.Generator) -> str:
+        words, chances = zip(*prediction["probabilities"].items(), strict=True)
+        whole = np.array(chances, dtype=np.float64)
+        return str(words[int(random.choice(len(words), p=whole / whole.sum()))])
 
     def constant_raw(self) -> np.ndarray:
         shares = np.array(self._shares)

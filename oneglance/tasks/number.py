@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 from pydantic import Field, PrivateAttr, model_validator
 
 from oneglance.data.cell import as_text, number
 from oneglance.data.number_notation import Notation
-from oneglance.errors import DataError, InvalidAnswer
+from oneglance.errors import ConfigError, DataError, InvalidAnswer
 from oneglance.metrics.weighted import dense_ranks, weighted_correlation, weighted_mean, weighted_ranks
 from oneglance.report_items import Curve, Detail
 from oneglance.storage.task_state import Amount, Form, InvalidState, LearnedState
-from oneglance.task import MetricState, Prediction, Target
+from oneglance.task import MetricState, Prediction, Target, Task
 from oneglance.toml.tables import LARGEST
 from oneglance.vector_task import VectorTask, labelled_rows
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from oneglance.data.images.letterbox import Placement
+
 COVERAGE = 0.9  # share of the truths that the interval is made to hold
+NORMAL_REACH = 1.645  # standard deviations to either side that hold as much of a normal distribution
+LEAST_TRUST = 0.05  # in a teacher that is hardly better than the mean
 
 
 class LearnedNumber(LearnedState):
@@ -138,6 +142,59 @@ class Number(VectorTask):
 
         value = raw.float()[:, 0]
         return F.huber_loss(value, target["value"], reduction="none", delta=self.bend), target["labelled"]
+
+    def refuse_teacher(self, teacher: Task) -> None:
+        super().refuse_teacher(teacher)
+        theirs = cast(Number, teacher)
+        if theirs.unit and self.unit and theirs.unit != self.unit:
+            raise ConfigError(
+                f"is in {theirs.unit} there and in {self.unit} here",
+                hint="learn it in the same unit: change the numbers of one, or its `unit` if that is wrong",
+            )
+
+    def learn_from(self, teacher: Task) -> None:
+        theirs = cast(Number, teacher)
+        if theirs.log != self.log:
+            raise DataError(
+                "cannot take its scale from its teacher, of which only one learns logarithms",
+                location=self.name,
+                hint=f"set log = {str(theirs.log).lower()}",
+            )
+        super().learn_from(teacher)
+
+    def soft_target(
+        self, raw: np.ndarray, teacher: Task, places: Sequence[tuple[Placement, Placement]] | None = None
+    ) -> Target:
+        """The teacher's number on the scale of this task. A teacher counts by the share of the spread that it
+        explains, as far as its interval tells.
+        """
+        theirs = cast(Number, teacher)
+        units = theirs._in_units(theirs._within(np.asarray(raw, dtype=np.float64)[:, 0]))
+        possible = units > 0 if self.log else np.ones(len(units), dtype=bool)
+        scaled = np.log(np.where(possible, units, 1)) if self.log else units
+        value = self._within((scaled - self._middle) / self._spread)
+        explained = 1.0 if theirs._reach is None else 1 - (theirs._reach / NORMAL_REACH) ** 2
+        trust = possible * min(max(explained, LEAST_TRUST), 1.0)
+        return {"value": value.astype(np.float32), "trust": trust.astype(np.float32)}
+
+    def teach(self, raw: Tensor, soft: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        return self.loss(raw, {"value": soft["value"], "labelled": soft["trust"]})
+
+    def drawn_answer(self, prediction: Prediction, random: np.random.Generator) -> float:
+        """Its error is normal, as wide as the interval says."""
+        value, low, high = (prediction[key] for key in ("value", "low", "high"))
+        if low is None:
+            return float(value)
+        if self.log:
+            value, low, high = math.log(value), math.log(low), math.log(high)
+        drawn = random.normal(value, (high - low) / 2 / NORMAL_REACH)
+        inside = min(max(drawn, low - (high - low)), high + (high - low))
+        units = math.exp(inside) if self.log else inside
+        return float(
+            np.clip(
+                units, -LARGEST if self.low is None else self.low, LARGEST if self.high is None else self.high
+            )
+        )
 
     def constant_raw(self) -> np.ndarray:
         return np.zeros((1, 1), dtype=np.float32)

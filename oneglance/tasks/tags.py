@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from sys import intern
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, cast
 
 import numpy as np
 from pydantic import Field, PrivateAttr, model_validator
 
 from oneglance.data.cell import Cells, as_list, as_text
 from oneglance.data.merging.merge_answers import either, is_queried
-from oneglance.data.quoting import quoted
+from oneglance.data.quoting import quoted, quoted_list
 from oneglance.data.writer import in_a_cell
-from oneglance.errors import DataError, InvalidAnswer, nearest
+from oneglance.errors import ConfigError, DataError, InvalidAnswer, nearest
 from oneglance.metrics.calibration import expected_calibration_error, likely_offsets, mean_bins
 from oneglance.metrics.weighted import average_precision, dense_ranks, f1, ranking
 from oneglance.report_items import Curve, Detail, Grid
@@ -29,12 +29,15 @@ from oneglance.storage.task_state import (
     require_declared,
     same_length,
 )
-from oneglance.task import MetricState, Prediction, Target, Words
+from oneglance.task import MetricState, Prediction, Target, Task, Words
 from oneglance.vector_task import ClassNames, VectorTask, fit_temperature, log_sigmoid, sigmoid
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from oneglance.data.images.letterbox import Placement
+
+FAINTEST = 1e-6  # nobody is surer than this of a tag
 YES = {"1", "true", "yes", "y", "t", "x"}
 NO = {"0", "false", "no", "n", "f", "-1"}  # -1 as in CelebA
 
@@ -218,6 +221,43 @@ class Tags(VectorTask):
             share = loss.new_tensor(self._shares)
             loss = loss * (present / (2 * share) + (1 - present) / (2 * (1 - share)))
         return loss, target["labelled"]
+
+    def refuse_teacher(self, teacher: Task) -> None:
+        super().refuse_teacher(teacher)
+        theirs = [as_text(name) for name in cast(Tags, teacher)._classes]
+        if self._classes and not set(theirs) & set(map(as_text, self._classes)):
+            raise ConfigError(
+                f"has the tags {quoted_list(theirs)} there and {quoted_list(self._classes)} here",
+                hint="a teacher needs one of them: read them as the same with `join`",
+            )
+
+    def soft_target(
+        self, raw: np.ndarray, teacher: Task, places: Sequence[tuple[Placement, Placement]] | None = None
+    ) -> Target:
+        """Calibrated probabilities of each tag that both know. A teacher counts by how sure it is of a tag."""
+        theirs = cast(Tags, teacher)
+        index = {as_text(name): column for column, name in enumerate(theirs._classes)}
+        chances, trust = (np.zeros((len(raw), self.width), dtype=np.float32) for _ in range(2))
+        answers = theirs.chances(raw)
+        for column, name in enumerate(self._classes):
+            if (other := index.get(as_text(name))) is not None:
+                chances[:, column] = answers[:, other]
+                trust[:, column] = np.abs(2 * answers[:, other] - 1)
+        return {"chances": chances, "trust": trust}
+
+    def teach(self, raw: Tensor, soft: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Kullback-Leibler divergence of each tag by itself."""
+        import torch.nn.functional as F
+
+        theirs = soft["chances"].clamp(min=FAINTEST, max=1 - FAINTEST)
+        ours = raw.float() + raw.new_tensor(self._usual_offsets).float()
+        loss = F.binary_cross_entropy_with_logits(ours, theirs, reduction="none")
+        own = F.binary_cross_entropy_with_logits(theirs.logit(), theirs, reduction="none")
+        return loss - own, soft["trust"]
+
+    def drawn_answer(self, prediction: Prediction, random: np.random.Generator) -> TagAnnotations:
+        chances = prediction["probabilities"].items()
+        return TagAnnotations(frozenset(tag for tag, chance in chances if random.random() < chance))
 
     @property
     def _logits(self) -> np.ndarray:

@@ -16,7 +16,7 @@ import torch
 
 from oneglance.batch_transform import Mix, View
 from oneglance.data.images.letterbox import Fit
-from oneglance.errors import InvalidAnswer
+from oneglance.errors import ConfigError, InvalidAnswer
 from oneglance.nn.feature_shape import Level, Shape
 from oneglance.report_items import Curve, Grid, Matrix
 from oneglance.storage.task_state import restore
@@ -213,6 +213,87 @@ def cells_of_a_table_read_the_same(example: TaskExample) -> None:
                 continue
             again = task.read(cells if len(cells) > 1 else cells[task.fields[0]])
             require(again == task.read(raw_value), f"{raw_value!r} became {cells}, which reads as {again!r}")
+
+
+# From a teacher.
+
+
+def taught(at: Trained, rows: int | None = None) -> dict[str, torch.Tensor]:
+    """The soft target of pictures whose teacher is the task itself."""
+    at.task.refuse_teacher(at.task)
+    soft = at.task.soft_target(at.raw[:rows], at.task)
+    return {name: torch.as_tensor(array) for name, array in soft.items()}
+
+
+def a_teacher_of_another_type_is_refused(example: TaskExample) -> None:
+    at = trained(example)
+    other = {"type": "number"} if at.task.type != "number" else {"type": "tags"}
+    try:
+        at.task.refuse_teacher(build_tasks({"other": other})["other"])
+    except ConfigError:
+        return
+    require(False, f"a teacher of type {other['type']} is not refused")
+
+
+def a_soft_target_has_the_shape_of_the_loss(example: TaskExample) -> None:
+    at = trained(example)
+    soft, raw = taught(at), training_output(at, *features(len(at.answers))).detach()
+    require("trust" in soft, f"no trust among {sorted(soft)}")
+    require(bool(((soft["trust"] >= 0) & (soft["trust"] <= 1)).all()), "trust is not between 0 and 1")
+    require(all(len(array) == len(raw) for array in soft.values()), "the first axis is not the picture")
+    loss, weight = at.task.teach(raw, soft)
+    expected, labelled = at.task.loss(raw, at.target())
+    require(
+        loss.shape == expected.shape, f"teach() gives {tuple(loss.shape)}, loss() {tuple(expected.shape)}"
+    )
+    require(weight.shape == labelled.shape, f"its weight has the shape {tuple(weight.shape)}")
+    require(loss.isfinite().all(), "the loss is not finite")
+    wild = at.task.teach(raw.sign() * 1e4, soft)[0]
+    require(wild.isfinite().all(), "the loss of wild outputs is not finite")
+
+
+def what_a_teacher_is_not_trusted_in_leaves_the_network_unmoved(example: TaskExample) -> None:
+    at = trained(example)
+    soft = taught(at)
+    raw = training_output(at, *features(len(at.answers))).detach().requires_grad_()
+    loss, weight = at.task.teach(raw, {**soft, "trust": torch.zeros_like(soft["trust"])})
+    (loss * weight).sum().backward()  # type: ignore[no-untyped-call]
+    moved = raw.grad is not None and bool(raw.grad.count_nonzero())
+    require(not moved, "an answer that nobody trusts has a gradient")
+
+
+def where_nothing_moves_a_soft_target_stays(example: TaskExample) -> None:
+    at = trained(example)
+    soft, count = taught(at), len(at.answers)
+    view = view_of(count, torch.arange(count)[:, None], torch.ones(count))
+    same = at.task.transform_soft_target(soft, view)
+    require(same.keys() == soft.keys(), f"{sorted(soft)} became {sorted(same)}")
+    for name, value in soft.items():
+        torch.testing.assert_close(same[name], value)
+
+
+def it_learns_to_answer_as_its_teacher(example: TaskExample) -> None:
+    """the loss is least where raw output is the teacher's, and descends towards it"""
+    at = trained(example)
+    soft, raw = taught(at), torch.as_tensor(at.raw)
+
+    def mean(output: torch.Tensor) -> torch.Tensor:
+        loss, weight = at.task.teach(output, soft)
+        return (loss * weight).sum() / weight.sum().clamp(min=1e-9)
+
+    least = float(mean(raw))
+    for seed in range(5):
+        noise = torch.randn(raw.shape, generator=torch.Generator().manual_seed(seed))
+        other = float(mean(raw + 0.3 * noise))
+        require(least <= other + 1e-5, f"as the teacher answers, the loss is {least}; elsewhere {other}")
+
+
+def drawn_answers_are_typed(example: TaskExample) -> None:
+    at, random = trained(example), np.random.default_rng(0)
+    drawn = [at.task.drawn_answer(one, random) for one in at.task.decode(at.raw[:10])]
+    answers = [answer for answer in drawn if answer is not None]
+    at.task.encode(drawn)
+    require(all(at.task.format(answer) for answer in answers), "a drawn answer has no text")
 
 
 # What is changed about a picture.
@@ -414,6 +495,13 @@ EVERY_TASK: tuple[Callable[[TaskExample], None], ...] = (
     metrics_do_not_depend_on_the_order_of_the_pictures,
     one_picture_can_be_scored,
     details_have_their_shapes,
+    a_teacher_of_another_type_is_refused,
+)
+WITH_A_TEACHER = (
+    a_soft_target_has_the_shape_of_the_loss,
+    what_a_teacher_is_not_trusted_in_leaves_the_network_unmoved,
+    where_nothing_moves_a_soft_target_stays,
+    drawn_answers_are_typed,
 )
 WITH_OWN_ANSWERS = (two_equal_answers_are_one, cells_of_a_table_read_the_same)
 PER_IMAGE = (
@@ -423,12 +511,17 @@ PER_IMAGE = (
     skill_is_0_for_the_constant_and_1_for_the_truth,
     sample_errors_order_the_pictures,
 )
+PER_IMAGE_WITH_A_TEACHER = (it_learns_to_answer_as_its_teacher,)
 
 
 def checks_of(example: TaskExample) -> tuple[Callable[[TaskExample], None], ...]:
     """The promises that a task like this gives."""
     own = () if example.others else WITH_OWN_ANSWERS
-    return EVERY_TASK + own + (PER_IMAGE if example.per_image else ())
+    alone = PER_IMAGE if example.per_image else ()
+    if type(new(example)).teach is Task.teach:  # nothing says that it could be taught
+        return EVERY_TASK + own + alone
+    by_teacher = WITH_A_TEACHER + (PER_IMAGE_WITH_A_TEACHER if example.per_image else ())
+    return EVERY_TASK + own + alone + by_teacher
 
 
 def check(example: TaskExample) -> list[str]:
