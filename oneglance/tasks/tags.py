@@ -234,7 +234,7 @@ class Tags(VectorTask):
     def soft_target(
         self, raw: np.ndarray, teacher: Task, places: Sequence[tuple[Placement, Placement]] | None = None
     ) -> Target:
-        """Calibrated probabilities of each tag that both know. A teacher counts by how sure it is of a tag."""
+        """Calibrated probabilities of each tag that both know, which count by how sure they are."""
         theirs = cast(Tags, teacher)
         index = {as_text(name): column for column, name in enumerate(theirs._classes)}
         chances, trust = (np.zeros((len(raw), self.width), dtype=np.float32) for _ in range(2))

@@ -151,9 +151,9 @@ def test_drawn_answers_are_as_frequent_as_they_are_probable() -> None:
 LEVELS = (Level(6, 4, 4, 8),)
 
 
-def boxes(classes: str, canvas: tuple[int, int], **table: Any) -> Task:
+def boxes(words: str, canvas: tuple[int, int], **table: Any) -> Task:
     made = build_tasks({"kind": {"type": "boxes", "levels": 1, "width": 8, "bins": 4, **table}})["kind"]
-    things = tuple(Box(4, 4, 20, 20, name) for name in classes.split())
+    things = tuple(Box(4, 4, 20, 20, name) for name in words.split())
     made.fit_target([BoxAnnotations(things)])
     made.head(Shape(6, LEVELS, canvas))
     return made
@@ -174,7 +174,7 @@ def test_boxes_go_from_one_canvas_to_the_other() -> None:
     assert soft["ignore"][0].tolist() == [
         False,
         True,
-    ]  # less sure than the threshold: nothing is learned there
+    ]  # less sure than the threshold: not learned
     assert soft["labelled"].tolist() == [[1, 1]]
 
 
