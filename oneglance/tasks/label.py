@@ -33,9 +33,7 @@ if TYPE_CHECKING:
 
     from oneglance.data.images.letterbox import Placement
 
-SOFTNESS = 2.0  # the temperature at which a teacher is learned from, what it thinks of other classes included
-    2.0  # the temperature at which a teacher is learned from: what it thinks of the other classes counts
-)
+SOFTNESS = 2.0  # the temperature at which a teacher is learned from: other classes count as well
 FAINTEST = 1e-6  # probability of a teacher below which classes are all alike
 NEVER = -1e9  # the logit of a class that a teacher does not know
 
