@@ -365,7 +365,8 @@ class Boxes(Task):
             if random.random() < one["confidence"] and min(_sides(one["box"])) > 0:
                 drawn = {n: self._attributes[n].drawn_answer(a, random) for n, a in one["attributes"].items()}
                 told = {name: answer for name, answer in drawn.items() if answer is not None}
-                boxes.append(Box(*one["box"], one["label"], told))
+                x0, y0, x1, y1 = one["box"]
+                boxes.append(Box(x0, y0, x1, y1, one["label"], told))
         return BoxAnnotations(tuple(boxes))
 
     def mixed_loss(self, raw: Tensor, target: Mapping[str, Tensor], mix: Mix) -> tuple[Tensor, Tensor]:
