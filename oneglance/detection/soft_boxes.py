@@ -15,7 +15,7 @@ from oneglance.detection.criterion import Truth
 LEAST = 0.05  # confidence of a teacher below which nothing is said to be there
 
 
-class Found:
+class TeacherBoxes:
     """Boxes of n pictures, filled one picture at a time.
 
     Args:

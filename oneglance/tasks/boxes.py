@@ -317,13 +317,13 @@ class Boxes(Task):
             one = theirs._kept(row)
             chosen = (one.score >= soft_boxes.LEAST) & (column[one.label] >= 0)
             kept.append(Kept(*(part[chosen] for part in one)))
-        found = soft_boxes.Found(len(raw), max((len(one.label) for one in kept), default=0), known)
+        boxes = soft_boxes.TeacherBoxes(len(raw), max((len(one.label) for one in kept), default=0), known)
         for row, one in enumerate(kept):
             corners = cut(raw[row][one.point, :4], theirs._canvas)
             if places is not None and len(corners):
                 there, here = places[row]
                 corners = cut(here.to_canvas(there.to_image(corners)), self._canvas)
-            found.fill(row, corners, column[one.label], one.score, theirs._threshold)
+            boxes.fill(row, corners, column[one.label], one.score, theirs._threshold)
         for name, columns in theirs._columns():
             if name in self._attributes:
                 rows = np.concatenate([row[one.point, columns] for row, one in zip(raw, kept, strict=True)])
@@ -331,10 +331,10 @@ class Boxes(Task):
                 slots = [np.arange(len(one.label)) for one in kept]
                 picture = np.repeat(np.arange(len(kept)), [len(each) for each in slots])
                 for key, value in own.items():
-                    shape = (*found.arrays["label"].shape, *value.shape[1:])
-                    found.arrays[f"{name}.{key}"] = np.zeros(shape, dtype=value.dtype)
-                    found.arrays[f"{name}.{key}"][picture, np.concatenate(slots)] = value
-        return found.arrays
+                    shape = (*boxes.arrays["label"].shape, *value.shape[1:])
+                    boxes.arrays[f"{name}.{key}"] = np.zeros(shape, dtype=value.dtype)
+                    boxes.arrays[f"{name}.{key}"][picture, np.concatenate(slots)] = value
+        return boxes.arrays
 
     def teach(self, raw: Tensor, soft: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         from oneglance.detection import soft_boxes
@@ -364,9 +364,9 @@ class Boxes(Task):
         for one in prediction["boxes"]:
             if random.random() < one["confidence"] and min(_sides(one["box"])) > 0:
                 drawn = {n: self._attributes[n].drawn_answer(a, random) for n, a in one["attributes"].items()}
-                told = {name: answer for name, answer in drawn.items() if answer is not None}
+                known = {name: answer for name, answer in drawn.items() if answer is not None}
                 x0, y0, x1, y1 = one["box"]
-                boxes.append(Box(x0, y0, x1, y1, one["label"], told))
+                boxes.append(Box(x0, y0, x1, y1, one["label"], known))
         return BoxAnnotations(tuple(boxes))
 
     def mixed_loss(self, raw: Tensor, target: Mapping[str, Tensor], mix: Mix) -> tuple[Tensor, Tensor]:
