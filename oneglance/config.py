@@ -181,6 +181,11 @@ class TrainingTable(Table):
     # Tasks of the run in `from` that stay as they are to the bit, such as `["kind"]`: neither they nor the
     # backbone learn, and the data need not answer them. `oneglance extend` sets it
     keep: list[str] = []
+    # Finished runs, or `.onnx` files, that answer some of the tasks: `["runs/kind", "runs/price"]`. Each such
+    # task also learns from its teacher, on all pictures, also where nobody has answered it
+    teachers: list[str] = []
+    # What a teacher's answer counts where somebody has answered: the share of the true one that it takes
+    teacher_weight: float = Field(0.5, ge=0, le=1)
     # Pictures per step; `"auto"`: 64, of more than 128 pixels fewer, down to 16. What does not fit into
     # memory comes in parts, with the same result but for batch norm
     batch: Batch = 64

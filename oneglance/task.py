@@ -255,7 +255,10 @@ class Task(Table, ABC):
                 compared.
         """
         if teacher.type != self.type:
-            raise ConfigError(f"is of type {teacher.type} there and of type {self.type} here")
+            raise ConfigError(
+                f"is of type {teacher.type} there and of type {self.type} here",
+                hint="ask for the same type here, or leave this teacher out",
+            )
         if type(self).teach is Task.teach or type(self).soft_target is Task.soft_target:
             raise ConfigError(
                 f"tasks of type {self.type} cannot learn from a teacher: the type brings no `teach`",
@@ -306,6 +309,16 @@ class Task(Table, ABC):
         alone = view.single_image
         trust = soft["trust"]
         return {**soft, "trust": trust * alone.view(-1, *[1] * (trust.ndim - 1)).to(trust.dtype)}
+
+    def says_something(self, soft: Target) -> bool:
+        """Whether anything can be learned from the soft target of all pictures."""
+        return bool((soft["trust"] > 1e-3).any())
+
+    def disagreement(self, soft: Target, target: Target) -> str:
+        """Why the teacher of ``soft`` cannot mean what people mean by ``target``, such as another unit, in
+        words; "" where it may.
+        """
+        return ""
 
     def drawn_answer(self, prediction: Prediction, random: np.random.Generator) -> Any | None:
         """A typed answer in the place of an unknown one, drawn with the probabilities of ``prediction``, so

@@ -100,7 +100,10 @@ def load_dataset(
     own = [question for question in questions if question.answered_by == question.name]
     learned = [question for question in own if question.name not in config.training.keep]
     collected = collect(open_sources(config), own, config.training.keep)
-    answered, unanswered = without_unanswered_parts(collected.records)
+    taught = bool(config.training.teachers)
+    answered, unanswered = (
+        without_unanswered_parts(collected.records) if not taught else (collected.records, [])
+    )
     records, missing = missing_pictures(_answered(answered, questions))
     problems = [*collected.problems, *unanswered, *missing]
     contents: list[bytes | None] = digests([r.image for r in records], cache_folder(config.cache), progress)
@@ -117,7 +120,7 @@ def load_dataset(
             raise
         splits = SplitIndices(np.arange(len(records)), nothing, nothing)
         problems.append(Problem(error.location or "[split]", error.what, error.hint))
-    problems += check(records, learned, splits=splits, digests=contents, classes=classes)
+    problems += check(records, learned, splits=splits, digests=contents, classes=classes, taught=taught)
     if strict:
         refuse(problems)
     return Dataset(records, splits, problems, contents)

@@ -12,6 +12,7 @@ from oneglance.batch_transform import View
 from oneglance.detection.box_transforms import moved
 from oneglance.detection.criterion import Truth
 
+MOST = 50  # boxes of a picture from which is learned
 LEAST = 0.05  # confidence of a teacher below which nothing is said to be there
 
 
@@ -19,12 +20,11 @@ class TeacherBoxes:
     """Boxes of n pictures, filled one picture at a time.
 
     Args:
-        most: boxes of the fullest picture.
+        most: boxes of a picture, at most.
         known: float [classes]: 1 where the teacher knows the class.
     """
 
     def __init__(self, count: int, most: int, known: np.ndarray) -> None:
-        most = max(most, 1)
         self.arrays: dict[str, np.ndarray] = {
             "box": np.zeros((count, most, 4), dtype=np.float32),
             "label": np.full((count, most), -1, dtype=np.int64),
@@ -35,12 +35,12 @@ class TeacherBoxes:
         }
 
     def fill(self, row: int, corners: np.ndarray, label: np.ndarray, score: np.ndarray, sure: float) -> None:
-        """Boxes [k, 4] on the canvas with int64 classes and scores [k]. Where a teacher is not ``sure``,
-        neither yes nor no is learned.
+        """Boxes [k, 4] on the canvas with int64 classes and scores [k], the surest first. Where a teacher is
+        not ``sure``, neither yes nor no is learned.
         """
-        k = len(label)
+        k = min(len(label), self.arrays["label"].shape[1])
         for name, values in (("box", corners), ("label", label), ("score", score), ("ignore", score < sure)):
-            self.arrays[name][row, :k] = values
+            self.arrays[name][row, :k] = values[:k]
 
 
 def truth(soft: Mapping[str, Tensor]) -> Truth:

@@ -316,8 +316,8 @@ class Boxes(Task):
         for row in raw:
             one = theirs._kept(row)
             chosen = (one.score >= soft_boxes.LEAST) & (column[one.label] >= 0)
-            kept.append(Kept(*(part[chosen] for part in one)))
-        boxes = soft_boxes.TeacherBoxes(len(raw), max((len(one.label) for one in kept), default=0), known)
+            kept.append(Kept(*(part[chosen][: soft_boxes.MOST] for part in one)))
+        boxes = soft_boxes.TeacherBoxes(len(raw), soft_boxes.MOST, known)
         for row, one in enumerate(kept):
             corners = cut(raw[row][one.point, :4], theirs._canvas)
             if places is not None and len(corners):
@@ -353,6 +353,9 @@ class Boxes(Task):
         from oneglance.detection import soft_boxes
 
         return self.teach(raw, soft_boxes.both(soft, mix.partner))
+
+    def says_something(self, soft: Target) -> bool:
+        return bool(((soft["label"] >= 0) & ~soft["ignore"]).any())
 
     def transform_soft_target(self, soft: Mapping[str, Tensor], view: View) -> dict[str, Tensor]:
         from oneglance.detection.soft_boxes import moved_boxes

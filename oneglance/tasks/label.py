@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 SOFTNESS = 2.0  # the temperature at which a teacher is learned from: other classes count as well
 FAINTEST = 1e-6  # probability of a teacher below which classes are all alike
+FEW_ANSWERS = 50  # of people, by which a teacher is not judged
 NEVER = -1e9  # the logit of a class that a teacher does not know
 
 
@@ -208,6 +209,18 @@ class Label(VectorTask):
         theirs, ours = theirs.log_softmax(dim=1), ours.log_softmax(dim=1)
         terms = (theirs.exp() * (theirs - ours)).masked_fill(unasked, 0)
         return SOFTNESS**2 * terms.sum(dim=1), soft["trust"]
+
+    def disagreement(self, soft: Target, target: Target) -> str:
+        """A teacher that is right less often than by chance calls other things by these names."""
+        both = (target["class"] >= 0) & (soft["trust"] > 0)
+        count = int(both.sum())
+        answers, truth = soft["chances"][both].argmax(axis=1), target["class"][both]
+        width = len(self._classes)
+        shares = [np.bincount(one, minlength=width) / max(count, 1) for one in (answers, truth)]
+        chance, right = float(shares[0] @ shares[1]), float((answers == truth).mean()) if count else 1.0
+        if count < FEW_ANSWERS or right >= 0.5 * chance:
+            return ""
+        return f"it agrees with them in {right:.0%} of {count:,} pictures, where {chance:.0%} would be chance"
 
     def drawn_answer(self, prediction: Prediction, random: np.random.Generator) -> str:
         words, chances = zip(*prediction["probabilities"].items(), strict=True)

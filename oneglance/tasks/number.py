@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 COVERAGE = 0.9  # share of the truths that the interval is made to hold
 NORMAL_REACH = 1.645  # standard deviations to either side that hold as much of a normal distribution
+FEW_ANSWERS = 10  # of people, by which a teacher is not judged
+FAR = 4.0  # standard deviations by which the medians of both differ: nobody is so wrong in the same unit
 LEAST_TRUST = 0.05  # in a teacher that is hardly better than the mean
 
 
@@ -179,6 +181,16 @@ class Number(VectorTask):
 
     def teach(self, raw: Tensor, soft: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         return self.loss(raw, {"value": soft["value"], "labelled": soft["trust"]})
+
+    def disagreement(self, soft: Target, target: Target) -> str:
+        both = (target["labelled"] > 0) & (soft["trust"] > 0)
+        if both.sum() < FEW_ANSWERS:
+            return ""
+        theirs, ours = (float(np.median(values["value"][both])) for values in (soft, target))
+        if abs(theirs - ours) <= FAR:
+            return ""
+        answer, true = (self.format(float(self._in_units(np.array(middle)))) for middle in (theirs, ours))
+        return f"about {answer}, where they say {true}"
 
     def drawn_answer(self, prediction: Prediction, random: np.random.Generator) -> float:
         """Its error is normal, as wide as the interval says."""

@@ -11,16 +11,19 @@ from oneglance.nn.device import pick_device
 from oneglance.task import build_tasks
 from oneglance.training.preparation.extension import Extension
 from oneglance.training.preparation.starting_weights import starting_run
+from oneglance.training.teaching.teachers import open_teachers
 
 
 def refuse_impossible(config: Config, *, load_weights: bool = True) -> None:
     """
     Args:
-        load_weights: also open the file of weights, or the run, that the training is to start from.
+        load_weights: also open the file of weights, or the run, that the training is to start from, and the
+            teachers.
 
     Raises:
-        ConfigError: a name, an option or a device that there is not, or nothing to learn.
-        RunError: the run to start from is not there or not finished.
+        ConfigError: a name, an option or a device that there is not, a teacher that does not fit, or nothing
+            to learn.
+        RunError: the run to start from, or a teacher, is not there or not finished.
         WeightsError: weights that are not there or do not fit.
     """
     build_balancer(config.training.balancer, config.training.balancer_options)
@@ -33,6 +36,8 @@ def refuse_impossible(config: Config, *, load_weights: bool = True) -> None:
     backbone = build_backbone(config.backbone, config.base, load_weights=load_weights and not starts_from_run)
     copy_stages(backbone, config.tasks, config.training.task_stage)
     tasks = build_tasks(config.tasks, config.file)
+    if load_weights:
+        open_teachers(config, tasks)
     if not any(task.weight > 0 for name, task in tasks.items() if name not in config.training.keep):
         what = "gives every task the weight 0" + (" or keeps it" if config.training.keep else "")
         raise ConfigError(f"{what}, so there is nothing to learn", location=config.file)

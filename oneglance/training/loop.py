@@ -36,6 +36,7 @@ from oneglance.training.optimizer import (
 from oneglance.training.resources.parts import Parts
 from oneglance.training.resources.thread_choice import at_once
 from oneglance.training.task_gradients import EVERY, GradientMonitor, SharedFeatures, mixed
+from oneglance.training.teaching.soft_targets import loss_of, split, summed_losses, transformed
 
 SCALE_ROWS = 4096  # pictures by which the loss of the constant baseline is measured
 DIVERGED_HINT = "lower training.learning_rate, or set training.precision to fp32"
@@ -189,13 +190,11 @@ class Learner:
         """Each loss is taken relative to that of the constant baseline, so that all start near 1."""
         for index, (name, task) in enumerate(self.tasks.items()):
             raw = torch.as_tensor(task.constant_raw()).to(self.device)
-            total, count = 0.0, 0.0
+            sums = np.zeros((2, 2))
             for chunk in _chunks(targets[name]):
                 rows = len(next(iter(chunk.values())))
-                with torch.no_grad():
-                    loss, labelled = task.loss(raw.expand(rows, *raw.shape[1:]), chunk)
-                total += float((loss * labelled).sum())
-                count += float(labelled.sum())
+                sums += summed_losses(task, raw.expand(rows, *raw.shape[1:]), chunk)
+            total, count = sums[0] if sums[0, 1] else sums[1]
             # A task that needs no answers has a loss that is relative already.
             self.loss_scales[index] = max(total / count, 1e-6) if count else 1.0
 
@@ -209,10 +208,7 @@ class Learner:
                 losses.append(self.loss_scales[index])
                 present.append(torch.ones((), dtype=torch.bool, device=self.device))
                 continue
-            if mix is None:
-                loss, labelled = task.loss(raw[name], targets[name])
-            else:
-                loss, labelled = task.mixed_loss(raw[name], targets[name], mix)
+            loss, labelled = loss_of(task, raw[name], targets[name], mix, self.table.teacher_weight)
             losses.append(labelled_mean(loss, labelled))
             present.append(labelled.sum() > 0)
         return torch.stack(losses) / self.loss_scales, torch.stack(present)
@@ -254,9 +250,9 @@ class Learner:
     ) -> tuple[Tensor, Targets, Mix | None]:
         generator = torch.Generator().manual_seed(seed)
         pictures, targets = self._views(pictures, targets)
-        queried = [task.queried_mask(targets[name]) for name, task in self.tasks.items()]
+        queried = [task.queried_mask(split(targets[name])[0]) for name, task in self.tasks.items()]
         pictures, view, mix = augment(pictures, generator, torch.cat(queried, dim=1), rest=calm)
-        targets = {name: task.transform_target(targets[name], view) for name, task in self.tasks.items()}
+        targets = {name: transformed(task, targets[name], view) for name, task in self.tasks.items()}
         return pictures, targets, mix
 
     def _views(self, pictures: Tensor, targets: Targets) -> tuple[Tensor, Targets]:

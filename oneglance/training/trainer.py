@@ -19,7 +19,6 @@ from oneglance.data.dataset import Dataset, SplitData
 from oneglance.data.images.decode import Limits
 from oneglance.data.images.letterbox import Fit
 from oneglance.errors import (
-    DataError,
     DivergedError,
     RunError,
     StoppedError,
@@ -44,7 +43,7 @@ from oneglance.storage.training_length import (
     planned_length,
     with_length,
 )
-from oneglance.task import Task, fit_targets
+from oneglance.task import Task
 from oneglance.training.checkpoint_selection import CheckpointSelection, resamples
 from oneglance.training.data_loader import BatchLoader, PictureStore, Store
 from oneglance.training.display.examples import Examples
@@ -62,6 +61,10 @@ from oneglance.training.resources.thread_choice import at_once, threads_chosen
 from oneglance.training.resources.time_limit import is_too_late, seconds_spent
 from oneglance.training.source_sampler import SourceSampler
 from oneglance.training.stop_signals import Stop, stop_signals
+from oneglance.training.teaching.drawn_answers import learn_targets, with_drawn_answers
+from oneglance.training.teaching.soft_targets import joined
+from oneglance.training.teaching.stored_answers import stored_answers
+from oneglance.training.teaching.teachers import open_teachers, refuse_disagreement, refuse_unfit
 from oneglance.training.validation import Validation, finite_metrics, primary_metrics
 
 
@@ -104,8 +107,9 @@ class Trainer:
             store: holds the pictures [n, h, w, 3] that the rows of both splits name.
 
         Raises:
-            ConfigError: the configuration asks for what cannot be had together.
-            DataError: a task can learn nothing from these answers.
+            ConfigError: the configuration asks for what cannot be had together, or a teacher does not fit.
+            DataError: a task can learn nothing from these answers, or a teacher finds nothing.
+            RunError: a teacher is no finished run.
         """
         keep_freed_memory()
         use_allowed_processors()
@@ -113,10 +117,12 @@ class Trainer:
         device, fit = pick_device(config.training.device), Fit.declared(config)
         extension, every = Extension.of(config, tasks), tasks
         tasks = extension.learned(tasks)
+        teachers = open_teachers(config, tasks)
+        validation = with_drawn_answers(validation, tasks, teachers, config.training.seed, screen)
         training, validation = (on_canvas(split, tasks, store, fit) for split in (training, validation))
-        if wrong := fit_targets(tasks, training.answers):
-            raise DataError("\n".join(str(error) for error in wrong))
+        learn_targets(tasks, training, teachers)
         folder.restore_fitted(tasks)  # with other answers than it began with, a run keeps its classes
+        refuse_unfit(teachers, tasks, config)
         network = new_network(config, every, store, training, device)
         if config.training.from_:
             start_from_run(network, every, config, folder, screen)
@@ -125,9 +131,12 @@ class Trainer:
         sampler = SourceSampler([r.source for r in training.records], config.training.source_temperature)
         if len(sampler.names) > 1:
             screen.say(f"an epoch: {sampler.describe()}")
-        batch = config.batch
+        batch, targets = config.batch, encoded_targets(tasks, training)
+        for name, soft in stored_answers(teachers, tasks, folder, config, training, store, screen).items():
+            refuse_disagreement(config, tasks[name], soft, targets[name], teachers)
+            targets[name] = joined(targets[name], soft)
         loaders = (
-            BatchLoader(seen, training.rows, encoded_targets(tasks, training), batch, device, sampler),
+            BatchLoader(seen, training.rows, targets, batch, device, sampler),
             BatchLoader(seen, validation.rows, encoded_targets(tasks, validation), batch, device),
         )
         learner = new_learner(config, tasks, network, loaders[0], device)

@@ -31,6 +31,7 @@ def check(
     splits: SplitIndices | None = None,
     digests: Sequence[bytes | None] = (),
     classes: Sequence[Sequence[str]] | None = None,
+    taught: bool = False,
 ) -> list[Problem]:
     """The problems of collected records. No picture is opened or looked for: see ``missing_pictures``.
 
@@ -40,9 +41,10 @@ def check(
         splits: how the records are split, if they are.
         digests: per record the digest of its content, where there is one.
         classes: ``stratify_labels(records, questions)``, where it is at hand.
+        taught: whether tasks may learn from teachers, so that they need no answers.
     """
     classes = stratify_labels(records, questions) if classes is None else classes
-    facts = Facts(records, questions, classes, splits, digests)
+    facts = Facts(records, questions, classes, splits, digests, taught)
     return [problem for one in CHECKS for problem in one(facts)]
 
 
@@ -88,6 +90,7 @@ class Facts:
     stratify_labels: Sequence[Sequence[str]]
     splits: SplitIndices | None
     digests: Sequence[bytes | None]
+    taught: bool = False
 
     @cached_property
     def names(self) -> Sequence[str]:
@@ -124,7 +127,7 @@ def too_few(facts: Facts) -> Iterator[Problem]:
     if total < 2:
         what = f"{total} can be used, and a training needs more"
         yield Problem("pictures", what, "correct `path` or `images`, or add pictures", kind="too few")
-    elif not any(record.answers for record in facts.records):
+    elif not facts.taught and not any(record.answers for record in facts.records):
         what = f"none of the {total:,} that can be used has an answer"
         yield Problem("pictures", what, "name the fields that hold answers with `from`", kind="no answers")
 
@@ -167,9 +170,12 @@ def tasks_absent_from_a_split(facts: Facts) -> Iterator[Problem]:
         for split in SPLITS:
             if split in facts.names and (question.name, split) not in answered:
                 what = f"has no answer in the {split} split"
-                yield Problem(question.name, what, _NEEDED[split], kind="task absent", fatal=split == "train")
+                fatal = split == "train" and not facts.taught
+                hint = TAUGHT if facts.taught and split == "train" else _NEEDED[split]
+                yield Problem(question.name, what, hint, kind="task absent", fatal=fatal)
 
 
+TAUGHT = "it learns from its teacher alone"
 _NEEDED = {
     "train": "it cannot be learned: give answers there, or take the task out",
     "validation": "it does not help to choose the best epoch, and its confidence is not calibrated",

@@ -1,0 +1,1 @@
+"""Learning from finished networks that answer the same questions."""

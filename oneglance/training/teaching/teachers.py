@@ -1,0 +1,168 @@
+"""[training] teachers: finished networks from which a training learns beside the answers of people."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from oneglance import __version__
+from oneglance.config import Config
+from oneglance.errors import ConfigError, OneglanceError, RunError, nearest
+from oneglance.inference.combined.opening import open_answering
+from oneglance.inference.predictor import Predictor
+from oneglance.storage.combined_folder import CombinedFolder
+from oneglance.storage.plain_files import PIECE, is_file, is_folder, open_plain, resolved
+from oneglance.storage.run_files import COMBINED
+from oneglance.storage.run_folder import RunFolder
+from oneglance.task import Target, Task
+
+LEARNED = ("weights.safetensors", "tasks.json")  # of a run folder: what its answers depend on
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A finished network and the tasks that learn from it."""
+
+    title: str  # as [training] teachers names it
+    files: tuple[Path, ...]  # on which its answers depend
+    predictor: Predictor
+    names: Mapping[str, str]  # task of the training -> the same task there
+
+    def task(self, name: str) -> Task:
+        """What the task ``name`` of the training is there."""
+        return self.predictor.tasks[self.names[name]]
+
+    def digest(self) -> str:
+        """Of what its answers depend on."""
+        whole = hashlib.sha256()
+        for path in self.files:
+            with open_plain(path) as file:
+                while piece := file.read(PIECE):
+                    whole.update(piece)
+        return whole.hexdigest()
+
+
+def open_teachers(config: Config, tasks: Mapping[str, Task]) -> list[Teacher]:
+    """Every teacher of a configuration, with the tasks that it answers.
+
+    Raises:
+        RunError: one is no finished run, damaged, or of a newer version.
+        ConfigError: one answers no task of the training, or two answer the same, or not the same question.
+    """
+    teachers: list[Teacher] = []
+    taken: dict[str, str] = {}
+    for written in config.training.teachers:
+        path = resolved(config.base / Path(written).expanduser())
+        for title, files, predictor, rename in _networks(path, written, config.training.device):
+            theirs = {rename.get(own, own): own for own in predictor.tasks}
+            names = {name: theirs[name] for name in tasks if name in theirs}
+            for name, own in names.items():
+                if name in taken:
+                    raise _wrong(
+                        config,
+                        f"{taken[name]} and {title} both answer {name}",
+                        "name one teacher for each task; from a run with several, take the task out with "
+                        "`oneglance combine --rename`, or leave that run out",
+                    )
+                taken[name] = title
+                refuse(config, title, name, tasks[name], predictor.tasks[own])
+            if not names:
+                raise _wrong(
+                    config,
+                    f"{title} answers {', '.join(theirs)}, none of which is a task here."
+                    f"{nearest(next(iter(theirs)), tasks)}",
+                    "call the task as it is called there, or leave that run out",
+                )
+            teachers.append(Teacher(title, files, predictor, names))
+    return teachers
+
+
+def refuse_unfit(teachers: Sequence[Teacher], tasks: Mapping[str, Task], config: Config) -> None:
+    """The same once the tasks have learned their classes and scale.
+
+    Raises:
+        ConfigError: a teacher has other classes or another unit.
+    """
+    for teacher in teachers:
+        for name in teacher.names:
+            refuse(config, teacher.title, name, tasks[name], teacher.task(name))
+
+
+def refuse_disagreement(
+    config: Config, task: Task, soft: Target, target: Target, teachers: Sequence[Teacher]
+) -> None:
+    """
+    Raises:
+        ConfigError: what a teacher says is nothing like what people say.
+    """
+    if why := task.disagreement(soft, target):
+        title = next(teacher.title for teacher in teachers if task.name in teacher.names)
+        hint = "correct the unit or the classes of one of the two, or leave this teacher out"
+        raise _wrong(config, f"{title} answers {task.name} otherwise than people do: {why}", hint)
+
+
+def refuse(config: Config, title: str, name: str, task: Task, teacher: Task) -> None:
+    """
+    Raises:
+        ConfigError: ``teacher``, the task ``name`` of the network ``title``, cannot teach ``task``.
+    """
+    try:
+        task.refuse_teacher(teacher)
+    except ConfigError as error:
+        raise _wrong(config, f"{title} cannot teach {name}, which {error.what}", error.hint) from None
+
+
+def _wrong(config: Config, what: str, hint: str) -> ConfigError:
+    return ConfigError(f"[training] teachers: {what}", location=config.file, hint=hint)
+
+
+Network = tuple[str, tuple[Path, ...], Predictor, Mapping[str, str]]
+
+
+def _networks(path: Path, written: str, device: str) -> Iterator[Network]:
+    """The networks at ``path``, each with the tasks that are called otherwise among all."""
+    if is_file(path / COMBINED):
+        for one in CombinedFolder.open(path).networks:
+            yield f"{written}/networks/{one.name}", *_of_run(one.run, device), one.rename
+    elif path.suffix.lower() == ".onnx" and not is_folder(path):
+        answering = open_answering(path, device=device)
+        if not isinstance(answering, Predictor):
+            raise RunError(
+                "holds several networks in one file, which cannot teach",
+                location=str(path),
+                hint="name the folder of combine that it was written from, or the runs in it",
+            )
+        yield written, (path,), answering, {}
+    else:
+        yield written, *_of_run(RunFolder.open(path), device), {}
+
+
+def _of_run(run: RunFolder, device: str) -> tuple[tuple[Path, ...], Predictor]:
+    try:
+        predictor = Predictor.open(run, device=device, precision="fp32")
+    except OneglanceError:
+        if newer := newer_version(run):
+            raise RunError(
+                f"was trained by oneglance {newer}, and this is {__version__}",
+                location=str(run.path),
+                hint="update oneglance here, or name another teacher",
+            ) from None
+        raise
+    return tuple(run / name for name in LEARNED), predictor
+
+
+def newer_version(run: RunFolder) -> str:
+    """The version of oneglance that trained a run, where it is newer than this one; else ""."""
+    try:
+        kept: Any = run.read_json("environment.json")
+        version = str(kept["packages"]["oneglance"])
+    except (OneglanceError, LookupError, TypeError):
+        return ""
+    return version if _numbers(version) > _numbers(__version__) else ""
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in version.split(".") if part.isdigit()]

@@ -1,0 +1,228 @@
+"""[training] teachers, from the configuration to the finished run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from support.toy import CONFIG, begin, go_on, train, world
+
+from oneglance.errors import ConfigError, DataError, OneglanceError, RunError
+from oneglance.inference.predictor import Predictor
+from oneglance.storage.run_folder import RunFolder
+from oneglance.task import Task
+from oneglance.training.teaching.soft_targets import loss_of, split
+from oneglance.training.trainer import Trainer
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of all four tasks; nobody changes it."""
+    folder = tmp_path_factory.mktemp("teacher") / "all"
+    train(folder, "training.epochs=6", "training.seed=3")
+    return folder
+
+
+def taught(folder: Path, *teachers: Path, text: str = CONFIG, more: tuple[str, ...] = ()) -> Trainer:
+    paths = ", ".join(f'"{path}"' for path in teachers)
+    return begin(folder, f"training.teachers=[{paths}]", *more, text=text)
+
+
+def only(*names: str, **rename: str) -> str:
+    """The configuration with some of its tasks, each perhaps under another name."""
+    head, *tables = CONFIG.split("[tasks.")
+    last, _, rest = tables[-1].partition("\n[")
+    tables[-1] = last + "\n"
+    kept = [table for table in tables if table.split("]")[0] in names]
+    for old, new in rename.items():
+        kept = [table.replace(f"{old}]", f"{new}]", 1) for table in kept]
+    return head + "".join("[tasks." + table for table in kept) + "\n[" + rest
+
+
+def targets(trainer: Trainer, name: str) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    return split(trainer.loaders[0].targets[name])
+
+
+def test_every_picture_is_taught_as_its_teacher_answers(teacher: Path, tmp_path: Path) -> None:
+    trainer = taught(tmp_path / "run", teacher)
+    pixels, _ = world()
+    network = Predictor.open(RunFolder.open(teacher), device="cpu", precision="fp32")
+    raw = network.forward(pixels.gather(trainer.training.rows)).raw
+    task = network.tasks["weight"]
+    own, soft = targets(trainer, "weight")
+    assert len(soft["value"]) == len(own["value"]) == len(trainer.training.rows)
+    units = [one["value"] for one in task.decode(raw["weight"])]
+    expected = trainer.tasks["weight"].encode(units)["value"]
+    np.testing.assert_allclose(soft["value"].numpy(), expected, atol=1e-5)
+    assert float(soft["trust"].min()) > 0
+
+
+def test_what_people_say_counts_more_than_what_a_teacher_says(teacher: Path, tmp_path: Path) -> None:
+    trainer = taught(tmp_path / "run", teacher)
+    task, target = trainer.tasks["weight"], trainer.loaders[0].targets["weight"]
+    own, soft = split(target)
+    raw = own["value"][:, None].clone()  # where somebody answered, exactly as people say
+    loss, weight = loss_of(task, raw, target, None, 0.25)
+    hard, labelled = task.loss(raw, own)
+    by_teacher, trust = task.teach(raw, soft)
+    known = labelled > 0
+    assert 0 < int(known.sum()) < len(known)
+    torch.testing.assert_close((loss * weight)[known], (0.25 * trust * by_teacher)[known])
+    torch.testing.assert_close((loss * weight)[~known], (trust * by_teacher)[~known])
+    torch.testing.assert_close(weight[known], torch.ones_like(weight[known]))
+    assert float(hard[known].abs().max()) == 0
+
+
+@pytest.mark.parametrize("balancer", ["equal", "fairgrad", "famo"])
+def test_it_learns_with_every_kind_of_balancer_and_in_parts(
+    teacher: Path, tmp_path: Path, balancer: str
+) -> None:
+    trainer = taught(tmp_path / "run", teacher, more=(f'training.balancer="{balancer}"', "training.epochs=1"))
+    trainer.learner.parts = 2
+    trainer.run()
+    assert RunFolder.open(tmp_path / "run").finished
+
+
+def test_a_teacher_of_one_task_leaves_the_others_alone(tmp_path: Path) -> None:
+    train(tmp_path / "kind", text=only("kind"))
+    trainer = taught(tmp_path / "run", tmp_path / "kind")
+    assert targets(trainer, "kind")[1] and not targets(trainer, "weight")[1]
+
+
+def test_it_goes_on_as_if_nothing_had_happened(teacher: Path, tmp_path: Path) -> None:
+    whole = taught(tmp_path / "whole", teacher)
+    whole.run()
+    stopped = taught(tmp_path / "stopped", teacher)
+    stopped.run(until=1)
+    again = go_on(tmp_path / "stopped")
+    again.run()
+    for one, other in zip(
+        whole.learner.average.parameters(), again.learner.average.parameters(), strict=True
+    ):
+        assert torch.equal(one, other)
+
+
+def test_a_teacher_is_asked_once(teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taught(tmp_path / "run", teacher)
+    monkeypatch.setattr(Predictor, "forward", None)  # it would be called
+    go_on(tmp_path / "run")
+
+
+def test_a_pass_that_was_stopped_goes_on(
+    teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oneglance.training.teaching.stored_answers.PICTURES", 10)
+    whole = taught(tmp_path / "run", teacher)
+    parts = sorted((tmp_path / "run/teachers").glob("*.safetensors"))
+    assert len(parts) == 3
+    parts[1].unlink()
+    rows: list[int] = []
+    forward = Predictor.forward
+
+    def counted(self: Predictor, canvases: np.ndarray) -> Any:
+        rows.append(len(canvases))
+        return forward(self, canvases)
+
+    monkeypatch.setattr(Predictor, "forward", counted)
+    again = go_on(tmp_path / "run")
+    assert sum(rows) == 10
+    for name, value in whole.loaders[0].targets["kind"].items():
+        assert torch.equal(value, again.loaders[0].targets["kind"][name])
+
+
+# What may be wrong, in one message before the first step.
+
+
+def test_a_teacher_that_changed_meanwhile_is_refused(teacher: Path, tmp_path: Path) -> None:
+    shutil.copytree(teacher, tmp_path / "teacher")
+    taught(tmp_path / "run", tmp_path / "teacher").run(until=1)
+    state = json.loads((tmp_path / "teacher/tasks.json").read_text())
+    state["kind"]["temperature"] = 3.0
+    (tmp_path / "teacher/tasks.json").write_text(json.dumps(state))
+    with pytest.raises(RunError, match="not what this run began to learn from"):
+        go_on(tmp_path / "run")
+
+
+def test_two_teachers_of_one_task_are_refused(teacher: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="both answer kind"):
+        taught(tmp_path / "run", teacher, teacher)
+
+
+def test_a_teacher_of_no_task_is_refused(teacher: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r'none of which is a task here\. Did you mean "kinds"\?'):
+        taught(
+            tmp_path / "run",
+            teacher,
+            text=only("kind", kind="kinds").replace("kinds]", 'kinds]\nfrom = "kind"'),
+        )
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (
+            lambda text: text.replace('unit = "g"', 'unit = "kg"'),
+            "weight, which is in g there and in kg here",
+        ),
+        (
+            lambda text: text.replace('[tasks.kind]\ntype = "label"', '[tasks.kind]\ntype = "tags"'),
+            "kind, which is of type label there and of type tags here",
+        ),
+    ],
+)
+def test_a_teacher_of_another_question_is_refused(
+    teacher: Path, tmp_path: Path, change: Callable[[str], str], says: str
+) -> None:
+    with pytest.raises(ConfigError, match=says) as error:
+        taught(tmp_path / "run", teacher, text=change(CONFIG))
+    assert str(teacher) in str(error.value) and error.value.hint
+
+
+def test_one_that_is_not_finished_or_not_there_is_refused(teacher: Path, tmp_path: Path) -> None:
+    shutil.copytree(teacher, tmp_path / "half")
+    (tmp_path / "half/tasks.json").unlink()
+    for name, says in (("half", "not finished"), ("nowhere", "no such run folder")):
+        with pytest.raises(OneglanceError, match=says):
+            taught(tmp_path / f"run-{name}", tmp_path / name)
+
+
+def test_one_of_a_newer_version_says_so(teacher: Path, tmp_path: Path) -> None:
+    shutil.copytree(teacher, tmp_path / "newer")
+    kept = json.loads((tmp_path / "newer/environment.json").read_text())
+    kept["packages"]["oneglance"] = "99.1"
+    (tmp_path / "newer/environment.json").write_text(json.dumps(kept))
+    (tmp_path / "newer/config.toml").write_text("[training]\nmagic = true\n")
+    with pytest.raises(RunError, match=r"trained by oneglance 99\.1"):
+        taught(tmp_path / "run", tmp_path / "newer")
+
+
+def test_a_teacher_to_whom_all_is_unfamiliar_is_refused(
+    teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oneglance.inference.novelty.Novelty.unfamiliar", lambda self, v: np.ones(len(v)))
+    with pytest.raises(DataError, match="hardly one is like those it was trained on"):
+        taught(tmp_path / "run", teacher)
+
+
+def test_another_unit_is_seen_where_nobody_wrote_it(teacher: Path, tmp_path: Path) -> None:
+    shutil.copytree(teacher, tmp_path / "grams")
+    state = json.loads((tmp_path / "grams/tasks.json").read_text())
+    state["weight"]["middle"] *= 1000
+    state["weight"]["spread"] *= 1000
+    (tmp_path / "grams/tasks.json").write_text(json.dumps(state))
+    with pytest.raises(ConfigError, match="otherwise than people do: about"):
+        taught(tmp_path / "run", tmp_path / "grams")
+
+
+def test_a_task_of_a_type_that_cannot_be_taught_is_refused(
+    teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oneglance.tasks.tags.Tags.teach", Task.teach)
+    with pytest.raises(ConfigError, match="brings no `teach`"):
+        taught(tmp_path / "run", teacher)
