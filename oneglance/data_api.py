@@ -15,6 +15,9 @@ from oneglance.data.images.decode import Limits
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.inspection.checks import summary, unreadable
 from oneglance.data.inspection.likeness import Likeness
+from oneglance.data.inspection.near_duplicates import table as near_duplicates
+from oneglance.data.inspection.near_duplicates.find import NearDuplicates
+from oneglance.data.inspection.near_duplicates.report import problems as near_duplicate_problems
 from oneglance.data.inspection.overview import overview
 from oneglance.data.inspection.unread_pictures import unread_kinds
 from oneglance.data.merging.collect import collect
@@ -33,17 +36,25 @@ from oneglance.toml.overrides import Overrides
 
 
 def check(
-    config: ConfigSource, *, overrides: Overrides = (), pictures: bool = True, screen: Screen | None = None
+    config: ConfigSource,
+    *,
+    overrides: Overrides = (),
+    pictures: bool = True,
+    fix: bool = False,
+    screen: Screen | None = None,
 ) -> Problems:
     """Look at the whole data set and tell every problem at once.
 
     Args:
         config: an oneglance.toml, a mapping of the same form, or a Config.
         overrides: ``{"training.epochs": 5}``, a list of ``"training.epochs=5"``, or one of these.
-        pictures: also decode every picture.
+        pictures: also decode every picture, and look for near-duplicates.
+        fix: write near-duplicates to ``near_duplicates.csv`` beside the configuration, with a group that
+            keeps them together; nothing else is written.
 
     Raises:
-        ConfigError: the configuration itself is wrong.
+        ConfigError: the configuration itself is wrong, or ``near_duplicates.csv`` is a file of your own.
+        RunError: it cannot be written.
     """
     from oneglance.data.images.decoding.decode_pool import decode
 
@@ -53,6 +64,9 @@ def check(
     except ConfigError:
         _refuse_unknown(config)
         raise
+    target = declared.base / near_duplicates.NAME
+    if fix:
+        near_duplicates.refuse_other(target)
     tasks = build_tasks(declared.tasks, declared.file)
     dataset = load_dataset(declared, list(tasks.values()), screen.progress, strict=False)
     problems = list(dataset.problems)
@@ -62,10 +76,12 @@ def check(
             tasks, SplitData([dataset.records[row] for row in learned.tolist()], learned).answers
         )
         problems += (Problem(error.location, error.what, error.hint) for error in wrong)
+    fixed = None
     if pictures:
         declared, measures = measured_values(declared, dataset, screen.progress)
         problems += (one.problem() for one in measures)
         limits, fit, likeness = Limits.declared(declared), Fit.declared(declared), Likeness()
+        copies = NearDuplicates(fit)
         refs = [record.image for record in dataset.records]
         canvases = decode(refs, fit, limits, declared.cache.workers)
         for done, (record, decoded) in enumerate(zip(dataset.records, canvases, strict=True), 1):
@@ -74,15 +90,25 @@ def check(
                 problems.append(unreadable(decoded))
                 continue
             likeness.add(record.source, decoded.pixels)
+            copies.add(done - 1, decoded)
             if decoded.remark:
                 hint = "set them to what is right for them, if black is wrong"
                 problems.append(Problem(record.image.name, decoded.remark, hint, "not_numbers", fatal=False))
         problems += likeness.problems()
+        groups = copies.groups(dataset.contents, screen.progress)
+        names = dataset.splits.names()
+        problems += near_duplicate_problems(
+            groups, dataset.records, names, list(tasks.values()), dataset.contents
+        )
+        if fix:
+            fixed = near_duplicates.write(target, groups, dataset.records)
+            problems += fixed.problems()
     else:
         problems += unread_kinds(record.image for record in dataset.records)
     screen.close()
     result = Problems(problems)
     result.overview = Overview(overview(dataset.records, list(tasks.values()), dataset.splits))
+    result.fixed = target if fixed and fixed.pictures else None
     return result
 
 

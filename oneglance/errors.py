@@ -33,15 +33,20 @@ class Problem:
     hint: str = ""
     kind: str = ""
     fatal: bool = True
+    pictures: tuple[str, ...] = ()  # all that a problem of several concerns, where it names them
 
-    def to_dict(self) -> dict[str, str | bool]:
-        """As ``check --json`` prints it: ``where`` and ``cure`` are the location and the hint."""
+    def to_dict(self) -> dict[str, str | bool | list[str]]:
+        """As ``check --json`` prints it: ``where`` and ``cure`` are the location and the hint; ``pictures``
+        is there where a problem names several.
+        """
+        several = {"pictures": list(self.pictures)} if self.pictures else {}
         return {
             "where": self.location,
             "what": self.what,
             "cure": self.hint,
             "kind": self.kind,
             "fatal": self.fatal,
+            **several,
         }
 
     def __str__(self) -> str:

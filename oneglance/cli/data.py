@@ -225,10 +225,13 @@ def check(
     config: ConfigFile,
     overrides: Overrides = [],  # noqa: B006 - Typer reads it as a default and never changes it
     pictures: Annotated[bool, typer.Option(help="also open every picture")] = True,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="write near_duplicates.csv, which keeps copies in one part")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Tell every problem in the data at once."""
-    problems = oneglance.check(config, overrides=overrides, pictures=pictures)
+    problems = oneglance.check(config, overrides=overrides, pictures=pictures, fix=fix)
     if as_json:
         print_json(problems.to_dict())
     else:
@@ -238,6 +241,11 @@ def check(
             from oneglance.cli.tables import show_overview
 
             show_overview(problems.overview)
+        if problems.fixed:
+            tell(f"wrote {problems.fixed}; now add it to the configuration:")
+            tell('    [[sources]]\n    path = "near_duplicates.csv"\n    group = "group"')
+        elif fix:
+            tell("no near-duplicates to write")
         tell({0: "no problems", 1: "1 problem"}.get(len(problems), f"{len(problems):,} problems"))
     if problems.fatal:
         raise typer.Exit(1)

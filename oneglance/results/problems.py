@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from pathlib import Path
 
 from oneglance.data.inspection.checks import summary
 from oneglance.errors import Problem
@@ -13,9 +14,11 @@ from oneglance.results.overview import Overview
 class Problems(ResultList[Problem]):
     """Problems, each with ``location``, ``what``, ``hint``, ``kind`` and ``fatal``. Empty where all is
     well. ``overview`` counts what was looked at: pictures, parts and answers; None where nobody asked.
+    ``fixed`` is the table that ``check`` wrote; None where it wrote none.
     """
 
     overview: Overview | None = None
+    fixed: Path | None = None
 
     @property
     def fatal(self) -> Problems:

@@ -1,0 +1,132 @@
+"""Whether two pictures are one: laid over each other as well as can be, do they show the same?
+
+A window of the one is moved and scaled until it fits the other, by least squares with a free brightness and
+contrast (Lucas and Kanade 1981; Baker and Matthews 2004, "Lucas-Kanade 20 Years On"). Then not their light
+and dark areas are compared, which alike scenes share, but their details: what a band of frequencies holds.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+COARSE = 16  # pixels of a first comparison, which most pairs do not pass
+PASSED = 0.75  # correlation there
+SAME = 0.88  # correlation of details; of 6,300 changed copies 99.5 % reach it, of 10,318 others 1
+COVERED = 0.35  # share of the picture that both must show
+STEPS = ((2.0, 4), (1.0, 4))  # blur in pixels, and steps with it
+LARGEST_STEP = 0.06  # of a picture's side
+SCALES = (0.45, 2.2)
+BAND = (0.8, 2.5)  # blurs, in pixels, between which details lie
+
+
+class Fitted(NamedTuple):
+    """For each pair how well they fit, from -1 to 1, and where: the second picture's x is at
+    ``scale_x * x + left`` in the first, in shares of its width; the same downwards.
+    """
+
+    same: np.ndarray  # float32 [n]; -1 where the first comparison was not passed
+    place: np.ndarray  # float32 [n, 4]: scale_x, left, scale_y, top
+
+
+def fitted(first: np.ndarray, second: np.ndarray, windows: np.ndarray) -> Fitted:
+    """Compare pairs of thumbnails.
+
+    Args:
+        first: float32 [n, side, side].
+        second: the same; mirrored ones are turned already.
+        windows: float32 [n, 4]: left, right, top and bottom of the part of ``first`` that is ``second``.
+    """
+    left, right, top, bottom = windows.T
+    place = np.stack([right - left, left, bottom - top, top], axis=1).astype(np.float32)
+    same = np.full(len(first), -1, np.float32)
+    small = _reduced(first), _reduced(second)
+    place = _placed(*small, place, ((1.0, 5),))
+    alike = np.flatnonzero(_correlation(*small, place, (0.0, np.inf)) > PASSED)
+    if len(alike):
+        place[alike] = _placed(first[alike], second[alike], place[alike], STEPS)
+        same[alike] = _correlation(first[alike], second[alike], place[alike], BAND)
+    return Fitted(same, place)
+
+
+def _placed(
+    first: np.ndarray, second: np.ndarray, place: np.ndarray, steps: tuple[tuple[float, int], ...]
+) -> np.ndarray:
+    """A better ``place``: brightness·first + contrast is linearised around it and solved for all six."""
+    side = first.shape[1]
+    x = (np.arange(side, dtype=np.float32) + 0.5) / side
+    place = place.copy()
+    for sigma, count in steps:
+        blur = _blur(side, sigma)
+        moved, still = blur @ first @ blur.T, blur @ second @ blur.T
+        down, across = (slope * side for slope in np.gradient(moved, axis=(1, 2)))
+        for _ in range(count):
+            rows, columns, shown = _sampling(place, side)
+            value, slope_x, slope_y = (rows @ each @ columns for each in (moved, across, down))
+            slopes = [slope_x * x, slope_x, slope_y * x[:, None], slope_y, value, np.ones_like(value)]
+            jacobian = (np.stack(slopes, axis=1) * shown[:, None]).reshape(len(first), 6, -1)
+            normal = jacobian @ jacobian.transpose(0, 2, 1)
+            diagonal = np.arange(6)
+            normal[:, diagonal, diagonal] = normal[:, diagonal, diagonal] * 1.0001 + 1e-3
+            target = jacobian @ (still * shown).reshape(len(first), -1, 1)
+            solved = np.linalg.solve(normal, target)[:, :, 0]
+            gain = np.maximum(np.abs(solved[:, 4:5]), 0.1)
+            place += np.clip(solved[:, :4] / gain, -LARGEST_STEP, LARGEST_STEP)
+            place[:, ::2] = np.clip(place[:, ::2], *SCALES)
+    return place
+
+
+def _correlation(
+    first: np.ndarray, second: np.ndarray, place: np.ndarray, band: tuple[float, float]
+) -> np.ndarray:
+    """float32 [n]: of what both show between two blurs; -1 where they share too little."""
+    side = first.shape[1]
+    rows, columns, shown = _sampling(place, side)
+    moved = rows @ first @ columns
+    moved, still = (_band(each, band) for each in (moved, second))
+    count = np.maximum(shown.sum(axis=(1, 2)), 1)
+    a, b = (
+        (each - ((each * shown).sum(axis=(1, 2)) / count)[:, None, None]) * shown for each in (moved, still)
+    )
+    same = (a * b).sum(axis=(1, 2)) / np.sqrt((a * a).sum(axis=(1, 2)) * (b * b).sum(axis=(1, 2)) + 1e-3)
+    return np.where(count > COVERED * side * side, same, -1).astype(np.float32)
+
+
+def _sampling(place: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Matrices that sample pictures at ``place``, [n, side, side] for rows and for columns, and 1 where it
+    lies inside the picture, [n, side, side].
+    """
+    x = (np.arange(side, dtype=np.float32) + 0.5) / side
+    pixels = np.arange(side, dtype=np.float32)
+    weights, inside = [], []
+    for scale, start in ((place[:, 2:3], place[:, 3:4]), (place[:, 0:1], place[:, 1:2])):
+        at = (scale * x + start) * side - 0.5
+        weights.append(np.maximum(0, 1 - np.abs(np.clip(at, 0, side - 1)[:, :, None] - pixels)))
+        inside.append((at >= -0.5) & (at <= side - 0.5))
+    shown = (inside[0][:, :, None] & inside[1][:, None, :]).astype(np.float32)
+    return weights[0], weights[1].transpose(0, 2, 1), shown
+
+
+def _band(pictures: np.ndarray, band: tuple[float, float]) -> np.ndarray:
+    side = pictures.shape[1]
+    fine, coarse = (_blur(side, sigma) for sigma in band)
+    return fine @ pictures @ fine.T - coarse @ pictures @ coarse.T
+
+
+@lru_cache(maxsize=16)
+def _blur(side: int, sigma: float) -> np.ndarray:
+    """float32 [side, side]: a Gaussian along one axis; sigma 0 changes nothing, infinity leaves the mean."""
+    if sigma == 0:
+        return np.eye(side, dtype=np.float32)
+    apart = np.arange(side)[:, None] - np.arange(side)
+    weights = np.exp(-(apart**2) / (2 * sigma**2))
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def _reduced(thumbnails: np.ndarray) -> np.ndarray:
+    """[n, COARSE, COARSE] of thumbnails whose side is a multiple of it."""
+    count, side, _ = thumbnails.shape
+    step = side // COARSE
+    return thumbnails.reshape(count, COARSE, step, COARSE, step).mean(axis=(2, 4))
