@@ -12,7 +12,6 @@ from tempfile import TemporaryFile
 from typing import IO, Any
 
 from oneglance.data.csv_text import CsvLines
-from oneglance.data.sources.coco import OF_A_PICTURE
 from oneglance.errors import OneglanceError
 from oneglance.storage.atomic_files import replacing
 from oneglance.task import Prediction, Task
@@ -183,6 +182,8 @@ def _append(file: IO[bytes], item: Mapping[str, Any], *, first: bool) -> None:
 
 
 def _image(number: int, row: Mapping[str, Any], boxed: Collection[str]) -> dict[str, Any]:
+    from oneglance.data.sources.coco import OF_A_PICTURE  # nothing else here needs to know of sources
+
     own = {key: value for key, value in row.items() if key not in ("image", "answers")}
     others = {name: answer for name, answer in row.get("answers", {}).items() if name not in boxed}
     image = {"id": number, "file_name": row["image"], **own}
