@@ -34,7 +34,8 @@ def show_report(report: Report, folder: Path) -> None:
             of_confidence = metric.rpartition(".")[2] in OF_CONFIDENCE  # says nothing of a constant answer
             constant = "" if of_confidence else cell(task.constant.get(metric))
             first = "" if row else name
-            scores.add_row(first, metric, cell(score.value), interval, constant, f"{score.n:,}")
+            named = metric if row else f"{metric} {task.unit}".rstrip()
+            scores.add_row(first, named, cell(score.value), interval, constant, f"{score.n:,}")
     console = standard_output()
     console.print(scores)
     console.print(f"{report.pictures:,} pictures of the {report.split} split, {times(report.reads)}")

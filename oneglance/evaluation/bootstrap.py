@@ -24,7 +24,8 @@ def score(
     groups: Sequence[str],
     constant: Sequence[Prediction] | None = None,
 ) -> dict[str, Any]:
-    """The entry of one task in report.json: ``{"type", "answered", "brief", "metrics", "constant"}``.
+    """The entry of one task in report.json: ``{"type", "answered", "brief", "unit", "metrics",
+    "constant"}``.
 
     Each metric is ``{"value", "low", "high", "n"}``. What is undefined is None, as is the interval of
     pictures that all belong to one group. Where no picture is answered, the primary metric alone is
@@ -42,6 +43,7 @@ def score(
             "type": task.type,
             "answered": 0,
             "brief": "",
+            "unit": task.metric_unit,
             "metrics": {task.primary_metric: nothing},
             "constant": {task.primary_metric: None},
         }
@@ -54,6 +56,7 @@ def score(
         "type": task.type,
         "answered": len(rows),
         "brief": task.brief(primary) if math.isfinite(primary) else "",
+        "unit": task.metric_unit,
         "metrics": {name: _entry(drawn, len(rows)) for name, drawn in metrics.items()},
         "constant": {name: finite(value) for name, value in constant_metrics.items()},
     }

@@ -23,6 +23,7 @@ class TaskReport:
     metrics: dict[str, Score]
     constant: dict[str, float | None]
     sources: dict[str, dict[str, Score]]
+    unit: str = ""  # of the primary metric, where it has one
 
 
 class Report(Result):
@@ -111,6 +112,7 @@ def _task(entry: Mapping[str, Any]) -> TaskReport:
         _scores(entry["metrics"]),
         dict(entry["constant"]),
         {source: _scores(metrics) for source, metrics in entry.get("sources", {}).items()},
+        entry.get("unit", ""),
     )
 
 

@@ -61,7 +61,7 @@ def test_the_report_has_the_promised_shape(home: Path) -> None:
     assert report["pictures"] == Counter(parts(home).values())["test"]
     assert tuple(report["tasks"]) == TASKS
     for task in report["tasks"].values():
-        assert list(task) == ["type", "answered", "brief", "metrics", "constant"]
+        assert list(task) == ["type", "answered", "brief", "unit", "metrics", "constant"]
         assert list(task["metrics"])[:5] == METRICS[task["type"]]
         assert set(task["constant"]) == set(task["metrics"])
         for result in task["metrics"].values():

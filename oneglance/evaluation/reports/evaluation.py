@@ -75,6 +75,7 @@ class ScoreRow:
     constant: str
     n: str
     bar: Bar | None
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -173,8 +174,14 @@ def _part(
         brief=entry.get("brief", ""),
         answered=entry.get("answered", 0),
         rows=[
-            _row(metric, meaning.get(metric, ""), score, constant.get(metric))
-            for metric, score in metrics.items()
+            _row(
+                metric,
+                meaning.get(metric, ""),
+                score,
+                constant.get(metric),
+                "" if place else entry.get("unit", ""),
+            )
+            for place, (metric, score) in enumerate(metrics.items())
         ],
         plots=[
             drawn
@@ -198,7 +205,7 @@ def _meaning(kind: str) -> Mapping[str, str]:
 # Scores.
 
 
-def _row(metric: str, meaning: str, score: Mapping[str, Any], constant: float | None) -> ScoreRow:
+def _row(metric: str, meaning: str, score: Mapping[str, Any], constant: float | None, unit: str) -> ScoreRow:
     value, low, high = score["value"], score["low"], score["high"]
     sure = low is not None and high is not None
     shown, half = measured(value, low, high)
@@ -213,6 +220,7 @@ def _row(metric: str, meaning: str, score: Mapping[str, Any], constant: float | 
         constant=figure(constant),
         n=f"{score['n']:,}",
         bar=_bar(value, low, high, constant),
+        unit=unit,
     )
 
 

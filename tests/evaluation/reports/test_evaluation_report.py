@@ -375,3 +375,12 @@ def test_a_value_has_the_digits_that_its_interval_lets_stand(score: Any, shown: 
 
 def test_half_an_interval_has_the_digits_of_its_value() -> None:
     assert figure(2.6954, like=15.42) == "2.70"
+
+
+def test_a_unit_stands_beside_the_metric_that_has_it(tmp_path: Path) -> None:
+    scores = {"value": 3.1, "low": 2.8, "high": 3.4, "n": 40}
+    metrics = {"mae": scores, "r2": scores}
+    price = entry(type="number", brief="±3.1 EUR", unit="EUR", metrics=metrics, constant={})
+    result = page(tmp_path, {"kind": entry(), "price": price})
+    assert result.words.count("mae EUR") == 2, "at a glance, and in its section"
+    assert "r2 EUR" not in result.words and "accuracy EUR" not in result.words
