@@ -1,7 +1,7 @@
-"""The pictures of the pages, from drawn scenes: python docs/pictures.py FOLDER
+"""The pictures of the pages, of the demo on larger drawings: python docs/pictures.py FOLDER
 
 FOLDER keeps the scenes, a run and a comparison, so that a second call only takes the pictures again. It takes
-some ten minutes on two cores. Needs Playwright and a Chromium (on Debian: apt-get install chromium).
+some six minutes on two cores. Needs Playwright and a Chromium (on Debian: apt-get install chromium).
 """
 
 from __future__ import annotations
@@ -21,46 +21,13 @@ from PIL import Image
 
 import oneglance as og
 from oneglance.data.synthetic import write_scenes
+from oneglance.demonstration import DEMO
 
 IMAGES = Path(__file__).parent / "images"
 COLOURS = (128, 64, 32, 16)  # of a palette; the first with which a file is small enough
 LARGEST = 150_000  # bytes
 PORT = 8765
 
-CONFIG = """\
-[[sources]]
-path = "scenes/labels.csv"
-group = "scene"
-[[sources]]
-path = "scenes/boxes.csv"
-
-[tasks.digit]
-type = "label"
-[tasks.background]
-type = "label"
-[tasks.shapes]
-type = "tags"
-none = ["none"]
-[tasks.covered]
-type = "number"
-unit = "%"
-[tasks.objects]
-type = "boxes"
-width = 32
-attributes.colour = { type = "label" }
-
-[backbone]
-name = "small"
-size = 64
-options = { width = 48 }
-
-[augment]
-flip = false
-
-[training]
-epochs = 30
-batch = 32
-"""
 COMPARED = """\
 [[sources]]
 path = "scenes/labels.csv"
@@ -90,11 +57,7 @@ batch = 32
 
 def main(folder: Path) -> None:
     run = trained(folder)
-    compared = folder / "compare"
-    (folder / "compare.toml").write_text(COMPARED, encoding="utf-8")
-    og.compare(
-        folder / "compare.toml", out=compared, seeds=3, only=["joint", "single", "classical", "constant"]
-    )
+    compared = comparison(folder)
     some = examples(folder, run)
     drawn(some, run, folder / "drawn")
     with browser() as chromium:
@@ -114,7 +77,7 @@ def main(folder: Path) -> None:
 def trained(folder: Path) -> og.Run:
     write_scenes(folder / "scenes", count=1500, size=160)
     config = folder / "oneglance.toml"
-    config.write_text(CONFIG, encoding="utf-8")
+    config.write_text(DEMO, encoding="utf-8")
     run = folder / "runs" / "scenes"
     if not (run / "tasks.json").exists():
         og.train(config, out=run, resume=run.exists())
