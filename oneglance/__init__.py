@@ -9,7 +9,7 @@ __version__ = "0.1.0"
 # The public names by the module that defines them. A module is loaded when one of its names is first used, so
 # that importing oneglance takes no time. ``__init__.pyi`` gives editors and mypy the same names with types.
 _NAMES = {
-    "api": "Run combine compare evaluate export extend finish group predict runs train tune",
+    "api": "Run combine compare distil evaluate export extend finish group predict runs train tune",
     "backbone": "Backbone",
     "balancer": "Balancer",
     "config": "Config",
@@ -23,6 +23,7 @@ _NAMES = {
     "result": "Score",
     "results.answers": "Answer Answers",
     "results.comparison": "Comparison",
+    "results.distilled": "Distilled",
     "results.exported": "Exported",
     "results.grouping": "Grouping",
     "results.history": "History",

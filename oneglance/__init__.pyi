@@ -3,6 +3,7 @@
 from oneglance.api import Run as Run
 from oneglance.api import combine as combine
 from oneglance.api import compare as compare
+from oneglance.api import distil as distil
 from oneglance.api import evaluate as evaluate
 from oneglance.api import export as export
 from oneglance.api import extend as extend
@@ -34,6 +35,7 @@ from oneglance.result import Score as Score
 from oneglance.results.answers import Answer as Answer
 from oneglance.results.answers import Answers as Answers
 from oneglance.results.comparison import Comparison as Comparison
+from oneglance.results.distilled import Distilled as Distilled
 from oneglance.results.exported import Exported as Exported
 from oneglance.results.grouping import Grouping as Grouping
 from oneglance.results.history import History as History

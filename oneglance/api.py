@@ -20,6 +20,7 @@ from oneglance.model import Model, Picture, load
 from oneglance.progress import Screen
 from oneglance.results.answers import Answers
 from oneglance.results.comparison import Comparison
+from oneglance.results.distilled import Distilled
 from oneglance.results.exported import Exported
 from oneglance.results.grouping import Grouping
 from oneglance.results.history import History
@@ -278,6 +279,45 @@ def extend(
 
     declared = extended(configuration.load(config, overrides), RunFolder.open(run), stage=stage)
     return train(declared, out=out, screen=screen)
+
+
+def distil(
+    runs: Sequence[str | Path],
+    *,
+    pictures: str | Path,
+    overrides: Overrides = (),
+    out: str | Path | None = None,
+    minutes: float | None = None,
+    screen: Screen | None = None,
+) -> Distilled:
+    """One network learns all answers of finished ones, on pictures that need no answers, and is scored beside
+    its teachers: distil.json in its run folder.
+
+    It is trained with [training] teachers, see there. What ``pictures`` does not say is as in the first
+    teacher that is a run folder, with whose weights it begins where both have the same backbone.
+
+    Args:
+        runs: finished run folders, folders of ``combine`` or .onnx files, whose tasks have different names.
+        pictures: a folder, archive or table of pictures, whose answers count where it has some; or an
+            oneglance.toml with sources and perhaps tasks of its own, a backbone and all else. Test pictures
+            of a teacher among them are held back.
+        overrides: ``{"training.epochs": 50}``, a list of ``"training.epochs=50"``, or one of these.
+        out: the new run folder; default: ``runs/`` and the name of the pictures.
+        minutes: as many epochs as fit into so many minutes.
+
+    Raises:
+        OneglanceError: with location, what and hint; StoppedError after Ctrl-C: ``train`` with ``resume``
+            goes on.
+    """
+    with needs_extra("train", "distil"):
+        from oneglance.evaluation.distillation import report
+        from oneglance.storage.run_folder import RunFolder
+        from oneglance.training.teaching.distillation import distilled
+
+    screen = screen or default_screen()
+    declared = distilled(runs, pictures, overrides)
+    run = train(declared, out=out, minutes=minutes, screen=screen)
+    return Distilled(report(RunFolder.open(run.path), screen))
 
 
 def evaluate(

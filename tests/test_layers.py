@@ -112,7 +112,7 @@ EVALUATION_LAYERS = [
     ["reports.evaluation"],
     ["evaluate"],
     ["comparison.variants"],
-    ["baselines.image_features", "loss_weight_search", "reports.comparison", "task_grouping"],
+    ["baselines.image_features", "distillation", "loss_weight_search", "reports.comparison", "task_grouping"],
     ["baselines.clustering", "baselines.estimators", "baselines.window_grid", "comparison.recommendations"],
     ["baselines.sliding_window"],
     ["baselines.catalogue"],

@@ -10,10 +10,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from oneglance.errors import command
 from oneglance.evaluation.comparison import wording
 from oneglance.metrics.calibration import OF_CONFIDENCE
 from oneglance.result import Score, cell
 from oneglance.results.comparison import Comparison, Cost
+from oneglance.results.distilled import Distilled
 from oneglance.results.exported import Exported
 from oneglance.results.grouping import Grouping
 from oneglance.results.overview import Overview
@@ -122,6 +124,25 @@ def show_tuning(tuning: Tuning) -> None:
         console.print(f"use: {settings}", soft_wrap=True)
     for note in tuning.notes:
         console.print(note, soft_wrap=True)
+
+
+def show_distilled(distilled: Distilled) -> None:
+    """Each task's score of teacher and student, and what both cost."""
+    columns = ["task", "metric", "teacher", "student", "student − teacher", "95 % interval", "", "n"]
+    scores = table(columns, left=("task", "metric", ""))
+    for row in distilled.rows():
+        interval = "" if row["low"] is None else f"{cell(row['low'])} – {cell(row['high'])}"
+        values = [cell(row[key]) for key in ("teacher", "student", "difference")]
+        scores.add_row(row["task"], row["metric"], *values, interval, row["verdict"], f"{row['n']:,}")
+    costs_of = table(["", "parameters", "ms per picture"], left=("",))
+    for name, one in distilled.cost.items():
+        costs_of.add_row(name, cell(one["parameters"]), cell(one["ms_per_picture"]))
+    console = standard_output()
+    console.print(scores)
+    console.print(costs_of)
+    for note in distilled.notes:
+        console.print(note, soft_wrap=True)
+    console.print(f"now run: {command('predict', distilled.run, 'PICTURES')}", soft_wrap=True)
 
 
 def show_exported(exported: Exported) -> None:

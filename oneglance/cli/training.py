@@ -105,6 +105,32 @@ def extend(
 
 
 @app.command()
+def distil(
+    runs: Annotated[
+        list[Path], typer.Argument(help="finished runs, such as runs/kind runs/price", show_default=False)
+    ],
+    pictures: Annotated[
+        Path,
+        typer.Option(
+            help="pictures to learn on, which need no answers, or an oneglance.toml", show_default=False
+        ),
+    ],
+    overrides: Overrides = [],  # noqa: B006
+    out: Annotated[Path | None, typer.Option(help="the new run folder", show_default=False)] = None,
+    minutes: Minutes = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let one network learn all answers of finished ones."""
+    result = oneglance.distil(runs, pictures=pictures, overrides=overrides, out=out, minutes=minutes)
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        from oneglance.cli.tables import show_distilled
+
+        show_distilled(result)
+
+
+@app.command()
 def evaluate(
     run: RunPath,
     split: Annotated[str, typer.Option(help="test or validation")] = "test",

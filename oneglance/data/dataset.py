@@ -99,8 +99,9 @@ def load_dataset(
     """
     own = [question for question in questions if question.answered_by == question.name]
     learned = [question for question in own if question.name not in config.training.keep]
-    collected = collect(open_sources(config), own, config.training.keep)
-    taught = bool(config.training.teachers)
+    taught = bool(config.training.teachers)  # which tasks, their runs say: all may be unanswered
+    optional = [question.name for question in own] if taught else config.training.keep
+    collected = collect(open_sources(config), own, optional)
     answered, unanswered = (
         without_unanswered_parts(collected.records) if not taught else (collected.records, [])
     )

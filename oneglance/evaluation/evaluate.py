@@ -125,7 +125,7 @@ def score_run(run: RunFolder, split: str, screen: Screen) -> ScoredRun:
     predictor = Predictor.open(run)
     tasks = predictor.tasks
     dataset = load_dataset(run.config(), list(tasks.values()), screen.progress)
-    chosen = _records_of(run, split, dataset)
+    chosen = records_of(run, split, dataset)
     if not chosen:
         raise ConfigError(f"the {split} split is empty", location="[split]")
     scored = _predict(predictor, chosen, screen)
@@ -141,7 +141,7 @@ def score_run(run: RunFolder, split: str, screen: Screen) -> ScoredRun:
     details, wrong = {}, {}
     for name, task in tasks.items():
         details[name], wrong[name] = _details(task, name, scored)
-    training = _records_of(run, "train", dataset)
+    training = records_of(run, "train", dataset)
     return ScoredRun(
         report,
         details,
@@ -153,7 +153,7 @@ def score_run(run: RunFolder, split: str, screen: Screen) -> ScoredRun:
     )
 
 
-def _records_of(run: RunFolder, split: str, dataset: Dataset) -> list[Record]:
+def records_of(run: RunFolder, split: str, dataset: Dataset) -> list[Record]:
     """The pictures that were in this split when the run was trained. Their answers may have been corrected
     since, which would split them in another way.
     """

@@ -16,8 +16,9 @@ from oneglance.errors import PictureError
 from oneglance.progress import Screen
 from oneglance.task import Task, build_tasks
 from oneglance.training.data_loader import PictureStore
-from oneglance.training.preparation.inherited_splits import keep_splits
+from oneglance.training.preparation.inherited_splits import hold_back, keep_splits
 from oneglance.training.preparation.starting_weights import starting_run
+from oneglance.training.teaching.teachers import teacher_runs
 
 SPLITS = ("train", "validation", "test")
 
@@ -120,6 +121,8 @@ def read_dataset(config: Config, tasks: Mapping[str, Task], screen: Screen) -> D
         screen.say(line)
     if config.training.keep:
         keep_splits(dataset, starting_run(config)[0], screen)
+    if config.training.teachers:
+        hold_back(dataset, teacher_runs(config), screen)
     return dataset
 
 

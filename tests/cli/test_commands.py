@@ -30,6 +30,7 @@ VERBS = [
         "compare",
         "convert",
         "demo",
+        "distil",
         "evaluate",
         "export",
         "extend",

@@ -251,7 +251,7 @@ def ask(experiment: ExperimentData, run: RunFolder, screen: Screen) -> TestAnswe
     count_read(run, "test")
     parameters = sum(parameter.numel() for parameter in predictor.network.parameters())
     first = next(chunks(experiment.store, experiment.test))[1]
-    ms = _ms(predictor, first)
+    ms = ms_per_picture(predictor, first)
     spent = seconds(run) + feature_seconds(run)
     return TestAnswers(dict(predictor.tasks), predictions, spent, peak_mb(run), parameters, ms)
 
@@ -262,7 +262,7 @@ def chunks(store: PictureStore, split: SplitData) -> Iterator[tuple[int, np.ndar
         yield start, store.gather(split.rows[start : start + BATCH])
 
 
-def _ms(predictor: Predictor, canvases: np.ndarray) -> float:
+def ms_per_picture(predictor: Predictor, canvases: np.ndarray) -> float:
     """Milliseconds per picture, decoded and in batches."""
     fastest = float("inf")
     for _ in range(TIMED):

@@ -6,7 +6,7 @@ make every score look better than it is.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from typing import TypeVar
 
 from oneglance.data.dataset import Dataset
@@ -47,6 +47,40 @@ def keep_splits(dataset: Dataset, run: RunFolder, screen: Screen) -> None:
                 f"no picture is left for {split}: {run.path} knows them, and has them in other splits",
                 location="[split]",
                 hint="add answers for further pictures" + (", or set test = 0" if split == "test" else ""),
+            )
+    dataset.splits = SplitIndices.of(after)
+
+
+def hold_back(dataset: Dataset, runs: Sequence[RunFolder], screen: Screen) -> None:
+    """Put what are test pictures of one of ``runs``, by their content, and those of their groups, into the
+    test split: by them a teacher and who learned from it can be compared.
+
+    Raises:
+        DataError: nothing is left to learn from or to choose by.
+    """
+    tests: set[str] = set()
+    for run in runs:
+        kept, then = run.fingerprint(), run.split()
+        if kept is not None and kept.fits(then):
+            pairs = zip(kept.pictures, then, strict=True)
+            tests |= {digest for digest, row in pairs if digest and row[2] == "test"}
+    if not tests:
+        return
+    units = units_of(dataset.records, dataset.contents).tolist()
+    contents = ("" if content is None else short(content) for content in dataset.contents)
+    held = {unit for unit, content in zip(units, contents, strict=True) if content in tests}
+    names = dataset.splits.names()
+    after = ["test" if unit in held else name for unit, name in zip(units, names, strict=True)]
+    if after == names:
+        return
+    moved = sum(new != old for new, old in zip(after, names, strict=True))
+    screen.say(f"{moved:,} pictures are held back for scores: they are test pictures of a teacher")
+    for split in ("train", "validation"):
+        if split not in after:
+            raise DataError(
+                f"no picture is left for {split}: all of them are test pictures of a teacher",
+                location="[split]",
+                hint="add further pictures",
             )
     dataset.splits = SplitIndices.of(after)
 

@@ -30,6 +30,7 @@ class Teacher:
     files: tuple[Path, ...]  # on which its answers depend
     predictor: Predictor
     names: Mapping[str, str]  # task of the training -> the same task there
+    run: RunFolder | None = None  # where it is one
 
     def task(self, name: str) -> Task:
         """What the task ``name`` of the training is there."""
@@ -56,7 +57,7 @@ def open_teachers(config: Config, tasks: Mapping[str, Task]) -> list[Teacher]:
     taken: dict[str, str] = {}
     for written in config.training.teachers:
         path = resolved(config.base / Path(written).expanduser())
-        for title, files, predictor, rename in _networks(path, written, config.training.device):
+        for title, run, predictor, rename in _networks(path, written, config.training.device):
             theirs = {rename.get(own, own): own for own in predictor.tasks}
             names = {name: theirs[name] for name in tasks if name in theirs}
             for name, own in names.items():
@@ -76,7 +77,8 @@ def open_teachers(config: Config, tasks: Mapping[str, Task]) -> list[Teacher]:
                     f"{nearest(next(iter(theirs)), tasks)}",
                     "call the task as it is called there, or leave that run out",
                 )
-            teachers.append(Teacher(title, files, predictor, names))
+            files = (path,) if run is None else tuple(run / name for name in LEARNED)
+            teachers.append(Teacher(title, files, predictor, names, run))
     return teachers
 
 
@@ -119,14 +121,30 @@ def _wrong(config: Config, what: str, hint: str) -> ConfigError:
     return ConfigError(f"[training] teachers: {what}", location=config.file, hint=hint)
 
 
-Network = tuple[str, tuple[Path, ...], Predictor, Mapping[str, str]]
+def teacher_runs(config: Config) -> list[RunFolder]:
+    """The teachers of a configuration that are run folders.
+
+    Raises:
+        RunError: one is not there, or damaged.
+    """
+    runs: list[RunFolder] = []
+    for written in config.training.teachers:
+        path = resolved(config.base / Path(written).expanduser())
+        if is_file(path / COMBINED):
+            runs += [one.run for one in CombinedFolder.open(path).networks]
+        elif is_folder(path):
+            runs.append(RunFolder.open(path))
+    return runs
+
+
+Network = tuple[str, RunFolder | None, Predictor, Mapping[str, str]]
 
 
 def _networks(path: Path, written: str, device: str) -> Iterator[Network]:
     """The networks at ``path``, each with the tasks that are called otherwise among all."""
     if is_file(path / COMBINED):
         for one in CombinedFolder.open(path).networks:
-            yield f"{written}/networks/{one.name}", *_of_run(one.run, device), one.rename
+            yield f"{written}/networks/{one.name}", one.run, _of_run(one.run, device), one.rename
     elif path.suffix.lower() == ".onnx" and not is_folder(path):
         answering = open_answering(path, device=device)
         if not isinstance(answering, Predictor):
@@ -135,14 +153,15 @@ def _networks(path: Path, written: str, device: str) -> Iterator[Network]:
                 location=str(path),
                 hint="name the folder of combine that it was written from, or the runs in it",
             )
-        yield written, (path,), answering, {}
+        yield written, None, answering, {}
     else:
-        yield written, *_of_run(RunFolder.open(path), device), {}
+        run = RunFolder.open(path)
+        yield written, run, _of_run(run, device), {}
 
 
-def _of_run(run: RunFolder, device: str) -> tuple[tuple[Path, ...], Predictor]:
+def _of_run(run: RunFolder, device: str) -> Predictor:
     try:
-        predictor = Predictor.open(run, device=device, precision="fp32")
+        return Predictor.open(run, device=device, precision="fp32")
     except OneglanceError:
         if newer := newer_version(run):
             raise RunError(
@@ -151,7 +170,6 @@ def _of_run(run: RunFolder, device: str) -> tuple[tuple[Path, ...], Predictor]:
                 hint="update oneglance here, or name another teacher",
             ) from None
         raise
-    return tuple(run / name for name in LEARNED), predictor
 
 
 def newer_version(run: RunFolder) -> str:

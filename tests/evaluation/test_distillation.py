@@ -1,0 +1,160 @@
+"""Finished networks become one, on pictures without answers."""
+
+# ruff: noqa: F811
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from support.combined import several  # noqa: F401
+from support.drawn import own_cache
+from support.user import TASKS, Shell, shell, trained  # noqa: F401
+
+import oneglance
+from oneglance.errors import ConfigError, DataError
+from oneglance.progress import Screen
+from oneglance.results.distilled import Distilled
+from oneglance.storage.run_folder import RunFolder
+
+FEW = {"training.epochs": 1}
+_made: dict[str, tuple[Path, Distilled]] = {}
+
+
+class Saying(Screen):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+SCREEN = Saying()
+
+
+@pytest.fixture(scope="module")
+def student(several: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Distilled]:
+    """The run that learned all of two teachers of different canvases, and its report."""
+    if "student" not in _made:
+        folder = tmp_path_factory.mktemp("distilled")
+        shutil.copytree(several / "scenes/images", folder / "plain")
+        boxes = folder / "boxes"
+        shutil.copytree(several / "runs/boxes", boxes)
+        state = json.loads((boxes / "tasks.json").read_text())
+        state["things"]["threshold"] = 0.0  # it has hardly learned, and is sure of nothing
+        (boxes / "tasks.json").write_text(json.dumps(state))
+        with own_cache(tmp_path_factory), pytest.MonkeyPatch.context() as patch:
+            patch.setattr("oneglance.detection.soft_boxes.LEAST", 0.0)
+            report = oneglance.distil(
+                [several / "runs/a", boxes],
+                pictures=folder / "plain",
+                out=folder / "one",
+                overrides=FEW,
+                screen=SCREEN,
+            )
+        _made["student"] = folder, report
+    return _made["student"]
+
+
+def test_one_network_answers_what_all_answer(student: tuple[Path, Distilled]) -> None:
+    folder, report = student
+    model = oneglance.load(report.run)
+    assert set(model.tasks) == {*TASKS, "things"}
+    picture = next((folder / "plain").iterdir())
+    answers = oneglance.predict(report.run, picture)[0]["answers"]
+    assert answers.keys() == {*TASKS, "things"}
+
+
+def test_it_says_what_both_score_on_the_same_pictures(student: tuple[Path, Distilled]) -> None:
+    folder, report = student
+    assert json.loads((folder / "one/distil.json").read_text()) == report.to_dict()
+    assert report.tasks.keys() == {*TASKS, "things"}
+    for task in report.tasks.values():
+        assert task.student.n == task.teacher.n == task.difference.n > 0
+        assert task.student.value is not None and task.difference.value is not None
+        assert task.difference.value == pytest.approx(task.student.value - (task.teacher.value or 0))
+    cost = report.cost
+    assert cost["teachers"]["parameters"] > cost["student"]["parameters"] > 0
+    assert cost["student"]["ms_per_picture"] > 0
+
+
+def test_what_a_teacher_is_scored_by_is_not_learned_from(
+    student: tuple[Path, Distilled],
+    several: Path,
+) -> None:
+    folder, _ = student
+    names = {split: set[str]() for split in ("train", "validation", "test")}
+    for name, _, split in RunFolder.open(folder / "one").split():
+        names[split].add(Path(name).name)
+    for run in ("a", "boxes"):
+        held = {
+            Path(n).name for n, _, split in RunFolder.open(several / "runs" / run).split() if split == "test"
+        }
+        assert held and held <= names["test"]
+    assert any("held back for scores" in line for line in SCREEN.lines)
+
+
+def test_nobody_answered_and_all_the_same_an_epoch_is_judged(student: tuple[Path, Distilled]) -> None:
+    folder, _ = student
+    (row,) = RunFolder.open(folder / "one").history()
+    assert row["skill"] is not None and row["validation"]["covered"]["mae"] > 0
+    states = [json.loads((folder / name / "tasks.json").read_text()) for name in ("one", "boxes")]
+    assert states[0]["things"]["classes"] == states[1]["things"]["classes"]
+    assert any(line.startswith("nobody answered digit") for line in SCREEN.lines)
+
+
+def test_it_begins_as_its_first_teacher(student: tuple[Path, Distilled]) -> None:
+    folder, _ = student
+    assert json.loads((folder / "one/start.json").read_text())["heads"] == list(TASKS)
+
+
+def test_a_configuration_adds_answers_and_all_else(
+    several: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ONEGLANCE_CACHE", str(tmp_path / "cache"))
+    text = (several / "oneglance.toml").read_text()
+    sources, _, rest = text.partition("[tasks.digit]")
+    settings = rest[rest.index("[cache]") :]
+    toml = several / "distil.toml"
+    toml.write_text(sources + '[tasks.digit]\ntype = "label"\n' + settings)
+    report = oneglance.distil(
+        [several / "runs/classical"], pictures=toml, out=tmp_path / "one", overrides=FEW
+    )
+    kept = RunFolder.open(tmp_path / "one").config()
+    assert list(kept.tasks) == ["digit", "kind", "amount"]
+    assert kept.backbone.name == "small" and not kept.training.from_
+    assert report.tasks.keys() == {"kind", "amount"}  # those that somebody taught
+
+
+def test_two_tasks_of_one_name_are_refused(several: Path) -> None:
+    runs = [several / "runs/a", several / "runs/all"]
+    with pytest.raises(ConfigError, match='each have a task "digit"') as error:
+        oneglance.distil(runs, pictures=several / "scenes/images")
+    assert "oneglance combine" in error.value.hint
+
+
+def test_pictures_in_which_nothing_is_left_are_refused(several: Path, tmp_path: Path) -> None:
+    run = RunFolder.open(several / "runs/a")
+    (tmp_path / "tests").mkdir()
+    for name, _, split in run.split():
+        if split == "test":
+            shutil.copy(several / "scenes/images" / Path(name).name, tmp_path / "tests")
+    with pytest.raises(DataError, match="test pictures of a teacher"):
+        oneglance.distil([run.path], pictures=tmp_path / "tests", out=tmp_path / "one", overrides=FEW)
+    assert not (tmp_path / "one").exists()
+
+
+def test_the_shell_shows_both(
+    student: tuple[Path, Distilled],
+    shell: Shell,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _, report = student
+    monkeypatch.setattr("oneglance.distil", lambda *_, **__: report)
+    shown = shell("distil", "runs/a", "--pictures", "plain")
+    assert shown.code == 0 and "student − teacher" in shown.out and "covered" in shown.out
+    assert json.loads(shell("distil", "runs/a", "--pictures", "plain", "--json").out) == report.to_dict()
