@@ -145,12 +145,12 @@ def _scored(
         if not count:
             continue
         task = student.tasks[name]
-        said = [ours[row][name] for row in readable]  # type: ignore[index]
-        they_say = [theirs[row][own] for row in readable]  # type: ignore[index]
+        by_student = [ours[row][name] for row in readable]  # type: ignore[index]
+        by_teacher = [theirs[row][own] for row in readable]  # type: ignore[index]
         scored[name] = Scored(
             task,
-            significance.draws(task, said, answers, groups),
-            significance.draws(teacher.task(name), they_say, answers, groups),
+            significance.draws(task, by_student, answers, groups),
+            significance.draws(teacher.task(name), by_teacher, answers, groups),
             teacher.title,
             count,
             words,
