@@ -327,6 +327,8 @@ def test_init_that_finds_nothing(words: list[str], message: str, home: Path, she
     ("words", "message"),
     [
         (["evaluate", "runs/z"], "runs/z: there is no such run folder — list them with: oneglance runs"),
+        (["evaluate", "oneglance.toml"], "oneglance.toml: is a configuration and not a run — name the"),
+        (["predict", "oneglance.toml", "scenes"], "which this makes: oneglance train oneglance.toml"),
         (["predict", "runs/z", "scenes"], "runs/z: there is no such run folder — list them with"),
         (["train", "runs/z", "--resume"], "there is no such file"),
         (["evaluate", "scenes"], "scenes: is not a run folder: it has no config.toml"),

@@ -36,8 +36,13 @@ def answers(task: dict[str, Any]) -> str:
     """``hat 12, shirt 7``, and how many classes more; or the range of numbers."""
     if "range" in task:
         low, middle, high = task["range"]
-        return f"{low:g} to {high:g}, half of them below {middle:g}"
+        return f"{_amount(low)} to {_amount(high)}, half of them below {_amount(middle)}"
     classes = list(task["classes"].items())
     named = [f"{plain(str(name), LONGEST)} {count:,}" for name, count in classes[:NAMED]]
     more = f" and {len(classes) - NAMED:,} classes more" if len(classes) > NAMED else ""
     return ", ".join(named) + more
+
+
+def _amount(number: float) -> str:
+    """``22,000``, ``0.25``, ``2.5e+12``: what a person can compare."""
+    return f"{number:,.0f}" if 1000 <= abs(number) < 1e12 else f"{number:.4g}"

@@ -107,6 +107,9 @@ class RunFolder:
             RunError: it is none.
         """
         run = cls(path)
+        if run.path.suffix == ".toml" and is_file(run.path):
+            hint = f"name the folder of a run, which this makes: {command('train', run.path)}"
+            raise RunError("is a configuration and not a run", location=str(path), hint=hint)
         if not is_folder(run.path):
             raise RunError(
                 "there is no such run folder", location=str(path), hint="list them with: oneglance runs"

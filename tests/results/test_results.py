@@ -15,6 +15,7 @@ from oneglance.results.comparison import Comparison
 from oneglance.results.exported import Exported
 from oneglance.results.grouping import Grouping
 from oneglance.results.history import History
+from oneglance.results.overview import answers
 from oneglance.results.problems import Problems
 from oneglance.results.report import Report
 from oneglance.results.runs import Runs
@@ -248,3 +249,15 @@ def test_other_results_have_attributes() -> None:
     assert Exported(EXPORTED).bytes == 12_300_000
     assert "12.3 MB, compared with the run on 64 validation pictures" in Exported(EXPORTED).headline()
     assert Runs(RUNS)[0]["run"] == "a"
+
+
+@pytest.mark.parametrize(
+    ("span", "said"),
+    [
+        ((22000.0, 529000.0, 5858000.0), "22,000 to 5,858,000, half of them below 529,000"),
+        ((0.25, 2.5, 448), "0.25 to 448, half of them below 2.5"),
+        ((-1500.4, 0.0, 3e15), "-1,500 to 3e+15, half of them below 0"),
+    ],
+)
+def test_a_range_of_numbers_can_be_read_aloud(span: tuple[float, ...], said: str) -> None:
+    assert answers({"range": list(span)}) == said
