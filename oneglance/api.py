@@ -354,6 +354,7 @@ def compare(
     only: Sequence[str] = (),
     balancers: Sequence[str] = (),
     groups: Sequence[Sequence[str]] = (),
+    guided: bool = False,
     screen: Screen | None = None,
 ) -> Comparison:
     """Did learning together help? Write compare.json and compare.html.
@@ -372,6 +373,8 @@ def compare(
         balancers: files of ``balancers/``; each is one more way to train the joint network.
         groups: tasks that share a network where one network is parted into several, such as
             ``[["kind", "kids"], ["price"]]``, every task once; one more way to spend the time of all.
+        guided: also a joint network that the single ones teach, with their time charged to it, and as its
+            control single networks that are each taught by one.
 
     Returns:
         What compare.json holds.
@@ -385,7 +388,7 @@ def compare(
         from oneglance.storage.run_lookup import run_name
         from oneglance.training.early_checks import refuse_impossible
 
-    wanted = plans.plan(seeds, budget, only, balancers, groups)
+    wanted = plans.plan(seeds, budget, only, balancers, groups, guided)
     declared = configuration.load(config, overrides)
     target = Path(out) if out else Path("compare") / run_name(declared)
     refuse_impossible(declared)

@@ -165,6 +165,9 @@ def compare(
     groups: Annotated[
         str, typer.Option(help="tasks that share a network, such as kind+kids,price", show_default=False)
     ] = "",
+    guided: Annotated[
+        bool, typer.Option("--guided", help="also with the single networks as teachers of the joint one")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Joint against one network per task, classical methods and the constant answer."""
@@ -177,6 +180,7 @@ def compare(
         only=listed(only),
         balancers=listed(balancers),
         groups=[listed(group, "+") for group in listed(groups)],
+        guided=guided,
     )
     if as_json:
         print_json(result.to_dict())

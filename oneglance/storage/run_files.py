@@ -123,6 +123,7 @@ class KeptEnvironment(Part):
     """What a program needs of environment.json, which is for people."""
 
     feature_seconds: float = Field(0.0, ge=0, le=1e12)  # of the pass through a frozen backbone
+    teacher_seconds: float = Field(0.0, ge=0, le=1e12)  # of the passes through the teachers
 
 
 class KeptAnswer(Part):

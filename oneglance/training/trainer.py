@@ -82,6 +82,7 @@ class Trainer:
     learner: Learner
     screen: Screen
     extension: Extension = NOTHING_KEPT
+    teacher_seconds: float = 0.0  # of the passes of the training pictures through the teachers
 
     def __post_init__(self) -> None:
         self.selection, self.history = CheckpointSelection(), list[dict[str, Any]]()
@@ -132,7 +133,8 @@ class Trainer:
         if len(sampler.names) > 1:
             screen.say(f"an epoch: {sampler.describe()}")
         batch, targets = config.batch, encoded_targets(tasks, training)
-        for name, soft in stored_answers(teachers, tasks, folder, config, training, store, screen).items():
+        answers, asking = stored_answers(teachers, tasks, folder, config, training, store, screen)
+        for name, soft in answers.items():
             refuse_disagreement(config, tasks[name], soft, targets[name], teachers)
             targets[name] = joined(targets[name], soft)
         loaders = (
@@ -152,6 +154,7 @@ class Trainer:
             learner,
             screen,
             extension,
+            asking,
         )
 
     @classmethod
@@ -439,4 +442,6 @@ class Trainer:
         self.learner.precision = chosen
         kept = {**environment(self.learner.device), "training_precision": chosen, **timing(self.store)}
         kept["batch_parts"] = self.learner.parts
+        if self.teacher_seconds:
+            kept["teacher_seconds"] = round(self.teacher_seconds, 3)
         write_json(self.folder / "environment.json", kept)

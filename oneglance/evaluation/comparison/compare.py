@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +14,7 @@ import numpy as np
 from oneglance import balancer
 from oneglance.backbone import narrower
 from oneglance.config import BackboneTable, Config
-from oneglance.errors import DataError
+from oneglance.errors import ConfigError, DataError
 from oneglance.evaluation import significance, task_grouping
 from oneglance.evaluation.baselines.catalogue import (
     Baseline,
@@ -81,6 +81,7 @@ class Comparison:
         self.clusters: dict[str, dict[str, Any]] = {}
         self.epochs = experiment.config.training.epochs
         self.smaller: BackboneTable | None = None
+        self.unguided = ""  # why there is nothing of the networks with teachers
 
     def draws(self, name: str, task: Task, predictions: Sequence[Prediction]) -> np.ndarray:
         """Of one network's answers to one task."""
@@ -106,6 +107,8 @@ class Comparison:
                         run, single.values()
                     )
                     self._train_joint("joint_long", seed, longer)
+                if single and self.plan.guided:
+                    self._train_guided(seed, single)
                 if single and self.plan.groups:
                     self._train_groups(seed, run, single)
                 for name in self.plan.balancers:
@@ -140,6 +143,7 @@ class Comparison:
             units["single_same_size"] = tasks  # at most: they are smaller
         each = sum(cost for word, cost in units.items() if word in self.plan.only)
         each += tasks * (1 + bool(self.plan.groups)) if self.plan.both else 0
+        each += 1 + tasks if self.plan.guided else 0
         epochs = int(budget / (one * each * self.plan.seeds))
         if epochs < 1:
             self.screen.say(
@@ -172,6 +176,35 @@ class Comparison:
             variant, dict.fromkeys(self.experiment.tasks, variants.ask(self.experiment, run, self.screen))
         )
         return run
+
+    def _train_guided(self, seed: int, single: Mapping[str, TestAnswers]) -> None:
+        """A joint network that the single ones of the same seed teach, and for each task a network that the
+        single one of that task teaches: what is gained without learning together. Both are charged with the
+        training of their teachers.
+        """
+        tasks = list(self.experiment.tasks)
+        paths = {name: self.out / "runs" / f"single-{name}-{seed}" for name in tasks}
+        try:
+            config = variants.variant(
+                self.experiment.config, seed, self.epochs, teachers=[paths[name] for name in tasks]
+            )
+            run = self._run(f"guided-{seed}", config)
+            guided = variants.ask(self.experiment, run, self.screen)
+            before = sum(answers.seconds for answers in single.values())
+            again = {}
+            for name in tasks:
+                config = variants.variant(
+                    self.experiment.config, seed, self.epochs, tasks=[name], teachers=[paths[name]]
+                )
+                run = self._run(f"born_again-{name}-{seed}", config)
+                answers = variants.ask(self.experiment, run, self.screen)
+                again[name] = replace(answers, seconds=answers.seconds + single[name].seconds)
+        except (ConfigError, DataError) as error:
+            self.unguided = str(error)
+            self.screen.say(f"without teachers: {error}")
+            return
+        self._add("guided", dict.fromkeys(tasks, replace(guided, seconds=guided.seconds + before)))
+        self._add("born_again", again)
 
     def _train_groups(self, seed: int, joint: RunFolder, single: Mapping[str, TestAnswers]) -> None:
         """A network for each group, as long as the single networks of its tasks took together; one for a
@@ -239,7 +272,7 @@ class Comparison:
                 self.experiment.tasks, self.variants[ours].draws, self.variants[theirs].draws
             )
             for key, (ours, theirs) in variants.AGAINST.items()
-            if ours in self.variants and theirs in self.variants
+            if self._is_whole(ours) and self._is_whole(theirs)
         }
         return {
             "oneglance": version("oneglance"),
@@ -256,6 +289,10 @@ class Comparison:
             "cost": self._cost(),
             "notes": list(self._notes()),
         }
+
+    def _is_whole(self, name: str) -> bool:
+        """Whether there is a network of this kind for every seed, so that they can be paired."""
+        return name in self.variants and len(self.variants[name].seconds) == self.plan.seeds
 
     def _task(self, name: str, task: Task, pairings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         results: dict[str, Any] = {
@@ -330,6 +367,8 @@ class Comparison:
             notes.append("no control for the balancers: there are no random weights to compare with")
         if "single_same_size" in self.plan.only and self.smaller is None:
             notes.append(self._no_smaller())
+        if self.unguided:
+            notes.append(f"a network with teachers is missing: {self.unguided}")
         if "probe" in self.plan.only and not self._probed():
             notes.append("the backbone starts from nothing: there are no frozen features to try")
         return notes

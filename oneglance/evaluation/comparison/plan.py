@@ -26,6 +26,7 @@ class Plan:
     balancers: tuple[str, ...]
     budget: float | None  # seconds of training in all
     groups: tuple[tuple[str, ...], ...] = ()  # tasks that share a network, a network for each group
+    guided: bool = False  # also with the single networks as teachers
 
     @property
     def trains(self) -> bool:
@@ -44,6 +45,7 @@ def plan(
     only: Sequence[str],
     balancers: Sequence[str],
     groups: Sequence[Sequence[str]] = (),
+    guided: bool = False,
 ) -> Plan:
     """The plan that options ask for.
 
@@ -66,7 +68,10 @@ def plan(
         tuple(wanted),
         seconds(budget) if budget else None,
         tuple(tuple(group) for group in groups),
+        guided,
     )
+    if guided and not chosen.both:
+        raise ConfigError("needs joint and single networks", location="--guided", hint="add both to --only")
     if groups and not chosen.both:
         raise ConfigError("need joint and single networks", location="--groups", hint="add both to --only")
     return chosen

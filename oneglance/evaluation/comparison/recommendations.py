@@ -23,6 +23,7 @@ from oneglance.evaluation import gradient_conflicts, loss_weight_search, task_gr
 from oneglance.evaluation.gradient_conflicts import History
 from oneglance.network import Network, kinds_of_stage
 from oneglance.nn.adapter import Adapter
+from oneglance.storage.plain_files import resolved
 from oneglance.storage.run_folder import RunFolder
 from oneglance.task import build_tasks
 from oneglance.toml.overrides import Changes
@@ -59,7 +60,7 @@ class Recommendation:
     """A remedy for one task."""
 
     task: str
-    remedy: str  # "longer training", "private_stage", "weight" or "grouping"
+    remedy: str  # "longer training", "guidance", "private_stage", "weight" or "grouping"
     why: str
     seconds: float  # of training, more than now
     parameters: int
@@ -68,6 +69,7 @@ class Recommendation:
     epochs: int = 0  # of a training anew
     part: str = ""  # "stage" or "adapter": what the task gets for itself in a training anew
     verb: tuple[str, ...] = ("train",)  # the command, without the configuration
+    teachers: tuple[str, ...] = ()  # runs that teach in a training anew
 
 
 def recommend(comparison: Mapping[str, Any], config: Config, runs: Path) -> list[dict[str, Any]]:
@@ -118,13 +120,16 @@ def recommendations(comparison: Mapping[str, Any], observed: Observations) -> li
 
 
 def remedy(name: str, comparison: Mapping[str, Any], observed: Observations) -> Recommendation:
-    """Longer training, where that alone mended it; else something of its own, where its gradient is against
-    another task's; else a weight, where its gradient has little influence; else a network apart.
+    """Longer training, where that alone mended it; else teachers, where these did; else something of its own,
+    where its gradient is against another task's; else a weight, where its gradient has little influence; else
+    a network apart.
     """
     entry = comparison["tasks"][name]
     longer = observed.long / max(1, comparison["epochs"])
     if entry["equal_time"]["verdict"] != "worse" and longer > 1:
         return _longer(name, comparison, observed, longer)
+    if "guided_steps" in entry and entry["guided_steps"]["verdict"] != "worse":
+        return _guidance(name, comparison, observed)
     against = _conflict(name, observed)
     if against and name in observed.own:
         return _private(name, comparison, observed.own[name], *against)
@@ -163,6 +168,23 @@ def _longer(
         0.0,
         f"training takes {times:.1f} times as long, {_time(seconds)} more; the network stays as it is",
         epochs=epochs,
+    )
+
+
+def _guidance(name: str, comparison: Mapping[str, Any], observed: Observations) -> Recommendation:
+    cost = comparison["cost"]
+    seconds = cost["guided"]["seconds"] - cost["joint"]["seconds"]
+    runs = [f"single-{task}-0" for task in comparison["tasks"]]
+    return Recommendation(
+        name,
+        "guidance",
+        "taught by the single networks, it is not worse than alone",
+        seconds,
+        0,
+        0.0,
+        f"with the training of its teachers it takes {_time(seconds)} more; the network stays as it is",
+        epochs=comparison["epochs"] if comparison["budget"] else 0,
+        teachers=tuple(str(resolved(observed.out / "runs" / run)) for run in runs),
     )
 
 
@@ -244,6 +266,8 @@ def command(one: Recommendation, config: Config, parts: dict[str, str]) -> str:
     changes = Changes(config.overrides)
     if one.epochs:
         changes = changes.followed_by(Changes({"training.epochs": one.epochs}))
+    if one.teachers:
+        changes = changes.followed_by(Changes({"training.teachers": list(one.teachers)}))
     if one.part:
         total = kinds_of_stage(config.training.task_stage) | parts
         value = list(total) if set(total.values()) == {"stage"} else total

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -37,8 +38,18 @@ AGAINST = {  # the fair ways to compare: which arm with which
     "equal_time": ("joint_long", "single"),
     "equal_time_parted": ("parted", "single"),
     "equal_size": ("joint", "single_same_size"),
+    "guided_steps": ("guided", "single"),
+    "guided_control": ("guided", "born_again"),
 }
-NETWORKS = ("joint", "joint_long", "parted", "single", "single_same_size")  # those that are trained
+NETWORKS = (
+    "joint",
+    "joint_long",
+    "guided",
+    "parted",
+    "single",
+    "born_again",
+    "single_same_size",
+)  # those that are trained
 TIMED = 5  # forward passes, of which the fastest counts
 
 
@@ -52,9 +63,10 @@ def variant(
     tasks: Sequence[str] = (),
     balancer: str = "",
     backbone: BackboneTable | None = None,
+    teachers: Sequence[Path] = (),
 ) -> Config:
     """``config`` with another seed (counted from its own) and length, for some of its tasks alone, with
-    another balancer, or with the name and options of another backbone.
+    another balancer, with the name and options of another backbone, or with teachers.
     """
     changes = Changes({"training.seed": config.training.seed + seed, "training.epochs": epochs})
     if config.training.minutes is not None:
@@ -74,6 +86,12 @@ def variant(
         changes |= {"backbone.name": backbone.name, "backbone.options": backbone.options}
         if config.training.from_:
             changes["training.from"] = ""  # which has no weights for this one
+    if teachers:
+        # Relative, so that a comparison may move together with its configuration.
+        base = config.base.resolve()
+        changes["training.teachers"] = [
+            Path(os.path.relpath(one.resolve(), base)).as_posix() for one in teachers
+        ]
     return config.with_changes(changes)
 
 
@@ -216,10 +234,13 @@ def seconds(run: RunFolder) -> float:
 
 
 def feature_seconds(run: RunFolder) -> float:
-    """That the one pass of all pictures through a frozen backbone took, before the first epoch."""
+    """That passes of all pictures took before the first epoch: one through a frozen backbone, and one through
+    each teacher.
+    """
     if not (run / "environment.json").exists():
         return 0.0
-    return run.read_json("environment.json", ENVIRONMENT).feature_seconds
+    kept = run.read_json("environment.json", ENVIRONMENT)
+    return kept.feature_seconds + kept.teacher_seconds
 
 
 # What a run answers.

@@ -6,9 +6,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 # Keys of compare.json in the order in which they are shown.
-VARIANTS = ("joint", "joint_long", "parted", "single", "single_same_size", "classical", "constant")
+VARIANTS = (
+    *("joint", "joint_long", "guided", "parted", "single", "born_again", "single_same_size"),
+    *("classical", "constant"),
+)
 TITLES = {
     "joint_long": "joint, as long as all singles",
+    "guided": "joint, taught by the single networks",
+    "born_again": "single networks, each taught by one",
     "parted": "several networks, together as long as all singles",
     "single": "single networks",
     "single_same_size": "single networks, together as large as joint",
@@ -19,6 +24,7 @@ REMEDIES = {
     "private_stage": "a part of the network of its own",
     "weight": "other weights",
     "grouping": "a network apart",
+    "guidance": "the single networks as teachers",
 }
 
 
@@ -39,6 +45,16 @@ PAIRINGS = {
         "several networks, at equal total time",
     ),
     "equal_size": Pairing("Joint − single, at equal total size", "at equal size", "at equal total size"),
+    "guided_steps": Pairing(
+        "Joint with teachers − single, at equal steps",
+        "guided − single",
+        "taught by the single networks, at equal steps",
+    ),
+    "guided_control": Pairing(
+        "Joint with teachers − single networks with teachers, at equal steps",
+        "guided − born again",
+        "taught by the single networks, against single networks that are taught alike",
+    ),
 }
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,14 +62,15 @@ def stored_answers(
     split: SplitData,
     store: PictureStore,
     screen: Screen,
-) -> dict[str, Target]:
-    """Soft targets by task, aligned with the pictures of ``split``.
+) -> tuple[dict[str, Target], float]:
+    """Soft targets by task, aligned with the pictures of ``split``, and seconds that the passes took.
 
     Raises:
         RunError: a teacher is not the network that this run began with, or what is kept is damaged.
         DataError: a teacher finds nothing in these pictures.
     """
     soft: dict[str, Target] = {}
+    seconds = 0.0
     for number, teacher in enumerate(teachers, 1):
         lesson = Lesson(teacher, tasks, config, split, store)
         parts = [
@@ -76,8 +78,9 @@ def stored_answers(
             for path, rows in _files(folder, number, lesson)
         ]
         arrays = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+        seconds += float(arrays[" seconds"].sum())
         soft |= lesson.by_task(arrays)
-    return soft
+    return soft, seconds
 
 
 def _files(folder: RunFolder, number: int, lesson: Lesson) -> list[tuple[Path, np.ndarray]]:
@@ -144,9 +147,11 @@ class Lesson:
         return hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()
 
     def given(self, rows: np.ndarray, screen: Screen) -> dict[str, np.ndarray]:
-        """The soft targets of the pictures at ``rows`` of the split by ``TASK KEY``, and ``familiar``, by
-        which a teacher is trusted: float32 [n]. What cannot be read is not trusted.
+        """The soft targets of the pictures at ``rows`` of the split by ``TASK KEY``; under `` familiar`` how
+        far a teacher is trusted, and under `` seconds`` the time that each picture took: float32 [n]. What
+        cannot be read is not trusted.
         """
+        began = time.perf_counter()
         parts: list[dict[str, np.ndarray]] = []
         for chosen, canvases, readable in self._canvases(rows):
             output = self.teacher.predictor.forward(canvases)
@@ -158,7 +163,9 @@ class Lesson:
                 arrays |= {f"{name} {key}": value for key, value in soft.items()}
             parts.append(arrays)
             screen.progress(int(chosen[-1]) + 1, len(self.split.rows), f"asking {self.teacher.title}")
-        return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+        whole = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+        each = (time.perf_counter() - began) / len(rows)
+        return {**whole, " seconds": np.full(len(rows), each, dtype=np.float32)}
 
     def by_task(self, arrays: dict[str, np.ndarray]) -> dict[str, Target]:
         """What ``given`` gave for all pictures, with the trust in each by how familiar it is.

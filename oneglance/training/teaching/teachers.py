@@ -58,7 +58,9 @@ def open_teachers(config: Config, tasks: Mapping[str, Task]) -> list[Teacher]:
     for written in config.training.teachers:
         path = resolved(config.base / Path(written).expanduser())
         for title, run, predictor, rename in _networks(path, written, config.training.device):
-            theirs = {rename.get(own, own): own for own in predictor.tasks}
+            # One without weight learned nothing there.
+            able = [own for own, task in predictor.tasks.items() if task.weight > 0]
+            theirs = {rename.get(own, own): own for own in able}
             names = {name: theirs[name] for name in tasks if name in theirs}
             for name, own in names.items():
                 if name in taken:

@@ -155,6 +155,40 @@ def test_what_the_clock_once_told_stays(drawn: Path, compared: Compared, tmp_pat
     assert listener.trained == []
 
 
+def test_single_networks_teach_and_are_charged_for(drawn: Path, compared: Compared, tmp_path: Path) -> None:
+    out, before, _ = compared
+    again = tmp_path / "out"
+    shutil.copytree(out, again)
+    listener = Heard()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("oneglance.training.teaching.stored_answers.NEARLY_NONE", 0.0)  # hardly trained
+        result = ask(drawn, again, listener, seeds=2, guided=True)
+    kinds = ("guided", *(f"born_again-{name}" for name in TASKS))
+    assert listener.trained == [f"{kind}-{seed}" for seed in (0, 1) for kind in kinds]
+    run = RunFolder.open(again / "runs/guided-1").config()
+    assert [Path(one).name for one in run.training.teachers] == [f"single-{name}-1" for name in TASKS]
+    assert not any(Path(one).is_absolute() for one in run.training.teachers)
+    for name, task in result["tasks"].items():
+        assert task["single"] == before["tasks"][name]["single"]
+        for pairing, (ours, theirs) in (
+            ("guided_steps", ("guided", "single")),
+            ("guided_control", ("guided", "born_again")),
+        ):
+            difference = task[ours]["value"] - task[theirs]["value"]
+            assert task[pairing]["difference"]["value"] == pytest.approx(difference)
+    cost = result["cost"]
+    for kind in ("guided", "born_again"):
+        assert cost[kind]["seconds"] > cost["single"]["seconds"]
+    assert cost["guided"]["parameters"] == cost["joint"]["parameters"]
+    page = (again / "compare.html").read_text(encoding="utf-8")
+    assert "taught by the single networks" in page
+
+
+def test_without_single_networks_nobody_can_teach(drawn: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="needs joint and single networks"):
+        ask(drawn, tmp_path / "out", only=["joint"], guided=True)
+
+
 def test_runs_of_another_comparison_are_refused(drawn: Path, compared: Compared, tmp_path: Path) -> None:
     out, _, _ = compared
     shutil.copytree(out, tmp_path / "out")

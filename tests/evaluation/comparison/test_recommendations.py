@@ -81,6 +81,18 @@ def test_without_both_there_is_no_advice(tmp_path: Path) -> None:
     assert losing_tasks(result) == [] == recommend(result, parsed(), tmp_path / "gone")
 
 
+@pytest.mark.parametrize(("verdict", "remedy"), [("no difference", "guidance"), ("worse", "private_stage")])
+def test_teachers_where_they_mended_it(verdict: str, remedy: str) -> None:
+    result = compared(("price",), ("price",))
+    result["tasks"]["price"]["guided_steps"] = {"verdict": verdict}
+    result["cost"]["guided"] = {**result["cost"]["joint"], "seconds": 420.0}
+    chosen = one(result, observed(histories=[history(**AGAINST)], out=Path("/there/compare")))
+    assert chosen["remedy"] == remedy
+    if remedy == "guidance":
+        assert chosen["cost"]["seconds"] == 320 and "--set" in chosen["command"]
+        assert "/there/compare/runs/single-kind-0" in chosen["command"]
+
+
 def test_longer_training_where_the_time_of_all_mended_it() -> None:
     """Even where gradients conflict: what was measured comes before what is supposed."""
     chosen = one(compared(("price",)), observed(histories=[history(**AGAINST)]))
