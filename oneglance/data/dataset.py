@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from oneglance.data.merging.collect import Question, collect
 from oneglance.data.merging.unanswered_parts import without_unanswered_parts
 from oneglance.data.record import Record
 from oneglance.data.source import Source, open_source
+from oneglance.data.splitting.earlier_splits import as_earlier
 from oneglance.data.splitting.split import SplitIndices, split, stratify_labels
 from oneglance.errors import ConfigError, DataError, Problem
 from oneglance.progress import Progress
@@ -86,12 +87,18 @@ def open_sources(config: Config) -> list[Source]:
 
 
 def load_dataset(
-    config: Config, questions: Sequence[Question], progress: Progress | None = None, *, strict: bool = True
+    config: Config,
+    questions: Sequence[Question],
+    progress: Progress | None = None,
+    *,
+    strict: bool = True,
+    earlier: Mapping[str, str] | None = None,
 ) -> Dataset:
     """Read every source, merge the answers about each picture, and split the pictures.
 
     Args:
         strict: raise for problems that make training impossible; else only report them.
+        earlier: splits of pictures that an earlier run knows; see ``as_earlier``.
 
     Raises:
         DataError: with all fatal problems at once.
@@ -121,6 +128,9 @@ def load_dataset(
             raise
         splits = SplitIndices(np.arange(len(records)), nothing, nothing)
         problems.append(Problem(error.location or "[split]", error.what, error.hint))
+    if earlier:
+        splits, changes = as_earlier(splits, records, contents, earlier)
+        problems += changes
     problems += check(records, learned, splits=splits, digests=contents, classes=classes, taught=taught)
     if strict:
         refuse(problems)

@@ -16,9 +16,10 @@ from typing import Any, Self
 
 from oneglance.config import Config
 from oneglance.data.dataset import Dataset
+from oneglance.data.images.content_hash import short
 
 LISTED = 3  # names of each kind that a message holds
-BYTES = {"picture": 8, "answer": 4}  # of a digest
+BYTES = 4  # of the digest of an answer
 # What may change without changing what is learned: places, the cache, and when to write checkpoints.
 APART = re.compile(r"cache\..*|sources\.\d+\.(path|images)|training\.(checkpoint_minutes|tensorboard)")
 
@@ -77,11 +78,6 @@ class Fingerprint:
     def fits(self, rows: Rows) -> bool:
         """Whether it is of so many pictures."""
         return all(len(digests) == len(rows) for digests in (self.pictures, *self.answers.values()))
-
-
-def short(digest: bytes) -> str:
-    """The digest of a picture's content as it is kept of each."""
-    return digest.hex()[: 2 * BYTES["picture"]]
 
 
 def settings(config: Config) -> dict[str, Any]:
@@ -165,7 +161,7 @@ def _digest(answer: Any) -> str:
     if answer is None:
         return ""
     text = repr(_plain(answer)).encode("utf-8", "backslashreplace")
-    return hashlib.blake2b(text, digest_size=BYTES["answer"]).hexdigest()
+    return hashlib.blake2b(text, digest_size=BYTES).hexdigest()
 
 
 def _plain(value: Any) -> Any:

@@ -5,7 +5,7 @@ What tasks have learned has a form for each type of task: see ``storage.task_sta
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
@@ -181,6 +181,7 @@ HISTORY = TypeAdapter(list[Epoch])
 FINGERPRINT = TypeAdapter(KeptFingerprint)
 LENGTH = TypeAdapter(KeptLength)
 START = TypeAdapter(KeptStart)
+EARLIER_SPLITS = TypeAdapter(dict[Digest, Literal["train", "validation", "test"]])
 READS = TypeAdapter(dict[str, Count])  # how often each split was scored
 MEMORY = TypeAdapter(dict[str, Annotated[float, Field(ge=0, le=1e12)]])  # megabytes
 SPLIT = TypeAdapter(list[tuple[str, str, str]])  # picture, group, split

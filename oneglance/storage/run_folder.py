@@ -10,6 +10,7 @@ unreadable.json      pictures that could not be decoded and are left out, with t
 history.jsonl        a line per epoch
 length.json          epochs that fit into the minutes of [training], if it names them
 start.json           the run whose weights it started from, if any, and what was taken
+earlier-splits.json  of the pictures that an extended run knew, digest and split
 fitted.json          classes and scales when the training began
 resume.pt            tensors and plain values to go on with; gone once the training is finished
 weights.safetensors  the best averaged weights so far
@@ -42,6 +43,7 @@ from torch import Tensor
 from oneglance import config as configuration
 from oneglance.config import CacheTable, Config
 from oneglance.data.dataset import Dataset
+from oneglance.data.splitting.earlier_splits import first_splits
 from oneglance.errors import RunError, WeightsError, command
 from oneglance.network import Network, build_network
 from oneglance.nn.bounded_building import no_larger_than
@@ -188,6 +190,22 @@ class RunFolder:
             return None
         kept = self.read_json("fingerprint.json", run_files.FINGERPRINT)
         return Fingerprint(kept.configuration, kept.pictures, kept.answers)
+
+    def splits_by_content(self) -> dict[str, str]:
+        """The split of each picture that taught this run, or one that it extends, by the digest of its
+        content; none of a run that kept no digests.
+        """
+        own, kept = list[tuple[str, str]](), self.fingerprint()
+        if kept is not None and kept.fits(rows := self.split()):
+            own = [(digest, row[2]) for digest, row in zip(kept.pictures, rows, strict=True) if digest]
+        if not (self / "earlier-splits.json").exists():
+            return first_splits(own)
+        earlier = self.read_json("earlier-splits.json", run_files.EARLIER_SPLITS)
+        return first_splits([*own, *earlier.items()])
+
+    def write_earlier_splits(self, splits: Mapping[str, str]) -> None:
+        """What ``splits_by_content`` of the run says that this one extends."""
+        write_json(self / "earlier-splits.json", splits)
 
     def write_fitted(self, tasks: Mapping[str, Task]) -> None:
         """What the tasks learned of the training split when the training began: classes and scales."""

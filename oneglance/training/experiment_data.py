@@ -16,7 +16,7 @@ from oneglance.errors import PictureError
 from oneglance.progress import Screen
 from oneglance.task import Task, build_tasks
 from oneglance.training.data_loader import PictureStore
-from oneglance.training.preparation.inherited_splits import hold_back, keep_splits
+from oneglance.training.preparation.inherited_splits import hold_back
 from oneglance.training.preparation.starting_weights import starting_run
 from oneglance.training.teaching.teachers import teacher_runs
 
@@ -116,11 +116,10 @@ def read_dataset(config: Config, tasks: Mapping[str, Task], screen: Screen) -> D
         ConfigError: a source that cannot be opened.
         DataError: the data cannot be used.
     """
-    dataset = load_dataset(config, list(tasks.values()), screen.progress)
+    earlier = starting_run(config)[0].splits_by_content() if config.training.keep else None
+    dataset = load_dataset(config, list(tasks.values()), screen.progress, earlier=earlier)
     for line in summary(dataset.problems):
         screen.say(line)
-    if config.training.keep:
-        keep_splits(dataset, starting_run(config)[0], screen)
     if config.training.teachers:
         hold_back(dataset, teacher_runs(config), screen)
     return dataset

@@ -17,8 +17,14 @@ from oneglance.data.record import ImageRef
 from oneglance.progress import Progress
 
 BYTES = 16  # of a digest
+SHORT = 8  # bytes of what a run folder keeps of it
 BATCH = 2000  # pictures between two writes to the store
 LARGEST = 1_000_000_000  # bytes of the store; a larger one is begun anew
+
+
+def short(digest: bytes) -> str:
+    """As a run folder keeps it of each picture."""
+    return digest[:SHORT].hex()
 
 
 def digests(refs: Sequence[ImageRef], folder: Path, progress: Progress | None = None) -> list[bytes | None]:

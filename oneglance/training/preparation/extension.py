@@ -97,13 +97,12 @@ def _differing(ours: Task, theirs: Task) -> Iterator[tuple[str, str, str]]:
         yield "type", inline(theirs.type), inline(ours.type)
         return
     here, there = (task.model_dump(mode="json", by_alias=True) for task in (ours, theirs))
+    if not there.get("classes", True):  # those that it found in its data
+        there["classes"] = theirs.state().get("classes", [])
     written = ours.model_dump(mode="json", by_alias=True, exclude_unset=True)
     for key in written:
-        if key in OF_READING or here[key] == there.get(key):
-            continue
-        if key == "classes" and here[key] == theirs.state().get("classes"):
-            continue
-        yield key, inline(there.get(key)), inline(here[key])
+        if key not in OF_READING and here[key] != there.get(key):
+            yield key, inline(there.get(key)), inline(here[key])
 
 
 def extended(config: Config, run: RunFolder, *, stage: bool = False) -> Config:
@@ -130,8 +129,8 @@ def extended(config: Config, run: RunFolder, *, stage: bool = False) -> Config:
             location=config.file,
             hint="add the new one as [tasks.NAME]",
         )
-    tables = {name: _table_of(name, config, then) for name in theirs}
-    changes: dict[str, Any] = {f"tasks.{name}": table for name, table in tables.items()}
+    kept = {name: {**then.tasks[name], **config.tasks.get(name, {})} for name in theirs}
+    changes: dict[str, Any] = {"tasks": {**kept, **{name: config.tasks[name] for name in new}}}
     changes |= _as_there(config, then, run)
     changes["training.task_stage"] = _stages(config, then, new, stage)
     changes["training.from"] = str(resolved(Path(run.path)))
@@ -141,11 +140,6 @@ def extended(config: Config, run: RunFolder, *, stage: bool = False) -> Config:
     for name in theirs:
         _refuse_other_task(name, tasks, theirs, declared)
     return declared
-
-
-def _table_of(name: str, config: Config, then: Config) -> dict[str, Any]:
-    """A task as it is in the run, but read as ``config`` says, if it does."""
-    return {**then.tasks[name], **config.tasks.get(name, {})}
 
 
 def _as_there(config: Config, then: Config, run: RunFolder) -> Iterator[tuple[str, Any]]:

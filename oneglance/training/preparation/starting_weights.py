@@ -97,6 +97,8 @@ def start_from_run(
         )
     network.load_state_dict({**own, **chosen})
     network.copy_last_stages(left)
+    if config.training.keep:
+        folder.write_earlier_splits(run.splits_by_content())
     if kept is None:
         write_json(
             folder / "start.json", {"run": str(run.path), "sha256": digest, "heads": taken, "new": left}
