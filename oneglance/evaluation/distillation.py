@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from oneglance.data.dataset import Dataset, load_dataset
+from oneglance.data.images.content_hash import short
 from oneglance.data.record import Record
 from oneglance.errors import OneglanceError
 from oneglance.evaluation import significance
@@ -24,7 +25,6 @@ from oneglance.inference.engine import BATCH
 from oneglance.inference.predictor import Predictor
 from oneglance.progress import Screen
 from oneglance.storage.atomic_files import write_json
-from oneglance.storage.fingerprint import short
 from oneglance.storage.run_folder import RunFolder
 from oneglance.task import Prediction, Task, build_tasks
 from oneglance.training.teaching.teachers import Teacher, open_teachers
