@@ -15,7 +15,7 @@ import numpy as np
 from oneglance.data.inspection.near_duplicates.signatures import WINDOWS, Signatures
 
 ALIKE = 0.75  # scalar product of the signatures of a pair; of 100 pictures cropped by a fifth, 92 reach it
-NEAREST = 6  # pictures that one is compared with
+NEAREST = 4  # pictures that one is compared with
 IN_A_CELL = 3  # of each cell and window
 EXACT = 4096  # so many pictures are one cell
 VISITED = 6  # cells that a picture looks into

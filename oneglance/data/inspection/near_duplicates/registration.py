@@ -1,8 +1,9 @@
 """Whether two pictures are one: laid over each other as well as can be, do they show the same?
 
 A window of the one is moved and scaled until it fits the other, by least squares with a free brightness and
-contrast (Lucas and Kanade 1981; Baker and Matthews 2004, "Lucas-Kanade 20 Years On"). Then not their light
-and dark areas are compared, which alike scenes share, but their details: what a band of frequencies holds.
+contrast (Lucas and Kanade 1981; Baker and Matthews 2004, "Lucas-Kanade 20 Years On"). Then not their
+light and dark areas are compared, which alike scenes share, but their details: what a band of frequencies
+holds, divided by its strength around each place, so that one strong outline does not outweigh all else.
 """
 
 from __future__ import annotations
@@ -12,14 +13,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-COARSE = 16  # pixels of a first comparison, which most pairs do not pass
-PASSED = 0.75  # correlation there
-SAME = 0.88  # correlation of details; of 6,300 changed copies 99.5 % reach it, of 10,318 others 1
+COARSE = 24  # pixels of a first comparison, which four in five pairs of alike scenes do not pass
+PASSED = 0.62  # correlation of details there; of changed copies 0.3 % fall short
+SAME = 0.88  # of details on the whole thumbnail; see bench/duplicates.py
 COVERED = 0.35  # share of the picture that both must show
-STEPS = ((2.0, 4), (1.0, 4))  # blur in pixels, and steps with it
+COARSE_STEPS = ((1.0, 4),)  # blur in pixels, and steps with it
+FINE_STEPS = ((1.0, 4),)
 LARGEST_STEP = 0.06  # of a picture's side
 SCALES = (0.45, 2.2)
-BAND = (0.8, 2.5)  # blurs, in pixels, between which details lie
+COARSE_BAND, FINE_BAND = (0.5, 2.0), (0.8, 2.5)  # blurs, in pixels, between which details lie
+NEIGHBOURHOOD = 3.0  # blur, in pixels, of the strength by which details are divided
+NOISE = (0.3, 1.0)  # strength that counts as none: relative to the picture's mean, and in grey values
 
 
 class Fitted(NamedTuple):
@@ -43,11 +47,11 @@ def fitted(first: np.ndarray, second: np.ndarray, windows: np.ndarray) -> Fitted
     place = np.stack([right - left, left, bottom - top, top], axis=1).astype(np.float32)
     same = np.full(len(first), -1, np.float32)
     small = _reduced(first), _reduced(second)
-    place = _placed(*small, place, ((1.0, 5),))
-    alike = np.flatnonzero(_correlation(*small, place, (0.0, np.inf)) > PASSED)
+    place = _placed(*small, place, COARSE_STEPS)
+    alike = np.flatnonzero(_correlation(*small, place, COARSE_BAND) > PASSED)
     if len(alike):
-        place[alike] = _placed(first[alike], second[alike], place[alike], STEPS)
-        same[alike] = _correlation(first[alike], second[alike], place[alike], BAND)
+        place[alike] = _placed(first[alike], second[alike], place[alike], FINE_STEPS)
+        same[alike] = _correlation(first[alike], second[alike], place[alike], FINE_BAND)
     return Fitted(same, place)
 
 
@@ -85,7 +89,7 @@ def _correlation(
     side = first.shape[1]
     rows, columns, shown = _sampling(place, side)
     moved = rows @ first @ columns
-    moved, still = (_band(each, band) for each in (moved, second))
+    moved, still = (_details(each, band) for each in (moved, second))
     count = np.maximum(shown.sum(axis=(1, 2)), 1)
     a, b = (
         (each - ((each * shown).sum(axis=(1, 2)) / count)[:, None, None]) * shown for each in (moved, still)
@@ -109,17 +113,19 @@ def _sampling(place: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray, np.
     return weights[0], weights[1].transpose(0, 2, 1), shown
 
 
-def _band(pictures: np.ndarray, band: tuple[float, float]) -> np.ndarray:
+def _details(pictures: np.ndarray, band: tuple[float, float]) -> np.ndarray:
+    """What lies between two blurs, everywhere about equally strong, but where there is only noise."""
     side = pictures.shape[1]
-    fine, coarse = (_blur(side, sigma) for sigma in band)
-    return fine @ pictures @ fine.T - coarse @ pictures @ coarse.T
+    fine, coarse, around = (_blur(side, sigma) for sigma in (*band, NEIGHBOURHOOD))
+    details = fine @ pictures @ fine.T - coarse @ pictures @ coarse.T
+    squares = details * details
+    noise = NOISE[0] ** 2 * squares.mean(axis=(1, 2), keepdims=True) + NOISE[1] ** 2
+    return details / np.sqrt(around @ squares @ around.T + noise)
 
 
 @lru_cache(maxsize=16)
 def _blur(side: int, sigma: float) -> np.ndarray:
-    """float32 [side, side]: a Gaussian along one axis; sigma 0 changes nothing, infinity leaves the mean."""
-    if sigma == 0:
-        return np.eye(side, dtype=np.float32)
+    """float32 [side, side]: a Gaussian along one axis."""
     apart = np.arange(side)[:, None] - np.arange(side)
     weights = np.exp(-(apart**2) / (2 * sigma**2))
     return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
