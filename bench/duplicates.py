@@ -1,10 +1,10 @@
 """How many changed copies of pictures `check` finds, what else it calls copies, and how long it takes.
 
-    python bench/duplicates.py FOLDER [FOLDER ...]     changed copies of 60 pictures of each folder, and all others
-    python bench/duplicates.py --many 100000           the time for so many drawn pictures, one in 50 a copy
+    python bench/duplicates.py FOLDER [FOLDER ...]   copies of 60 pictures of each, among all of its pictures
+    python bench/duplicates.py --many 100000         the time for so many drawn pictures, one in 50 a copy
 
-Only files in FOLDER are read; copies are made in memory. Pairs that are called copies though nobody made them are
-listed with --list: whether they are real only a person can say.
+Only files in FOLDER are read; copies are made in memory. Pairs that are called copies though nobody made
+them are listed with --list: whether they are real only a person can say.
 """
 
 from __future__ import annotations
