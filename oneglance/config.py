@@ -186,6 +186,9 @@ class TrainingTable(Table):
     teachers: list[str] = []
     # What a teacher's answer counts where somebody has answered: the share of the true one that it takes
     teacher_weight: float = Field(0.5, ge=0, le=1)
+    # `"plain"`: a teacher is asked once about each picture as it is, and its answers are kept. `"same"`: in
+    # every step about the pictures as they are changed there, which takes longer by its passes
+    teacher_views: Literal["plain", "same"] = "plain"
     # Pictures per step; `"auto"`: 64, of more than 128 pixels fewer, down to 16. What does not fit into
     # memory comes in parts, with the same result but for batch norm
     batch: Batch = 64

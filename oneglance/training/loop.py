@@ -36,6 +36,7 @@ from oneglance.training.optimizer import (
 from oneglance.training.resources.parts import Parts
 from oneglance.training.resources.thread_choice import at_once
 from oneglance.training.task_gradients import EVERY, GradientMonitor, SharedFeatures, mixed
+from oneglance.training.teaching.live_teachers import LiveTeachers
 from oneglance.training.teaching.soft_targets import loss_of, split, summed_losses, transformed
 
 SCALE_ROWS = 4096  # pictures by which the loss of the constant baseline is measured
@@ -119,6 +120,7 @@ class Learner:
         self.weights = torch.tensor([task.weight for task in tasks.values()], device=device)
         self.monitor = GradientMonitor(len(tasks), device)
         self.sums = torch.zeros(2, len(tasks), device=device)  # of losses, and of batches with a label
+        self.live: LiveTeachers | None = None  # who is asked in every step
         self.parts = 1  # in which the pictures of a batch pass through the backbone
 
     # The state.
@@ -186,15 +188,23 @@ class Learner:
 
     # Losses.
 
-    def measure_loss_scales(self, targets: Targets) -> None:
-        """Each loss is taken relative to that of the constant baseline, so that all start near 1."""
+    def measure_loss_scales(self, targets: Targets, *, unanswered: bool = False) -> None:
+        """Each loss is taken relative to that of the constant baseline, so that all start near 1.
+
+        Args:
+            unanswered: only those of tasks in ``targets`` to which nobody gave an answer.
+        """
         for index, (name, task) in enumerate(self.tasks.items()):
+            if unanswered and name not in targets:
+                continue
             raw = torch.as_tensor(task.constant_raw()).to(self.device)
             sums = np.zeros((2, 2))
             for chunk in _chunks(targets[name]):
                 rows = len(next(iter(chunk.values())))
                 sums += summed_losses(task, raw.expand(rows, *raw.shape[1:]), chunk)
             total, count = sums[0] if sums[0, 1] else sums[1]
+            if unanswered and sums[0, 1]:
+                continue
             # A task that needs no answers has a loss that is relative already.
             self.loss_scales[index] = max(total / count, 1e-6) if count else 1.0
 
@@ -208,7 +218,14 @@ class Learner:
                 losses.append(self.loss_scales[index])
                 present.append(torch.ones((), dtype=torch.bool, device=self.device))
                 continue
-            loss, labelled = loss_of(task, raw[name], targets[name], mix, self.table.teacher_weight)
+            loss, labelled = loss_of(
+                task,
+                raw[name],
+                targets[name],
+                mix,
+                self.table.teacher_weight,
+                seen_mixed=self.live is not None,
+            )
             losses.append(labelled_mean(loss, labelled))
             present.append(labelled.sum() > 0)
         return torch.stack(losses) / self.loss_scales, torch.stack(present)
@@ -253,6 +270,8 @@ class Learner:
         queried = [task.queried_mask(split(targets[name])[0]) for name, task in self.tasks.items()]
         pictures, view, mix = augment(pictures, generator, torch.cat(queried, dim=1), rest=calm)
         targets = {name: transformed(task, targets[name], view) for name, task in self.tasks.items()}
+        if self.live is not None:
+            targets = self.live.taught(pictures, targets, view)
         return pictures, targets, mix
 
     def _views(self, pictures: Tensor, targets: Targets) -> tuple[Tensor, Targets]:

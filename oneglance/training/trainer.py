@@ -61,10 +61,7 @@ from oneglance.training.resources.thread_choice import at_once, threads_chosen
 from oneglance.training.resources.time_limit import is_too_late, seconds_spent
 from oneglance.training.source_sampler import SourceSampler
 from oneglance.training.stop_signals import Stop, stop_signals
-from oneglance.training.teaching.drawn_answers import learn_targets, with_drawn_answers
-from oneglance.training.teaching.soft_targets import joined
-from oneglance.training.teaching.stored_answers import stored_answers
-from oneglance.training.teaching.teachers import open_teachers, refuse_disagreement, refuse_unfit
+from oneglance.training.teaching.guidance import Guidance
 from oneglance.training.validation import Validation, finite_metrics, primary_metrics
 
 
@@ -118,12 +115,12 @@ class Trainer:
         device, fit = pick_device(config.training.device), Fit.declared(config)
         extension, every = Extension.of(config, tasks), tasks
         tasks = extension.learned(tasks)
-        teachers = open_teachers(config, tasks)
-        validation = with_drawn_answers(validation, tasks, teachers, config.training.seed, screen)
+        guidance = Guidance.of(config, tasks)
+        validation = guidance.validation(validation, screen)
         training, validation = (on_canvas(split, tasks, store, fit) for split in (training, validation))
-        learn_targets(tasks, training, teachers)
+        guidance.learn_targets(training)
         folder.restore_fitted(tasks)  # with other answers than it began with, a run keeps its classes
-        refuse_unfit(teachers, tasks, config)
+        guidance.refuse_unfit()
         network = new_network(config, every, store, training, device)
         if config.training.from_:
             start_from_run(network, every, config, folder, screen)
@@ -133,15 +130,13 @@ class Trainer:
         if len(sampler.names) > 1:
             screen.say(f"an epoch: {sampler.describe()}")
         batch, targets = config.batch, encoded_targets(tasks, training)
-        answers, asking = stored_answers(teachers, tasks, folder, config, training, store, screen)
-        for name, soft in answers.items():
-            refuse_disagreement(config, tasks[name], soft, targets[name], teachers)
-            targets[name] = joined(targets[name], soft)
+        targets = guidance.taught(targets, training, folder, store, screen)
         loaders = (
             BatchLoader(seen, training.rows, targets, batch, device, sampler),
             BatchLoader(seen, validation.rows, encoded_targets(tasks, validation), batch, device),
         )
         learner = new_learner(config, tasks, network, loaders[0], device)
+        guidance.attach(learner)
         folder.write_fitted(tasks)
         return cls(
             folder,
@@ -154,7 +149,7 @@ class Trainer:
             learner,
             screen,
             extension,
-            asking,
+            guidance.seconds,
         )
 
     @classmethod

@@ -37,6 +37,7 @@ from oneglance.training.data_loader import PictureStore
 from oneglance.training.teaching.teachers import Teacher
 
 AT_ONCE = 64  # pictures of a forward pass
+SAMPLE = 256  # pictures by which a teacher is judged that is asked in every step
 PICTURES = 2048  # in each file
 FAMILIAR = 0.1  # share of familiar pictures that lie as far as those in which a teacher is trusted less
 LEAST_TRUST = 0.1  # in what is said of a picture that is as unlike the familiar ones as any
@@ -54,10 +55,31 @@ class KeptAnswers(Part):
 KEPT = TypeAdapter(KeptAnswers)
 
 
-def stored_answers(
+def sampled_answers(
     teachers: Sequence[Teacher],
     tasks: Mapping[str, Task],
+    config: Config,
+    split: SplitData,
+    store: PictureStore,
+    screen: Screen,
+) -> tuple[np.ndarray, dict[str, Target]]:
+    """Some pictures of ``split``, evenly spread, and their soft targets by task.
+
+    Raises:
+        DataError: a teacher finds nothing in these pictures.
+    """
+    rows = np.arange(0, len(split.rows), max(1, -(-len(split.rows) // SAMPLE)))
+    soft: dict[str, Target] = {}
+    for teacher in teachers:
+        lesson = Lesson(teacher, tasks, config, split, store)
+        soft |= lesson.by_task(lesson.given(rows, screen))
+    return rows, soft
+
+
+def stored_answers(
     folder: RunFolder,
+    teachers: Sequence[Teacher],
+    tasks: Mapping[str, Task],
     config: Config,
     split: SplitData,
     store: PictureStore,

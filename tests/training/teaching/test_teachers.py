@@ -136,6 +136,70 @@ def test_a_pass_that_was_stopped_goes_on(
         assert torch.equal(value, again.loaders[0].targets["kind"][name])
 
 
+# Asked in every step.
+
+SAME = ('training.teacher_views="same"',)
+
+
+def test_a_teacher_sees_what_the_network_sees(
+    teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = taught(tmp_path / "run", teacher, more=SAME)
+    assert not split(trainer.loaders[0].targets["kind"])[1]
+    seen: dict[str, Any] = {}
+    forward, losses = Predictor.forward, type(trainer.learner).losses
+
+    def ask(self: Predictor, canvases: np.ndarray) -> Any:
+        seen["canvases"] = canvases
+        return forward(self, canvases)
+
+    def lost(self: Any, raw: Any, targets: Any, mix: Any) -> Any:
+        seen["targets"], seen["mix"] = targets, mix
+        return losses(self, raw, targets, mix)
+
+    monkeypatch.setattr(Predictor, "forward", ask)
+    monkeypatch.setattr(type(trainer.learner), "losses", lost)
+    batch = next(trainer.loaders[0].shuffled(0, 0))
+    trainer.learner.update(batch, 10)
+    plain = batch.pictures.permute(0, 2, 3, 1).numpy()
+    assert seen["canvases"].shape == plain.shape and not np.array_equal(seen["canvases"], plain)
+    monkeypatch.undo()
+    network = Predictor.open(RunFolder.open(teacher), device="cpu", precision="fp32")
+    expected = network.tasks["kind"].soft_target(  # type: ignore[attr-defined]
+        network.forward(seen["canvases"]).raw["kind"], network.tasks["kind"]
+    )
+    soft = split(seen["targets"]["kind"])[1]
+    np.testing.assert_allclose(soft["chances"].numpy(), expected["chances"], atol=1e-5)
+
+
+def test_it_trains_resumes_and_is_timed_with_them(teacher: Path, tmp_path: Path) -> None:
+    whole = taught(tmp_path / "whole", teacher, more=SAME)
+    whole.run()
+    taught(tmp_path / "stopped", teacher, more=SAME).run(until=1)
+    again = go_on(tmp_path / "stopped")
+    again.run()
+    for one, other in zip(
+        whole.learner.average.parameters(), again.learner.average.parameters(), strict=True
+    ):
+        assert torch.equal(one, other)
+    taught(tmp_path / "minutes", teacher, more=(*SAME, "training.minutes=0.02", "training.epochs=2")).run()
+    assert not (tmp_path / "whole/teachers").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (("backbone.size=[32, 16]",), "which is another shape than 32x16"),
+        (("backbone.freeze=true",), "goes with no frozen backbone"),
+    ],
+)
+def test_where_it_cannot_see_the_same_it_says_so(
+    teacher: Path, tmp_path: Path, more: tuple[str, ...], says: str
+) -> None:
+    with pytest.raises(ConfigError, match=says):
+        taught(tmp_path / "run", teacher, more=(*SAME, *more))
+
+
 # What may be wrong, in one message before the first step.
 
 

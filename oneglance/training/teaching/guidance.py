@@ -1,0 +1,107 @@
+"""Whatever teachers have to do with a training, in the order in which it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+import torch
+
+from oneglance.config import Config
+from oneglance.data.dataset import SplitData
+from oneglance.progress import Screen
+from oneglance.storage.run_folder import RunFolder
+from oneglance.task import Target, Task
+from oneglance.training.data_loader import PictureStore
+from oneglance.training.loop import Learner
+from oneglance.training.teaching.drawn_answers import learn_targets, with_drawn_answers
+from oneglance.training.teaching.live_teachers import LiveTeachers
+from oneglance.training.teaching.soft_targets import joined
+from oneglance.training.teaching.stored_answers import sampled_answers, stored_answers
+from oneglance.training.teaching.teachers import (
+    Teacher,
+    open_teachers,
+    refuse_disagreement,
+    refuse_unfit,
+)
+
+
+@dataclass(eq=False)
+class Guidance:
+    """The teachers of a training, perhaps none."""
+
+    teachers: list[Teacher]
+    tasks: Mapping[str, Task]  # that learn
+    config: Config
+    seconds: float = 0.0  # of passes before the first step
+    live: LiveTeachers | None = None  # where they are asked in every step
+    _sample: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)  # with which live ones were tried
+
+    @classmethod
+    def of(cls, config: Config, tasks: Mapping[str, Task]) -> Self:
+        """See ``open_teachers`` for what may be raised."""
+        teachers = open_teachers(config, tasks)
+        live = None
+        if teachers and config.training.teacher_views == "same":
+            live = LiveTeachers(teachers, tasks, config)
+        return cls(teachers, tasks, config, live=live)
+
+    def validation(self, split: SplitData, screen: Screen) -> SplitData:
+        """See ``with_drawn_answers``."""
+        return with_drawn_answers(split, self.tasks, self.teachers, self.config.training.seed, screen)
+
+    def learn_targets(self, training: SplitData) -> None:
+        """See the function of this name."""
+        learn_targets(self.tasks, training, self.teachers)
+
+    def refuse_unfit(self) -> None:
+        """See the function of this name."""
+        refuse_unfit(self.teachers, self.tasks, self.config)
+
+    def taught(
+        self,
+        targets: Mapping[str, Target],
+        training: SplitData,
+        folder: RunFolder,
+        store: PictureStore,
+        screen: Screen,
+    ) -> dict[str, Target]:
+        """The targets of the training split with what the teachers say; of those that are asked in every step
+        nothing, but they are tried.
+
+        Raises:
+            RunError: a teacher is not the network that this run began with.
+            DataError: a teacher finds nothing in these pictures.
+            ConfigError: it says what nobody can mean.
+        """
+        about = (self.teachers, self.tasks, self.config, training, store, screen)
+        if self.live is not None:
+            rows, soft = sampled_answers(*about)
+            of_rows = {
+                n: {key: value[rows] for key, value in target.items()} for n, target in targets.items()
+            }
+            self._refuse_disagreement(soft, of_rows)
+            self._sample = {name: joined(of_rows[name], soft[name]) for name in soft}
+            return dict(targets)
+        soft, self.seconds = stored_answers(folder, *about)
+        self._refuse_disagreement(soft, targets)
+        return {name: joined(target, soft.get(name, {})) for name, target in targets.items()}
+
+    def _refuse_disagreement(self, soft: Mapping[str, Target], targets: Mapping[str, Target]) -> None:
+        for name, own in soft.items():
+            refuse_disagreement(self.config, self.tasks[name], own, targets[name], self.teachers)
+
+    def attach(self, learner: Learner) -> None:
+        """Where they are asked in every step, ``learner`` asks them."""
+        if self.live is None:
+            return
+        learner.live = self.live
+        learner.measure_loss_scales(
+            {
+                name: {key: torch.as_tensor(value).to(learner.device) for key, value in target.items()}
+                for name, target in self._sample.items()
+            },
+            unanswered=True,
+        )
