@@ -1,9 +1,9 @@
 """What teachers cost: seconds per step with two of them, relative to a joint step.
 
-One network learns the five questions of bench/tasks.py. Two networks of the same backbone and canvas teach it,
-one three of them, the other two. With kept answers a step should cost at most 1.1 joint steps; with teachers
-that are asked in every step at most 1 + 2 / 3, a third for each pass. All take turns on one learner; the
-ratios are medians over the rounds.
+One network learns the five questions of bench/tasks.py. Two networks of the same backbone and canvas teach
+it, one three of them, the other two. With kept answers a step should cost at most 1.1 joint steps; with
+teachers that are asked in every step at most 1 + 2 / 3, a third for each pass. All take turns on one learner;
+the ratios are medians over the rounds.
 
     python bench/distil.py [--steps 4] [--rounds 5] [--only small]
 """
