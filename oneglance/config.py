@@ -214,6 +214,9 @@ class TrainingTable(Table):
     # How often the pictures of several sources come. 1: each once an epoch. Higher: those of small sources
     # again and again (a source of n pictures has a share of n^(1/temperature))
     source_temperature: float = Field(1.0, ge=1)
+    # Each task gets as many pictures with an answer in every step as a network of its own would: where each
+    # source knows a part, a step has `batch` pictures for each. Steps are larger then, and an epoch has fewer
+    source_quota: bool = False
     # How tasks share the backbone: one of the balancers below, or one of another package: an entry point, or
     # `"package.module:Class"`
     balancer: str = "equal"

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from oneglance.task import Target
-from oneglance.training.source_sampler import SourceSampler
+from oneglance.training.source_sampler import Sampler, SourceSampler
 
 Targets = dict[str, dict[str, Tensor]]
 
@@ -45,7 +45,8 @@ class BatchLoader:
     Args:
         rows: int64 [n], the split's rows in ``store``.
         targets: encoded answers of the split, by task, aligned with ``rows``.
-        size: pictures per batch; the batches of an epoch differ by at most one picture.
+        size: pictures per batch, unless the sampler has quotas; the batches of an epoch differ by at most
+            one picture.
         sampler: which pictures an epoch holds; default: each once.
     """
 
@@ -56,10 +57,10 @@ class BatchLoader:
         targets: Mapping[str, Target],
         size: int,
         device: torch.device,
-        sampler: SourceSampler | None = None,
+        sampler: Sampler | None = None,
     ) -> None:
         self.store, self.rows, self.device = store, rows, device
-        self.sampler = sampler or SourceSampler([""] * len(rows))
+        self.sampler: Sampler = sampler or SourceSampler([""] * len(rows))
         self.size = size
         self.targets: Targets = {
             name: {key: torch.as_tensor(value).to(device) for key, value in target.items()}
@@ -68,7 +69,12 @@ class BatchLoader:
 
     def __len__(self) -> int:
         """Batches of an epoch."""
-        return -(-len(self.sampler) // self.size)
+        return self.sampler.steps(self.size)
+
+    @property
+    def largest(self) -> int:
+        """Pictures of the largest batch of an epoch."""
+        return -(-len(self.sampler) // max(1, len(self)))
 
     def shuffled(self, seed: int, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of ``epoch`` from ``start`` on; the order depends on seed and epoch alone."""

@@ -35,6 +35,12 @@ def refuse_impossible(config: Config, *, load_weights: bool = True) -> None:
         _refuse_extension(config, load_weights)
     backbone = build_backbone(config.backbone, config.base, load_weights=load_weights and not starts_from_run)
     copy_stages(backbone, config.tasks, config.training.task_stage)
+    if config.training.source_quota and config.training.source_temperature != 1:
+        raise ConfigError(
+            "[training] source_quota and source_temperature both say how often pictures of a source come",
+            location=config.file,
+            hint="leave one of them out",
+        )
     tasks = build_tasks(config.tasks, config.file)
     if load_weights:
         open_teachers(config, tasks)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -16,6 +16,7 @@ from oneglance.errors import PictureError
 from oneglance.progress import Screen
 from oneglance.task import Task, build_tasks
 from oneglance.training.data_loader import PictureStore
+from oneglance.training.preparation.building import sampler_of
 from oneglance.training.preparation.inherited_splits import hold_back
 from oneglance.training.preparation.starting_weights import starting_run
 from oneglance.training.teaching.teachers import teacher_runs
@@ -104,9 +105,10 @@ class ExperimentData:
         fit = Fit.declared(self.config)
         return [fit.placement(width, height) for width, height in self.store.sizes(split.rows).tolist()]
 
-    def steps(self, split: SplitData) -> int:
-        """Of one epoch."""
-        return max(1, -(-len(split.rows) // self.config.batch))
+    def steps(self, split: SplitData, tasks: Collection[str]) -> int:
+        """Of one epoch of a network for ``tasks``."""
+        chosen = {name: self.tasks[name] for name in tasks}
+        return max(1, sampler_of(self.config, chosen, split).steps(self.config.batch))
 
 
 def read_dataset(config: Config, tasks: Mapping[str, Task], screen: Screen) -> Dataset:

@@ -51,7 +51,13 @@ from oneglance.training.display.tensorboard import tensorboard
 from oneglance.training.experiment_data import ExperimentData
 from oneglance.training.feature_cache import cached_features, feature_vectors, timing
 from oneglance.training.loop import EpochResult, Learner, StepResult, train_steps
-from oneglance.training.preparation.building import encoded_targets, new_learner, new_network, on_canvas
+from oneglance.training.preparation.building import (
+    encoded_targets,
+    new_learner,
+    new_network,
+    new_sampler,
+    on_canvas,
+)
 from oneglance.training.preparation.extension import NOTHING_KEPT, Extension
 from oneglance.training.preparation.starting_weights import start_from_run
 from oneglance.training.resources.batch_memory import clear_memory_errors, fit_memory
@@ -59,7 +65,6 @@ from oneglance.training.resources.epoch_timing import Check, seconds_of_epoch
 from oneglance.training.resources.precision_choice import measured_precision
 from oneglance.training.resources.thread_choice import at_once, threads_chosen
 from oneglance.training.resources.time_limit import is_too_late, seconds_spent
-from oneglance.training.source_sampler import SourceSampler
 from oneglance.training.stop_signals import Stop, stop_signals
 from oneglance.training.teaching.guidance import Guidance
 from oneglance.training.validation import Validation, finite_metrics, primary_metrics
@@ -126,9 +131,7 @@ class Trainer:
             start_from_run(network, every, config, folder, screen)
         extension.apply(network, tasks)
         seen = cached_features(network, store, (training, validation), config, device, screen)
-        sampler = SourceSampler([r.source for r in training.records], config.training.source_temperature)
-        if len(sampler.names) > 1:
-            screen.say(f"an epoch: {sampler.describe()}")
+        sampler = new_sampler(config, tasks, training, screen)
         batch, targets = config.batch, encoded_targets(tasks, training)
         targets = guidance.taught(targets, training, folder, store, screen)
         loaders = (

@@ -133,12 +133,9 @@ def answered(split: SplitData, tasks: Sequence[str]) -> SplitData:
 
 def epochs_alone(experiment: ExperimentData, epochs: int, tasks: Sequence[str]) -> int:
     """As many as give the steps of ``epochs`` of all pictures, on those alone that have an answer."""
-    return max(
-        1,
-        round(
-            epochs * experiment.steps(experiment.train) / experiment.steps(answered(experiment.train, tasks))
-        ),
-    )
+    joint = experiment.steps(experiment.train, experiment.tasks)
+    alone = experiment.steps(answered(experiment.train, tasks), tasks)
+    return max(1, round(epochs * joint / alone))
 
 
 # One training.

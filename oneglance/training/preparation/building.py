@@ -12,13 +12,16 @@ from oneglance.balancer import build_balancer
 from oneglance.config import Config
 from oneglance.data.dataset import SplitData
 from oneglance.data.images.letterbox import Fit
+from oneglance.data.record import Record
 from oneglance.errors import ConfigError
 from oneglance.network import Network, build_network
+from oneglance.progress import Screen
 from oneglance.task import Task
 from oneglance.training.augment import Augment
 from oneglance.training.data_loader import BatchLoader, PictureStore
 from oneglance.training.feature_cache import FeatureCache
 from oneglance.training.loop import Learner
+from oneglance.training.source_sampler import QuotaSampler, Sampler, SourceSampler
 
 PREPARE_BY = 2000  # training pictures that a new backbone sees before it learns, at most
 PREPARE_PIXELS = 2000 * 64 * 64  # the same in all their pixels
@@ -72,6 +75,30 @@ def new_learner(
     learner = Learner(network, tasks, balancer, augment, table, device)
     learner.measure_loss_scales(loader.targets)
     return learner
+
+
+def new_sampler(config: Config, tasks: Mapping[str, Task], training: SplitData, screen: Screen) -> Sampler:
+    """Which pictures an epoch holds; it is said where that is not simply each once."""
+    sampler = sampler_of(config, tasks, training)
+    if line := sampler.describe(config.batch):
+        screen.say(f"an epoch: {line}")
+    return sampler
+
+
+def sampler_of(config: Config, tasks: Mapping[str, Task], training: SplitData) -> Sampler:
+    """The same without a word."""
+    if config.training.source_quota:
+        return QuotaSampler([_answered(record, tasks) for record in training.records])
+    return SourceSampler([r.source for r in training.records], config.training.source_temperature)
+
+
+def _answered(record: Record, tasks: Mapping[str, Task]) -> list[str]:
+    """The tasks that learn something from a picture; those that need no answers learn from all."""
+    return [
+        name
+        for name, task in tasks.items()
+        if task.weight > 0 and (not task.answered_by or record.answers.get(name) is not None)
+    ]
 
 
 def encoded_targets(tasks: Mapping[str, Task], split: SplitData) -> dict[str, dict[str, np.ndarray]]:

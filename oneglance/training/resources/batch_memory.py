@@ -116,7 +116,7 @@ def fit_memory(
     """
     if learner.augment is None:  # features that are computed already
         return
-    batch = min(training.size, len(training.sampler)) * max(task.views for task in learner.tasks.values())
+    batch = training.largest * max(task.views for task in learner.tasks.values())
     picture = next(training.in_order()).pictures[:1].float()
     need, there = measured(learner.network, picture, len(learner.tasks), "fp32"), free(learner.device)
     parts = need.parts(batch, there)
