@@ -15,7 +15,7 @@ import numpy as np
 
 from oneglance import config as configuration
 from oneglance.config import ConfigSource
-from oneglance.errors import needs_extra
+from oneglance.errors import ConfigError, needs_extra
 from oneglance.model import Model, Picture, load
 from oneglance.progress import Screen
 from oneglance.results.answers import Answers
@@ -116,9 +116,13 @@ def train(
     minutes: float | None = None,
     resume: bool = False,
     accept_changes: bool = False,
+    workers: int = 1,
     screen: Screen | None = None,
 ) -> Run:
     """Train one network for all declared tasks.
+
+    Started by ``torchrun`` or another launcher that sets ``RANK`` and ``WORLD_SIZE``, each process takes its
+    share of every batch, on one machine or several; the first of them writes the run folder.
 
     Args:
         config: an oneglance.toml, a mapping of the same form, or a Config; with ``resume`` it may be a run
@@ -131,12 +135,18 @@ def train(
             alter what is learned. Where pictures, answers or all else of the configuration have changed
             meanwhile, this is refused with a list of what has changed.
         accept_changes: with ``resume``, go on all the same.
+        workers: processes on this machine that share every batch, with the result of one but for batch norm
+            and what each draws; ``config`` is a path then. One that was begun with as many may go on with
+            another number.
 
     Raises:
         OneglanceError: with location, what and hint; StoppedError after Ctrl-C.
     """
     with needs_extra("train", "train"):
         from oneglance.storage.run_lookup import begun, going_on, new_run, run_to_resume
+        from oneglance.training.distributed.folder_of_each import folder_of_each
+        from oneglance.training.distributed.launch import launch
+        from oneglance.training.distributed.process_group import ranks_of_environment
         from oneglance.training.early_checks import refuse_impossible
         from oneglance.training.experiment_data import read_dataset, with_value_range
         from oneglance.training.trainer import Trainer
@@ -150,7 +160,20 @@ def train(
         return Run(resumed.folder.path)
     declared = configuration.load(config, overrides) if resumed is None else resumed.config
     refuse_impossible(declared, load_weights=not resume)
-    with closing(screen):
+    if workers > 1:
+        if not isinstance(config, str | Path):
+            raise ConfigError("workers read the configuration from a file", hint="give its path")
+        target = new_run(declared, out) if resumed is None else resumed.folder.path
+        words = {
+            "config": str(config if resumed is None else target),
+            "overrides": dict(Changes.of(overrides)),
+            "out": None if resume else str(target),
+            "resume": resume,
+            "accept_changes": accept_changes,
+        }
+        launch(workers, words, target)
+        return Run(target)
+    with ranks_of_environment() as ranks, closing(screen if ranks.is_first else Screen()) as screen:
         tasks = build_tasks(declared.tasks, declared.file)
         dataset = read_dataset(declared, tasks, screen)
         if resumed is None:
@@ -158,13 +181,14 @@ def train(
             opened = begun(new_run(declared, out), declared, dataset)
         else:
             opened = going_on(resumed.folder, declared, dataset, accept_changes, screen)
-        with opened as folder:
-            trainer = Trainer.of_dataset(folder, declared, tasks, dataset, screen)
+        with folder_of_each(ranks, opened) as folder:
+            trainer = Trainer.of_dataset(folder, declared, tasks, dataset, screen, ranks)
             if resumed is not None:
                 trainer.go_on()
             trainer.run()
-    screen.say(f"finished: {folder.path} (epoch {trainer.selection.epoch} is kept)")
-    return Run(folder.path)
+            path = ranks.same(folder.path)
+    screen.say(f"finished: {path} (epoch {trainer.selection.epoch} is kept)")
+    return Run(path)
 
 
 def finish(run: str | Path, *, accept_changes: bool = False, screen: Screen | None = None) -> Run:

@@ -40,6 +40,7 @@ def train(
         bool,
         typer.Option("--watch", help="with a page that shows how it goes, at an address that is printed"),
     ] = False,
+    workers: Annotated[int, typer.Option(min=1, help="processes on this machine that share every batch")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Train one network for all tasks."""
@@ -56,6 +57,7 @@ def train(
             minutes=minutes,
             resume=resume,
             accept_changes=accept_changes,
+            workers=workers,
             screen=screen,
         )
     if as_json:

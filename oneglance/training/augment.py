@@ -28,7 +28,13 @@ class Augment:
         self.table, self.grey, self.strength = table, grey, table.strength(epochs)
 
     def __call__(
-        self, pictures: Tensor, generator: Generator, queried: Tensor | None = None, *, rest: bool = False
+        self,
+        pictures: Tensor,
+        generator: Generator,
+        queried: Tensor | None = None,
+        *,
+        rest: bool = False,
+        mixing: Generator | None = None,
     ) -> tuple[Tensor, View, Mix | None]:
         """Pictures uint8 [n, 3, h, w] to float32 of the same shape in 0 to 255, what each shows now, and how
         they were mixed.
@@ -38,6 +44,8 @@ class Augment:
                 pictures where people looked for the same are put together, for what is unknown of one is
                 unknown of the whole; where they looked for nothing, a picture stays alone.
             rest: the calm end of training, without mosaics, erasing and mixup.
+            mixing: draws the share of mixup, which is the same for all pictures of a step, also for those of
+                other processes; default: ``generator``.
         """
         x = pictures.float()
         kin = torch.full((len(x),), ALONE)
@@ -55,7 +63,7 @@ class Augment:
         if self.table.erase and not rest:
             x = self._erased(x, generator)
         if self.table.mixup and not rest:
-            x, mix = self._mixed(x, generator, kin)
+            x, mix = self._mixed(x, generator, kin, mixing or generator)
             return x, view, mix
         return x, view, None
 
@@ -155,10 +163,10 @@ class Augment:
         hole = (inside[1] & chosen)[:, :, None] & inside[0][:, None, :]
         return torch.where(hole[:, None].to(x.device), self.grey, x)
 
-    def _mixed(self, x: Tensor, generator: Generator, kin: Tensor) -> tuple[Tensor, Mix]:
+    def _mixed(self, x: Tensor, generator: Generator, kin: Tensor, mixing: Generator) -> tuple[Tensor, Mix]:
         """Mixup (Zhang et al. 2018, arXiv 1710.09412) with one share for the batch."""
         ones = torch.full((2,), self.table.mixup)
-        draws = torch._standard_gamma(ones, generator)
+        draws = torch._standard_gamma(ones, mixing)
         # With a tiny alpha both draws may fall below the smallest float: then one of them is all.
         share = float(draws[0] / draws.sum()) if draws.max() > 1e-37 else 1.0
         share = max(share, 1 - share)

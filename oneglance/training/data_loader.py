@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -62,6 +62,7 @@ class BatchLoader:
         self.store, self.rows, self.device = store, rows, device
         self.sampler: Sampler = sampler or SourceSampler([""] * len(rows))
         self.size = size
+        self.share: Callable[[np.ndarray], np.ndarray] = np.asarray  # of each batch, what this process takes
         self.targets: Targets = {
             name: {key: torch.as_tensor(value).to(device) for key, value in target.items()}
             for name, target in targets.items()
@@ -79,12 +80,13 @@ class BatchLoader:
     def shuffled(self, seed: int, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of ``epoch`` from ``start`` on; the order depends on seed and epoch alone."""
         order = self.sampler.epoch(np.random.default_rng([seed, epoch]))
-        yield from self._batches(np.array_split(order, len(self))[start:])
+        yield from self._batches([self.share(each) for each in np.array_split(order, len(self))[start:]])
 
-    def in_order(self) -> Iterator[Batch]:
-        """Every picture once, in the order of ``rows``."""
-        count = -(-len(self.rows) // self.size)
-        yield from self._batches(np.array_split(np.arange(len(self.rows)), max(1, count)))
+    def in_order(self, share: Callable[[np.ndarray], np.ndarray] = np.asarray) -> Iterator[Batch]:
+        """Every picture once, in the order of ``rows``; or of ``share`` of these places [k]."""
+        places = share(np.arange(len(self.rows)))
+        count = -(-len(places) // self.size)
+        yield from self._batches(np.array_split(places, max(1, count)))
 
     def _batches(self, batches: list[np.ndarray]) -> Iterator[Batch]:
         self.store.announce([self.rows[indices] for indices in batches])

@@ -27,6 +27,7 @@ from oneglance.nn.device import precise
 from oneglance.task import Task
 from oneglance.training.augment import Augment
 from oneglance.training.data_loader import Batch, BatchLoader, Targets
+from oneglance.training.distributed.ranks import ALONE, Ranks
 from oneglance.training.optimizer import (
     build_optimizer,
     learning_rate_factor,
@@ -122,6 +123,7 @@ class Learner:
         self.sums = torch.zeros(2, len(tasks), device=device)  # of losses, and of batches with a label
         self.live: LiveTeachers | None = None  # who is asked in every step
         self.parts = 1  # in which the pictures of a batch pass through the backbone
+        self.ranks: Ranks = ALONE  # the processes that share each batch
 
     # The state.
 
@@ -211,7 +213,9 @@ class Learner:
     def losses(self, raw: Mapping[str, Tensor], targets: Targets, mix: Mix | None) -> tuple[Tensor, Tensor]:
         """(losses [tasks] relative to the constant baseline, present [tasks]). A task without weight learns
         nothing, so its loss is not computed: for the balancer it stays that of the constant baseline.
+        Of several processes each gives its own pictures, and gets the losses of the whole batch.
         """
+        raw, targets, mix = self.ranks.joined(raw, targets, mix, self._view_count)
         losses, present = [], []
         for index, (name, task) in enumerate(self.tasks.items()):
             if not task.weight:
@@ -240,7 +244,7 @@ class Learner:
         """
         position, table = self.position, self.table
         drawn = int(np.random.SeedSequence([table.seed, position.epoch, position.step]).generate_state(1)[0])
-        torch.manual_seed(drawn)  # dropout
+        torch.manual_seed(self.ranks.seed(drawn))  # dropout
         changed, share = position.changed, position.share
         factor = learning_rate_factor(position.updates, steps_in_all, table, changed, share)
         set_learning_rates(self.optimizer, factor)
@@ -249,6 +253,7 @@ class Learner:
             calm = position.updates >= steps_in_all * (1 - self.augment.table.rest)
             pictures, targets, mix = self._augmented(self.augment, pictures, targets, drawn, calm)
         losses, present = self.backward(pictures, targets, mix, drawn)
+        self.ranks.sum_gradients(self.network)
         if not bool(torch.isfinite(losses.sum())):
             self._diverged(losses)
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), table.clip or math.inf)
@@ -265,18 +270,24 @@ class Learner:
     def _augmented(
         self, augment: Augment, pictures: Tensor, targets: Targets, seed: int, calm: bool
     ) -> tuple[Tensor, Targets, Mix | None]:
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch.Generator().manual_seed(self.ranks.seed(seed))
+        mixing = generator if self.ranks.count == 1 else torch.Generator().manual_seed(seed)
         pictures, targets = self._views(pictures, targets)
         queried = [task.queried_mask(split(targets[name])[0]) for name, task in self.tasks.items()]
-        pictures, view, mix = augment(pictures, generator, torch.cat(queried, dim=1), rest=calm)
+        together = torch.cat(queried, dim=1)
+        pictures, view, mix = augment(pictures, generator, together, rest=calm, mixing=mixing)
         targets = {name: transformed(task, targets[name], view) for name, task in self.tasks.items()}
         if self.live is not None:
             targets = self.live.taught(pictures, targets, view)
         return pictures, targets, mix
 
+    @property
+    def _view_count(self) -> int:
+        return max(task.views for task in self.tasks.values()) if self.augment is not None else 1
+
     def _views(self, pictures: Tensor, targets: Targets) -> tuple[Tensor, Targets]:
         """Every picture as often as the task that wants to see it most."""
-        views = max(task.views for task in self.tasks.values())
+        views = self._view_count
         if views == 1:
             return pictures, targets
         again = {
@@ -320,7 +331,7 @@ class Learner:
             raw = self.network.answer(shared.cut)
         losses, present = self.losses(raw, targets, mix)
         gradients = shared.gradients(losses, present)
-        gram = gram_matrix(shared.at_last_map(gradients))
+        gram = self.ranks.sum_(gram_matrix(shared.at_last_map(gradients)))
         weights = self._backward_heads(losses, present, gram, seed)
         shared.backward(mixed(gradients, weights))
         return losses.detach(), present
@@ -348,7 +359,8 @@ class Learner:
         losses, present = self.losses(raw, targets, mix)
         if self._needs_task_gradients():
             gradients = shared.gradients(losses, present)
-            weights = self._backward_heads(losses, present, parts.gram(gradients), seed)
+            gram = self.ranks.sum_(parts.gram(gradients))
+            weights = self._backward_heads(losses, present, gram, seed)
             parts.backward(mixed(gradients, weights))
             return losses.detach(), present
         epoch = self.position.epoch
@@ -389,7 +401,10 @@ class Learner:
             DivergedError: they are NaN or infinite.
         """
         forward = self.average if self.augment is not None else self.average.answer_vectors
-        raw = raw_outputs(forward, loader, self.precision)
+        if len(loader.rows) >= self.ranks.count:
+            raw = self.ranks.gathered(raw_outputs(forward, loader, self.precision, self.ranks.share))
+        else:
+            raw = raw_outputs(forward, loader, self.precision)
         bad = [name for name, values in raw.items() if not np.isfinite(values).all()]
         if bad:
             what = f"the answers to {', '.join(bad)} became NaN or infinite"
@@ -398,10 +413,17 @@ class Learner:
 
 
 @torch.inference_mode()
-def raw_outputs(forward: Any, loader: BatchLoader, precision: str) -> dict[str, np.ndarray]:
-    """What ``forward`` makes of every picture of ``loader``, in order, as float32 arrays by name."""
+def raw_outputs(
+    forward: Any,
+    loader: BatchLoader,
+    precision: str,
+    share: Callable[[np.ndarray], np.ndarray] = np.asarray,
+) -> dict[str, np.ndarray]:
+    """What ``forward`` makes of every picture of ``loader``, or of ``share`` of its places, in order, as
+    float32 arrays by name.
+    """
     chunks: dict[str, list[np.ndarray]] = {}
-    for batch in loader.in_order():
+    for batch in loader.in_order(share):
         with precise(precision, loader.device):
             raw = forward(batch.pictures)
         for name, value in raw.items():
@@ -446,5 +468,6 @@ def _finish_epoch(learner: Learner, validation: BatchLoader) -> EpochResult:
     gradients = learner.monitor.summary(list(learner.tasks))
     learner.sums.zero_()
     learner.monitor.sums.zero_()
+    learner.ranks.average_statistics(learner.network, learner.average)
     raw = learner.validate(validation)
     return EpochResult(position.epoch, loss, learning_rate, seconds, gradients, raw)

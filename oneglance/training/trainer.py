@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -19,6 +20,7 @@ from oneglance.data.dataset import Dataset, SplitData
 from oneglance.data.images.decode import Limits
 from oneglance.data.images.letterbox import Fit
 from oneglance.errors import (
+    ConfigError,
     DivergedError,
     RunError,
     StoppedError,
@@ -48,6 +50,7 @@ from oneglance.training.checkpoint_selection import CheckpointSelection, resampl
 from oneglance.training.data_loader import BatchLoader, PictureStore, Store
 from oneglance.training.display.examples import Examples
 from oneglance.training.display.tensorboard import tensorboard
+from oneglance.training.distributed.ranks import ALONE, Ranks
 from oneglance.training.experiment_data import ExperimentData
 from oneglance.training.feature_cache import cached_features, feature_vectors, timing
 from oneglance.training.loop import EpochResult, Learner, StepResult, train_steps
@@ -85,6 +88,7 @@ class Trainer:
     screen: Screen
     extension: Extension = NOTHING_KEPT
     teacher_seconds: float = 0.0  # of the passes of the training pictures through the teachers
+    ranks: Ranks = ALONE  # the processes that train it together
 
     def __post_init__(self) -> None:
         self.selection, self.history = CheckpointSelection(), list[dict[str, Any]]()
@@ -157,12 +161,43 @@ class Trainer:
 
     @classmethod
     def of_dataset(
-        cls, folder: RunFolder, config: Config, tasks: dict[str, Task], dataset: Dataset, screen: Screen
+        cls,
+        folder: RunFolder,
+        config: Config,
+        tasks: dict[str, Task],
+        dataset: Dataset,
+        screen: Screen,
+        ranks: Ranks = ALONE,
     ) -> Self:
-        """The same from pictures that are not decoded yet; those that cannot be are noted in the folder."""
-        data = ExperimentData.decode(config, tasks, dataset, screen, ("train", "validation"))
+        """The same from pictures that are not decoded yet; those that cannot be are noted in the folder.
+
+        Args:
+            ranks: the processes that train it together, each with a folder of its own.
+
+        Raises:
+            ConfigError: also where a batch is too small for so many processes.
+        """
+        with ranks.first_on_machine_first():
+            data = ExperimentData.decode(config, tasks, dataset, screen, ("train", "validation"))
         folder.write_unreadable((failure.location, failure.what) for failure in data.failures.values())
-        return cls.build(folder, config, tasks, data.store, data.train, data.validation, screen)
+        trainer = cls.build(folder, config, tasks, data.store, data.train, data.validation, screen)
+        trainer.share_among(ranks)
+        return trainer
+
+    def share_among(self, ranks: Ranks) -> None:
+        """From now on each of several processes takes its share of every batch of training pictures.
+
+        Raises:
+            ConfigError: some would have fewer than two pictures of a batch.
+        """
+        loader = self.loaders[0]
+        least = len(loader.sampler) // len(loader)
+        if ranks.count > 1 and least < 2 * ranks.count:
+            raise ConfigError(
+                f"{ranks.count} processes share batches of {least} pictures, and each needs two of them",
+                hint="fewer --workers, or a larger training.batch",
+            )
+        self.ranks, loader.share = ranks, ranks.share
 
     def resume(self) -> bool:
         """Go on from the last checkpoint; False where there is none.
@@ -245,6 +280,8 @@ class Trainer:
         fit_memory(self.learner, *self.loaders, self.screen.say)
         self._choose_precision()
         self._choose_length()
+        self.learner.ranks = self.ranks  # what was measured till here, each process measures by itself
+        self.ranks.start_alike(self.learner.network, self.learner.average)
         if self.screen.begin(self.folder.path):
             self._examples = Examples(self.tasks, self.validation.split, Limits.declared(self.config))
         if self.config.training.compile:
@@ -254,16 +291,17 @@ class Trainer:
                 clear_memory_errors(),
                 stop_signals() as stop,
                 tensorboard(self.config, self.folder) as chart,
-                threads_chosen(self.learner.device, self.screen.say) as timed,
+                self._threads() as timed,
             ):
                 for result in self._steps(until, chart, timed):
                     self._save_when_due(result)
                     if self._trained_whole():
                         continue
-                    if stop.requested:
+                    is_stopped, is_asked = self.ranks.same((stop.requested, self._is_asked_to_finish()))
+                    if is_stopped:
                         self._stop(stop)
                         break
-                    if self._is_asked_to_finish():
+                    if is_asked:
                         self.save()
                         stop.finish = True
                         self.screen.say(f"asked to finish: finishing now with epoch {self.selection.epoch}")
@@ -272,6 +310,12 @@ class Trainer:
             raise self._diverged(error) from None
         if self._trained_whole() or self._out_of_patience() or self._out_of_time() or stop.finish:
             self._finish()
+
+    def _threads(self) -> AbstractContextManager[Callable[[Callable[[], Any]], Any]]:
+        """How a step is done: beside other processes of this training, by the threads that each has."""
+        if self.ranks.count > 1:
+            return nullcontext(at_once)
+        return threads_chosen(self.learner.device, self.screen.say)
 
     # On the way.
 
@@ -308,7 +352,9 @@ class Trainer:
 
     def _out_of_time(self) -> bool:
         minutes = self.config.training.minutes
-        return minutes is not None and not self._trained_whole() and is_too_late(self.history, minutes)
+        if minutes is None or self._trained_whole():
+            return False
+        return self.ranks.same(is_too_late(self.history, minutes))
 
     def _judge(self, epoch: EpochResult) -> dict[str, Any]:
         """Score the validation split, keep the weights if they are to be, and write the history."""
@@ -358,6 +404,7 @@ class Trainer:
         if self.selection.epoch and stop.may_be_pressed_again:
             self.screen.say(f"stopping; press Ctrl-C again to finish now with epoch {self.selection.epoch}")
             stop.wait_for_second()
+        stop.finish = self.ranks.same(stop.finish)
         if stop.finish and self.selection.epoch:
             self.screen.say(f"finishing now with epoch {self.selection.epoch}")
             return
@@ -399,6 +446,8 @@ class Trainer:
         raw = self.learner.validate(self.loaders[1])
         for name, task in tasks.items():
             task.calibrate(raw[name], validation.answers(name))
+        if not self.ranks.is_first:
+            return
         if self.extension.run is not None:
             self.folder.take_novelty(self.extension.run)
         else:
@@ -423,6 +472,7 @@ class Trainer:
         if length is None:
             check = Check(self.validation, self._resamples, self.save)
             length = Length.of(minutes, seconds_of_epoch(self.learner, *self.loaders, check, minutes))
+            length = self.ranks.same(length)
             self.config = with_length(self.config, length)
             self.learner.set_length(self.config.training)
         if length != kept_length(self.folder):
@@ -437,7 +487,7 @@ class Trainer:
             return  # a resumed training goes on as it began
         is_open = wanted == "auto"
         chosen = measured_precision(self.learner, self.loaders[0], self.config) if is_open else wanted
-        self.learner.precision = chosen
+        chosen = self.learner.precision = self.ranks.same(chosen)
         kept = {**environment(self.learner.device), "training_precision": chosen, **timing(self.store)}
         kept["batch_parts"] = self.learner.parts
         if self.teacher_seconds:

@@ -1,0 +1,89 @@
+"""Several processes of one training on this machine, started by torch's own launcher."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from uuid import uuid4
+
+from oneglance import errors
+from oneglance.errors import OneglanceError, RunError, command
+
+LOST = "lost"  # of the outcome of a process: another one ended first
+
+
+def launch(count: int, words: Mapping[str, Any], folder: Path) -> None:
+    """``oneglance.train(**words)`` in ``count`` processes; comes back when all are done.
+
+    Args:
+        words: values that JSON can hold.
+        folder: of the run, for the message.
+
+    Raises:
+        OneglanceError: what one of them raised, or that one of them died.
+    """
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, Std
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    with TemporaryDirectory(prefix="oneglance-") as kept, _left_to_the_processes():
+        shown_by_first = dict.fromkeys(range(1, count), Std.ALL)
+        settings = LaunchConfig(
+            min_nodes=1,
+            max_nodes=1,
+            nproc_per_node=count,
+            run_id=uuid4().hex,
+            rdzv_backend="c10d",
+            rdzv_endpoint="localhost:0",
+            max_restarts=0,
+            monitor_interval=0.2,
+            logs_specs=DefaultLogsSpecs(log_dir=kept, redirects=shown_by_first),  # type: ignore[arg-type]
+        )
+        if hasattr(settings, "signals_to_handle"):
+            settings.signals_to_handle = "SIGTERM"
+        order = json.dumps({"outcome": kept, **words})
+        started = "oneglance.training.distributed.one_process"
+        try:
+            elastic_launch(settings, sys.executable)("-m", started, order)
+        except ChildFailedError as failed:
+            raise _what_happened(Path(kept), count, failed, folder) from None
+
+
+@contextmanager
+def _left_to_the_processes() -> Iterator[None]:
+    """Within the block Ctrl-C, which a terminal sends to all processes, is for those that train."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, lambda number, frame: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _what_happened(kept: Path, count: int, failed: Any, folder: Path) -> OneglanceError:
+    """The error of the process that failed by itself."""
+    outcomes = [kept / f"outcome-{number}.json" for number in range(count)]
+    told = [json.loads(path.read_text(encoding="utf-8")) for path in outcomes if path.exists()]
+    for one in told:
+        if one["kind"] != LOST:
+            kind = getattr(errors, one["kind"], RunError)
+            error: OneglanceError = kind(one["what"], location=one["location"], hint=one["hint"])
+            return error
+    number, first = failed.get_first_failure()
+    died = f"was killed by signal {-first.exitcode}" if first.exitcode < 0 else f"ended with {first.exitcode}"
+    return RunError(
+        f"process {number} of the {count} that train {died}, and the others ended with it",
+        location=str(folder),
+        hint=f"go on with: {command('train', folder, '--resume', '--workers', count)}",
+    )
