@@ -147,6 +147,7 @@ def train(
         from oneglance.training.distributed.folder_of_each import folder_of_each
         from oneglance.training.distributed.launch import launch
         from oneglance.training.distributed.process_group import ranks_of_environment
+        from oneglance.training.distributed.ranks import refuse_small_shares
         from oneglance.training.early_checks import refuse_impossible
         from oneglance.training.experiment_data import read_dataset, with_value_range
         from oneglance.training.trainer import Trainer
@@ -163,6 +164,7 @@ def train(
     if workers > 1:
         if not isinstance(config, str | Path):
             raise ConfigError("workers read the configuration from a file", hint="give its path")
+        refuse_small_shares(workers, declared.batch)
         target = new_run(declared, out) if resumed is None else resumed.folder.path
         words = {
             "config": str(config if resumed is None else target),

@@ -20,7 +20,6 @@ from oneglance.data.dataset import Dataset, SplitData
 from oneglance.data.images.decode import Limits
 from oneglance.data.images.letterbox import Fit
 from oneglance.errors import (
-    ConfigError,
     DivergedError,
     RunError,
     StoppedError,
@@ -50,7 +49,7 @@ from oneglance.training.checkpoint_selection import CheckpointSelection, resampl
 from oneglance.training.data_loader import BatchLoader, PictureStore, Store
 from oneglance.training.display.examples import Examples
 from oneglance.training.display.tensorboard import tensorboard
-from oneglance.training.distributed.ranks import ALONE, Ranks
+from oneglance.training.distributed.ranks import ALONE, Ranks, refuse_small_shares
 from oneglance.training.experiment_data import ExperimentData
 from oneglance.training.feature_cache import cached_features, feature_vectors, timing
 from oneglance.training.loop import EpochResult, Learner, StepResult, train_steps
@@ -191,12 +190,7 @@ class Trainer:
             ConfigError: some would have fewer than two pictures of a batch.
         """
         loader = self.loaders[0]
-        least = len(loader.sampler) // len(loader)
-        if ranks.count > 1 and least < 2 * ranks.count:
-            raise ConfigError(
-                f"{ranks.count} processes share batches of {least} pictures, and each needs two of them",
-                hint="fewer --workers, or a larger training.batch",
-            )
+        refuse_small_shares(ranks.count, len(loader.sampler) // len(loader))
         self.ranks, loader.share = ranks, ranks.share
 
     def resume(self) -> bool:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from support.squares import CONFIG, TRAINING, VALIDATION, squares, trainer
+from support.squares import CONFIG, TRAINING, squares, trainer
 from support.toy import results
 
 from oneglance import config as configuration
 from oneglance.data.dataset import SplitData
-from oneglance.data.record import Box, BoxAnnotations, Record
+from oneglance.data.record import Box, BoxAnnotations
 from oneglance.errors import ConfigError
 from oneglance.progress import Screen
 from oneglance.storage.run_folder import RunFolder
 from oneglance.task import build_tasks
 from oneglance.tasks.boxes import Boxes
 from oneglance.training.trainer import Trainer
+
 
 def test_answers_are_placed_on_the_canvas(tmp_path: Path) -> None:
     made = trainer(tmp_path / "run")

@@ -21,6 +21,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from oneglance.batch_transform import Mix
+from oneglance.errors import ConfigError
 
 Rows = TypeVar("Rows", np.ndarray, list[int])
 Value = TypeVar("Value")
@@ -85,3 +86,16 @@ class Ranks:
 
 
 ALONE = Ranks()
+
+
+def refuse_small_shares(count: int, pictures: int) -> None:
+    """Batch norm needs two pictures in every process.
+
+    Raises:
+        ConfigError: ``count`` processes cannot share batches of so many ``pictures``.
+    """
+    if count > 1 and pictures < 2 * count:
+        raise ConfigError(
+            f"{count} processes cannot share batches of {pictures} pictures: each needs two of them",
+            hint="fewer --workers, or a larger training.batch",
+        )

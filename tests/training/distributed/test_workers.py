@@ -1,0 +1,81 @@
+"""``train --workers``: processes on this machine, one of which may die."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+from oneglance.storage.run_folder import RunFolder
+
+CONFIG = """
+[[sources]]
+path = "pictures"
+[tasks.folder]
+type = "label"
+[backbone]
+name = "small"
+size = 16
+options = { width = 4, depth = 2 }
+[training]
+epochs = 400
+batch = 8
+device = "cpu"
+"""
+
+
+def oneglance(folder: Path, *words: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "oneglance", "train", *words],
+        cwd=folder,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def process_of(parent: int, rank: str) -> psutil.Process:
+    family = psutil.Process(parent).children(recursive=True)
+    return next(one for one in family if one.environ().get("RANK") == rank)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no signals")
+def test_a_process_that_dies_ends_the_others_and_the_training_goes_on_with_another_number(
+    tmp_path: Path,
+) -> None:
+    draw = np.random.default_rng(0)
+    for kind in ("dark", "bright"):
+        (tmp_path / "pictures" / kind).mkdir(parents=True)
+        for number in range(30):
+            pixels = draw.integers(0, 100, (16, 16, 3)) + (150 if kind == "bright" else 0)
+            Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / f"pictures/{kind}/{number}.png")
+    (tmp_path / "oneglance.toml").write_text(CONFIG)
+    training = oneglance(tmp_path, "oneglance.toml", "--workers", "2", "--out", "run")
+    end = time.monotonic() + 120
+    while not (tmp_path / "run/resume.pt").exists() and training.poll() is None and time.monotonic() < end:
+        time.sleep(0.1)
+    process_of(training.pid, "1").send_signal(signal.SIGKILL)
+    out, told = training.communicate(timeout=60)
+    assert training.returncode == 1, (out, told)
+    assert "process 1 of the 2 that train was killed by signal 9" in told
+    assert "oneglance train run --resume --workers 2" in told
+    assert "Traceback" not in told
+    run = RunFolder(tmp_path / "run")
+    epochs = len(run.history()) + 2
+    again = oneglance(tmp_path, "run", "--resume", "--workers", "5", "--set", f"training.epochs={epochs}")
+    refused = again.communicate(timeout=60)[1]
+    assert again.returncode == 1 and "5 processes cannot share batches of 8 pictures" in refused
+    alone = oneglance(tmp_path, "run", "--resume", "--set", f"training.epochs={epochs}")
+    _, told = alone.communicate(timeout=60)
+    assert alone.returncode == 0, told
+    assert len(run.history()) == epochs and run.finished
