@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
@@ -60,6 +61,8 @@ def train(
             workers=workers,
             screen=screen,
         )
+    if os.environ.get("RANK", "0") != "0":
+        return  # the first of several processes says it for all
     if as_json:
         print_json({"run": str(run.path), "history": run.history().to_dict()})
     else:

@@ -1,5 +1,5 @@
-"""Trains by hand in one of several processes: ``python -m support.shared_training FOLDER``, with the environment
-that a launcher sets. Leaves weights and losses of each case in FOLDER.
+"""Trains by hand in one of several processes: ``python -m support.shared_training FOLDER``, with the
+environment that a launcher sets. Leaves weights and losses of each case in FOLDER.
 
 With a "batch norm" that looks at each picture by itself, several processes must learn what one does.
 """

@@ -74,8 +74,8 @@ def _left_to_the_processes() -> Iterator[None]:
 def _what_happened(kept: Path, count: int, failed: Any, folder: Path) -> OneglanceError:
     """The error of the process that failed by itself."""
     outcomes = [kept / f"outcome-{number}.json" for number in range(count)]
-    told = [json.loads(path.read_text(encoding="utf-8")) for path in outcomes if path.exists()]
-    for one in told:
+    results = [json.loads(path.read_text(encoding="utf-8")) for path in outcomes if path.exists()]
+    for one in results:
         if one["kind"] != LOST:
             kind = getattr(errors, one["kind"], RunError)
             error: OneglanceError = kind(one["what"], location=one["location"], hint=one["hint"])
