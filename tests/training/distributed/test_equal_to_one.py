@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 import torch
 from support.shared_training import CASES
 
+close = partial(torch.testing.assert_close, rtol=1e-5, atol=1e-5, equal_nan=True)
 HERE = Path(__file__).resolve().parents[2]
 
 
@@ -51,13 +53,12 @@ def test_two_processes_learn_what_one_does(trained: tuple[Path, Path], case: str
     one = kept(trained[0], case, 0)
     for number in (0, 1):
         other = kept(trained[1], case, number)
-        close = {"rtol": 1e-5, "atol": 1e-5, "equal_nan": True}
         for key in ("losses", "norms"):
-            torch.testing.assert_close(other[key], one[key], **close)
+            close(other[key], one[key])
         for name, weight in one["weights"].items():
-            torch.testing.assert_close(other["weights"][name], weight, **close)
+            close(other["weights"][name], weight)
         for name, raw in one["raw"].items():
             assert other["raw"][name].shape == raw.shape
             if name != "things":  # equally likely boxes come in any order
-                torch.testing.assert_close(other["raw"][name], raw, **close)
+                close(other["raw"][name], raw)
     assert len({round(float(each), 4) for each in one["losses"].flatten()}) > len(one["losses"])
