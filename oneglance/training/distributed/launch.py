@@ -51,7 +51,7 @@ def launch(count: int, words: Mapping[str, Any], folder: Path) -> None:
         if hasattr(settings, "signals_to_handle"):
             settings.signals_to_handle = "SIGTERM"
         order = json.dumps({"outcome": kept, **words})
-        started = "oneglance.training.distributed.one_process"
+        started = "oneglance.cli.one_process"
         try:
             elastic_launch(settings, sys.executable)("-m", started, order)
         except ChildFailedError as failed:

@@ -1,4 +1,4 @@
-"""What ``launch`` starts: ``python -m oneglance.training.distributed.one_process '{...}'``."""
+"""What ``launch`` starts: ``python -m oneglance.cli.one_process '{...}'``."""
 
 from __future__ import annotations
 
