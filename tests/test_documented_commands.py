@@ -42,6 +42,8 @@ SHORTER = {
     "train runs/photos --resume --set": ["--set", "training.epochs=2"],
     "compare": ["--only", "joint,constant", *ONE_EPOCH, "--seeds", "1"],
     "compare oneglance.toml --groups": ["--only", "joint,single"],
+    "compare oneglance.toml --guided": ["--only", "joint,single"],
+    "distil": ONE_EPOCH,
     "tune": ["--seeds", "1", "--budget", ""],  # a second is enough for 81 sets of weights here
 }
 # The beginnings of what is not typed here, and why; a file that a reason names is there.
@@ -170,10 +172,19 @@ def configured_shop() -> None:
     Path("oneglance.toml").write_text(SELLERS + KIND + MORE + settings(epochs=1), encoding="utf-8")
 
 
+def shop_with_prices() -> None:
+    """The same with a run that answers prices alone."""
+    configured_shop()
+    text = SELLERS + '[tasks.price]\ntype = "number"\n' + settings(epochs=1)
+    Path("price.toml").write_text(text, encoding="utf-8")
+    oneglance.train("price.toml", out="runs/price", screen=Screen())
+
+
 WORLDS: dict[str, Callable[[], None]] = {
     "README.md": folders_of_kinds,
     "docs/first-hour.md": folders_of_kinds,
     "docs/index.md": lambda: catalogue("photos"),
+    "docs/guides/teachers.md": shop_with_prices,
     "docs/guides/boxes-with-attributes.md": shop,  # init writes oneglance.toml
 }
 

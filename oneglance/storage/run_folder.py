@@ -9,6 +9,8 @@ fingerprint.json     digests of the pictures and answers that it was begun with
 unreadable.json      pictures that could not be decoded and are left out, with the reason
 history.jsonl        a line per epoch
 length.json          epochs that fit into the minutes of [training], if it names them
+teachers/            what teachers say of the training pictures, if [training] names some
+distil.json          what ``distil`` found of teachers and student
 start.json           the run whose weights it started from, if any, and what was taken
 earlier-splits.json  of the pictures that an extended run knew, digest and split
 fitted.json          classes and scales when the training began
