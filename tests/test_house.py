@@ -141,3 +141,9 @@ def test_the_check_of_reading_sees_what_it_should(tmp_path: Path) -> None:
         "os.path.isfile",
         "x.resolve",
     ]
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """pytest imports them by their bare names, and stops before the first test where two are the same."""
+    names = Counter(file.name for file in (PACKAGE.parent / "tests").rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
