@@ -602,12 +602,14 @@ def test_the_demo_spares_a_folder_of_somebodys(small_demo: None) -> None:
     assert not Path("scenes").exists()
 
 
-@pytest.mark.slow  # the real one: 1,500 pictures and ten epochs
-def test_the_real_demo_learns(tmp_path: Path) -> None:
+@pytest.mark.slow  # the real one, of a third of its length: 1,500 pictures and six epochs
+def test_the_real_demo_learns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "epochs = 18\n" in demonstration.DEMO
+    monkeypatch.setattr(demonstration, "DEMO", demonstration.DEMO.replace("epochs = 18\n", "epochs = 6\n"))
     run = oneglance.demo(tmp_path / "demo", screen=SILENT)
     report = json.loads((run.path / "report.json").read_text())["tasks"]
     assert report["background"]["metrics"]["accuracy"]["low"] > 0.9
-    assert report["digit"]["metrics"]["accuracy"]["low"] > report["digit"]["constant"]["accuracy"]
+    assert report["digit"]["metrics"]["accuracy"]["low"] > 0.5, "0.1 is chance, 18 epochs reach 0.95"
 
 
 # Everything together: a number, a label, tags of three states, answers from two sources.
