@@ -7,20 +7,25 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
+
 from oneglance import config as configuration
 from oneglance.config import ConfigSource
-from oneglance.data.dataset import SplitData, load_dataset, measured_values, open_sources, refuse
+from oneglance.data.dataset import Dataset, SplitData, load_dataset, measured_values, open_sources, refuse
 from oneglance.data.image_inputs import Paths, read, relative
 from oneglance.data.images.decode import Limits
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.inspection.checks import summary, unreadable
 from oneglance.data.inspection.likeness import Likeness
 from oneglance.data.inspection.near_duplicates import table as near_duplicates
-from oneglance.data.inspection.near_duplicates.find import NearDuplicates
+from oneglance.data.inspection.near_duplicates.find import NearDuplicates, Pair
 from oneglance.data.inspection.near_duplicates.report import problems as near_duplicate_problems
 from oneglance.data.inspection.overview import overview
+from oneglance.data.inspection.shortcuts.clues import Clues
+from oneglance.data.inspection.shortcuts.report import problems as shortcut_problems
 from oneglance.data.inspection.unread_pictures import unread_kinds
 from oneglance.data.merging.collect import collect
+from oneglance.data.merging.merge_records import DisjointSets
 from oneglance.data.merging.unanswered_parts import without_unanswered_parts
 from oneglance.data.quoting import quoted
 from oneglance.data.record import Record
@@ -31,7 +36,7 @@ from oneglance.results.problems import Problems
 from oneglance.screens.choice import default_screen
 from oneglance.storage.atomic_files import write_text
 from oneglance.storage.plain_files import exists, is_folder, resolved
-from oneglance.task import build_tasks, fit_targets, kinds
+from oneglance.task import Task, build_tasks, fit_targets, kinds
 from oneglance.toml.overrides import Overrides
 
 
@@ -56,7 +61,8 @@ def check(
         ConfigError: the configuration itself is wrong, or ``near_duplicates.csv`` is a file of your own.
         RunError: it cannot be written.
     """
-    from oneglance.data.images.decoding.decode_pool import decode
+    from oneglance.data.images.decoding.decode_pool import Decode, decode_with
+    from oneglance.data.images.decoding.with_facts import DecodeWithFacts
 
     screen = screen or default_screen()
     try:
@@ -81,14 +87,16 @@ def check(
         declared, measures = measured_values(declared, dataset, screen.progress)
         problems += (one.problem() for one in measures)
         limits, fit, likeness = Limits.declared(declared), Fit.declared(declared), Likeness()
-        copies = NearDuplicates(fit)
+        copies, clues = NearDuplicates(fit), Clues(fit)
         refs = [record.image for record in dataset.records]
-        canvases = decode(refs, fit, limits, declared.cache.workers)
-        for done, (record, decoded) in enumerate(zip(dataset.records, canvases, strict=True), 1):
+        pictures_read = decode_with(DecodeWithFacts(Decode(fit, limits)), refs, declared.cache.workers)
+        for done, (record, read_one) in enumerate(zip(dataset.records, pictures_read, strict=True), 1):
             screen.progress(done, len(refs), "looking at every picture")
-            if isinstance(decoded, DataError):
-                problems.append(unreadable(decoded))
+            if isinstance(read_one, DataError):
+                problems.append(unreadable(read_one))
                 continue
+            decoded, facts = read_one
+            clues.add(done - 1, decoded, facts)
             likeness.add(record.source, decoded.pixels)
             copies.add(done - 1, decoded)
             if decoded.remark:
@@ -100,6 +108,7 @@ def check(
         problems += near_duplicate_problems(
             groups, dataset.records, names, list(tasks.values()), dataset.contents
         )
+        problems += _shortcuts(clues, dataset, list(tasks.values()), groups, screen)
         if fix:
             fixed = near_duplicates.write(target, groups, dataset.records)
             problems += fixed.problems()
@@ -110,6 +119,23 @@ def check(
     result.overview = Overview(overview(dataset.records, list(tasks.values()), dataset.splits))
     result.fixed = target if fixed and fixed.pictures else None
     return result
+
+
+def _shortcuts(
+    clues: Clues, dataset: Dataset, tasks: list[Task], copies: Sequence[Sequence[Pair]], screen: Screen
+) -> list[Problem]:
+    """Answers that can be told without looking; a picture and its copies are learned from together."""
+    names: DisjointSets[str] = DisjointSets()
+    own = [record.group or f"\0{row}" for row, record in enumerate(dataset.records)]
+    for pair in (pair for group in copies for pair in group):
+        names.join(own[pair.first], own[pair.second])
+    units = np.unique([names.root(own[row]) for row in clues.rows], return_inverse=True)[1]
+    screen.progress(0, 1, "looking for shortcuts")
+    try:
+        return shortcut_problems(clues, dataset.records, tasks, units)
+    except ModuleNotFoundError:
+        screen.say('shortcuts are not looked for without scikit-learn: pip install "oneglance[train]"')
+        return []
 
 
 def _refuse_unknown(config: ConfigSource) -> None:

@@ -93,6 +93,13 @@ class Fit:
         left, top = (self.width - across) // 2, (self.height - down) // 2
         return Placement(across / width, down / height, left, top, width, height)
 
+    def shown(self, width: int, height: int) -> tuple[slice, slice]:
+        """The rows and columns of the canvas that show an upright picture of this size, without padding."""
+        placed = self.placement(width, height)
+        x = _visible(placed.left, placed.scale_x * width, self.width)
+        y = _visible(placed.top, placed.scale_y * height, self.height)
+        return slice(*y), slice(*x)
+
     def canvas(self, image: Image.Image, upright: tuple[int, int] | None = None) -> np.ndarray:
         """The RGB ``image`` on its canvas: uint8 [height, width, 3].
 

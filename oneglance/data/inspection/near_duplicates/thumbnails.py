@@ -31,7 +31,7 @@ class Thumbnails:
 
     def add(self, canvas: Canvas) -> None:
         """One more picture; it has the next number, from 0."""
-        image = Image.fromarray(canvas.pixels[_shown(self._fit, canvas)]).convert("L")
+        image = Image.fromarray(canvas.pixels[self._fit.shown(canvas.width, canvas.height)]).convert("L")
         small = np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BOX, reducing_gap=3.0))
         self._waiting.append(small)
         self.sizes.append((canvas.width, canvas.height))
@@ -64,14 +64,3 @@ class Thumbnails:
             self._file.write(np.stack(self._waiting).tobytes())
             self._file.flush()
             self._waiting = []
-
-
-def _shown(fit: Fit, canvas: Canvas) -> tuple[slice, slice]:
-    """The rows and columns of the canvas that show the picture, without the padding."""
-    placed = fit.placement(canvas.width, canvas.height)
-    ends = (
-        (placed.top, round(placed.scale_y * canvas.height), fit.height),
-        (placed.left, round(placed.scale_x * canvas.width), fit.width),
-    )
-    rows, columns = (slice(max(0, start), min(side, start + long)) for start, long, side in ends)
-    return rows, columns
