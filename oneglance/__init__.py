@@ -9,7 +9,7 @@ __version__ = "0.1.0"
 # The public names by the module that defines them. A module is loaded when one of its names is first used, so
 # that importing oneglance takes no time. ``__init__.pyi`` gives editors and mypy the same names with types.
 _NAMES = {
-    "api": "Run combine compare distil evaluate export extend finish group predict runs train tune",
+    "api": "Run combine compare distil evaluate export extend finish group merge predict runs train tune",
     "backbone": "Backbone",
     "balancer": "Balancer",
     "config": "Config",
@@ -27,6 +27,7 @@ _NAMES = {
     "results.exported": "Exported",
     "results.grouping": "Grouping",
     "results.history": "History",
+    "results.merged": "Merged",
     "results.overview": "Overview",
     "results.problems": "Problems",
     "results.report": "Report",

@@ -9,6 +9,7 @@ from oneglance.api import export as export
 from oneglance.api import extend as extend
 from oneglance.api import finish as finish
 from oneglance.api import group as group
+from oneglance.api import merge as merge
 from oneglance.api import predict as predict
 from oneglance.api import runs as runs
 from oneglance.api import train as train
@@ -39,6 +40,7 @@ from oneglance.results.distilled import Distilled as Distilled
 from oneglance.results.exported import Exported as Exported
 from oneglance.results.grouping import Grouping as Grouping
 from oneglance.results.history import History as History
+from oneglance.results.merged import Merged as Merged
 from oneglance.results.overview import Overview as Overview
 from oneglance.results.problems import Problems as Problems
 from oneglance.results.report import Report as Report

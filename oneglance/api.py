@@ -5,7 +5,7 @@ Longer than 400 lines because each verb says what it takes, gives and raises.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from importlib import import_module
 from pathlib import Path
@@ -18,12 +18,13 @@ from oneglance.config import ConfigSource
 from oneglance.errors import ConfigError, needs_extra
 from oneglance.model import Model, Picture, load
 from oneglance.progress import Screen
-from oneglance.results.answers import Answers
+from oneglance.results.answers import Answer, Answers
 from oneglance.results.comparison import Comparison
 from oneglance.results.distilled import Distilled
 from oneglance.results.exported import Exported
 from oneglance.results.grouping import Grouping
 from oneglance.results.history import History
+from oneglance.results.merged import Merged
 from oneglance.results.report import Report
 from oneglance.results.runs import Runs
 from oneglance.results.tuning import Tuning
@@ -512,6 +513,7 @@ def predict(
     draw: str | Path | None = None,
     device: str = "auto",
     false_alarm: float | None = None,
+    shard: str = "",
     screen: Screen | None = None,
 ) -> Answers:
     """Answer for every picture. To ask more than once, load the network once: ``oneglance.load``.
@@ -524,6 +526,9 @@ def predict(
             does not grow.
         draw: a folder that gets every picture with the answers drawn on it.
         false_alarm: share of familiar pictures that may be called unknown; default: 0.05.
+        shard: ``3/16`` answers the third of sixteen equal parts of the pictures, into a file beside ``out``
+            that is called after the part. One that is there already, for the same network, pictures and
+            settings, is not answered again. See ``merge``.
 
     Returns:
         One answer per picture, in order: a mapping ``{"image", "width", "height", "unfamiliar", "answers"}``,
@@ -533,10 +538,59 @@ def predict(
     Raises:
         OneglanceError: with location, what and hint.
     """
+    if shard:
+        _predict_shard(run, pictures, shard, out, draw, device, false_alarm, screen)
+        return Answers([])
     model = load(run, device=device, false_alarm=false_alarm)
     if out is None:
         return Answers(list(model.stream(pictures, draw=draw, screen=screen)))
     return model.predict(pictures, out=out, draw=draw, screen=screen)
+
+
+def _predict_shard(
+    run: str | Path,
+    pictures: Picture | Iterable[Picture],
+    shard: str,
+    out: str | Path | None,
+    draw: str | Path | None,
+    device: str,
+    false_alarm: float | None,
+    screen: Screen | None,
+) -> None:
+    from oneglance.inference.prediction_files import write_answers
+    from oneglance.inference.shards.shard import ShardWork
+    from oneglance.model import refs_of
+
+    refs, target = refs_of(pictures, screen), None if out is None else Path(out)
+    work = ShardWork.of(shard, target, run, refs, {"false_alarm": false_alarm})
+    if work.done() is not None:
+        return
+    model, failed = load(run, device=device, false_alarm=false_alarm), 0
+
+    def counted() -> Iterator[Answer]:
+        nonlocal failed
+        for answer in model.stream_of(work.refs, draw=draw, screen=screen):
+            failed += bool(answer.error)
+            yield answer
+
+    write_answers(counted(), work.path, model.predictor.example(), model.tasks)
+    work.finish(failed)
+
+
+def merge(out: str | Path) -> Merged:
+    """Put the answers of all shards of ``predict`` together: the file has the bytes of that of one process.
+
+    Args:
+        out: the file that all of them were told; the shards lie beside it, and stay.
+
+    Raises:
+        DataError: shards are missing, or answer different networks, pictures or settings.
+        RunError: the file cannot be written.
+    """
+    from oneglance.inference.shards.merge import merge as merge_shards
+
+    shards, count = merge_shards(Path(out))
+    return Merged({"file": str(out), "shards": shards, "pictures": count})
 
 
 def export(

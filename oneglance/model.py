@@ -117,7 +117,17 @@ class Model:
         screen: Screen | None = None,
     ) -> Iterator[Answer]:
         """The same one by one: memory does not grow with the number of pictures."""
-        return self._stream(refs_of(pictures, screen), draw, screen or default_screen())
+        return self.stream_of(refs_of(pictures, screen), draw=draw, screen=screen)
+
+    def stream_of(
+        self,
+        refs: Sequence[ImageRef],
+        *,
+        draw: str | Path | None = None,
+        screen: Screen | None = None,
+    ) -> Iterator[Answer]:
+        """The same for references to pictures, such as ``refs_of`` gives."""
+        return self._stream(refs, draw, screen or default_screen())
 
     def embed(self, pictures: Picture | Iterable[Picture], *, screen: Screen | None = None) -> np.ndarray:
         """The feature vectors that all tasks share: float32 [n, d], in order. Of several networks that were

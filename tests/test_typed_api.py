@@ -85,6 +85,7 @@ finished: og.Run = og.demo("demo")
 further: og.Run = og.extend("runs/a", "new.toml", out="runs/more", stage=True)
 taught: og.Distilled = og.distil(["runs/a", "runs/b"], pictures="photos", out="runs/one", minutes=5)
 gain: float | None = taught.tasks["kind"].difference.value
+merged: og.Merged = og.merge("answers.csv")
 both: og.Run = og.combine(["runs/a", "runs/b"], out="runs/both", rename={"a.kind": "article"})
 og.watch("runs/a", port=8001)
 converted: og.Problems = og.convert(["a", "b"], "coco", "out", images="photos", copy=False)

@@ -39,18 +39,33 @@ def predict(
     ] = None,
     device: Device = "auto",
     false_alarm: FalseAlarm = None,
+    shard: Annotated[
+        str,
+        typer.Option(
+            help="one of several equal parts, such as 3/16; `merge` puts their files together",
+            show_default=False,
+        ),
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="lines of JSON here, as without --out")] = False,
 ) -> None:
     """Answer for every picture."""
     from oneglance.inference.prediction_files import line, write_answers
-    from oneglance.model import load
+    from oneglance.inference.shards.shard import ShardWork
+    from oneglance.model import load, refs_of
 
+    refs = refs_of(pictures)
+    work = ShardWork.of(shard, out, run, refs, {"false_alarm": false_alarm}) if shard else None
+    if work is not None:
+        if (done := work.done()) is not None:
+            typer.echo(f"{work.path} is answered already", err=True)
+            raise typer.Exit(3 if done.failed else 0)
+        refs, out = list(work.refs), work.path
     model = load(run, device=device, false_alarm=false_alarm)
     failed = 0
 
     def counted() -> Iterator[oneglance.Answer]:
         nonlocal failed
-        for answer in model.stream(pictures, draw=draw):
+        for answer in model.stream_of(refs, draw=draw):
             if answer.error:
                 failed += 1
                 typer.echo(f"{answer.image}  {answer.error}", err=True)
@@ -61,8 +76,23 @@ def predict(
     else:
         for answer in counted():
             typer.echo(line(answer))
+    if work is not None:
+        work.finish(failed)
     if failed:
         raise typer.Exit(3)
+
+
+@app.command()
+def merge(
+    out: Annotated[Path, typer.Argument(help="the file that predict --shard was told", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Put the answers of all shards together."""
+    merged = oneglance.merge(out)
+    if as_json:
+        print_json(merged.to_dict())
+    else:
+        tell(merged.headline())
 
 
 @app.command()

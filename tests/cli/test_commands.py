@@ -38,6 +38,7 @@ VERBS = [
         "get",
         "group",
         "init",
+        "merge",
     ),
     *("predict", "runs", "serve", "start", "train", "tune", "watch", "weights"),
 ]
