@@ -282,10 +282,11 @@ def extend(
     overrides: Overrides = (),
     out: str | Path | None = None,
     stage: bool = False,
+    tune: bool = False,
     screen: Screen | None = None,
 ) -> Run:
     """A finished run learns further tasks. All that it answers already stays the same to the bit, with its
-    calibration and with what it calls unfamiliar: the backbone and its tasks learn nothing.
+    calibration and with what it calls unfamiliar: the backbone and its tasks learn nothing, unless ``tune``.
 
     Args:
         run: the finished run folder, which is not changed.
@@ -295,6 +296,9 @@ def extend(
         out: the new run folder; default: ``runs/`` and the name of the configuration.
         stage: each new task gets a copy of the backbone's last stage, which learns with it: better for what
             the run has never had to look at, and slower.
+        tune: all learns on, taught by the run where nobody has answered its tasks, with a few of its old
+            pictures in each epoch where they are where they were. ``held.json`` in the folder has the scores
+            of its tasks before and after. Where one ends below the interval of before, it is not finished.
 
     Raises:
         OneglanceError: with location, what and hint; StoppedError after Ctrl-C: ``train`` with ``resume``
@@ -304,7 +308,7 @@ def extend(
         from oneglance.storage.run_folder import RunFolder
         from oneglance.training.preparation.extension import extended
 
-    declared = extended(configuration.load(config, overrides), RunFolder.open(run), stage=stage)
+    declared = extended(configuration.load(config, overrides), RunFolder.open(run), stage=stage, tune=tune)
     return train(declared, out=out, screen=screen)
 
 

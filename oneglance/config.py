@@ -181,6 +181,12 @@ class TrainingTable(Table):
     # Tasks of the run in `from` that stay as they are to the bit, such as `["kind"]`: neither they nor the
     # backbone learn, and the data need not answer them. `oneglance extend` sets it
     keep: list[str] = []
+    # Tasks of the run in `from` that learn on and may not get worse: where one ends below the interval of
+    # that run's validation score, the training is not finished. `oneglance extend --tune` sets it
+    hold: list[str] = []
+    # With `hold`: pictures in an epoch that answer none but such tasks, for each of the others; drawn anew
+    # for every epoch
+    rehearsal: float = Field(0.25, ge=0)
     # Finished runs, or `.onnx` files, that answer some of the tasks: `["runs/kind", "runs/price"]`. Each such
     # task also learns from its teacher, on all pictures, also where nobody has answered it
     teachers: list[str] = []

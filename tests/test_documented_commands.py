@@ -64,6 +64,8 @@ NOT_TYPED = {
     "srun ": "needs a cluster",
     "import oneglance\nfrom ray.train": "needs Ray, which no extra installs",
     "docker ": "needs Docker; tests/serving/test_deploy.py reads what it builds from",
+    "oneglance extend runs/kind kids.toml --out runs/tuned --tune": "asks for more validation pictures than "
+    "are drawn here; tests/training/test_held_tasks.py tunes",
     "from oneglance.testing import": "of an installed package; tests/examples/test_extension.py installs one",
 }
 
@@ -146,7 +148,8 @@ def folders_of_kinds() -> None:
 
 SELLERS = '[[sources]]\npath = "labels.csv"\nimages = "photos"\ngroup = "seller"\n'
 KIND = '[tasks.kind]\ntype = "label"\n'
-MORE = '[tasks.kids]\ntype = "label"\n[tasks.price]\ntype = "number"\n'
+KIDS = '[tasks.kids]\ntype = "label"\n'
+MORE = KIDS + '[tasks.price]\ntype = "number"\n'
 BOXES = '[[sources]]\npath = "boxes.csv"\n[tasks.objects]\ntype = "boxes"\nwidth = 8\ndepth = 1\n'
 RUNS = {"shop": SELLERS + KIND + MORE + BOXES, "boxes": BOXES, "kind": SELLERS + KIND}
 
@@ -180,11 +183,18 @@ def shop_with_prices() -> None:
     oneglance.train("price.toml", out="runs/price", screen=Screen())
 
 
+def kind_alone() -> None:
+    """The same with a configuration of one more task."""
+    shop()
+    Path("kids.toml").write_text(SELLERS + KIDS + "[training]\nepochs = 1\n", encoding="utf-8")
+
+
 WORLDS: dict[str, Callable[[], None]] = {
     "README.md": folders_of_kinds,
     "docs/first-hour.md": folders_of_kinds,
     "docs/index.md": lambda: catalogue("photos"),
     "docs/guides/teachers.md": shop_with_prices,
+    "docs/guides/new-questions.md": kind_alone,
     "docs/guides/boxes-with-attributes.md": shop,  # init writes oneglance.toml
 }
 

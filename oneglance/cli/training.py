@@ -97,12 +97,17 @@ def extend(
         bool,
         typer.Option("--stage", help="each new task also gets a last stage of the backbone for itself"),
     ] = False,
+    tune: Annotated[
+        bool,
+        typer.Option("--tune", help="all learns on; refused if it gets worse at what it knows"),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Teach a finished run new tasks; what it answers already stays the same."""
-    done = oneglance.extend(run, config, overrides=overrides, out=out, stage=stage)
+    done = oneglance.extend(run, config, overrides=overrides, out=out, stage=stage, tune=tune)
     if as_json:
-        print_json({"run": str(done.path), "history": done.history().to_dict()})
+        held = done.folder.held()
+        print_json({"run": str(done.path), "history": done.history().to_dict(), "held": held})
     else:
         tell(f"now run: {command('evaluate', done.path)}")
     if done.folder.unreadable():

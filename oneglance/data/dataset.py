@@ -105,7 +105,8 @@ def load_dataset(
         ConfigError: a source that cannot be opened.
     """
     own = [question for question in questions if question.answered_by == question.name]
-    learned = [question for question in own if question.name not in config.training.keep]
+    known = {*config.training.keep, *config.training.hold}  # which need no answers
+    learned = [question for question in own if question.name not in known]
     taught = bool(config.training.teachers)  # which tasks, their runs say: all may be unanswered
     optional = [question.name for question in own] if taught else config.training.keep
     collected = collect(open_sources(config), own, optional)

@@ -172,6 +172,25 @@ class KeptCombination(Part):
     networks: list[KeptNetwork] = Field(min_length=1)
 
 
+class KeptScore(Part):
+    """A score with its interval."""
+
+    value: float
+    low: float
+    high: float
+    n: Count
+
+
+class KeptHeld(Part):
+    """A task of held.json."""
+
+    metric: str
+    before: KeptScore
+    after: float
+    worse: bool
+
+
+HELD = TypeAdapter(dict[str, KeptHeld])
 COMBINED = "combined.json"
 COMBINATION = TypeAdapter(KeptCombination)
 POSITION, SELECTION = TypeAdapter(KeptPosition), TypeAdapter(KeptSelection)

@@ -12,6 +12,7 @@ length.json          epochs that fit into the minutes of [training], if it names
 teachers/            what teachers say of the training pictures, if [training] names some
 distil.json          what ``distil`` found of teachers and student
 start.json           the run whose weights it started from, if any, and what was taken
+held.json            how well an extended run answers what it may not get worse at, before and after
 earlier-splits.json  of the pictures that an extended run knew, digest and split
 fitted.json          classes and scales when the training began
 resume.pt            tensors and plain values to go on with; gone once the training is finished
@@ -208,6 +209,16 @@ class RunFolder:
     def write_earlier_splits(self, splits: Mapping[str, str]) -> None:
         """What ``splits_by_content`` of the run says that this one extends."""
         write_json(self / "earlier-splits.json", splits)
+
+    def write_held(self, scores: Mapping[str, Any]) -> None:
+        """By task ``{"metric", "before": {"value", "low", "high", "n"}, "after", "worse"}``."""
+        write_json(self / "held.json", scores)
+
+    def held(self) -> dict[str, Any]:
+        """What write_held() wrote; empty where nothing is held."""
+        if not (self / "held.json").exists():
+            return {}
+        return {n: one.model_dump() for n, one in self.read_json("held.json", run_files.HELD).items()}
 
     def write_fitted(self, tasks: Mapping[str, Task]) -> None:
         """What the tasks learned of the training split when the training began: classes and scales."""

@@ -31,7 +31,7 @@ def refuse_impossible(config: Config, *, load_weights: bool = True) -> None:
     starts_from_run = bool(config.training.from_)
     if starts_from_run and load_weights:
         starting_run(config)
-    if config.training.keep:
+    if config.training.keep or config.training.hold:
         _refuse_extension(config, load_weights)
     backbone = build_backbone(config.backbone, config.base, load_weights=load_weights and not starts_from_run)
     copy_stages(backbone, config.tasks, config.training.task_stage)
@@ -50,12 +50,19 @@ def refuse_impossible(config: Config, *, load_weights: bool = True) -> None:
 
 
 def _refuse_extension(config: Config, load_weights: bool) -> None:
-    """What [training] keep asks for cannot be had."""
-    location = f"{config.file}: [training] keep"
-    if not config.training.from_:
+    """What [training] keep or hold asks for cannot be had."""
+    table = config.training
+    location = f"{config.file}: [training] {'keep' if table.keep else 'hold'}"
+    if not table.from_:
         hint = "name it with from = , or use: oneglance extend"
-        raise ConfigError("needs the run whose tasks are to be kept", location=location, hint=hint)
-    if not config.backbone.freeze:
+        raise ConfigError("needs the run whose tasks they are", location=location, hint=hint)
+    if table.keep and table.hold:
+        hint = "leave one of them out"
+        raise ConfigError("and hold cannot be had together", location=location, hint=hint)
+    if table.hold and (table.source_quota or table.source_temperature != 1):
+        hint = "leave source_quota and source_temperature out: rehearsal says how often old pictures come"
+        raise ConfigError("has a mixture of pictures of its own", location=location, hint=hint)
+    if table.keep and not config.backbone.freeze:
         hint = "set backbone.freeze = true"
         raise ConfigError("needs a backbone that does not learn", location=location, hint=hint)
     if load_weights:

@@ -118,7 +118,8 @@ def read_dataset(config: Config, tasks: Mapping[str, Task], screen: Screen) -> D
         ConfigError: a source that cannot be opened.
         DataError: the data cannot be used.
     """
-    earlier = starting_run(config)[0].splits_by_content() if config.training.keep else None
+    known = config.training.keep or config.training.hold
+    earlier = starting_run(config)[0].splits_by_content() if known else None
     dataset = load_dataset(config, list(tasks.values()), screen.progress, earlier=earlier)
     for line in summary(dataset.problems):
         screen.say(line)

@@ -122,3 +122,25 @@ class QuotaSampler(Sampler):
             for name, count in self.drawn.items()
         ]
         return f"{steps:,} steps of {len(self) / steps:.0f} pictures: {', '.join(each)}"
+
+
+class RehearsalSampler(Sampler):
+    """Every new picture once in an epoch, and for each of them ``share`` old ones, drawn anew for every epoch
+    (a small memory of what was learned before, as Chaudhry et al. 2019, arXiv 1902.10486, found a strong
+    baseline; here it is not even always the same).
+    """
+
+    def __init__(self, is_old: Sequence[bool], share: float) -> None:
+        self.old, self.new = np.flatnonzero(is_old), np.flatnonzero(~np.array(is_old, dtype=bool))
+        wanted = round(share * len(self.new)) if len(self.new) else len(self.old)
+        self.count = min(wanted, len(self.old))
+
+    def __len__(self) -> int:
+        return len(self.new) + self.count
+
+    def epoch(self, random: np.random.Generator) -> np.ndarray:
+        drawn = random.choice(self.old, self.count, replace=False)
+        return random.permutation(np.concatenate([self.new, drawn]))
+
+    def describe(self, batch: int) -> str:
+        return f"{len(self.new):,} new pictures and {self.count:,} of {len(self.old):,} old ones"

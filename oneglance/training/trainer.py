@@ -61,6 +61,7 @@ from oneglance.training.preparation.building import (
     on_canvas,
 )
 from oneglance.training.preparation.extension import NOTHING_KEPT, Extension
+from oneglance.training.preparation.held_tasks import refuse_loss, refuse_unseen, scores_held
 from oneglance.training.preparation.starting_weights import start_from_run
 from oneglance.training.resources.batch_memory import clear_memory_errors, fit_memory
 from oneglance.training.resources.epoch_timing import Check, seconds_of_epoch
@@ -124,9 +125,12 @@ class Trainer:
         extension, every = Extension.of(config, tasks), tasks
         tasks = extension.learned(tasks)
         guidance = Guidance.of(config, tasks)
+        if extension.run is not None:
+            refuse_unseen(list(extension.held), validation, extension.run)
         validation = guidance.validation(validation, screen)
         training, validation = (on_canvas(split, tasks, store, fit) for split in (training, validation))
         guidance.learn_targets(training)
+        extension.restore()
         folder.restore_fitted(tasks)  # with other answers than it began with, a run keeps its classes
         guidance.refuse_unfit()
         network = new_network(config, every, store, training, device)
@@ -442,11 +446,20 @@ class Trainer:
             task.calibrate(raw[name], validation.answers(name))
         if not self.ranks.is_first:
             return
-        if self.extension.run is not None:
+        if self.extension.held:
+            self._refuse_loss(tasks, raw)
+        if self.extension.run is not None and self.extension.kept:
             self.folder.take_novelty(self.extension.run)
         else:
             self._save_novelty(network)
         self.folder.finish(self.extension.finished(tasks))
+
+    def _refuse_loss(self, tasks: Mapping[str, Task], raw: Mapping[str, np.ndarray]) -> None:
+        run, held = self.extension.run, {name: tasks[name] for name in self.extension.held}
+        if run is not None:
+            scores = scores_held(held, run, raw, self.loaders[1], self.validation.split)
+            self.folder.write_held(scores)
+            refuse_loss(scores, self.folder, len(self.history), self.screen)
 
     def _save_novelty(self, network: Network) -> None:
         vectors = [

@@ -122,7 +122,7 @@ def test_what_is_unfamiliar_is_that_of_the_run(old: Path, tmp_path: Path) -> Non
     ("changes", "message"),
     [
         (["training.from="],
-         r"\[training\] keep: needs the run whose tasks are to be kept — .*oneglance extend"),
+         r"\[training\] keep: needs the run whose tasks they are — .*oneglance extend"),
         (["backbone.freeze=false"], r"needs a backbone that does not learn — set backbone\.freeze = true"),
         (['training.keep=["kinds"]'], r'keep: names "kinds", which is no task\. Did you mean "kind"\?'),
         (['training.keep=["verdict"]'], r'names "verdict", which is no task of .*old\.'),
@@ -133,6 +133,7 @@ def test_what_is_unfamiliar_is_that_of_the_run(old: Path, tmp_path: Path) -> Non
         (['tasks.kind.classes=["a", "b"]'],
          r'classes is \["bright", "dark"\] there and \["a", "b"\] here — .*another name'),
         (["tasks.weight.type=label", "tasks.weight.unit="], r'type is "number" there and "label" here'),
+        (["tasks.weight.low=0"], r"low is not set there and 0\.0 here"),
         (["tasks.style.hidden=[6]"], r"hidden is \[5\] there and \[6\] here"),
     ],
 )  # fmt: skip

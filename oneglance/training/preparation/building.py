@@ -21,7 +21,7 @@ from oneglance.training.augment import Augment
 from oneglance.training.data_loader import BatchLoader, PictureStore
 from oneglance.training.feature_cache import FeatureCache
 from oneglance.training.loop import Learner
-from oneglance.training.source_sampler import QuotaSampler, Sampler, SourceSampler
+from oneglance.training.source_sampler import QuotaSampler, RehearsalSampler, Sampler, SourceSampler
 
 PREPARE_BY = 2000  # training pictures that a new backbone sees before it learns, at most
 PREPARE_PIXELS = 2000 * 64 * 64  # the same in all their pixels
@@ -89,6 +89,10 @@ def sampler_of(config: Config, tasks: Mapping[str, Task], training: SplitData) -
     """The same without a word."""
     if config.training.source_quota:
         return QuotaSampler([_answered(record, tasks) for record in training.records])
+    if held := config.training.hold:
+        new = {name: task for name, task in tasks.items() if name not in held}
+        is_old = [not _answered(record, new) for record in training.records]
+        return RehearsalSampler(is_old, config.training.rehearsal)
     return SourceSampler([r.source for r in training.records], config.training.source_temperature)
 
 

@@ -14,7 +14,7 @@ from typing import Any, Self
 from oneglance.config import Config
 from oneglance.errors import ConfigError, nearest
 from oneglance.network import Network, kinds_of_stage
-from oneglance.storage.plain_files import resolved
+from oneglance.storage.plain_files import exists, resolved
 from oneglance.storage.run_folder import RunFolder
 from oneglance.storage.task_state import restore
 from oneglance.task import Task, build_tasks
@@ -30,29 +30,40 @@ OF_ANSWERS = ("name", "options", "size", "mirror")
 
 @dataclass(frozen=True)
 class Extension:
-    """The tasks that stay as they are in a training, and the run that they are from."""
+    """The tasks that stay as they are in a training, or may not get worse, and the run that they are from."""
 
     run: RunFolder | None = None
     kept: Mapping[str, Task] = field(default_factory=dict)
+    held: Mapping[str, Task] = field(default_factory=dict)
     order: tuple[str, ...] = ()  # of all tasks
 
     @classmethod
     def of(cls, config: Config, tasks: Mapping[str, Task]) -> Self:
-        """With [training] keep, its ``tasks`` get what they have learned in that run.
+        """With [training] keep or hold, these ``tasks`` get what they have learned in that run.
 
         Raises:
             RunError: that run is not there, not finished or damaged.
             ConfigError: it has no such task, or another one.
         """
-        if not config.training.keep:
+        table = config.training
+        if not table.keep and not table.hold:
             return cls(order=tuple(tasks))
         run, then = starting_run(config)
         theirs = run.tasks(then)
-        for name in config.training.keep:
-            _refuse_other_task(name, tasks, theirs, config)
-        kept = {name: tasks[name] for name in config.training.keep}
-        restore(kept, {name: theirs[name].state() for name in kept})
-        return cls(run, kept, tuple(tasks))
+        for key, names in (("keep", table.keep), ("hold", table.hold)):
+            for name in names:
+                _refuse_other_task(name, tasks, theirs, config, key)
+        kept, held = ({name: tasks[name] for name in names} for names in (table.keep, table.hold))
+        made = cls(run, kept, held, tuple(tasks))
+        made.restore()
+        return made
+
+    def restore(self) -> None:
+        """The tasks mean what they mean in that run, whatever the data hold."""
+        if self.run is not None:
+            theirs = self.run.tasks(self.run.answering_config())
+            both = {**self.kept, **self.held}
+            restore(both, {name: theirs[name].state() for name in both})
 
     def learned(self, tasks: Mapping[str, Task]) -> dict[str, Task]:
         """Those of ``tasks`` that learn."""
@@ -74,9 +85,9 @@ NOTHING_KEPT = Extension()
 
 
 def _refuse_other_task(
-    name: str, ours: Mapping[str, Task], theirs: Mapping[str, Task], config: Config
+    name: str, ours: Mapping[str, Task], theirs: Mapping[str, Task], config: Config, key: str = "keep"
 ) -> None:
-    location = f"{config.file}: [training] keep"
+    location = f"{config.file}: [training] {key}"
     if name not in ours:
         raise ConfigError(f'names "{name}", which is no task.{nearest(name, ours)}', location=location)
     if name not in theirs:
@@ -102,15 +113,17 @@ def _differing(ours: Task, theirs: Task) -> Iterator[tuple[str, str, str]]:
     written = ours.model_dump(mode="json", by_alias=True, exclude_unset=True)
     for key in written:
         if key not in OF_READING and here[key] != there.get(key):
-            yield key, inline(there.get(key)), inline(here[key])
+            old = there.get(key)
+            yield key, "not set" if old is None else inline(old), inline(here[key])
 
 
-def extended(config: Config, run: RunFolder, *, stage: bool = False) -> Config:
+def extended(config: Config, run: RunFolder, *, stage: bool = False, tune: bool = False) -> Config:
     """One configuration of all tasks: those of a finished run, which it keeps, and the new ones.
 
     Args:
         config: names the new tasks and their sources, and perhaps tasks of the run as they are there.
         stage: each new task gets a copy of the backbone's last stage that learns with it.
+        tune: all learns, the run teaches its tasks, and its pictures come along where they can be found.
 
     Raises:
         RunError: the run is not finished, or is damaged.
@@ -118,8 +131,9 @@ def extended(config: Config, run: RunFolder, *, stage: bool = False) -> Config:
     """
     then = run.answering_config()
     theirs = run.tasks(then)
-    if config.training.from_ or config.training.keep:
-        key = "from" if config.training.from_ else "keep"
+    for key in ("from", "keep", "hold"):
+        if not config.training.model_dump(by_alias=True)[key]:
+            continue
         hint = f"leave `{key}` out, or use it with: oneglance train"
         raise ConfigError(f"[training] {key} is what extend sets itself", location=config.file, hint=hint)
     new = [name for name in config.tasks if name not in theirs]
@@ -133,13 +147,37 @@ def extended(config: Config, run: RunFolder, *, stage: bool = False) -> Config:
     changes: dict[str, Any] = {"tasks": {**kept, **{name: config.tasks[name] for name in new}}}
     changes |= _as_there(config, then, run)
     changes["training.task_stage"] = _stages(config, then, new, stage)
-    changes["training.from"] = str(resolved(Path(run.path)))
-    changes["training.keep"] = list(theirs)
+    changes["training.from"] = path = str(resolved(Path(run.path)))
+    if tune:
+        table = then.backbone.model_dump(mode="json", exclude_unset=True)
+        changes["backbone"] = {**table, "freeze": config.backbone.freeze}
+        changes["training.hold"] = list(theirs)
+        changes["training.teachers"] = [*config.training.teachers, path]
+        changes["sources"] = [*config.sources, *_old_sources(config, run, theirs)]
+    else:
+        changes["training.keep"] = list(theirs)
     declared = config.with_changes(Changes(changes))
     tasks = build_tasks(declared.tasks, config.file)
     for name in theirs:
         _refuse_other_task(name, tasks, theirs, declared)
     return declared
+
+
+def _old_sources(config: Config, run: RunFolder, theirs: Mapping[str, Task]) -> Iterator[dict[str, Any]]:
+    """The sources of the run that are still there and that ``config`` does not read already. Their people
+    looked for the tasks of the run alone.
+    """
+    then = run.config()
+    ours = {resolved(config.base / Path(str(t.get("path"))).expanduser()) for t in config.sources}
+    asked = [name for name, task in theirs.items() if task.answered_by == name]
+    for table in then.sources:
+        paths = {
+            key: resolved(then.base / Path(str(table[key])).expanduser())
+            for key in ("path", "images")
+            if table.get(key)
+        }
+        if paths["path"] not in ours and all(map(exists, paths.values())):
+            yield {"annotates": asked, **table, **{key: str(path) for key, path in paths.items()}}
 
 
 def _as_there(config: Config, then: Config, run: RunFolder) -> Iterator[tuple[str, Any]]:

@@ -89,15 +89,17 @@ def start_from_run(
         else:
             taken.append(name)
             chosen |= {key: tensors[key] for key in keys}
-    if lost := [name for name in config.training.keep if name in left]:
+    known = [*config.training.keep, *config.training.hold]
+    if lost := [name for name in known if name in left]:
+        key = "keep" if config.training.keep else "hold"
         raise ConfigError(
-            f"[training] keep names {lost[0]}, which cannot be taken from {run.path}: {left[lost[0]]}",
+            f"[training] {key} names {lost[0]}, which cannot be taken from {run.path}: {left[lost[0]]}",
             location=config.file,
             hint=f"declare it as it is there: {run.path / 'config.toml'}",
         )
     network.load_state_dict({**own, **chosen})
     network.copy_last_stages(left)
-    if config.training.keep:
+    if known:
         folder.write_earlier_splits(run.splits_by_content())
     if kept is None:
         write_json(
