@@ -337,18 +337,24 @@ def distil(
         minutes: as many epochs as fit into so many minutes.
 
     Raises:
-        OneglanceError: with location, what and hint; StoppedError after Ctrl-C: ``train`` with ``resume``
-            goes on.
+        OneglanceError: with location, what and hint; StoppedError after Ctrl-C: the same call with ``out``
+            goes on, and a finished run it only scores again.
     """
     with needs_extra("train", "distil"):
         from oneglance.evaluation.distillation import report
-        from oneglance.storage.run_folder import RunFolder
+        from oneglance.storage.run_lookup import run_of
         from oneglance.training.teaching.distillation import distilled
 
     screen = screen or default_screen()
     declared = distilled(runs, pictures, overrides)
-    run = train(declared, out=out, minutes=minutes, screen=screen)
-    return Distilled(report(RunFolder.open(run.path), screen))
+    if minutes is not None:
+        declared = declared.with_changes({"training.minutes": minutes})
+    begun = run_of(declared, out) if out else None
+    if begun is None:
+        begun = train(declared, out=out, screen=screen).folder
+    elif not begun.finished:
+        begun = train(begun.path, resume=True, screen=screen).folder
+    return Distilled(report(begun, screen))
 
 
 def evaluate(

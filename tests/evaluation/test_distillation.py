@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from support.drawn import own_cache
 from support.user import TASKS, Shell, shell, trained  # noqa: F401
 
 import oneglance
-from oneglance.errors import ConfigError, DataError
+from oneglance.errors import ConfigError, DataError, RunError
+from oneglance.evaluation.distillation import report
 from oneglance.progress import Screen
 from oneglance.results.distilled import Distilled
 from oneglance.storage.run_folder import RunFolder
@@ -32,6 +34,13 @@ class Saying(Screen):
 
 
 SCREEN = Saying()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_resamples() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("oneglance.evaluation.bootstrap.RESAMPLES", 40)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +137,34 @@ def test_a_configuration_adds_answers_and_all_else(
     assert list(kept.tasks) == ["digit", "kind", "amount"]
     assert kept.backbone.name == "small" and not kept.training.from_
     assert report.tasks.keys() == {"kind", "amount"}  # those that somebody taught
+
+
+def test_the_same_call_scores_a_finished_run_again(
+    student: tuple[Path, Distilled], several: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, before = student
+    monkeypatch.setattr("oneglance.api.train", None)  # it would be called
+    given = {"pictures": folder / "plain", "out": folder / "one", "screen": SCREEN}
+    again = oneglance.distil([several / "runs/a", folder / "boxes"], overrides=FEW, **given)
+    assert again.to_dict()["tasks"] == before.to_dict()["tasks"]
+    with pytest.raises(RunError, match="a run of another configuration"):
+        oneglance.distil([several / "runs/a", folder / "boxes"], overrides={"training.epochs": 7}, **given)
+
+
+def test_a_teacher_whose_pictures_have_moved_is_not_scored(
+    student: tuple[Path, Distilled], several: Path, tmp_path: Path
+) -> None:
+    folder, _ = student
+    shutil.copytree(folder / "one", tmp_path / "one")
+    shutil.copytree(folder / "boxes", tmp_path / "boxes")
+    (tmp_path / "boxes/overrides.json").write_text(json.dumps({"base": str(tmp_path), "overrides": {}}))
+    run = RunFolder.open(tmp_path / "one")
+    teachers = {"training.teachers": [str(several / "runs/a"), str(tmp_path / "boxes")]}
+    run.change(run.config().with_changes(teachers))
+    result = report(run, SCREEN)
+    assert result["tasks"].keys() == set(TASKS)
+    assert any("are not where they were" in note for note in result["notes"])
+    assert any(note.startswith("things is not scored") for note in result["notes"])
 
 
 def test_two_tasks_of_one_name_are_refused(several: Path) -> None:
