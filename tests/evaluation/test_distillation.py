@@ -144,11 +144,11 @@ def test_the_same_call_scores_a_finished_run_again(
 ) -> None:
     folder, before = student
     monkeypatch.setattr("oneglance.api.train", None)  # it would be called
-    given = {"pictures": folder / "plain", "out": folder / "one", "screen": SCREEN}
-    again = oneglance.distil([several / "runs/a", folder / "boxes"], overrides=FEW, **given)
+    runs, plain, one = [several / "runs/a", folder / "boxes"], folder / "plain", folder / "one"
+    again = oneglance.distil(runs, pictures=plain, out=one, overrides=FEW, screen=SCREEN)
     assert again.to_dict()["tasks"] == before.to_dict()["tasks"]
     with pytest.raises(RunError, match="a run of another configuration"):
-        oneglance.distil([several / "runs/a", folder / "boxes"], overrides={"training.epochs": 7}, **given)
+        oneglance.distil(runs, pictures=plain, out=one, overrides={"training.epochs": 7})
 
 
 def test_a_teacher_whose_pictures_have_moved_is_not_scored(
