@@ -125,7 +125,11 @@ def start(
         tell(
             f"train it longer:           {command('train', done['run'], '--resume', '--set', done.longer())}"
         )
-        tell(f"did learning all help:     {command('compare', done['config'])}")
+        if len(done.report.tasks) > 1:
+            tell(f"did learning all help:     {command('compare', done['config'])}")
+        else:
+            simple = ("--only", "joint,classical,constant")
+            tell(f"what simpler ways reach:   {command('compare', done['config'], *simple)}")
     if oneglance.Run(done["run"]).folder.unreadable() or done.report.unreadable:
         raise typer.Exit(3)
 

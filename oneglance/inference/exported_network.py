@@ -104,17 +104,7 @@ def as_onnx(
     """An ONNX model; the ranges of int8 are those of the pictures ``canvases``."""
     import onnx
 
-    names = [VECTORS, *map(output_name, ours.tasks)]
-    program = torch.onnx.export(
-        traced(exported, canvases),
-        input_names=[INPUT],
-        output_names=names,
-        dynamo=True,
-        verbose=False,
-    )
-    model = cast(Any, program).model_proto
-    for node in model.graph.node:
-        del node.metadata_props[:]  # where our own code lies on this machine
+    model = onnx_model(exported, canvases, [VECTORS, *map(output_name, ours.tasks)])
 
     def engine() -> Engine:
         passes = passes_for("cpu")
@@ -132,6 +122,21 @@ def as_onnx(
         return data
 
     return Written(content, engine(), full)
+
+
+def onnx_model(exported: Exported, canvases: np.ndarray, outputs: list[str]) -> Any:
+    """The network as a ModelProto, without metadata. This is what takes the time of an export."""
+    program = torch.onnx.export(
+        traced(exported, canvases),
+        input_names=[INPUT],
+        output_names=outputs,
+        dynamo=True,
+        verbose=False,
+    )
+    model = cast(Any, program).model_proto
+    for node in model.graph.node:
+        del node.metadata_props[:]  # where our own code lies on this machine
+    return model
 
 
 def traced(exported: Exported, canvases: np.ndarray) -> Any:

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from support import toy
 from support.everything import NAMES, Made, agree, agree_on_boxes, made, refs  # noqa: F401
+from support.traced import traced_once
 from support.user import Shell, shell  # noqa: F401
 from torch import Tensor
 
@@ -99,7 +100,8 @@ def test_a_mirrored_network_is_exported_mirrored(tmp_path: Path) -> None:
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
 def test_a_smaller_file_says_what_it_costs(made: Made, tmp_path: Path, precision: str) -> None:
     out = tmp_path / "small.onnx"
-    report = oneglance.export(made.run, out=out, precision=precision, screen=Screen())
+    with traced_once():
+        report = oneglance.export(made.run, out=out, precision=precision, screen=Screen())
     assert 0 < max(report["disagreement"].values()) < export.TOLERANCE[precision]
     assert set(report["scores"]) == NAMES
     kinds = {tensor.data_type for tensor in onnx.load(out).graph.initializer}

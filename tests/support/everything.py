@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from support.drawn import own_cache, settings, trained_on_scenes
+from support.traced import traced_once
 
 from oneglance.data.images.references import FileImage
 from oneglance.progress import Screen
@@ -72,7 +73,7 @@ _made: list[Made] = []  # what the tests of all files share
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     if not _made:
         run = trained_on_scenes(tmp_path_factory, "everything", EVERYTHING, count=60)
-        with own_cache(tmp_path_factory):
+        with own_cache(tmp_path_factory), traced_once():
             report = run.export(screen=Screen())
         _made.append(Made(run.path.parents[1], run.path, Path(report["file"]), report))
     return _made[0]

@@ -18,6 +18,7 @@ import pytest
 from support.combined import RUNS, photos, several  # noqa: F401
 from support.drawn import own_cache
 from support.everything import agree
+from support.traced import traced_once
 from support.user import Shell, shell, trained  # noqa: F401
 
 import oneglance
@@ -37,7 +38,7 @@ class Files(NamedTuple):
 def exported(several: Path, tmp_path_factory: pytest.TempPathFactory) -> Files:
     folder = tmp_path_factory.mktemp("files")
     alone = {name: folder / f"{name}.onnx" for name in RUNS}
-    with own_cache(tmp_path_factory):
+    with own_cache(tmp_path_factory), traced_once():
         for name, out in alone.items():
             oneglance.export(several / "runs" / name, out=out, screen=Screen())
         runs, names = [several / "runs" / name for name in RUNS], {"classical.kind": "symbol"}
