@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,12 @@ from oneglance.network import Network, kinds_of_stage
 from oneglance.nn.adapter import Adapter
 from oneglance.storage.plain_files import resolved
 from oneglance.storage.run_folder import RunFolder
-from oneglance.task import build_tasks
+from oneglance.task import Task, build_tasks
 from oneglance.toml.overrides import Changes
 
 CONFLICT = -0.1  # mean cosine to another task from which on they conflict, if beyond noise
 SMALL = 0.5  # of an even share of the gradient: a task with less has little influence
+PART = 0.75  # of the pictures of a step: a task that is answered in fewer has less to learn from than alone
 SEEDS = 3  # of the search for weights that is recommended
 A_PART = {"stage": "a last stage of its own", "adapter": "an adapter"}
 
@@ -53,6 +54,7 @@ class Observations:
     long: float  # mean epochs of the joint trainings that had the time of all single networks; 0: none
     own: Mapping[str, OwnPart]  # by task, unless it has one already
     out: Path = Path()  # where the comparison is kept
+    answered: Mapping[str, float] = field(default_factory=dict)  # by task, share of the pictures of a step
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Recommendation:
     """A remedy for one task."""
 
     task: str
-    remedy: str  # "longer training", "guidance", "private_stage", "weight" or "grouping"
+    remedy: str  # "longer training", "guidance", "source_quota", "private_stage", "weight" or "grouping"
     why: str
     seconds: float  # of training, more than now
     parameters: int
@@ -70,6 +72,7 @@ class Recommendation:
     part: str = ""  # "stage" or "adapter": what the task gets for itself in a training anew
     verb: tuple[str, ...] = ("train",)  # the command, without the configuration
     teachers: tuple[str, ...] = ()  # runs that teach in a training anew
+    quota: bool = False  # [training] source_quota in a training anew
 
 
 def recommend(comparison: Mapping[str, Any], config: Config, runs: Path) -> list[dict[str, Any]]:
@@ -120,9 +123,9 @@ def recommendations(comparison: Mapping[str, Any], observed: Observations) -> li
 
 
 def remedy(name: str, comparison: Mapping[str, Any], observed: Observations) -> Recommendation:
-    """Longer training, where that alone mended it; else teachers, where these did; else something of its own,
-    where its gradient is against another task's; else a weight, where its gradient has little influence; else
-    a network apart.
+    """Longer training, where that alone mended it; else teachers, where these did; else a quota, where it is
+    answered in a part of every step only; else something of its own, where its gradient is against another
+    task's; else a weight, where its gradient has little influence; else a network apart.
     """
     entry = comparison["tasks"][name]
     longer = observed.long / max(1, comparison["epochs"])
@@ -130,6 +133,8 @@ def remedy(name: str, comparison: Mapping[str, Any], observed: Observations) -> 
         return _longer(name, comparison, observed, longer)
     if "guided_steps" in entry and entry["guided_steps"]["verdict"] != "worse":
         return _guidance(name, comparison, observed)
+    if observed.answered.get(name, 1.0) < PART and not observed.config.training.source_quota:
+        return _quota(name, comparison, observed)
     against = _conflict(name, observed)
     if against and name in observed.own:
         return _private(name, comparison, observed.own[name], *against)
@@ -185,6 +190,29 @@ def _guidance(name: str, comparison: Mapping[str, Any], observed: Observations) 
         f"with the training of its teachers it takes {_time(seconds)} more; the network stays as it is",
         epochs=comparison["epochs"] if comparison["budget"] else 0,
         teachers=tuple(str(resolved(observed.out / "runs" / run)) for run in runs),
+    )
+
+
+def _quota(name: str, comparison: Mapping[str, Any], observed: Observations) -> Recommendation:
+    """As many steps as now, each with the pictures that every task has alone: at most those of all tasks one
+    after the other, at least those that the rarest one needs.
+    """
+    table, joint, shares = observed.config.training, comparison["cost"]["joint"], observed.answered.values()
+    times = min(float(len(comparison["tasks"])), 1 / min(shares))
+    epochs = max(1, round(table.epochs / max(shares)))
+    seconds = joint["seconds"] * table.epochs / max(1, comparison["epochs"]) * (times - 1)
+    return Recommendation(
+        name,
+        "source_quota",
+        f"{_share(observed.answered[name])} of the pictures of a step answer it, "
+        "and all of a step of its own network",
+        seconds,
+        0,
+        0.0,
+        f"a step has about {times:.1f} times as many pictures, {_time(seconds)} of training more; "
+        "the network stays as it is",
+        epochs=epochs if epochs != table.epochs else 0,
+        quota=True,
     )
 
 
@@ -266,6 +294,11 @@ def command(one: Recommendation, config: Config, parts: dict[str, str]) -> str:
     changes = Changes(config.overrides)
     if one.epochs:
         changes = changes.followed_by(Changes({"training.epochs": one.epochs}))
+    if one.quota:
+        quota = Changes({"training.source_quota": True})
+        if config.training.source_temperature != 1:
+            quota["training.source_temperature"] = 1.0
+        changes = changes.followed_by(quota)
     if one.teachers:
         changes = changes.followed_by(Changes({"training.teachers": list(one.teachers)}))
     if one.part:
@@ -311,7 +344,18 @@ def observe(config: Config, runs: Path, seeds: int, losers: Sequence[str]) -> Ob
             if name not in config.training.task_stage
         },
         runs.parent,
+        _answered(runs, then.training.epochs, tasks),
     )
+
+
+def _answered(runs: Path, epochs: int, tasks: Mapping[str, Task]) -> dict[str, float]:
+    """Share of the pictures of a joint step that answer each task: at equal steps, a network of its own has
+    so many times as many epochs.
+    """
+    alone = {name: RunFolder(runs / f"single-{name}-0") for name in tasks}
+    return {
+        name: min(1.0, epochs / run.config().training.epochs) for name, run in alone.items() if run.finished
+    }
 
 
 @torch.no_grad()

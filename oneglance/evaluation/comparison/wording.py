@@ -25,6 +25,7 @@ REMEDIES = {
     "weight": "other weights",
     "grouping": "a network apart",
     "guidance": "the single networks as teachers",
+    "source_quota": "as many answers in a step as alone",
 }
 
 

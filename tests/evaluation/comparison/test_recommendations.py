@@ -93,6 +93,22 @@ def test_teachers_where_they_mended_it(verdict: str, remedy: str) -> None:
         assert "/there/compare/runs/single-kind-0" in chosen["command"]
 
 
+def test_a_quota_where_it_is_answered_in_a_part_of_every_step() -> None:
+    parts = {"kind": 0.5, "price": 0.25, "style": 0.25}
+    chosen = one(LOST, observed(parsed("training.source_temperature=2"), answered=parts))
+    assert chosen["remedy"] == "source_quota" and "25 % of the pictures of a step" in chosen["why"]
+    words = chosen["command"].split(" --set ")[1:]
+    assert set(words) >= {
+        "training.source_quota=true",
+        "training.source_temperature=1.0",
+        "training.epochs=20",  # an epoch has half as many steps then
+    }
+    assert chosen["cost"]["seconds"] == 200 and "3.0 times as many pictures" in chosen["cost"]["words"]
+    has_one = parsed("training.source_quota=true")
+    assert one(LOST, observed(has_one, answered=parts))["remedy"] != "source_quota"
+    assert one(LOST, observed(answered=dict.fromkeys(parts, 0.9)))["remedy"] != "source_quota"
+
+
 def test_longer_training_where_the_time_of_all_mended_it() -> None:
     """Even where gradients conflict: what was measured comes before what is supposed."""
     chosen = one(compared(("price",)), observed(histories=[history(**AGAINST)]))
