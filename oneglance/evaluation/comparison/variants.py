@@ -31,6 +31,7 @@ from oneglance.task import Prediction, Task, build_tasks
 from oneglance.toml.overrides import Changes
 from oneglance.training.data_loader import PictureStore
 from oneglance.training.experiment_data import ExperimentData
+from oneglance.training.teaching.teachers import teachers_of
 from oneglance.training.trainer import Trainer
 
 AGAINST = {  # the fair ways to compare: which arm with which
@@ -80,6 +81,8 @@ def variant(
             changes["training.task_stage"] = kept
         if (sources := speaking_of(config.sources, tables)) != config.sources:
             changes["sources"] = sources
+        if config.training.teachers and not teachers:
+            changes["training.teachers"] = teachers_of(config, tables)
     if balancer:
         changes |= {"training.balancer": balancer, "training.balancer_options": {}}
     if backbone:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,6 +121,28 @@ def refuse(config: Config, title: str, name: str, task: Task, teacher: Task) -> 
 
 def _wrong(config: Config, what: str, hint: str) -> ConfigError:
     return ConfigError(f"[training] teachers: {what}", location=config.file, hint=hint)
+
+
+def teachers_of(config: Config, names: Collection[str]) -> list[str]:
+    """Those of [training] teachers that answer one of the tasks ``names``: what is left for a training of
+    some tasks alone.
+
+    Raises:
+        RunError: one is not there, or damaged.
+    """
+    return [
+        written
+        for written in config.training.teachers
+        if _answered_at(resolved(config.base / Path(written).expanduser())) & set(names)
+    ]
+
+
+def _answered_at(path: Path) -> set[str]:
+    if is_file(path / COMBINED):
+        return {name for one in CombinedFolder.open(path).networks for name in one.tasks().values()}
+    if path.suffix.lower() == ".onnx" and not is_folder(path):
+        return set(open_answering(path, device="cpu", passes=1).tasks)
+    return set(RunFolder.open(path).answering_config().tasks)
 
 
 def teacher_runs(config: Config) -> list[RunFolder]:

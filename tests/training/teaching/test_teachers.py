@@ -13,7 +13,9 @@ import pytest
 import torch
 from support.toy import CONFIG, begin, go_on, train, world
 
+from oneglance import config as configuration
 from oneglance.errors import ConfigError, DataError, OneglanceError, RunError
+from oneglance.evaluation.comparison.variants import variant
 from oneglance.inference.predictor import Predictor
 from oneglance.storage.run_folder import RunFolder
 from oneglance.task import Task
@@ -93,6 +95,14 @@ def test_a_teacher_of_one_task_leaves_the_others_alone(tmp_path: Path) -> None:
     train(tmp_path / "kind", text=only("kind"))
     trainer = taught(tmp_path / "run", tmp_path / "kind")
     assert targets(trainer, "kind")[1] and not targets(trainer, "weight")[1]
+
+
+def test_a_training_of_some_tasks_keeps_the_teachers_of_these(teacher: Path, tmp_path: Path) -> None:
+    train(tmp_path / "kind", text=only("kind"))
+    given = f'training.teachers=["{tmp_path / "kind"}"]'
+    config = configuration.parse(CONFIG, base=tmp_path, overrides=given)
+    assert variant(config, 0, 1, tasks=["kind"]).training.teachers == [str(tmp_path / "kind")]
+    assert variant(config, 0, 1, tasks=["weight"]).training.teachers == []
 
 
 def test_it_goes_on_as_if_nothing_had_happened(teacher: Path, tmp_path: Path) -> None:
