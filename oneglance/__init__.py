@@ -9,7 +9,8 @@ __version__ = "0.1.0"
 # The public names by the module that defines them. A module is loaded when one of its names is first used, so
 # that importing oneglance takes no time. ``__init__.pyi`` gives editors and mypy the same names with types.
 _NAMES = {
-    "api": "Run combine compare distil evaluate export extend finish group merge predict runs train tune",
+    "api": "Run combine compare distil evaluate export extend finish group merge predict robustness runs "
+    "train tune",
     "backbone": "Backbone",
     "balancer": "Balancer",
     "config": "Config",
@@ -31,6 +32,7 @@ _NAMES = {
     "results.overview": "Overview",
     "results.problems": "Problems",
     "results.report": "Report",
+    "results.robustness": "Robustness",
     "results.runs": "Runs",
     "results.started": "Started",
     "results.tuning": "Tuning",

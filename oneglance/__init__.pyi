@@ -11,6 +11,7 @@ from oneglance.api import finish as finish
 from oneglance.api import group as group
 from oneglance.api import merge as merge
 from oneglance.api import predict as predict
+from oneglance.api import robustness as robustness
 from oneglance.api import runs as runs
 from oneglance.api import train as train
 from oneglance.api import tune as tune
@@ -44,6 +45,7 @@ from oneglance.results.merged import Merged as Merged
 from oneglance.results.overview import Overview as Overview
 from oneglance.results.problems import Problems as Problems
 from oneglance.results.report import Report as Report
+from oneglance.results.robustness import Robustness as Robustness
 from oneglance.results.runs import Runs as Runs
 from oneglance.results.started import Started as Started
 from oneglance.results.tuning import Tuning as Tuning

@@ -26,6 +26,7 @@ from oneglance.results.grouping import Grouping
 from oneglance.results.history import History
 from oneglance.results.merged import Merged
 from oneglance.results.report import Report
+from oneglance.results.robustness import Robustness
 from oneglance.results.runs import Runs
 from oneglance.results.tuning import Tuning
 from oneglance.screens.choice import default_screen
@@ -379,6 +380,35 @@ def evaluate(
     if is_file(Path(run) / COMBINED):
         return Report(evaluate_combined(CombinedFolder.open(run), split, target, screen), target)
     return Report(evaluate_run(RunFolder.open(run), split, target, screen), target)
+
+
+def robustness(
+    run: str | Path,
+    *,
+    split: str = "validation",
+    pictures: int = 500,
+    out: str | Path | None = None,
+    screen: Screen | None = None,
+) -> Robustness:
+    """Score a finished run on pictures that are made worse in 15 ways, each in 5 strengths, and write
+    robustness.json and robustness.html.
+
+    Args:
+        run: the run folder.
+        split: ``validation``, or ``test``.
+        pictures: at most so many of the split, drawn the same way each time; each is answered 76 times.
+        out: where both files go; default: the run folder.
+
+    Raises:
+        ConfigError: no such split, or it is empty.
+        RunError: the run is not finished, or its data have changed.
+    """
+    with needs_extra("train", "robustness"):
+        from oneglance.evaluation.robustness import robustness_of_run
+        from oneglance.storage.run_folder import RunFolder
+
+    target, screen = Path(out) if out else Path(run), screen or default_screen()
+    return Robustness(robustness_of_run(RunFolder.open(run), split, pictures, target, screen), target)
 
 
 def compare(

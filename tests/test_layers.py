@@ -109,10 +109,20 @@ EVALUATION_LAYERS = [
     ["comparison.peak_memory", "comparison.wording", "reports.svg_plots"],
     ["significance", "reports.pages"],
     ["reports.learning_curves", "reports.run_table", "reports.task_interaction"],
-    ["reports.evaluation"],
+    ["corruptions.blur", "corruptions.noise"],
+    ["corruptions.digital", "corruptions.weather"],
+    ["corruptions.catalogue"],
+    ["reports.evaluation", "reports.robustness"],
     ["evaluate"],
     ["comparison.variants"],
-    ["baselines.image_features", "distillation", "loss_weight_search", "reports.comparison", "task_grouping"],
+    [
+        "baselines.image_features",
+        "distillation",
+        "loss_weight_search",
+        "robustness",
+        "reports.comparison",
+        "task_grouping",
+    ],
     ["baselines.clustering", "baselines.estimators", "baselines.window_grid", "comparison.recommendations"],
     ["baselines.sliding_window"],
     ["baselines.catalogue"],
@@ -236,7 +246,8 @@ def test_imports_inside_data_only_point_down() -> None:
 
 
 def test_imports_inside_evaluation_only_point_down() -> None:
-    folders = {"evaluation", "evaluation.baselines", "evaluation.comparison", "evaluation.reports"}
+    names = ("baselines", "comparison", "corruptions", "reports")
+    folders = {"evaluation", *(f"evaluation.{name}" for name in names)}
     there = {name for name in modules(PACKAGE) if name.split(".")[0] == "evaluation"} - folders
     assert there == set(EVALUATION_LEVEL)
     inside = [

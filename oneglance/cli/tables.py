@@ -20,6 +20,7 @@ from oneglance.results.exported import Exported
 from oneglance.results.grouping import Grouping
 from oneglance.results.overview import Overview
 from oneglance.results.report import Report
+from oneglance.results.robustness import Robustness
 from oneglance.results.runs import Runs
 from oneglance.results.tuning import Tuning
 from oneglance.results.weights import Weights
@@ -204,6 +205,20 @@ def costs(cost: dict[str, Cost], ways: dict[str, float]) -> Table:
     for way, seconds in ways.items():
         rows.add_row(way, f"{seconds:,.4g}" if seconds < 100 else f"{seconds:,.0f}", "", "", "")
     return rows
+
+
+def show_robustness(result: Robustness) -> None:
+    """A row for each task: clean, corrupted, each family."""
+    families = next((list(task.families) for task in result.tasks.values()), [])
+    scores = table(["task", "metric", "clean", "corrupted", *families, "error"], left=("task", "metric"))
+    for name, task in result.tasks.items():
+        values = [task.clean, task.corrupted, *task.families.values()]
+        error = f"× {cell(task.relative_error)}" if task.relative_error is not None else ""
+        metric = " ".join(filter(None, (task.metric, task.unit)))
+        scores.add_row(name, metric, *map(with_half_interval, values), error)
+    console = standard_output()
+    console.print(result.headline(), soft_wrap=True)
+    console.print(scores)
 
 
 def with_half_interval(score: Score | None) -> str:

@@ -160,6 +160,27 @@ def evaluate(
 
 
 @app.command()
+def robustness(
+    run: RunPath,
+    split: Annotated[str, typer.Option(help="validation or test")] = "validation",
+    pictures: Annotated[int, typer.Option(help="at most so many of the split")] = 500,
+    out: Annotated[Path | None, typer.Option(help="where the report goes", show_default=False)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score a run on pictures made worse in 15 ways, each in 5 strengths."""
+    result = oneglance.robustness(run, split=split, pictures=pictures, out=out)
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        from oneglance.cli.tables import show_robustness
+
+        show_robustness(result)
+        tell(f"look at {Path(out or run) / 'robustness.html'}")
+    if result["unreadable"]:
+        raise typer.Exit(3)
+
+
+@app.command()
 def compare(
     config: ConfigFile,
     overrides: Overrides = [],  # noqa: B006

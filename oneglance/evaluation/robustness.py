@@ -1,0 +1,163 @@
+"""How much a network loses where pictures are worse than those it learned from: robustness.json and .html."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from oneglance.data.dataset import load_dataset
+from oneglance.data.images.decode import Canvas
+from oneglance.data.images.decoding.decode_pool import decode_with
+from oneglance.data.record import Record
+from oneglance.errors import ConfigError, PictureError
+from oneglance.evaluation.bootstrap import draws, interval
+from oneglance.evaluation.corruptions.catalogue import FAMILIES, STRENGTHS, corrupted
+from oneglance.evaluation.evaluate import SPLITS, records_of
+from oneglance.evaluation.reports.robustness import write_page
+from oneglance.inference.predictor import Predictor
+from oneglance.progress import Screen
+from oneglance.storage.atomic_files import finite, make_folder, write_json
+from oneglance.storage.run_folder import RunFolder
+from oneglance.task import Task
+
+BATCH = 64  # pictures that are made worse and answered at once
+
+Draws = dict[str, np.ndarray]  # task -> its primary metric: float64 [1 + resamples], the first over all
+
+
+def robustness_of_run(run: RunFolder, split: str, pictures: int, out: Path, screen: Screen) -> dict[str, Any]:
+    """Score a finished run on pictures of one split, clean and with every corruption in every strength.
+
+    Raises:
+        ConfigError: no such split, or it is empty, or nothing in it can be read.
+        RunError: the run is not finished, or its data have changed since.
+    """
+    if split not in SPLITS:
+        raise ConfigError(f'"{split}" is no split to score', hint=f"choose {' or '.join(SPLITS)}")
+    if pictures < 1:
+        raise ConfigError(f"{pictures} pictures cannot be scored", hint="give 1 or more")
+    predictor = Predictor.open(run)
+    dataset = load_dataset(run.config(), list(predictor.tasks.values()), screen.progress)
+    chosen = _sample(records_of(run, split, dataset), pictures)
+    records, canvases = _decoded(predictor, chosen, screen)
+    if not records:
+        raise ConfigError(f"no picture of the {split} split can be read", location="[split]")
+    clean = _scored(predictor, records, canvases)
+    worse: dict[str, list[Draws]] = {}
+    total = sum(map(len, FAMILIES.values())) * len(STRENGTHS)
+    for name, strength in _conditions():
+        changed = list(_changed(predictor, canvases, name, strength))
+        worse.setdefault(name, []).append(_scored(predictor, records, changed))
+        screen.progress(sum(map(len, worse.values())), total, "scoring corrupted pictures")
+    tasks = {
+        name: _entry(task, clean[name], {kind: [one[name] for one in all] for kind, all in worse.items()})
+        for name, task in predictor.tasks.items()
+        if name in clean
+    }
+    for name, entry in tasks.items():
+        _with_counts(entry, sum(record.answers.get(name) is not None for record in records))
+    report = {
+        "oneglance": version("oneglance"),
+        "split": split,
+        "pictures": len(records),
+        "unreadable": len(chosen) - len(records),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "tasks": tasks,
+    }
+    make_folder(out)
+    write_json(out / "robustness.json", report)
+    write_page(out / "robustness.html", report, _examples(predictor, canvases[0]), run.path.resolve().name)
+    screen.close()
+    return report
+
+
+def _conditions() -> Iterator[tuple[str, int]]:
+    for family in FAMILIES.values():
+        for name in family:
+            for strength in STRENGTHS:
+                yield name, strength
+
+
+def _sample(records: Sequence[Record], most: int) -> list[Record]:
+    """The same ones each time, in their order."""
+    rows = np.sort(np.random.default_rng(0).permutation(len(records))[:most])
+    return [records[row] for row in rows.tolist()]
+
+
+def _decoded(
+    predictor: Predictor, chosen: Sequence[Record], screen: Screen
+) -> tuple[list[Record], list[Canvas]]:
+    records, canvases = [], []
+    decoded = decode_with(predictor.decoding, (record.image for record in chosen), predictor.workers)
+    for record, canvas in zip(chosen, decoded, strict=True):
+        if isinstance(canvas, PictureError):
+            screen.say(f"{canvas.location}  {canvas.what} — left out")
+        else:
+            records.append(record)
+            canvases.append(canvas)
+    return records, canvases
+
+
+def _changed(predictor: Predictor, canvases: Sequence[Canvas], name: str, strength: int) -> Iterator[Canvas]:
+    for start in range(0, len(canvases), BATCH):
+        yield from corrupted(canvases[start : start + BATCH], predictor.fit, name, strength, start)
+
+
+def _scored(predictor: Predictor, records: Sequence[Record], canvases: Sequence[Canvas]) -> Draws:
+    answers: list[Mapping[str, Any]] = []
+    for start in range(0, len(canvases), BATCH):
+        rows = predictor.rows(canvases[start : start + BATCH], complete=True)
+        answers += [row["answers"] for row in rows]
+    groups = [record.group for record in records]
+    scored = {}
+    for name, task in predictor.tasks.items():
+        truth = [record.answers.get(name) for record in records]
+        metrics = draws(task, [answer[name] for answer in answers], truth, groups)
+        if metrics:
+            scored[name] = metrics[task.primary_metric]
+    return scored
+
+
+def _entry(task: Task, clean: np.ndarray, worse: Mapping[str, Sequence[np.ndarray]]) -> dict[str, Any]:
+    """All resamples are of the same pictures, so that means over conditions are means in each resample."""
+    every = np.mean([np.mean(strengths, axis=0) for strengths in worse.values()], axis=0)
+    errors = abs(task.best - float(every[0])), abs(task.best - float(clean[0]))
+    return {
+        "type": task.type,
+        "metric": task.primary_metric,
+        "unit": task.metric_unit,
+        "clean": _score(clean),
+        "corrupted": _score(every),
+        "relative_error": finite(errors[0] / errors[1]) if errors[1] else None,
+        "families": {
+            family: _score(np.mean([np.mean(worse[name], axis=0) for name in names], axis=0))
+            for family, names in FAMILIES.items()
+        },
+        "corruptions": {name: [_score(one) for one in strengths] for name, strengths in worse.items()},
+    }
+
+
+def _score(drawn: np.ndarray) -> dict[str, Any]:
+    low, high = interval(drawn[1:])
+    return {"value": finite(float(drawn[0])), "low": low, "high": high}
+
+
+def _with_counts(entry: dict[str, Any], count: int) -> None:
+    scores = [entry["clean"], entry["corrupted"], *entry["families"].values()]
+    for score in [*scores, *(one for all in entry["corruptions"].values() for one in all)]:
+        score["n"] = count
+
+
+def _examples(predictor: Predictor, canvas: Canvas) -> dict[str, list[np.ndarray]]:
+    """Of one picture, each corruption in the strengths 1, 3 and 5."""
+    shown = predictor.fit.shown(canvas.width, canvas.height)
+    return {
+        name: [corrupted([canvas], predictor.fit, name, strength)[0].pixels[shown] for strength in (1, 3, 5)]
+        for family in FAMILIES.values()
+        for name in family
+    }

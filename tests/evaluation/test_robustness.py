@@ -1,0 +1,64 @@
+"""A finished run on corrupted pictures: every task, in one JSON and on a page that loads nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from support.boxed import trained_boxes as trained_boxes
+
+import oneglance
+from oneglance.errors import ConfigError
+from oneglance.evaluation import bootstrap
+from oneglance.evaluation.corruptions.catalogue import FAMILIES
+from oneglance.progress import Screen
+from oneglance.results.robustness import Robustness
+
+
+@pytest.fixture(scope="module")
+def scored(trained_boxes: Path, tmp_path_factory: pytest.TempPathFactory) -> Robustness:
+    out = tmp_path_factory.mktemp("robust")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bootstrap, "RESAMPLES", 10)
+        patch.setenv("ONEGLANCE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return oneglance.robustness(
+            trained_boxes / "runs" / "a", split="test", pictures=6, out=out, screen=Screen()
+        )
+
+
+def test_every_task_is_scored(scored: Robustness, trained_boxes: Path) -> None:
+    assert set(scored.tasks) == {"background", "objects", "look"}
+    for task in scored.tasks.values():
+        assert list(task.families) == list(FAMILIES)
+        assert [name for family in FAMILIES.values() for name in family] == list(task.corruptions)
+        assert all(len(scores) == 5 for scores in task.corruptions.values())
+    assert scored["pictures"] == 6
+
+
+def test_means_are_means(scored: Robustness) -> None:
+    task = scored.tasks["background"]
+    means = {name: sum(score.value or 0 for score in scores) / 5 for name, scores in task.corruptions.items()}
+    assert task.corrupted.value == pytest.approx(sum(means.values()) / 15)
+    assert task.families["noise"].value == pytest.approx(sum(means[name] for name in FAMILIES["noise"]) / 3)
+    if task.clean.value != 1:
+        error = (1 - (task.corrupted.value or 0)) / (1 - (task.clean.value or 0))
+        assert task.relative_error == pytest.approx(error)
+    assert task.corrupted.low is not None and 1 <= task.corrupted.n <= 6
+
+
+def test_both_files_say_it(scored: Robustness) -> None:
+    assert scored.path is not None
+    assert json.loads((scored.path / "robustness.json").read_text()) == scored.to_dict()
+    page = (scored.path / "robustness.html").read_text()
+    assert "glass blur" in page and page.count('<img src="data:image/jpeg') == 45
+    assert "http:" not in page and "https:" not in page
+
+
+def test_what_cannot_be_scored_is_refused(trained_boxes: Path, tmp_path: Path) -> None:
+    run = trained_boxes / "runs" / "a"
+    with pytest.raises(ConfigError, match="is no split"):
+        oneglance.robustness(run, split="train", out=tmp_path, screen=Screen())
+    with pytest.raises(ConfigError, match="cannot be scored"):
+        oneglance.robustness(run, pictures=0, out=tmp_path, screen=Screen())
+    assert list(tmp_path.iterdir()) == []
