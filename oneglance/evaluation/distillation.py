@@ -29,7 +29,7 @@ from oneglance.storage.run_folder import RunFolder
 from oneglance.task import Prediction, Task, build_tasks
 from oneglance.training.teaching.teachers import Teacher, open_teachers
 
-TURNS = 7  # in which networks are timed
+ROUNDS = 7  # in which networks are timed
 LEARNED = ("train", "validation")  # splits from which a network knows its pictures
 
 
@@ -220,11 +220,11 @@ def _ms(predictors: Sequence[Predictor]) -> list[float]:
     random = np.random.default_rng(0)
     sizes = [one.config.backbone.canvas for one in predictors]
     drawn = [random.integers(0, 256, (BATCH, height, width, 3), np.uint8) for width, height in sizes]
-    turns = [
+    rounds = [
         [ms_per_picture(one, canvases, 1) for one, canvases in zip(predictors, drawn, strict=True)]
-        for _ in range(TURNS)
+        for _ in range(ROUNDS)
     ]
-    return [min(own) for own in zip(*turns, strict=True)]
+    return [min(own) for own in zip(*rounds, strict=True)]
 
 
 def _parameters(predictor: Predictor) -> int | None:
