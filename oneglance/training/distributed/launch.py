@@ -8,14 +8,16 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
+import psutil
+
 from oneglance import errors
-from oneglance.errors import OneglanceError, RunError, command
+from oneglance.errors import OneglanceError, RunError, StoppedError, command
 
 LOST = "lost"  # of the outcome of a process: another one ended first
 
@@ -30,12 +32,11 @@ def launch(count: int, words: Mapping[str, Any], folder: Path) -> None:
     Raises:
         OneglanceError: what one of them raised, or that one of them died.
     """
-    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, Std
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException, Std
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
-    with TemporaryDirectory(prefix="oneglance-") as kept, _left_to_the_processes():
+    with TemporaryDirectory(prefix="oneglance-") as kept, _passed_on(), _quiet():
         shown_by_first = dict.fromkeys(range(1, count), Std.ALL)
         settings = LaunchConfig(
             min_nodes=1,
@@ -55,23 +56,42 @@ def launch(count: int, words: Mapping[str, Any], folder: Path) -> None:
         try:
             elastic_launch(settings, sys.executable)("-m", started, order)
         except ChildFailedError as failed:
-            raise _what_happened(Path(kept), count, failed, folder) from None
+            raise _what_happened(Path(kept), count, failed.get_first_failure(), folder) from None
+        except SignalException:
+            raise _what_happened(Path(kept), count, None, folder) from None
 
 
 @contextmanager
-def _left_to_the_processes() -> Iterator[None]:
-    """Within the block Ctrl-C, which a terminal sends to all processes, is for those that train."""
+def _passed_on() -> Iterator[None]:
+    """Within the block Ctrl-C is for those that train, which the launcher keeps apart from the terminal."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, lambda number, frame: None)
+
+    def pass_on(number: int, frame: object) -> None:
+        for child in psutil.Process().children():
+            with suppress(psutil.Error):
+                child.send_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, pass_on)
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
 
 
-def _what_happened(kept: Path, count: int, failed: Any, folder: Path) -> OneglanceError:
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Within the block the launcher does not log what a message says in the end."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def _what_happened(kept: Path, count: int, failure: Any, folder: Path) -> OneglanceError:
     """The error of the process that failed by itself."""
     outcomes = [kept / f"outcome-{number}.json" for number in range(count)]
     results = [json.loads(path.read_text(encoding="utf-8")) for path in outcomes if path.exists()]
@@ -80,10 +100,10 @@ def _what_happened(kept: Path, count: int, failed: Any, folder: Path) -> Oneglan
             kind = getattr(errors, one["kind"], RunError)
             error: OneglanceError = kind(one["what"], location=one["location"], hint=one["hint"])
             return error
-    number, first = failed.get_first_failure()
+    hint = f"go on with: {command('train', folder, '--resume', '--workers', count)}"
+    if failure is None:
+        return StoppedError("stopped", location=str(folder), hint=hint)
+    number, first = failure
     died = f"was killed by signal {-first.exitcode}" if first.exitcode < 0 else f"ended with {first.exitcode}"
-    return RunError(
-        f"process {number} of the {count} that train {died}, and the others ended with it",
-        location=str(folder),
-        hint=f"go on with: {command('train', folder, '--resume', '--workers', count)}",
-    )
+    what = f"process {number} of the {count} that train {died}, and the others ended with it"
+    return RunError(what, location=str(folder), hint=hint)

@@ -70,6 +70,13 @@ def test_a_process_that_dies_ends_the_others_and_the_training_goes_on_with_anoth
     assert "process 1 of the 2 that train was killed by signal 9" in told
     assert "oneglance train run --resume --workers 2" in told
     assert "Traceback" not in told
+    before = (tmp_path / "run/resume.pt").stat().st_mtime_ns
+    training = oneglance(tmp_path, "run", "--resume", "--workers", "2")
+    while (tmp_path / "run/resume.pt").stat().st_mtime_ns == before and training.poll() is None:
+        time.sleep(0.1)
+    training.send_signal(signal.SIGINT)
+    stopped = training.communicate(timeout=60)[1]
+    assert training.returncode == 130 and "nothing is lost" in stopped and "Traceback" not in stopped
     run = RunFolder(tmp_path / "run")
     epochs = len(run.history()) + 2
     again = oneglance(tmp_path, "run", "--resume", "--workers", "5", "--set", f"training.epochs={epochs}")
