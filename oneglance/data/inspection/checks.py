@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, product
 
+from oneglance.data.inspection.box_checks import implausible_boxes, repeated_boxes
 from oneglance.data.inspection.look_alikes import gaps, look_alikes
 from oneglance.data.inspection.missing_files import absent as absent
 from oneglance.data.merging.collect import Question
@@ -245,6 +246,12 @@ def classes_or_gaps(facts: Facts) -> Iterator[Problem]:
         yield from gaps(question.name, facts.words[question.name], getattr(question, "classes", ()))
 
 
+def unlikely_boxes(facts: Facts) -> Iterator[Problem]:
+    for question in facts.questions:
+        yield from repeated_boxes(facts.records, question.name)
+        yield from implausible_boxes(facts.records, question.name)
+
+
 CHECKS: tuple[Callable[[Facts], Iterator[Problem]], ...] = (
     too_few,
     tasks_absent_from_a_split,
@@ -256,4 +263,5 @@ CHECKS: tuple[Callable[[Facts], Iterator[Problem]], ...] = (
     contradicting_copies,
     look_alike_classes,
     classes_or_gaps,
+    unlikely_boxes,
 )

@@ -36,12 +36,12 @@ def glass_blur(pictures: np.ndarray, strength: int, random: np.random.Generator)
     """Pixels change places with near ones, between two blurs. All pixels move at once here."""
     sigma, farthest, rounds = ((0.7, 1, 2), (0.9, 2, 1), (1, 2, 3), (1.1, 3, 2), (1.5, 4, 2))[strength - 1]
     scale = per_side(pictures)
-    farthest = max(1, round(farthest * scale))
+    reach = max(0.6, farthest * scale)
     moved = blurred(pictures, sigma * scale)
     count, height, width, _ = pictures.shape
     rows, columns, number = np.arange(height)[:, None], np.arange(width), np.arange(count)[:, None, None]
     for _ in range(rounds):
-        down, across = random.integers(-farthest, farthest + 1, (2, count, height, width))
+        down, across = np.rint(random.uniform(-reach, reach, (2, count, height, width))).astype(np.int64)
         moved = moved[number, np.clip(rows + down, 0, height - 1), np.clip(columns + across, 0, width - 1)]
     return blurred(moved, sigma * scale)
 

@@ -43,13 +43,20 @@ def corrupted(canvases: Sequence[Canvas], fit: Fit, name: str, strength: int, fi
     """
     corruption = next(family[name] for family in FAMILIES.values() if name in family)
     random = np.random.default_rng([zlib.crc32(name.encode()), strength, first])
-    pixels = np.stack([canvas.pixels for canvas in canvases])
-    worse = corruption(pixels.astype(np.float32) / 255, strength, random)
-    result = np.round(np.clip(worse, 0, 1) * 255).astype(np.uint8)
-    changed = []
-    for canvas, picture in zip(canvases, result, strict=True):
-        shown = fit.shown(canvas.width, canvas.height)
-        whole = canvas.pixels.copy()
-        whole[shown] = picture[shown]
-        changed.append(Canvas(whole, canvas.width, canvas.height))
+    changed = [Canvas(canvas.pixels.copy(), canvas.width, canvas.height) for canvas in canvases]
+    for shown, rows in _alike(canvases, fit).items():  # so that padding neither bleeds in nor counts
+        part = tuple(slice(*ends) for ends in shown)
+        pixels = np.stack([canvases[row].pixels[part] for row in rows])
+        worse = corruption(pixels.astype(np.float32) / 255, strength, random)
+        for row, picture in zip(rows, np.round(np.clip(worse, 0, 1) * 255).astype(np.uint8), strict=True):
+            changed[row].pixels[part] = picture
     return changed
+
+
+def _alike(canvases: Sequence[Canvas], fit: Fit) -> dict[tuple[tuple[int, int], ...], list[int]]:
+    """Rows and columns that show a picture -> the canvases where they do."""
+    alike: dict[tuple[tuple[int, int], ...], list[int]] = {}
+    for row, canvas in enumerate(canvases):
+        part = fit.shown(canvas.width, canvas.height)
+        alike.setdefault(tuple((each.start, each.stop) for each in part), []).append(row)
+    return alike
