@@ -9,9 +9,14 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Two workers with two threads each on two cores would wait for each other; children inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# How long a machine takes that other programs use says nothing of the code.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 ROOT = Path(__file__).resolve().parent.parent
 
