@@ -301,4 +301,4 @@ def test_pages_hold_what_is_to_be_typed() -> None:
     ran = [one for one in EVERYTHING if not one.reason()]
     assert len(ran) >= 45
     assert sum(one.language == "python" for one in ran) >= 4
-    assert len(EVERYTHING) - len(ran) <= 22
+    assert len(ran) >= 2 * (len(EVERYTHING) - len(ran)), "more and more is not typed"
