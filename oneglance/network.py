@@ -96,7 +96,8 @@ class Network(nn.Module):
 
     def _frozen_parts(self) -> Iterator[nn.Module]:
         for modules, part in ((self.heads, "head"), (self.branches, "stage"), (self.adapters, "adapter")):
-            yield from (modules[key] for name in self.frozen_tasks if (key := f"{name} {part}") in modules)
+            own = [modules[key] for name in self.frozen_tasks if (key := f"{name} {part}") in modules]
+            yield from (child for module in own for child in _all_but_added(module))
 
     def leave_out(self, tasks: Collection[str], spatial: bool) -> None:
         """From now on ``tasks`` are not answered, unless another uses them.
@@ -161,6 +162,12 @@ class Network(nn.Module):
             other = self.answer(self.features(pictures.flip(3)))
             raw |= {name: (raw[name] + other[name]) / 2 for name in self.whole if name in raw}
         return features.vector, raw
+
+
+def _all_but_added(module: nn.Module) -> list[nn.Module]:
+    """The module itself, or where it has a branch of added classes all of it but that."""
+    parts = dict(module.named_children())
+    return [part for name, part in parts.items() if name != "added"] if "added" in parts else [module]
 
 
 def kinds_of_stage(task_stage: TaskStage) -> dict[str, str]:

@@ -120,6 +120,20 @@ class Task(Table, ABC):
         return ""
 
     @property
+    def added_classes(self) -> Sequence[str]:
+        """Classes that it has beside those of the finished task that was extended by them."""
+        return ()
+
+    def grow(self, before: Task, answers: Sequence[Any]) -> None:
+        """Take over what ``before`` has learned, and learn the ``added_classes`` from labelled answers of the
+        training split.
+
+        Raises:
+            DataError: they cannot be learned from these.
+        """
+        raise DataError("its type cannot learn further classes", location=self.name)
+
+    @property
     def attribute_names(self) -> Collection[str]:
         """What else it asks of each of its detections."""
         return ()

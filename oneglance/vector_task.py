@@ -7,13 +7,14 @@ ordinary task of a box.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import numpy as np
 from pydantic import AfterValidator, Field
 
 from oneglance.data.cell import as_text
+from oneglance.errors import DataError
 from oneglance.task import Task, Words
 
 if TYPE_CHECKING:
@@ -44,11 +45,20 @@ class VectorTask(Task):
     def width(self) -> int:
         """Numbers per row of the raw output; known after fit_target()."""
 
+    @property
+    def added_width(self) -> int:
+        """Of these the last ones, which tell of classes that were added to a finished task."""
+        return 0
+
     def head(self, shape: Shape) -> nn.Module:
         from oneglance.nn.mlp import MLP
 
-        # The network starts as the constant baseline: no step is wasted on finding it.
-        return MLP(shape.vector, self.hidden, self.width, dropout=self.dropout, bias=self.constant_raw()[0])
+        def mlp(bias: np.ndarray, added: MLP | None = None) -> MLP:
+            # The network starts as the constant baseline: no step is wasted on finding it.
+            return MLP(shape.vector, self.hidden, len(bias), dropout=self.dropout, bias=bias, added=added)
+
+        known, branch = np.split(self.constant_raw()[0], [self.width - self.added_width])
+        return mlp(known, mlp(branch) if len(branch) else None)
 
     def standalone(self, hidden: Sequence[int] = ()) -> Self:
         return super().standalone().model_copy(update={"hidden": list(hidden)})
@@ -59,6 +69,21 @@ class VectorTask(Task):
             return True
         text = as_text(raw_value)
         return not text or text in self.unknown
+
+
+def refuse_added(name: str, added: Sequence[str], known: Sequence[str], counts: Mapping[str, int]) -> None:
+    """
+    Args:
+        counts: of the classes in the training split.
+
+    Raises:
+        DataError: the finished task knows one of the ``added`` classes, or no training picture shows it.
+    """
+    if twice := [one for one in added if one in known]:
+        raise DataError(f'has the class "{twice[0]}" already', location=name, hint="take it out of `added`")
+    if unseen := [one for one in added if not counts[one]]:
+        what = f'no training picture has the added class "{unseen[0]}"'
+        raise DataError(what, location=name, hint="add pictures of it, or take it out of `added`")
 
 
 def labelled_rows(raw: np.ndarray, answers: Sequence[Any | None]) -> tuple[np.ndarray, list[Any]]:

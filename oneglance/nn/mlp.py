@@ -16,9 +16,18 @@ class MLP(nn.Module):
     """
 
     def __init__(
-        self, inputs: int, hidden: Sequence[int], outputs: int, *, dropout: float, bias: np.ndarray
+        self,
+        inputs: int,
+        hidden: Sequence[int],
+        outputs: int,
+        *,
+        dropout: float,
+        bias: np.ndarray,
+        added: MLP | None = None,
     ) -> None:
+        """``added`` looks at the same vector, and its raw output comes after this one's."""
         super().__init__()
+        self.added = added
         layers: list[nn.Module] = []
         for width in hidden:
             layers += [nn.Dropout(dropout), nn.Linear(inputs, width), nn.ReLU()]
@@ -37,4 +46,7 @@ class MLP(nn.Module):
         """
         inner = self.body(vector)
         raw = self.last(self.drop(inner))
-        return (inner if len(self.body) else raw), raw
+        own = inner if len(self.body) else raw
+        if self.added is not None:
+            raw = torch.cat([raw, self.added(vector)[1]], dim=1)
+        return own, raw

@@ -77,6 +77,12 @@ def require_declared(classes: Sequence[str], declared: Sequence[str]) -> None:
         raise InvalidState("classes are others than those that the configuration declares")
 
 
+def require_added(classes: Sequence[str], added: Sequence[str]) -> None:
+    """Raises InvalidState where the last ``classes`` are not those that the configuration adds."""
+    if added and (list(classes[-len(added) :]) != list(added) or len(classes) <= len(added)):
+        raise InvalidState("classes do not end in those that the configuration adds")
+
+
 def restore(tasks: Mapping[str, Task], states: Any) -> None:
     """Every task gets what it has learned: the mirror of ``{name: task.state()}``.
 

@@ -1,4 +1,7 @@
-"""label: one of several classes."""
+"""label: one of several classes.
+
+Longer than 400 lines because the contract of a task asks for as much.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +25,12 @@ from oneglance.storage.task_state import (
     Names,
     Share,
     Temperature,
+    require_added,
     require_declared,
     same_length,
 )
 from oneglance.task import MetricState, Prediction, Target, Task
-from oneglance.vector_task import ClassNames, VectorTask, fit_temperature, log_sigmoid, softmax
+from oneglance.vector_task import ClassNames, VectorTask, fit_temperature, log_sigmoid, refuse_added, softmax
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,6 +49,7 @@ class LearnedLabel(LearnedState):
     classes: Names = Field(min_length=2)
     shares: list[Share]  # of the training split, smoothed
     temperature: Temperature
+    added_temperature: Temperature = 1.0  # of the branch of added classes
 
     @model_validator(mode="after")
     def _fits(self) -> LearnedLabel:
@@ -69,9 +74,13 @@ class Label(VectorTask):
     # `"balanced"`: every class counts the same in sum, however rare. A table: this much each, 1 where unnamed
     class_weights: Literal["none", "balanced"] | dict[str, Annotated[float, Field(gt=0)]] = "none"
 
-    _classes: list[str] = PrivateAttr(default_factory=list)
+    # Classes that a finished task learns besides, in a branch of its own: see `oneglance extend`
+    added: ClassNames = []
+
+    _classes: list[str] = PrivateAttr(default_factory=list)  # the added ones last
     _shares: list[float] = PrivateAttr(default_factory=list)
     _temperature: float = PrivateAttr(1.0)
+    _added_temperature: float = PrivateAttr(1.0)
 
     learned: ClassVar[Form] = LearnedLabel
     primary_metric: ClassVar[str] = "accuracy"
@@ -91,7 +100,7 @@ class Label(VectorTask):
         if isinstance(raw_value, list | tuple | dict | set):
             raise InvalidAnswer("holds several values", "write one class, or make it a task of type tags")
         word = intern(self.word(raw_value))
-        if self.classes and word not in self.classes:
+        if self.classes and word not in self.classes and word not in self.added:
             raise InvalidAnswer(f'is "{word}"', f"it is not among `classes`.{nearest(word, self.classes)}")
         return word
 
@@ -123,7 +132,35 @@ class Label(VectorTask):
 
     @property
     def width(self) -> int:
-        return len(self._classes) - self.ordinal
+        return len(self._classes) - self.ordinal + bool(self.added)
+
+    @property
+    def added_classes(self) -> Sequence[str]:
+        return self.added
+
+    @property
+    def added_width(self) -> int:
+        """One logit for each added class, and before them one for "none of these"."""
+        return len(self.added) + 1 if self.added else 0
+
+    def grow(self, before: Task, answers: Sequence[str]) -> None:
+        theirs = cast(Label, before)
+        known, counts = theirs._classes, Counter(answers)
+        if self.ordinal:
+            raise DataError("has an order, in which added classes have no place", location=self.name)
+        refuse_added(self.name, self.added, known, counts)
+        old = sum(counts[name] for name in known)
+        if not old:
+            raise DataError(
+                "no training picture is of a class that it has already, and new ones are told from these",
+                location=self.name,
+                hint="name a source with pictures of both",
+            )
+        smoothed = np.array([old + 1.0, *(counts[name] + 1.0 for name in self.added)])
+        rest, *new = (smoothed / smoothed.sum()).tolist()
+        self._classes = [*known, *self.added]
+        self._shares = [share * rest for share in theirs._shares] + new
+        self._temperature, self._added_temperature = theirs._temperature, 1.0
 
     @property
     def _weights(self) -> np.ndarray:
@@ -146,6 +183,10 @@ class Label(VectorTask):
         import torch
         import torch.nn.functional as F
 
+        if self.added:  # P(added) is the branch's; P(known) that of "none of these", times that among these
+            known, branch = raw.split([self.width - self.added_width, self.added_width], dim=-1)
+            none, new = F.log_softmax(branch, dim=-1).split([1, len(self.added)], dim=-1)
+            return torch.cat([F.log_softmax(known, dim=-1) + none, new], dim=-1)
         if not self.ordinal:
             return F.log_softmax(raw, dim=-1)
         zero = raw.new_zeros(len(raw), 1)
@@ -227,8 +268,17 @@ class Label(VectorTask):
         whole = np.array(chances, dtype=np.float64)
         return str(words[int(random.choice(len(words), p=whole / whole.sum()))])
 
+    @property
+    def _temperatures(self) -> np.ndarray:
+        """By which each number of the raw output is divided."""
+        branch = np.full(self.added_width, self._added_temperature)
+        return np.concatenate([np.full(self.width - self.added_width, self._temperature), branch])
+
     def constant_raw(self) -> np.ndarray:
         shares = np.array(self._shares)
+        if self.added:
+            known, new = np.split(shares, [-len(self.added)])
+            return np.log([*(known / known.sum()), known.sum(), *new])[None].astype(np.float32)
         if not self.ordinal:
             return np.log(shares)[None].astype(np.float32)
         at_least = np.cumsum(shares[::-1])[::-1]
@@ -237,7 +287,11 @@ class Label(VectorTask):
 
     def chances(self, raw: np.ndarray) -> np.ndarray:
         """Calibrated probabilities, float64 [n, classes]."""
-        scaled = np.asarray(raw, dtype=np.float64) / self._temperature
+        scaled = np.asarray(raw, dtype=np.float64) / self._temperatures
+        if self.added:
+            known, branch = np.split(scaled, [self.width - self.added_width], axis=1)
+            new = softmax(branch)
+            return np.concatenate([softmax(known) * new[:, :1], new[:, 1:]], axis=1)
         if not self.ordinal:
             return softmax(scaled)
         zero = np.zeros((len(scaled), 1))
@@ -246,7 +300,7 @@ class Label(VectorTask):
 
     def constant_baseline(self, count: int) -> list[Prediction]:
         # The temperature mends the network's confidence; the shares of the classes need no mending.
-        return self.decode(self.constant_raw() * self._temperature) * count
+        return self.decode(self.constant_raw() * self._temperatures) * count
 
     def calibrate(self, raw: np.ndarray, answers: Sequence[str | None]) -> None:
         index = self.encode(answers)["class"]
@@ -258,13 +312,19 @@ class Label(VectorTask):
         # whose class is anybody's guess keeps it honest (Platt 1999, section 2.2, for more than two classes).
         doubt = 1 / (len(index) + 1)
 
+        def set_temperature(value: float) -> None:
+            if self.added:  # what it knew stays as it was
+                self._added_temperature = value
+            else:
+                self._temperature = value
+
         def loss(temperature: float) -> float:
-            self._temperature = temperature
+            set_temperature(temperature)
             logs = np.log(self.chances(raw) + 1e-12)
             right = logs[np.arange(len(index)), index].mean()
             return float(-(1 - doubt) * right - doubt * logs.mean())
 
-        self._temperature = fit_temperature(loss)
+        set_temperature(fit_temperature(loss))
 
     def decode(self, raw: np.ndarray) -> list[Prediction]:
         chances = self.chances(raw)
@@ -352,10 +412,13 @@ class Label(VectorTask):
         return f"{prediction['value']} ({prediction['confidence']:.0%})"
 
     def state(self) -> dict[str, Any]:
-        return {"classes": self._classes, "shares": self._shares, "temperature": self._temperature}
+        state = {"classes": self._classes, "shares": self._shares, "temperature": self._temperature}
+        return {**state, "added_temperature": self._added_temperature} if self.added else state
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        require_declared(state["classes"], self.classes)
+        require_declared(state["classes"], [*self.classes, *self.added] if self.classes else [])
+        require_added(state["classes"], self.added)
+        self._added_temperature = state.get("added_temperature", 1.0)
         self._classes, self._shares = state["classes"], state["shares"]
         self._temperature = state["temperature"]
 

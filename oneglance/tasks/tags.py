@@ -29,11 +29,12 @@ from oneglance.storage.task_state import (
     Probability,
     Share,
     Temperature,
+    require_added,
     require_declared,
     same_length,
 )
 from oneglance.task import MetricState, Prediction, Target, Task, Words
-from oneglance.vector_task import ClassNames, VectorTask, fit_temperature, log_sigmoid, sigmoid
+from oneglance.vector_task import ClassNames, VectorTask, fit_temperature, log_sigmoid, refuse_added, sigmoid
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,6 +61,7 @@ class LearnedTags(LearnedState):
     temperature: Temperature
     offsets: list[Amount] = []  # one per class; none: of a version that had only the temperature
     thresholds: list[Probability]
+    added_temperature: Temperature = 1.0  # of added tags
 
     @model_validator(mode="after")
     def _fits(self) -> LearnedTags:
@@ -87,9 +89,13 @@ class Tags(VectorTask):
     # the same
     class_weights: Literal["none", "balanced"] = "none"
 
-    _classes: list[str] = PrivateAttr(default_factory=list)
+    # Tags that a finished task learns besides, in a branch of their own: see `oneglance extend`
+    added: ClassNames = []
+
+    _classes: list[str] = PrivateAttr(default_factory=list)  # the added ones last
     _shares: list[float] = PrivateAttr(default_factory=list)
     _temperature: float = PrivateAttr(1.0)
+    _added_temperature: float = PrivateAttr(1.0)
     _offsets: list[float] = PrivateAttr(default_factory=list)
     _thresholds: list[float] = PrivateAttr(default_factory=list)
 
@@ -119,7 +125,7 @@ class Tags(VectorTask):
         if raw_value and not labelled:
             return None
         words = set(labelled) - set(self.none)
-        if self.classes and (odd := sorted(words - set(self.classes))):
+        if self.classes and (odd := sorted(words - set(self.classes) - set(self.added))):
             raise InvalidAnswer(
                 f'has the tag "{odd[0]}"', f"it is not among `classes`.{nearest(odd[0], self.classes)}"
             )
@@ -199,6 +205,35 @@ class Tags(VectorTask):
     @property
     def width(self) -> int:
         return len(self._classes)
+
+    @property
+    def added_classes(self) -> Sequence[str]:
+        return self.added
+
+    @property
+    def added_width(self) -> int:
+        return len(self.added)
+
+    def grow(self, before: Task, answers: Sequence[TagAnnotations]) -> None:
+        theirs, new = cast(Tags, before), self._branch()
+        counts = Counter(tag for answer in answers for tag in answer.present)
+        refuse_added(self.name, self.added, theirs._classes, counts)
+        new.fit_target(answers)
+        self._classes = [*theirs._classes, *self.added]
+        self._shares = [*theirs._shares, *new._shares]
+        self._offsets = [*(theirs._offsets or theirs._usual_offsets.tolist()), *new._offsets]
+        self._thresholds = [*theirs._thresholds, *new._thresholds]
+        self._temperature, self._added_temperature = theirs._temperature, 1.0
+
+    def _branch(self) -> Tags:
+        """The added tags as a task of their own."""
+        own = {"classes": self.added, "from_": self.name, "added": []}
+        new: Tags = self.model_copy(deep=True, update=own)
+        count = len(self.added)
+        new._classes, new._temperature = list(self.added), self._added_temperature
+        for name in ("_shares", "_offsets", "_thresholds"):
+            setattr(new, name, getattr(self, name)[-count:])
+        return new
 
     def encode(self, answers: Sequence[TagAnnotations | None]) -> Target:
         # Run folders of earlier versions may hold a tag "1.0", which is read as "1" now.
@@ -281,7 +316,9 @@ class Tags(VectorTask):
 
     def chances(self, raw: np.ndarray) -> np.ndarray:
         """Calibrated probabilities, float64 [n, tags]."""
-        return sigmoid(np.asarray(raw, dtype=np.float64) / self._temperature + np.array(self._offsets))
+        temperature = np.full(self.width, self._temperature)
+        temperature[self.width - self.added_width :] = self._added_temperature
+        return sigmoid(np.asarray(raw, dtype=np.float64) / temperature + np.array(self._offsets))
 
     def constant_baseline(self, count: int) -> list[Prediction]:
         # Calibration mends the network's confidence; the shares of the tags need no mending.
@@ -291,6 +328,12 @@ class Tags(VectorTask):
         """Platt scaling (Platt 1999) with one slope for all tags and an offset for each, which stays near
         the usual one where few pictures have the tag.
         """
+        if self.added:  # what it knew stays as it was
+            new, known = self._branch(), self.width - self.added_width
+            new.calibrate(raw[:, known:], answers)
+            self._offsets[known:], self._thresholds[known:] = new._offsets, new._thresholds
+            self._added_temperature = new._temperature
+            return
         target = self.encode(answers)
         present, labelled = target["present"].astype(np.float64), target["labelled"] > 0
         raw = np.asarray(raw, dtype=np.float64)
@@ -412,16 +455,20 @@ class Tags(VectorTask):
         return ", ".join(prediction["values"]) or "none"
 
     def state(self) -> dict[str, Any]:
+        added = {"added_temperature": self._added_temperature} if self.added else {}
         return {
             "classes": self._classes,
             "shares": self._shares,
             "temperature": self._temperature,
             "offsets": self._offsets,
             "thresholds": self._thresholds,
+            **added,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        require_declared(state["classes"], self.classes)
+        require_declared(state["classes"], [*self.classes, *self.added] if self.classes else [])
+        require_added(state["classes"], self.added)
+        self._added_temperature = state.get("added_temperature", 1.0)
         self._classes, self._shares = state["classes"], state["shares"]
         self._temperature, self._thresholds = state["temperature"], state["thresholds"]
         self._offsets = state["offsets"] or [0.0] * self.width

@@ -44,7 +44,15 @@ def refuse_impossible(config: Config, *, load_weights: bool = True) -> None:
     tasks = build_tasks(config.tasks, config.file)
     if load_weights:
         open_teachers(config, tasks)
-    if not any(task.weight > 0 for name, task in tasks.items() if name not in config.training.keep):
+    for name, task in tasks.items():
+        if task.added_classes and name not in config.training.keep:
+            raise ConfigError(
+                f"[tasks.{name}] added names classes that a finished run is to learn besides",
+                location=config.file,
+                hint="write all in classes, or use: oneglance extend RUN CONFIG --out NEW",
+            )
+    learned = [t for n, t in tasks.items() if n not in config.training.keep or t.added_classes]
+    if not any(task.weight > 0 for task in learned):
         what = "gives every task the weight 0" + (" or keeps it" if config.training.keep else "")
         raise ConfigError(f"{what}, so there is nothing to learn", location=config.file)
 

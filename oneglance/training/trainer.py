@@ -129,8 +129,9 @@ class Trainer:
             refuse_unseen(list(extension.held), validation, extension.run)
         validation = guidance.validation(validation, screen)
         training, validation = (on_canvas(split, tasks, store, fit) for split in (training, validation))
-        guidance.learn_targets(training)
+        guidance.learn_targets(training, {*extension.held, *extension.grown})
         extension.restore()
+        extension.grow(training)
         folder.restore_fitted(tasks)  # with other answers than it began with, a run keeps its classes
         guidance.refuse_unfit()
         network = new_network(config, every, store, training, device)
@@ -448,7 +449,7 @@ class Trainer:
             return
         if self.extension.held:
             self._refuse_loss(tasks, raw)
-        if self.extension.run is not None and self.extension.kept:
+        if self.extension.run is not None and not self.extension.held:
             self.folder.take_novelty(self.extension.run)
         else:
             self._save_novelty(network)

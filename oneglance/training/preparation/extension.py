@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from oneglance.config import Config
+from oneglance.data.dataset import SplitData
 from oneglance.errors import ConfigError, nearest
 from oneglance.network import Network, kinds_of_stage
 from oneglance.storage.plain_files import exists, resolved
@@ -20,7 +21,7 @@ from oneglance.storage.task_state import restore
 from oneglance.task import Task, build_tasks
 from oneglance.toml.overrides import Changes
 from oneglance.toml.writer import inline
-from oneglance.training.preparation.starting_weights import starting_run
+from oneglance.training.preparation.starting_weights import is_grown, starting_run
 
 OF_READING = ("type", "from", "unknown", "join", "weight")
 """Keys of a task that say how data are read, or how it learns: new data may be written otherwise."""
@@ -35,6 +36,9 @@ class Extension:
     run: RunFolder | None = None
     kept: Mapping[str, Task] = field(default_factory=dict)
     held: Mapping[str, Task] = field(default_factory=dict)
+    grown: Mapping[str, Task] = field(
+        default_factory=dict
+    )  # that learn further classes beside those they know
     order: tuple[str, ...] = ()  # of all tasks
 
     @classmethod
@@ -54,7 +58,8 @@ class Extension:
             for name in names:
                 _refuse_other_task(name, tasks, theirs, config, key)
         kept, held = ({name: tasks[name] for name in names} for names in (table.keep, table.hold))
-        made = cls(run, kept, held, tuple(tasks))
+        grown = {name: kept.pop(name) for name in table.keep if is_grown(tasks[name], theirs[name])}
+        made = cls(run, kept, held, grown, tuple(tasks))
         made.restore()
         return made
 
@@ -65,14 +70,25 @@ class Extension:
             both = {**self.kept, **self.held}
             restore(both, {name: theirs[name].state() for name in both})
 
+    def grow(self, training: SplitData) -> None:
+        """The same of those that learn further classes, which they find in the training split.
+
+        Raises:
+            DataError: they are not there.
+        """
+        if self.run is not None and self.grown:
+            theirs = self.run.tasks(self.run.answering_config())
+            for name, task in self.grown.items():
+                task.grow(theirs[name], [one for one in training.answers(name) if one is not None])
+
     def learned(self, tasks: Mapping[str, Task]) -> dict[str, Task]:
         """Those of ``tasks`` that learn."""
         return {name: task for name, task in tasks.items() if name not in self.kept}
 
     def apply(self, network: Network, learned: Mapping[str, Task]) -> None:
         """Nothing that the kept answers depend on learns, nor is it computed in vain."""
-        if self.kept:
-            network.freeze(self.kept)
+        if self.run is not None and not self.held:
+            network.freeze([*self.kept, *self.grown])
             network.leave_out(self.kept, any(task.is_spatial for task in learned.values()))
 
     def finished(self, learned: Mapping[str, Task]) -> dict[str, Task]:
@@ -95,10 +111,13 @@ def _refuse_other_task(
         raise ConfigError(f'names "{name}", {there}', location=location)
     if differing := list(_differing(ours[name], theirs[name])):
         key, old, new = differing[0]
+        hint = f"write what it is there, leave {key} out, or give the new task another name"
+        if key == "classes":
+            hint += "; classes that it is to learn besides are named with added = […]"
         raise ConfigError(
             f"[tasks.{name}] is another task in {config.training.from_}: {key} is {old} there and {new} here",
             location=config.file,
-            hint=f"write what it is there, leave {key} out, or give the new task another name",
+            hint=hint,
         )
 
 
@@ -112,6 +131,8 @@ def _differing(ours: Task, theirs: Task) -> Iterator[tuple[str, str, str]]:
         there["classes"] = theirs.state().get("classes", [])
     written = ours.model_dump(mode="json", by_alias=True, exclude_unset=True)
     for key in written:
+        if key == "added" and not there.get(key):
+            continue
         if key not in OF_READING and here[key] != there.get(key):
             old = there.get(key)
             yield key, "not set" if old is None else inline(old), inline(here[key])
@@ -137,11 +158,18 @@ def extended(config: Config, run: RunFolder, *, stage: bool = False, tune: bool 
         hint = f"leave `{key}` out, or use it with: oneglance train"
         raise ConfigError(f"[training] {key} is what extend sets itself", location=config.file, hint=hint)
     new = [name for name in config.tasks if name not in theirs]
-    if not new:
+    grown = [name for name in theirs if config.tasks.get(name, {}).get("added")]
+    if grown and tune:
+        raise ConfigError(
+            f"[tasks.{grown[0]}] learns further classes in a branch of its own, and --tune has all learn on",
+            location=config.file,
+            hint="leave --tune out",
+        )
+    if not new and not grown:
         raise ConfigError(
             f"names no task that {run.path} does not have already: {', '.join(theirs)}",
             location=config.file,
-            hint="add the new one as [tasks.NAME]",
+            hint="add the new one as [tasks.NAME], or name further classes of one with added = […]",
         )
     kept = {name: {**then.tasks[name], **config.tasks.get(name, {})} for name in theirs}
     changes: dict[str, Any] = {"tasks": {**kept, **{name: config.tasks[name] for name in new}}}

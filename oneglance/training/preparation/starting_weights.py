@@ -84,7 +84,10 @@ def start_from_run(
     for name, task in tasks.items():
         prefixes = tuple(part.format(name) for part in PARTS)
         keys = [key for key in own if key.startswith(prefixes)]
-        if why := _why_not(task, their_tasks.get(name), keys, own, tensors):
+        if name in config.training.keep and is_grown(task, their_tasks.get(name)):
+            taken.append(name)
+            chosen |= {key: tensors[key] for key in keys if key in tensors}
+        elif why := _why_not(task, their_tasks.get(name), keys, own, tensors):
             left[name] = why
         else:
             taken.append(name)
@@ -157,6 +160,11 @@ def _of_backbone(
             hint=f"set backbone.size to what it is there, {then.backbone.size}, or leave `from` out",
         )
     return {key: tensors[key] for key in keys}
+
+
+def is_grown(task: Task, theirs: Task | None) -> bool:
+    """Whether it learns classes that ``theirs``, the same task of a finished run, does not have."""
+    return theirs is not None and bool(task.added_classes) and not theirs.added_classes
 
 
 def _why_not(

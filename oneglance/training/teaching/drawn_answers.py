@@ -25,7 +25,7 @@ def learn_targets(tasks: Mapping[str, Task], training: SplitData, teachers: Sequ
         name: teacher.task(name)
         for teacher in teachers
         for name in teacher.names
-        if tasks[name].answered_by and _is_unanswered(training, name)
+        if name in tasks and tasks[name].answered_by and _is_unanswered(training, name)
     }
     wrong = fit_targets({name: task for name, task in tasks.items() if name not in alone}, training.answers)
     for name, teacher_task in alone.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -52,9 +52,10 @@ class Guidance:
         """See ``with_drawn_answers``."""
         return with_drawn_answers(split, self.tasks, self.teachers, self.config.training.seed, screen)
 
-    def learn_targets(self, training: SplitData) -> None:
-        """See the function of this name."""
-        learn_targets(self.tasks, training, self.teachers)
+    def learn_targets(self, training: SplitData, known: Collection[str] = ()) -> None:
+        """See the function of this name; ``known`` tasks have learned theirs from an earlier run."""
+        tasks = {name: task for name, task in self.tasks.items() if name not in known}
+        learn_targets(tasks, training, self.teachers)
 
     def refuse_unfit(self) -> None:
         """See the function of this name."""
