@@ -40,7 +40,7 @@ VERBS = [
         "init",
         "merge",
     ),
-    *("predict", "runs", "serve", "start", "train", "tune", "watch", "weights"),
+    *("predict", "robustness", "runs", "serve", "start", "train", "tune", "watch", "weights"),
 ]
 GROUP: Any = typer.main.get_command(commands.app)
 
