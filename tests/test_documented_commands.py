@@ -189,12 +189,19 @@ def kind_alone() -> None:
     Path("kids.toml").write_text(SELLERS + KIDS + "[training]\nepochs = 1\n", encoding="utf-8")
 
 
+def shop_with_a_run_of_photos() -> None:
+    """The same with a run called after its pictures."""
+    configured_shop()
+    shutil.copytree("runs/shop", "runs/photos")
+
+
 WORLDS: dict[str, Callable[[], None]] = {
     "README.md": folders_of_kinds,
     "docs/first-hour.md": folders_of_kinds,
     "docs/index.md": lambda: catalogue("photos"),
     "docs/guides/teachers.md": shop_with_prices,
     "docs/guides/new-questions.md": kind_alone,
+    "docs/guides/several-machines.md": shop_with_a_run_of_photos,
     "docs/guides/boxes-with-attributes.md": shop,  # init writes oneglance.toml
 }
 
