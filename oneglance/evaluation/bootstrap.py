@@ -72,20 +72,21 @@ def draws(
     predictions: Sequence[Prediction],
     answers: Sequence[Any | None],
     groups: Sequence[str],
+    resamples: int | None = None,
 ) -> dict[str, np.ndarray]:
-    """Every metric of one network: float64 [1 + RESAMPLES], the first over all answered pictures; only that
-    one where all of them belong to one group. Empty where no picture is answered.
+    """Every metric of one network: float64 [1 + resamples], RESAMPLES of them by default, the first over all
+    answered pictures; only that one where all of them belong to one group. Empty where no picture is answered.
     """
     rows = [row for row, answer in enumerate(answers) if answer is not None]
     if not rows:
         return {}
     metric_state = task.metric_state([predictions[row] for row in rows], [answers[row] for row in rows])
-    weights = [np.ones(len(rows)), *group_weights([groups[row] for row in rows])]
+    weights = [np.ones(len(rows)), *group_weights([groups[row] for row in rows], resamples)]
     values = [task.metrics(metric_state, each) for each in weights]
     return {name: np.array([each[name] for each in values]) for name in values[0]}
 
 
-def group_weights(groups: Sequence[str]) -> Iterator[np.ndarray]:
+def group_weights(groups: Sequence[str], resamples: int | None = None) -> Iterator[np.ndarray]:
     """How often each picture counts in each resample: float64 [pictures], a whole number.
 
     Groups are drawn with replacement, as many as there are, for pictures of one group are not independent;
@@ -96,7 +97,8 @@ def group_weights(groups: Sequence[str]) -> Iterator[np.ndarray]:
     index = {group: number for number, group in enumerate(dict.fromkeys(own))}
     member = np.array([index[group] for group in own], dtype=np.int64)
     random = np.random.default_rng(0)
-    for _ in range(RESAMPLES if len(index) > 1 else 0):
+    count = RESAMPLES if resamples is None else resamples
+    for _ in range(count if len(index) > 1 else 0):
         drawn = random.integers(len(index), size=len(index))
         yield np.bincount(drawn, minlength=len(index))[member].astype(np.float64)
 

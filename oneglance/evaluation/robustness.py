@@ -25,6 +25,7 @@ from oneglance.storage.atomic_files import finite, make_folder, write_json
 from oneglance.storage.run_folder import RunFolder
 from oneglance.task import Task
 
+RESAMPLES = 200  # of the pictures, for each of 76 scores of a task
 BATCH = 64  # pictures that are made worse and answered at once
 
 Draws = dict[str, np.ndarray]  # task -> its primary metric: float64 [1 + resamples], the first over all
@@ -117,7 +118,7 @@ def _scored(predictor: Predictor, records: Sequence[Record], canvases: Sequence[
     scored = {}
     for name, task in predictor.tasks.items():
         truth = [record.answers.get(name) for record in records]
-        metrics = draws(task, [answer[name] for answer in answers], truth, groups)
+        metrics = draws(task, [answer[name] for answer in answers], truth, groups, RESAMPLES)
         if metrics:
             scored[name] = metrics[task.primary_metric]
     return scored

@@ -10,7 +10,7 @@ from support.boxed import trained_boxes as trained_boxes
 
 import oneglance
 from oneglance.errors import ConfigError
-from oneglance.evaluation import bootstrap
+from oneglance.evaluation import robustness
 from oneglance.evaluation.corruptions.catalogue import FAMILIES
 from oneglance.progress import Screen
 from oneglance.results.robustness import Robustness
@@ -20,7 +20,7 @@ from oneglance.results.robustness import Robustness
 def scored(trained_boxes: Path, tmp_path_factory: pytest.TempPathFactory) -> Robustness:
     out = tmp_path_factory.mktemp("robust")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bootstrap, "RESAMPLES", 10)
+        patch.setattr(robustness, "RESAMPLES", 10)
         patch.setenv("ONEGLANCE_CACHE", str(tmp_path_factory.mktemp("cache")))
         return oneglance.robustness(
             trained_boxes / "runs" / "a", split="test", pictures=6, out=out, screen=Screen()

@@ -19,7 +19,7 @@ NEAREST = 4  # pictures that one is compared with
 IN_A_CELL = 3  # of each cell and window
 EXACT = 4096  # so many pictures are one cell
 VISITED = 6  # cells that a picture looks into
-BATCH = 2048  # pictures
+BATCH = 1024  # pictures
 SAMPLE = 65_536  # pictures by which the centres are learned
 ROUNDS = 6  # of k-means
 
