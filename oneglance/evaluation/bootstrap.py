@@ -75,7 +75,7 @@ def draws(
     resamples: int | None = None,
 ) -> dict[str, np.ndarray]:
     """Every metric of one network: float64 [1 + resamples], RESAMPLES of them by default, the first over all
-    answered pictures; only that one where all of them belong to one group. Empty where no picture is answered.
+    answered pictures; only that one where they all belong to one group. Empty where no picture is answered.
     """
     rows = [row for row, answer in enumerate(answers) if answer is not None]
     if not rows:
