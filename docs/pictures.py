@@ -21,7 +21,7 @@ from PIL import Image
 
 import oneglance as og
 from oneglance.data.synthetic import write_scenes
-from oneglance.demonstration import DEMO
+from oneglance.starting.demonstration import DEMO
 
 IMAGES = Path(__file__).parent / "images"
 COLOURS = (128, 64, 32, 16)  # of a palette; the first with which a file is small enough

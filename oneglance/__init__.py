@@ -9,16 +9,16 @@ __version__ = "0.1.0"
 # The public names by the module that defines them. A module is loaded when one of its names is first used, so
 # that importing oneglance takes no time. ``__init__.pyi`` gives editors and mypy the same names with types.
 _NAMES = {
-    "api": "Run combine compare distil evaluate export extend finish group merge predict robustness runs "
-    "train tune",
+    "api": "Run compare evaluate export finish group robustness runs train tune",
     "backbone": "Backbone",
     "balancer": "Balancer",
     "config": "Config",
     "data.inspection.checks": "summary",
     "data.source": "Source",
     "data_api": "check convert get init",
-    "demonstration": "demo",
+    "starting.demonstration": "demo",
     "errors": "ConfigError DataError OneglanceError Problem RunError",
+    "finished_api": "combine distil extend merge predict",
     "model": "Model load",
     "pretrained.listing": "weights",
     "result": "Score",

@@ -1,16 +1,11 @@
 """Types of the public names; ``__init__.py`` says where they are loaded from."""
 
 from oneglance.api import Run as Run
-from oneglance.api import combine as combine
 from oneglance.api import compare as compare
-from oneglance.api import distil as distil
 from oneglance.api import evaluate as evaluate
 from oneglance.api import export as export
-from oneglance.api import extend as extend
 from oneglance.api import finish as finish
 from oneglance.api import group as group
-from oneglance.api import merge as merge
-from oneglance.api import predict as predict
 from oneglance.api import robustness as robustness
 from oneglance.api import runs as runs
 from oneglance.api import train as train
@@ -24,12 +19,16 @@ from oneglance.data_api import check as check
 from oneglance.data_api import convert as convert
 from oneglance.data_api import get as get
 from oneglance.data_api import init as init
-from oneglance.demonstration import demo as demo
 from oneglance.errors import ConfigError as ConfigError
 from oneglance.errors import DataError as DataError
 from oneglance.errors import OneglanceError as OneglanceError
 from oneglance.errors import Problem as Problem
 from oneglance.errors import RunError as RunError
+from oneglance.finished_api import combine as combine
+from oneglance.finished_api import distil as distil
+from oneglance.finished_api import extend as extend
+from oneglance.finished_api import merge as merge
+from oneglance.finished_api import predict as predict
 from oneglance.model import Model as Model
 from oneglance.model import load as load
 from oneglance.pretrained.listing import weights as weights
@@ -52,6 +51,7 @@ from oneglance.results.tuning import Tuning as Tuning
 from oneglance.results.weights import Weights as Weights
 from oneglance.serving.live.watch import watch as watch
 from oneglance.serving.serve import serve as serve
+from oneglance.starting.demonstration import demo as demo
 from oneglance.starting.first_training import start as start
 from oneglance.task import Task as Task
 

@@ -5,7 +5,7 @@ Longer than 400 lines because each verb says what it takes, gives and raises.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from importlib import import_module
 from pathlib import Path
@@ -18,13 +18,11 @@ from oneglance.config import ConfigSource
 from oneglance.errors import ConfigError, needs_extra
 from oneglance.model import Model, Picture, load
 from oneglance.progress import Screen
-from oneglance.results.answers import Answer, Answers
+from oneglance.results.answers import Answers
 from oneglance.results.comparison import Comparison
-from oneglance.results.distilled import Distilled
 from oneglance.results.exported import Exported
 from oneglance.results.grouping import Grouping
 from oneglance.results.history import History
-from oneglance.results.merged import Merged
 from oneglance.results.report import Report
 from oneglance.results.robustness import Robustness
 from oneglance.results.runs import Runs
@@ -233,131 +231,6 @@ def finish(run: str | Path, *, accept_changes: bool = False, screen: Screen | No
     return Run(stopped.path)
 
 
-def combine(
-    runs: Sequence[str | Path],
-    *,
-    out: str | Path,
-    rename: Mapping[str, str] | None = None,
-    screen: Screen | None = None,
-) -> Run:
-    """Put finished runs together: one folder that answers the tasks of all of them.
-
-    Each answer is equal to the bit to that of its run, at the cost of all networks; only reading and decoding
-    pictures is shared. The folder holds a copy of each run. Rows of ``predict`` also say what each network
-    thinks of the picture: ``"networks": {"a": {"unfamiliar": 0.03, "unknown": False, "tasks": ["kind"]}}``;
-    their own ``unfamiliar`` is the largest of these, and ``unknown`` is there if any network says so.
-
-    Args:
-        runs: at least two finished run folders; of a folder of ``combine`` those in it.
-        out: the new folder.
-        rename: ``{"a.kind": "article"}``: the task ``kind`` of the run ``a`` is called ``article`` here;
-            needed where two runs have a task of the same name. Runs are called as their folders; of two of
-            the same name, the second is called ``a-2``.
-
-    Raises:
-        RunError: one of them is no finished run, is damaged or of a newer version; ``out`` is there already.
-        ConfigError: fewer than two runs, one of them twice, two tasks of the same name, or no such task.
-    """
-    with needs_extra("train", "combine"):
-        from oneglance.inference.predictor import Predictor
-        from oneglance.storage import combined_folder
-
-    screen, target = screen or default_screen(), Path(out)
-    with closing(screen):
-        combined_folder.refuse_taken(target)
-        given = combined_folder.networks_of(runs)
-        networks = combined_folder.renamed(given, rename or {}, runs, target)
-        for done, one in enumerate(networks):
-            screen.progress(done, len(networks), "opening")
-            Predictor.open(one.run, device="cpu", precision="fp32", passes=1)
-        combined_folder.CombinedFolder.create(target, networks)
-    count = sum(len(one.tasks()) for one in networks)
-    screen.say(f"{target} answers {count} tasks with {len(networks)} networks")
-    return Run(target)
-
-
-def extend(
-    run: str | Path,
-    config: ConfigSource,
-    *,
-    overrides: Overrides = (),
-    out: str | Path | None = None,
-    stage: bool = False,
-    tune: bool = False,
-    screen: Screen | None = None,
-) -> Run:
-    """A finished run learns further tasks. All that it answers already stays the same to the bit, with its
-    calibration and with what it calls unfamiliar: the backbone and its tasks learn nothing, unless ``tune``.
-
-    Args:
-        run: the finished run folder, which is not changed.
-        config: the new tasks and their sources. It may also name tasks of the run, as they are there; of
-            [backbone] only what is the same. Pictures that the run knows stay in the split that they had.
-        overrides: ``{"training.epochs": 5}``, a list of ``"training.epochs=5"``, or one of these.
-        out: the new run folder; default: ``runs/`` and the name of the configuration.
-        stage: each new task gets a copy of the backbone's last stage, which learns with it: better for what
-            the run has never had to look at, and slower.
-        tune: all learns on, taught by the run where nobody has answered its tasks, with a few of its old
-            pictures in each epoch where they are where they were. ``held.json`` in the folder has the scores
-            of its tasks before and after. Where one ends below the interval of before, it is not finished.
-
-    Raises:
-        OneglanceError: with location, what and hint; StoppedError after Ctrl-C: ``train`` with ``resume``
-            goes on.
-    """
-    with needs_extra("train", "extend"):
-        from oneglance.storage.run_folder import RunFolder
-        from oneglance.training.preparation.extension import extended
-
-    declared = extended(configuration.load(config, overrides), RunFolder.open(run), stage=stage, tune=tune)
-    return train(declared, out=out, screen=screen)
-
-
-def distil(
-    runs: Sequence[str | Path],
-    *,
-    pictures: str | Path,
-    overrides: Overrides = (),
-    out: str | Path | None = None,
-    minutes: float | None = None,
-    screen: Screen | None = None,
-) -> Distilled:
-    """One network learns all answers of finished ones, on pictures that need no answers, and is scored beside
-    its teachers: distil.json in its run folder.
-
-    It is trained with [training] teachers, see there. What ``pictures`` does not say is as in the first
-    teacher that is a run folder, with whose weights it begins where both have the same backbone.
-
-    Args:
-        runs: finished run folders, folders of ``combine`` or .onnx files, whose tasks have different names.
-        pictures: a folder, archive or table of pictures, whose answers count where it has some; or an
-            oneglance.toml with sources and perhaps tasks of its own, a backbone and all else. Test pictures
-            of a teacher among them are held back.
-        overrides: ``{"training.epochs": 50}``, a list of ``"training.epochs=50"``, or one of these.
-        out: the new run folder; default: ``runs/`` and the name of the pictures.
-        minutes: as many epochs as fit into so many minutes.
-
-    Raises:
-        OneglanceError: with location, what and hint; StoppedError after Ctrl-C: the same call with ``out``
-            goes on, and a finished run it only scores again.
-    """
-    with needs_extra("train", "distil"):
-        from oneglance.evaluation.distillation import report
-        from oneglance.storage.run_lookup import run_of
-        from oneglance.training.teaching.distillation import distilled
-
-    screen = screen or default_screen()
-    declared = distilled(runs, pictures, overrides)
-    if minutes is not None:
-        declared = declared.with_changes({"training.minutes": minutes})
-    begun = run_of(declared, out) if out else None
-    if begun is None:
-        begun = train(declared, out=out, screen=screen).folder
-    elif not begun.finished:
-        begun = train(begun.path, resume=True, screen=screen).folder
-    return Distilled(report(begun, screen))
-
-
 def evaluate(
     run: str | Path, *, split: str = "test", out: str | Path | None = None, screen: Screen | None = None
 ) -> Report:
@@ -543,94 +416,6 @@ def tune(
     refuse_impossible(declared)
     with closing(screen or default_screen()) as screen:
         return Tuning(loss_weight_search.tune(declared, target, seeds, time, screen))
-
-
-def predict(
-    run: str | Path,
-    pictures: Picture | Iterable[Picture],
-    *,
-    out: str | Path | None = None,
-    draw: str | Path | None = None,
-    device: str = "auto",
-    false_alarm: float | None = None,
-    shard: str = "",
-    screen: Screen | None = None,
-) -> Answers:
-    """Answer for every picture. To ask more than once, load the network once: ``oneglance.load``.
-
-    Args:
-        run: a finished run folder, or an .onnx file that ``export`` wrote, which needs no torch.
-        pictures: files, folders, archives, glob patterns, or tables that name pictures; also pictures in
-            memory: bytes, uint8 arrays [h, w, 3] or [h, w], Pillow pictures.
-        out: a .jsonl, .csv, .parquet or .json (COCO) file to write; the list is then empty, so that memory
-            does not grow.
-        draw: a folder that gets every picture with the answers drawn on it.
-        false_alarm: share of familiar pictures that may be called unknown; default: 0.05.
-        shard: ``3/16`` answers the third of sixteen equal parts of the pictures, into a file beside ``out``
-            that is called after the part. One that is there already, for the same network, pictures and
-            settings, is not answered again. See ``merge``.
-
-    Returns:
-        One answer per picture, in order: a mapping ``{"image", "width", "height", "unfamiliar", "answers"}``,
-        with ``"unknown": True`` where so few familiar pictures are as unlike the training pictures, or
-        ``{"image", "error"}`` for a picture that cannot be read. ``to_dict()`` gives plain lists and dicts.
-
-    Raises:
-        OneglanceError: with location, what and hint.
-    """
-    if shard:
-        _predict_shard(run, pictures, shard, out, draw, device, false_alarm, screen)
-        return Answers([])
-    model = load(run, device=device, false_alarm=false_alarm)
-    if out is None:
-        return Answers(list(model.stream(pictures, draw=draw, screen=screen)))
-    return model.predict(pictures, out=out, draw=draw, screen=screen)
-
-
-def _predict_shard(
-    run: str | Path,
-    pictures: Picture | Iterable[Picture],
-    shard: str,
-    out: str | Path | None,
-    draw: str | Path | None,
-    device: str,
-    false_alarm: float | None,
-    screen: Screen | None,
-) -> None:
-    from oneglance.inference.prediction_files import write_answers
-    from oneglance.inference.shards.shard import ShardWork
-    from oneglance.model import refs_of
-
-    refs, target = refs_of(pictures, screen), None if out is None else Path(out)
-    work = ShardWork.of(shard, target, run, refs, {"false_alarm": false_alarm})
-    if work.done() is not None:
-        return
-    model, failed = load(run, device=device, false_alarm=false_alarm), 0
-
-    def counted() -> Iterator[Answer]:
-        nonlocal failed
-        for answer in model.stream_of(work.refs, draw=draw, screen=screen):
-            failed += bool(answer.error)
-            yield answer
-
-    write_answers(counted(), work.path, model.predictor.example(), model.tasks)
-    work.finish(failed)
-
-
-def merge(out: str | Path) -> Merged:
-    """Put the answers of all shards of ``predict`` together: the file has the bytes of that of one process.
-
-    Args:
-        out: the file that all of them were told; the shards lie beside it, and stay.
-
-    Raises:
-        DataError: shards are missing, or answer different networks, pictures or settings.
-        RunError: the file cannot be written.
-    """
-    from oneglance.inference.shards.merge import merge as merge_shards
-
-    shards, count = merge_shards(Path(out))
-    return Merged({"file": str(out), "shards": shards, "pictures": count})
 
 
 def export(

@@ -22,12 +22,12 @@ from PIL import Image
 from support.user import CONFIG, PICTURES, TASKS, files, home, trained  # noqa: F401
 
 import oneglance
-from oneglance import demonstration
 from oneglance.data import synthetic
 from oneglance.data.record import Box, BoxAnnotations, Record
 from oneglance.data.source import open_source
 from oneglance.errors import ConfigError, DataError, RunError, StoppedError
 from oneglance.progress import Screen
+from oneglance.starting import demonstration
 from oneglance.storage.run_folder import RunFolder
 from oneglance.storage.training_lock import training_lock
 
@@ -602,14 +602,14 @@ def test_the_demo_spares_a_folder_of_somebodys(small_demo: None) -> None:
     assert not Path("scenes").exists()
 
 
-@pytest.mark.slow  # the real one, of a third of its length: 1,500 pictures and six epochs
+@pytest.mark.slow  # the real one, of a quarter of its length: 1,500 pictures and six epochs
 def test_the_real_demo_learns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "epochs = 18\n" in demonstration.DEMO
-    monkeypatch.setattr(demonstration, "DEMO", demonstration.DEMO.replace("epochs = 18\n", "epochs = 6\n"))
+    assert "epochs = 24\n" in demonstration.DEMO
+    monkeypatch.setattr(demonstration, "DEMO", demonstration.DEMO.replace("epochs = 24\n", "epochs = 6\n"))
     run = oneglance.demo(tmp_path / "demo", screen=SILENT)
     report = json.loads((run.path / "report.json").read_text())["tasks"]
     assert report["background"]["metrics"]["accuracy"]["low"] > 0.9
-    assert report["digit"]["metrics"]["accuracy"]["low"] > 0.5, "0.1 is chance, 18 epochs reach 0.95"
+    assert report["digit"]["metrics"]["accuracy"]["low"] > 0.5, "0.1 is chance, 24 epochs reach 0.95"
 
 
 # Everything together: a number, a label, tags of three states, answers from two sources.

@@ -143,7 +143,7 @@ def test_the_same_call_scores_a_finished_run_again(
     student: tuple[Path, Distilled], several: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, before = student
-    monkeypatch.setattr("oneglance.api.train", None)  # it would be called
+    monkeypatch.setattr("oneglance.finished_api.train", None)  # it would be called
     runs, plain, one = [several / "runs/a", folder / "boxes"], folder / "plain", folder / "one"
     again = oneglance.distil(runs, pictures=plain, out=one, overrides=FEW, screen=SCREEN)
     assert again.to_dict()["tasks"] == before.to_dict()["tasks"]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 
-from oneglance.api import Run, predict, train
+from oneglance.api import Run, train
 from oneglance.data_api import check
 from oneglance.errors import ConfigError, needs_extra
+from oneglance.finished_api import predict
 from oneglance.progress import Screen
 from oneglance.screens.choice import default_screen
 from oneglance.storage.atomic_files import make_folder, write_text
@@ -61,6 +62,7 @@ unit = "%"
 type = "boxes"
 width = 32
 depth = 1
+levels = 2          # the two coarser maps: nothing here is tiny, and the finest costs more than all else
 attributes.colour = { type = "label" }
 [tasks.look]
 type = "embedding"
@@ -80,7 +82,7 @@ colour = 0
 mosaic = 0
 
 [training]
-epochs = 18
+epochs = 24
 batch = 32          # more steps than with larger ones
 learning_rate = 0.004
 """
