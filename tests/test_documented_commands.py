@@ -58,10 +58,6 @@ NOT_TYPED = {
     "oneglance train oneglance.toml --workers": "tests/training/distributed/test_workers.py types it",
     "oneglance train runs/all --resume --workers": "of another machine; test_workers.py goes on there",
     "torchrun ": "needs machines; tests/training/distributed/test_equal_to_one.py sets the same environment",
-    "#!/bin/bash": "needs a cluster",
-    "#SBATCH": "needs a cluster",
-    "head=$(scontrol": "needs a cluster",
-    "srun ": "needs a cluster",
     "import oneglance\nfrom ray.train": "needs Ray, which no extra installs",
     "docker ": "needs Docker; tests/serving/test_deploy.py reads what it builds from",
     "oneglance extend runs/kind kids.toml --out runs/tuned --tune": "asks for more validation pictures than "

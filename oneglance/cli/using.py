@@ -53,14 +53,12 @@ def predict(
     from oneglance.inference.shards.shard import ShardWork
     from oneglance.model import load, refs_of
 
-    refs = refs_of(pictures)
-    work = ShardWork.of(shard, out, run, refs, {"false_alarm": false_alarm}) if shard else None
-    if work is not None:
-        if (done := work.done()) is not None:
-            typer.echo(f"{work.path} is answered already", err=True)
-            raise typer.Exit(3 if done.failed else 0)
-        refs, out = list(work.refs), work.path
+    work = ShardWork.of(shard, out, run, refs_of(pictures), {"false_alarm": false_alarm}) if shard else None
+    if work is not None and (done := work.done()) is not None:
+        typer.echo(f"{work.path} is answered already", err=True)
+        raise typer.Exit(3 if done.failed else 0)
     model = load(run, device=device, false_alarm=false_alarm)
+    refs, out = (refs_of(pictures), out) if work is None else (list(work.refs), work.path)
     failed = 0
 
     def counted() -> Iterator[oneglance.Answer]:

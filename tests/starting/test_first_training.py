@@ -57,7 +57,7 @@ def test_start_goes_the_whole_way_and_its_commands_can_be_copied(folder: Path, s
     assert len(Path("answers.csv").read_text().splitlines()) == 1 + 40
     assert commands[1][2] == "runs/my photos"
     trained = shell(*commands[2][1:])
-    assert trained.out == "now run: oneglance evaluate 'runs/my photos-2'\n"
+    assert trained.out == "now run: oneglance evaluate 'runs/my photos'\n"
     assert shell(*shlex.split(trained.out.partition(": oneglance")[2])).code == 0
 
 

@@ -289,7 +289,7 @@ def test_a_step_depends_on_its_place_alone(tmp_path: Path) -> None:
 
 def test_a_step_elsewhere_draws_anew(learner: Learner, batch: Batch, tmp_path: Path) -> None:
     drawn = []
-    learner.augment = lambda pictures, generator, is_queried, rest: (  # type: ignore[assignment]
+    learner.augment = lambda pictures, generator, is_queried, rest, **_: (  # type: ignore[assignment]
         drawn.append((torch.rand(1, generator=generator).item(), rest)) or pictures.float(),  # type: ignore[func-returns-value]
         View(torch.eye(2, 3), torch.zeros(1, 1), torch.ones(1), torch.zeros(1, 2), (SIZE, SIZE)),
         None,

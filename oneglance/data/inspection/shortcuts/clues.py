@@ -58,8 +58,9 @@ class Clues:
     def numbers(self) -> dict[str, np.ndarray]:
         """Column -> float64 [n]; NaN where it is unknown."""
         names = ("width", "height", "aspect", "bytes", "bytes per pixel", "quantisation")
-        colours = FAMILIES["mean colour"] + FAMILIES["border"]
-        return dict(zip((*names, *colours), np.array(self._numbers, np.float64).T, strict=True))
+        columns = (*names, *FAMILIES["mean colour"], *FAMILIES["border"])
+        rows = np.array(self._numbers, np.float64).reshape(-1, len(columns))
+        return dict(zip(columns, rows.T, strict=True))
 
     @property
     def words(self) -> dict[str, list[str]]:
