@@ -20,13 +20,13 @@ BENCH = Path(__file__).resolve().parent.parent.parent / "bench" / "kill_points.p
 @pytest.mark.parametrize(
     ("command", "every"),
     [
-        ("train", 40),
-        ("longer", 25),
+        ("train", 60),
+        ("longer", 50),
         ("evaluate", 8),
-        ("export", 4),
+        ("export", 8),
         ("corrections", 4),
         ("predict", 14),
-        ("compare", 150),
+        ("compare", 300),
     ],
 )
 def test_a_command_is_killed_now_and_then(command: str, every: int) -> None:
