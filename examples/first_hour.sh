@@ -69,7 +69,8 @@ cut -d, -f1,6,7 answers.csv
 
 echo "5. the network as one file, and as a service"
 oneglance export runs/photos
-oneglance serve runs/photos/model.onnx --port 0 --processes 1 >served.txt 2>&1 &
+# Not through the function above: then $! would be a shell around it, and the service would outlive this script.
+"$python" -m oneglance serve runs/photos/model.onnx --port 0 --processes 1 >served.txt 2>&1 &
 service=$!
 trap 'kill "$service" 2>/dev/null || true' EXIT
 "$python" - <<'PYTHON'
