@@ -66,7 +66,7 @@ LAYERS = [
     ["model"],
     ["api", "data_api", "pretrained"],
     ["finished_api"],
-    ["starting"],
+    ["starting", "features"],
     ["oneglance"],
     ["serving"],
     ["cli"],

@@ -26,11 +26,13 @@ from oneglance.results.grouping import Grouping
 VERBS = [
     *(
         "check",
+        "cluster",
         "combine",
         "compare",
         "convert",
         "demo",
         "distil",
+        "embed",
         "evaluate",
         "export",
         "extend",
@@ -40,7 +42,7 @@ VERBS = [
         "init",
         "merge",
     ),
-    *("predict", "robustness", "runs", "serve", "start", "train", "tune", "watch", "weights"),
+    *("predict", "robustness", "runs", "search", "serve", "start", "train", "tune", "watch", "weights"),
 ]
 GROUP: Any = typer.main.get_command(commands.app)
 
