@@ -18,8 +18,6 @@ _NAMES = {
     "data_api": "check convert get init",
     "starting.demonstration": "demo",
     "errors": "ConfigError DataError OneglanceError Problem RunError",
-    "features.results": "Clusters Embedded Matches",
-    "features.verbs": "cluster embed search",
     "finished_api": "combine distil extend merge predict",
     "model": "Model load",
     "pretrained.listing": "weights",

@@ -82,11 +82,9 @@ class Run:
         model = self.model(device=device, false_alarm=false_alarm)
         return model.predict(pictures, out=out, draw=draw, screen=screen)
 
-    def embed(
-        self, pictures: Picture | Iterable[Picture], *, task: str = "", screen: Screen | None = None
-    ) -> np.ndarray:
+    def embed(self, pictures: Picture | Iterable[Picture], *, screen: Screen | None = None) -> np.ndarray:
         """See ``Model.embed``."""
-        return self.model().embed(pictures, task=task, screen=screen)
+        return self.model().embed(pictures, screen=screen)
 
     def evaluate(
         self, *, split: str = "test", out: str | Path | None = None, screen: Screen | None = None
@@ -162,7 +160,7 @@ def train(
         screen.say(resumed.nothing_to_do())
         return Run(resumed.folder.path)
     declared = configuration.load(config, overrides) if resumed is None else resumed.config
-    refuse_impossible(declared, load_weights=not resume)
+    finished = refuse_impossible(declared, load_weights=not resume)
     if workers > 1:
         if not isinstance(config, str | Path):
             raise ConfigError("workers read the configuration from a file", hint="give its path")
@@ -186,7 +184,8 @@ def train(
         else:
             opened = going_on(resumed.folder, declared, dataset, accept_changes, screen)
         with folder_of_each(ranks, opened) as folder:
-            trainer = Trainer.of_dataset(folder, declared, tasks, dataset, screen, ranks)
+            trainer = Trainer.of_dataset(folder, declared, tasks, dataset, screen, ranks, finished)
+            del finished  # teachers need no memory any more
             if resumed is not None:
                 trainer.go_on()
             trainer.run()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 import torch
@@ -18,14 +18,6 @@ from oneglance.task import Task
 
 TaskStage = Sequence[str] | Mapping[str, str]
 """[training] task_stage: the tasks with a last stage of their own, or by task a "stage" or an "adapter"."""
-
-
-class NetworkOutput(NamedTuple):
-    """What the network makes of n pictures."""
-
-    vector: Tensor  # [n, d]: the features that all tasks share
-    own: dict[str, Tensor]  # [n, k] of each task: its own features, of pictures that are not mirrored
-    raw: dict[str, Tensor]  # [n, ...] of each task: its raw output
 
 
 class Network(nn.Module):
@@ -56,7 +48,8 @@ class Network(nn.Module):
     ) -> None:
         super().__init__()
         self.frozen, self.mirror = False, mirror
-        self.frozen_tasks, self.left_out = frozenset[str](), frozenset[str]()
+        self.frozen_tasks, self.growing_tasks = frozenset[str](), frozenset[str]()
+        self.left_out = frozenset[str]()
         self.whole = [name for name, task in tasks.items() if not task.is_spatial]
         self.backbone = backbone
         self.register_buffer("mean", 255 * torch.tensor(backbone.mean).view(1, 3, 1, 1), persistent=False)
@@ -93,19 +86,21 @@ class Network(nn.Module):
         features = Features(*self.backbone((pictures - self.mean) / self.std))
         return features if self.backbone.gives_maps else features._replace(maps=())
 
-    def freeze(self, tasks: Collection[str] = ()) -> None:
+    def freeze(self, tasks: Collection[str] = (), growing: Collection[str] = ()) -> None:
         """From now on the backbone learns nothing, nor do its norms update their statistics; and likewise
-        what ``tasks`` have of their own.
+        what ``tasks`` have of their own, and of ``growing`` ones all but the branch of added classes.
         """
         self.frozen, self.frozen_tasks = True, self.frozen_tasks | set(tasks)
+        self.growing_tasks |= set(growing)
         self.backbone.requires_grad_(False)
         for module in self._frozen_parts():
             module.requires_grad_(False)
 
     def _frozen_parts(self) -> Iterator[nn.Module]:
         for modules, part in ((self.heads, "head"), (self.branches, "stage"), (self.adapters, "adapter")):
-            own = [modules[key] for name in self.frozen_tasks if (key := f"{name} {part}") in modules]
-            yield from (child for module in own for child in _all_but_added(module))
+            yield from (modules[key] for name in self.frozen_tasks if (key := f"{name} {part}") in modules)
+            growing = [modules[key] for name in self.growing_tasks if (key := f"{name} {part}") in modules]
+            yield from (child for module in growing for child in _all_but_added(module))
 
     def leave_out(self, tasks: Collection[str], spatial: bool) -> None:
         """From now on ``tasks`` are not answered, unless another uses them.
@@ -137,10 +132,6 @@ class Network(nn.Module):
 
     def answer(self, features: Features) -> dict[str, Tensor]:
         """The raw output of every task."""
-        return self.output(features).raw
-
-    def output(self, features: Features) -> NetworkOutput:
-        """The same, with what it is made of."""
         own: dict[str, Tensor] = {}
         raw: dict[str, Tensor] = {}
         for name, head in zip(self.uses, self.heads.values(), strict=True):
@@ -149,7 +140,7 @@ class Network(nn.Module):
             specific = self._features_of(name, features)
             vector = torch.cat([specific.vector, *(own[used] for used in self.uses[name])], dim=1)
             own[name], raw[name] = head(vector, specific.maps)
-        return NetworkOutput(features.vector, own, raw)
+        return raw
 
     def _features_of(self, name: str, features: Features) -> Features:
         """The shared features, or what the task's own stage or adapter makes of them."""
@@ -168,16 +159,12 @@ class Network(nn.Module):
 
     def forward_with_features(self, pictures: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """(feature vectors [n, d], raw output of every task) of pictures [n, 3, h, w] in 0 to 255."""
-        vector, _, raw = self.forward_in_full(pictures)
-        return vector, raw
-
-    def forward_in_full(self, pictures: Tensor) -> NetworkOutput:
-        """The same, with the tasks' own features."""
-        output = self.output(self.features(pictures))
+        features = self.features(pictures)
+        raw = self.answer(features)
         if self.mirror and not self.training:
-            raw, other = output.raw, self.answer(self.features(pictures.flip(3)))
+            other = self.answer(self.features(pictures.flip(3)))
             raw |= {name: (raw[name] + other[name]) / 2 for name in self.whole if name in raw}
-        return output
+        return features.vector, raw
 
 
 def _all_but_added(module: nn.Module) -> list[nn.Module]:

@@ -66,7 +66,7 @@ LAYERS = [
     ["model"],
     ["api", "data_api", "pretrained"],
     ["finished_api"],
-    ["starting", "features"],
+    ["starting"],
     ["oneglance"],
     ["serving"],
     ["cli"],
@@ -107,8 +107,8 @@ DATA_LEVEL = {unit: level for level, units in enumerate(DATA_LAYERS) for unit in
 # Inside evaluation, file by file: `compare` goes down them and returns once.
 EVALUATION_LAYERS = [
     ["bootstrap", "gradient_conflicts"],
-    ["comparison.peak_memory", "comparison.wording", "reports.svg_plots"],
-    ["significance", "reports.pages"],
+    ["comparison.peak_memory", "comparison.remedy", "comparison.wording", "reports.svg_plots"],
+    ["comparison.single_networks", "significance", "reports.pages"],
     ["reports.learning_curves", "reports.run_table", "reports.task_interaction"],
     ["corruptions.blur", "corruptions.noise"],
     ["corruptions.digital", "corruptions.weather"],

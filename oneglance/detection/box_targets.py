@@ -25,6 +25,15 @@ def on_canvas(box: Box, placement: Placement) -> Box:
     return replace(box, x0=x0, y0=y0, x1=x1, y1=y1)
 
 
+def mean_box(name: str, answers: Sequence[BoxAnnotations]) -> list[float]:
+    """The corners of the mean box of a class, and how many there are in a picture whose people looked."""
+    boxes = [box for answer in answers for box in answer.boxes if not box.ignore and box.label == name]
+    queried = sum(answer.queried is None or name in answer.queried for answer in answers)
+    corners = [(box.x0, box.y0, box.x1, box.y1) for box in boxes]
+    mean = np.mean(corners, axis=0).tolist() if corners else [0.0] * 4
+    return [*mean, len(corners) / max(queried, 1)]
+
+
 def learnable(
     annotations: BoxAnnotations, classes: Sequence[str], canvas: tuple[int, int] | None
 ) -> list[Box]:

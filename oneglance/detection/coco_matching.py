@@ -19,6 +19,9 @@ RECALLS = np.linspace(0, 1, 101)  # where precision is read off
 USUAL_THRESHOLD = 0.3  # confidence, where nothing better can be fitted
 FEWEST_TRUTHS = 5  # with fewer, a threshold would be chance
 
+Threshold = float | np.ndarray
+"""A confidence, or one for each class."""
+
 
 class Predicted(NamedTuple):
     """The predicted boxes of one picture."""
@@ -168,7 +171,7 @@ def best_threshold(matched: Matched) -> float:
     return float(np.clip((score[cut] + below[cut]) / 2, np.nextafter(0, 1), np.nextafter(1, 0)))
 
 
-def per_class(matched: Matched, threshold: float) -> list[tuple[int, float, float, float, float]]:
+def per_class(matched: Matched, threshold: Threshold) -> list[tuple[int, float, float, float, float]]:
     """For each class: how many boxes there are to find, AP, AP50, precision and recall.
 
     The last two are those of boxes of confidence ``threshold`` or more, at an IoU of one half. NaN where
@@ -184,7 +187,7 @@ def per_class(matched: Matched, threshold: float) -> list[tuple[int, float, floa
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
-def sample_errors(matched: Matched, threshold: float) -> np.ndarray:
+def sample_errors(matched: Matched, threshold: Threshold) -> np.ndarray:
     """1 - F1 of each picture at an IoU of one half: float64 [pictures], 0 to 1.
 
     Boxes of confidence ``threshold`` or more count. 0 where nothing is to be found and nothing was.
@@ -196,9 +199,10 @@ def sample_errors(matched: Matched, threshold: float) -> np.ndarray:
     return 1 - np.where(sizes > 0, 2 * correct / np.maximum(sizes, 1), 1.0)
 
 
-def _outcome(matched: Matched, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+def _outcome(matched: Matched, threshold: Threshold) -> tuple[np.ndarray, np.ndarray]:
     """Which boxes of confidence ``threshold`` or more are right and which wrong at IoU 0.5: two bool [n]."""
-    sure, right = matched.score >= threshold, matched.truth[0] >= 0
+    of_class = np.broadcast_to(threshold, matched.truths.shape[1])
+    sure, right = matched.score >= of_class[matched.label], matched.truth[0] >= 0
     return sure & right, sure & ~right & ~matched.ignored[0]
 
 

@@ -39,6 +39,31 @@ def keep(raw: np.ndarray, classes: int, canvas: tuple[int, int] | None, *, iou: 
     return Kept(point[stay], label[stay], confidence[stay])
 
 
+def keep_both(
+    raw: np.ndarray,
+    classes: tuple[int, int],
+    canvas: tuple[int, int] | None,
+    *,
+    iou: float,
+    most: int,
+) -> Kept:
+    """The same of a head with added classes: each part by itself, so that what is added takes no box away
+    from what was known, and then both by falling confidence.
+
+    Args:
+        classes: how many were known, and how many are added.
+        most: boxes per picture of each part.
+    """
+    known, middle = classes[0], len(raw) // 2
+    columns = np.r_[0:4, 4 + known : raw.shape[1]]
+    first = keep(raw[:middle], known, canvas, iou=iou, most=most)
+    second = keep(raw[middle:, columns], classes[1], canvas, iou=iou, most=most)
+    second = Kept(second.point + middle, second.label + known, second.score)
+    joined = Kept(*(np.concatenate(pair) for pair in zip(first, second, strict=True)))
+    order = np.argsort(-joined.score, kind="stable")
+    return Kept(*(part[order] for part in joined))
+
+
 def cut(corners: np.ndarray, canvas: tuple[int, int] | None) -> np.ndarray:
     """Boxes [k, 4] as far as they lie on the canvas, float64."""
     corners = np.asarray(corners, dtype=np.float64)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from oneglance.detection.anchor_points import points
 from oneglance.nn.feature_shape import Level
 
+NEVER = -50.0  # the logit of a class in rows of the part that does not tell it
 LEAN = 0.3  # how much less likely each further bin is at first: boxes start at about three strides
 
 
@@ -41,6 +42,10 @@ class DenseHead(nn.Module):
         prior: float [classes], how likely each class is at any point.
         bins: whole distances from a point to a side, in strides, that are distinguished.
         attributes: heads from [k, width] to (own features, raw [k, ...]).
+        added: another head for further classes, with the same attributes, which looks at the same maps and
+            learns while this one does not. While training only its output is given; else the rows of this
+            one come first and then as many of its own, each with the classes of both, this one's first: in
+            the rows of the other part they have the logit ``NEVER``.
     """
 
     x: Tensor  # of the points, see ``Points``
@@ -57,8 +62,10 @@ class DenseHead(nn.Module):
         bins: int,
         attributes: Mapping[str, nn.Module],
         most: int,
+        added: DenseHead | None = None,
     ) -> None:
         super().__init__()
+        self.added = added
         self.own, self.bins, self.most, self.classes = width + len(prior), bins, most, len(prior)
         self.lateral = nn.ModuleList(Conv(level.channels, width, 1) for level in levels)
         self.smooth = nn.ModuleList(Conv(width, width) for _ in levels)
@@ -78,6 +85,13 @@ class DenseHead(nn.Module):
 
     def forward(self, vector: Tensor, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """(own features [n, width + classes], raw output [n, points, ...])."""
+        own, known = self._known(maps)
+        if self.added is None:
+            return own, known
+        new = self.added(vector, maps)[1]
+        return own, new if self.training else _joined(known, new, self.classes, self.added.classes)
+
+    def _known(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         what, labels, sides = [], [], []
         for level, seen in enumerate(self._pyramid(maps[-len(self.lateral) :])):
             features = self.what[level](seen)
@@ -118,6 +132,14 @@ class DenseHead(nn.Module):
         reach = (share * whole).sum(dim=3) * at[2][..., None]
         middle = torch.stack(at[:2], dim=-1)
         return torch.cat([middle - reach[..., :2], middle + reach[..., 2:]], dim=2)
+
+
+def _joined(known: Tensor, new: Tensor, classes: int, added: int) -> Tensor:
+    """The rows of both parts, with columns for the classes of both."""
+    logits = F.pad(known[..., : 4 + classes], (0, added), value=NEVER)
+    known = torch.cat([logits, known[..., 4 + classes :]], dim=2)
+    new = torch.cat([new[..., :4], F.pad(new[..., 4:], (classes, 0), value=NEVER)], dim=2)
+    return torch.cat([known, new], dim=1)
 
 
 def lean(bins: int) -> Tensor:

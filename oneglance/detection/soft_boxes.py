@@ -34,9 +34,11 @@ class TeacherBoxes:
             "trust": np.ones(count, dtype=np.float32),
         }
 
-    def fill(self, row: int, corners: np.ndarray, label: np.ndarray, score: np.ndarray, sure: float) -> None:
-        """Boxes [k, 4] on the canvas with int64 classes and scores [k], the surest first. Where a teacher is
-        not ``sure``, neither yes nor no is learned.
+    def fill(
+        self, row: int, corners: np.ndarray, label: np.ndarray, score: np.ndarray, sure: np.ndarray
+    ) -> None:
+        """Boxes [k, 4] on the canvas with int64 classes and scores [k], the surest first. Below ``sure`` [k]
+        neither yes nor no is learned.
         """
         k = min(len(label), self.arrays["label"].shape[1])
         for name, values in (("box", corners), ("label", label), ("score", score), ("ignore", score < sure)):

@@ -5,7 +5,7 @@ it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,7 @@ class Recommendation:
     command: str
     why: str
     cost: dict[str, Any]
+    others: list[dict[str, Any]] = field(default_factory=list)  # further ways: remedy, command, why, cost
 
 
 class Comparison(Result):

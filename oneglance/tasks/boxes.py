@@ -1,7 +1,7 @@
 """boxes: where things are, what they are, and what they are like.
 
-A little longer than 400 lines: the contract of a task with attributes. Targets, losses and matching lie in
-``detection/``.
+Longer than 400 lines because the contract of a task is long, and attributes and added classes concern most of
+it. Targets, losses and matching lie in ``detection/``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from oneglance.data.quoting import quoted, quoted_list
 from oneglance.data.record import Box, BoxAnnotations
 from oneglance.detection import box_targets, coco_matching
 from oneglance.detection.box_targets import SMALLEST
-from oneglance.detection.decoding import CANDIDATES, Kept, cut, keep
+from oneglance.detection.decoding import CANDIDATES, Kept, cut, keep, keep_both
 from oneglance.errors import ConfigError, DataError, InvalidAnswer, nearest
 from oneglance.nn.feature_shape import Level, Shape
 from oneglance.report_items import Detail, Grid
@@ -32,12 +32,13 @@ from oneglance.storage.task_state import (
     LearnedState,
     Names,
     Probability,
+    require_added,
     require_declared,
     restore,
     same_length,
 )
 from oneglance.task import MetricState, Prediction, Target, Task, build_tasks
-from oneglance.vector_task import ClassNames, VectorTask
+from oneglance.vector_task import ClassNames, VectorTask, refuse_added
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -63,6 +64,7 @@ class LearnedBoxes(LearnedState):
     )  # channels, height, width and stride of each map
     canvas: list[Side] | None = Field(min_length=2, max_length=2)  # width and height
     attributes: dict[str, Any]  # states, which are read as those of all tasks
+    added_threshold: Probability = coco_matching.USUAL_THRESHOLD  # of added classes
 
     @model_validator(mode="after")
     def _fits(self) -> LearnedBoxes:
@@ -85,6 +87,8 @@ class Boxes(Task):
     attributes: dict[str, dict[str, Any]] = {}
     # The classes allowed; another one in the data is then a problem; default: those of training, sorted
     classes: ClassNames = []
+    # Classes that a finished task learns besides, in a branch of its own: see `oneglance extend`
+    added: ClassNames = []
     # One name for every box: things are found whatever they are, and what the data call them can be an
     # attribute with `from = "label"`
     single: str = ""
@@ -100,7 +104,8 @@ class Boxes(Task):
     _attributes: dict[str, VectorTask] = PrivateAttr(default_factory=dict)
     _classes: list[str] = PrivateAttr(default_factory=list)
     _mean_boxes: list[list[float]] = PrivateAttr(default_factory=list)  # per class; then boxes per picture
-    _threshold: float = PrivateAttr(0.3)
+    _threshold: float = PrivateAttr(coco_matching.USUAL_THRESHOLD)
+    _added_threshold: float = PrivateAttr(coco_matching.USUAL_THRESHOLD)
     _levels: tuple[Level, ...] = PrivateAttr(default=())
     _canvas: tuple[int, int] | None = PrivateAttr(None)
 
@@ -121,6 +126,24 @@ class Boxes(Task):
                 what = f"[{section}.attributes.{name}] must be a label, tags or a number that uses no other"
                 raise ConfigError(what, location=location)
             self._attributes[name] = task
+        if self.added and self.single:
+            what = f"[{section}] added names further classes, and single calls every box the same"
+            raise ConfigError(what, location=location, hint="ask for them in a task of their own")
+
+    @property
+    def added_classes(self) -> Sequence[str]:
+        return self.added
+
+    @property
+    def _learned_words(self) -> list[str]:
+        """The classes that learn: where some are added, these alone."""
+        return self._words[-len(self.added) :] if self.added else self._words
+
+    @property
+    def _thresholds(self) -> np.ndarray:
+        """Of each class: float64 [classes]."""
+        known = len(self._classes) - len(self.added)
+        return np.repeat([self._threshold, self._added_threshold], [known, len(self.added)])
 
     @property
     def _words(self) -> list[str]:
@@ -155,7 +178,7 @@ class Boxes(Task):
         boxes = []
         for box in raw_value.boxes:
             label = self.single or self._class(box.label)
-            if self.classes and not self.single and label and label not in self.classes:
+            if self.classes and not self.single and label and label not in [*self.classes, *self.added]:
                 hint = f"it is not among `classes`.{nearest(label, self.classes)}"
                 raise InvalidAnswer(f'has a box of class "{label}"', hint)
             boxes.append(replace(box, label=label, attributes=self._read_attributes(box)))
@@ -208,12 +231,7 @@ class Boxes(Task):
                 location=self.name,
                 hint=hint,
             )
-        self._mean_boxes = []
-        for name in self._classes:
-            queried = sum(answer.queried is None or name in answer.queried for answer in answers)
-            corners = [(box.x0, box.y0, box.x1, box.y1) for box in boxes if box.label == name]
-            mean = np.mean(corners, axis=0).tolist() if corners else [0.0] * 4
-            self._mean_boxes.append([*mean, len(corners) / max(queried, 1)])
+        self._mean_boxes = [box_targets.mean_box(name, answers) for name in self._classes]
         for name, task in self._attributes.items():
             try:
                 task.fit_target([box.attributes[name] for box in boxes if name in box.attributes])
@@ -221,12 +239,21 @@ class Boxes(Task):
                 what = f"{name} of the boxes: {error.what}"
                 raise DataError(what, location=self.name, hint=error.hint) from None
 
+    def grow(self, before: Task, answers: Sequence[BoxAnnotations]) -> None:
+        theirs = cast(Boxes, before)
+        counts = Counter(box.label for answer in answers for box in answer.boxes if not box.ignore)
+        refuse_added(self.name, self.added, theirs._words, counts)
+        restore(self._attributes, theirs.state()["attributes"])
+        self._classes = [*theirs._classes, *self.added]
+        self._mean_boxes = theirs._mean_boxes + [box_targets.mean_box(name, answers) for name in self.added]
+        self._threshold = theirs._threshold
+
     def to_canvas(self, answer: BoxAnnotations, placement: Placement) -> BoxAnnotations:
         boxes = tuple(box_targets.on_canvas(box, placement) for box in answer.boxes)
         return replace(answer, boxes=boxes)
 
     def encode(self, answers: Sequence[BoxAnnotations | None]) -> Target:
-        return box_targets.encode(answers, self._words, self._attributes, self._canvas)
+        return box_targets.encode(answers, self._learned_words, self._attributes, self._canvas)
 
     # Torch.
 
@@ -238,15 +265,14 @@ class Boxes(Task):
                 "this backbone has no maps, so it cannot tell where things are", location=self.name
             )
         self._levels, self._canvas = shape.maps[-self.levels :], shape.canvas
-        return DenseHead(
-            self._levels,
-            width=self.width,
-            depth=self.depth,
-            prior=self._prior(),
-            bins=self.bins,
-            attributes={name: task.head(Shape(vector=self.width)) for name, task in self._attributes.items()},
-            most=CANDIDATES,
-        )
+
+        def dense(prior: np.ndarray, added: DenseHead | None = None) -> DenseHead:
+            own = {name: task.head(Shape(vector=self.width)) for name, task in self._attributes.items()}
+            sizes: dict[str, int] = {"width": self.width, "depth": self.depth, "bins": self.bins}
+            return DenseHead(self._levels, **sizes, prior=prior, attributes=own, most=CANDIDATES, added=added)
+
+        known, branch = np.split(self._prior(), [len(self._classes) - len(self.added)])
+        return dense(known, dense(branch) if len(branch) else None)
 
     def _prior(self) -> np.ndarray:
         """How likely each class is at any point, if each box is found at a few of them: float32 [classes]."""
@@ -268,7 +294,7 @@ class Boxes(Task):
         truth = Truth(*(target[key] for key in Truth._fields))
         result = dense_loss(raw, truth, self._levels, self.bins)
         loss, rows = result.loss, raw.flatten(0, 1)[result.row]
-        for name, columns in self._columns():
+        for name, columns in self._columns(self._learned_words):
             own = attribute_target(target, name, result.box)
             term, labelled = self._attributes[name].loss(rows[:, columns], own)
             loss = loss + (term * labelled).sum() / labelled.sum().clamp(min=1)
@@ -279,7 +305,7 @@ class Boxes(Task):
     def refuse_teacher(self, teacher: Task) -> None:
         super().refuse_teacher(teacher)
         theirs = cast(Boxes, teacher)
-        if self._classes and not set(theirs._words) & set(self._words):
+        if self._classes and not set(theirs._words) & set(self._learned_words):
             raise ConfigError(
                 f"has the classes {quoted_list(theirs._words)} there and {quoted_list(self._words)} here",
                 hint="a teacher needs one of them: read them as the same with `join`",
@@ -310,8 +336,8 @@ class Boxes(Task):
         from oneglance.detection import soft_boxes
 
         theirs = cast(Boxes, teacher)
-        column = soft_boxes.columns_of(theirs._words, self._words)
-        known = np.isin(np.arange(len(self._classes)), column)
+        column = soft_boxes.columns_of(theirs._words, self._learned_words)
+        known = np.isin(np.arange(len(self._learned_words)), column)
         kept = []
         for row in raw:
             one = theirs._kept(row)
@@ -323,8 +349,8 @@ class Boxes(Task):
             if places is not None and len(corners):
                 there, here = places[row]
                 corners = cut(here.to_canvas(there.to_image(corners)), self._canvas)
-            boxes.fill(row, corners, column[one.label], one.score, theirs._threshold)
-        for name, columns in theirs._columns():
+            boxes.fill(row, corners, column[one.label], one.score, theirs._thresholds[one.label])
+        for name, columns in theirs._columns(theirs._words):
             if name in self._attributes:
                 rows = np.concatenate([row[one.point, columns] for row, one in zip(raw, kept, strict=True)])
                 own = self._attributes[name].soft_target(rows, theirs._attributes[name])
@@ -342,7 +368,7 @@ class Boxes(Task):
 
         result = dense_loss(raw, soft_boxes.truth(soft), self._levels, self.bins, soft["score"])
         loss, rows = result.loss, raw.flatten(0, 1)[result.row]
-        for name, columns in self._columns():
+        for name, columns in self._columns(self._learned_words):
             if f"{name}.trust" in soft:
                 own = attribute_target(soft, name, result.box)
                 term, trust = self._attributes[name].teach(rows[:, columns], own)
@@ -385,7 +411,7 @@ class Boxes(Task):
     def constant_raw(self) -> np.ndarray:
         from oneglance.detection.prior import constant_points
 
-        prior = self._prior()
+        prior = self._prior()[-len(self._learned_words) :]
         outputs = [np.log(prior / (1 - prior)), *(t.constant_raw()[0] for t in self._attributes.values())]
         return constant_points(self._levels, self.bins, np.concatenate(outputs))
 
@@ -402,14 +428,20 @@ class Boxes(Task):
         rows = [row for row, answer in enumerate(answers) if answer is not None]
         labelled = [cast(BoxAnnotations, answers[row]) for row in rows]
         kept = [self._kept(raw[row]) for row in rows]
-        predicted = [
-            coco_matching.Predicted(cut(raw[row][k.point, :4], self._canvas), k.score, k.label)
-            for row, k in zip(rows, kept, strict=True)
-        ]
-        matched = coco_matching.match(predicted, *box_targets.truths(labelled, self._words))
-        self._threshold = coco_matching.best_threshold(matched)
+        learned, first = self._learned_words, len(self._classes) - len(self._learned_words)
+        predicted = []
+        for row, k in zip(rows, kept, strict=True):
+            own = k.label >= first
+            corners = cut(raw[row][k.point[own], :4], self._canvas)
+            predicted.append(coco_matching.Predicted(corners, k.score[own], k.label[own] - first))
+        matched = coco_matching.match(predicted, *box_targets.truths(labelled, learned))
+        threshold = coco_matching.best_threshold(matched)
+        if self.added:  # what it knew stays as it was, attributes too
+            self._added_threshold = threshold
+            return
+        self._threshold = threshold
         pairs = coco_matching.pairs(matched).tolist()
-        for name, columns in self._columns():
+        for name, columns in self._columns(self._words):
             output = [raw[rows[picture], kept[picture].point[box], columns] for picture, box, _ in pairs]
             truth = [labelled[picture].boxes[true].attributes.get(name) for picture, _, true in pairs]
             if output:
@@ -425,7 +457,8 @@ class Boxes(Task):
     def _decoded(self, raw: np.ndarray) -> list[dict[str, Any]]:
         kept = self._kept(raw)
         attributes: dict[str, list[Prediction]] = {
-            name: self._attributes[name].decode(raw[kept.point, columns]) for name, columns in self._columns()
+            name: self._attributes[name].decode(raw[kept.point, columns])
+            for name, columns in self._columns(self._words)
         }
         corners = cut(raw[kept.point, :4], self._canvas).tolist()
         columns = zip(corners, kept.label.tolist(), kept.score.tolist(), strict=True)
@@ -435,11 +468,17 @@ class Boxes(Task):
         ]
 
     def _kept(self, raw: np.ndarray) -> Kept:
-        return keep(raw, len(self._classes), self._canvas, iou=self.overlap, most=self.most)
+        limits: dict[str, Any] = {"iou": self.overlap, "most": self.most}
+        if self.added:
+            classes = len(self._classes) - len(self.added), len(self.added)
+            return keep_both(raw, classes, self._canvas, **limits)
+        return keep(raw, len(self._classes), self._canvas, **limits)
 
-    def _columns(self) -> Iterator[tuple[str, slice]]:
-        """Each attribute's columns of the raw output."""
-        start = 4 + len(self._classes)
+    def _columns(self, classes: Sequence[str]) -> Iterator[tuple[str, slice]]:
+        """Each attribute's columns of the raw output, which follow those of ``classes``: while training the
+        ones that learn, else all.
+        """
+        start = 4 + len(classes)
         for name, task in self._attributes.items():
             yield name, slice(start, start + task.width)
             start += task.width
@@ -454,12 +493,15 @@ class Boxes(Task):
         return {"boxes": [{**box, "box": corners} for box, corners in zip(boxes, inside, strict=True)]}
 
     def visible(self, prediction: Prediction) -> Prediction:
-        """The boxes above the confidence threshold, which has the best F1 on the validation split."""
+        """The boxes above the confidence threshold, which has the best F1 on the validation split; added
+        classes have one of their own.
+        """
+        least = dict(zip(self._classes, self._thresholds.tolist(), strict=True))
         return {
             "boxes": [
                 {**box, "box": [round(edge, 2) for edge in box["box"]]}
                 for box in prediction["boxes"]
-                if box["confidence"] >= self._threshold
+                if box["confidence"] >= least[box["label"]]
             ]
         }
 
@@ -494,12 +536,13 @@ class Boxes(Task):
         return metrics
 
     def sample_errors(self, metric_state: MetricState) -> np.ndarray:
-        return coco_matching.sample_errors(metric_state["matched"], self._threshold)
+        return coco_matching.sample_errors(metric_state["matched"], self._thresholds)
 
     def details(self, metric_state: MetricState) -> list[Detail]:
-        rows = coco_matching.per_class(metric_state["matched"], self._threshold)
+        rows = coco_matching.per_class(metric_state["matched"], self._thresholds)
         header = ("class", "boxes", "AP", "AP50", "precision", "recall")
-        title = f"Per class (precision and recall of boxes surer than {self._threshold:.2f})"
+        added = f", of added classes {self._added_threshold:.2f}" if self.added else ""
+        title = f"Per class (precision and recall of boxes surer than {self._threshold:.2f}{added})"
         named = tuple((name, *row) for name, row in zip(self._classes, rows, strict=True))
         details: list[Detail] = [Grid(title, header, named)]
         for name, task in self._attributes.items():
@@ -547,7 +590,7 @@ class Boxes(Task):
     # The run folder.
 
     def state(self) -> dict[str, Any]:
-        return {
+        state = {
             "classes": self._classes,
             "usual": self._mean_boxes,
             "threshold": self._threshold,
@@ -555,11 +598,14 @@ class Boxes(Task):
             "canvas": self._canvas and list(self._canvas),
             "attributes": {name: task.state() for name, task in self._attributes.items()},
         }
+        return {**state, "added_threshold": self._added_threshold} if self.added else state
 
     def restore(self, state: Mapping[str, Any]) -> None:
         if not self.single:
-            require_declared(state["classes"], self.classes)
+            require_declared(state["classes"], [*self.classes, *self.added] if self.classes else [])
+            require_added(state["classes"], self.added)
         self._classes, self._threshold = state["classes"], state["threshold"]
+        self._added_threshold = state.get("added_threshold", coco_matching.USUAL_THRESHOLD)
         self._mean_boxes = state["usual"]
         self._levels = tuple(Level(*row) for row in state["levels"])
         self._canvas = state["canvas"] and (state["canvas"][0], state["canvas"][1])

@@ -9,13 +9,13 @@ from oneglance.errors import ConfigError
 from oneglance.network import copy_stages
 from oneglance.nn.device import pick_device
 from oneglance.task import build_tasks
-from oneglance.training.preparation.extension import Extension
+from oneglance.training.preparation.finished_networks import FinishedNetworks
 from oneglance.training.preparation.starting_weights import starting_run
-from oneglance.training.teaching.teachers import open_teachers
 
 
-def refuse_impossible(config: Config, *, load_weights: bool = True) -> None:
-    """
+def refuse_impossible(config: Config, *, load_weights: bool = True) -> FinishedNetworks | None:
+    """What was opened for it, so that the training need not open it again.
+
     Args:
         load_weights: also open the file of weights, or the run, that the training is to start from, and the
             teachers.
@@ -32,7 +32,7 @@ def refuse_impossible(config: Config, *, load_weights: bool = True) -> None:
     if starts_from_run and load_weights:
         starting_run(config)
     if config.training.keep or config.training.hold:
-        _refuse_extension(config, load_weights)
+        _refuse_extension(config)
     backbone = build_backbone(config.backbone, config.base, load_weights=load_weights and not starts_from_run)
     copy_stages(backbone, config.tasks, config.training.task_stage)
     if config.training.source_quota and config.training.source_temperature != 1:
@@ -42,8 +42,7 @@ def refuse_impossible(config: Config, *, load_weights: bool = True) -> None:
             hint="leave one of them out",
         )
     tasks = build_tasks(config.tasks, config.file)
-    if load_weights:
-        open_teachers(config, tasks)
+    finished = FinishedNetworks.of(config, tasks) if load_weights else None
     for name, task in tasks.items():
         if task.added_classes and name not in config.training.keep:
             raise ConfigError(
@@ -55,9 +54,10 @@ def refuse_impossible(config: Config, *, load_weights: bool = True) -> None:
     if not any(task.weight > 0 for task in learned):
         what = "gives every task the weight 0" + (" or keeps it" if config.training.keep else "")
         raise ConfigError(f"{what}, so there is nothing to learn", location=config.file)
+    return finished
 
 
-def _refuse_extension(config: Config, load_weights: bool) -> None:
+def _refuse_extension(config: Config) -> None:
     """What [training] keep or hold asks for cannot be had."""
     table = config.training
     location = f"{config.file}: [training] {'keep' if table.keep else 'hold'}"
@@ -73,5 +73,3 @@ def _refuse_extension(config: Config, load_weights: bool) -> None:
     if table.keep and not config.backbone.freeze:
         hint = "set backbone.freeze = true"
         raise ConfigError("needs a backbone that does not learn", location=location, hint=hint)
-    if load_weights:
-        Extension.of(config, build_tasks(config.tasks, config.file))

@@ -61,6 +61,7 @@ from oneglance.training.preparation.building import (
     on_canvas,
 )
 from oneglance.training.preparation.extension import NOTHING_KEPT, Extension
+from oneglance.training.preparation.finished_networks import FinishedNetworks
 from oneglance.training.preparation.held_tasks import refuse_loss, refuse_unseen, scores_held
 from oneglance.training.preparation.starting_weights import start_from_run
 from oneglance.training.resources.batch_memory import clear_memory_errors, fit_memory
@@ -107,11 +108,13 @@ class Trainer:
         training: SplitData,
         validation: SplitData,
         screen: Screen,
+        finished: FinishedNetworks | None = None,
     ) -> Self:
         """A training that has not begun.
 
         Args:
             store: holds the pictures [n, h, w, 3] that the rows of both splits name.
+            finished: who teaches and whose tasks stay, where they are open already.
 
         Raises:
             ConfigError: the configuration asks for what cannot be had together, or a teacher does not fit.
@@ -122,9 +125,10 @@ class Trainer:
         use_allowed_processors()
         config = with_length(config, planned_length(config, folder))
         device, fit = pick_device(config.training.device), Fit.declared(config)
-        extension, every = Extension.of(config, tasks), tasks
+        finished, every = finished or FinishedNetworks.of(config, tasks), tasks
+        extension = finished.extension.of_tasks(tasks)
         tasks = extension.learned(tasks)
-        guidance = Guidance.of(config, tasks)
+        guidance = Guidance.of(config, tasks, finished.teachers)
         if extension.run is not None:
             refuse_unseen(list(extension.held), validation, extension.run)
         validation = guidance.validation(validation, screen)
@@ -172,6 +176,7 @@ class Trainer:
         dataset: Dataset,
         screen: Screen,
         ranks: Ranks = ALONE,
+        finished: FinishedNetworks | None = None,
     ) -> Self:
         """The same from pictures that are not decoded yet; those that cannot be are noted in the folder.
 
@@ -184,7 +189,8 @@ class Trainer:
         with ranks.first_on_machine_first():
             data = ExperimentData.decode(config, tasks, dataset, screen, ("train", "validation"))
         folder.write_unreadable((failure.location, failure.what) for failure in data.failures.values())
-        trainer = cls.build(folder, config, tasks, data.store, data.train, data.validation, screen)
+        parts = data.store, data.train, data.validation
+        trainer = cls.build(folder, config, tasks, *parts, screen, finished)
         trainer.share_among(ranks)
         return trainer
 

@@ -26,13 +26,11 @@ from oneglance.results.grouping import Grouping
 VERBS = [
     *(
         "check",
-        "cluster",
         "combine",
         "compare",
         "convert",
         "demo",
         "distil",
-        "embed",
         "evaluate",
         "export",
         "extend",
@@ -42,7 +40,7 @@ VERBS = [
         "init",
         "merge",
     ),
-    *("predict", "robustness", "runs", "search", "serve", "start", "train", "tune", "watch", "weights"),
+    *("predict", "robustness", "runs", "serve", "start", "train", "tune", "watch", "weights"),
 ]
 GROUP: Any = typer.main.get_command(commands.app)
 

@@ -12,7 +12,7 @@ from torchvision.ops import box_iou
 
 from oneglance.detection.anchor_points import points
 from oneglance.detection.criterion import Truth, dense_loss
-from oneglance.detection.head import DenseHead, lean
+from oneglance.detection.head import NEVER, DenseHead, lean
 from oneglance.nn.feature_shape import Level
 from oneglance.nn.mlp import MLP
 
@@ -187,3 +187,28 @@ def test_it_learns_where_things_are() -> None:
     for picture, place, label in ((0, 0, 0), (0, 1, 1), (1, 0, 1)):
         surest = raw[picture, raw[picture, :, 4 + label].argmax()]
         assert box_iou(surest[None, :4], told.box[picture, place][None]) > 0.7
+
+
+def test_an_added_branch_leaves_every_row_of_what_was_known() -> None:
+    before = made(ripe=mlp(3)).eval()
+    torch.manual_seed(1)
+    parts = {"width": 8, "depth": 1, "bins": BINS, "most": 40}
+    branch = DenseHead(LEVELS, **parts, prior=np.array([0.05]), attributes={"ripe": mlp(3)})  # type: ignore[arg-type]
+    grown = DenseHead(
+        LEVELS,
+        **parts,  # type: ignore[arg-type]
+        prior=np.array([0.1, 0.02]),
+        attributes={"ripe": mlp(3)},
+        added=branch,
+    )
+    grown.load_state_dict(before.state_dict(), strict=False)
+    own, raw = before(VECTOR, maps(2))
+    own_now, both = grown.eval()(VECTOR, maps(2))
+    assert torch.equal(own, own_now) and grown.own == before.own
+    assert both.shape == (2, 80, 4 + 3 + 3)
+    assert torch.equal(both[:, :40, [0, 1, 2, 3, 4, 5, 7, 8, 9]], raw)
+    new = branch(VECTOR, maps(2))[1]
+    assert torch.equal(both[:, 40:, [0, 1, 2, 3, 6, 7, 8, 9]], new)
+    assert (both[:, :40, 6] == NEVER).all() and (both[:, 40:, 4:6] == NEVER).all()
+    learning = grown.train()(VECTOR, maps(2))[1]
+    assert learning.shape == (2, CELLS, 4 + 1 + 3 + 4 * BINS)

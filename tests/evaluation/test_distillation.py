@@ -8,6 +8,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.combined import several  # noqa: F401
@@ -17,11 +18,13 @@ from support.user import TASKS, Shell, shell, trained  # noqa: F401
 import oneglance
 from oneglance.errors import ConfigError, DataError, RunError
 from oneglance.evaluation.distillation import report
+from oneglance.inference.predictor import Predictor
 from oneglance.progress import Screen
 from oneglance.results.distilled import Distilled
 from oneglance.storage.run_folder import RunFolder
 
 FEW = {"training.epochs": 1}
+OPENED: list[str] = []  # runs, in the order in which their networks were opened
 _made: dict[str, tuple[Path, Distilled]] = {}
 
 
@@ -54,8 +57,15 @@ def student(several: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
         state = json.loads((boxes / "tasks.json").read_text())
         state["things"]["threshold"] = 0.0  # it has hardly learned, and is sure of nothing
         (boxes / "tasks.json").write_text(json.dumps(state))
+        opened = Predictor.open.__func__  # type: ignore[attr-defined]
+
+        def counted(cls: type[Predictor], /, run: RunFolder, **how: Any) -> Predictor:
+            OPENED.append(run.path.name)
+            return opened(cls, run, **how)  # type: ignore[no-any-return]
+
         with own_cache(tmp_path_factory), pytest.MonkeyPatch.context() as patch:
             patch.setattr("oneglance.detection.soft_boxes.LEAST", 0.0)
+            patch.setattr(Predictor, "open", classmethod(counted))
             report = oneglance.distil(
                 [several / "runs/a", boxes],
                 pictures=folder / "plain",
@@ -74,6 +84,12 @@ def test_one_network_answers_what_all_answer(student: tuple[Path, Distilled]) ->
     picture = next((folder / "plain").iterdir())
     answers = oneglance.predict(report.run, picture)[0]["answers"]
     assert answers.keys() == {*TASKS, "things"}
+
+
+def test_each_teacher_is_opened_once_to_teach_and_once_to_be_scored(
+    student: tuple[Path, Distilled],
+) -> None:
+    assert OPENED == ["a", "boxes", "one", "a", "boxes"]
 
 
 def test_it_says_what_both_score_on_the_same_pictures(student: tuple[Path, Distilled]) -> None:

@@ -45,7 +45,7 @@ def compared(steps: tuple[str, ...] = (), time: tuple[str, ...] = (), epochs: in
         "epochs": epochs,
         "tasks": tasks,
         "summary": summary,
-        "cost": COST,
+        "cost": dict(COST),
         "balancers": {},
         "notes": [],
     }

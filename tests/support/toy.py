@@ -22,6 +22,7 @@ from oneglance.storage.run_folder import RunFolder
 from oneglance.task import build_tasks
 from oneglance.tasks.tags import TagAnnotations
 from oneglance.training.loop import Learner
+from oneglance.training.preparation.finished_networks import FinishedNetworks
 from oneglance.training.trainer import Trainer
 
 SIZE = 16
@@ -116,10 +117,16 @@ def world(count: int = TRAINING + VALIDATION, seed: int = 0) -> tuple[Pixels, li
     return Pixels(pixels), records
 
 
-def begin(folder: Path, *overrides: str, text: str = CONFIG, screen: Screen | None = None) -> Trainer:
+def begin(
+    folder: Path,
+    *overrides: str,
+    text: str = CONFIG,
+    screen: Screen | None = None,
+    finished: FinishedNetworks | None = None,
+) -> Trainer:
     """A new run in ``folder``."""
     config = configuration.parse(text, base=folder.parent, overrides=overrides)
-    return trainer(RunFolder.create(folder, config), config, screen)
+    return trainer(RunFolder.create(folder, config), config, screen, finished)
 
 
 def go_on(folder: Path, screen: Screen | None = None) -> Trainer:
@@ -130,13 +137,18 @@ def go_on(folder: Path, screen: Screen | None = None) -> Trainer:
     return found
 
 
-def trainer(run: RunFolder, config: Config, screen: Screen | None = None) -> Trainer:
+def trainer(
+    run: RunFolder,
+    config: Config,
+    screen: Screen | None = None,
+    finished: FinishedNetworks | None = None,
+) -> Trainer:
     store, records = world()
     rows = np.arange(len(records))
     training = SplitData(records[:TRAINING], rows[:TRAINING])
     validation = SplitData(records[TRAINING:], rows[TRAINING:])
     tasks = build_tasks(config.tasks)
-    return Trainer.build(run, config, tasks, store, training, validation, screen or Screen())
+    return Trainer.build(run, config, tasks, store, training, validation, screen or Screen(), finished)
 
 
 def learner(folder: Path, *overrides: str, text: str = CONFIG) -> Learner:

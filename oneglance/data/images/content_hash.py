@@ -33,7 +33,7 @@ def digests(refs: Sequence[ImageRef], folder: Path, progress: Progress | None = 
     Only pictures whose ``stamp`` is not in the store of ``folder`` are read. An interruption keeps the
     digests so far; a store that cannot be used costs time, nothing else.
     """
-    stamps = [stamp_of(ref) for ref in refs]
+    stamps = [_stamp_of(ref) for ref in refs]
     store = DigestStore(folder / "digests.sqlite")
     stored = store.recall(stamp for stamp in stamps if stamp is not None)
     result = [stored.get(stamp) if stamp is not None else None for stamp in stamps]
@@ -72,8 +72,7 @@ def _digest_of(ref: ImageRef) -> bytes | None:
         return None
 
 
-def stamp_of(ref: ImageRef) -> bytes | None:
-    """Of 16 bytes, another one whenever the picture may have changed; None where it is not there."""
+def _stamp_of(ref: ImageRef) -> bytes | None:
     try:
         return hashlib.blake2b(repr((type(ref).__name__, ref.stamp())).encode(), digest_size=BYTES).digest()
     except Exception:

@@ -1,4 +1,5 @@
-"""What to do for a task that learned worse among others than alone: one remedy, why this one, what it costs.
+"""What to do for a task that learned worse among others than alone: one remedy, why this one, what it costs,
+and what else can be done with the single networks that are there.
 
 The rules are in ``remedy``, in their order. They go by what a comparison measured and by what its joint
 trainings saw of the gradients; whether a remedy helps, only another comparison can tell.
@@ -9,7 +10,6 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,15 @@ from oneglance.config import Config
 from oneglance.data.image_inputs import relative
 from oneglance.errors import ConfigError
 from oneglance.evaluation import gradient_conflicts, loss_weight_search, task_grouping
-from oneglance.evaluation.gradient_conflicts import History
+from oneglance.evaluation.comparison.remedy import (
+    CONFIG,
+    Observations,
+    OwnPart,
+    Recommendation,
+    in_percent,
+    in_time,
+)
+from oneglance.evaluation.comparison.single_networks import of_single_networks
 from oneglance.network import Network, kinds_of_stage
 from oneglance.nn.adapter import Adapter
 from oneglance.storage.plain_files import resolved
@@ -35,49 +43,10 @@ SEEDS = 3  # of the search for weights that is recommended
 A_PART = {"stage": "a last stage of its own", "adapter": "an adapter"}
 
 
-@dataclass(frozen=True)
-class OwnPart:
-    """A part of the network that a task could have for itself."""
-
-    kind: str  # "stage" or "adapter", as [training] task_stage calls it
-    parameters: int
-    operations: float  # per picture, as a share of those of the joint network
-
-
-@dataclass(frozen=True)
-class Observations:
-    """What there is beside the numbers of compare.json."""
-
-    config: Config
-    weights: Mapping[str, float]  # of the losses
-    histories: Sequence[History]  # of the joint trainings
-    long: float  # mean epochs of the joint trainings that had the time of all single networks; 0: none
-    own: Mapping[str, OwnPart]  # by task, unless it has one already
-    out: Path = Path()  # where the comparison is kept
-    answered: Mapping[str, float] = field(default_factory=dict)  # by task, share of the pictures of a step
-
-
-@dataclass(frozen=True)
-class Recommendation:
-    """A remedy for one task."""
-
-    task: str
-    remedy: str  # "longer training", "guidance", "source_quota", "private_stage", "weight" or "grouping"
-    why: str
-    seconds: float  # of training, more than now
-    parameters: int
-    ms: float  # per picture, more than now
-    words: str  # the same costs for a person
-    epochs: int = 0  # of a training anew
-    part: str = ""  # "stage" or "adapter": what the task gets for itself in a training anew
-    verb: tuple[str, ...] = ("train",)  # the command, without the configuration
-    teachers: tuple[str, ...] = ()  # runs that teach in a training anew
-    quota: bool = False  # [training] source_quota in a training anew
-
-
 def recommend(comparison: Mapping[str, Any], config: Config, runs: Path) -> list[dict[str, Any]]:
     """For every task with the verdict "worse", at equal steps or at equal total time, ``{"task", "remedy",
-    "command", "cost", "why"}``; nothing where none is, or where joint and single were not both trained.
+    "command", "cost", "why", "others"}``, the latter a list of further remedies without a task; nothing where
+    none is, or where joint and single were not both trained.
 
     Args:
         comparison: what compare.json holds.
@@ -102,18 +71,26 @@ def recommendations(comparison: Mapping[str, Any], observed: Observations) -> li
     """The same from what was observed."""
     chosen = [remedy(name, comparison, observed) for name in losing_tasks(comparison)]
     parts = {one.task: one.part for one in chosen if one.part}
+
+    def described(one: Recommendation) -> dict[str, Any]:
+        cost = {
+            "seconds": round(one.seconds, 1),
+            "parameters": one.parameters,
+            "ms_per_picture": round(one.ms, 4),
+            "words": one.words,
+        }
+        line = command(one, observed.config, parts)
+        return {"remedy": one.remedy, "command": line, "cost": cost, "why": one.why}
+
     return [
         {
             "task": one.task,
-            "remedy": one.remedy,
-            "command": command(one, observed.config, parts),
-            "cost": {
-                "seconds": round(one.seconds, 1),
-                "parameters": one.parameters,
-                "ms_per_picture": round(one.ms, 4),
-                "words": one.words,
-            },
-            "why": one.why,
+            **described(one),
+            "others": [
+                described(other)
+                for other in of_single_networks(one.task, comparison, observed)
+                if other.remedy != one.remedy
+            ],
         }
         for one in chosen
     ]
@@ -125,7 +102,8 @@ def recommendations(comparison: Mapping[str, Any], observed: Observations) -> li
 def remedy(name: str, comparison: Mapping[str, Any], observed: Observations) -> Recommendation:
     """Longer training, where that alone mended it; else teachers, where these did; else a quota, where it is
     answered in a part of every step only; else something of its own, where its gradient is against another
-    task's; else a weight, where its gradient has little influence; else a network apart.
+    task's; else a weight, where its gradient has little influence; else a network apart where the gradients
+    speak for one; else the single networks as they are, of which is known that they are better.
     """
     entry = comparison["tasks"][name]
     longer = observed.long / max(1, comparison["epochs"])
@@ -141,7 +119,16 @@ def remedy(name: str, comparison: Mapping[str, Any], observed: Observations) -> 
     share = gradient_conflicts.late_share(observed.histories, observed.weights, name)
     if share is not None and share < SMALL / len(comparison["tasks"]):
         return _weight(name, comparison, observed, share)
-    return _separate_network(name, comparison, observed)
+    cosines = gradient_conflicts.pooled(observed.histories)
+    apart = next(filter(task_grouping.sure, _in_two(cosines)), None)
+    if apart is None and (made := next(of_single_networks(name, comparison, observed), None)):
+        return made
+    return _separate_network(name, comparison, observed, apart)
+
+
+def _in_two(cosines: gradient_conflicts.Cosines | None) -> list[Mapping[str, Any]]:
+    options = task_grouping.propose(cosines)["groupings"] if cosines else []
+    return [option for option in options if option["networks"] == 2]
 
 
 def _conflict(name: str, observed: Observations) -> tuple[str, float] | None:
@@ -171,7 +158,7 @@ def _longer(
         seconds,
         0,
         0.0,
-        f"training takes {times:.1f} times as long, {_time(seconds)} more; the network stays as it is",
+        f"training takes {times:.1f} times as long, {in_time(seconds)} more; the network stays as it is",
         epochs=epochs,
     )
 
@@ -187,7 +174,7 @@ def _guidance(name: str, comparison: Mapping[str, Any], observed: Observations) 
         seconds,
         0,
         0.0,
-        f"with the training of its teachers it takes {_time(seconds)} more; the network stays as it is",
+        f"with the training of its teachers it takes {in_time(seconds)} more; the network stays as it is",
         epochs=comparison["epochs"] if comparison["budget"] else 0,
         teachers=tuple(str(resolved(observed.out / "runs" / run)) for run in runs),
     )
@@ -204,12 +191,12 @@ def _quota(name: str, comparison: Mapping[str, Any], observed: Observations) -> 
     return Recommendation(
         name,
         "source_quota",
-        f"{_share(observed.answered[name])} of the pictures of a step answer it, "
+        f"{in_percent(observed.answered[name])} of the pictures of a step answer it, "
         "and all of a step of its own network",
         seconds,
         0,
         0.0,
-        f"a step has about {times:.1f} times as many pictures, {_time(seconds)} of training more; "
+        f"a step has about {times:.1f} times as many pictures, {in_time(seconds)} of training more; "
         "the network stays as it is",
         epochs=epochs if epochs != table.epochs else 0,
         quota=True,
@@ -221,7 +208,7 @@ def _private(
 ) -> Recommendation:
     joint = comparison["cost"]["joint"]
     seconds, ms = (own.operations * joint[key] for key in ("seconds", "ms_per_picture"))
-    more = _share(own.parameters / joint["parameters"])
+    more = in_percent(own.parameters / joint["parameters"])
     return Recommendation(
         name,
         "private_stage",
@@ -230,7 +217,7 @@ def _private(
         own.parameters,
         ms,
         f"{A_PART[own.kind]} has {own.parameters:,} parameters ({more} more) and makes a step about "
-        f"{_share(own.operations)} longer, {_time(seconds)} of training",
+        f"{in_percent(own.operations)} longer, {in_time(seconds)} of training",
         part=own.kind,
     )
 
@@ -243,21 +230,21 @@ def _weight(name: str, comparison: Mapping[str, Any], observed: Observations, sh
     return Recommendation(
         name,
         "weight",
-        f"it has {_share(share)} of the gradient at the shared features; "
-        f"an even share is {_share(1 / len(comparison['tasks']))}",
+        f"it has {in_percent(share)} of the gradient at the shared features; "
+        f"an even share is {in_percent(1 / len(comparison['tasks']))}",
         seconds,
         0,
         0.0,
-        f"the search takes about {_time(seconds)}, once; the network stays as it is",
+        f"the search takes about {in_time(seconds)}, once; the network stays as it is",
         verb=("tune", "--seeds", str(SEEDS)),
     )
 
 
-def _separate_network(name: str, comparison: Mapping[str, Any], observed: Observations) -> Recommendation:
-    """Two networks: groups for which the gradients speak, if they do; else the task alone."""
-    cosines, joint = gradient_conflicts.pooled(observed.histories), comparison["cost"]["joint"]
-    options = task_grouping.propose(cosines)["groupings"] if cosines else []
-    two = next((option for option in options if option["networks"] == 2 and task_grouping.sure(option)), None)
+def _separate_network(
+    name: str, comparison: Mapping[str, Any], observed: Observations, two: Mapping[str, Any] | None
+) -> Recommendation:
+    """Two networks: the groups for which the gradients speak, if they do; else the task alone."""
+    joint = comparison["cost"]["joint"]
     if two:
         groups = two["groups"]
         why = f"the gradients speak for two networks: {task_grouping.words(groups)}"
@@ -275,7 +262,7 @@ def _separate_network(name: str, comparison: Mapping[str, Any], observed: Observ
         joint["seconds"],
         joint["parameters"],
         joint["ms_per_picture"],
-        f"two networks take twice the time to train ({_time(joint['seconds'])} more) and to answer, "
+        f"two networks take twice the time to train ({in_time(joint['seconds'])} more) and to answer, "
         f"and {joint['parameters']:,} more parameters",
         epochs=comparison["epochs"] if comparison["budget"] else 0,
         # Of two tasks, both are alone then, which has been compared.
@@ -290,7 +277,13 @@ def command(one: Recommendation, config: Config, parts: dict[str, str]) -> str:
     """What to type here, with the settings that this comparison had. Tasks that are each to have a part of
     their own (``parts``, by task) get it in one training.
     """
+    file = relative(Path.cwd(), config.base / config.file)
     verb, *options = one.verb
+    words = [verb, file, *options]
+    if one.line:
+        words = [file if word == CONFIG else word for word in one.line]
+        if CONFIG not in one.line:
+            return shlex.join(["oneglance", *words])
     changes = Changes(config.overrides)
     if one.epochs:
         changes = changes.followed_by(Changes({"training.epochs": one.epochs}))
@@ -305,18 +298,9 @@ def command(one: Recommendation, config: Config, parts: dict[str, str]) -> str:
         total = kinds_of_stage(config.training.task_stage) | parts
         value = list(total) if set(total.values()) == {"stage"} else total
         changes = changes.followed_by(Changes({"training.task_stage": value}))
-    words = ["oneglance", verb, relative(Path.cwd(), config.base / config.file), *options]
-    return shlex.join([*words, *(word for change in changes.as_arguments() for word in ("--set", change))])
-
-
-def _share(value: float) -> str:
-    return f"{100 * value:.0f} %" if value >= 0.01 or not value else f"{100 * value:.1f} %"
-
-
-def _time(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+    return shlex.join(
+        ["oneglance", *words, *(word for change in changes.as_arguments() for word in ("--set", change))]
+    )
 
 
 # What the trainings left behind.
@@ -345,6 +329,7 @@ def observe(config: Config, runs: Path, seeds: int, losers: Sequence[str]) -> Ob
         },
         runs.parent,
         _answered(runs, then.training.epochs, tasks),
+        {name: run.path for name in tasks if (run := RunFolder(runs / f"single-{name}-0")).finished},
     )
 
 

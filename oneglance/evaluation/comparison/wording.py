@@ -26,6 +26,9 @@ REMEDIES = {
     "grouping": "a network apart",
     "guidance": "the single networks as teachers",
     "source_quota": "as many answers in a step as alone",
+    "combine": "the single networks behind one interface",
+    "distil": "one network that learns from the single ones",
+    "extend": "its single network, extended by the other tasks",
 }
 
 
@@ -92,9 +95,13 @@ def difference(task: Mapping[str, Any], pairing: str) -> Mapping[str, Any]:
 
 
 def sentences(recommendations: Iterable[Mapping[str, Any]]) -> list[str]:
-    """One for each task that learned worse than alone."""
-    return [
-        f"{one['task']} learned worse than alone; try {REMEDIES[one['remedy']]}. Why: {one['why']}. "
-        f"Cost: {one['cost']['words']}. {one['command']}"
-        for one in recommendations
-    ]
+    """One for each task that learned worse than alone, and one for each further way."""
+    lines: list[str] = []
+    for one in recommendations:
+        lines.append(f"{one['task']} learned worse than alone; try {_sentence(one)}")
+        lines += [f"or {_sentence(other)}" for other in one.get("others", [])]
+    return lines
+
+
+def _sentence(one: Mapping[str, Any]) -> str:
+    return f"{REMEDIES[one['remedy']]}. Why: {one['why']}. Cost: {one['cost']['words']}. {one['command']}"

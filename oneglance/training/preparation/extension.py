@@ -7,7 +7,7 @@ other, but for what stands here: the tasks in [training] keep learn nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -34,6 +34,7 @@ class Extension:
     """The tasks that stay as they are in a training, or may not get worse, and the run that they are from."""
 
     run: RunFolder | None = None
+    theirs: Mapping[str, Task] = field(default_factory=dict)  # all tasks of that run
     kept: Mapping[str, Task] = field(default_factory=dict)
     held: Mapping[str, Task] = field(default_factory=dict)
     grown: Mapping[str, Task] = field(
@@ -59,16 +60,23 @@ class Extension:
                 _refuse_other_task(name, tasks, theirs, config, key)
         kept, held = ({name: tasks[name] for name in names} for names in (table.keep, table.hold))
         grown = {name: kept.pop(name) for name in table.keep if is_grown(tasks[name], theirs[name])}
-        made = cls(run, kept, held, grown, tuple(tasks))
+        made = cls(run, theirs, kept, held, grown, tuple(tasks))
+        made.restore()
+        return made
+
+    def of_tasks(self, tasks: Mapping[str, Task]) -> Self:
+        """The same of other ``tasks`` of these names, which get what they have learned in that run."""
+        kept, held, grown = (
+            {name: tasks[name] for name in before} for before in (self.kept, self.held, self.grown)
+        )
+        made = replace(self, kept=kept, held=held, grown=grown)
         made.restore()
         return made
 
     def restore(self) -> None:
         """The tasks mean what they mean in that run, whatever the data hold."""
-        if self.run is not None:
-            theirs = self.run.tasks(self.run.answering_config())
-            both = {**self.kept, **self.held}
-            restore(both, {name: theirs[name].state() for name in both})
+        both = {**self.kept, **self.held}
+        restore(both, {name: self.theirs[name].state() for name in both})
 
     def grow(self, training: SplitData) -> None:
         """The same of those that learn further classes, which they find in the training split.
@@ -76,10 +84,8 @@ class Extension:
         Raises:
             DataError: they are not there.
         """
-        if self.run is not None and self.grown:
-            theirs = self.run.tasks(self.run.answering_config())
-            for name, task in self.grown.items():
-                task.grow(theirs[name], [one for one in training.answers(name) if one is not None])
+        for name, task in self.grown.items():
+            task.grow(self.theirs[name], [one for one in training.answers(name) if one is not None])
 
     def learned(self, tasks: Mapping[str, Task]) -> dict[str, Task]:
         """Those of ``tasks`` that learn."""
@@ -88,7 +94,7 @@ class Extension:
     def apply(self, network: Network, learned: Mapping[str, Task]) -> None:
         """Nothing that the kept answers depend on learns, nor is it computed in vain."""
         if self.run is not None and not self.held:
-            network.freeze([*self.kept, *self.grown])
+            network.freeze(self.kept, self.grown)
             network.leave_out(self.kept, any(task.is_spatial for task in learned.values()))
 
     def finished(self, learned: Mapping[str, Task]) -> dict[str, Task]:

@@ -22,7 +22,6 @@ from oneglance.training.teaching.soft_targets import joined
 from oneglance.training.teaching.stored_answers import sampled_answers, stored_answers
 from oneglance.training.teaching.teachers import (
     Teacher,
-    open_teachers,
     refuse_disagreement,
     refuse_unfit,
 )
@@ -40,9 +39,11 @@ class Guidance:
     _sample: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)  # with which live ones were tried
 
     @classmethod
-    def of(cls, config: Config, tasks: Mapping[str, Task]) -> Self:
-        """See ``open_teachers`` for what may be raised."""
-        teachers = open_teachers(config, tasks)
+    def of(cls, config: Config, tasks: Mapping[str, Task], teachers: list[Teacher]) -> Self:
+        """
+        Raises:
+            ConfigError: a teacher cannot be asked as [training] teacher_views says.
+        """
         live = None
         if teachers and config.training.teacher_views == "same":
             live = LiveTeachers(teachers, tasks, config)

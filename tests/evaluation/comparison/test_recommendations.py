@@ -15,16 +15,16 @@ from support.toy import learner
 
 from oneglance import config as configuration
 from oneglance.evaluation.comparison.recommendations import (
-    Observations,
-    OwnPart,
     losing_tasks,
     own_part,
     recommend,
     recommendations,
 )
+from oneglance.evaluation.comparison.remedy import Observations, OwnPart
 from oneglance.evaluation.comparison.wording import sentences
 from oneglance.evaluation.reports.comparison import write_page
 from oneglance.network import Network
+from oneglance.storage.run_folder import RunFolder
 
 TEXT = """
 [[sources]]
@@ -202,6 +202,64 @@ def test_a_network_apart_as_the_gradients_speak_for() -> None:
 
 def test_without_a_look_at_gradients_there_is_still_an_answer() -> None:
     assert one(LOST, observed(histories=[[]]))["remedy"] == "grouping"
+
+
+# What can be made of the single networks that are there.
+
+
+def at_hand(folder: Path) -> Observations:
+    """Finished single networks, of which that of the style also declares the kind."""
+    singles = {}
+    for name in TASKS:
+        text = TEXT.split("[tasks.")[0] + f'[tasks.{name}]\ntype = "label"\n'
+        if name == "style":
+            text += '[tasks.kind]\ntype = "label"\nweight = 0\n'
+        run = RunFolder.create(
+            folder / f"compare/runs/single-{name}-0", configuration.parse(text, base=folder)
+        )
+        singles[name] = run.path
+    return observed(singles=singles, out=folder / "compare")
+
+
+def test_the_single_networks_where_nothing_else_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    single = {"parameters": 3_000_000, "ms_per_picture": 6.0, "seconds": 300.0, "peak_mb": 900.0}
+    result = {**LOST, "cost": {**LOST["cost"], "single": single}}
+    chosen = one(result, at_hand(tmp_path))
+    assert chosen["remedy"] == "combine" and "also at equal total time" in chosen["why"]
+    runs = " ".join(f"compare/runs/single-{name}-0" for name in TASKS)
+    assert chosen["command"] == (
+        f"oneglance combine {runs} --out compare/combined --rename single-style-0.kind=style_kind"
+    )
+    assert (chosen["cost"]["parameters"], chosen["cost"]["ms_per_picture"]) == (2_000_000, 4.0)
+    others = {other["remedy"]: other for other in chosen["others"]}
+    assert list(others) == ["guidance", "distil", "extend"]
+    (teachers,) = shlex.split(others["guidance"]["command"])[4:]
+    assert parsed(teachers).training.teachers == [str(tmp_path / run) for run in runs.split()]
+    assert others["distil"]["command"] == f"oneglance distil {runs} --pictures shop.toml"
+    assert others["extend"]["command"] == ("oneglance extend compare/runs/single-price-0 shop.toml --stage")
+    assert others["extend"]["cost"]["parameters"] == 500_000
+    lines = sentences([chosen])
+    assert len(lines) == 4 and lines[2].startswith("or one network that learns from the single ones. Why: ")
+    write_page(tmp_path / "a.html", {**result, "advice": [chosen]}, title="shop")
+    assert "oneglance</span> <span>distil" in (tmp_path / "a.html").read_text(encoding="utf-8")
+
+
+def test_they_stand_beside_a_remedy_of_one_network(tmp_path: Path) -> None:
+    single = {"parameters": 3_000_000, "ms_per_picture": 6.0, "seconds": 300.0, "peak_mb": 900.0}
+    result = {**LOST, "cost": {**LOST["cost"], "single": single}}
+    chosen = one(result, replace(at_hand(tmp_path), histories=[history(**AGAINST)]))
+    assert chosen["remedy"] == "private_stage"
+    assert [other["remedy"] for other in chosen["others"]] == ["combine", "guidance", "distil", "extend"]
+
+
+def test_nothing_is_made_of_networks_that_are_not_there(tmp_path: Path) -> None:
+    result = {**LOST, "cost": {**LOST["cost"], "single": LOST["cost"]["joint"]}}
+    some = at_hand(tmp_path)
+    less = replace(some, singles={"kind": some.singles["kind"]})
+    assert one(result, less)["remedy"] == "grouping" and one(result, less)["others"] == []
 
 
 def test_the_sentences_and_the_page_say_it(tmp_path: Path) -> None:

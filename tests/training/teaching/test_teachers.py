@@ -19,6 +19,7 @@ from oneglance.evaluation.comparison.variants import variant
 from oneglance.inference.predictor import Predictor
 from oneglance.storage.run_folder import RunFolder
 from oneglance.task import Task
+from oneglance.training.early_checks import refuse_impossible
 from oneglance.training.teaching.soft_targets import loss_of, split
 from oneglance.training.trainer import Trainer
 
@@ -122,6 +123,17 @@ def test_a_teacher_is_asked_once(teacher: Path, tmp_path: Path, monkeypatch: pyt
     taught(tmp_path / "run", teacher)
     monkeypatch.setattr(Predictor, "forward", None)  # it would be called
     go_on(tmp_path / "run")
+
+
+def test_what_was_opened_to_look_at_it_is_not_opened_again(
+    teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = f'training.teachers=["{teacher}"]'
+    finished = refuse_impossible(configuration.parse(CONFIG, base=tmp_path, overrides=given))
+    assert finished is not None and [one.title for one in finished.teachers] == [str(teacher)]
+    monkeypatch.setattr(Predictor, "open", None)  # it would be called
+    trained = begin(tmp_path / "run", given, finished=finished)
+    assert targets(trained, "kind")[1]
 
 
 def test_a_pass_that_was_stopped_goes_on(
