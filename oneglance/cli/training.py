@@ -21,7 +21,7 @@ from oneglance.cli.application import (
     print_json,
     tell,
 )
-from oneglance.errors import command, needs_extra
+from oneglance.errors import ConfigError, command, needs_extra
 
 
 @app.command()
@@ -45,6 +45,9 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train one network for all tasks."""
+    if watch and workers > 1:
+        hint = "leave --watch out, and look at the run folder with: oneglance watch RUN"
+        raise ConfigError("--watch shows a training of one process", hint=hint)
     with ExitStack() as stack:
         screen = None
         if watch:

@@ -86,3 +86,10 @@ def test_a_process_that_dies_ends_the_others_and_the_training_goes_on_with_anoth
     _, told = alone.communicate(timeout=60)
     assert alone.returncode == 0, told
     assert len(run.history()) == epochs and run.finished
+
+
+def test_a_page_that_would_stay_empty_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "oneglance.toml").write_text(CONFIG)
+    asked = oneglance(tmp_path, "oneglance.toml", "--workers", "2", "--watch")
+    _, why = asked.communicate(timeout=60)
+    assert asked.returncode == 1 and "--watch shows a training of one process" in why
