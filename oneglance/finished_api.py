@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from oneglance.config import ConfigSource
 from oneglance.errors import needs_extra
 from oneglance.model import Picture, load
 from oneglance.progress import Screen
-from oneglance.results.answers import Answer, Answers
+from oneglance.results.answers import Answers
 from oneglance.results.distilled import Distilled
 from oneglance.results.merged import Merged
 from oneglance.screens.choice import default_screen
@@ -71,24 +71,15 @@ def _predict_shard(
     false_alarm: float | None,
     screen: Screen | None,
 ) -> None:
-    from oneglance.inference.prediction_files import write_answers
     from oneglance.inference.shards.shard import ShardWork
     from oneglance.model import refs_of
 
     refs, target = refs_of(pictures, screen), None if out is None else Path(out)
     work = ShardWork.of(shard, target, run, refs, {"false_alarm": false_alarm})
-    if work.done() is not None:
-        return
-    model, failed = load(run, device=device, false_alarm=false_alarm), 0
-
-    def counted() -> Iterator[Answer]:
-        nonlocal failed
-        for answer in model.stream_of(work.refs, draw=draw, screen=screen):
-            failed += bool(answer.error)
-            yield answer
-
-    write_answers(counted(), work.path, model.predictor.example(), model.tasks)
-    work.finish(failed)
+    if work.done() is None:
+        model = load(run, device=device, false_alarm=false_alarm)
+        answers = model.stream_of(work.refs, draw=draw, screen=screen)
+        work.write(answers, model.predictor.example(), model.tasks)
 
 
 def merge(out: str | Path) -> Merged:

@@ -86,6 +86,12 @@ def refuse_added(name: str, added: Sequence[str], known: Sequence[str], counts: 
         raise DataError(what, location=name, hint="add pictures of it, or take it out of `added`")
 
 
+def columns_of(theirs: Sequence[str], ours: Sequence[str]) -> np.ndarray:
+    """int64 [theirs]: the number of each class of a teacher among ``ours``, -1 where it is none of them."""
+    index = {as_text(name): number for number, name in enumerate(ours)}
+    return np.array([index.get(as_text(name), -1) for name in theirs], dtype=np.int64)
+
+
 def labelled_rows(raw: np.ndarray, answers: Sequence[Any | None]) -> tuple[np.ndarray, list[Any]]:
     """Only the rows whose answer is known."""
     rows = [row for row, answer in enumerate(answers) if answer is not None]

@@ -247,7 +247,7 @@ def check(
             show_overview(problems.overview)
         if problems.fixed:
             tell(f"wrote {problems.fixed}; now add it to the configuration:")
-            tell('    [[sources]]\n    path = "near_duplicates.csv"\n    group = "group"')
+            tell(f'    [[sources]]\n    path = "{problems.fixed.name}"\n    group = "group"')
         elif fix:
             tell("no near-duplicates to write")
         tell({0: "no problems", 1: "1 problem"}.get(len(problems), f"{len(problems):,} problems"))

@@ -58,7 +58,7 @@ def predict(
         typer.echo(f"{work.path} is answered already", err=True)
         raise typer.Exit(3 if done.failed else 0)
     model = load(run, device=device, false_alarm=false_alarm)
-    refs, out = (refs_of(pictures), out) if work is None else (list(work.refs), work.path)
+    refs = refs_of(pictures) if work is None else work.refs
     failed = 0
 
     def counted() -> Iterator[oneglance.Answer]:
@@ -69,13 +69,13 @@ def predict(
                 typer.echo(f"{answer.image}  {answer.error}", err=True)
             yield answer
 
-    if out is not None:
+    if work is not None:
+        work.write(counted(), model.predictor.example(), model.tasks)
+    elif out is not None:
         write_answers(counted(), out, model.predictor.example(), model.tasks)
     else:
         for answer in counted():
             typer.echo(line(answer))
-    if work is not None:
-        work.finish(failed)
     if failed:
         raise typer.Exit(3)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -72,9 +72,3 @@ def both(soft: Mapping[str, Tensor], partner: Tensor) -> dict[str, Tensor]:
         else:
             joined[key] = torch.cat([value, other], dim=1)
     return joined
-
-
-def columns_of(theirs: Sequence[str], ours: Sequence[str]) -> np.ndarray:
-    """int64 [theirs]: the number of each class among ``ours``, -1 where it is none of them."""
-    index = {name: number for number, name in enumerate(ours)}
-    return np.array([index.get(name, -1) for name in theirs], dtype=np.int64)

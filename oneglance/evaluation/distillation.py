@@ -78,13 +78,8 @@ def report(run: RunFolder, screen: Screen) -> dict[str, Any]:
 
 
 def _known(run: RunFolder) -> set[str]:
-    """Digests of the pictures that the student has learned from."""
-    kept = run.fingerprint()
-    if kept is None:
-        return set()
-    return {
-        digest for digest, row in zip(kept.pictures, run.split(), strict=True) if row[2] in LEARNED and digest
-    }
+    """Digests of the pictures that a network has learned from."""
+    return {digest for digest, split in run.splits_by_content().items() if split in LEARNED}
 
 
 def _test_pictures(

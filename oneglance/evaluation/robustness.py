@@ -19,6 +19,7 @@ from oneglance.evaluation.bootstrap import draws, interval
 from oneglance.evaluation.corruptions.catalogue import FAMILIES, STRENGTHS, corrupted
 from oneglance.evaluation.evaluate import SPLITS, records_of
 from oneglance.evaluation.reports.robustness import write_page
+from oneglance.inference.engine import BATCH
 from oneglance.inference.predictor import Predictor
 from oneglance.progress import Screen
 from oneglance.storage.atomic_files import finite, make_folder, write_json
@@ -26,7 +27,6 @@ from oneglance.storage.run_folder import RunFolder
 from oneglance.task import Task
 
 RESAMPLES = 200  # of the pictures, for each of 76 scores of a task
-BATCH = 64  # pictures that are made worse and answered at once
 
 Draws = dict[str, np.ndarray]  # task -> its primary metric: float64 [1 + resamples], the first over all
 
@@ -56,12 +56,15 @@ def robustness_of_run(run: RunFolder, split: str, pictures: int, out: Path, scre
         worse.setdefault(name, []).append(_scored(predictor, records, changed))
         screen.progress(sum(map(len, worse.values())), total, "scoring corrupted pictures")
     tasks = {
-        name: _entry(task, clean[name], {kind: [one[name] for one in all] for kind, all in worse.items()})
+        name: _entry(
+            task,
+            clean[name],
+            {kind: [one[name] for one in all] for kind, all in worse.items()},
+            sum(record.answers.get(name) is not None for record in records),
+        )
         for name, task in predictor.tasks.items()
         if name in clean
     }
-    for name, entry in tasks.items():
-        _with_counts(entry, sum(record.answers.get(name) is not None for record in records))
     report = {
         "oneglance": version("oneglance"),
         "split": split,
@@ -124,34 +127,30 @@ def _scored(predictor: Predictor, records: Sequence[Record], canvases: Sequence[
     return scored
 
 
-def _entry(task: Task, clean: np.ndarray, worse: Mapping[str, Sequence[np.ndarray]]) -> dict[str, Any]:
-    """All resamples are of the same pictures, so that means over conditions are means in each resample."""
+def _entry(
+    task: Task, clean: np.ndarray, worse: Mapping[str, Sequence[np.ndarray]], count: int
+) -> dict[str, Any]:
+    """All resamples are of the same ``count`` pictures, so that means over conditions are means in each."""
+
+    def score(drawn: np.ndarray) -> dict[str, Any]:
+        low, high = interval(drawn[1:])
+        return {"value": finite(float(drawn[0])), "low": low, "high": high, "n": count}
+
     every = np.mean([np.mean(strengths, axis=0) for strengths in worse.values()], axis=0)
     errors = abs(task.best - float(every[0])), abs(task.best - float(clean[0]))
     return {
         "type": task.type,
         "metric": task.primary_metric,
         "unit": task.metric_unit,
-        "clean": _score(clean),
-        "corrupted": _score(every),
+        "clean": score(clean),
+        "corrupted": score(every),
         "relative_error": finite(errors[0] / errors[1]) if errors[1] else None,
         "families": {
-            family: _score(np.mean([np.mean(worse[name], axis=0) for name in names], axis=0))
+            family: score(np.mean([np.mean(worse[name], axis=0) for name in names], axis=0))
             for family, names in FAMILIES.items()
         },
-        "corruptions": {name: [_score(one) for one in strengths] for name, strengths in worse.items()},
+        "corruptions": {name: [score(one) for one in strengths] for name, strengths in worse.items()},
     }
-
-
-def _score(drawn: np.ndarray) -> dict[str, Any]:
-    low, high = interval(drawn[1:])
-    return {"value": finite(float(drawn[0])), "low": low, "high": high}
-
-
-def _with_counts(entry: dict[str, Any], count: int) -> None:
-    scores = [entry["clean"], entry["corrupted"], *entry["families"].values()]
-    for score in [*scores, *(one for all in entry["corruptions"].values() for one in all)]:
-        score["n"] = count
 
 
 def _examples(predictor: Predictor, canvas: Canvas) -> dict[str, list[np.ndarray]]:

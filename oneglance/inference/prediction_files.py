@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 import json
 import shutil
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from oneglance.data.csv_text import CsvLines
 from oneglance.errors import OneglanceError
@@ -17,6 +17,7 @@ from oneglance.storage.atomic_files import replacing
 from oneglance.task import Prediction, Task
 
 ROWS = 4096  # rows of a Parquet row group
+Way = TypeVar("Way")
 OWN = ("image", "width", "height", "error")  # columns of the picture itself
 
 
@@ -43,12 +44,22 @@ def write_answers(
         ".parquet": _parquet,
         ".json": _coco,
     }
-    write = writers.get(path.suffix.lower())
-    if write is None:
-        hint = "use .jsonl, .csv or .parquet, or .json for COCO"
-        raise OneglanceError(f'has the ending "{path.suffix}"', location=str(path), hint=hint)
+    write = by_ending(path, writers)
     with replacing(path) as file:
         write(rows, file, example, tasks)
+
+
+def by_ending(path: Path, ways: Mapping[str, Way]) -> Way:
+    """That of ``ways``, one for each ending of a file of answers, by which ``path`` is written.
+
+    Raises:
+        OneglanceError: another ending.
+    """
+    way = ways.get(path.suffix.lower())
+    if way is None:
+        hint = "use .jsonl, .csv or .parquet, or .json for COCO"
+        raise OneglanceError(f'has the ending "{path.suffix}"', location=str(path), hint=hint)
+    return way
 
 
 def line(row: Mapping[str, Any]) -> str:
@@ -154,49 +165,71 @@ def _coco(
         for label in sorted({box["label"] for box in tasks[name].detections(example[name])})
     ]
     numbers = {label: number for number, label in enumerate(labels, 1)}
-    # Pictures and annotations are two lists of one file, but come in turn: the second waits aside.
-    with TemporaryFile() as aside:
-        file.write(b'{"images": [')
-        annotations = 0
-        for image, row in enumerate(rows, 1):
-            _append(file, _image(image, row, boxed), first=image == 1)
-            for name in boxed:
-                for box in tasks[name].detections(row.get("answers", {}).get(name, {})):
-                    annotations += 1
-                    number = numbers[name, box["label"]]
-                    _append(aside, _annotation(annotations, image, number, box), first=annotations == 1)
-        file.write(b"]")
-        if boxed:  # else no boxes were asked for, and an empty list would mean that there are none
-            file.write(b',\n"annotations": [')
-            aside.seek(0)
-            shutil.copyfileobj(aside, file)
-            file.write(b"]")
     categories = [
         {"id": number, "name": label, "supercategory": name} for (name, label), number in numbers.items()
     ]
-    file.write(f',\n"categories": {json.dumps(categories, ensure_ascii=False)}}}\n'.encode())
+    with TemporaryFile() as aside:
+        whole = CocoFile(file, aside)
+        for row in rows:
+            whole.add_image(_image(row, boxed))
+            for name in boxed:
+                for box in tasks[name].detections(row.get("answers", {}).get(name, {})):
+                    whole.add_annotation(_annotation(whole.images, numbers[name, box["label"]], box))
+        # Where no boxes were asked for, an empty list would mean that there are none.
+        whole.end(categories, with_annotations=bool(boxed))
 
 
-def _append(file: IO[bytes], item: Mapping[str, Any], *, first: bool) -> None:
-    file.write(f"{'' if first else ','}\n{line(item)}".encode())
+class CocoFile:
+    """A COCO file in the making. Pictures and annotations are two lists of it, but come in turn: the second
+    waits in ``aside``. Both are numbered from 1.
+    """
+
+    def __init__(self, file: IO[bytes], aside: IO[bytes]) -> None:
+        self._file, self._aside = file, aside
+        self.images = self.annotations = 0
+        file.write(b'{"images": [')
+
+    def add_image(self, image: Mapping[str, Any]) -> None:
+        """One more picture; a number that it has already is replaced."""
+        self.images += 1
+        _append(self._file, image, self.images)
+
+    def add_annotation(self, annotation: Mapping[str, Any]) -> None:
+        """One more annotation; the same."""
+        self.annotations += 1
+        _append(self._aside, annotation, self.annotations)
+
+    def end(self, categories: Sequence[Mapping[str, Any]], *, with_annotations: bool) -> None:
+        """Nothing can be added afterwards."""
+        self._file.write(b"]")
+        if with_annotations:
+            self._file.write(b',\n"annotations": [')
+            self._aside.seek(0)
+            shutil.copyfileobj(self._aside, self._file)
+            self._file.write(b"]")
+        self._file.write(f',\n"categories": {json.dumps(categories, ensure_ascii=False)}}}\n'.encode())
 
 
-def _image(number: int, row: Mapping[str, Any], boxed: Collection[str]) -> dict[str, Any]:
+def _append(file: IO[bytes], item: Mapping[str, Any], number: int) -> None:
+    numbered = {"id": number} | dict(item) | {"id": number}  # first, and not what it was in a shard
+    file.write(f"{',' if number > 1 else ''}\n{line(numbered)}".encode())
+
+
+def _image(row: Mapping[str, Any], boxed: Collection[str]) -> dict[str, Any]:
     from oneglance.data.sources.coco import OF_A_PICTURE  # nothing else here needs to know of sources
 
     own = {key: value for key, value in row.items() if key not in ("image", "answers")}
     others = {name: answer for name, answer in row.get("answers", {}).items() if name not in boxed}
-    image = {"id": number, "file_name": row["image"], **own}
+    image = {"file_name": row["image"], **own}
     if "error" in row:
         image["neg_category_ids"] = []  # in LVIS: no category was looked for
-    return image | _spread(others, {*image, *OWN, *OF_A_PICTURE})
+    return image | _spread(others, {"id", *image, *OWN, *OF_A_PICTURE})
 
 
-def _annotation(number: int, image: int, category: int, box: Mapping[str, Any]) -> dict[str, Any]:
+def _annotation(image: int, category: int, box: Mapping[str, Any]) -> dict[str, Any]:
     x0, y0, x1, y1 = box["box"]
     width, height = x1 - x0, y1 - y0
     annotation = {
-        "id": number,
         "image_id": image,
         "category_id": category,
         "bbox": [x0, y0, round(width, 2), round(height, 2)],

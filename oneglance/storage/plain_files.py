@@ -17,10 +17,17 @@ import os
 import stat
 from gzip import GzipFile
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 # A pipe is opened without waiting for its other end, to be refused then.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+class Digest(Protocol):
+    """What ``hashlib`` gives."""
+
+    def update(self, data: bytes, /) -> None: ...
+
 
 PIECE = 1 << 20  # bytes that are read at once beyond the size of a file
 LARGEST = 1_000_000_000_000  # bytes of any file
@@ -71,6 +78,17 @@ def read_plain(path: str | Path, most: int) -> bytes:
     if sum(map(len, parts)) > most:
         raise _too_large(path, most)
     return parts[0] if len(parts) < 3 else b"".join(parts)
+
+
+def add_to_digest(digest: Digest, path: str | Path) -> None:
+    """Feed the content of a file to ``digest``, a piece at a time.
+
+    Raises:
+        OSError: see ``open_plain``.
+    """
+    with open_plain(path) as file:
+        while piece := file.read(PIECE):
+            digest.update(piece)
 
 
 def open_unpacked(path: str | Path) -> GzipFile:

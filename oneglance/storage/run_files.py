@@ -192,6 +192,7 @@ class KeptHeld(Part):
 
 HELD = TypeAdapter(dict[str, KeptHeld])
 COMBINED = "combined.json"
+ANSWERING = ("weights.safetensors", "tasks.json")  # files on which the answers of a run depend
 COMBINATION = TypeAdapter(KeptCombination)
 POSITION, SELECTION = TypeAdapter(KeptPosition), TypeAdapter(KeptSelection)
 OVERRIDES = TypeAdapter(KeptOverrides)

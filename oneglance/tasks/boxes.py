@@ -38,7 +38,7 @@ from oneglance.storage.task_state import (
     same_length,
 )
 from oneglance.task import MetricState, Prediction, Target, Task, build_tasks
-from oneglance.vector_task import ClassNames, VectorTask, refuse_added
+from oneglance.vector_task import ClassNames, VectorTask, columns_of, refuse_added
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -336,7 +336,7 @@ class Boxes(Task):
         from oneglance.detection import soft_boxes
 
         theirs = cast(Boxes, teacher)
-        column = soft_boxes.columns_of(theirs._words, self._learned_words)
+        column = columns_of(theirs._words, self._learned_words)
         known = np.isin(np.arange(len(self._learned_words)), column)
         kept = []
         for row in raw:

@@ -30,7 +30,15 @@ from oneglance.storage.task_state import (
     same_length,
 )
 from oneglance.task import MetricState, Prediction, Target, Task
-from oneglance.vector_task import ClassNames, VectorTask, fit_temperature, log_sigmoid, refuse_added, softmax
+from oneglance.vector_task import (
+    ClassNames,
+    VectorTask,
+    columns_of,
+    fit_temperature,
+    log_sigmoid,
+    refuse_added,
+    softmax,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -222,13 +230,10 @@ class Label(VectorTask):
         how likely it is that the class is one of these.
         """
         theirs = cast(Label, teacher)
-        index = {as_text(name): column for column, name in enumerate(theirs._classes)}
-        shared = [
-            (column, index[as_text(n)]) for column, n in enumerate(self._classes) if as_text(n) in index
-        ]
-        ours, other = (list(columns) for columns in zip(*shared, strict=True))
+        other = columns_of(self._classes, theirs._classes)  # of each class of ours, where it is there
+        ours = np.flatnonzero(other >= 0)
         chances = np.zeros((len(raw), len(self._classes)))
-        chances[:, ours] = theirs.chances(raw)[:, other]
+        chances[:, ours] = theirs.chances(raw)[:, other[ours]]
         inside = chances.sum(axis=1)
         chances /= np.maximum(inside, 1e-12)[:, None]
         asked = np.zeros_like(chances)

@@ -34,7 +34,15 @@ from oneglance.storage.task_state import (
     same_length,
 )
 from oneglance.task import MetricState, Prediction, Target, Task, Words
-from oneglance.vector_task import ClassNames, VectorTask, fit_temperature, log_sigmoid, refuse_added, sigmoid
+from oneglance.vector_task import (
+    ClassNames,
+    VectorTask,
+    columns_of,
+    fit_temperature,
+    log_sigmoid,
+    refuse_added,
+    sigmoid,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -274,13 +282,11 @@ class Tags(VectorTask):
     ) -> Target:
         """Calibrated probabilities of each tag that both know, which count by how sure they are."""
         theirs = cast(Tags, teacher)
-        index = {as_text(name): column for column, name in enumerate(theirs._classes)}
+        other = columns_of(self._classes, theirs._classes)  # of each tag of ours, where it is there
+        ours = np.flatnonzero(other >= 0)
         chances, trust = (np.zeros((len(raw), self.width), dtype=np.float32) for _ in range(2))
-        answers = theirs.chances(raw)
-        for column, name in enumerate(self._classes):
-            if (other := index.get(as_text(name))) is not None:
-                chances[:, column] = answers[:, other]
-                trust[:, column] = np.abs(2 * answers[:, other] - 1)
+        answers = theirs.chances(raw)[:, other[ours]]
+        chances[:, ours], trust[:, ours] = answers, np.abs(2 * answers - 1)
         return {"chances": chances, "trust": trust}
 
     def teach(self, raw: Tensor, soft: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from support.toy import Drawn
+from support.toy import Drawn, Pixels
 
 from oneglance import config as configuration
 from oneglance.data.dataset import SplitData
@@ -61,17 +60,8 @@ device = "cpu"
 """
 
 
-class Squares:
+class Squares(Pixels):
     """A store of pictures, each of which came from one twice as large."""
-
-    def __init__(self, pixels: np.ndarray) -> None:
-        self.pixels = pixels
-
-    def announce(self, batches: Sequence[np.ndarray]) -> None:
-        pass
-
-    def gather(self, rows: np.ndarray) -> np.ndarray:
-        return self.pixels[rows]
 
     def sizes(self, rows: np.ndarray) -> np.ndarray:
         return np.full((len(rows), 2), 2 * SIZE, dtype=np.int32)

@@ -30,14 +30,23 @@ def as_earlier(
         contents: per record the digest of its picture.
         earlier: split by digest, as ``short`` has it.
     """
+    before, after = splits.names(), names_after(splits, records, contents, earlier)
+    return SplitIndices.of(after), list(_problems(before, after))
+
+
+def names_after(
+    splits: SplitIndices,
+    records: Sequence[Record],
+    contents: Sequence[bytes | None],
+    earlier: Mapping[str, str],
+) -> list[str]:
+    """See ``as_earlier``: the split of each record then."""
     units = units_of(records, contents).tolist()
     known = ("" if content is None else short(content) for content in contents)
     wanted = first_splits(
         (unit, earlier[content]) for unit, content in zip(units, known, strict=True) if content in earlier
     )
-    before = splits.names()
-    after = [wanted.get(unit, name) for unit, name in zip(units, before, strict=True)]
-    return SplitIndices.of(after), list(_problems(before, after))
+    return [wanted.get(unit, name) for unit, name in zip(units, splits.names(), strict=True)]
 
 
 def first_splits(pairs: Iterable[tuple[Key, str]]) -> dict[Key, str]:

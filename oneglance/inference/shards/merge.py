@@ -9,8 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
 
-from oneglance.errors import DataError, OneglanceError
-from oneglance.inference.prediction_files import ROWS, line
+from oneglance.errors import DataError
+from oneglance.inference.prediction_files import ROWS, CocoFile, by_ending
 from oneglance.inference.shards.shard import Note, Shard
 from oneglance.storage.atomic_files import replacing
 
@@ -34,10 +34,7 @@ def merge(whole: Path) -> tuple[int, int]:
         ".parquet": _parquet,
         ".json": _coco,
     }
-    write = writers.get(whole.suffix.lower())
-    if write is None:
-        hint = "use .jsonl, .csv, .parquet or .json"
-        raise OneglanceError(f'has the ending "{whole.suffix}"', location=str(whole), hint=hint)
+    write = by_ending(whole, writers)
     notes = [(path, Note.read(path)) for path in parts]
     unsure = [path for path, note in notes if note is None]
     if unsure:
@@ -113,34 +110,19 @@ def _parquet(parts: Sequence[Path], file: IO[bytes]) -> None:
 def _coco(parts: Sequence[Path], file: IO[bytes]) -> None:
     """Pictures and annotations are numbered on; the categories are those of every shard."""
     with TemporaryFile() as aside:
-        file.write(b'{"images": [')
-        images = annotations = 0
-        boxed, categories = False, "[]"
+        joined, boxed, categories = CocoFile(file, aside), False, list[Any]()
         for path in parts:
-            before = images
+            before = joined.images
             for kind, content in _items(path):
                 if kind == "categories":
-                    categories = json.dumps(content, ensure_ascii=False)
+                    categories = content
                 elif kind == "images":
-                    images += 1
-                    _append(file, content | {"id": images}, first=images == 1)
+                    joined.add_image(content)
                 elif content is None:
                     boxed = True
                 else:
-                    annotations += 1
-                    numbers = {"id": annotations, "image_id": before + content["image_id"]}
-                    _append(aside, content | numbers, first=annotations == 1)
-        file.write(b"]")
-        if boxed:
-            file.write(b',\n"annotations": [')
-            aside.seek(0)
-            shutil.copyfileobj(aside, file)
-            file.write(b"]")
-    file.write(f',\n"categories": {categories}}}\n'.encode())
-
-
-def _append(file: IO[bytes], item: dict[str, Any], *, first: bool) -> None:
-    file.write(f"{'' if first else ','}\n{line(item)}".encode())
+                    joined.add_annotation(content | {"image_id": before + content["image_id"]})
+        joined.end(categories, with_annotations=boxed)
 
 
 def _items(path: Path) -> Iterator[tuple[str, Any]]:

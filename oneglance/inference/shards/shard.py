@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,14 @@ from typing import Any
 from oneglance.data.record import ImageRef
 from oneglance.errors import ConfigError, RunError
 from oneglance.inference.engine import BATCH
+from oneglance.inference.prediction_files import write_answers
 from oneglance.storage.atomic_files import write_json
-from oneglance.storage.plain_files import is_file, read_plain
+from oneglance.storage.plain_files import add_to_digest, is_file, read_plain
+from oneglance.storage.run_files import ANSWERING
+from oneglance.task import Prediction, Task
 
 LARGEST = 10_000  # bytes of a note
-ANSWERED_BY = ("weights.safetensors", "tasks.json", "novelty.safetensors")  # files of a run folder
+ANSWERED_BY = (*ANSWERING, "novelty.safetensors")  # files of a run folder
 
 
 @dataclass(frozen=True)
@@ -131,8 +134,22 @@ class ShardWork:
         kept = Note.read(self.path) if is_file(self.path) else None
         return kept if kept is not None and replace(kept, failed=0) == self.note else None
 
-    def finish(self, failed: int) -> None:
-        """Its file is whole now."""
+    def write(
+        self,
+        answers: Iterable[Mapping[str, Any]],
+        example: Mapping[str, Prediction],
+        tasks: Mapping[str, Task],
+    ) -> None:
+        """Write its file, see ``write_answers``, and then the note."""
+        failed = 0
+
+        def counted() -> Iterator[Mapping[str, Any]]:
+            nonlocal failed
+            for row in answers:
+                failed += "error" in row
+                yield row
+
+        write_answers(counted(), self.path, example, tasks)
         replace(self.note, failed=failed).write(self.path)
 
 
@@ -149,8 +166,7 @@ def question(run: Path, refs: Sequence[ImageRef], settings: object) -> str:
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     try:
         for path in sorted(_files(run)):
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
+            add_to_digest(digest, path)
     except OSError as error:
         raise RunError(f"cannot be read ({error.strerror})", location=str(run)) from None
     for ref in refs:

@@ -37,7 +37,7 @@ def launch(count: int, words: Mapping[str, Any], folder: Path) -> None:
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     with TemporaryDirectory(prefix="oneglance-") as kept, _passed_on(), _quiet():
-        shown_by_first = dict.fromkeys(range(1, count), Std.ALL)
+        others_silent = dict.fromkeys(range(1, count), Std.ALL)
         settings = LaunchConfig(
             min_nodes=1,
             max_nodes=1,
@@ -47,7 +47,7 @@ def launch(count: int, words: Mapping[str, Any], folder: Path) -> None:
             rdzv_endpoint="localhost:0",
             max_restarts=0,
             monitor_interval=0.2,
-            logs_specs=DefaultLogsSpecs(log_dir=kept, redirects=shown_by_first),  # type: ignore[arg-type]
+            logs_specs=DefaultLogsSpecs(log_dir=kept, redirects=others_silent),  # type: ignore[arg-type]
         )
         if hasattr(settings, "signals_to_handle"):
             settings.signals_to_handle = "SIGTERM"

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from oneglance.batch_transform import Mix
 from oneglance.errors import ConfigError, RunError
-from oneglance.training.distributed.ranks import ALONE, Ranks, Rows, Targets, Value
+from oneglance.training.distributed.ranks import ALONE, Ranks, Targets, Value
 
 PATIENCE = timedelta(hours=2)  # with others: one may decode all pictures, or score a large split
 NUMBER, COUNT = "RANK", "WORLD_SIZE"
@@ -61,12 +61,11 @@ def ranks_of_environment() -> Iterator[Ranks]:
     on_gpu = torch.cuda.is_available()
     if on_gpu:
         torch.cuda.set_device(local % torch.cuda.device_count())
-    if "OMP_NUM_THREADS" not in os.environ or torch.get_num_threads() > 1:
-        torch.set_num_threads(max(1, torch.get_num_threads() // here))
+    torch.set_num_threads(max(1, torch.get_num_threads() // here))
     with _connected():
         dist.init_process_group("nccl" if on_gpu else "gloo", timeout=PATIENCE)
     try:
-        yield ProcessGroup(number, count, local, here)
+        yield ProcessGroup(number, count, local)
     finally:
         dist.destroy_process_group()
 
@@ -79,16 +78,15 @@ def _number(name: str, default: int) -> int:
 class ProcessGroup(Ranks):
     """One process of a group that torch has connected."""
 
-    def __init__(self, number: int, count: int, local: int, machine_count: int) -> None:
-        self.number, self.count, self.machine_count = number, count, machine_count
-        self._local = local
+    def __init__(self, number: int, count: int, local: int) -> None:
+        self.number, self.count, self._local = number, count, local
 
     def seed(self, seed: int) -> int:
         if self.is_first:
             return seed
         return int(np.random.SeedSequence([seed, self.number]).generate_state(1)[0])
 
-    def share(self, rows: Rows) -> Rows:
+    def share(self, rows: np.ndarray) -> np.ndarray:
         first, end = (len(rows) * number // self.count for number in (self.number, self.number + 1))
         return rows[first:end]
 

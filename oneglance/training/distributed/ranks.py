@@ -23,7 +23,6 @@ from torch import Tensor, nn
 from oneglance.batch_transform import Mix
 from oneglance.errors import ConfigError
 
-Rows = TypeVar("Rows", np.ndarray, list[int])
 Value = TypeVar("Value")
 Targets = dict[str, dict[str, Tensor]]
 
@@ -33,7 +32,6 @@ class Ranks:
 
     number = 0  # of this process
     count = 1
-    machine_count = 1  # of those on this machine
 
     @property
     def is_first(self) -> bool:
@@ -44,7 +42,7 @@ class Ranks:
         """For what each process draws for its own pictures."""
         return seed
 
-    def share(self, rows: Rows) -> Rows:
+    def share(self, rows: np.ndarray) -> np.ndarray:
         """Those of this process, of the rows of a batch or a split. The shares differ by at most one."""
         return rows
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from oneglance.data.dataset import Dataset
-from oneglance.data.images.content_hash import short
-from oneglance.data.splitting.split import SplitIndices, units_of
+from oneglance.data.splitting.earlier_splits import names_after
+from oneglance.data.splitting.split import SplitIndices
 from oneglance.errors import DataError
 from oneglance.progress import Screen
 from oneglance.storage.run_folder import RunFolder
@@ -27,11 +27,9 @@ def hold_back(dataset: Dataset, runs: Sequence[RunFolder], screen: Screen) -> No
             tests |= {digest for digest, row in pairs if digest and row[2] == "test"}
     if not tests:
         return
-    units = units_of(dataset.records, dataset.contents).tolist()
-    contents = ("" if content is None else short(content) for content in dataset.contents)
-    held = {unit for unit, content in zip(units, contents, strict=True) if content in tests}
+    earlier = dict.fromkeys(tests, "test")
     names = dataset.splits.names()
-    after = ["test" if unit in held else name for unit, name in zip(units, names, strict=True)]
+    after = names_after(dataset.splits, dataset.records, dataset.contents, earlier)
     if after == names:
         return
     moved = sum(new != old for new, old in zip(after, names, strict=True))

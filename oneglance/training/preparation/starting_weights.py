@@ -19,7 +19,8 @@ from oneglance.network import Network
 from oneglance.progress import Screen
 from oneglance.storage import run_files
 from oneglance.storage.atomic_files import write_json
-from oneglance.storage.plain_files import PIECE, open_plain, resolved
+from oneglance.storage.plain_files import add_to_digest, resolved
+from oneglance.storage.run_files import ANSWERING
 from oneglance.storage.run_folder import RunFolder
 from oneglance.task import Task
 from oneglance.toml.writer import inline
@@ -126,11 +127,9 @@ def _lines(run: RunFolder, taken: list[str], left: Mapping[str, str]) -> Iterato
 def _digest(run: RunFolder) -> str:
     """Of what can be taken: its weights, and what its tasks mean."""
     both = hashlib.sha256()
-    for name in ("weights.safetensors", "tasks.json"):
+    for name in ANSWERING:
         try:
-            with open_plain(run / name) as file:
-                while piece := file.read(PIECE):
-                    both.update(piece)
+            add_to_digest(both, run / name)
         except OSError:
             raise RunError("is missing or cannot be read", location=str(run / name)) from None
     return both.hexdigest()

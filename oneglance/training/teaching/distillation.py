@@ -15,13 +15,10 @@ from typing import Any
 from oneglance import config as configuration
 from oneglance.config import Config
 from oneglance.errors import ConfigError, command
-from oneglance.inference.combined.opening import open_answering
-from oneglance.inference.predictor import Predictor
-from oneglance.storage.combined_folder import CombinedFolder
 from oneglance.storage.plain_files import is_file, is_folder, read_plain, resolved
-from oneglance.storage.run_files import COMBINED
 from oneglance.storage.run_folder import RunFolder
 from oneglance.toml.overrides import Changes, Overrides
+from oneglance.training.teaching.networks_at import NetworkAt, networks_at
 
 NOT_TAKEN = ("from", "keep", "teachers", "teacher_weight", "task_stage", "minutes", "tensorboard")
 """Keys of a teacher's [training] that are its own matter."""
@@ -53,7 +50,7 @@ def distilled(runs: Sequence[str | Path], pictures: str | Path, overrides: Overr
     """
     if not runs:
         raise ConfigError("there is no teacher", hint="name at least one finished run")
-    declared = [one for run in runs for one in _declared(Path(run))]
+    declared = [_declared(one) for run in runs for one in networks_at(Path(run), str(run))]
     tables = _own_tables(Path(pictures))
     changes: dict[str, Any] = {}
     for name, table in _tasks_of(declared, runs, pictures).items():
@@ -101,17 +98,11 @@ def _own_tables(pictures: Path) -> dict[str, Any]:
         raise
 
 
-def _declared(path: Path) -> list[Declared]:
-    """Of each network at ``path``."""
-    if is_file(path / COMBINED):
-        return [_of_run(one.run, one.rename) for one in CombinedFolder.open(path).networks]
-    if path.suffix.lower() == ".onnx" and not is_folder(path):
-        answering = open_answering(path, device="cpu", passes=1)
-        if not isinstance(answering, Predictor):
-            hint = "name the folder of combine that it was written from, or the runs in it"
-            raise ConfigError("holds several networks in one file", location=str(path), hint=hint)
-        return [Declared(str(path), answering.config, dict(answering.config.tasks), is_run=False)]
-    return [_of_run(RunFolder.open(path), {})]
+def _declared(network: NetworkAt) -> Declared:
+    if network.run is not None:
+        return _of_run(network.run, network.rename)
+    config = network.opened_file("cpu", passes=1).config
+    return Declared(network.title, config, dict(config.tasks), is_run=False)
 
 
 def _of_run(run: RunFolder, rename: Mapping[str, str]) -> Declared:

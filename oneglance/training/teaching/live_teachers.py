@@ -20,7 +20,7 @@ from oneglance.data.images.letterbox import Placement
 from oneglance.errors import ConfigError
 from oneglance.task import Task
 from oneglance.training.data_loader import Targets
-from oneglance.training.teaching.soft_targets import joined
+from oneglance.training.teaching.soft_targets import joined, less_trusted
 from oneglance.training.teaching.stored_answers import familiarity
 from oneglance.training.teaching.teachers import Teacher
 
@@ -67,8 +67,7 @@ class LiveTeachers:
                 arrays = task.soft_target(output.raw[own], teacher.task(name), places)
                 soft = {key: torch.from_numpy(value).to(pictures.device) for key, value in arrays.items()}
                 trust = familiar if task.is_spatial else familiar * alone
-                soft["trust"] = soft["trust"] * trust.view(-1, *[1] * (soft["trust"].ndim - 1))
-                taught[name] = joined(taught[name], soft)
+                taught[name] = joined(taught[name], less_trusted(soft, trust))
         return taught
 
     def _places(self, width: int, height: int) -> tuple[Placement, Placement]:

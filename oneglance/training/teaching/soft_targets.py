@@ -32,6 +32,12 @@ def joined(target: Mapping[str, Array], soft: Mapping[str, Array]) -> dict[str, 
     return {**target, **{SOFT + key: value for key, value in soft.items()}}
 
 
+def less_trusted(soft: Mapping[str, Array], shares: Array) -> dict[str, Array]:
+    """What a teacher says of n pictures, where each is trusted by its share, [n] in 0 to 1."""
+    trust = soft["trust"]
+    return {**soft, "trust": trust * shares.reshape(-1, *[1] * (trust.ndim - 1))}
+
+
 def transformed(task: Task, target: Arrays, view: View) -> dict[str, Tensor]:
     """The target of the pictures that ``view`` shows."""
     own, soft = split(target)

@@ -26,7 +26,7 @@ from oneglance.data.images.decode import Canvas
 from oneglance.data.images.decoding.decode_pool import decode_with
 from oneglance.data.images.letterbox import Fit, Placement
 from oneglance.errors import DataError, RunError
-from oneglance.inference.engine import EngineOutput
+from oneglance.inference.engine import BATCH, EngineOutput
 from oneglance.inference.novelty import Novelty
 from oneglance.progress import Screen
 from oneglance.storage.atomic_files import make_folder, write_bytes, write_json
@@ -34,9 +34,9 @@ from oneglance.storage.run_files import OtherForm, Part, in_form
 from oneglance.storage.run_folder import ANEW, RunFolder
 from oneglance.task import Target, Task
 from oneglance.training.data_loader import PictureStore
+from oneglance.training.teaching.soft_targets import less_trusted
 from oneglance.training.teaching.teachers import Teacher
 
-AT_ONCE = 64  # pictures of a forward pass
 SAMPLE = 256  # pictures by which a teacher is judged that is asked in every step
 PICTURES = 2048  # in each file
 FAMILIAR = 0.1  # share of familiar pictures that lie as far as those in which a teacher is trusted less
@@ -212,16 +212,14 @@ class Lesson:
                     location=title,
                     hint="add pictures in which there is something to find, or leave this teacher out",
                 )
-            trust = own["trust"]
-            own["trust"] = trust * familiar.reshape(-1, *[1] * (trust.ndim - 1))
-            soft[name] = own
+            soft[name] = less_trusted(own, familiar)
         return soft
 
     def _canvases(self, rows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Some of ``rows``, their pictures on the teacher's canvas, and float32 [n], 0 for what cannot be
         read. Where both canvases are the same, the decoded pictures are at hand.
         """
-        pieces = np.split(rows, range(AT_ONCE, len(rows), AT_ONCE))
+        pieces = np.split(rows, range(BATCH, len(rows), BATCH))
         predictor = self.teacher.predictor
         same = predictor.fit == Fit.declared(self.config)
         if same and predictor.config.pictures.value_range == self.config.pictures.value_range:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,12 @@ from typing import Any
 from oneglance import __version__
 from oneglance.config import Config
 from oneglance.errors import ConfigError, OneglanceError, RunError, nearest
-from oneglance.inference.combined.opening import open_answering
 from oneglance.inference.predictor import Predictor
-from oneglance.storage.combined_folder import CombinedFolder
-from oneglance.storage.plain_files import PIECE, is_file, is_folder, open_plain, resolved
-from oneglance.storage.run_files import COMBINED
+from oneglance.storage.plain_files import add_to_digest, resolved
+from oneglance.storage.run_files import ANSWERING
 from oneglance.storage.run_folder import RunFolder
 from oneglance.task import Target, Task
-
-LEARNED = ("weights.safetensors", "tasks.json")  # of a run folder: what its answers depend on
+from oneglance.training.teaching.networks_at import NetworkAt, networks_at
 
 
 @dataclass(frozen=True)
@@ -40,9 +37,7 @@ class Teacher:
         """Of what its answers depend on."""
         whole = hashlib.sha256()
         for path in self.files:
-            with open_plain(path) as file:
-                while piece := file.read(PIECE):
-                    whole.update(piece)
+            add_to_digest(whole, path)
         return whole.hexdigest()
 
 
@@ -55,32 +50,31 @@ def open_teachers(config: Config, tasks: Mapping[str, Task]) -> list[Teacher]:
     """
     teachers: list[Teacher] = []
     taken: dict[str, str] = {}
-    for written in config.training.teachers:
-        path = resolved(config.base / Path(written).expanduser())
-        for title, run, predictor, rename in _networks(path, written, config.training.device):
-            # One without weight learned nothing there.
-            able = [own for own, task in predictor.tasks.items() if task.weight > 0]
-            theirs = {rename.get(own, own): own for own in able}
-            names = {name: theirs[name] for name in tasks if name in theirs}
-            for name, own in names.items():
-                if name in taken:
-                    raise _wrong(
-                        config,
-                        f"{taken[name]} and {title} both answer {name}",
-                        "name one teacher for each task; from a run with several, take the task out with "
-                        "`oneglance combine --rename`, or leave that run out",
-                    )
-                taken[name] = title
-                refuse(config, title, name, tasks[name], predictor.tasks[own])
-            if not names:
+    for network in _networks(config):
+        title, run, predictor = network.title, network.run, _opened(network, config.training.device)
+        # One without weight learned nothing there.
+        able = [own for own, task in predictor.tasks.items() if task.weight > 0]
+        theirs = {network.rename.get(own, own): own for own in able}
+        names = {name: theirs[name] for name in tasks if name in theirs}
+        for name, own in names.items():
+            if name in taken:
                 raise _wrong(
                     config,
-                    f"{title} answers {', '.join(theirs)}, none of which is a task here."
-                    f"{nearest(next(iter(theirs)), tasks)}",
-                    "call the task as it is called there, or leave that run out",
+                    f"{taken[name]} and {title} both answer {name}",
+                    "name one teacher for each task; from a run with several, take the task out with "
+                    "`oneglance combine --rename`, or leave that run out",
                 )
-            files = (path,) if run is None else tuple(run / name for name in LEARNED)
-            teachers.append(Teacher(title, files, predictor, names, run))
+            taken[name] = title
+            refuse(config, title, name, tasks[name], predictor.tasks[own])
+        if not names:
+            raise _wrong(
+                config,
+                f"{title} answers {', '.join(theirs)}, none of which is a task here."
+                f"{nearest(next(iter(theirs)), tasks)}",
+                "call the task as it is called there, or leave that run out",
+            )
+        files = (network.path,) if run is None else tuple(run / name for name in ANSWERING)
+        teachers.append(Teacher(title, files, predictor, names, run))
     return teachers
 
 
@@ -130,19 +124,12 @@ def teachers_of(config: Config, names: Collection[str]) -> list[str]:
     Raises:
         RunError: one is not there, or damaged.
     """
+    wanted = set(names)
     return [
         written
-        for written in config.training.teachers
-        if _answered_at(resolved(config.base / Path(written).expanduser())) & set(names)
+        for written, networks in _named(config)
+        if any(wanted.intersection(network.task_names()) for network in networks)
     ]
-
-
-def _answered_at(path: Path) -> set[str]:
-    if is_file(path / COMBINED):
-        return {name for one in CombinedFolder.open(path).networks for name in one.tasks().values()}
-    if path.suffix.lower() == ".onnx" and not is_folder(path):
-        return set(open_answering(path, device="cpu", passes=1).tasks)
-    return set(RunFolder.open(path).answering_config().tasks)
 
 
 def teacher_runs(config: Config) -> list[RunFolder]:
@@ -151,36 +138,23 @@ def teacher_runs(config: Config) -> list[RunFolder]:
     Raises:
         RunError: one is not there, or damaged.
     """
-    runs: list[RunFolder] = []
-    for written in config.training.teachers:
-        path = resolved(config.base / Path(written).expanduser())
-        if is_file(path / COMBINED):
-            runs += [one.run for one in CombinedFolder.open(path).networks]
-        elif is_folder(path):
-            runs.append(RunFolder.open(path))
-    return runs
+    return [network.run for network in _networks(config) if network.run is not None]
 
 
-Network = tuple[str, RunFolder | None, Predictor, Mapping[str, str]]
+def _named(config: Config) -> list[tuple[str, list[NetworkAt]]]:
+    """Each of [training] teachers as it is written, and the networks there."""
+    return [
+        (written, networks_at(resolved(config.base / Path(written).expanduser()), written))
+        for written in config.training.teachers
+    ]
 
 
-def _networks(path: Path, written: str, device: str) -> Iterator[Network]:
-    """The networks at ``path``, each with the tasks that are called otherwise among all."""
-    if is_file(path / COMBINED):
-        for one in CombinedFolder.open(path).networks:
-            yield f"{written}/networks/{one.name}", one.run, _of_run(one.run, device), one.rename
-    elif path.suffix.lower() == ".onnx" and not is_folder(path):
-        answering = open_answering(path, device=device)
-        if not isinstance(answering, Predictor):
-            raise RunError(
-                "holds several networks in one file, which cannot teach",
-                location=str(path),
-                hint="name the folder of combine that it was written from, or the runs in it",
-            )
-        yield written, None, answering, {}
-    else:
-        run = RunFolder.open(path)
-        yield written, run, _of_run(run, device), {}
+def _networks(config: Config) -> list[NetworkAt]:
+    return [network for _, networks in _named(config) for network in networks]
+
+
+def _opened(network: NetworkAt, device: str) -> Predictor:
+    return network.opened_file(device) if network.run is None else _of_run(network.run, device)
 
 
 def _of_run(run: RunFolder, device: str) -> Predictor:
