@@ -18,6 +18,7 @@ from support.user import Shell, shell  # noqa: F401
 import oneglance
 from oneglance import config as configuration
 from oneglance.errors import ConfigError, DataError, RunError
+from oneglance.evaluation import distillation
 from oneglance.inference.predictor import Predictor
 from oneglance.progress import Screen
 from oneglance.storage.run_folder import RunFolder
@@ -140,6 +141,14 @@ def test_pictures_of_a_run_further_back_do_too(extended: Extended, tmp_path: Pat
     (tmp_path / "run" / "fingerprint.json").unlink()
     theirs, ours = (RunFolder.open(run).splits_by_content() for run in (extended.old, tmp_path / "run"))
     assert theirs and ours == theirs
+
+
+def test_digests_that_do_not_fit_the_split_say_nothing(extended: Extended, tmp_path: Path) -> None:
+    """A damaged folder, such as one of which a teacher is asked what it knows."""
+    run = RunFolder(Path(shutil.copytree(extended.old, tmp_path / "run")))
+    run.write_split(run.split()[1:])
+    assert run.splits_by_content() == {}
+    assert distillation._known(run) == set()
 
 
 def test_the_shell_tells_what_was_made(
