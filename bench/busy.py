@@ -3,8 +3,10 @@
 Beside 0, 1 and 2 processes that only spin, steps of a training and forward passes are counted: as oneglance
 does them, and with every fixed number of threads, each with threads that look for work while they wait
 (torch's own way) and with threads that sleep. All take turns in one run, each in a process of its own,
-since the way of waiting is read when torch is loaded; the others sleep meanwhile. Of each the median of the
-rounds counts, after one round that does not, and in which what is not half as fast as the best drops out.
+since the way of waiting is read when torch is loaded; the others sleep meanwhile. How many threads ours take
+is what they chose in half a minute alone beside the busy processes: that look is kept, for in its turns the
+other arms would look busy too. Of each the median of the rounds counts, after one round that does not, and
+in which what is not half as fast as the best drops out.
 Wanted is 0.9 of the best of all fixed ones.
 
     python bench/busy.py [--seconds 0.6] [--rounds 4]
@@ -23,8 +25,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from oneglance.parallel.neighbours import Neighbours
+
 BUSY = 0, 1, 2  # other processes
 WANTED = 0.9
+SETTLE = -1  # in place of a number of threads: as oneglance does it, looking at the other programs
 WORKS = "training", "training of a larger network", "predicting many", "predicting one"
 
 
@@ -34,6 +39,7 @@ def main() -> None:
     )
     options.add_argument("--seconds", type=float, default=0.6, help="of each turn")
     options.add_argument("--rounds", type=int, default=4)
+    options.add_argument("--settle", type=float, default=30, help="seconds in which ours may choose, alone")
     options.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
     given = options.parse_args()
     if given.work:
@@ -48,6 +54,7 @@ def main() -> None:
         for busy in BUSY:
             with spinning(busy):
                 for work in WORKS:
+                    asked(workers["ours"], work, SETTLE, given.settle)
                     rates = measured(workers, arms, work, given.seconds, given.rounds)
                     fixed = {name: rate for name, rate in rates.items() if name != "ours"}
                     best = max(fixed, key=lambda name: fixed[name])
@@ -122,23 +129,23 @@ def asked(process: subprocess.Popen[str], work: str, threads: int, seconds: floa
 
 
 def answer_requests() -> None:
-    """Lines of [work, threads (0: as oneglance does it), seconds]; answers pictures/s."""
-    import oneglance  # noqa: F401, I001 - before torch, as in any program
-    import torch
+    """Lines of [work, threads (0: as oneglance does it, or ``SETTLE``), seconds]; answers pictures/s."""
+    import torch  # after oneglance, as in any program
 
     from oneglance.nn.allocator import keep_freed_memory
     from oneglance.nn.threads import use_allowed_processors
 
     keep_freed_memory()
     usual = use_allowed_processors()
-    works = dict(
-        zip(WORKS, (training("small", 64, 64), training("mobilenetv2_100", 96, 32), *passes()), strict=True)
-    )
+    others = Others()
+    trainings = training("small", 64, 64, others), training("mobilenetv2_100", 96, 32, others)
+    works = dict(zip(WORKS, (*trainings, *passes(others)), strict=True))
     print("ready", flush=True)
     for line in sys.stdin:
         work, threads, seconds = json.loads(line)
-        torch.set_num_threads(threads or usual)
-        step, pictures = works[work][0 if threads else 1], works[work][2]
+        torch.set_num_threads(threads if threads > 0 else usual)
+        step, pictures = works[work][0 if threads > 0 else 1], works[work][2]
+        others.settle(threads == SETTLE)
         step()
         count, began = 0, time.perf_counter()
         while time.perf_counter() - began < seconds:
@@ -150,7 +157,21 @@ def answer_requests() -> None:
 Steps = tuple[Callable[[], Any], Callable[[], Any], int]  # with fixed threads, as oneglance; pictures of each
 
 
-def training(name: str, size: int, batch: int) -> Steps:
+class Others(Neighbours):
+    """The other programs; once settled, as they were."""
+
+    def settle(self, looking: bool) -> None:
+        self._looking_now = looking
+        if looking:
+            super().busy()  # the next look begins here
+
+    def busy(self) -> float:
+        if self._looking_now:
+            self._seen = super().busy()
+        return self._seen
+
+
+def training(name: str, size: int, batch: int, others: Neighbours) -> Steps:
     """Steps of a learner on drawn noise; ours go through the choice of the number of threads."""
     import numpy as np
     import torch
@@ -160,7 +181,6 @@ def training(name: str, size: int, batch: int) -> Steps:
     from oneglance.config import AugmentTable, BackboneTable, TrainingTable
     from oneglance.data.image_inputs import Path
     from oneglance.network import build_network
-    from oneglance.parallel.neighbours import Neighbours
     from oneglance.task import build_tasks
     from oneglance.training.augment import Augment
     from oneglance.training.data_loader import BatchLoader
@@ -184,7 +204,7 @@ def training(name: str, size: int, batch: int) -> Steps:
     learner = Learner(network, tasks, Equal(), Augment(AugmentTable(), network.mean, 20), table, device)
     targets = {"kind": tasks["kind"].encode(answers)}
     stream = endless(BatchLoader(Noise(), np.arange(4 * batch), targets, batch, device))
-    choice = ThreadChoice(torch.get_num_threads(), Neighbours(), lambda text: None)
+    choice = ThreadChoice(torch.get_num_threads(), others, lambda text: None)
 
     def ours() -> None:
         torch.set_num_threads(choice.count)
@@ -193,16 +213,17 @@ def training(name: str, size: int, batch: int) -> Steps:
     return lambda: our_step(learner, stream), ours, batch
 
 
-def passes() -> tuple[Steps, Steps]:
+def passes(others: Neighbours) -> tuple[Steps, Steps]:
     """Many pictures in parallel passes as predict takes them, and one; fixed: one pass on all threads."""
     import numpy as np
     import torch
     from predict import untrained
 
     from oneglance.inference.parallel_passes import ParallelPasses
+    from oneglance.parallel.free_processors import FreeProcessors
 
     engine = untrained(torch.device("cpu"), "fp32").engine
-    parallel = ParallelPasses(engine)
+    parallel = ParallelPasses(engine, FreeProcessors(neighbours=others))
     many, one = (np.zeros((count, 128, 128, 3), np.uint8) for count in (32, 1))
     return (
         (lambda: engine.forward(many), lambda: parallel.forward(many), 32),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -35,6 +36,10 @@ class Parallel(Protocol):
     def prepare_thread(self) -> None:
         """Called first in every thread that makes passes in parallel with others."""
         return
+
+    def few_threads(self, count: int) -> AbstractContextManager[None]:
+        """Within it, a pass of this thread computes on so many processors, where the engine can choose."""
+        return nullcontext()
 
 
 class Engine(Parallel, Protocol):

@@ -15,13 +15,13 @@ from oneglance.network import Network, build_network
 from oneglance.nn.allocator import keep_freed_memory
 from oneglance.nn.device import pick_device
 from oneglance.nn.threads import use_allowed_processors
-from oneglance.parallel.free_memory import free_memory
 from oneglance.task import Task
+from oneglance.training.resources.batch_memory import free, measured
 
 PIXELS = 500_000  # that are shown at once; with fewer, threads that wait for each other take most of the time
 REPEATS = 4  # the fastest counts
 LONGEST = 6.0  # seconds after which there is no other
-COPIES = 5  # of each weight: itself, its gradient, two averages of the optimizer, the average that is kept
+COPIES = 2  # of each weight that stay beside those of a step: the average, and the best epoch's
 PASS = 0.4  # of the time of a training step, for a picture of the validation split
 
 
@@ -51,40 +51,33 @@ def forecast(config: Config, tasks: Mapping[str, Task], training: int, validatio
     count = max(4, min(config.batch, PIXELS // (width * height)))
     pictures = torch.randint(0, 256, (count, 3, height, width), dtype=torch.uint8).float().to(device)
     pictures = pictures.to(memory_format=torch.channels_last)
+    now = psutil.Process().memory_info().rss
     best, first = float("inf"), time.perf_counter()
     for _ in range(REPEATS):
         began = time.perf_counter()
         if began - first > LONGEST:
             break
-        kept = _step(network, pictures, learns=not config.backbone.freeze)
+        _step(network, pictures, learns=not config.backbone.freeze)
         best = min(best, time.perf_counter() - began)
     # A frozen backbone sees each picture once, and what the heads learn then takes next to no time.
     epochs = 1 if config.backbone.freeze else table.epochs
     seconds = best / count * epochs * (training + PASS * validation)
     weights = sum(one.numel() * one.element_size() for one in network.parameters())
-    shown = min(config.batch, max(training, 1))
-    now = psutil.Process().memory_info().rss
+    batch = min(config.batch, max(training, 1)) * max(task.views for task in tasks.values())
+    step = measured(network, pictures[:1], len(tasks), "fp32")
     # A batch that does not fit comes in parts.
-    taken = min(COPIES * weights + shown / count * kept, free_memory())
+    taken = COPIES * weights + step.of(batch, step.parts(batch, free(device)) or max(1, batch // 2))
     return Forecast(seconds, (now + taken) / 1e6)
 
 
-def _step(network: Network, pictures: Tensor, *, learns: bool) -> int:
-    """Forwards, and backwards if it ``learns``; the bytes that were kept in between."""
-    kept: dict[int, int] = {}
-
-    def keep(value: Tensor) -> Tensor:
-        storage = value.untyped_storage()
-        kept[storage.data_ptr()] = storage.nbytes()
-        return value
-
+def _step(network: Network, pictures: Tensor, *, learns: bool) -> None:
+    """Forwards, and backwards if it ``learns``."""
     network.train(learns)
-    with torch.set_grad_enabled(learns), torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
+    with torch.set_grad_enabled(learns):
         raw = network(pictures)
         if learns:
             torch.stack([value.float().square().mean() for value in _tensors(raw)]).sum().backward()  # type: ignore[no-untyped-call]
             network.zero_grad(set_to_none=True)
-    return sum(kept.values())
 
 
 def _tensors(raw: Mapping[str, Tensor]) -> list[Tensor]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from copy import copy
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -57,6 +58,14 @@ class EnginesInTurn(JointEngine):
         """See ``Parallel``."""
         for engine in self._engines:
             engine.prepare_thread()
+
+    @contextmanager
+    def few_threads(self, count: int) -> Iterator[None]:
+        """See ``Parallel``."""
+        with ExitStack() as each:
+            for engine in self._engines:
+                each.enter_context(engine.few_threads(count))
+            yield
 
     def forward(self, canvases: Sequence[np.ndarray]) -> list[EngineOutput]:
         """See ``JointEngine``."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -74,6 +76,16 @@ class TorchEngine(Engine):
         after = threading.Thread(target=torch.set_num_threads, args=[usual])
         after.start()
         after.join()
+
+    @contextmanager
+    def few_threads(self, count: int) -> Iterator[None]:
+        """See ``Parallel``."""
+        usual = torch.get_num_threads()
+        torch.set_num_threads(min(count, usual))
+        try:
+            yield
+        finally:
+            torch.set_num_threads(usual)
 
     @torch.inference_mode()
     def forward(self, canvases: np.ndarray) -> EngineOutput:
