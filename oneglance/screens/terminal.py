@@ -15,6 +15,7 @@ from rich.text import Text
 from oneglance.progress import Screen
 
 LINE_EVERY = 10.0  # seconds between plain lines
+SHORT_EPOCHS = 2.0  # seconds between those of epochs: frozen features take hundreds in a minute
 
 
 class Terminal(Screen):
@@ -28,6 +29,7 @@ class Terminal(Screen):
         self.what = ""
         self.brief = ""
         self.started = self.spoken = time.monotonic()
+        self.lined = -SHORT_EPOCHS  # when an epoch had a line
         self.first = 0  # pieces that were done when the clock was started
         self.pictures = 0  # since then
 
@@ -44,7 +46,8 @@ class Terminal(Screen):
     def progress(self, done: int, total: int, what: str) -> None:
         if what != self.what:
             self._begin(what, done)
-        rest = self._rest(done - self.first, done, total)
+        # Not always pictures: corruptions, baselines, networks.
+        rest = self._rest(done - self.first, "/s", done, total)
         self._show(done, total, f"{what}  {done:,}/{total:,}", rest)
         if done >= total:
             self.close()
@@ -55,14 +58,14 @@ class Terminal(Screen):
             self._begin("training", done)
         else:
             self.pictures += pictures
-        rest = self._rest(self.pictures, done, total)
+        rest = self._rest(self.pictures, " pictures/s", done, total)
         self._show(done, total, f"epoch {epoch}/{epochs}", f"{rest}   {self.brief}")
 
     def epoch(self, row: Mapping[str, Any], epochs: int, brief: Mapping[str, str]) -> None:
         self.brief = "  ".join(f"{name} {value}" for name, value in brief.items())
-        if not self.live:
+        if not self.live and (row["epoch"] == epochs or time.monotonic() - self.lined > SHORT_EPOCHS):
             self.say(f"epoch {row['epoch']}/{epochs}  {row['seconds']:.0f} s   {self.brief}")
-            self.spoken = time.monotonic()
+            self.spoken = self.lined = time.monotonic()
 
     def close(self) -> None:
         if self.bars is not None:
@@ -90,11 +93,12 @@ class Terminal(Screen):
             self.bars.start()
             self.bar = self.bars.add_task(what, rest="")
 
-    def _rest(self, pictures: int, done: int, total: int) -> str:
-        """Speed and time left, by what was done since the beginning."""
+    def _rest(self, count: int, unit: str, done: int, total: int) -> str:
+        """Speed, where it says something, and time left, by what was done since the beginning."""
         seconds = max(time.monotonic() - self.started, 1e-9)
         left = _left(seconds, done - self.first, total - self.first)
-        return f"{pictures / seconds:,.0f} pictures/s  {left}"
+        speed = count / seconds
+        return f"{speed:,.0f}{unit}  {left}" if speed >= 1 else left
 
     def _show(self, done: int, total: int, head: str, rest: str) -> None:
         if self.bars is not None and self.bar is not None:

@@ -18,12 +18,12 @@ RESAMPLES = 32  # of the validation split, by which the noise is measured
 Scores = dict[str, dict[str, float | None]]  # by task and metric; plain values
 
 
-def resamples(pictures: int) -> np.ndarray:
-    """Weights of the pictures: float64 [1 + RESAMPLES, pictures], first all 1, then those of a Bayesian
-    bootstrap (Rubin 1981, The Bayesian Bootstrap), in which each picture counts, so that nothing gets
-    undefined. The same ones at every call: epochs are compared on equal terms.
+def resamples(pictures: int, count: int = RESAMPLES) -> np.ndarray:
+    """Weights of the pictures: float64 [1 + count, pictures], first all 1, then those of a Bayesian bootstrap
+    (Rubin 1981, The Bayesian Bootstrap), in which each picture counts, so that nothing gets undefined. The
+    same ones at every call: epochs are compared on equal terms.
     """
-    drawn = np.random.default_rng(0).standard_exponential((RESAMPLES, pictures))
+    drawn = np.random.default_rng(0).standard_exponential((count, pictures))
     return np.concatenate([np.ones((1, pictures)), drawn])
 
 

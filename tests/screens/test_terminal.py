@@ -49,7 +49,7 @@ def test_without_a_terminal_there_are_plain_lines(clock: Clock, capsys: pytest.C
     lines = response.err.splitlines()
     assert 2 <= len(lines) <= 4, "a line now and then, not one per picture"
     assert lines[0].startswith("looking  ")
-    assert "/40  1 pictures/s  0:" in lines[0]
+    assert "/40  1/s  0:" in lines[0], "what is counted is not always pictures"
     assert "\x1b" not in response.err
     assert "\r" not in response.err
 
@@ -62,6 +62,16 @@ def test_each_epoch_has_a_line(clock: Clock, capsys: pytest.CaptureFixture[str])
     screen.epoch(ROW, 3, {"kind": "0.912", "price": "±3.1 [EUR]"})
     screen.close()
     assert capsys.readouterr().err == "epoch 2/3  41 s   kind 0.912  price ±3.1 [EUR]\n"
+
+
+def test_short_epochs_share_a_line(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    screen = Terminal()
+    for epoch in range(1, 61):
+        clock.now += 0.1
+        screen.epoch(ROW | {"epoch": epoch}, 60, {"kind": "0.912"})
+    lines = capsys.readouterr().err.splitlines()
+    assert 3 <= len(lines) <= 5
+    assert lines[-1].startswith("epoch 60/60"), "the last one is told"
 
 
 def test_what_is_said_is_said_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ from oneglance.evaluation.reports.svg_plots import short
 from oneglance.storage.atomic_files import write_text
 
 LONGEST = 120  # characters of a name or an answer
+MULTIPLE = 9.0  # a growth above which a multiple is easier to read than per cent
 
 
 def environment() -> jinja2.Environment:
@@ -70,5 +71,9 @@ def signed(value: float | None, like: float | None = None) -> str:
 
 
 def percent(value: float | None, decimals: int = 0) -> str:
-    """A share as a signed number of per cent."""
-    return "–" if value is None else f"{'−' if value < 0 else '+'}{abs(100 * value):.{decimals}f} %"
+    """A share as a signed number of per cent; what has grown tenfold or more as a multiple."""
+    if value is None:
+        return "–"
+    if value >= MULTIPLE:
+        return f"× {1 + value:,.0f}"
+    return f"{'−' if value < 0 else '+'}{abs(100 * value):.{decimals}f} %"

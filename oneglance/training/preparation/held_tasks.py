@@ -18,6 +18,7 @@ from oneglance.network import Network
 from oneglance.progress import Screen
 from oneglance.storage.run_folder import RunFolder
 from oneglance.task import Task
+from oneglance.training.checkpoint_selection import resamples
 from oneglance.training.data_loader import BatchLoader
 from oneglance.training.loop import raw_outputs
 from oneglance.training.validation import task_metrics
@@ -117,10 +118,9 @@ def _primary(
 
 
 def _resamples(groups: Sequence[str]) -> np.ndarray:
-    """Weights of the pictures [1 + RESAMPLES, pictures]: all 1, then those of a Bayesian bootstrap (Rubin
-    1981) of the groups; a picture without one is a group of its own.
+    """Weights of the pictures [1 + RESAMPLES, pictures], those of a group alike; a picture without one is a
+    group of its own.
     """
     own = [(group, "") if group else ("", row) for row, group in enumerate(groups)]
     numbers = {group: number for number, group in enumerate(dict.fromkeys(own))}
-    drawn = np.random.default_rng(0).standard_exponential((RESAMPLES, len(numbers)))
-    return np.concatenate([np.ones((1, len(own))), drawn[:, [numbers[group] for group in own]]])
+    return resamples(len(numbers), RESAMPLES)[:, [numbers[group] for group in own]]
