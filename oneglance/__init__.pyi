@@ -26,6 +26,7 @@ from oneglance.errors import Problem as Problem
 from oneglance.errors import RunError as RunError
 from oneglance.finished_api import combine as combine
 from oneglance.finished_api import distil as distil
+from oneglance.finished_api import explain as explain
 from oneglance.finished_api import extend as extend
 from oneglance.finished_api import merge as merge
 from oneglance.finished_api import predict as predict
@@ -37,6 +38,7 @@ from oneglance.results.answers import Answer as Answer
 from oneglance.results.answers import Answers as Answers
 from oneglance.results.comparison import Comparison as Comparison
 from oneglance.results.distilled import Distilled as Distilled
+from oneglance.results.explained import Explained as Explained
 from oneglance.results.exported import Exported as Exported
 from oneglance.results.grouping import Grouping as Grouping
 from oneglance.results.history import History as History

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from oneglance.model import Picture, load
 from oneglance.progress import Screen
 from oneglance.results.answers import Answers
 from oneglance.results.distilled import Distilled
+from oneglance.results.explained import Explained
 from oneglance.results.merged import Merged
 from oneglance.screens.choice import default_screen
 from oneglance.toml.overrides import Overrides
@@ -80,6 +81,45 @@ def _predict_shard(
         model = load(run, device=device, false_alarm=false_alarm)
         answers = model.stream_of(work.refs, draw=draw, screen=screen)
         work.write(answers, model.predictor.example(), model.tasks)
+
+
+def explain(
+    run: str | Path,
+    pictures: Picture | Iterable[Picture],
+    *,
+    out: str | Path | None = None,
+    method: str = "auto",
+    tasks: Collection[str] = (),
+    device: str = "auto",
+    screen: Screen | None = None,
+) -> Explained:
+    """A map for each answer to each picture: which parts of the picture it rests on.
+
+    Maps from gradients weigh the shared features, position by position, by what more of them would add to the
+    answer (LayerCAM, Jiang et al. 2021): one pass forward and one back. They need a run folder, and a
+    backbone whose features have positions, as those of all convolutional networks and of most transformers
+    do. ``occlusion`` hides parts of the picture in turn and sees what the answer loses (Zeiler and Fergus
+    2014): about a hundred passes for each picture, with any network, also of an .onnx file. An embedding is
+    always explained so.
+
+    Args:
+        run: a finished run folder, a folder of ``combine``, or an .onnx file that ``export`` wrote.
+        pictures: as for ``predict``.
+        out: a folder that gets a .png file for each answer: the picture in pale grey, with warm colours where
+            the answer rests. What is there already of the same network is not made again. None: the maps stay
+            in memory, see ``Explained.draw``.
+        method: ``gradient``, ``occlusion``, or ``auto``: the first where it can be had.
+        tasks: only these; none named: all.
+
+    Returns:
+        ``{"pictures": [{"image", "task", "answer", "map", "method"}, …]}``, an entry for each class, tag,
+        number and box, the last with ``box``, and ``{"image", "error"}`` for a picture that cannot be read.
+
+    Raises:
+        OneglanceError: with location, what and hint.
+    """
+    model = load(run, device=device, precision="fp32")
+    return model.explain(pictures, out=out, method=method, tasks=tasks, screen=screen)
 
 
 def merge(out: str | Path) -> Merged:

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import cached_property
-from itertools import groupby, islice
+from itertools import groupby, islice, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,15 @@ from oneglance.inference.annotated_images import write_annotated
 from oneglance.inference.answering import Answering
 from oneglance.inference.combined.opening import open_answering
 from oneglance.inference.engine import BATCH
+from oneglance.inference.explanation.explain import explained_pictures
+from oneglance.inference.explanation.explainer import Explainer
+from oneglance.inference.explanation.map_folder import MapFolder
 from oneglance.inference.prediction_files import write_answers
+from oneglance.inference.shards.shard import question
 from oneglance.parallel.cpus import threads
 from oneglance.progress import Screen
 from oneglance.results.answers import Answer, Answers
+from oneglance.results.explained import Explained, explained
 from oneglance.screens.choice import default_screen
 from oneglance.task import Task
 
@@ -149,6 +154,32 @@ class Model:
                 vectors.append(predictor.vectors(batch))
                 screen.progress(sum(map(len, vectors)), len(refs), "embedding")
         return np.concatenate(vectors)
+
+    def explain(
+        self,
+        pictures: Picture | Iterable[Picture],
+        *,
+        out: str | Path | None = None,
+        method: str = "auto",
+        tasks: Collection[str] = (),
+        screen: Screen | None = None,
+    ) -> Explained:
+        """A map of what in the picture each answer rests on; see ``oneglance.explain``."""
+        explainer = Explainer(self.predictor, method, tasks)
+        refs, screen = refs_of(pictures, screen), screen or default_screen()
+        folder = None
+        if out is not None:
+            settings = {"explained": sorted(tasks), "method": method}
+            folder = MapFolder(Path(out), question(Path(self.name), (), settings))
+        if explainer.remark:
+            screen.say(explainer.remark)
+        entries: list[tuple[dict[str, Any], Image.Image | None]] = []
+        with closing(screen):
+            rows = explained_pictures(self.predictor, refs, explainer, folder)
+            for done, row in enumerate(rows, 1):
+                entries += zip_longest(row.entries, row.drawings)
+                screen.progress(done, len(refs), "explaining")
+        return explained(entries)
 
     @cached_property
     def _for_single_images(self) -> Answering[Any]:

@@ -1,10 +1,14 @@
-"""What the report shows of a task besides its metrics."""
+"""What is shown of a task besides its metrics: details of the report, and answers that can be explained."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
+
+STEP = 1e-3  # of the raw output, by which a slope is measured
 
 
 @dataclass(frozen=True)
@@ -42,3 +46,27 @@ class Curve:
 
 
 Detail = Matrix | Grid | Curve
+
+Support = Callable[[np.ndarray], np.ndarray]
+"""From raw outputs [n, ...] to how strongly each says one certain answer: float64 [n]."""
+
+
+@dataclass(frozen=True)
+class ExplainedAnswer:
+    """One answer to one picture, of which one may ask what in the picture it rests on."""
+
+    words: str  # as a person reads it, such as ``shirt (93%)``
+    support: Support
+    # Of the support by the raw output: float64, of the shape of one picture's. None where it says nothing of
+    # what matters, as at a maximum; then only changed pictures can tell.
+    slope: np.ndarray | None
+    either_way: bool = False  # what speaks against it counts as well, as where an answer is more or less
+    box: Sequence[float] | None = None  # where it lies on the canvas: x0, y0, x1, y1
+
+    @classmethod
+    def measured(cls, words: str, support: Support, raw: np.ndarray, *, either_way: bool = False) -> Self:
+        """With the slope of ``support`` at ``raw``, the output [1, width] for one picture."""
+        row = np.asarray(raw, dtype=np.float64)[0]
+        steps = STEP * np.eye(len(row))
+        slope = (support(row + steps) - support(row - steps)) / (2 * STEP)
+        return cls(words, support, slope, either_way)

@@ -23,7 +23,7 @@ from oneglance.data.merging.merge_answers import merge_same
 from oneglance.data.writer import in_a_cell
 from oneglance.errors import ConfigError, DataError, InvalidAnswer, nearest
 from oneglance.members import MemberKind, find_member, member_names
-from oneglance.report_items import Detail
+from oneglance.report_items import Detail, ExplainedAnswer
 from oneglance.storage.task_state import Form, InvalidState, PlainState
 from oneglance.toml.tables import Table, read_table
 
@@ -416,6 +416,22 @@ class Task(Table, ABC):
     def predicted_overlays(self, prediction: Prediction) -> list[tuple[Sequence[float], str, int]]:
         """The same of a prediction."""
         return []
+
+    def explained_answers(self, raw: np.ndarray) -> list[ExplainedAnswer]:
+        """What a user sees of the answer to one picture, part by part, so that one may ask for each what it
+        rests on. By default it is one part: whatever leads away from the constant baseline.
+
+        Args:
+            raw: the raw output [1, ...] for that picture.
+        """
+        usual = np.asarray(self.constant_raw(), dtype=np.float64)
+        if usual.shape != raw.shape:
+            return []
+        away = np.asarray(raw, dtype=np.float64) - usual
+        words = self.format_prediction(self.visible(self.decode(raw)[0]))
+        return [
+            ExplainedAnswer(words, lambda rows: (rows * away).reshape(len(rows), -1).sum(axis=1), away[0])
+        ]
 
     # The run folder.
 

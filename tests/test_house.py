@@ -23,6 +23,7 @@ MEMBERS = {
     "tasks",
     "backbones",
     "engines",
+    "results",
 }
 
 # What this project used to call things, and nobody else does. None of them names anything in the code.

@@ -83,6 +83,8 @@ for result in every:
 
 finished: og.Run = og.demo("demo")
 further: og.Run = og.extend("runs/a", "new.toml", out="runs/more", stage=True)
+maps: og.Explained = og.explain("runs/a", "photos", out="maps", method="occlusion", tasks=["kind"])
+seen: Image.Image = model.explain(pixels).draw()
 worse: og.Robustness = og.robustness("runs/a", split="test", pictures=100, out="runs/a")
 taught: og.Distilled = og.distil(["runs/a", "runs/b"], pictures="photos", out="runs/one", minutes=5)
 gain: float | None = taught.tasks["kind"].difference.value

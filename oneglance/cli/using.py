@@ -81,6 +81,35 @@ def predict(
 
 
 @app.command()
+def explain(
+    run: Annotated[Path, typer.Argument(help="a run folder, or an .onnx file of export", show_default=False)],
+    pictures: Annotated[
+        list[str], typer.Argument(help="files, folders, archives, patterns", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option(help="a folder for the maps", show_default=False)],
+    method: Annotated[
+        str, typer.Option(help="gradient, occlusion, or auto: the first where it can")
+    ] = "auto",
+    tasks: Annotated[
+        list[str],
+        typer.Option("--task", help="only this task; may be given several times", show_default=False),
+    ] = [],  # noqa: B006
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Draw what in a picture each answer rests on."""
+    result = oneglance.explain(run, pictures, out=out, method=method, tasks=tasks, device=device)
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        tell(f"{result.headline()}, in {out}")
+    for entry in result.errors:
+        typer.echo(f"{entry['image']}  {entry['error']}", err=True)
+    if result.errors:
+        raise typer.Exit(3)
+
+
+@app.command()
 def merge(
     out: Annotated[Path, typer.Argument(help="the file that predict --shard was told", show_default=False)],
     as_json: AsJson = False,

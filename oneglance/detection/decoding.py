@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from oneglance.detection.box_ops import suppress
+from oneglance.detection.box_ops import iou, suppress
 from oneglance.vector_task import sigmoid
 
 CANDIDATES = 300  # points per picture that are considered
@@ -68,3 +68,16 @@ def cut(corners: np.ndarray, canvas: tuple[int, int] | None) -> np.ndarray:
     """Boxes [k, 4] as far as they lie on the canvas, float64."""
     corners = np.asarray(corners, dtype=np.float64)
     return np.clip(corners, 0, np.tile(canvas, 2)) if canvas else corners
+
+
+def likeness(raw: np.ndarray, box: np.ndarray, label: int) -> np.ndarray:
+    """How surely each of n pictures still has a box of a class at a place: the largest product of overlap and
+    confidence, float64 [n] (Petsiuk et al. 2021, arXiv 2006.03204, equation 4).
+
+    Args:
+        raw: [n, points, 4 + classes + ...].
+        box: float64 [4], x0 y0 x1 y1.
+    """
+    overlap = iou(raw[:, :, :4].reshape(-1, 4), box[None])[:, 0]
+    score = sigmoid(np.asarray(raw[:, :, 4 + label], dtype=np.float64))
+    return np.asarray((overlap.reshape(score.shape) * score).max(axis=1))

@@ -7,22 +7,33 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 
 import numpy as np
 
-from oneglance.data.images.decode import Limits
+from oneglance.data.images.decode import Canvas, Limits
 from oneglance.data.images.decoding.decode_pool import Decoding, decode_with
 from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError
 from oneglance.inference.engine import BATCH
 from oneglance.task import Prediction, Task
 
+if TYPE_CHECKING:
+    from oneglance.inference.predictor import Predictor
+
 TRIALS = 7  # passes by which two engines are compared; the fastest counts
 
 Decoded = TypeVar("Decoded")
+
+
+class Part(NamedTuple):
+    """One of the networks that answer, by itself."""
+
+    predictor: Predictor
+    names: Mapping[str, str]  # of its tasks: own name -> name among all
+    canvas_of: Callable[[Any], Canvas]  # from a decoded picture to what this network sees of it
 
 
 class Answering(ABC, Generic[Decoded]):
@@ -53,6 +64,10 @@ class Answering(ABC, Generic[Decoded]):
     @abstractmethod
     def described(self) -> dict[str, Any]:
         """``{"backbone": "small", "canvas": [160, 160]}``, for whoever asks the service."""
+
+    @abstractmethod
+    def parts(self) -> list[Part]:
+        """Each network by itself."""
 
     @abstractmethod
     def latency_mode(self, threads: int) -> Self:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -44,6 +44,8 @@ class Parallel(Protocol):
 
 class Engine(Parallel, Protocol):
     """A network that is ready to run, wherever it runs. Several threads may call it at once."""
+
+    network: Any = None  # the torch module, where it is one
 
     def forward(self, canvases: np.ndarray) -> EngineOutput:
         """One pass over pictures, uint8 [n, h, w, 3]."""

@@ -20,7 +20,7 @@ from oneglance.config import Config
 from oneglance.data.images.decode import Canvas, Limits
 from oneglance.data.images.decoding.decode_pool import Decode
 from oneglance.data.images.letterbox import Fit, Placement
-from oneglance.inference.answering import Answering, stacked
+from oneglance.inference.answering import Answering, Part, stacked
 from oneglance.inference.engine import Engine, EngineOutput
 from oneglance.inference.novelty import FALSE_ALARM, Novelty
 from oneglance.inference.parallel_passes import ParallelPasses
@@ -108,7 +108,7 @@ class Predictor(Answering[Canvas]):
     @property
     def network(self) -> Any:
         """The torch module, where the engine has one."""
-        return self.engine.network  # type: ignore[attr-defined]
+        return self.engine.network
 
     @property
     def fit(self) -> Fit:
@@ -138,6 +138,10 @@ class Predictor(Answering[Canvas]):
     def described(self) -> dict[str, Any]:
         """See ``Answering``."""
         return {"backbone": self.config.backbone.name, "canvas": list(self.config.backbone.canvas)}
+
+    def parts(self) -> list[Part]:
+        """See ``Answering``."""
+        return [Part(self, {name: name for name in self.tasks}, lambda canvas: canvas)]
 
     def latency_mode(self, threads: int) -> Predictor:
         """See ``Answering``."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
 
 import numpy as np
@@ -22,10 +23,10 @@ from oneglance.data.quoting import quoted, quoted_list
 from oneglance.data.record import Box, BoxAnnotations
 from oneglance.detection import box_targets, coco_matching
 from oneglance.detection.box_targets import SMALLEST
-from oneglance.detection.decoding import CANDIDATES, Kept, cut, keep, keep_both
+from oneglance.detection.decoding import CANDIDATES, Kept, cut, keep, keep_both, likeness
 from oneglance.errors import ConfigError, DataError, InvalidAnswer, nearest
 from oneglance.nn.feature_shape import Level, Shape
-from oneglance.report_items import Detail, Grid
+from oneglance.report_items import Detail, ExplainedAnswer, Grid
 from oneglance.storage.task_state import (
     Amount,
     Form,
@@ -504,6 +505,20 @@ class Boxes(Task):
                 if box["confidence"] >= least[box["label"]]
             ]
         }
+
+    def explained_answers(self, raw: np.ndarray) -> list[ExplainedAnswer]:
+        """Each box that a user sees, by the logit of its class at the point that gives it."""
+        kept = self._kept(raw[0])
+        corners = cut(raw[0][kept.point, :4], self._canvas)
+        answers = []
+        for point, label, score, box in zip(kept.point, kept.label, kept.score, corners, strict=True):
+            if score >= self._threshold:
+                slope = np.zeros(raw.shape[1:])
+                slope[point, 4 + label] = 1
+                words = f"{self._classes[label]} ({score:.0%})"
+                same = partial(likeness, box=box, label=int(label))
+                answers.append(ExplainedAnswer(words, same, slope, box=box.tolist()))
+        return answers
 
     # Scores.
 

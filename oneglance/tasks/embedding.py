@@ -13,6 +13,7 @@ from oneglance.errors import ConfigError, DataError, InvalidAnswer, RunError, ne
 from oneglance.metrics.retrieval import Neighbours, neighbours
 from oneglance.metrics.weighted import weighted_mean
 from oneglance.nn.feature_shape import Shape
+from oneglance.report_items import ExplainedAnswer
 from oneglance.storage.task_state import Form, InvalidState, LearnedState, Names
 from oneglance.task import MetricState, Prediction, Target, Task
 
@@ -163,6 +164,17 @@ class Embedding(Task):
         if not (length > 0).all():
             raise RunError("the network gives a vector without a direction: its weights are damaged")
         return [{"vector": row} for row in (vectors / length).tolist()]
+
+    def explained_answers(self, raw: np.ndarray) -> list[ExplainedAnswer]:
+        """Where the picture lies, by how far it moves from there. Nothing is nearer to it than it is itself,
+        so gradients say nothing.
+        """
+        (own,) = self.decode(raw)
+
+        def cosine(rows: np.ndarray) -> np.ndarray:
+            return np.array([one["vector"] for one in self.decode(rows)]) @ np.array(own["vector"])
+
+        return [ExplainedAnswer(self.format_prediction(own), cosine, None)]
 
     def metric_state(self, predictions: Sequence[Prediction], answers: Sequence[str]) -> MetricState:
         vectors = np.array([prediction["vector"] for prediction in predictions], dtype=np.float32)

@@ -18,7 +18,7 @@ from oneglance.data.quoting import quoted_list
 from oneglance.errors import ConfigError, DataError, InvalidAnswer, nearest
 from oneglance.metrics.calibration import expected_calibration_error, mean_bins
 from oneglance.metrics.weighted import dense_ranks, f1, weighted_mean
-from oneglance.report_items import Curve, Detail, Grid, Matrix
+from oneglance.report_items import Curve, Detail, ExplainedAnswer, Grid, Matrix
 from oneglance.storage.task_state import (
     Form,
     LearnedState,
@@ -49,6 +49,7 @@ SOFTNESS = 2.0  # the temperature at which a teacher is learned from: other clas
 FAINTEST = 1e-6  # probability of a teacher below which classes are all alike
 FEW_ANSWERS = 50  # of people, by which a teacher is not judged
 NEVER = -1e9  # the logit of a class that a teacher does not know
+TINY = 1e-300  # a probability whose logarithm is still a number
 
 
 class LearnedLabel(LearnedState):
@@ -341,6 +342,20 @@ class Label(VectorTask):
             }
             for best, row in zip(chances.argmax(axis=1).tolist(), chances.tolist(), strict=True)
         ]
+
+    def explained_answers(self, raw: np.ndarray) -> list[ExplainedAnswer]:
+        """The class, by its log odds against all others."""
+        best = int(self.chances(raw)[0].argmax())
+
+        def log_odds(rows: np.ndarray) -> np.ndarray:
+            chances = self.chances(rows)
+            of_others = np.delete(chances, best, axis=1).sum(
+                axis=1
+            )  # free of cancellation, unlike 1 - chance
+            both = np.log(np.maximum([chances[:, best], of_others], TINY))
+            return np.asarray(both[0] - both[1])
+
+        return [ExplainedAnswer.measured(self.format_prediction(self.decode(raw)[0]), log_odds, raw)]
 
     def metric_state(self, predictions: Sequence[Prediction], answers: Sequence[str]) -> MetricState:
         rows = [[p["probabilities"][name] for name in self._classes] for p in predictions]

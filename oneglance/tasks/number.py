@@ -13,7 +13,7 @@ from oneglance.data.cell import as_text, number
 from oneglance.data.number_notation import Notation
 from oneglance.errors import ConfigError, DataError, InvalidAnswer
 from oneglance.metrics.weighted import dense_ranks, weighted_correlation, weighted_mean, weighted_ranks
-from oneglance.report_items import Curve, Detail
+from oneglance.report_items import Curve, Detail, ExplainedAnswer
 from oneglance.storage.task_state import Amount, Form, InvalidState, LearnedState
 from oneglance.task import MetricState, Prediction, Target, Task
 from oneglance.toml.tables import LARGEST
@@ -250,6 +250,15 @@ class Number(VectorTask):
         return [
             {"value": v, "low": a, "high": b, "unit": self.unit}
             for v, a, b in zip(value, low, high, strict=True)
+        ]
+
+    def explained_answers(self, raw: np.ndarray) -> list[ExplainedAnswer]:
+        """The number, by whatever makes it larger or smaller."""
+        words = self.format_prediction(self.decode(raw)[0])
+        return [
+            ExplainedAnswer(
+                words, lambda rows: np.asarray(rows[:, 0], dtype=np.float64), np.ones(1), either_way=True
+            )
         ]
 
     def metric_state(self, predictions: Sequence[Prediction], answers: Sequence[float]) -> MetricState:

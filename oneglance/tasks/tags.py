@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from sys import intern
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, cast
 
@@ -20,7 +21,7 @@ from oneglance.data.writer import in_a_cell
 from oneglance.errors import ConfigError, DataError, InvalidAnswer, nearest
 from oneglance.metrics.calibration import expected_calibration_error, likely_offsets, mean_bins
 from oneglance.metrics.weighted import average_precision, dense_ranks, f1, ranking
-from oneglance.report_items import Curve, Detail, Grid
+from oneglance.report_items import Curve, Detail, ExplainedAnswer, Grid
 from oneglance.storage.task_state import (
     Amount,
     Form,
@@ -379,6 +380,19 @@ class Tags(VectorTask):
             for chosen, row in zip(applies.tolist(), chances.tolist(), strict=True)
         ]
 
+    def explained_answers(self, raw: np.ndarray) -> list[ExplainedAnswer]:
+        """Each tag that it says, by its raw output."""
+        prediction = self.decode(raw)[0]
+        return [
+            ExplainedAnswer(
+                f"{tag} ({prediction['probabilities'][tag]:.0%})",
+                partial(column_of, column=column),
+                np.eye(self.width)[column],
+            )
+            for column, tag in enumerate(self._classes)
+            if tag in prediction["values"]
+        ]
+
     def metric_state(
         self, predictions: Sequence[Prediction], answers: Sequence[TagAnnotations]
     ) -> MetricState:
@@ -478,6 +492,11 @@ class Tags(VectorTask):
         self._classes, self._shares = state["classes"], state["shares"]
         self._temperature, self._thresholds = state["temperature"], state["thresholds"]
         self._offsets = state["offsets"] or [0.0] * self.width
+
+
+def column_of(rows: np.ndarray, column: int) -> np.ndarray:
+    """float64 [n] of [n, k]."""
+    return np.asarray(rows[:, column], dtype=np.float64)
 
 
 def best_threshold(chances: np.ndarray, present: np.ndarray, usual: float = 0.5) -> float:

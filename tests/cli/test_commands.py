@@ -32,6 +32,7 @@ VERBS = [
         "demo",
         "distil",
         "evaluate",
+        "explain",
         "export",
         "extend",
         "finish",

@@ -12,13 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from copy import copy
 from itertools import chain
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from oneglance.data.images.decode import Canvas, Limits
 from oneglance.data.images.decoding.decode_pool import Decode, DecodeOntoEach
-from oneglance.inference.answering import Answering, stacked
+from oneglance.inference.answering import Answering, Part, stacked
 from oneglance.inference.engine import Engine, EngineOutput, JointEngine
 from oneglance.inference.parallel_passes import SharedWork
 from oneglance.inference.predictor import Predictor
@@ -151,6 +152,13 @@ class CombinedPredictor(Answering[tuple[Canvas, ...]]):
                 for member in self.members
             },
         }
+
+    def parts(self) -> list[Part]:
+        """See ``Answering``."""
+        return [
+            Part(member.predictor, member.names(), itemgetter(view))
+            for member, view in zip(self.members, self.views, strict=True)
+        ]
 
     def latency_mode(self, threads: int) -> CombinedPredictor:
         """See ``Answering``."""
