@@ -508,12 +508,13 @@ class Boxes(Task):
 
     def explained_answers(self, raw: np.ndarray) -> list[ExplainedAnswer]:
         """Each box that a user sees, by the logit of its class at the point that gives it."""
-        kept = self._kept(raw[0])
-        corners = cut(raw[0][kept.point, :4], self._canvas)
+        row = np.asarray(raw[0], dtype=np.float64)
+        kept = self._kept(row)
+        corners = cut(row[kept.point, :4], self._canvas)
         answers = []
         for point, label, score, box in zip(kept.point, kept.label, kept.score, corners, strict=True):
-            if score >= self._threshold:
-                slope = np.zeros(raw.shape[1:])
+            if score >= self._thresholds[label]:
+                slope = np.zeros(row.shape)
                 slope[point, 4 + label] = 1
                 words = f"{self._classes[label]} ({score:.0%})"
                 same = partial(likeness, box=box, label=int(label))
