@@ -14,8 +14,11 @@ from PIL import Image
 from support.user import Shell, home, shell, trained  # noqa: F401
 
 import oneglance
+from oneglance.data.images.decode import Limits
+from oneglance.data.record import ImageRef
 from oneglance.errors import ConfigError
-from oneglance.inference.explanation import explain as explanation
+from oneglance.inference.explanation import heat_drawing
+from oneglance.inference.explanation.explainer import Explanation
 from oneglance.progress import Screen
 
 
@@ -46,10 +49,13 @@ def test_what_is_there_is_not_made_again(home: Path, shell: Shell, monkeypatch: 
     first, second = sorted((home / "scenes/images").iterdir())[:2]
     one = json.loads(shell("explain", "runs/a", first, "--out", "maps", "--json").out)["pictures"]
     made: list[str] = []
-    drawn = explanation.drawn
-    monkeypatch.setattr(
-        explanation, "drawn", lambda e, ref, limits: (made.append(ref.name), drawn(e, ref, limits))[1]
-    )
+    drawn = heat_drawing.drawn
+
+    def noted(one: Explanation, ref: ImageRef, limits: Limits) -> Image.Image:
+        made.append(ref.name)
+        return drawn(one, ref, limits)
+
+    monkeypatch.setattr("oneglance.inference.explanation.explain.drawn", noted)
     both = json.loads(shell("explain", "runs/a", first, second, "--out", "maps", "--json").out)["pictures"]
     assert both[: len(one)] == one and set(made) == {str(second)}
     Path(one[0]["map"]).unlink()
