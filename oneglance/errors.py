@@ -19,6 +19,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from oneglance.storage.remote.addresses import redacted
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -34,6 +36,12 @@ class Problem:
     kind: str = ""
     fatal: bool = True
     pictures: tuple[str, ...] = ()  # all that a problem of several concerns, where it names them
+
+    def __post_init__(self) -> None:
+        for name in ("location", "what", "hint"):
+            text = getattr(self, name)
+            if ":/" in text:
+                object.__setattr__(self, name, redacted(text))
 
     def to_dict(self) -> dict[str, str | bool | list[str]]:
         """As ``check --json`` prints it: ``where`` and ``cure`` are the location and the hint; ``pictures``
@@ -57,6 +65,7 @@ class OneglanceError(Exception):
     """Something the user can mend. ``str()`` is the whole message: location – what – hint."""
 
     def __init__(self, what: str, *, location: str = "", hint: str = "") -> None:
+        what, location, hint = redacted(what), redacted(location), redacted(hint)
         self.location, self.what, self.hint = location, what, hint
         super().__init__((f"{location}: " if location else "") + what + (f" — {hint}" if hint else ""))
 

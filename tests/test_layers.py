@@ -16,11 +16,14 @@ PACKAGE = Path(__file__).resolve().parent.parent / "oneglance"
 # From the ground up: a file or folder may import those of the lines above its own, and a folder itself.
 # `oneglance` alone is what `from oneglance import ...` gives: the public names.
 LAYERS = [
+    ["storage.remote.addresses"],
     [
         "errors",
         "nn",
         "storage",
     ],  # the folders are empty: their files lie at the heights where they are needed
+    ["storage.remote.store"],
+    ["storage.remote.stores"],
     ["toml", "storage.plain_files"],
     [
         "storage.atomic_files",

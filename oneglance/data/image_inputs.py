@@ -5,20 +5,21 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from oneglance.data.images.archives import is_archive
+from oneglance.data.images.memory_image import UnreadableImage
 from oneglance.data.images.references import FileImage, is_picture, printable
 from oneglance.data.inspection.checks import summary
 from oneglance.data.inspection.missing_files import absent
 from oneglance.data.parsing.folder_walk import folders_below
 from oneglance.data.record import ImageRef, Record
-from oneglance.data.source import Source, open_source
-from oneglance.errors import ConfigError, DataError, PictureError, Problem
+from oneglance.data.source import NAME_A_FILE, Source, open_source, unlisted
+from oneglance.errors import ConfigError, DataError, Problem
 from oneglance.progress import Screen
-from oneglance.storage.plain_files import exists, is_file, is_folder, resolved
+from oneglance.storage.plain_files import exists, is_file, is_folder, names_in, resolved, why_absent
+from oneglance.storage.remote.addresses import address_of, is_remote, redacted, refusal
 
 Paths = str | Path | Iterable[str | Path]
 
@@ -46,15 +47,23 @@ def pictures(given: Paths, screen: Screen, *, beside_others: bool = False) -> li
     refs: list[ImageRef] = []
     problems: list[Problem] = []
     for path in paths:
+        address = address_of(path)
+        if address is not None and (why := refusal(address)):
+            refs.append(UnreadableImage(redacted(printable(path)), why))
+            continue
+        if address is not None and not alone and is_picture(path):  # asking for each would take long
+            refs.append(FileImage(str(resolved(path)), printable(path)))
+            continue
         if not alone and not exists(path):
-            what = "no picture matches" if glob.has_magic(path) else "there is no such file or folder"
-            refs.append(UnreadableImage(printable(path), what))
+            refs.append(UnreadableImage(printable(path), _absent(path)))
             continue
         if is_picture(path) and (is_file(path) or not alone):
             refs.append(FileImage(str(resolved(path)), printable(path)))
             continue
         try:
-            source = _source(path, {"path": path, "name": Path(path).as_posix()}, Path.cwd())
+            source = _source(
+                path, {"path": path, "name": address_of(path) or Path(path).as_posix()}, Path.cwd()
+            )
         except DataError:
             if alone:
                 raise
@@ -81,20 +90,6 @@ def pictures(given: Paths, screen: Screen, *, beside_others: bool = False) -> li
     return refs
 
 
-@dataclass(frozen=True, slots=True)
-class UnreadableImage(ImageRef):
-    """Something that was named among pictures and is none."""
-
-    name: str = field()
-    what: str
-
-    def load(self) -> bytes:
-        raise PictureError(self.what, location=self.name)
-
-    def stamp(self) -> tuple[Any, ...]:
-        return self.name, self.what
-
-
 def _paths(given: Paths) -> Iterator[str]:
     """The paths in ``given``, patterns replaced by the paths that match, if any."""
     for path in [given] if isinstance(given, str | Path) else given:
@@ -108,6 +103,9 @@ def _matching(pattern: str) -> list[str]:
     """The paths that match, sorted. ``**`` is every folder below, but not through links: these may lead back.
     What lies in a folder that matches too is left to that folder.
     """
+    if is_remote(pattern):
+        folder, _, names = pattern.rpartition("/")
+        return [address_of(path) or str(path) for path in names_in(folder, names)]
     before, deep, after = f"/{pattern.replace(os.sep, '/')}/".partition("/**/")
     if not deep:
         return sorted(glob.glob(pattern))  # noqa: PTH207 - Path.glob refuses absolute patterns
@@ -131,10 +129,18 @@ def read(path: str | Path, source: Mapping[str, Any], base: Path) -> tuple[list[
     return _read(_source(path, source, base))
 
 
+def _absent(path: str | Path) -> str:
+    if glob.has_magic(str(path)):
+        return "no picture matches"
+    why = why_absent(path) if is_remote(path) else ""
+    return why if why.startswith("cannot be read") else "there is no such file or folder"
+
+
 def _source(path: str | Path, source: Mapping[str, Any], base: Path) -> Source:
+    if what := unlisted(path):
+        raise DataError(what, location=str(path), hint=NAME_A_FILE)
     if not exists(path):
-        what = "no picture matches" if glob.has_magic(str(path)) else "there is no such file or folder"
-        raise DataError(what, location=str(path))
+        raise DataError(_absent(path), location=str(path))
     try:
         return open_source(source, base)
     except ConfigError:
@@ -182,5 +188,7 @@ def folder_of_names(table: Path, pictures: Path, keys: Mapping[str, Any] | None 
 
 def relative(base: Path, path: str | Path) -> str:
     """``path`` as a configuration in ``base`` writes it: relative if inside, so that both can be moved."""
+    if (address := address_of(path)) is not None:
+        return address
     whole = resolved(path)
     return (whole.relative_to(base) if whole.is_relative_to(base) else whole).as_posix()

@@ -22,6 +22,16 @@ class ImageRef(ABC):
     def name(self) -> str:
         """What a person calls it: ``photos/a7.jpg``, ``set.zip/a7.jpg``, ``train.parquet:17``."""
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether its file lies elsewhere, so that to read it is to wait."""
+        return False
+
+    @property
+    def random_access(self) -> bool:
+        """Whether it can be read without those before it in its file."""
+        return True
+
     @abstractmethod
     def load(self) -> bytes | np.ndarray:
         """The encoded file, or a uint8 array [h, w] or [h, w, 3] that needs no decoding.

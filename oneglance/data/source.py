@@ -15,11 +15,13 @@ from oneglance.data.quoting import nearest_of, quoted
 from oneglance.data.record import SPLIT_NAMES, ImageRef, Record
 from oneglance.errors import ConfigError, Problem
 from oneglance.members import MemberKind, find_member, member_names
-from oneglance.storage.plain_files import exists, resolved
+from oneglance.storage.plain_files import exists, is_folder, located, why_absent
+from oneglance.storage.remote.addresses import CREDENTIALS, WEB, address_of, refusal, scheme_of
 from oneglance.toml.tables import Table, read_table
 
 Entry = tuple[str, ImageRef, Mapping[str, Any]]  # (location, image, raw values by field)
 
+NAME_A_FILE = "name a table, a zip or a tar there; names in a table start at `images`"
 STRANGE_WORDS = 20  # unknown words of a split column that are reported one by one
 
 
@@ -207,6 +209,24 @@ def proposed_keys(path: Path) -> Mapping[str, Any]:
     return format_class(name).proposes(path) if name else {}
 
 
+def _refuse_address(path: str, location: str) -> None:
+    """Refuse an address that may not stand in a configuration.
+
+    Raises:
+        ConfigError: with the reason.
+    """
+    address = address_of(path)
+    if address is not None and (why := refusal(address)):
+        raise ConfigError(f"[[sources]] {path} {why}", location=location, hint=CREDENTIALS)
+
+
+def unlisted(path: str | Path) -> str:
+    """What there is to say of a folder of the web as a source; "" of anything else."""
+    address = address_of(path)
+    is_web_folder = address is not None and scheme_of(address) in WEB and is_folder(path)
+    return "is a folder of the web, in which nothing can be listed" if is_web_folder else ""
+
+
 def open_source(table: Mapping[str, Any], base: Path, location: str = "oneglance.toml") -> Source:
     """The Source for one [[sources]] table; its paths start at ``base``.
 
@@ -218,10 +238,13 @@ def open_source(table: Mapping[str, Any], base: Path, location: str = "oneglance
         raise ConfigError('[[sources]] needs the key "path"', location=location)
     for key in ("path", "images"):
         if table.get(key):
-            table[key] = resolved(base / Path(str(table[key])).expanduser())
+            _refuse_address(str(table[key]), location)
+            table[key] = located(base, str(table[key]))
     path: Path = table["path"]
+    if what := unlisted(path):
+        raise ConfigError(f"[[sources]] path {path} {what}", location=location, hint=NAME_A_FILE)
     if not exists(path):
-        raise ConfigError(f"[[sources]] path {path} does not exist", location=location)
+        raise ConfigError(f"[[sources]] path {path} {why_absent(path)}", location=location)
     name = str(table.get("format", "")) or next(iter(_recognising(path)), "")
     if not name:
         raise ConfigError(

@@ -5,6 +5,9 @@ which would be waited for without end, to a device that never ends, through link
 themselves, or be longer than a name can be. All of these are errors of the system (``OSError``) in plain
 words here, and to the questions below they are simply no file.
 
+The same functions read files on other machines: an address such as ``s3://bucket/a.jpg`` is a path, and goes
+to its store (``store.py``). There are no links there and no pipes.
+
 Why no library does it: ``pathlib`` raises for names that are too long and for links in a circle, each in
 another way by version of Python.
 """
@@ -15,9 +18,14 @@ import errno
 import fnmatch
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from gzip import GzipFile
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
+
+from oneglance.storage.remote.addresses import address_of
+from oneglance.storage.remote.store import store_of
 
 # A pipe is opened without waiting for its other end, to be refused then.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -33,12 +41,38 @@ PIECE = 1 << 20  # bytes that are read at once beyond the size of a file
 LARGEST = 1_000_000_000_000  # bytes of any file
 
 
-def plain_stat(path: str | Path) -> os.stat_result:
+class FileFacts(NamedTuple):
+    """What is known of a file without reading it."""
+
+    size: int  # bytes; -1 where its server does not tell
+    version: int  # changes with the file: when it was modified; of an address, what its store says
+
+
+class FolderEntry(Protocol):
+    """What lies in a folder, as ``os.scandir`` gives it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def path(self) -> str: ...
+
+    def is_dir(self) -> bool: ...
+
+
+def plain_stat(path: str | Path) -> FileFacts:
     """What the system says of a file.
 
     Raises:
         OSError: it is not there, or is no plain file.
     """
+    if (address := address_of(path)) is not None:
+        return FileFacts(*store_of(address).facts(address))
+    status = _local_stat(path)
+    return FileFacts(status.st_size, status.st_mtime_ns)
+
+
+def _local_stat(path: str | Path) -> os.stat_result:
     try:
         status = os.stat(path)  # noqa: PTH116 - a million times
     except ValueError:  # a NUL or half a character in the name
@@ -53,7 +87,9 @@ def open_plain(path: str | Path, most: int = LARGEST) -> BinaryIO:
     Raises:
         OSError: it is not there, is no plain file, or is larger.
     """
-    plain_stat(path)  # before it is opened: to open some devices does something
+    if (address := address_of(path)) is not None:
+        return store_of(address).open(address, most)
+    _local_stat(path)  # before it is opened: to open some devices does something
     descriptor = os.open(path, _FLAGS)
     try:
         _refuse(path, os.fstat(descriptor), most)  # it may have been replaced
@@ -69,6 +105,11 @@ def read_plain(path: str | Path, most: int) -> bytes:
     Raises:
         OSError: see ``open_plain``.
     """
+    if (address := address_of(path)) is not None:
+        content = store_of(address).read(address, 0, most + 1)
+        if len(content) > most:
+            raise _too_large(path, most)
+        return content
     with open_plain(path, most) as file:
         # Not `read(most + 1)`, for which Python takes so much memory at once. A file may grow meanwhile, and
         # some of the system's say that they are empty.
@@ -91,6 +132,28 @@ def add_to_digest(digest: Digest, path: str | Path) -> None:
             digest.update(piece)
 
 
+def read_part(path: str | Path, start: int, size: int) -> bytes:
+    """``size`` bytes of a file from ``start`` on, and no others; fewer where it ends.
+
+    Raises:
+        OSError: see ``open_plain``.
+    """
+    if (address := address_of(path)) is not None:
+        return store_of(address).read(address, start, size)
+    with open_plain(path) as file:
+        file.seek(start)
+        return file.read(size)
+
+
+def for_arrow(path: str | Path) -> str | Path | BinaryIO:
+    """A file as pyarrow takes it: what lies on this machine it opens by itself, and maps into memory.
+
+    Raises:
+        OSError: see ``open_plain``.
+    """
+    return open_plain(path) if address_of(path) is not None else path
+
+
 def open_unpacked(path: str | Path) -> GzipFile:
     """What a file packed by gzip holds, to read.
 
@@ -105,25 +168,61 @@ def open_unpacked(path: str | Path) -> GzipFile:
 
 def is_file(path: str | Path) -> bool:
     """Whether ``path`` is a plain file, or a link to one; never an error."""
+    if (address := address_of(path)) is not None:
+        return _is_remote_file(address)
     return os.path.isfile(path)  # noqa: PTH113 - Path's own raises for some names
 
 
 def is_folder(path: str | Path) -> bool:
     """Whether ``path`` is a folder, or a link to one; never an error."""
+    if (address := address_of(path)) is not None:
+        return _is_remote_folder(address)
     return os.path.isdir(path)  # noqa: PTH112
 
 
 def exists(path: str | Path) -> bool:
     """Whether anything is at ``path``; a link that leads nowhere is not. Never an error."""
+    if (address := address_of(path)) is not None:
+        return _is_remote_folder(address) or _is_remote_file(address)
     return os.path.exists(path)  # noqa: PTH110
+
+
+def why_absent(path: str | Path) -> str:
+    """What there is to say of a path at which nothing ``exists``: a store may not answer or not allow it."""
+    if (address := address_of(path)) is not None:
+        try:
+            store_of(address).facts(address)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            return f"cannot be read: {error.strerror}"
+    return "does not exist"
 
 
 def resolved(path: str | Path) -> Path:
     """The absolute path without links; links in a circle stay as they are. Never an error."""
+    if (address := address_of(path)) is not None:
+        return Path(address)
     try:
         return Path(os.path.realpath(path))
     except (OSError, ValueError):
         return Path(os.path.abspath(path))  # noqa: PTH100
+
+
+def located(base: Path, path: str | Path) -> Path:
+    """What a file in ``base`` calls ``path``: ``resolved``, and ``~`` is the user's folder."""
+    return resolved(path) if address_of(path) is not None else resolved(base / Path(path).expanduser())
+
+
+def scan(folder: str | Path) -> AbstractContextManager[Iterator[FolderEntry]]:
+    """What lies directly in ``folder``, as ``os.scandir`` does it.
+
+    Raises:
+        OSError: it is not there, or cannot be listed.
+    """
+    if (address := address_of(folder)) is not None:
+        return nullcontext(iter(store_of(address).entries(address)))
+    return os.scandir(folder)
 
 
 def names_in(folder: str | Path, pattern: str = "*") -> list[Path]:
@@ -131,9 +230,27 @@ def names_in(folder: str | Path, pattern: str = "*") -> list[Path]:
     read.
     """
     try:
+        if address_of(folder) is not None:
+            with scan(folder) as entries:
+                return [Path(entry.path) for entry in entries if fnmatch.fnmatch(entry.name, pattern)]
         return sorted(path for path in Path(folder).iterdir() if fnmatch.fnmatch(path.name, pattern))
     except (OSError, ValueError):
         return []
+
+
+def _is_remote_file(address: str) -> bool:
+    try:
+        store_of(address).facts(address)
+    except OSError:
+        return False
+    return True
+
+
+def _is_remote_folder(address: str) -> bool:
+    try:
+        return store_of(address).is_folder(address)
+    except OSError:
+        return False
 
 
 def _refuse(path: str | Path, status: os.stat_result, most: int) -> None:

@@ -47,7 +47,7 @@ def _zip_members(path: Path) -> Iterator[MemberImage | Problem]:
     with open_plain(path) as file, zipfile.ZipFile(file) as archive:
         infos = archive.infolist()
     unpacked = sum(info.file_size for info in infos if info.file_size <= MEMBER_LIMIT)
-    if unpacked > max(SMALL, LARGEST_RATIO * plain_stat(path).st_size):
+    if unpacked > max(SMALL, LARGEST_RATIO * plain_stat(path).size):
         raise zipfile.BadZipFile  # members that lie in each other, or shrink as no pictures do
     for info in infos:
         name = _clean(info.filename)
@@ -94,7 +94,7 @@ class _Careful:
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
         self._file, self.head = file, 0  # bytes read since the last member
-        self._end = max(SMALL, LARGEST_RATIO * plain_stat(path).st_size)
+        self._end = max(SMALL, LARGEST_RATIO * plain_stat(path).size)
 
     def read(self, size: int) -> bytes:
         # A header may claim to be of any length, and go on in others without end. tarfile reads nothing else.

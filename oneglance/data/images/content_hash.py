@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from oneglance.data.images.fetching import ahead
 from oneglance.data.record import ImageRef
 from oneglance.progress import Progress
 
@@ -33,16 +34,16 @@ def digests(refs: Sequence[ImageRef], folder: Path, progress: Progress | None = 
     Only pictures whose ``stamp`` is not in the store of ``folder`` are read. An interruption keeps the
     digests so far; a store that cannot be used costs time, nothing else.
     """
-    stamps = [_stamp_of(ref) for ref in refs]
+    stamps = list(ahead(_stamp_of, refs))
     store = DigestStore(folder / "digests.sqlite")
     stored = store.recall(stamp for stamp in stamps if stamp is not None)
     result = [stored.get(stamp) if stamp is not None else None for stamp in stamps]
     todo = [row for row, digest in enumerate(result) if digest is None and stamps[row] is not None]
     fresh: dict[bytes, bytes] = {}
     try:
-        for done, row in enumerate(todo, 1):
-            stamp = stamps[row]
-            digest = result[row] = _digest_of(refs[row])
+        read = ahead(_digest_of, (refs[row] for row in todo))
+        for done, (row, digest) in enumerate(zip(todo, read, strict=True), 1):
+            stamp, result[row] = stamps[row], digest
             if digest is not None and stamp is not None:
                 fresh[stamp] = digest
             if done % BATCH == 0:

@@ -12,6 +12,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from oneglance.data.images.decode import Limits
 from oneglance.data.images.decoding.decode_pool import processes
+from oneglance.data.images.fetching import ahead, fetched
 from oneglance.data.images.header import opened_file
 from oneglance.data.images.references import ArrayImage
 from oneglance.data.picture_files.opening import open_picture
@@ -73,13 +74,13 @@ def measured(
     """
     step = max(1, len(refs) / SAMPLE)
     chosen = [refs[int(row * step)] for row in range(min(SAMPLE, len(refs)))]
-    wide = [ref for ref in chosen if _is_wide(ref)]
+    wide = [ref for ref, is_wide in zip(chosen, ahead(_is_wide, chosen), strict=True) if is_wide]
     if not wide:
         return []
     extents: dict[str, list[Extent]] = defaultdict(list)
     count = processes(workers) or 1  # never here: a file of another form than usual is decoded within bounds
     with ProcessPool(Measure(limits), _failed, count, 8, limits.memory, limits.seconds) as pool:
-        for done, extent in enumerate(pool.map(wide), 1):
+        for done, extent in enumerate(pool.map(fetched(wide)), 1):
             if extent.kind:
                 extents[extent.kind].append(extent)
             if progress is not None:

@@ -16,7 +16,7 @@ from oneglance.data.images.references import printable
 from oneglance.data.picture_files.orientation import orientation
 from oneglance.data.picture_files.tiff_tags import ORIENTATION
 from oneglance.data.record import ImageRef
-from oneglance.errors import DataError
+from oneglance.errors import DataError, PictureError
 
 ACCEPTED = "give a path, a Pillow picture, a uint8 array [height, width] or [height, width, 3], or bytes"
 
@@ -69,6 +69,20 @@ class PillowImage(ImageRef):
         if isinstance(loaded, bytes):
             return (hashlib.sha256(loaded).hexdigest(),)
         return loaded.shape, hashlib.sha256(loaded.tobytes()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableImage(ImageRef):
+    """Something that was named among pictures and is none, or that could not be fetched."""
+
+    name: str = field()
+    what: str
+
+    def load(self) -> bytes:
+        raise PictureError(self.what, location=self.name)
+
+    def stamp(self) -> tuple[Any, ...]:
+        return self.name, self.what
 
 
 def memory_image(value: Any, name: str) -> ImageRef:

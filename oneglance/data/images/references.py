@@ -22,11 +22,13 @@ import numpy as np
 
 from oneglance.data.picture_files.formats import PICTURE_ENDINGS
 from oneglance.data.record import ImageRef
-from oneglance.storage.plain_files import open_plain, open_unpacked, plain_stat, read_plain
+from oneglance.storage.plain_files import open_unpacked, plain_stat, read_part, read_plain
+from oneglance.storage.remote.addresses import is_remote
 
 # A guard for the memory. The limit the user sets ([pictures] megabytes) is kept where pictures are decoded.
 MEMBER_LIMIT = 200_000_000  # bytes of one picture inside another file
 FILE_LIMIT = 2_000_000_000  # bytes of one picture that is a file
+REMOTE_LIMIT = 500_000_000  # the same of a file elsewhere, several of which are fetched at once
 
 
 def is_picture(name: str) -> bool:
@@ -42,23 +44,22 @@ def printable(name: str) -> str:
     return name if name.isprintable() else _ODD.sub(lambda odd: repr(odd[0])[1:-1], name)
 
 
-FileKey = tuple[str, int, int, int]  # path, size, modification time, process: when to open anew
+FileKey = tuple[str, int, int, int]  # path, size, version, process: when to open anew
 
 
 def file_key(path: str) -> FileKey:
     """The key under which an open file is kept: it changes with the file at ``path`` and with the process."""
-    size, modified = file_stat(path)
-    return path, size, modified, os.getpid()
+    return path, *file_stat(path), os.getpid()
 
 
 def file_stat(path: str) -> tuple[int, int]:
-    """Size and modification time.
+    """Size, and a number that changes with the file: when it was modified.
 
     Raises:
         OSError: it is not there, or is no plain file (opening a pipe would wait for ever).
     """
-    status = plain_stat(path)
-    return status.st_size, status.st_mtime_ns
+    facts = plain_stat(path)
+    return facts.size, facts.version
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,12 @@ class FileImage(ImageRef):
     path: str
     name: str = field(compare=False)
 
+    @property
+    def is_remote(self) -> bool:
+        return is_remote(self.path)
+
     def load(self) -> bytes:
-        return read_plain(self.path, FILE_LIMIT)
+        return read_plain(self.path, REMOTE_LIMIT if self.is_remote else FILE_LIMIT)
 
     def stamp(self) -> tuple[Any, ...]:
         return self.path, *file_stat(self.path)
@@ -89,6 +94,10 @@ class MemberImage(ImageRef):
     @property
     def name(self) -> str:
         return printable(f"{Path(self.path).name}/{self.member}")
+
+    @property
+    def is_remote(self) -> bool:
+        return is_remote(self.path)
 
     def stamp(self) -> tuple[Any, ...]:
         return self.path, *file_stat(self.path), self.member, self.offset
@@ -114,14 +123,16 @@ class TarMember(MemberImage):
     """In a plain tar: a piece of the file."""
 
     def _read(self) -> bytes:
-        with open_plain(self.path) as file:
-            file.seek(self.offset)
-            return file.read(self.size)
+        return read_part(self.path, self.offset, self.size)
 
 
 @dataclass(frozen=True, slots=True)
 class TarGzMember(MemberImage):
     """In a packed tar: fast in the order of the archive; each step back unpacks from the start again."""
+
+    @property
+    def random_access(self) -> bool:
+        return False
 
     def _read(self) -> bytes:
         stream, lock = _unpacked(file_key(self.path))
@@ -144,13 +155,10 @@ class ZipMember(MemberImage):
     crc: int
 
     def _read(self) -> bytes:
-        with open_plain(self.path) as file:
-            file.seek(self.offset)
-            signature, name, extra = struct.unpack("<4s22xHH", file.read(30))
-            if signature != b"PK\3\4":
-                return b""
-            file.seek(name + extra, os.SEEK_CUR)
-            data = file.read(min(self.packed, 2 * MEMBER_LIMIT))
+        signature, name, extra = struct.unpack("<4s22xHH", read_part(self.path, self.offset, 30))
+        if signature != b"PK\3\4":
+            return b""
+        data = read_part(self.path, self.offset + 30 + name + extra, min(self.packed, 2 * MEMBER_LIMIT))
         if self.deflated:
             data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, self.size + 1)
         return data if zlib.crc32(data) == self.crc else b""
@@ -177,6 +185,14 @@ class ArrayImage(ImageRef):
     def name(self) -> str:
         inside = f"/{self.member}" if self.member else ""
         return f"{Path(self.path).name}{inside}:{self.index + 1}"
+
+    @property
+    def is_remote(self) -> bool:
+        return is_remote(self.path)
+
+    @property
+    def random_access(self) -> bool:
+        return False
 
     def stamp(self) -> tuple[Any, ...]:
         return self.path, *file_stat(self.path), self.member, self.index

@@ -13,7 +13,7 @@ from oneglance.data.picture_files.formats import without_companions
 from oneglance.data.quoting import plain, quoted
 from oneglance.data.record import Record
 from oneglance.errors import Problem
-from oneglance.storage.plain_files import exists
+from oneglance.storage.plain_files import exists, scan
 
 
 def missing_pictures(records: Sequence[Record]) -> tuple[list[Record], list[Problem]]:
@@ -47,7 +47,7 @@ def _folders(records: Sequence[Record]) -> dict[str, list[int]]:
     for row, record in enumerate(records):
         image = record.image
         if isinstance(image, FileImage):
-            rows[image.path[: image.path.rfind(os.sep) + 1]].append(row)
+            rows[image.path[: max(image.path.rfind(os.sep), image.path.rfind("/")) + 1]].append(row)
     return rows
 
 
@@ -57,7 +57,7 @@ def _compared(
     """A problem for each row whose picture is not there, and the names of pictures that no row names."""
     # Listed once: a million looks at single files would take long.
     try:
-        with os.scandir(folder) as entries:
+        with scan(folder) as entries:
             named = {entry.name: False for entry in entries}
     except (FileNotFoundError, NotADirectoryError):
         return {row: _lost(records[row], "its folder is not there either") for row in rows}, []

@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from oneglance.data.images.archives import is_hidden
-from oneglance.storage.plain_files import is_folder, names_in
+from oneglance.storage.plain_files import is_folder, names_in, scan
+from oneglance.storage.remote.addresses import is_remote
+
+MOST_FOLDERS = 100_000  # of a store: each is a question to it
 
 
 def files_below(folder: Path, wanted: Callable[[str], bool], most: int | None = None) -> list[str]:
@@ -30,10 +33,29 @@ def files_below(folder: Path, wanted: Callable[[str], bool], most: int | None = 
 
 def walk(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
     """As ``os.walk``, through the folders and links that ``files_below`` describes."""
+    if is_remote(folder):
+        yield from _walk_remote(folder)
+        return
     links = _Links(folder)
     for parent, folders, files in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if not is_hidden(name) and links.lead_on(parent, name)]
         yield parent, folders, files
+
+
+def _walk_remote(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """The same of a store, which has no links. What would never end is cut off: it is taken for empty."""
+    waiting, seen = [str(folder)], 0
+    while waiting and seen < MOST_FOLDERS:
+        parent = waiting.pop()
+        seen += 1
+        try:
+            with scan(parent) as listed:
+                entries = list(listed)
+        except OSError:
+            continue
+        folders = [entry.name for entry in entries if entry.is_dir() and not is_hidden(entry.name)]
+        yield parent, folders, [entry.name for entry in entries if not entry.is_dir()]
+        waiting += (f"{parent}/{name}" for name in reversed(folders))
 
 
 class _Links:
@@ -57,6 +79,13 @@ class _Links:
 def folders_below(folder: Path) -> list[str]:
     """The visible folders in ``folder`` and in these: their paths from ``folder``, as above."""
     paths = []
+    if is_remote(folder):
+        walked = walk(folder)
+        return sorted(
+            Path(parent, name).relative_to(folder).as_posix()
+            for parent, inside, _ in walked
+            for name in inside
+        )
     for parent, folders, _ in os.walk(folder):
         # os.walk lists links to folders, and only does not go into them.
         folders[:] = [name for name in folders if not is_hidden(name) and not Path(parent, name).is_symlink()]

@@ -15,8 +15,10 @@ from oneglance.data.parsing.folder_walk import files_below
 from oneglance.data.quoting import quoted
 from oneglance.data.record import ImageRef
 from oneglance.errors import DataError, Problem
-from oneglance.storage.plain_files import is_file, is_folder
+from oneglance.storage.plain_files import is_file, is_folder, resolved, scan
+from oneglance.storage.remote.addresses import address_of, below, is_remote, redacted
 
+REMOTE_SAMPLE = 5  # names that are asked for one by one to find their folder
 FOLDERS_KEPT = 50_000  # resolved folders to remember
 MOST_SEARCHED = 500_000  # files and folders among which a name is searched for by its end
 
@@ -49,15 +51,17 @@ def finder(images: Path | None, beside: Path, sample: Sequence[str], *, exact: b
         DataError: ``images`` is not there, or is an archive that cannot be read.
     """
     sample = [name for name in sample if not is_inline(name)]
+    if is_remote(images or beside):
+        sample = sample[:REMOTE_SAMPLE]
     if images is not None:
         if is_archive(images):
             return _InArchive(images, sample, exact)
         if not is_folder(images):
             raise DataError("images is neither a folder nor a zip or tar", location=str(images))
-        return _InFolder(images, sample, exact)
-    here, there = _InFolder(beside.parent), _InFolder(beside.parent / "images")
+        return _in_folder(images, sample, exact)
+    here, there = _in_folder(beside.parent), _in_folder(beside.parent / "images")
     inside = any(map(there.holds, sample)) and not any(map(here.holds, sample))
-    return _InFolder(beside.parent / "images" if inside else beside.parent, sample, exact)
+    return _in_folder(beside.parent / "images" if inside else beside.parent, sample, exact)
 
 
 def find_nearby(
@@ -83,13 +87,17 @@ def find_nearby(
     return finder(images, beside, sample, exact=exact)
 
 
+def _in_folder(root: Path, sample: Sequence[str] = (), exact: bool = True) -> _InFolder:
+    return (_InRemoteFolder if is_remote(root) else _InFolder)(root, sample, exact)
+
+
 class _InFolder(Find):
     """Names that are paths from a folder. Whether a picture is there is checked later, for all at once; but a
     name that is in no listing of its folder is searched for, if it may be.
     """
 
     def __init__(self, root: Path, sample: Sequence[str] = (), exact: bool = True) -> None:
-        self._root = os.path.realpath(root)
+        self._root = str(resolved(root))
         self._folders: dict[str, str | None] = {}  # as written -> real one with its last separator
         self._sample, self._exact = sample, exact
         self._listings: dict[str, frozenset[str] | None] = {}  # real folder -> names in it; None: unknown
@@ -115,12 +123,13 @@ class _InFolder(Find):
 
     def _is_listed(self, path: str) -> bool:
         """Whether the folder of ``path`` holds its name, spelt so; True where it cannot be listed."""
-        folder, _, file = path.rpartition(os.sep)
+        folder, _, file = path.rpartition("/" if is_remote(path) else os.sep)
         try:
             listing = self._listings[folder]
         except KeyError:
             try:
-                listing = frozenset(os.listdir(folder or os.sep))  # noqa: PTH208 - a million names
+                with scan(folder or os.sep) as entries:
+                    listing = frozenset(entry.name for entry in entries)
             except (FileNotFoundError, NotADirectoryError):
                 listing = frozenset()
             except OSError:
@@ -166,6 +175,25 @@ class _InFolder(Find):
             "is a web address" if "://" in name else "is no file in the pictures' folder"
         )
         hint = "write a path that stays inside it, or a whole path; the row is left out"
+        return Problem(location, what, hint, kind="picture name", fatal=False)
+
+
+class _InRemoteFolder(_InFolder):
+    """Names below an address. A table from elsewhere names no file of this machine, and no address that the
+    configuration does not name.
+    """
+
+    def _as_written(self, name: str, location: str) -> ImageRef | Problem:
+        path = below(address_of(self._root) or self._root, name.replace("\\", "/"))
+        if path is None:
+            return self._misnamed(name, location)
+        return FileImage(path, name if name.isprintable() else printable(name))
+
+    def _misnamed(self, name: str, location: str) -> Problem:
+        what = f"{quoted(redacted(name))} does not lie in the pictures' folder {redacted(self._root)}"
+        hint = (
+            "set images to the folder that holds the pictures: nothing else is fetched; the row is left out"
+        )
         return Problem(location, what, hint, kind="picture name", fatal=False)
 
 

@@ -30,7 +30,8 @@ from oneglance.data.parsing.delimited import (
 from oneglance.data.record import ImageRef
 from oneglance.errors import DataError, Problem
 from oneglance.parallel.memory_bound import at_most
-from oneglance.storage.plain_files import open_plain, plain_stat
+from oneglance.storage.plain_files import for_arrow, open_plain
+from oneglance.storage.remote.addresses import is_remote
 
 BATCH = 10_000  # rows in memory at once
 BATCH_BYTES = 32_000_000  # of these rows, by what the file says of itself
@@ -51,16 +52,16 @@ class Parquet(Rows):
         with self._explained():
             with open_plain(path) as file:
                 metadata = pq.read_metadata(file)
+                self._size = file.seek(0, 2)
             # Text stays a dictionary until it is read: a file of one long text and a million references to it
             # is small.
             texts = [leaf.path for leaf in _leaves(metadata) if leaf.logical_type.type == "STRING"]
             self._file = pq.ParquetFile(
-                path,
+                for_arrow(path),
                 metadata=metadata,
                 read_dictionary=texts,
                 page_checksum_verification=True,  # where it holds checksums
             )
-        self._size = plain_stat(path).st_size
         self._schema = self._file.schema_arrow
         features = _features(self._schema)
         self._classes = _class_names(self._schema, features)
@@ -246,6 +247,14 @@ class ParquetImage(ImageRef):
     def name(self) -> str:
         return f"{Path(self.path).name}:{self.number}"
 
+    @property
+    def is_remote(self) -> bool:
+        return is_remote(self.path)
+
+    @property
+    def random_access(self) -> bool:
+        return False
+
     def stamp(self) -> tuple[Any, ...]:
         return self.path, *file_stat(self.path), self.column, self.row_group, self.row
 
@@ -273,13 +282,14 @@ class _Window:
     """
 
     def __init__(self, path: str, row_group: int, column: str) -> None:
-        metadata = pq.read_metadata(path)
+        file = for_arrow(path)
+        metadata = pq.read_metadata(file)
         named = (leaf for leaf in _leaves(metadata) if leaf.path.partition(".")[0] == column)
         leaves = [leaf.path for leaf in named if _is_bytes(leaf)]
         # A buffer instead of reading ahead: a group may be larger than the memory. Dictionaries stay such:
         # a file of one large picture and a million references to it is small.
         self._file = pq.ParquetFile(
-            path,
+            file,
             metadata=metadata,
             read_dictionary=leaves,
             pre_buffer=False,

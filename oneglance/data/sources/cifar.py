@@ -154,12 +154,12 @@ def _files(location: Path) -> dict[str, Stored]:
     if is_folder(location):
         files = filter(is_file, names_in(location))
         return {file.name: Stored(FileImage(str(file), file.name), str(file), "") for file in files}
-    status = plain_stat(location)
-    return _packed_files(location, status.st_size, status.st_mtime_ns)
+    facts = plain_stat(location)
+    return _packed_files(location, facts.size, facts.version)
 
 
 @lru_cache(maxsize=2)
-def _packed_files(archive: Path, size: int, modified: int) -> dict[str, Stored]:
+def _packed_files(archive: Path, size: int, version: int) -> dict[str, Stored]:
     # Kept, since looking through a packed tar unpacks all of it.
     refs = [member for member in members(archive) if isinstance(member, MemberImage)]
     return {ref.member.rpartition("/")[2]: Stored(ref, str(archive), ref.member) for ref in refs}

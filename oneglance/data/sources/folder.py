@@ -16,7 +16,7 @@ from oneglance.data.quoting import plain
 from oneglance.data.record import SPLIT_NAMES, ImageRef
 from oneglance.data.source import Entry, Source
 from oneglance.errors import Problem
-from oneglance.storage.plain_files import is_folder
+from oneglance.storage.plain_files import FolderEntry, is_folder, resolved, scan
 
 Level = tuple[tuple[str, ...], list[ImageRef]]  # names of the folders down to here, the pictures here
 
@@ -79,7 +79,7 @@ class _Disk(_Tree):
     """Folders on the disk, through links too, but each of them once."""
 
     def __init__(self, root: Path, title: str) -> None:
-        self._root, self._title = os.path.realpath(root), title
+        self._root, self._title = str(resolved(root)), title
 
     def __iter__(self) -> Iterator[Level | Problem]:
         seen = set()
@@ -101,7 +101,7 @@ class _Disk(_Tree):
             start = os.path.join(path, "")  # noqa: PTH118 - text, a million times
             yield folders, [FileImage(start + name, printable(f"{title}/{name}")) for name in pictures]
             for name in reversed(inside):
-                target = os.path.realpath(start + name)
+                target = str(resolved(start + name))
                 if not os.path.join(self._root, "").startswith(os.path.join(target, "")):  # noqa: PTH118
                     waiting.append(((*folders, name), target))  # a link upwards would lead to everything
 
@@ -110,14 +110,14 @@ def _entries(folder: str) -> tuple[list[str], list[str]]:
     """The visible files and folders, sorted."""
     files: list[str] = []
     folders: list[str] = []
-    with os.scandir(folder) as entries:
+    with scan(folder) as entries:
         for entry in entries:
             if not is_hidden(entry.name):
                 (folders if _leads_on(entry) else files).append(entry.name)
     return sorted(files), sorted(folders)
 
 
-def _leads_on(entry: os.DirEntry[str]) -> bool:
+def _leads_on(entry: FolderEntry) -> bool:
     try:
         return entry.is_dir()
     except OSError:  # a link to itself

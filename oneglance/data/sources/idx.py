@@ -22,6 +22,7 @@ from oneglance.data.quoting import quoted
 from oneglance.data.source import Entry, Source
 from oneglance.errors import DataError, Problem
 from oneglance.storage.plain_files import is_file, open_plain, open_unpacked, plain_stat
+from oneglance.storage.remote.addresses import is_remote
 
 # train-images-idx3-ubyte.gz, t10k-images.idx3-ubyte, emnist-letters-test-images-idx3-ubyte
 IMAGES = re.compile(r"(.*?)(train|t10k|test)?[-_.]?images?([-_.])idx([34])-ubyte(\.gz)?", re.IGNORECASE)
@@ -177,7 +178,7 @@ def _size(shape: tuple[int, ...]) -> int:
 def _length(file: Path) -> int:
     """Bytes of the file; of a packed one those unpacked, modulo 2**32, as its last four bytes say."""
     if not _packed(file):
-        return plain_stat(file).st_size
+        return plain_stat(file).size
     with open_plain(file) as opened:
         opened.seek(-4, os.SEEK_END)
         (length,) = struct.unpack("<I", opened.read(4))
@@ -189,7 +190,7 @@ def _numbers(file: Path, shape: tuple[int, ...]) -> np.ndarray:
     head, total = 4 + 4 * len(shape), math.prod(shape)
     if not total:
         return np.empty(shape, np.uint8)
-    if not _packed(file):
+    if not _packed(file) and not is_remote(file):
         return np.memmap(file, np.uint8, "r", offset=head, shape=shape)
     numbers = bytearray()
     with _explained(file), _open(file) as opened:

@@ -25,7 +25,7 @@ from oneglance.data.record import SPLIT_NAMES
 from oneglance.data.source import Entry, Source
 from oneglance.data.tag_rows import joined
 from oneglance.errors import DataError, Problem
-from oneglance.storage.plain_files import is_file, is_folder, names_in
+from oneglance.storage.plain_files import is_file, is_folder, names_in, scan
 
 # Taken for the column of the picture, whatever their case: the first of these that is there.
 IMAGE_COLUMNS = (
@@ -221,7 +221,7 @@ def _tables_of_splits(folder: Path) -> list[tuple[Path, str]]:
     files: list[tuple[Path, str]] = []
     has_folders = False
     try:
-        with os.scandir(folder) as entries:
+        with scan(folder) as entries:
             for entry in entries:
                 visible = not is_hidden(entry.name)
                 if visible and (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -36,6 +35,7 @@ from oneglance.data.quoting import quoted
 from oneglance.data.record import SPLIT_NAMES
 from oneglance.data.source import Entry, Source
 from oneglance.errors import DataError, Problem
+from oneglance.storage.plain_files import scan
 
 MANY, FEW = 1000, 10  # names, and XML files, that are tried before a folder is taken for another format
 OUTLINES = frozenset(("bndbox", "robndbox", "polygon"))
@@ -305,8 +305,8 @@ def _below(folder: Path) -> Iterator[Path]:
 
 def _directly_in(folder: Path) -> list[Path]:
     try:
-        with os.scandir(folder) as entries:
-            return [Path(entry) for entry in islice(entries, MANY) if _is_xml(entry.name)][:FEW]
+        with scan(folder) as entries:
+            return [Path(entry.path) for entry in islice(entries, MANY) if _is_xml(entry.name)][:FEW]
     except OSError:
         return []
 

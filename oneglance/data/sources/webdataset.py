@@ -19,7 +19,8 @@ from oneglance.data.quoting import plain, quoted
 from oneglance.data.record import SPLIT_NAMES
 from oneglance.data.source import Entry, Source
 from oneglance.errors import DataError, Problem
-from oneglance.storage.plain_files import is_file, is_folder
+from oneglance.storage.plain_files import is_file, is_folder, names_in
+from oneglance.storage.remote.addresses import is_remote
 
 WORDS = frozenset(
     ("txt", "text", "transcript", "caption", "cls", "cls2", "class", "count", "index", "inx", "id")
@@ -131,7 +132,7 @@ def _ending(member: MemberImage) -> str:
 
 def _shards(folder: Path, pattern: str) -> list[Path]:
     try:
-        files = sorted(folder.glob(pattern))
+        files = names_in(folder, pattern) if is_remote(folder) else sorted(folder.glob(pattern))
     except (ValueError, NotImplementedError, OSError):
         raise DataError(f"shards = {quoted(pattern)} is no pattern of names in the folder") from None
     return [file for file in files if is_archive(file) and file.suffix.lower() != ".zip"]

@@ -27,6 +27,7 @@ from oneglance.data.images.decode import (
     open_upright,
 )
 from oneglance.data.images.decoding.plain_pictures import is_plain
+from oneglance.data.images.fetching import fetched
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.images.memory_image import EncodedImage, PixelImage
 from oneglance.data.record import ImageRef
@@ -89,7 +90,7 @@ def decode_with(
     first = list(islice(refs, few))
     count = processes(workers) if len(first) == few else 0
     with decoding_pool(job if count else DecodePlainHere(job), crashed, count) as pool:
-        yield from pool.map(chain(first, refs))
+        yield from pool.map(fetched(chain(first, refs)))
 
 
 def decoder(fit: Fit, limits: Limits, count: int) -> Decode | DecodePlainHere[Canvas]:

@@ -41,6 +41,7 @@ from oneglance.data.images.decoding.decode_pool import (
     processes,
 )
 from oneglance.data.images.decoding.decoded_stream import Stream
+from oneglance.data.images.fetching import fetched
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.quoting import plain
 from oneglance.data.record import ImageRef
@@ -210,7 +211,7 @@ def _write(
         workers_started = processes(workers) if count >= FEW else 0
         job = DecodeInto(decoder(fit, limits, workers_started), unfinished)
         with decoding_pool(job, crashed_row, workers_started) as pool:
-            for row, answer in enumerate(pool.map(enumerate(refs))):
+            for row, answer in enumerate(pool.map(enumerate(fetched(refs)))):
                 if isinstance(answer, PictureError):
                     failures.append((row, answer.what, answer.hint))
                 else:

@@ -10,6 +10,7 @@ import numpy as np
 
 from oneglance.data.images.decode import Canvas, Limits
 from oneglance.data.images.decoding.decode_pool import FEW, crashed, decoder, decoding_pool, processes
+from oneglance.data.images.fetching import fetched
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.record import ImageRef
 from oneglance.errors import PictureError, Problem
@@ -109,7 +110,7 @@ class Stream:
         self._pool.close()
 
     def _start(self, rows: np.ndarray) -> Pending:
-        refs = [self._refs[row] for row in rows.tolist()]
+        refs = list(fetched(self._refs[row] for row in rows.tolist()))
         chunk = self._pool.chunk
         return [self._pool.submit(refs[start : start + chunk]) for start in range(0, len(refs), chunk)]
 

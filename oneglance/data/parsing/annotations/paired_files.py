@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -15,6 +14,7 @@ from oneglance.data.parsing.layouts import Place, annotated_places, named_split,
 from oneglance.data.parsing.split_lists import key_of
 from oneglance.data.parsing.structured_files import beginning
 from oneglance.data.picture_files.formats import without_companions
+from oneglance.storage.plain_files import scan
 
 MANY, FEW = 1000, 10  # names of a folder, and files of these, that tell whether it holds annotations
 TEXT = ".txt"
@@ -102,7 +102,7 @@ def _is_text(name: str) -> bool:
 def _holds_pairs(folder: Path) -> bool:
     """Whether a text file lies beside a picture of its name."""
     try:
-        with os.scandir(folder) as entries:
+        with scan(folder) as entries:
             names = [entry.name for entry in islice(entries, MANY)]
     except OSError:
         return False

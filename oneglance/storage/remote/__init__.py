@@ -1,0 +1,1 @@
+"""Files that lie on other machines: their addresses, and the stores that hold them."""
