@@ -1,1 +1,1 @@
-"""One file is one kind of store; the contract is storage/store.py."""
+"""One file is one kind of store; the contract is storage/remote/store.py."""
