@@ -74,6 +74,8 @@ def test_a_table_and_its_pictures_are_the_same_as_on_this_machine(place: str, tm
     )
     assert len(far) == 24
     for one, other in zip(far, near, strict=True):
+        assert isinstance(one, Record)
+        assert isinstance(other, Record)
         assert (one.location, one.answers) == (other.location, other.answers)
         assert (one.image.name, one.image.load()) == (other.image.name, other.image.load())
         assert one.image.stamp() == one.image.stamp()
