@@ -30,6 +30,7 @@ from oneglance.finished_api import explain as explain
 from oneglance.finished_api import extend as extend
 from oneglance.finished_api import merge as merge
 from oneglance.finished_api import predict as predict
+from oneglance.finished_api import suspects as suspects
 from oneglance.model import Model as Model
 from oneglance.model import load as load
 from oneglance.pretrained.listing import weights as weights
@@ -49,6 +50,7 @@ from oneglance.results.report import Report as Report
 from oneglance.results.robustness import Robustness as Robustness
 from oneglance.results.runs import Runs as Runs
 from oneglance.results.started import Started as Started
+from oneglance.results.suspects import Suspects as Suspects
 from oneglance.results.tuning import Tuning as Tuning
 from oneglance.results.weights import Weights as Weights
 from oneglance.serving.live.watch import watch as watch

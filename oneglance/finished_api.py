@@ -16,6 +16,7 @@ from oneglance.results.answers import Answers
 from oneglance.results.distilled import Distilled
 from oneglance.results.explained import Explained
 from oneglance.results.merged import Merged
+from oneglance.results.suspects import Suspects
 from oneglance.screens.choice import default_screen
 from oneglance.toml.overrides import Overrides
 
@@ -261,3 +262,50 @@ def distil(
     elif not begun.finished:
         begun = train(begun.path, resume=True, screen=screen).folder
     return Distilled(report(begun, screen))
+
+
+def suspects(
+    run_or_config: ConfigSource,
+    *,
+    overrides: Overrides = (),
+    folds: int = 5,
+    whole: bool = False,
+    tasks: Sequence[str] = (),
+    count: int = 200,
+    out: str | Path | None = None,
+    screen: Screen | None = None,
+) -> Suspects:
+    """Answers that are probably wrong, the most suspicious first, and what the network says in their place.
+    Writes suspects.json, suspects.csv, and suspects.html, on which a person goes through them.
+
+    An answer is only judged by a network that has not learned from it. Of a configuration each of ``folds``
+    parts of all pictures is judged by heads that learned from the others, on the features of a pretrained
+    backbone, which has seen no answer; groups stay together. Of a finished run the test and validation
+    pictures are judged by its network, and the training pictures by folds.
+
+    Args:
+        run_or_config: a run folder, an oneglance.toml, a mapping of the same form, or a Config.
+        overrides: ``{"training.epochs": 5}``, a list of ``"training.epochs=5"``, or one of these.
+        folds: parts of the pictures, 2 or more.
+        whole: train a network of the configuration for each fold: better, and ``folds`` trainings long.
+        tasks: names of tasks; default: all that people answered.
+        count: suspects that are listed, at most.
+        out: a folder; default: ``suspects/`` and the name of the configuration, or in the run folder. Folds
+            that are finished there are not learned again.
+
+    Raises:
+        ConfigError: an impossible configuration or number, or no such task.
+        DataError: the data cannot be used, or have too few answers for so many folds.
+        RunError: the run is not finished, or its data have changed.
+    """
+    with needs_extra("train", "suspects"):
+        from oneglance.evaluation.suspects.find import Plan, of_config
+        from oneglance.evaluation.suspects.write import write
+        from oneglance.storage.run_lookup import run_name
+
+    plan = Plan(folds, whole, list(tasks), count)
+    with closing(screen or default_screen()) as screen:
+        declared = configuration.load(run_or_config, overrides)
+        target = Path(out) if out else Path("suspects") / run_name(declared)
+        findings = of_config(declared, plan, target, screen)
+        return Suspects(write(findings, plan, declared, target), target)

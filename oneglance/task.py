@@ -23,6 +23,8 @@ from oneglance.data.merging.merge_answers import merge_same
 from oneglance.data.writer import in_a_cell
 from oneglance.errors import ConfigError, DataError, InvalidAnswer, nearest
 from oneglance.members import MemberKind, find_member, member_names
+from oneglance.metrics.label_errors import outliers
+from oneglance.metrics.suspicion import Suspicion
 from oneglance.report_items import Detail, ExplainedAnswer
 from oneglance.storage.task_state import Form, InvalidState, PlainState
 from oneglance.toml.tables import Table, read_table
@@ -150,6 +152,14 @@ class Task(Table, ABC):
         """
         return {"label": label}
 
+    def detection_rows(self, answer: Any) -> list[dict[str, str]]:
+        """The detections of a typed answer, each as a row of a table of boxes with its edges."""
+        return []
+
+    def detection_keys(self) -> dict[str, str]:
+        """Further keys, as TOML writes them, of a [[sources]] that reads such a table."""
+        return {}
+
     def standalone(self, hidden: Sequence[int] = ()) -> Self:
         """A copy that uses no other task, and whose head has ``hidden`` layers of these widths if it is one
         of layers.
@@ -192,6 +202,13 @@ class Task(Table, ABC):
         if len(self.fields) == 1 and self.read(text) == answer:
             return {self.fields[0]: text}
         raise InvalidAnswer("cannot be written in a cell of a table")
+
+    def correction(self, raw_value: Any) -> dict[str, str] | None:
+        """``to_cells``, or None where no cell can say it."""
+        try:
+            return self.to_cells(raw_value)
+        except InvalidAnswer:
+            return None
 
     def stratify_labels(self, answer: Any) -> Iterable[str]:
         """The classes that ``answer`` counts for, where the task has classes."""
@@ -379,6 +396,34 @@ class Task(Table, ABC):
     def details(self, metric_state: MetricState) -> list[Detail]:
         """What the report shows besides the metrics."""
         return []
+
+    def suspicions(self, predictions: Sequence[Prediction], answers: Sequence[Any]) -> list[Suspicion]:
+        """Those answers that are probably wrong.
+
+        A type that brings no method of its own doubts the answers whose error lies apart from all others.
+
+        Args:
+            predictions: of networks that have not learned from these answers, about the upright pictures,
+                with all that ``metric_state`` needs; of this task as it was fitted for each network.
+            answers: about the same pictures, each known.
+        """
+        errors = self.sample_errors(self.metric_state(predictions, answers))
+        scores = outliers(np.asarray(errors, dtype=np.float64))
+        above = errors > np.median(errors) if len(errors) else errors
+        return [
+            Suspicion(
+                row,
+                self.format(answers[row]),
+                self.format_prediction(self.visible(predictions[row])),
+                float(scores[row]),
+                bool(scores[row] > 0.5),
+            )
+            for row in np.flatnonzero(above).tolist()
+        ]
+
+    def raw_value(self, answer: Any) -> Any:
+        """A typed answer as ``to_cells`` takes it: a word, a number or a list."""
+        return answer
 
     def constant_baseline(self, count: int) -> list[Prediction]:
         """The constant baseline, ``count`` times."""

@@ -116,7 +116,7 @@ EVALUATION_LAYERS = [
     ["corruptions.blur", "corruptions.noise"],
     ["corruptions.digital", "corruptions.weather"],
     ["corruptions.catalogue"],
-    ["reports.evaluation", "reports.robustness"],
+    ["reports.evaluation", "reports.robustness", "reports.suspects", "suspects.folds"],
     ["evaluate"],
     ["comparison.variants"],
     [
@@ -128,8 +128,9 @@ EVALUATION_LAYERS = [
         "task_grouping",
     ],
     ["baselines.clustering", "baselines.estimators", "baselines.window_grid", "comparison.recommendations"],
-    ["baselines.sliding_window"],
-    ["baselines.catalogue"],
+    ["baselines.sliding_window", "suspects.frozen"],
+    ["baselines.catalogue", "suspects.find"],
+    ["suspects.write"],
     ["comparison.plan"],
     ["comparison.compare"],
 ]
@@ -250,7 +251,7 @@ def test_imports_inside_data_only_point_down() -> None:
 
 
 def test_imports_inside_evaluation_only_point_down() -> None:
-    names = ("baselines", "comparison", "corruptions", "reports")
+    names = ("baselines", "comparison", "corruptions", "reports", "suspects")
     folders = {"evaluation", *(f"evaluation.{name}" for name in names)}
     there = {name for name in modules(PACKAGE) if name.split(".")[0] == "evaluation"} - folders
     assert there == set(EVALUATION_LEVEL)

@@ -22,10 +22,13 @@ from oneglance.results.overview import Overview
 from oneglance.results.report import Report
 from oneglance.results.robustness import Robustness
 from oneglance.results.runs import Runs
+from oneglance.results.suspects import Suspects
 from oneglance.results.tuning import Tuning
 from oneglance.results.weights import Weights
 
 WIDEST = 10_000  # characters of a line where there is no terminal
+MOST_SUSPECTS = 20  # that are shown; the files hold all
+SUSPECTS_LEFT = ("image", "task", "said", "proposed", "why")
 
 
 def show_report(report: Report, folder: Path) -> None:
@@ -219,6 +222,22 @@ def show_robustness(result: Robustness) -> None:
     console = standard_output()
     console.print(result.headline(), soft_wrap=True)
     console.print(scores)
+
+
+def show_suspects(result: Suspects) -> None:
+    """The most suspicious answers, how each task was judged, and what could not be."""
+    rows = table(["image", "task", "said", "proposed", "score", "why"], left=SUSPECTS_LEFT)
+    for row in result.rows()[:MOST_SUSPECTS]:
+        rows.add_row(*(row[key] for key in SUSPECTS_LEFT[:4]), f"{row['score']:.2f}", row["reason"])
+    console = standard_output()
+    console.print(rows)
+    for name, entry in result["tasks"].items():
+        console.print(
+            f"{name}  about {entry['suspected']:,} are wrong; {'; '.join(entry['methods'])}", soft_wrap=True
+        )
+    for note in result.notes:
+        console.print(note, soft_wrap=True)
+    console.print(result.headline(), soft_wrap=True)
 
 
 def with_half_interval(score: Score | None) -> str:

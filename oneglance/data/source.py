@@ -55,6 +55,9 @@ class Source(Table, ABC):
     # The decimal mark of numbers that are text: `","` or `"."`, or a table by field, `{ price = "," }`; the
     # other mark then stands between thousands. Default: what all cells of a column say together
     decimal: Literal["", ".", ","] | dict[str, Literal[".", ","]] = ""
+    # Its answers stand in the place of those that other sources give for the same picture and task: for
+    # corrections, such as those of `oneglance suspects`
+    wins: bool = False
     name: str = ""  # how messages call this source; default: the name of its path
 
     rank: ClassVar[int] = 0  # of several formats that recognise a path, the highest wins

@@ -17,6 +17,8 @@ from oneglance.data.cell import as_text, number
 from oneglance.data.quoting import quoted_list
 from oneglance.errors import ConfigError, DataError, InvalidAnswer, nearest
 from oneglance.metrics.calibration import expected_calibration_error, mean_bins
+from oneglance.metrics.label_errors import doubted_labels
+from oneglance.metrics.suspicion import Suspicion
 from oneglance.metrics.weighted import dense_ranks, f1, weighted_mean
 from oneglance.report_items import Curve, Detail, ExplainedAnswer, Grid, Matrix
 from oneglance.storage.task_state import (
@@ -423,6 +425,27 @@ class Label(VectorTask):
             Matrix("Confusion", "truth", "answer", tuple(self._classes), confusion),
             Grid("Per class", ("class", "pictures", "precision", "recall", "F1"), tuple(rows)),
             Curve("Calibration", "confidence", "share right", bins[0], bins[1], diagonal=True),
+        ]
+
+    def suspicions(self, predictions: Sequence[Prediction], answers: Sequence[str]) -> list[Suspicion]:
+        """See ``doubted_labels``."""
+        words = sorted({*answers, *(name for one in predictions for name in one["probabilities"])})
+        index = {name: column for column, name in enumerate(words)}
+        # A network that was fitted to other answers may not know a class.
+        chances = np.array([[one["probabilities"].get(name, 0.0) for name in words] for one in predictions])
+        given = np.array([index[answer] for answer in answers], dtype=np.int64)
+        proposed, scores, likely = doubted_labels(chances.reshape(len(answers), len(words)), given)
+        return [
+            Suspicion(
+                row,
+                answers[row],
+                words[proposed[row]],
+                float(scores[row]),
+                bool(likely[row]),
+                f"{chances[row, proposed[row]]:.0%} against {chances[row, given[row]]:.0%}",
+                cells=self.correction(words[proposed[row]]),
+            )
+            for row in np.flatnonzero(scores > 0.5).tolist()
         ]
 
     def format(self, answer: str) -> str:

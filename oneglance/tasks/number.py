@@ -12,6 +12,8 @@ from pydantic import Field, PrivateAttr, model_validator
 from oneglance.data.cell import as_text, number
 from oneglance.data.number_notation import Notation
 from oneglance.errors import ConfigError, DataError, InvalidAnswer
+from oneglance.metrics.label_errors import USUAL_SHARE, outliers
+from oneglance.metrics.suspicion import Suspicion
 from oneglance.metrics.weighted import dense_ranks, weighted_correlation, weighted_mean, weighted_ranks
 from oneglance.report_items import Curve, Detail, ExplainedAnswer
 from oneglance.storage.task_state import Amount, Form, InvalidState, LearnedState
@@ -294,6 +296,27 @@ class Number(VectorTask):
     def sample_errors(self, metric_state: MetricState) -> np.ndarray:
         value, truth = metric_state["value"], metric_state["truth"]
         return np.abs(np.log(value) - np.log(truth)) if self.log else np.abs(value - truth)
+
+    def suspicions(self, predictions: Sequence[Prediction], answers: Sequence[float]) -> list[Suspicion]:
+        """Those far from the prediction for the spread that others have there; see ``outliers``."""
+
+        def scaled(values: Sequence[float]) -> np.ndarray:
+            array = np.asarray(values, dtype=np.float64)
+            return np.log(np.maximum(array, 1 / LARGEST)) if self.log else array
+
+        middle = scaled([one["value"] for one in predictions])
+        scores = outliers(scaled(answers) - middle, near=middle)
+        return [
+            Suspicion(
+                row,
+                self.format(answers[row]),
+                self.format_prediction(predictions[row]),
+                float(scores[row]),
+                bool(scores[row] > 0.5),
+                cells=self.correction(float(f"{predictions[row]['value']:.3g}")),
+            )
+            for row in np.flatnonzero(scores > USUAL_SHARE).tolist()
+        ]
 
     def details(self, metric_state: MetricState) -> list[Detail]:
         unit = f" ({self.unit})" if self.unit else ""

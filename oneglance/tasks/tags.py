@@ -20,6 +20,8 @@ from oneglance.data.quoting import quoted, quoted_list
 from oneglance.data.writer import in_a_cell
 from oneglance.errors import ConfigError, DataError, InvalidAnswer, nearest
 from oneglance.metrics.calibration import expected_calibration_error, likely_offsets, mean_bins
+from oneglance.metrics.label_errors import doubted_labels
+from oneglance.metrics.suspicion import Suspicion
 from oneglance.metrics.weighted import average_precision, dense_ranks, f1, ranking
 from oneglance.report_items import Curve, Detail, ExplainedAnswer, Grid
 from oneglance.storage.task_state import (
@@ -467,6 +469,59 @@ class Tags(VectorTask):
             Grid("Per tag", header, tuple(rows)),
             Curve("Calibration", "probability", "share with the tag", bins[0], bins[1], diagonal=True),
         ]
+
+    def suspicions(
+        self, predictions: Sequence[Prediction], answers: Sequence[TagAnnotations]
+    ) -> list[Suspicion]:
+        """Each tag as a label of two classes, see ``doubted_labels``; one suspicion
+        for a picture, as doubtful as its most doubtful tag.
+        """
+        words = sorted({tag for one in predictions for tag in one["probabilities"]})
+        doubts, chances = np.zeros((2, len(answers), len(words)))
+        likely = np.zeros(doubts.shape, dtype=bool)
+        for column, tag in enumerate(words):
+            asked = np.array([is_queried(tag, answer.queried) for answer in answers], dtype=bool)
+            yes = np.array([tag in answer.present for answer in answers], dtype=np.int64)[asked]
+            own = np.array([one["probabilities"].get(tag, 0.0) for one in predictions])
+            chances[:, column] = own
+            both = np.stack([1 - own[asked], own[asked]], axis=1)
+            _, scores, likely[asked, column] = doubted_labels(both, yes)
+            doubts[asked, column] = np.where(scores > 0.5, scores, 0.0)
+        return [
+            self._suspicion(row, answers[row], words, doubts[row], chances[row], likely[row].any())
+            for row in np.flatnonzero(doubts.any(axis=1)).tolist()
+        ]
+
+    def _suspicion(
+        self,
+        row: int,
+        answer: TagAnnotations,
+        words: Sequence[str],
+        doubts: np.ndarray,
+        chances: np.ndarray,
+        likely: bool,
+    ) -> Suspicion:
+        order = [column for column in np.argsort(-doubts, kind="stable").tolist() if doubts[column] > 0]
+        other = answer._replace(present=answer.present ^ {words[column] for column in order})
+        reasons = [
+            f"{words[column]} is {'too much' if words[column] in answer.present else 'missing'}"
+            f" ({chances[column]:.0%})"
+            for column in order
+        ]
+        cells = self._known_cells(other)
+        texts, score = (self.format(answer), self.format(other)), float(doubts.max())
+        return Suspicion(row, *texts, score, bool(likely), ", ".join(reasons), cells)
+
+    def _known_cells(self, answer: TagAnnotations) -> dict[str, str] | None:
+        """None where only some tags were looked for and one cell would say that all were."""
+        cells = self.correction(self.raw_value(answer))
+        if answer.queried is None or cells is None:
+            return cells
+        known = {field: cell for field, cell in cells.items() if field in answer.queried}
+        return known if len(self.fields) > 1 else None
+
+    def raw_value(self, answer: TagAnnotations) -> list[str]:
+        return sorted(answer.present)
 
     def format(self, answer: TagAnnotations) -> str:
         return ", ".join(sorted(answer.present)) or "none"

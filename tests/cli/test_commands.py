@@ -41,7 +41,7 @@ VERBS = [
         "init",
         "merge",
     ),
-    *("predict", "robustness", "runs", "serve", "start", "train", "tune", "watch", "weights"),
+    *("predict", "robustness", "runs", "serve", "start", "suspects", "train", "tune", "watch", "weights"),
 ]
 GROUP: Any = typer.main.get_command(commands.app)
 

@@ -81,7 +81,8 @@ def collect(
 ) -> Collected:
     """Every picture of all sources once, with the answers of all of them.
 
-    A picture that is mentioned twice is one record, with the answers of both mentions. Groups that share a
+    A picture that is mentioned twice is one record, with the answers of both mentions; those of a source that
+    wins stand in the place of all others. Groups that share a
     picture become one group; groups of two sources with the same name are the same group. Mistakes in the
     data raise nothing: ``problems`` holds them.
 
@@ -96,13 +97,13 @@ def collect(
     )
     all_fields: set[str] = set()  # of any source
     with _garbage_collection_off():
-        for source in sources:
+        for source in sorted(sources, key=lambda source: source.wins):  # last, those that win
             problems += _wrong_names(source, questions)
             readers = [_reader(source, question) for question in questions if _annotates(source, question)]
             fields: set[str] = set()
             for record in _records(source, problems):
                 fields.update(record.answers)
-                merger.add(record, _answers(record, readers, problems))
+                merger.add(record, _answers(record, readers, problems), wins=source.wins)
             problems += _wrong_columns(source, fields)
             for reader in readers:
                 problems += reader.notation.problems(reader.name) if reader.notation else ()

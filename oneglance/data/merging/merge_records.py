@@ -57,21 +57,32 @@ class RecordMerger:
         self._index: dict[ImageRef, int] = {}  # picture -> index of its record
         # (index of a record, task or "split") -> locations of later mentions that added to that answer
         self._locations: dict[tuple[int, str], str] = {}
+        self._won: set[tuple[int, str]] = set()  # (index of a record, task) that a winning mention answers
         self._groups: DisjointSets[str] = DisjointSets()
         # (task, source) -> rows of that source that answer a picture again, and those that answer otherwise:
         # the index of the record and the problem
         self.repeated: Counter[tuple[str, str]] = Counter()
         self.contradicting: dict[tuple[str, str], list[tuple[int, Problem]]] = defaultdict(list)
 
-    def add(self, record: Record, answers: Mapping[str, Any]) -> None:
-        """One more mention of a picture; ``answers`` replace those of ``record``, which are by field."""
+    def add(self, record: Record, answers: Mapping[str, Any], *, wins: bool = False) -> None:
+        """One more mention of a picture; ``answers`` replace those of ``record``, which are by field.
+
+        Args:
+            wins: its answers stand in the place of those of all mentions that do not win, which come first.
+        """
         image, group = record.image, record.group and intern(record.group)  # groups come again and again
         new = Record(record.location, image, answers, group, record.split, record.source)
         index = self._index.setdefault(image, len(self.records))
         if index == len(self.records):
             self.records.append(new)
         else:
-            self.records[index] = self._merge_record(index, self.records[index], new)
+            first = self.records[index]
+            if wins:
+                kept = {n: a for n, a in first.answers.items() if n not in answers or (index, n) in self._won}
+                first = replace(first, answers=kept)
+            self.records[index] = self._merge_record(index, first, new)
+        if wins:
+            self._won.update((index, name) for name in answers)
 
     def join_groups(self) -> None:
         """Give every record the one name of its joined groups. Called once, after the last record."""

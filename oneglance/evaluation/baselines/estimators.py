@@ -101,31 +101,11 @@ def head(task_answers: TaskAnswers, rows: Rows, hidden: Sequence[int] = ()) -> F
     ``hidden`` layers it is logistic or ridge regression, with them a multi-layer perceptron. Its raw output
     stays in the range that it has on the training split.
     """
-    task = task_answers.task.standalone(hidden)
-    counts = len(rows.train), len(rows.validation), len(rows.test)
-    indices = np.split(np.arange(sum(counts)), np.cumsum(counts)[:-1])
-    chosen = np.array([answer is not None for answer in task_answers.train])
-    indices[0] = indices[0][chosen] if chosen.any() and task.answered_by else indices[0]
-    store = FeatureCache(np.arange(sum(counts)), rows.whole)
-    answers = [*task_answers.train, *task_answers.validation, *([None] * counts[2])]
-    batch, width = min(256, max(16, len(indices[0]) // 8)), rows.train.shape[1]
-    cpu = torch.device("cpu")
-    targets = [{task.name: task.encode([answers[row] for row in part.tolist()])} for part in indices]
-    training, validation, test = (
-        BatchLoader(store, part, target, batch, cpu) for part, target in zip(indices, targets, strict=True)
-    )
-    torch.manual_seed(0)
-    table = TrainingTable(
-        epochs=min(EPOCHS, max(4, round(STEPS / len(training)))),
-        learning_rate=RATE / width**0.5,
-        ema=0,
-        seed=0,
-        device="cpu",
-    )
-    network = Network(Given(width), {task.name: task})
-    learner = Learner(network, {task.name: task}, build_balancer("equal", {}), None, table, cpu)
-    learner.measure_loss_scales(training.targets)
-    kept, raw, choice = copy.deepcopy(network.state_dict()), np.zeros(0), CheckpointSelection()
+    task, nobody = task_answers.task.standalone(hidden), [None] * len(rows.test)
+    parts = (rows.train, task_answers.train), (rows.validation, task_answers.validation), (rows.test, nobody)
+    learner, (training, validation, test) = _untrained(task, parts)
+    average = learner.average
+    kept, raw, choice = copy.deepcopy(average.state_dict()), np.zeros(0), CheckpointSelection()
     weights = resamples(len(task_answers.validation))
     for step in train_steps(learner, training, validation):
         if step.done is None:
@@ -140,6 +120,50 @@ def head(task_answers: TaskAnswers, rows: Rows, hidden: Sequence[int] = ()) -> F
     return calibrated(
         task_answers, task, raw.clip(low, high), learner.validate(test)[task.name].clip(low, high)
     )
+
+
+def head_at_end(task: Task, answers: Sequence[Any | None], train: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """The raw output for ``test`` [m, d] of such a head that has learned ``answers`` on ``train`` [n, d] to
+    its last epoch: no picture is spent on choosing one. Not calibrated.
+    """
+    task = task.standalone()
+    learner, (training, unseen) = _untrained(task, [(train, answers), (test, [None] * len(test))])
+    for _ in train_steps(learner, training, unseen):
+        pass
+    answered = learner.validate(training)[task.name]
+    return learner.validate(unseen)[task.name].clip(answered.min(axis=0), answered.max(axis=0))
+
+
+def _untrained(
+    task: Task, parts: Sequence[tuple[np.ndarray, Sequence[Any | None]]]
+) -> tuple[Learner, list[BatchLoader]]:
+    """A learner of the task's own head, and a loader of each of ``parts``: features [k, d] and their answers,
+    the first those that it learns from.
+    """
+    counts = [len(features) for features, _ in parts]
+    indices = np.split(np.arange(sum(counts)), np.cumsum(counts)[:-1])
+    chosen = np.array([answer is not None for answer in parts[0][1]])
+    indices[0] = indices[0][chosen] if chosen.any() and task.answered_by else indices[0]
+    store = FeatureCache(np.arange(sum(counts)), np.concatenate([features for features, _ in parts]))
+    answers = [answer for _, own in parts for answer in own]
+    batch, width = min(256, max(16, len(indices[0]) // 8)), parts[0][0].shape[1]
+    cpu = torch.device("cpu")
+    targets = [{task.name: task.encode([answers[row] for row in part.tolist()])} for part in indices]
+    loaders = [
+        BatchLoader(store, part, target, batch, cpu) for part, target in zip(indices, targets, strict=True)
+    ]
+    torch.manual_seed(0)
+    table = TrainingTable(
+        epochs=min(EPOCHS, max(4, round(STEPS / len(loaders[0])))),
+        learning_rate=RATE / width**0.5,
+        ema=0,
+        seed=0,
+        device="cpu",
+    )
+    network = Network(Given(width), {task.name: task})
+    learner = Learner(network, {task.name: task}, build_balancer("equal", {}), None, table, cpu)
+    learner.measure_loss_scales(loaders[0].targets)
+    return learner, loaders
 
 
 # By trees.

@@ -280,3 +280,28 @@ def test_many_rows_take_little_time() -> None:
     start = time.process_time()
     assert len(read(*rows).records) == 20_000
     assert time.process_time() - start < 1.5
+
+
+def test_a_source_that_wins_stands_in_the_place_of_all_others_wherever_it_is_named() -> None:
+    corrections = GivenSource(items=[row(2, "a", kind="cap"), row(3, "c", kind="tie")], wins=True)
+    labels = GivenSource(items=[row(2, "a", kind="hat", price="3"), row(3, "b", kind="hat", price="4")])
+    for sources in ([corrections, labels], [labels, corrections]):
+        collected = collect(sources, [word("kind"), word("price")])
+        assert messages(collected) == []
+        answers = [(record.image.name, dict(record.answers)) for record in collected.records]
+        assert answers == [
+            ("a", {"kind": "cap", "price": "3"}),
+            ("b", {"kind": "hat", "price": "4"}),
+            ("c", {"kind": "tie"}),
+        ]
+
+
+def test_sources_that_win_may_still_contradict_each_other() -> None:
+    sources = [GivenSource(items=[row(2, "a", kind=one)], wins=wins) for one, wins in WINNERS]
+    collected = collect(sources, [word("kind")])
+    assert [record.answers["kind"] for record in collected.records] == ["cap"]
+    (problem,) = collected.problems
+    assert 'kind is "tie", but "cap"' in problem.what
+
+
+WINNERS = (("hat", False), ("cap", True), ("tie", True))
