@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from support.doubted import TASKS, WRONG, coloured
 
@@ -15,6 +17,7 @@ from oneglance.evaluation.baselines import estimators
 from oneglance.evaluation.suspects import frozen
 from oneglance.progress import Screen
 from oneglance.results.suspects import Suspects
+from oneglance.task import Task
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +59,12 @@ def test_finished_folds_are_kept(doubted: Suspects, monkeypatch: pytest.MonkeyPa
     made: list[str] = []
     whole = frozen._fold
     monkeypatch.setattr(estimators, "STEPS", 120)
-    monkeypatch.setattr(frozen, "_fold", lambda task, *rest: made.append(task.name) or whole(task, *rest))
+
+    def counted(task: Task, *rest: Any) -> np.ndarray:
+        made.append(task.name)
+        return whole(task, *rest)
+
+    monkeypatch.setattr(frozen, "_fold", counted)
     again = oneglance.suspects(config, folds=3, out=doubted.path, screen=Screen())
     assert len(made) == 2
     assert again["suspects"] == doubted["suspects"]
