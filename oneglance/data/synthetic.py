@@ -52,6 +52,7 @@ class Scene:
     pixels: np.ndarray  # uint8 [size, size, 3]
     answers: Mapping[str, Any]  # by task; a missing name: unlabelled
     things: tuple[Thing, ...]  # complete, whatever the answers leave out
+    card: tuple[float, ...]  # where the digit stands: x0, y0, x1, y1 in pixels
 
 
 def scenes(count: int = 1500, seed: int = 0, size: int = 64) -> Iterator[Scene]:
@@ -265,8 +266,7 @@ def _picture(setting: _Setting, rng: np.random.Generator, *, name: str, scene: s
         mask = _mask([outline], size)
         canvas = _lay(canvas, mask, COLOURS[shape.colour])
         shown = np.maximum(shown, mask)
-        box = (*outline.min(axis=0), *outline.max(axis=0))
-        things.append(Thing(shape.name, shape.colour, tuple(round(float(c) * size, 1) for c in box)))
+        things.append(Thing(shape.name, shape.colour, _box(outline, size)))
     paper = _mask([card.outline(SHAPES["square"])], size)
     canvas = _lay(canvas, paper, COLOURS["white"])
     digits, says = _handwriting()
@@ -280,7 +280,19 @@ def _picture(setting: _Setting, rng: np.random.Generator, *, name: str, scene: s
     }
     is_labelled = rng.random(len(TASKS)) >= UNKNOWN
     labelled_answers = {task: answers[task] for task, yes in zip(TASKS, is_labelled, strict=True) if yes}
-    return Scene(name, scene, _light(canvas, rng), labelled_answers, tuple(things))
+    return Scene(
+        name,
+        scene,
+        _light(canvas, rng),
+        labelled_answers,
+        tuple(things),
+        _box(card.outline(SHAPES["square"]), size),
+    )
+
+
+def _box(outline: np.ndarray, size: int) -> tuple[float, ...]:
+    """Around a polygon [corners, 2]."""
+    return tuple(round(float(edge) * size, 1) for edge in (*outline.min(axis=0), *outline.max(axis=0)))
 
 
 def _ground(ground: _Ground, rng: np.random.Generator, size: int) -> np.ndarray:
