@@ -64,6 +64,20 @@ class ExplainedAnswer:
     box: Sequence[float] | None = None  # where it lies on the canvas: x0, y0, x1, y1
 
     @classmethod
+    def joined(cls, answers: Sequence[ExplainedAnswer]) -> Self | None:
+        """All of several as one: what any of them rests on. None where no slope says anything."""
+        slopes = [answer.slope for answer in answers if answer.slope is not None]
+        if not slopes:
+            return None
+        several = list(answers)
+        return cls(
+            ", ".join(answer.words for answer in several),
+            lambda rows: np.sum([answer.support(rows) for answer in several], axis=0),
+            np.sum(slopes, axis=0),
+            any(answer.either_way for answer in several),
+        )
+
+    @classmethod
     def measured(cls, words: str, support: Support, raw: np.ndarray, *, either_way: bool = False) -> Self:
         """With the slope of ``support`` at ``raw``, the output [1, width] for one picture."""
         row = np.asarray(raw, dtype=np.float64)[0]

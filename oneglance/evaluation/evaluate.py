@@ -18,6 +18,7 @@ from oneglance.data.record import ImageRef, Record
 from oneglance.errors import ConfigError, RunError
 from oneglance.evaluation.bootstrap import score
 from oneglance.evaluation.reports.evaluation import Wrong, write_page
+from oneglance.inference.explanation.explainer import Heat, heats_of
 from oneglance.inference.predictor import Predictor
 from oneglance.progress import Screen
 from oneglance.report_items import Detail
@@ -139,8 +140,8 @@ def score_run(run: RunFolder, split: str, screen: Screen) -> ScoredRun:
         "tasks": {name: _scores(task, name, scored) for name, task in tasks.items()},
     }
     details, wrong = {}, {}
-    for name, task in tasks.items():
-        details[name], wrong[name] = _details(task, name, scored)
+    for name in tasks:
+        details[name], wrong[name] = _details(predictor, name, scored)
     training = records_of(run, "train", dataset)
     return ScoredRun(
         report,
@@ -219,8 +220,9 @@ def _score(task: Task, name: str, scored: ScoredPictures) -> dict[str, Any]:
     )
 
 
-def _details(task: Task, name: str, scored: ScoredPictures) -> tuple[list[Detail], list[Wrong]]:
+def _details(predictor: Predictor, name: str, scored: ScoredPictures) -> tuple[list[Detail], list[Wrong]]:
     """The details of one task, and the pictures it got most wrong."""
+    task = predictor.tasks[name]
     labelled = [row for row, record in enumerate(scored.records) if record.answers.get(name) is not None]
     if not labelled:
         return [], []
@@ -229,15 +231,16 @@ def _details(task: Task, name: str, scored: ScoredPictures) -> tuple[list[Detail
     metric_state: MetricState = task.metric_state(predicted, truth)
     sample_errors = task.sample_errors(metric_state)
     worst = np.argsort(-sample_errors, kind="stable")[:WORST].tolist()
+    worst = [index for index in worst if sample_errors[index] > 0]
+    images = [scored.records[labelled[index]].image for index in worst]
     worst_pictures = [
-        _wrong(task, scored.records[labelled[index]].image, truth[index], task.visible(predicted[index]))
-        for index in worst
-        if sample_errors[index] > 0
+        _wrong(task, image, truth[index], task.visible(predicted[index]), heat)
+        for index, image, heat in zip(worst, images, heats_of(predictor, name, images), strict=True)
     ]
     return task.details(metric_state), worst_pictures
 
 
-def _wrong(task: Task, image: ImageRef, truth: Any, predicted: Prediction) -> Wrong:
+def _wrong(task: Task, image: ImageRef, truth: Any, predicted: Prediction, heat: Heat | None) -> Wrong:
     overlays = task.overlays(truth), task.predicted_overlays(predicted)
     return Wrong(
         image.name,
@@ -246,6 +249,7 @@ def _wrong(task: Task, image: ImageRef, truth: Any, predicted: Prediction) -> Wr
         task.format_prediction(predicted),
         # Without captions: a thumbnail has no room for them.
         tuple([(box, "", number) for box, _, number in each] for each in overlays) if task.is_spatial else (),
+        heat,
     )
 
 

@@ -291,5 +291,13 @@ def test_the_page_shows_the_boxes_of_truth_and_answer(boxed: Path) -> None:
     pairs = re.findall(r'<figure class="pair">\s*<img src="([^"]+)"[^>]*><img src="([^"]+)"', part)
     assert pairs, "two pictures for each that is far from the truth"
     assert all(truth != answer for truth, answer in pairs), "other boxes on each"
-    assert "its boxes on the right" in part
-    assert 'class="pair"' not in page.replace(part, ""), "other tasks have no places"
+    assert "its boxes on the right. On the right, warm colours" in part
+
+
+def test_the_page_shows_what_wrong_answers_rest_on(home: Path) -> None:
+    evaluate()
+    page = (home / "runs/a/report.html").read_text(encoding="utf-8")
+    part = page[page.index("digit <span") : page.index("background <span")]
+    pairs = re.findall(r'<figure class="pair">\s*<img src="([^"]+)"[^>]*><img src="([^"]+)"', part)
+    assert pairs and all(picture != heat for picture, heat in pairs)
+    assert "warm colours lie where the answer rests" in part

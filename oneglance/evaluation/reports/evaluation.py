@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from oneglance.data.images.decode import Limits
-from oneglance.data.images.letterbox import Fit
+from oneglance.data.images.letterbox import Fit, Placement
 from oneglance.data.images.thumbnail import data_url, thumbnail
 from oneglance.data.record import ImageRef
 from oneglance.errors import ConfigError, PictureError
@@ -21,6 +21,8 @@ from oneglance.evaluation.reports.pages import LONGEST, environment, figure, mea
 from oneglance.evaluation.reports.svg_plots import HeatMap, Plot, curve, heat_map, mistakes, short
 from oneglance.evaluation.reports.task_interaction import task_interaction
 from oneglance.inference.drawing import SMALLEST, Overlay, draw
+from oneglance.inference.explanation.grids import on_picture
+from oneglance.inference.explanation.heat_drawing import blended
 from oneglance.metrics.calibration import OF_CONFIDENCE
 from oneglance.report_items import Curve, Detail, Grid, Matrix
 from oneglance.task import task_class
@@ -41,6 +43,7 @@ class Wrong:
     truth: str
     answer: str
     overlays: Sequence[Sequence[Overlay]] = ()  # what to draw: once of the truth, once of the answer
+    heat: tuple[np.ndarray, Placement] | None = None  # what the answer rests on, over the canvas
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,9 @@ class Thumbnail:
     """The same, ready for the page."""
 
     name: str
-    pictures: list[str]  # data URLs: one, or one with the truth and one with the answer; none: unreadable
+    pictures: list[str]  # data URLs: one, or one for the truth and one for the answer; none: unreadable
+    boxes: bool  # whether these are drawn
+    heated: bool  # whether the second shows what the answer rests on
     truth: str
     answer: str
 
@@ -250,10 +255,16 @@ def _thumbnail(wrong: Wrong, limits: Limits) -> Thumbnail:
     try:
         picture, place = thumbnail(wrong.picture, fit, limits)
     except PictureError:
-        return Thumbnail(wrong.name, [], *words)
-    scale = np.tile([place.scale_x, place.scale_y], 2)
-    drawn = [draw(picture, _scaled(overlays, scale)) for overlays in wrong.overlays]
-    return Thumbnail(wrong.name, [data_url(each) for each in drawn or [picture]], *words)
+        return Thumbnail(wrong.name, [], False, False, *words)
+    pictures = [picture] * max(1, len(wrong.overlays))
+    if wrong.heat is not None:
+        pictures = [picture, blended(picture, on_picture(*wrong.heat, picture.size))]
+    if wrong.overlays:
+        scale = np.tile([place.scale_x, place.scale_y], 2)
+        pairs = zip(pictures, wrong.overlays, strict=True)
+        pictures = [draw(each, _scaled(overlays, scale)) for each, overlays in pairs]
+    urls = [data_url(each) for each in pictures]
+    return Thumbnail(wrong.name, urls, bool(wrong.overlays), wrong.heat is not None, *words)
 
 
 def _scaled(overlays: Sequence[Overlay], scale: np.ndarray) -> list[Overlay]:

@@ -8,15 +8,22 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 
 from oneglance.data.images.decode import Canvas
+from oneglance.data.images.decoding.decode_pool import decode_with
 from oneglance.data.images.letterbox import Placement
+from oneglance.data.record import ImageRef
 from oneglance.errors import ConfigError, nearest
 from oneglance.inference.answering import Answering, Part
+from oneglance.inference.explanation.grids import inside
 from oneglance.inference.explanation.occlusion import occlusion_heats
 from oneglance.inference.predictor import Predictor
 from oneglance.report_items import ExplainedAnswer
 
 Method = Literal["auto", "gradient", "occlusion"]
 METHODS = get_args(Method)
+
+
+Heat = tuple[np.ndarray, Placement]
+"""float32 [h, w] of a canvas, from 0 to 1, and how the picture lies on that."""
 
 
 class Explanation(NamedTuple):
@@ -68,6 +75,7 @@ class Explainer:
     def _explained(self, part: Part, canvas: Canvas, wanted: Mapping[str, str]) -> Iterator[Explanation]:
         predictor = part.predictor
         placement = predictor.fit.placement(canvas.width, canvas.height)
+        shown = predictor.fit.shown(canvas.width, canvas.height)
         by_gradient = self.method == "gradient" or (self.method == "auto" and not no_gradients(predictor))
         heat_of: Callable[[str, ExplainedAnswer], np.ndarray] | None = None
         if by_gradient:
@@ -88,10 +96,30 @@ class Explainer:
                 if heat_of is None or answer.slope is None:
                     heat, method = next(slow_heats), "occlusion"
                 else:
-                    heat, method = heat_of(own, answer), "gradient"
+                    heat, method = inside(heat_of(own, answer), shown), "gradient"
                 yield Explanation(
                     wanted[own], answer.words, heat, placement, _in_picture(answer, placement), method
                 )
+
+
+def heats_of(predictor: Predictor, task: str, refs: Sequence[ImageRef]) -> Iterator[Heat | None]:
+    """What the answer to each picture rests on as a whole, from gradients; None where there are none, or
+    nothing is answered, or the picture cannot be read any more.
+    """
+    if not refs or no_gradients(predictor):
+        yield from (None for _ in refs)
+        return
+    from oneglance.inference.explanation.gradients import GradientPass
+
+    for canvas in decode_with(predictor.decoding, refs, predictor.workers):
+        if not isinstance(canvas, Canvas):
+            yield None
+            continue
+        passed = GradientPass(predictor.network, canvas.pixels)
+        whole = ExplainedAnswer.joined(predictor.tasks[task].explained_answers(passed.raw[task]))
+        placement = predictor.fit.placement(canvas.width, canvas.height)
+        shown = predictor.fit.shown(canvas.width, canvas.height)
+        yield None if whole is None else (inside(passed.heat(task, whole), shown), placement)
 
 
 def no_gradients(predictor: Predictor) -> str:

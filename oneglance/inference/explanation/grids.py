@@ -38,6 +38,13 @@ def joined(grids: Sequence[Grid], size: tuple[int, int]) -> np.ndarray:
     return np.asarray(heat / heat.max(), dtype=np.float32)
 
 
+def inside(heat: np.ndarray, shown: tuple[slice, slice]) -> np.ndarray:
+    """Only what lies on the picture, not on the padding beside it, its largest value made 1."""
+    kept = np.zeros_like(heat)
+    kept[shown] = heat[shown]
+    return np.asarray(kept / max(float(kept.max()), 1e-12), dtype=np.float32)
+
+
 def between(values: np.ndarray, down: np.ndarray, across: np.ndarray) -> np.ndarray:
     """Values [h, w] at the rows ``down`` and columns ``across``, which may lie between two and, at an edge,
     half a step beyond: float64 [len(down), len(across)], linear in both directions.

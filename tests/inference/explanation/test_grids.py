@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from oneglance.data.images.letterbox import Fit
-from oneglance.inference.explanation.grids import Grid, joined, on_picture
+from oneglance.inference.explanation.grids import Grid, inside, joined, on_picture
 
 
 def test_a_position_lies_in_the_middle_of_its_stride() -> None:
@@ -27,6 +27,12 @@ def test_what_is_hot_in_all_grids_is_hottest() -> None:
     assert heat[0, 31] == 0
     louder = joined([Grid(one, 16), Grid(other / 9, 8)], (32, 32))
     assert louder[0, 0] > 5 * louder[31, 0] > 0
+
+
+def test_padding_is_never_hot() -> None:
+    heat = np.array([[1.0, 0.2], [0.5, 0.0]], np.float32)
+    assert inside(heat, (slice(0, 2), slice(1, 2))).tolist() == [[0, 1], [0, 0]]
+    assert not inside(heat, (slice(1, 2), slice(1, 2))).any()
 
 
 def test_where_there_is_nothing_all_is_cold() -> None:
