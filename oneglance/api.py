@@ -28,7 +28,9 @@ from oneglance.results.robustness import Robustness
 from oneglance.results.runs import Runs
 from oneglance.results.tuning import Tuning
 from oneglance.screens.choice import default_screen
+from oneglance.storage.atomic_files import here
 from oneglance.storage.plain_files import is_file, is_folder
+from oneglance.storage.remote.addresses import address_of
 from oneglance.storage.run_files import COMBINED
 from oneglance.task import build_tasks
 from oneglance.toml.overrides import Changes, Overrides
@@ -59,7 +61,7 @@ class Run:
             return RunFolder.open(self.path)
 
     def __repr__(self) -> str:
-        return f"Run({str(self.path)!r})"
+        return f"Run({address_of(self.path) or str(self.path)!r})"
 
     def model(self, *, device: str = "auto", false_alarm: float | None = None) -> Model:
         """The network, loaded when it is first needed, and kept; see ``load``."""
@@ -158,14 +160,14 @@ def train(
     resumed = run_to_resume(config, overrides, out) if resume else None
     if resumed is not None and not resumed.has_more_to_do():
         screen.say(resumed.nothing_to_do())
-        return Run(resumed.folder.path)
+        return Run(resumed.folder.address)
     declared = configuration.load(config, overrides) if resumed is None else resumed.config
     finished = refuse_impossible(declared, load_weights=not resume)
     if workers > 1:
         if not isinstance(config, str | Path):
             raise ConfigError("workers read the configuration from a file", hint="give its path")
         refuse_small_shares(workers, declared.batch)
-        target = new_run(declared, out) if resumed is None else resumed.folder.path
+        target = new_run(declared, out) if resumed is None else Path(resumed.folder.address)
         words = {
             "config": str(config if resumed is None else target),
             "overrides": dict(Changes.of(overrides)),
@@ -189,7 +191,7 @@ def train(
             if resumed is not None:
                 trainer.go_on()
             trainer.run()
-            path = ranks.same(folder.path)
+            path = ranks.same(folder.address)
     screen.say(f"finished: {path} (epoch {trainer.selection.epoch} is kept)")
     return Run(path)
 
@@ -215,11 +217,11 @@ def finish(run: str | Path, *, accept_changes: bool = False, screen: Screen | No
 
     screen, stopped = screen or default_screen(), RunFolder.open(run)
     if stopped.finished:
-        screen.say(f"{stopped.path} is finished already")
-        return Run(stopped.path)
+        screen.say(f"{stopped.address} is finished already")
+        return Run(stopped.address)
     if finished_by_its_process(stopped, screen):
-        screen.say(f"finished: {stopped.path}")
-        return Run(stopped.path)
+        screen.say(f"finished: {stopped.address}")
+        return Run(stopped.address)
     declared = stopped.config()
     with closing(screen):
         tasks = build_tasks(declared.tasks, declared.file)
@@ -228,8 +230,8 @@ def finish(run: str | Path, *, accept_changes: bool = False, screen: Screen | No
             trainer = Trainer.of_dataset(folder, declared, tasks, dataset, screen)
             trainer.resume()
             trainer.finish()
-    screen.say(f"finished: {stopped.path} (epoch {trainer.selection.epoch} is kept)")
-    return Run(stopped.path)
+    screen.say(f"finished: {stopped.address} (epoch {trainer.selection.epoch} is kept)")
+    return Run(stopped.address)
 
 
 def evaluate(
@@ -331,7 +333,7 @@ def compare(
 
     wanted = plans.plan(seeds, budget, only, balancers, groups, guided)
     declared = configuration.load(config, overrides)
-    target = Path(out) if out else Path("compare") / run_name(declared)
+    target = here(Path(out)) if out else Path("compare") / run_name(declared)
     refuse_impossible(declared)
     with closing(screen or default_screen()) as screen:
         return Comparison(comparison.compare(declared, target, wanted, screen), target)
@@ -369,7 +371,7 @@ def group(
     if isinstance(config, str | Path) and is_folder(config):
         return Grouping(task_grouping.of_run(RunFolder.open(config)))
     declared = configuration.load(config, overrides)
-    target = Path(out) if out else Path("group") / run_name(declared)
+    target = here(Path(out)) if out else Path("group") / run_name(declared)
     refuse_impossible(declared)
     with closing(screen or default_screen()) as screen:
         run = task_grouping.joint_run(declared, target, Path("runs"), screen)
@@ -413,7 +415,7 @@ def tune(
 
     time = plans.seconds(budget) if budget else None
     declared = configuration.load(config, overrides)
-    target = Path(out) if out else Path("tune") / run_name(declared)
+    target = here(Path(out)) if out else Path("tune") / run_name(declared)
     refuse_impossible(declared)
     with closing(screen or default_screen()) as screen:
         return Tuning(loss_weight_search.tune(declared, target, seeds, time, screen))

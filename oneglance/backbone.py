@@ -20,7 +20,7 @@ from oneglance.errors import ConfigError
 from oneglance.members import MemberKind, find_member, is_class_name, member_names
 from oneglance.nn.checkpoints import load_file
 from oneglance.nn.feature_shape import Level, Shape
-from oneglance.storage.plain_files import resolved
+from oneglance.storage.plain_files import located
 from oneglance.toml.tables import Table, read_table
 
 
@@ -53,7 +53,7 @@ class Backbone(nn.Module):
         """What [backbone] declares; see ``build_backbone``."""
         network = cls(cls.read_options(table), *table.canvas)
         if load_weights and table.weights not in ("", "none"):
-            load_file(network, resolved(base / Path(table.weights).expanduser()))
+            load_file(network, located(base, table.weights))
             network.pretrained = True
         return network
 

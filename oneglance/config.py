@@ -17,6 +17,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from oneglance.errors import ConfigError, command, nearest
 from oneglance.storage.plain_files import exists, is_folder, read_plain, resolved
+from oneglance.storage.remote.addresses import is_remote
 from oneglance.toml.overrides import Changes, Overrides, plain
 from oneglance.toml.tables import Table, known_keys, read_table, renamed_keys
 from oneglance.toml.writer import document
@@ -382,6 +383,8 @@ def _validated(tables: Mapping[str, Any], *, file: str, base: Path, **origin: An
         raise ConfigError(f'has no key "{word}".{nearest(word, known_keys(Config, ()))}', location=file)
     config: Config = read_table(Config, tables, location=file)
     if config.cache.folder:
+        if is_remote(config.cache.folder):
+            raise ConfigError("[cache] folder has to be on this machine", location=file)
         folder = str(resolved(base / Path(config.cache.folder).expanduser()))
         config = config.model_copy(update={"cache": config.cache.model_copy(update={"folder": folder})})
     return config.model_copy(update={"file": file, "base": base, **origin})

@@ -260,7 +260,7 @@ def distil(
     if begun is None:
         begun = train(declared, out=out, screen=screen).folder
     elif not begun.finished:
-        begun = train(begun.path, resume=True, screen=screen).folder
+        begun = train(begun.address, resume=True, screen=screen).folder
     return Distilled(report(begun, screen))
 
 

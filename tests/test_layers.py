@@ -25,6 +25,9 @@ LAYERS = [
     ["storage.remote.store"],
     ["storage.remote.stores"],
     ["toml", "storage.plain_files"],
+    ["storage.cache_home"],
+    ["storage.remote.local_files"],
+    ["storage.remote.copies"],
     [
         "storage.atomic_files",
         "batch_transform",

@@ -13,7 +13,7 @@ from torchvision import datasets
 
 from oneglance.errors import OneglanceError, nearest
 from oneglance.progress import Screen
-from oneglance.storage.atomic_files import explained, make_folder
+from oneglance.storage.atomic_files import explained, here, make_folder
 
 SETS = {
     "mnist": ("MNIST", "MNIST/raw"),
@@ -35,7 +35,7 @@ def download(name: str, folder: Path, screen: Screen) -> Path:
     if name not in SETS:
         raise OneglanceError(f'there is no set "{name}".{nearest(name, SETS)}')
     kind, inside = SETS[name]
-    target = make_folder(folder / name)
+    target = make_folder(here(folder) / name)
     screen.say(f"fetching {name} into {target}")
     try:
         with contextlib.redirect_stdout(io.StringIO()):

@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from oneglance.errors import DataError, needs_extra
-from oneglance.storage.atomic_files import explained
+from oneglance.storage.atomic_files import explained, here
 
 TASKS = ("digit", "background", "shapes", "covered")
 PER_SCENE = 3  # pictures that share a scene
@@ -80,7 +80,7 @@ def write_scenes(folder: Path, count: int = 1500, seed: int = 0, size: int = 64)
         RunError: it cannot be written, or the disk is full.
         MissingExtraError: scikit-learn, which brings the digits, is not installed.
     """
-    folder = Path(folder).resolve()
+    folder = here(Path(folder)).resolve()
     wish = {"count": count, "seed": seed, "size": size}
     try:
         if folder.exists() and any(folder.iterdir()):

@@ -67,12 +67,13 @@ def report(run: RunFolder, screen: Screen) -> dict[str, Any]:
     result = {
         "oneglance": version("oneglance"),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "run": str(run.path),
+        "run": run.address,
         "tasks": _tasks(scored),
         "cost": _cost(student, [one.predictor for one in teachers], run),
         "notes": notes,
     }
     write_json(run / "distil.json", result)
+    run.send()
     screen.close()
     return result
 

@@ -162,7 +162,7 @@ def records_of(run: RunFolder, split: str, dataset: Dataset) -> list[Record]:
     if [row[:2] for row in dataset.rows()] != [row[:2] for row in trained]:
         raise RunError(
             "the pictures or groups have changed since this run was trained",
-            location=str(run.path),
+            location=run.address,
             hint="train anew to be sure",
         )
     return [record for record, row in zip(dataset.records, trained, strict=True) if row[2] == split]
@@ -259,4 +259,5 @@ def count_read(run: RunFolder, split: str) -> int:
     reads = run.read_json("reads.json", READS) if path.exists() else {}
     reads[split] = reads.get(split, 0) + 1
     write_json(path, reads)
+    run.send()
     return reads[split]

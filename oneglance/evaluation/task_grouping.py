@@ -222,7 +222,7 @@ def of_run(run: RunFolder) -> dict[str, Any]:
     if measured is None:
         raise RunError(
             "its history holds no cosines between gradients: it has one task, a frozen backbone, or is old",
-            location=str(run.path),
+            location=run.address,
             hint="train anew, or name an oneglance.toml instead",
         )
-    return {"run": str(run.path), **propose(measured)}
+    return {"run": run.address, **propose(measured)}

@@ -51,7 +51,7 @@ def export_run(
     if calibrated is None:
         raise RunError(
             "int8 needs training pictures, which are not where they were",
-            location=str(run.path),
+            location=run.address,
             hint="put them back, or choose --precision fp16 or fp32",
         )
     screen.say(f"writing {precision}, comparing it on {described(compared)}")

@@ -102,7 +102,7 @@ class Predictor(Answering[Canvas]):
         tasks = run.tasks(config)
         engine = TorchEngine.ready(run.network(config, tasks), config, device, precision, passes)
         novelty = novelty_of(run)
-        try_once(engine, tasks, config.backbone.canvas, novelty, location=str(run.path), hint=ANEW)
+        try_once(engine, tasks, config.backbone.canvas, novelty, location=run.address, hint=ANEW)
         return cls(engine, tasks, config, novelty, false_alarm)
 
     @property

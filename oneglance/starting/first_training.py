@@ -17,7 +17,7 @@ from oneglance.errors import ConfigError, StoppedError, needs_extra
 from oneglance.progress import Screen
 from oneglance.results.started import Started
 from oneglance.screens.choice import default_screen
-from oneglance.storage.plain_files import exists, resolved
+from oneglance.storage.plain_files import exists, located, resolved
 from oneglance.toml.overrides import Overrides
 
 CONFIG = Path("oneglance.toml")
@@ -117,7 +117,7 @@ def _refuse_other(pictures: str | Path, table: Paths | None, given: dict[str, An
     """Raise for a configuration of other data, or for options that it would make void."""
     declared = configuration.load(CONFIG)
     named = {
-        resolved(declared.base / str(source[key]))
+        located(declared.base, str(source[key]))
         for source in declared.sources
         for key in ("path", "images")
         if source.get(key)

@@ -13,6 +13,7 @@ import os
 import re
 import secrets
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +21,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from oneglance.errors import RunError
+from oneglance.storage.remote.addresses import address_of, is_remote
+from oneglance.storage.remote.store import store_of
 
 BESIDE = re.compile(r"\..+\.\d+\.[0-9a-f]{8}")  # a name that ``beside`` gives
 HOUR = 3600  # seconds after which a folder that nobody completes is a leftover
@@ -29,9 +32,15 @@ HOUR = 3600  # seconds after which a folder that nobody completes is a leftover
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """A new binary file that replaces ``path`` when the block ends well; else ``path`` stays.
 
+    What lies elsewhere is sent when the block ends well: a store replaces whole files.
+
     Raises:
         RunError: it cannot be written or the disk is full.
     """
+    if (address := address_of(path)) is not None:
+        with _sent(address) as file:
+            yield file
+        return
     fresh = beside(path)
     try:
         with fresh.open("xb") as file:
@@ -44,6 +53,19 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     finally:
         with suppress(OSError):
             fresh.unlink()
+
+
+@contextmanager
+def _sent(address: str) -> Iterator[IO[bytes]]:
+    """A new file on this machine that is sent to ``address`` when the block ends well."""
+    with tempfile.TemporaryDirectory(prefix="oneglance-") as scratch:
+        whole = Path(scratch) / "whole"
+        try:
+            with whole.open("xb") as file:
+                yield file
+            store_of(address).send(address, whole)
+        except OSError as error:
+            raise explained(error, Path(address)) from error
 
 
 def write_bytes(path: Path, content: bytes | memoryview) -> None:
@@ -70,6 +92,11 @@ def new_folder(path: Path, last: str) -> Iterator[Path]:
     Raises:
         RunError: it cannot be written.
     """
+    if (address := address_of(path)) is not None:
+        with tempfile.TemporaryDirectory(prefix="oneglance-") as scratch:
+            yield Path(scratch)
+            _send_all(Path(scratch), address, last)
+        return
     parent = make_folder(path.absolute().parent)
     for left in _left_in(parent, f".{glob.escape(path.name)}.*.*", HOUR):
         shutil.rmtree(left, ignore_errors=True)
@@ -86,6 +113,17 @@ def new_folder(path: Path, last: str) -> Iterator[Path]:
         raise explained(error, path) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _send_all(folder: Path, address: str, last: str) -> None:
+    """Every file in ``folder`` and its folders, the one called ``last`` after all others."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    try:
+        for path in sorted(files, key=lambda path: path.relative_to(folder).as_posix() == last):
+            whole = f"{address}/{path.relative_to(folder).as_posix()}"
+            store_of(whole).send(whole, path)
+    except OSError as error:
+        raise explained(error, Path(address)) from error
 
 
 def beside(path: Path) -> Path:
@@ -115,7 +153,7 @@ def sweep(folder: Path, older: float = 0) -> None:
     Args:
         older: seconds that nobody has written them; of use where other processes write there too.
     """
-    for fresh in _left_in(folder, ".*.*", older):
+    for fresh in () if is_remote(folder) else _left_in(folder, ".*.*", older):
         with suppress(OSError):
             fresh.unlink()
 
@@ -134,11 +172,26 @@ def finite(value: float) -> float | None:
 
 
 def make_folder(path: Path) -> Path:
-    """``path`` and its parents."""
+    """``path`` and its parents; a store makes folders with the files in them."""
+    if is_remote(path):
+        return path
     try:
         possible(path).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise explained(error, path) from error
+    return path
+
+
+def here(path: Path) -> Path:
+    """``path``, if it is on this machine.
+
+    Raises:
+        RunError: it is an address, where such a folder cannot be made.
+    """
+    if is_remote(path):
+        raise RunError(
+            "has to be a folder of this machine", location=str(path), hint="copy it there afterwards"
+        )
     return path
 
 

@@ -36,8 +36,8 @@ class Resumption:
         length = planned_length(self.config, self.folder)
         if minutes is not None and length is not None and length.epochs <= most_epochs(self.config):
             key, now = "minutes", minutes
-        more = command("train", self.folder.path, "--resume", "--set", f"training.{key}={2 * now:g}")
-        return f"{self.folder.path} is finished already, with {done} epochs; to train it longer: {more}"
+        more = command("train", self.folder.address, "--resume", "--set", f"training.{key}={2 * now:g}")
+        return f"{self.folder.address} is finished already, with {done} epochs; to train it longer: {more}"
 
 
 def resumption(folder: RunFolder, wanted: Config | None, given: Changes) -> Resumption:
@@ -60,14 +60,14 @@ def resumption(folder: RunFolder, wanted: Config | None, given: Changes) -> Resu
         if refused := refused_changes(edited, before, now):
             raise RunError(
                 f"was begun with another configuration than {wanted.file} is now: {refused}",
-                location=str(folder.path),
-                hint=f"train anew, or go on as it began: {command('train', folder.path, '--resume')}",
+                location=folder.address,
+                hint=f"train anew, or go on as it began: {command('train', folder.address, '--resume')}",
             )
     given = Changes({key: value for key, value in given.items() if key not in MEASURED or value != "auto"})
     now = then.with_changes(edited.followed_by(given))
     changes = changes_between(then, now)
     if refused := refused_changes(changes, then, now):
-        raise RunError(f"was begun with other settings: {refused}", location=str(folder.path), hint=HINT)
+        raise RunError(f"was begun with other settings: {refused}", location=folder.address, hint=HINT)
     if not changes:
         now = then
     return Resumption(folder, now, changes, longer=bool(LENGTH & {*edited, *given}))

@@ -55,7 +55,8 @@ from oneglance.parallel.cpus import processors
 from oneglance.storage import run_files
 from oneglance.storage.atomic_files import beside, new_folder, write_bytes, write_json, write_text
 from oneglance.storage.fingerprint import Fingerprint
-from oneglance.storage.plain_files import is_file, is_folder, names_in
+from oneglance.storage.plain_files import exists, is_file, is_folder, names_in
+from oneglance.storage.remote.copies import EVERY, FolderCopy
 from oneglance.storage.run_files import KeptExamples, OtherForm, in_form
 from oneglance.storage.task_state import restore
 from oneglance.task import Task, build_tasks
@@ -71,13 +72,31 @@ Value = TypeVar("Value")
 
 
 class RunFolder:
-    """One run on disk."""
+    """One run on disk. Of one in a store, ``path`` is its copy on this machine."""
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.copy = FolderCopy.of(path)
+        self.path = Path(path) if self.copy is None else self.copy.folder
 
     def __repr__(self) -> str:
-        return f"RunFolder({str(self.path)!r})"
+        return f"RunFolder({self.address!r})"
+
+    @property
+    def address(self) -> str:
+        """How people name it."""
+        return str(self.path) if self.copy is None else self.copy.address
+
+    def send(self, *, at_most_every: float = 0.0) -> None:
+        """Bring what has changed to the store that holds the run; nothing to do for one on this machine.
+
+        Args:
+            at_most_every: seconds; nothing is done where it was sent more recently.
+
+        Raises:
+            RunError: it cannot be written.
+        """
+        if self.copy is not None:
+            self.copy.send(at_most_every=at_most_every)
 
     # Making one.
 
@@ -89,20 +108,23 @@ class RunFolder:
         Raises:
             RunError: there is a run already, or it cannot be written.
         """
-        if (path / "config.toml").exists():
+        run = cls(path)
+        if exists(path / "config.toml") or (run.copy is not None and run.copy.is_trained_here()):
             raise RunError(
                 "holds a run already",
                 location=str(path),
                 hint="continue it with --resume, or name another --out",
             )
-        with new_folder(path, last="config.toml") as filling:
+        if run.copy is not None:
+            run.copy.clear()
+        with new_folder(run.path, last="config.toml") as filling:
             fresh = cls(filling)
             fresh._write_overrides(config)
             if dataset is not None:
                 fresh.write_split(dataset.rows())
                 fresh.write_fingerprint(Fingerprint.of(config, dataset))
             write_text(fresh / "config.toml", config.text)
-        return cls(path)
+        return run
 
     @classmethod
     def open(cls, path: str | Path) -> RunFolder:
@@ -115,6 +137,8 @@ class RunFolder:
         if run.path.suffix == ".toml" and is_file(run.path):
             hint = f"name the folder of a run, which this makes: {command('train', run.path)}"
             raise RunError("is a configuration and not a run", location=str(path), hint=hint)
+        if run.copy is not None:
+            run.copy.fetch()
         if not is_folder(run.path):
             raise RunError(
                 "there is no such run folder", location=str(path), hint="list them with: oneglance runs"
@@ -251,6 +275,7 @@ class RunFolder:
         whole = io.BytesIO()  # in memory first: torch has words of its own for a full disk
         torch.save(dict(state), whole)
         write_bytes(self / "resume.pt", whole.getbuffer())
+        self.send(at_most_every=EVERY)
 
     def checkpoint(self) -> dict[str, Any] | None:
         """What save_checkpoint() wrote last; None where there is nothing.
@@ -371,8 +396,8 @@ class RunFolder:
         if not self.finished:
             raise RunError(
                 "this run is not finished",
-                location=str(self.path),
-                hint=f"continue it with: {command('train', self.path, '--resume')}",
+                location=self.address,
+                hint=f"continue it with: {command('train', self.address, '--resume')}",
             )
         tasks = build_tasks(config.tasks, location=str(self / "config.toml"))
         self._restore(tasks, "tasks.json")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from oneglance.data.splitting.split import SplitIndices
 from oneglance.errors import OneglanceError, RunError, command
 from oneglance.progress import Screen
 from oneglance.storage.fingerprint import Fingerprint, counted, row_changes
-from oneglance.storage.plain_files import is_file, is_folder, resolved
+from oneglance.storage.plain_files import is_file, is_folder, located, resolved
 from oneglance.storage.resume_changes import MAY_CHANGE, MEASURED
 from oneglance.storage.resumption import Resumption, resumption
 from oneglance.storage.run_folder import RunFolder, free_path, overview, remove, runs_in
@@ -37,7 +37,16 @@ def begun(target: Path, config: Config, dataset: Dataset) -> Iterator[RunFolder]
     except BaseException:
         if ours and not any((run / name).exists() for name in ("resume.pt", "weights.safetensors")):
             remove(run)
+        else:
+            _send_what_there_is(run)
         raise
+    run.send()
+
+
+def _send_what_there_is(run: RunFolder) -> None:
+    """After a failure, which is what the user is to hear of."""
+    with suppress(RunError):
+        run.send()
 
 
 def _is_free(target: Path) -> bool:
@@ -66,7 +75,12 @@ def going_on(
     """
     with training_lock(folder):
         _refuse_other_data(folder, config, dataset, accept_changes, screen)
-        yield folder
+        try:
+            yield folder
+        except BaseException:
+            _send_what_there_is(folder)
+            raise
+        folder.send()
 
 
 def _refuse_other_data(
@@ -79,7 +93,7 @@ def _refuse_other_data(
         chosen = {key for key in config.overrides if MAY_CHANGE.fullmatch(key)}
         changes = kept.with_settings(now, chosen).changes(now, then)
     else:
-        screen.say(f"{folder.path} keeps no digests of its data: only names and splits are compared")
+        screen.say(f"{folder.address} keeps no digests of its data: only names and splits are compared")
     moved = [row[0] for row, other in zip(then, dataset.rows(), strict=True) if row != other]
     if moved:
         changes.append(counted("picture that is now of another split", moved))
@@ -87,9 +101,9 @@ def _refuse_other_data(
         which = "the configuration has" if all(line.startswith("[") for line in changes) else "the data have"
         raise RunError(
             f"{which} changed since this run began: {'; '.join(changes)}",
-            location=str(folder.path),
+            location=folder.address,
             hint="put them back, train anew, or go on all the same: "
-            f"{command('train', folder.path, '--resume', '--accept-changes')}",
+            f"{command('train', folder.address, '--resume', '--accept-changes')}",
         )
     if changes:
         screen.say(f"going on with what has changed: {'; '.join(changes)}")
@@ -108,7 +122,7 @@ def _same_pictures(folder: RunFolder, dataset: Dataset) -> list[tuple[str, ...]]
     if [row[:2] for row in then] != [row[:2] for row in now]:
         raise RunError(
             f"the data have changed since this run began: {'; '.join(row_changes(then, now))}",
-            location=str(folder.path),
+            location=folder.address,
             hint="put them back, or train anew",
         )
     return then
@@ -166,7 +180,7 @@ def _data_name(config: Config) -> str:
     """The name of the folder in which the first source has its pictures, or else that of its file."""
     table = config.sources[0]
     path = Path(str(table.get("images") or table.get("path") or "."))
-    whole = resolved(config.base / path)
+    whole = located(config.base, path)
     if is_folder(whole):
         return _data_folder(whole, path)
     stem = whole.name.partition(".")[0] or "run"

@@ -32,8 +32,8 @@ def training_lock(run: RunFolder) -> Iterator[None]:
     if lock is None and is_being_trained(run):
         raise RunError(
             "is being trained by another process right now",
-            location=str(run.path),
-            hint=f"wait for it, or have it end with its best epoch so far: {command('finish', run.path)}",
+            location=run.address,
+            hint=f"wait for it, or have it end with its best epoch so far: {command('finish', run.address)}",
         )
     try:
         (run / FINISH_REQUEST).unlink(missing_ok=True)  # to a process that is gone
@@ -73,7 +73,7 @@ def finished_by_its_process(run: RunFolder, screen: Screen) -> bool:
     if not is_being_trained(run):
         return False
     screen.say(
-        f"{run.path} is being trained by another process, which is asked to finish; Ctrl-C takes it back"
+        f"{run.address} is being trained by another process, which is asked to finish; Ctrl-C takes it back"
     )
     try:
         while is_being_trained(run):

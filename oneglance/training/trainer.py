@@ -416,7 +416,7 @@ class Trainer:
         position = self.learner.position
         raise StoppedError(
             f"stopped in epoch {position.epoch + 1} after step {position.step}; nothing is lost",
-            hint=f"go on with: {command('train', self.folder.path, '--resume')}",
+            hint=f"go on with: {command('train', self.folder.address, '--resume')}",
         )
 
     # The end.
@@ -430,8 +430,8 @@ class Trainer:
         if not self.selection.epoch:
             raise RunError(
                 "has not finished a single epoch, so there is nothing to use",
-                location=str(self.folder.path),
-                hint=f"go on with: {command('train', self.folder.path, '--resume')}",
+                location=self.folder.address,
+                hint=f"go on with: {command('train', self.folder.address, '--resume')}",
             )
         self._finish()
 
@@ -439,7 +439,7 @@ class Trainer:
         kept = "nothing was learned before that"
         if self.selection.epoch:
             self._finish()
-            kept = f"{self.folder.path} keeps the weights of epoch {self.selection.epoch}"
+            kept = f"{self.folder.address} keeps the weights of epoch {self.selection.epoch}"
         return DivergedError(f"{error.what}; {kept}", hint=error.hint)
 
     def _finish(self) -> None:

@@ -16,7 +16,8 @@ from support.web_server import WebServer, web_server
 import oneglance as og
 from oneglance.data.record import Record
 from oneglance.data.source import open_source
-from oneglance.errors import ConfigError, DataError
+from oneglance.errors import ConfigError, DataError, RunError
+from oneglance.storage.plain_files import names_in
 from oneglance.storage.remote import store as stores
 
 RUN = Path(__file__).resolve().parent.parent / "support" / "run_of_0_1_0"
@@ -130,14 +131,19 @@ def test_a_picture_that_does_not_come_is_told_by_check(web: WebServer) -> None:
 def test_a_training_reads_a_store(memory: str) -> None:
     source = {"path": f"{memory}/labels.csv", "images": f"{memory}/photos"}
     config = {"sources": [source], "tasks": {"kind": {"type": "label"}}, "backbone": {"name": "small"}}
-    run = og.train(config, overrides=TINY, out="run")
+    run = og.train(config, overrides=TINY, out=f"{memory}/runs/kind")
+    assert repr(run) == f"Run('{memory}/runs/kind')"
     assert [row["image"] for row in run.predict(f"{memory}/photos/*3.png")] == [
         f"{memory}/photos/p 13.png",
         f"{memory}/photos/p 23.png",
         f"{memory}/photos/p 3.png",
     ]
-    folder = "".join(file.read_text("utf-8") for file in Path("run").iterdir() if file.suffix == ".json")
-    assert f"{memory}" not in folder.replace("config.toml", "")
+    kept = {path.name for path in names_in(f"{memory}/runs/kind")}
+    assert kept >= {"config.toml", "weights.safetensors", "tasks.json"}
+    assert not kept & {"lock", "resume.pt"}
+    assert list(Path().iterdir()) == [], "nothing is left here"
+    with pytest.raises(RunError, match=f"{memory}/runs/kind: holds a run already"):
+        og.train(config, overrides=TINY, out=f"{memory}/runs/kind")
 
 
 def test_a_table_on_this_machine_may_name_pictures_elsewhere(web: WebServer, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from oneglance.data.inspection.suggest_config import Proposal
 from oneglance.data.parsing.name_pattern import name_pattern
 from oneglance.data.proposing.proposed_source import proposed
 from oneglance.data.quoting import quoted
+from oneglance.storage.plain_files import located
 
 
 def with_names(proposal: Proposal, base: Path) -> Proposal:
@@ -18,7 +19,7 @@ def with_names(proposal: Proposal, base: Path) -> Proposal:
     pattern, example = propose([record.image.name for record in learned])
     if not pattern:
         return proposal
-    path = base / str(proposal.source["path"])
+    path = located(base, str(proposal.source["path"]))
     named = proposed(path, {**proposal.source, "name_pattern": pattern}, base)
     if not named.is_useful:
         return proposal

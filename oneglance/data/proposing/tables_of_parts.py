@@ -12,6 +12,7 @@ from oneglance.data.parsing.layouts import named_split
 from oneglance.data.proposing.proposed_source import proposed, there
 from oneglance.data.source import open_source
 from oneglance.errors import ConfigError, DataError
+from oneglance.storage.plain_files import located
 
 
 def joined_parts(proposals: Sequence[Proposal], base: Path) -> list[Proposal]:
@@ -20,7 +21,7 @@ def joined_parts(proposals: Sequence[Proposal], base: Path) -> list[Proposal]:
     """
     by_folder: dict[Path, list[Proposal]] = defaultdict(list)
     for one in proposals:
-        path = base / str(one.source["path"])
+        path = located(base, str(one.source["path"]))
         if named_split(path.stem) and not any(record.split for record in one.records):
             by_folder[path.parent].append(one)
     wholes: dict[int, Proposal | None] = {}  # by the identity of what they stand for

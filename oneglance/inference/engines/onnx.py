@@ -22,6 +22,7 @@ from oneglance.inference.parallel_passes import threads_of_each
 from oneglance.inference.trial import try_once
 from oneglance.parallel.cpus import threads
 from oneglance.storage.plain_files import is_file
+from oneglance.storage.remote.local_files import local_file
 from oneglance.storage.task_state import InvalidState, restore
 from oneglance.task import Task, build_tasks
 from oneglance.toml.tables import read_table
@@ -107,6 +108,10 @@ def opened_file(path: Path, device: str = "auto", passes: int = 0) -> OpenedFile
     """See ``open_file``."""
     if not is_file(path):
         raise RunError("there is no such file", location=str(path), hint=EXPORT_AGAIN)
+    try:
+        path = local_file(path)
+    except OSError as error:
+        raise RunError(f"cannot be read ({error.strerror})", location=str(path)) from None
     passes = passes or passes_for(device)
     reopen = partial(open_session, str(path), device, location=str(path))
     session = reopen(threads_of_each(passes))

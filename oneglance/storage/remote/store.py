@@ -3,6 +3,7 @@
 ``facts``    size, and what changes with the file
 ``read``     its bytes, or some of them
 ``entries``  what lies in a folder
+``send``     a file of this machine to it, as a whole; ``remove``
 
 What a server sends may be slow, wrong or without end. Each attempt has its time, a failure that may pass is
 tried again a few times, and then it is an ``OSError`` in plain words, as with files on this machine. Nothing
@@ -22,6 +23,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import lru_cache
 from importlib import import_module
+from pathlib import Path
 from typing import BinaryIO, ClassVar, NamedTuple, TypeVar
 
 from oneglance.errors import MissingExtraError
@@ -67,7 +69,7 @@ class Unavailable(OSError):  # noqa: N818 - as those of the system are called
 class RemoteStore(ABC):
     """The files of one scheme. ``facts``, ``read`` and ``entries`` try again what may pass."""
 
-    needs: ClassVar[tuple[str, str]] = ("fsspec", "storage")  # the package, and the extra that holds it
+    lists: ClassVar[bool] = True  # whether it knows folders
 
     @abstractmethod
     def _facts(self, address: str) -> Facts:
@@ -85,6 +87,14 @@ class RemoteStore(ABC):
     @abstractmethod
     def _entries(self, address: str) -> list[tuple[str, bool]]:
         """One attempt: the names in a folder, and whether each is a folder."""
+
+    def _send(self, address: str, file: Path) -> None:
+        """One attempt; see ``send``."""
+        raise OSError(errno.EROFS, "nothing can be written there", address)
+
+    def _remove(self, address: str) -> None:
+        """One attempt; see ``remove``."""
+        raise OSError(errno.EROFS, "nothing can be written there", address)
 
     @abstractmethod
     def is_folder(self, address: str) -> bool:
@@ -117,6 +127,23 @@ class RemoteStore(ABC):
             raise OSError(errno.EFBIG, f"holds more than {MOST_NAMES:,} files", address)
         own = {name: folder for name, folder in names if _is_name(name)}
         return [Entry(name, path_text(f"{address}/{name}"), own[name]) for name in sorted(own)]
+
+    def send(self, address: str, file: Path) -> None:
+        """Write a file of this machine there: it is there as a whole or not at all, and takes the place of
+        what was there.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        persistently(address, lambda: self._send(address, file))
+
+    def remove(self, address: str) -> None:
+        """Remove a file.
+
+        Raises:
+            OSError: it is not there, or cannot be removed.
+        """
+        persistently(address, lambda: self._remove(address))
 
     def open(self, address: str, most: int) -> BinaryIO:
         """A file of at most ``most`` bytes. What is read of a large one is asked for when it is needed.

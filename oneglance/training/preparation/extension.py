@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Self
 
 from oneglance.config import Config
 from oneglance.data.dataset import SplitData
 from oneglance.errors import ConfigError, nearest
 from oneglance.network import Network, kinds_of_stage
-from oneglance.storage.plain_files import exists, resolved
+from oneglance.storage.plain_files import exists, located, resolved
+from oneglance.storage.remote.addresses import address_of
 from oneglance.storage.run_folder import RunFolder
 from oneglance.storage.task_state import restore
 from oneglance.task import Task, build_tasks
@@ -173,7 +173,7 @@ def extended(config: Config, run: RunFolder, *, stage: bool = False, tune: bool 
         )
     if not new and not grown:
         raise ConfigError(
-            f"names no task that {run.path} does not have already: {', '.join(theirs)}",
+            f"names no task that {run.address} does not have already: {', '.join(theirs)}",
             location=config.file,
             hint="add the new one as [tasks.NAME], or name further classes of one with added = […]",
         )
@@ -181,7 +181,7 @@ def extended(config: Config, run: RunFolder, *, stage: bool = False, tune: bool 
     changes: dict[str, Any] = {"tasks": {**kept, **{name: config.tasks[name] for name in new}}}
     changes |= _as_there(config, then, run)
     changes["training.task_stage"] = _stages(config, then, new, stage)
-    changes["training.from"] = path = str(resolved(Path(run.path)))
+    changes["training.from"] = path = address_of(run.address) or str(resolved(run.path))
     if tune:
         table = then.backbone.model_dump(mode="json", exclude_unset=True)
         changes["backbone"] = {**table, "freeze": config.backbone.freeze}
@@ -202,14 +202,10 @@ def _old_sources(config: Config, run: RunFolder, theirs: Mapping[str, Task]) -> 
     looked for the tasks of the run alone.
     """
     then = run.config()
-    ours = {resolved(config.base / Path(str(t.get("path"))).expanduser()) for t in config.sources}
+    ours = {located(config.base, str(t.get("path"))) for t in config.sources}
     asked = [name for name, task in theirs.items() if task.answered_by == name]
     for table in then.sources:
-        paths = {
-            key: resolved(then.base / Path(str(table[key])).expanduser())
-            for key in ("path", "images")
-            if table.get(key)
-        }
+        paths = {key: located(then.base, str(table[key])) for key in ("path", "images") if table.get(key)}
         if paths["path"] not in ours and all(map(exists, paths.values())):
             yield {"annotates": asked, **table, **{key: str(path) for key, path in paths.items()}}
 
@@ -226,7 +222,7 @@ def _as_there(config: Config, then: Config, run: RunFolder) -> Iterator[tuple[st
             old, new = (table.model_dump(mode="json")[key] for table in (theirs, ours))
             if key in ours.model_fields_set and old != new and not (key == "value_range" and new == "auto"):
                 raise ConfigError(
-                    f"[{section}] {key} is {inline(old)} in {run.path}, whose answers are to stay as they "
+                    f"[{section}] {key} is {inline(old)} in {run.address}, whose answers are to stay as they "
                     f"are, and {inline(new)} here",
                     location=config.file,
                     hint=f"leave {key} out, or write what it is there",

@@ -38,7 +38,7 @@ def refuse_unseen(held: Sequence[str], validation: SplitData, run: RunFolder) ->
             raise DataError(
                 f"{count} validation pictures answer it, so nobody could see whether it gets worse",
                 location=name,
-                hint=f"put the pictures of {run.path} back where they were, add answers to your own, or "
+                hint=f"put the pictures of {run.address} back where they were, add answers to your own, or "
                 "extend without --tune, which leaves it as it is",
             )
 
@@ -97,10 +97,10 @@ def refuse_loss(scores: Mapping[str, Any], folder: RunFolder, epochs: int, scree
     if lost := [line for line, one in zip(lines, scores.values(), strict=True) if one["worse"]]:
         raise RunError(
             f"is not finished, for it has become worse at what it knew: {'; '.join(lost)}",
-            location=str(folder.path),
+            location=folder.address,
             hint="extend anew with more of the old pictures (--set training.rehearsal=1), a lower "
             "training.learning_rate, or without --tune; or train it longer: "
-            + command("train", folder.path, "--resume", "--set", f"training.epochs={2 * epochs}"),
+            + command("train", folder.address, "--resume", "--set", f"training.epochs={2 * epochs}"),
         )
 
 

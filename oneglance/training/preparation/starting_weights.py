@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -19,7 +18,7 @@ from oneglance.network import Network
 from oneglance.progress import Screen
 from oneglance.storage import run_files
 from oneglance.storage.atomic_files import write_json
-from oneglance.storage.plain_files import add_to_digest, resolved
+from oneglance.storage.plain_files import add_to_digest, located
 from oneglance.storage.run_files import ANSWERING
 from oneglance.storage.run_folder import RunFolder
 from oneglance.task import Task
@@ -36,7 +35,7 @@ def starting_run(config: Config) -> tuple[RunFolder, Config]:
         RunError: it is no finished run.
         ConfigError: its backbone is another one.
     """
-    run = RunFolder.open(resolved(config.base / Path(config.training.from_).expanduser()))
+    run = RunFolder.open(located(config.base, config.training.from_))
     then = run.answering_config()
     run.tasks(then)
     for key, old, new in (
@@ -73,7 +72,7 @@ def start_from_run(
     if kept is not None and kept.sha256 != digest:
         raise RunError(
             "is not what this run began with: it was trained on since then, or is another run",
-            location=str(run.path),
+            location=run.address,
             hint="train anew with another --out, or set training.from to where that run lies now",
         )
     their_tasks = run.tasks(then)
@@ -97,7 +96,7 @@ def start_from_run(
     if lost := [name for name in known if name in left]:
         key = "keep" if config.training.keep else "hold"
         raise ConfigError(
-            f"[training] {key} names {lost[0]}, which cannot be taken from {run.path}: {left[lost[0]]}",
+            f"[training] {key} names {lost[0]}, which cannot be taken from {run.address}: {left[lost[0]]}",
             location=config.file,
             hint=f"declare it as it is there: {run.path / 'config.toml'}",
         )
@@ -106,9 +105,7 @@ def start_from_run(
     if known:
         folder.write_earlier_splits(run.splits_by_content())
     if kept is None:
-        write_json(
-            folder / "start.json", {"run": str(run.path), "sha256": digest, "heads": taken, "new": left}
-        )
+        write_json(folder / "start.json", {"run": run.address, "sha256": digest, "heads": taken, "new": left})
         for line in _lines(run, taken, left):
             screen.say(line)
 
@@ -119,7 +116,7 @@ def _named(config: Config) -> str:
 
 def _lines(run: RunFolder, taken: list[str], left: Mapping[str, str]) -> Iterator[str]:
     heads = f" and the heads of {', '.join(taken)}" if taken else " alone"
-    yield f"starting from {run.path}: its backbone{heads}"
+    yield f"starting from {run.address}: its backbone{heads}"
     if left:
         yield f"heads that start anew: {', '.join(f'{name} ({why})' for name, why in left.items())}"
 
@@ -155,7 +152,7 @@ def _of_backbone(
     if other:
         raise WeightsError(
             f"its backbone does not fit this one: {other[0].removeprefix('backbone.')} has another shape",
-            location=str(run.path),
+            location=run.address,
             hint=f"set backbone.size to what it is there, {then.backbone.size}, or leave `from` out",
         )
     return {key: tensors[key] for key in keys}

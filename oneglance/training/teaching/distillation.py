@@ -16,6 +16,7 @@ from oneglance import config as configuration
 from oneglance.config import Config
 from oneglance.errors import ConfigError, command
 from oneglance.storage.plain_files import is_file, is_folder, read_plain, resolved
+from oneglance.storage.remote.addresses import address_of
 from oneglance.storage.run_folder import RunFolder
 from oneglance.toml.overrides import Changes, Overrides
 from oneglance.training.teaching.networks_at import NetworkAt, networks_at
@@ -109,7 +110,7 @@ def _of_run(run: RunFolder, rename: Mapping[str, str]) -> Declared:
     config = run.answering_config()
     run.tasks(config)  # refuses one that is not finished
     tables = {rename.get(name, name): _renamed(name, table, rename) for name, table in config.tasks.items()}
-    return Declared(str(resolved(run.path)), config, tables, is_run=True)
+    return Declared(address_of(run.address) or str(resolved(run.path)), config, tables, is_run=True)
 
 
 def _renamed(name: str, table: Mapping[str, Any], rename: Mapping[str, str]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from oneglance import __version__
 from oneglance.config import Config
 from oneglance.errors import ConfigError, OneglanceError, RunError, nearest
 from oneglance.inference.predictor import Predictor
-from oneglance.storage.plain_files import add_to_digest, resolved
+from oneglance.storage.plain_files import add_to_digest, located
 from oneglance.storage.run_files import ANSWERING
 from oneglance.storage.run_folder import RunFolder
 from oneglance.task import Target, Task
@@ -144,8 +144,7 @@ def teacher_runs(config: Config) -> list[RunFolder]:
 def _named(config: Config) -> list[tuple[str, list[NetworkAt]]]:
     """Each of [training] teachers as it is written, and the networks there."""
     return [
-        (written, networks_at(resolved(config.base / Path(written).expanduser()), written))
-        for written in config.training.teachers
+        (written, networks_at(located(config.base, written), written)) for written in config.training.teachers
     ]
 
 
@@ -164,7 +163,7 @@ def _of_run(run: RunFolder, device: str) -> Predictor:
         if newer := newer_version(run):
             raise RunError(
                 f"was trained by oneglance {newer}, and this is {__version__}",
-                location=str(run.path),
+                location=run.address,
                 hint="update oneglance here, or name another teacher",
             ) from None
         raise

@@ -19,7 +19,6 @@ import math
 import os
 import secrets
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
@@ -47,7 +46,7 @@ from oneglance.data.quoting import plain
 from oneglance.data.record import ImageRef
 from oneglance.errors import DataError, PictureError, Problem
 from oneglance.progress import Progress
-from oneglance.storage.plain_files import resolved
+from oneglance.storage.cache_home import cache_home
 
 VERSION = 3  # of the file and of how pictures are decoded: a new number forgets all caches
 DAY = 86_400  # seconds after which an unfinished file is a leftover
@@ -83,16 +82,7 @@ def open_canvases(
 
 def cache_folder(table: CacheTable) -> Path:
     """[cache] folder, else ONEGLANCE_CACHE, else the user's cache folder; it may not exist yet."""
-    named = table.folder or os.environ.get("ONEGLANCE_CACHE", "")
-    if named:
-        return resolved(Path(named).expanduser())
-    if sys.platform == "win32":
-        home = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
-    elif sys.platform == "darwin":
-        home = "~/Library/Caches"
-    else:
-        home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(home).expanduser() / "oneglance"
+    return cache_home(table.folder)
 
 
 class Canvases:

@@ -10,6 +10,7 @@ import asyncio
 import errno
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import fsspec
@@ -20,6 +21,7 @@ from oneglance.storage.remote import store
 from oneglance.storage.remote.store import Facts, RemoteStore, Unavailable, version_of
 
 LISTED_FOR = 60  # seconds for which what a listing says of a file is believed
+SENDING, SLOWEST = 60.0, 100_000  # seconds for a file, and bytes of it for each one more
 LISTING = 600.0  # seconds that a listing may take
 VERSIONS = ("ETag", "etag", "md5Hash", "content_settings", "sha256", "blob_id", "lfs", "LastModified")
 TIMES = ("last_modified", "updated", "mtime", "created")
@@ -56,14 +58,12 @@ class Buckets(RemoteStore):
     def _read(self, address: str, start: int, most: int) -> bytes:
         if not most:
             return b""
-        size = self._facts(address).size
-        end = start + most if size < 0 else min(start + most, size)
-        if end <= start:
-            return b""
-        content = bytes(self._ask("cat_file", address, store.SECONDS, start=start, end=end))
-        if len(content) != end - start and size >= 0:
-            raise Unavailable(errno.EIO, "the connection broke off", address)
-        return content
+        try:
+            return bytes(self._ask("cat_file", address, store.SECONDS, start=start, end=start + most))
+        except Unavailable:
+            if start and 0 <= self._facts(address).size <= start:  # stores refuse what lies behind the end
+                return b""
+            raise
 
     def _entries(self, address: str) -> list[tuple[str, bool]]:
         listed = self._ask("ls", address, LISTING, detail=True)
@@ -72,6 +72,16 @@ class Buckets(RemoteStore):
         start = f"{self._own(address)}/"
         names = [(self._name(info), info["type"] == "directory") for info in listed]
         return [(name.removeprefix(start), folder) for name, folder in names if name.startswith(start)]
+
+    def _send(self, address: str, file: Path) -> None:
+        seconds = SENDING + file.stat().st_size / SLOWEST
+        if isinstance(self._files, AsyncFileSystem):
+            self._ask("put_file", address, seconds, first=str(file))
+        else:
+            self._ask("pipe_file", address, seconds, value=file.read_bytes())
+
+    def _remove(self, address: str) -> None:
+        self._ask("rm_file", address, store.SECONDS)
 
     def _info(self, address: str) -> dict[str, Any]:
         info: dict[str, Any] = self._ask("info", address, store.SECONDS)
@@ -84,13 +94,18 @@ class Buckets(RemoteStore):
     def _name(self, info: Mapping[str, Any]) -> str:
         return str(info["name"]).rstrip("/")
 
-    def _ask(self, question: str, address: str, seconds: float, **how: Any) -> Any:
-        """The answer, or what went wrong as an error of the system."""
+    def _ask(self, question: str, address: str, seconds: float, *, first: str = "", **how: Any) -> Any:
+        """The answer, or what went wrong as an error of the system.
+
+        Args:
+            first: what stands before the address.
+        """
+        words = (first, self._own(address)) if first else (self._own(address),)
         try:
             if isinstance(self._files, AsyncFileSystem):
-                asked = getattr(self._files, f"_{question}")(self._own(address), **how)
+                asked = getattr(self._files, f"_{question}")(*words, **how)
                 return sync(self._files.loop, asyncio.wait_for, asked, seconds)
-            return getattr(self._files, question)(self._own(address), **how)
+            return getattr(self._files, question)(*words, **how)
         except FileNotFoundError:
             raise FileNotFoundError(errno.ENOENT, "No such file or directory", address) from None
         except PermissionError:
@@ -105,6 +120,8 @@ class Buckets(RemoteStore):
             if type(error).__name__.startswith(LACKING):
                 what = "the store asks who you are, and no credentials are found"
                 raise PermissionError(errno.EACCES, what, address) from None
+            if any(word in type(error).__name__ for word in ("Endpoint", "Connect", "DNS")):
+                raise Unavailable(errno.ECONNREFUSED, "cannot be reached", address) from None
             raise Unavailable(errno.EIO, "the store does not answer as it should", address) from None
 
 

@@ -29,6 +29,8 @@ AS_IT_IS = {"Accept-Encoding": "identity"}  # else sizes and parts would be thos
 class Web(RemoteStore):
     """Files of servers."""
 
+    lists = False
+
     def __init__(self, scheme: str) -> None:
         timeout = aiohttp.ClientTimeout(
             total=store.SECONDS, sock_connect=store.SILENCE, sock_read=store.SILENCE
