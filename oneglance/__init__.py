@@ -18,6 +18,8 @@ _NAMES = {
     "data_api": "check convert get init",
     "starting.demonstration": "demo",
     "errors": "ConfigError DataError OneglanceError Problem RunError",
+    "features.results": "Clusters Embedded Matches",
+    "features.verbs": "cluster embed search",
     "finished_api": "combine distil explain extend merge predict suspects",
     "model": "Model load",
     "pretrained.listing": "weights",

@@ -24,6 +24,12 @@ from oneglance.errors import DataError as DataError
 from oneglance.errors import OneglanceError as OneglanceError
 from oneglance.errors import Problem as Problem
 from oneglance.errors import RunError as RunError
+from oneglance.features.results import Clusters as Clusters
+from oneglance.features.results import Embedded as Embedded
+from oneglance.features.results import Matches as Matches
+from oneglance.features.verbs import cluster as cluster
+from oneglance.features.verbs import embed as embed
+from oneglance.features.verbs import search as search
 from oneglance.finished_api import combine as combine
 from oneglance.finished_api import distil as distil
 from oneglance.finished_api import explain as explain

@@ -84,9 +84,11 @@ class Run:
         model = self.model(device=device, false_alarm=false_alarm)
         return model.predict(pictures, out=out, draw=draw, screen=screen)
 
-    def embed(self, pictures: Picture | Iterable[Picture], *, screen: Screen | None = None) -> np.ndarray:
+    def embed(
+        self, pictures: Picture | Iterable[Picture], *, task: str = "", screen: Screen | None = None
+    ) -> np.ndarray:
         """See ``Model.embed``."""
-        return self.model().embed(pictures, screen=screen)
+        return self.model().embed(pictures, task=task, screen=screen)
 
     def evaluate(
         self, *, split: str = "test", out: str | Path | None = None, screen: Screen | None = None

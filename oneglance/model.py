@@ -134,12 +134,20 @@ class Model:
         """The same for references to pictures, such as ``refs_of`` gives."""
         return self._stream(refs, draw, screen or default_screen())
 
-    def embed(self, pictures: Picture | Iterable[Picture], *, screen: Screen | None = None) -> np.ndarray:
+    def embed(
+        self, pictures: Picture | Iterable[Picture], *, task: str = "", screen: Screen | None = None
+    ) -> np.ndarray:
         """The feature vectors that all tasks share: float32 [n, d], in order. Of several networks that were
-        combined, those of each one after the other.
+        combined, those of each one after the other. For many pictures: ``oneglance.embed``.
+
+        Args:
+            task: whose own features in their place: what its head makes of the shared ones, for other tasks
+                that use it; an embedding's are its vectors.
 
         Raises:
             DataError: something is no picture, names none, or one of them cannot be read.
+            ConfigError: there is no such task.
+            RunError: ``task`` of an .onnx file, which holds the shared features alone.
         """
         predictor, refs = self.predictor, refs_of(pictures, screen)
         if len(refs) == 1:
@@ -151,7 +159,7 @@ class Model:
                 for item in batch:
                     if isinstance(item, PictureError):
                         raise DataError(item.what, location=item.location, hint="leave this picture out")
-                vectors.append(predictor.vectors(batch))
+                vectors.append(predictor.vectors(batch, task))
                 screen.progress(sum(map(len, vectors)), len(refs), "embedding")
         return np.concatenate(vectors)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -18,6 +18,14 @@ from oneglance.task import Task
 
 TaskStage = Sequence[str] | Mapping[str, str]
 """[training] task_stage: the tasks with a last stage of their own, or by task a "stage" or an "adapter"."""
+
+
+class NetworkOutput(NamedTuple):
+    """What the network makes of n pictures."""
+
+    vector: Tensor  # [n, d]: the features that all tasks share
+    own: dict[str, Tensor]  # [n, k] of each task: its own features, of pictures that are not mirrored
+    raw: dict[str, Tensor]  # [n, ...] of each task: its raw output
 
 
 class Network(nn.Module):
@@ -132,6 +140,10 @@ class Network(nn.Module):
 
     def answer(self, features: Features) -> dict[str, Tensor]:
         """The raw output of every task."""
+        return self.output(features).raw
+
+    def output(self, features: Features) -> NetworkOutput:
+        """The same, with what it is made of."""
         own: dict[str, Tensor] = {}
         raw: dict[str, Tensor] = {}
         for name, head in zip(self.uses, self.heads.values(), strict=True):
@@ -140,7 +152,7 @@ class Network(nn.Module):
             specific = self._features_of(name, features)
             vector = torch.cat([specific.vector, *(own[used] for used in self.uses[name])], dim=1)
             own[name], raw[name] = head(vector, specific.maps)
-        return raw
+        return NetworkOutput(features.vector, own, raw)
 
     def _features_of(self, name: str, features: Features) -> Features:
         """The shared features, or what the task's own stage or adapter makes of them."""
@@ -159,12 +171,16 @@ class Network(nn.Module):
 
     def forward_with_features(self, pictures: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """(feature vectors [n, d], raw output of every task) of pictures [n, 3, h, w] in 0 to 255."""
-        features = self.features(pictures)
-        raw = self.answer(features)
+        vector, _, raw = self.forward_in_full(pictures)
+        return vector, raw
+
+    def forward_in_full(self, pictures: Tensor) -> NetworkOutput:
+        """The same, with the tasks' own features."""
+        output = self.output(self.features(pictures))
         if self.mirror and not self.training:
-            other = self.answer(self.features(pictures.flip(3)))
+            raw, other = output.raw, self.answer(self.features(pictures.flip(3)))
             raw |= {name: (raw[name] + other[name]) / 2 for name in self.whole if name in raw}
-        return features.vector, raw
+        return output
 
 
 def _all_but_added(module: nn.Module) -> list[nn.Module]:

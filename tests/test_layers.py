@@ -72,7 +72,7 @@ LAYERS = [
     ["model"],
     ["api", "data_api", "pretrained"],
     ["finished_api"],
-    ["starting"],
+    ["starting", "features"],
     ["oneglance"],
     ["serving"],
     ["cli"],

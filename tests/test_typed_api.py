@@ -89,6 +89,11 @@ worse: og.Robustness = og.robustness("runs/a", split="test", pictures=100, out="
 doubts: og.Suspects = og.suspects("a.toml", folds=3, whole=True, tasks=["kind"], count=50, out="doubts")
 taught: og.Distilled = og.distil(["runs/a", "runs/b"], pictures="photos", out="runs/one", minutes=5)
 gain: float | None = taught.tasks["kind"].difference.value
+table: og.Embedded = og.embed("runs/a", "photos", out="f.parquet", task="kind", index="i.sqlite")
+own: np.ndarray[Any, Any] = run.embed("photos", task="kind")
+groups: og.Clusters = og.cluster("runs/a", "photos", clusters=8, method="kmeans", out="clusters")
+alike: og.Matches = og.search("runs/a", "a.jpg", ["photos"], count=5)
+first_match: tuple[str, float] = alike.matches[0]
 merged: og.Merged = og.merge("answers.csv")
 both: og.Run = og.combine(["runs/a", "runs/b"], out="runs/both", rename={"a.kind": "article"})
 og.watch("runs/a", port=8001)

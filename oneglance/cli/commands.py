@@ -11,13 +11,19 @@ from typing import NoReturn
 
 import typer
 
-from oneglance.cli import data, labelling, training, using  # each adds its commands, in the order of the help
+from oneglance.cli import (
+    data,
+    labelling,
+    training,
+    using,
+    vectors,
+)  # each adds its commands, in the order of the help
 from oneglance.cli.application import app
 from oneglance.errors import OneglanceError, StoppedError
 
 STOPPED = 130  # the exit code of Ctrl-C
 
-__all__ = ["app", "data", "labelling", "main", "training", "using"]
+__all__ = ["app", "data", "labelling", "main", "training", "using", "vectors"]
 
 
 def speak_utf8() -> None:

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from oneglance.errors import command
 from oneglance.evaluation.comparison import wording
+from oneglance.features.results import Clusters, Matches
 from oneglance.metrics.calibration import OF_CONFIDENCE
 from oneglance.result import Score, cell
 from oneglance.results.comparison import Comparison, Cost
@@ -238,6 +239,28 @@ def show_suspects(result: Suspects) -> None:
     for note in result.notes:
         console.print(note, soft_wrap=True)
     console.print(result.headline(), soft_wrap=True)
+
+
+def show_clusters(clusters: Clusters) -> None:
+    """A row for each cluster, the largest first."""
+    rows = clusters.rows()
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    shown = table(columns, left=[column for column in columns if column != "pictures"])
+    for row in rows:
+        shown.add_row(*(cell(row.get(column)) for column in columns))
+    console = standard_output()
+    console.print(clusters.headline(), soft_wrap=True)
+    console.print(shown)
+
+
+def show_matches(matches: Matches) -> None:
+    """A row for each match, the most alike first."""
+    rows = table(["score", "image"], left=("image",))
+    for image, score in matches.matches:
+        rows.add_row(cell(score), image)
+    console = standard_output()
+    console.print(matches.headline(), soft_wrap=True)
+    console.print(rows)
 
 
 def with_half_interval(score: Score | None) -> str:

@@ -84,8 +84,22 @@ class Answering(ABC, Generic[Decoded]):
         """
 
     @abstractmethod
-    def vectors(self, decoded: Sequence[Decoded]) -> np.ndarray:
-        """The feature vectors of at least one picture: float32 [n, d]."""
+    def vectors(self, decoded: Sequence[Decoded], task: str = "") -> np.ndarray:
+        """The feature vectors of at least one picture: float32 [n, d].
+
+        Args:
+            task: whose own features; "": those that all tasks share.
+
+        Raises:
+            ConfigError: there is no such task.
+            RunError: only the shared features can be had here.
+        """
+
+    @abstractmethod
+    def rows_and_vectors(
+        self, decoded: Sequence[Decoded], task: str = ""
+    ) -> tuple[list[dict[str, Any]], np.ndarray]:
+        """What ``rows`` and ``vectors`` give, of one pass."""
 
     @abstractmethod
     def example(self) -> dict[str, Prediction]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple, Protocol
 
@@ -16,13 +16,15 @@ class EngineOutput(NamedTuple):
 
     vectors: np.ndarray  # float32 [n, d]: the features that all tasks share
     raw: dict[str, np.ndarray]  # float32 [n, ...]: the raw output of every task
+    own: Mapping[str, np.ndarray] = {}  # float32 [n, k]: the tasks' own features, where the engine has them
 
     @classmethod
     def joined(cls, parts: Sequence[EngineOutput]) -> EngineOutput:
         """The same for the pictures of all ``parts``, at least one."""
-        vectors = np.concatenate([part.vectors for part in parts])
         return cls(
-            vectors, {name: np.concatenate([part.raw[name] for part in parts]) for name in parts[0].raw}
+            np.concatenate([part.vectors for part in parts]),
+            {name: np.concatenate([part.raw[name] for part in parts]) for name in parts[0].raw},
+            {name: np.concatenate([part.own[name] for part in parts]) for name in parts[0].own},
         )
 
 

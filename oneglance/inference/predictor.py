@@ -20,6 +20,7 @@ from oneglance.config import Config
 from oneglance.data.images.decode import Canvas, Limits
 from oneglance.data.images.decoding.decode_pool import Decode
 from oneglance.data.images.letterbox import Fit, Placement
+from oneglance.errors import ConfigError, RunError, nearest
 from oneglance.inference.answering import Answering, Part, stacked
 from oneglance.inference.engine import Engine, EngineOutput
 from oneglance.inference.novelty import FALSE_ALARM, Novelty
@@ -175,9 +176,35 @@ class Predictor(Answering[Canvas]):
         shares = self._passes.map(self._answer_canvases, decoded)
         return (row if complete else self.seen(row) for row in chain.from_iterable(shares))
 
-    def vectors(self, decoded: Sequence[Canvas]) -> np.ndarray:
+    def vectors(self, decoded: Sequence[Canvas], task: str = "") -> np.ndarray:
         """See ``Answering``."""
-        return self.forward(np.stack([canvas.pixels for canvas in decoded])).vectors
+        return self.vectors_of(self.forward(np.stack([canvas.pixels for canvas in decoded])), task)
+
+    def rows_and_vectors(
+        self, decoded: Sequence[Canvas], task: str = ""
+    ) -> tuple[list[dict[str, Any]], np.ndarray]:
+        """See ``Answering``."""
+
+        def both(canvases: Sequence[Canvas]) -> tuple[list[dict[str, Any]], np.ndarray]:
+            output = self.engine.forward(stacked([canvas.pixels for canvas in canvases]))
+            rows = [self.seen(row) for row in self.rows_of(output, canvases)]
+            return rows, self.vectors_of(output, task)
+
+        shares = list(self._passes.map(both, decoded))
+        return [row for rows, _ in shares for row in rows], np.concatenate([each for _, each in shares])
+
+    def vectors_of(self, output: EngineOutput, task: str) -> np.ndarray:
+        """The features that ``vectors`` is asked for, among what the network made of n pictures."""
+        if not task:
+            return output.vectors
+        if task not in self.tasks:
+            raise ConfigError(f'there is no task "{task}".{nearest(task, self.tasks)}')
+        if task not in output.own:
+            raise RunError(
+                f"has the features that all tasks share, and not those of {task} alone",
+                hint="name the run folder that it was exported from, or leave --task out",
+            )
+        return output.own[task]
 
     def seen(self, row: dict[str, Any]) -> dict[str, Any]:
         """What a user sees of a complete row."""

@@ -26,11 +26,13 @@ from oneglance.results.grouping import Grouping
 VERBS = [
     *(
         "check",
+        "cluster",
         "combine",
         "compare",
         "convert",
         "demo",
         "distil",
+        "embed",
         "evaluate",
         "explain",
         "export",
@@ -41,7 +43,19 @@ VERBS = [
         "init",
         "merge",
     ),
-    *("predict", "robustness", "runs", "serve", "start", "suspects", "train", "tune", "watch", "weights"),
+    *(
+        "predict",
+        "robustness",
+        "runs",
+        "search",
+        "serve",
+        "start",
+        "suspects",
+        "train",
+        "tune",
+        "watch",
+        "weights",
+    ),
 ]
 GROUP: Any = typer.main.get_command(commands.app)
 

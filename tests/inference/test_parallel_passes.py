@@ -137,13 +137,13 @@ def test_the_faster_precision_of_prediction_has_a_key_of_its_own(
     network = run.network(config, run.tasks(config))
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     pictures: list[int] = []
-    forward = network.forward_with_features
+    forward = network.forward_in_full
 
     def counted(batch: torch.Tensor) -> Any:
         pictures.append(len(batch))
         return forward(batch)
 
-    monkeypatch.setattr(network, "forward_with_features", counted)
+    monkeypatch.setattr(network, "forward_in_full", counted)
     engine = TorchEngine.ready(network, config, "cpu", passes=2)
     assert set(pictures) == {TRIED}  # not whole batches: before the first answer they take seconds
     ((key, chosen),) = json.loads((tmp_path / "precision.json").read_text()).items()

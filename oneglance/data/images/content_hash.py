@@ -34,7 +34,7 @@ def digests(refs: Sequence[ImageRef], folder: Path, progress: Progress | None = 
     Only pictures whose ``stamp`` is not in the store of ``folder`` are read. An interruption keeps the
     digests so far; a store that cannot be used costs time, nothing else.
     """
-    stamps = list(ahead(_stamp_of, refs))
+    stamps = list(ahead(stamp_of, refs))
     store = DigestStore(folder / "digests.sqlite")
     stored = store.recall(stamp for stamp in stamps if stamp is not None)
     result = [stored.get(stamp) if stamp is not None else None for stamp in stamps]
@@ -73,7 +73,8 @@ def _digest_of(ref: ImageRef) -> bytes | None:
         return None
 
 
-def _stamp_of(ref: ImageRef) -> bytes | None:
+def stamp_of(ref: ImageRef) -> bytes | None:
+    """Of 16 bytes, another one whenever the picture may have changed; None where it is not there."""
     try:
         return hashlib.blake2b(repr((type(ref).__name__, ref.stamp())).encode(), digest_size=BYTES).digest()
     except Exception:

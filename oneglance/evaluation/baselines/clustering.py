@@ -38,13 +38,12 @@ def clusters(rows: Rows, train: Sequence[str], test: Sequence[str]) -> dict[str,
     themselves looks a little better.
     """
     names = sorted(set(train) - {""})
-    directions = min(DIRECTIONS, *rows.train.shape)
-    fitted = PCA(directions, random_state=0).fit(rows.train)
+    fitted = principal_directions(rows.train)
     x, y = fitted.transform(rows.train)[:: -(-len(rows.train) // MANY)], fitted.transform(rows.test)
     classes_of_train = list(train)[:: -(-len(rows.train) // MANY)]
     count = min(len(names), len(x))
     methods = {
-        "k-means": KMeans(count, n_init=4, random_state=0),
+        "k-means": k_means(count),
         "Gaussian mixture": GaussianMixture(count, covariance_type="diag", reg_covar=1e-3, random_state=0),
     }
     with warnings.catch_warnings():
@@ -53,6 +52,16 @@ def clusters(rows: Rows, train: Sequence[str], test: Sequence[str]) -> dict[str,
             name: matched(names, method.fit(x).predict(x), classes_of_train, method.predict(y), test)
             for name, method in methods.items()
         }
+
+
+def principal_directions(vectors: np.ndarray, most: int = DIRECTIONS) -> PCA:
+    """At most so many, fitted to float [n, d]."""
+    return PCA(min(most, *vectors.shape), random_state=0).fit(vectors)
+
+
+def k_means(count: int) -> KMeans:
+    """The same clusters each time: the best of four starts."""
+    return KMeans(count, n_init=4, random_state=0)
 
 
 def matched(

@@ -19,6 +19,7 @@ import numpy as np
 
 from oneglance.data.images.decode import Canvas, Limits
 from oneglance.data.images.decoding.decode_pool import Decode, DecodeOntoEach
+from oneglance.errors import ConfigError, nearest
 from oneglance.inference.answering import Answering, Part, stacked
 from oneglance.inference.engine import Engine, EngineOutput, JointEngine
 from oneglance.inference.parallel_passes import SharedWork
@@ -176,23 +177,48 @@ class CombinedPredictor(Answering[tuple[Canvas, ...]]):
         """
 
         def answered(share: Sequence[tuple[Canvas, ...]]) -> list[Row]:
-            canvases = [[canvas[view] for canvas in share] for view in self.views]
-            outputs = self._outputs(share)
-            parts = [
-                member.predictor.rows_of(output, seen)
-                for member, output, seen in zip(self.members, outputs, canvases, strict=True)
-            ]
-            return [self._joined(rows, complete) for rows in zip(*parts, strict=True)]
+            return self._rows_of(self._outputs(share), share, complete)
 
         return chain.from_iterable(self._work.map(answered, decoded))
 
-    def vectors(self, decoded: Sequence[tuple[Canvas, ...]]) -> np.ndarray:
+    def _rows_of(
+        self, outputs: Sequence[EngineOutput], share: Sequence[tuple[Canvas, ...]], complete: bool
+    ) -> list[Row]:
+        canvases = [[canvas[view] for canvas in share] for view in self.views]
+        parts = [
+            member.predictor.rows_of(output, seen)
+            for member, output, seen in zip(self.members, outputs, canvases, strict=True)
+        ]
+        return [self._joined(rows, complete) for rows in zip(*parts, strict=True)]
+
+    def vectors(self, decoded: Sequence[tuple[Canvas, ...]], task: str = "") -> np.ndarray:
         """See ``Answering``: those of the networks one after the other."""
 
         def joined(share: Sequence[tuple[Canvas, ...]]) -> np.ndarray:
-            return np.concatenate([output.vectors for output in self._outputs(share)], axis=1)
+            return self._vectors_of(self._outputs(share), task)
 
         return np.concatenate(list(self._work.map(joined, decoded)))
+
+    def rows_and_vectors(
+        self, decoded: Sequence[tuple[Canvas, ...]], task: str = ""
+    ) -> tuple[list[Row], np.ndarray]:
+        """See ``Answering``."""
+
+        def both(share: Sequence[tuple[Canvas, ...]]) -> tuple[list[Row], np.ndarray]:
+            outputs = self._outputs(share)
+            return self._rows_of(outputs, share, complete=False), self._vectors_of(outputs, task)
+
+        shares = list(self._work.map(both, decoded))
+        return [row for rows, _ in shares for row in rows], np.concatenate([each for _, each in shares])
+
+    def _vectors_of(self, outputs: Sequence[EngineOutput], task: str) -> np.ndarray:
+        if not task:
+            return np.concatenate([output.vectors for output in outputs], axis=1)
+        for member, output in zip(self.members, outputs, strict=True):
+            for own, name in member.names().items():
+                if name == task:
+                    return member.predictor.vectors_of(output, own)
+        raise ConfigError(f'there is no task "{task}".{nearest(task, self.tasks)}')
 
     def example(self) -> dict[str, Prediction]:
         """See ``Answering``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
@@ -92,8 +92,12 @@ class TorchEngine(Engine):
         """See ``Engine``."""
         pictures = torch.from_numpy(canvases).permute(0, 3, 1, 2).to(self.device)
         with precise(self.precision, self.device):
-            vectors, raw = self.network.forward_with_features(pictures)
-        return EngineOutput(plain(vectors), {name: plain(value) for name, value in raw.items()})
+            vectors, own, raw = self.network.forward_in_full(pictures)
+        return EngineOutput(plain(vectors), _plain_values(raw), _plain_values(own))
+
+
+def _plain_values(by_task: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+    return {name: plain(values) for name, values in by_task.items()}
 
 
 def plain(values: Tensor) -> np.ndarray:

@@ -205,6 +205,10 @@ class DecodeUpright:
     limits: Limits
     largest: int  # pixels of its longer side
 
+    @property
+    def nbytes(self) -> int:
+        return 3 * self.largest * self.largest
+
     def __call__(self, ref: ImageRef) -> np.ndarray | PictureError:
         try:
             return np.asarray(self.picture(ref))
@@ -212,7 +216,7 @@ class DecodeUpright:
             return PictureError(error.what, location=ref.name, hint=error.hint)
 
     def picture(self, ref: ImageRef) -> Image.Image:
-        picture = open_upright(ref.load(), self.limits, least_side=self.largest)
+        picture = open_upright(load(ref), self.limits, least_side=self.largest)
         if max(picture.size) > self.largest:
             picture.thumbnail((self.largest, self.largest))
         return picture
