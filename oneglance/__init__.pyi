@@ -26,9 +26,11 @@ from oneglance.errors import Problem as Problem
 from oneglance.errors import RunError as RunError
 from oneglance.features.results import Clusters as Clusters
 from oneglance.features.results import Embedded as Embedded
+from oneglance.features.results import Map as Map
 from oneglance.features.results import Matches as Matches
 from oneglance.features.verbs import cluster as cluster
 from oneglance.features.verbs import embed as embed
+from oneglance.features.verbs import map as map
 from oneglance.features.verbs import search as search
 from oneglance.finished_api import combine as combine
 from oneglance.finished_api import distil as distil

@@ -93,6 +93,7 @@ table: og.Embedded = og.embed("runs/a", "photos", out="f.parquet", task="kind", 
 own: np.ndarray[Any, Any] = run.embed("photos", task="kind")
 groups: og.Clusters = og.cluster("runs/a", "photos", clusters=8, method="kmeans", out="clusters")
 alike: og.Matches = og.search("runs/a", "a.jpg", ["photos"], count=5)
+drawn_map: og.Map = og.map("runs/a", split="test", method="pca", out="map.html")
 first_match: tuple[str, float] = alike.matches[0]
 merged: og.Merged = og.merge("answers.csv")
 both: og.Run = og.combine(["runs/a", "runs/b"], out="runs/both", rename={"a.kind": "article"})

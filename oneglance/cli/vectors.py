@@ -97,3 +97,36 @@ def cluster(
         tell(f"look at {(result.path or Path()) / 'clusters.html'}")
     if result["unreadable"]:
         raise typer.Exit(3)
+
+
+@app.command()
+def map(
+    run: Network,
+    pictures: Annotated[
+        list[str] | None,
+        typer.Argument(help="which; default: the run's own, with truths and mistakes", show_default=False),
+    ] = None,
+    split: Annotated[
+        str,
+        typer.Option(help="of the run's own: train, validation or test; default: all", show_default=False),
+    ] = "",
+    method: Annotated[str, typer.Option(help="tsne, pca or umap")] = "tsne",
+    out: Annotated[
+        Path | None, typer.Option(help="the page; default: map.html in the run folder", show_default=False)
+    ] = None,
+    task: OfTask = "",
+    index: Index = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Draw a map on which pictures that the network sees alike lie near each other."""
+    result = oneglance.map(
+        run, pictures or None, split=split, method=method, out=out, task=task, index=index, device=device
+    )
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        tell(result.headline())
+        tell(f"look at {result.file}")
+    if result["unreadable"]:
+        raise typer.Exit(3)

@@ -30,5 +30,8 @@ def reduced(blocks: Blocks, count: int, most: int = DIRECTIONS) -> np.ndarray:
         inside = chosen[(chosen >= start) & (chosen < start + len(block))] - start
         parts.append(unit(block[inside]))
         start += len(block)
-    directions = principal_directions(np.concatenate(parts), most)
+    sample = np.concatenate(parts)
+    if not np.ptp(sample, axis=0).any():  # one picture, or several that are all the same
+        return np.zeros((count, 1), np.float32)
+    directions = principal_directions(sample, most)
     return np.concatenate([directions.transform(unit(block)) for block in blocks()]).astype(np.float32)

@@ -64,6 +64,24 @@ class Clusters(Result):
         ]
 
 
+class Map(Result):
+    """``{"page": "runs/a/map.html", "pictures", "thumbnails": 820, "method": "tsne", "how": "t-SNE",
+    "trustworthiness": 0.97, …}``.
+    """
+
+    @property
+    def file(self) -> Path:
+        """The page."""
+        return Path(self["page"])
+
+    def headline(self) -> str:
+        return f"{self['page']}: {self['pictures']:,} pictures, {self['thumbnails']:,} with a thumbnail"
+
+    def rows(self) -> list[Row]:
+        """None: the line says it all."""
+        return []
+
+
 class Matches(Result):
     """``{"query", "pictures": 1200, "matches": [{"image": "a.jpg", "score": 0.97}, …]}``, the most alike
     first; a score is the cosine between the features of both, 1 where they are the same.

@@ -10,7 +10,7 @@ import numpy as np
 from oneglance.errors import ConfigError, DataError, needs_extra
 from oneglance.features.extraction import Extractor
 from oneglance.features.nearest import nearest
-from oneglance.features.results import Clusters, Embedded, Matches
+from oneglance.features.results import Clusters, Embedded, Map, Matches
 from oneglance.features.table import refuse_other_endings, write_features
 from oneglance.model import Picture, refs_of
 from oneglance.progress import Screen
@@ -149,6 +149,57 @@ def cluster(
         title = Path(run).resolve().name
         write_clusters(target, report, features, clustering, extractor.model.predictor, title)
     return Clusters(report, target)
+
+
+def map(
+    run: str | Path,
+    pictures: Picture | Iterable[Picture] | None = None,
+    *,
+    split: str = "",
+    method: str = "tsne",
+    out: str | Path | None = None,
+    task: str = "",
+    index: str | Path | None = None,
+    device: str = "auto",
+    screen: Screen | None = None,
+) -> Map:
+    """Draw a map of pictures: one page, on which those that the network sees alike lie near each other.
+
+    Args:
+        pictures: which, see ``embed``; default: the run's own, whose truths and mistakes it then shows, too.
+        split: of the run's own pictures those of ``train``, ``validation`` or ``test``; default: all.
+        method: ``tsne``, ``pca``, or ``umap``, which needs ``oneglance[umap]``.
+        out: the page; default: ``map.html`` in the run folder.
+        task: whose own features; default: those that all tasks share.
+        index: the file of the index, see ``embed``.
+
+    Raises:
+        OneglanceError: with location, what and hint.
+    """
+    with needs_extra("train", "map"):
+        from oneglance.features.mapping.own_pictures import own_records
+        from oneglance.features.mapping.projection import refuse_other_methods
+        from oneglance.features.mapping.write_map import write_map
+
+    screen, target = screen or default_screen(), Path(out) if out else out_folder(run, None) / "map.html"
+    refuse_other_methods(method)
+    if pictures is not None and split:
+        raise ConfigError(
+            f"a split is part of the run's own pictures, and others are named beside {split}",
+            hint="leave --split or the pictures out",
+        )
+    refs = None if pictures is None else refs_of(pictures, screen)
+    with Extractor.open(run, task, index, device, screen) as extractor:
+        predictor, records = extractor.model.predictor, None
+        if refs is None:
+            records = own_records(Path(run), split, predictor.tasks, screen)
+        features = extractor.features([r.image for r in records or ()] if refs is None else refs, screen)
+        if records is not None:
+            by_image = {record.image: record for record in records}
+            records = [by_image[ref] for ref in features.refs]
+        title = Path(run).resolve().name
+        report = write_map(target, features, records, predictor, method, title, screen)
+    return Map(report)
 
 
 def out_folder(run: str | Path, out: str | Path | None) -> Path:

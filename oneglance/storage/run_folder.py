@@ -13,6 +13,7 @@ teachers/            what teachers say of the training pictures, if [training] n
 distil.json          what ``distil`` found of teachers and student
 features.sqlite      features and answers of pictures that were embedded, searched, clustered or mapped
 clusters.csv, clusters.json, clusters.html   what ``cluster`` found
+map.html             what ``map`` drew
 start.json           the run whose weights it started from, if any, and what was taken
 held.json            how well an extended run answers what it may not get worse at, before and after
 earlier-splits.json  of the pictures that an extended run knew, digest and split

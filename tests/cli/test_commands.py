@@ -41,6 +41,7 @@ VERBS = [
         "get",
         "group",
         "init",
+        "map",
         "merge",
     ),
     *(

@@ -1,0 +1,1 @@
+"""From features to a map of pictures on a page."""
