@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import io
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import fsspec
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from support.user import Shell, shell  # noqa: F401
 from support.web_server import WebServer, web_server
 
 import oneglance as og
+from oneglance.data.images.fetching import fetched
 from oneglance.data.record import Record
 from oneglance.data.source import open_source
 from oneglance.errors import ConfigError, DataError, RunError
@@ -178,3 +182,79 @@ def test_predict_says_what_is_wrong_with_an_address() -> None:
         with pytest.raises(DataError, match=what) as refused:
             og.load(RUN).predict(path)
         assert "secret" not in str(refused.value)
+
+
+def bytes_asked(web: WebServer, path: str) -> int:
+    """How many bytes of parts of a file were asked for."""
+    ends = (part.removeprefix("bytes=").split("-") for part in web.gets(path))
+    return sum(1 + int(end) - int(start) for start, end in ends)
+
+
+@pytest.fixture
+def in_small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores, "WHOLE", 1000)
+    monkeypatch.setattr(stores, "PIECE", 1000)
+
+
+@pytest.mark.usefixtures("in_small_parts")
+def test_a_parquet_file_is_read_in_parts(web: WebServer, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).bytes
+    cells = [{"bytes": picture(row) + noise(60_000), "path": None} for row in range(8)]
+    cells += [{"bytes": None, "path": "photos/p 1.png"}, {"bytes": None, "path": str(tmp_path / "t.parquet")}]
+    kinds = list("ababababab")
+    pq.write_table(pa.table({"image": cells, "kind": kinds}), tmp_path / "t.parquet", row_group_size=2)
+    web.files["t.parquet"] = (tmp_path / "t.parquet").read_bytes()
+    far, near = (
+        [item for item in open_source({"path": path}, tmp_path).read() if isinstance(item, Record)]
+        for path in (f"{web.address}/t.parquet", "t.parquet")
+    )
+    assert [one.answers["kind"] for one in far] == [one.answers["kind"] for one in near] == kinds
+    # 65,536 bytes of it are the end, as pyarrow reads it.
+    assert bytes_asked(web, "t.parquet") < 65_536 + 10_000 < len(web.files["t.parquet"]) / 5
+    assert [one.image.load() for one in far[:8]] == [one.image.load() for one in near[:8]]
+    assert far[8].image.load() == picture(1)
+    with pytest.raises(OSError, match="leaves the folder"):
+        far[9].image.load()
+
+
+@pytest.mark.usefixtures("in_small_parts")
+def test_a_tar_is_read_in_parts(web: WebServer) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for row in range(6):
+            for name, content in ((f"{row}.cls", b"%d" % row), (f"{row}.png", picture(row) + bytes(20_000))):
+                member = tarfile.TarInfo(name)
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+    web.files["train.tar"] = packed.getvalue()
+    records = list(open_source({"path": f"{web.address}/train.tar"}, Path()).read())
+    assert len(web.gets("train.tar")) < 60
+    assert bytes_asked(web, "train.tar") < 50_000 < len(web.files["train.tar"]) / 2
+    loaded = [image.load() for image in fetched(one.image for one in records if isinstance(one, Record))]
+    assert loaded == [picture(row) + bytes(20_000) for row in range(6)]
+
+
+@pytest.mark.parametrize("key", ["path: ", "train: "])
+def test_a_file_from_elsewhere_names_no_folder_of_this_machine(
+    web: WebServer, tmp_path: Path, key: str
+) -> None:
+    for place in ("images/train", "train"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "a.png").write_bytes(picture(0))
+        (tmp_path / place / "a.txt").write_text("0 0.5 0.5 0.1 0.1\n")
+    text = (
+        f"names: [a]\ntrain: train\n{key}{tmp_path}\n"
+        if key == "path: "
+        else f"names: [a]\n{key}{tmp_path}/train\n"
+    )
+    (tmp_path / "data.yaml").write_text(text)
+    assert pictures_of(str(tmp_path / "data.yaml")) == 1, "which a file of this machine may"
+    web.files["data.yaml"] = text.encode()
+    assert pictures_of(f"{web.address}/data.yaml") == 0
+
+
+def pictures_of(path: str) -> int:
+    try:
+        return sum(isinstance(item, Record) for item in open_source({"path": path}, Path()).read())
+    except DataError:
+        return 0

@@ -31,7 +31,7 @@ from oneglance.data.record import ImageRef
 from oneglance.errors import DataError, Problem
 from oneglance.parallel.memory_bound import at_most
 from oneglance.storage.plain_files import for_arrow, open_plain
-from oneglance.storage.remote.addresses import is_remote
+from oneglance.storage.remote.addresses import address_of, below, is_remote
 
 BATCH = 10_000  # rows in memory at once
 BATCH_BYTES = 32_000_000  # of these rows, by what the file says of itself
@@ -270,6 +270,11 @@ class ParquetImage(ImageRef):
         if not isinstance(sibling, str) or not sibling:
             raise OSError(2, "the cell holds no picture", self.name)
         home = os.path.dirname(self.path)  # noqa: PTH120 - text in, text out
+        if (address := address_of(home)) is not None:
+            inside = below(address, sibling)
+            if inside is None:
+                raise OSError(2, "the path leaves the folder of the file", self.name)
+            return FileImage(inside, self.name).load()
         path = os.path.normpath(os.path.join(home, sibling))  # noqa: PTH118
         if not os.path.isabs(sibling) and not path.startswith(os.path.join(home, "")):  # noqa: PTH117, PTH118
             raise OSError(2, "the path leaves the folder of the file", self.name)

@@ -46,6 +46,7 @@ from oneglance.data.record import ImageRef
 from oneglance.data.source import Entry, Source
 from oneglance.errors import DataError, Problem
 from oneglance.storage.plain_files import exists, is_file, is_folder, resolved
+from oneglance.storage.remote.addresses import is_remote
 
 SPLITS = dict.fromkeys(("train", "val", "test")).keys()
 ROWS = 100  # of a text file, that tell what lines hold
@@ -146,6 +147,8 @@ class Yolo(Source):
         written = keys.get("path")
         if isinstance(written, str) and written and "\0" not in written:
             folder = resolved(beside / written)
+            if is_remote(beside) and not is_remote(folder):
+                return beside  # a file from elsewhere names no folder of this machine
             if is_folder(folder) and (Path(written).is_absolute() or folder.is_relative_to(resolved(beside))):
                 return folder
         return beside

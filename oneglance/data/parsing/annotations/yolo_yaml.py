@@ -16,6 +16,7 @@ from oneglance.data.parsing.text_lines import lines
 from oneglance.data.quoting import quoted
 from oneglance.errors import DataError
 from oneglance.storage.plain_files import exists, is_file, is_folder, names_in, resolved
+from oneglance.storage.remote.addresses import is_remote
 
 CLASSES, DARKNET, NAMES = "classes.txt", ".data", ".names"
 FILES = ("data.yaml", "data.yml", "dataset.yaml", "obj.data", CLASSES)  # of a folder, the best first
@@ -137,6 +138,8 @@ def locate(root: Path, entry: str) -> Path | None:
         return None
     entry = without_data(root, entry)
     path = Path(os.path.normpath(root / entry))  # links in the folder may lead elsewhere
+    if is_remote(root) and not is_remote(path):
+        return None
     if Path(entry).is_absolute() or path.is_relative_to(os.path.normpath(root)):
         return path
     return root / entry[3:] if entry.startswith("../") and ".." not in Path(entry[3:]).parts else None
