@@ -6,6 +6,7 @@ import io
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import numpy as np
@@ -199,6 +200,7 @@ def in_small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("in_small_parts")
 def test_a_parquet_file_is_read_in_parts(web: WebServer, tmp_path: Path) -> None:
     noise = np.random.default_rng(0).bytes
+    cells: list[dict[str, Any]]
     cells = [{"bytes": picture(row) + noise(60_000), "path": None} for row in range(8)]
     cells += [{"bytes": None, "path": "photos/p 1.png"}, {"bytes": None, "path": str(tmp_path / "t.parquet")}]
     kinds = list("ababababab")
