@@ -18,6 +18,7 @@ from oneglance.results.explained import Explained
 from oneglance.results.merged import Merged
 from oneglance.results.suspects import Suspects
 from oneglance.screens.choice import default_screen
+from oneglance.storage.plain_files import is_folder
 from oneglance.toml.overrides import Overrides
 
 
@@ -299,12 +300,18 @@ def suspects(
         RunError: the run is not finished, or its data have changed.
     """
     with needs_extra("train", "suspects"):
-        from oneglance.evaluation.suspects.find import Plan, of_config
+        from oneglance.evaluation.suspects.find import of_config, of_run
+        from oneglance.evaluation.suspects.findings import Plan
         from oneglance.evaluation.suspects.write import write
+        from oneglance.storage.run_folder import RunFolder
         from oneglance.storage.run_lookup import run_name
 
     plan = Plan(folds, whole, list(tasks), count)
     with closing(screen or default_screen()) as screen:
+        if isinstance(run_or_config, str | Path) and is_folder(run_or_config):
+            run = RunFolder.open(run_or_config)
+            target = Path(out) if out else run.path / "suspects"
+            return Suspects(write(of_run(run, plan, target, screen), plan, run.config(), target), target)
         declared = configuration.load(run_or_config, overrides)
         target = Path(out) if out else Path("suspects") / run_name(declared)
         findings = of_config(declared, plan, target, screen)

@@ -119,9 +119,10 @@ EVALUATION_LAYERS = [
     ["corruptions.blur", "corruptions.noise"],
     ["corruptions.digital", "corruptions.weather"],
     ["corruptions.catalogue"],
-    ["reports.evaluation", "reports.robustness", "reports.suspects", "suspects.folds"],
+    ["reports.evaluation", "reports.robustness", "reports.suspects", "suspects.findings", "suspects.folds"],
     ["evaluate"],
     ["comparison.variants"],
+    ["suspects.trainings"],
     [
         "baselines.image_features",
         "distillation",

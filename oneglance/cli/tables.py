@@ -233,9 +233,8 @@ def show_suspects(result: Suspects) -> None:
     console = standard_output()
     console.print(rows)
     for name, entry in result["tasks"].items():
-        console.print(
-            f"{name}  about {entry['suspected']:,} are wrong; {'; '.join(entry['methods'])}", soft_wrap=True
-        )
+        counted = f"{name}  {entry['suspected']:,} contradicted confidently"
+        console.print("; ".join([counted, *entry["methods"]]), soft_wrap=True)
     for note in result.notes:
         console.print(note, soft_wrap=True)
     console.print(result.headline(), soft_wrap=True)

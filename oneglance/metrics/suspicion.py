@@ -24,7 +24,7 @@ class Suspicion:
     answer: str  # what people say, as a person reads it
     proposed: str  # what the network says
     score: float  # 0 to 1: how likely it is wrong
-    likely: bool = True  # False: it is listed, and does not count among the answers that are probably wrong
+    likely: bool = True  # whether the network contradicts it confidently
     reason: str = ""  # in a few words; "" where answer and proposal say it all
     # The proposal as the cells of a table hold it, by column; None: no cell can say it
     cells: Mapping[str, str] | None = None

@@ -31,7 +31,7 @@ class Suspects(Result):
         answers = sum(task["answers"] for task in self["tasks"].values())
         suspected = sum(task["suspected"] for task in self["tasks"].values())
         shown = f"the {len(self['suspects']):,} most suspicious are listed"
-        return f"about {suspected:,} of {answers:,} answers are probably wrong; {shown}"
+        return f"the network contradicts {suspected:,} of {answers:,} answers confidently; {shown}"
 
     def rows(self) -> list[Row]:
         """One for each: ``image, task, said, proposed, score, reason, location``."""

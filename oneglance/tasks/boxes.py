@@ -6,6 +6,7 @@ it. Targets, losses and matching lie in ``detection/``.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -24,7 +25,9 @@ from oneglance.data.record import Box, BoxAnnotations
 from oneglance.detection import box_targets, coco_matching
 from oneglance.detection.box_targets import SMALLEST
 from oneglance.detection.decoding import CANDIDATES, Kept, cut, keep, keep_both, likeness
+from oneglance.detection.doubted_boxes import RENAMED, BoxDoubt, doubted_boxes
 from oneglance.errors import ConfigError, DataError, InvalidAnswer, nearest
+from oneglance.metrics.suspicion import BoxEdit, Suspicion
 from oneglance.nn.feature_shape import Level, Shape
 from oneglance.report_items import Detail, ExplainedAnswer, Grid
 from oneglance.storage.task_state import (
@@ -553,6 +556,65 @@ class Boxes(Task):
 
     def sample_errors(self, metric_state: MetricState) -> np.ndarray:
         return coco_matching.sample_errors(metric_state["matched"], self._thresholds)
+
+    def suspicions(
+        self, predictions: Sequence[Prediction], answers: Sequence[BoxAnnotations]
+    ) -> list[Suspicion]:
+        """See ``doubted_boxes``; attributes are not judged."""
+        doubts = doubted_boxes([one["boxes"] for one in predictions], answers)
+        return [self._suspicion(doubt, answers[doubt.picture]) for doubt in doubts]
+
+    def _suspicion(self, doubt: BoxDoubt, answer: BoxAnnotations) -> Suspicion:
+        box = None if doubt.index is None else answer.boxes[doubt.index]
+        there, proposed = "nothing here", "nothing here"
+        place: Sequence[float] | None = None if box is None else (box.x0, box.y0, box.x1, box.y1)
+        other = doubt.proposed
+        if box is not None:
+            there = box.label
+        if other is not None:
+            proposed = f"{other['label']} ({other['confidence']:.0%})"
+        reason = f"{doubt.kind}, overlap {doubt.overlap:.0%}" if doubt.overlap else doubt.kind
+        return Suspicion(
+            doubt.picture,
+            there,
+            proposed,
+            doubt.score,
+            doubt.score > 0.5,
+            reason,
+            box=other["box"] if place is None and other is not None else place,
+            proposed_box=other["box"] if place is not None and other is not None else None,
+            edit=self._edit(doubt, box),
+        )
+
+    def _edit(self, doubt: BoxDoubt, box: Box | None) -> BoxEdit | None:
+        """None where a table cannot say it."""
+        if doubt.proposed is None:
+            return BoxEdit(doubt.index, None)
+        x0, y0, x1, y1 = (round(edge, 1) for edge in doubt.proposed["box"])
+        other = Box(x0, y0, x1, y1, doubt.proposed["label"])
+        if doubt.kind == RENAMED and box is not None:
+            other = replace(box, label=doubt.proposed["label"])
+        elif box is not None:
+            other = replace(other, attributes=box.attributes)
+        cells = self._detection_row(other)
+        return None if cells is None else BoxEdit(doubt.index, cells)
+
+    def _detection_row(self, box: Box) -> dict[str, str] | None:
+        attributes = {name: self._attributes[name].raw_value(value) for name, value in box.attributes.items()}
+        try:
+            cells = self.detection_cells(box.label, attributes)
+        except InvalidAnswer:
+            return None
+        edges = zip(("xmin", "ymin", "xmax", "ymax"), (box.x0, box.y0, box.x1, box.y1), strict=True)
+        ignored = {"ignore": "1"} if box.ignore else {}
+        return {**cells, **{name: repr(float(edge)).removesuffix(".0") for name, edge in edges}, **ignored}
+
+    def detection_rows(self, answer: BoxAnnotations) -> list[dict[str, str]]:
+        return [self._detection_row(box) or {} for box in answer.boxes]
+
+    def detection_keys(self) -> dict[str, str]:
+        field = {"columns": f'{{ "{self.name}" = "objects" }}'} if self.fields != ("objects",) else {}
+        return {"format": '"boxes_table"', "classes": json.dumps(self._classes, ensure_ascii=False), **field}
 
     def details(self, metric_state: MetricState) -> list[Detail]:
         rows = coco_matching.per_class(metric_state["matched"], self._thresholds)

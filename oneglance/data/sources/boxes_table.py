@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from oneglance.data.cell import as_text
 from oneglance.data.images.header import header
 from oneglance.data.parsing.annotations.box_geometry import (
     NOTHING,
@@ -64,10 +65,13 @@ class BoxesTable(Source):
 
     The field ``objects`` holds the boxes. ``ignore``, ``difficult`` or ``iscrowd`` make a region to ignore.
     ``width`` and ``height`` beside the four edges are the size of the picture. The columns named by ``group``
-    and ``split`` are those of the picture. The queried classes are all that any row names.
+    and ``split`` are those of the picture. The queried classes are all that any row names, and ``classes``.
     """
 
     image: str = ""  # the column of the picture; default: a usual name
+    classes: list[
+        str
+    ] = []  # looked for in all pictures, also where no row names them; default: those of any row
     label: str = ""  # the column of the class; default: a usual name: `label`, `name`, `class` …
     encoding: str = "utf-8"  # of the file; older ones from Excel are `"cp1252"`
     delimiter: str = Field("", max_length=1)  # between the cells; default: , ; | or tab, by the first row
@@ -103,7 +107,8 @@ class BoxesTable(Source):
             parts.append(_Part(file, self.title + inside, split))
             yield from self._read(parts[-1])
         boxes = [box for part in parts for picture in part.pictures.values() for box in picture.boxes]
-        classes = frozenset(box.label for box in boxes if box.label and box.has_place)
+        named = (box.label for box in boxes if box.label and box.has_place)
+        classes = frozenset((*map(as_text, self.classes), *named))
         yield from self._warn_of_shares(boxes)
         box_reader = BoxReader()
         for part in parts:

@@ -3,96 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from importlib.metadata import version
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from oneglance.config import Config
-from oneglance.data.dataset import Dataset
+from oneglance.data.dataset import Dataset, load_dataset
 from oneglance.data.images.content_hash import short
 from oneglance.data.record import Record
-from oneglance.data.splitting.split import SPLITS, stratify_labels, units_of
-from oneglance.errors import ConfigError, DataError, nearest
+from oneglance.data.splitting.split import SPLITS, SplitIndices, stratify_labels, units_of
+from oneglance.errors import DataError
+from oneglance.evaluation.evaluate import records_of
 from oneglance.evaluation.suspects import frozen
+from oneglance.evaluation.suspects.findings import Findings, Judged, Plan
 from oneglance.evaluation.suspects.folds import Fold, folds_of, seen_in_one_fold
-from oneglance.metrics.suspicion import Suspicion
+from oneglance.evaluation.suspects.trainings import answers_of_trainings
+from oneglance.inference.predictor import Predictor
 from oneglance.progress import Screen
+from oneglance.storage.run_folder import RunFolder
 from oneglance.task import Prediction, Task, build_tasks
 from oneglance.training.experiment_data import ExperimentData, read_dataset, with_value_range
 
 FEWEST = 4  # pictures, or groups of them, with an answer for each fold
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is asked for."""
-
-    folds: int = 5
-    whole: bool = False  # trainings instead of heads on frozen features
-    tasks: Sequence[str] = ()  # none: all
-    count: int = 200  # of suspects, at most
-
-    def chosen(self, tasks: Mapping[str, Task]) -> dict[str, Task]:
-        """Those whose answers people gave.
-
-        Raises:
-            ConfigError: an impossible number, or no such task.
-        """
-        if self.folds < 2:
-            raise ConfigError(f"{self.folds} folds leave nothing to learn from", hint="give 2 or more")
-        if self.count < 1:
-            raise ConfigError(f"{self.count} suspects cannot be listed", hint="give 1 or more")
-        for name in self.tasks:
-            if name not in tasks:
-                raise ConfigError(f'there is no task "{name}".{nearest(name, tasks)}')
-        own = {name: task for name, task in tasks.items() if task.answered_by == name}
-        if odd := [name for name in self.tasks if name not in own]:
-            what = f"{odd[0]} learns from the answers to another task, or from none"
-            raise ConfigError(what, hint="name that task, whose answers can be wrong")
-        return {name: task for name, task in own.items() if not self.tasks or name in self.tasks}
-
-
-@dataclass
-class Judged:
-    """The answers to one task that were doubted or not, all by one method."""
-
-    task: Task
-    records: Sequence[Record]
-    suspicions: Sequence[Suspicion]
-    method: str  # in words
-
-    @property
-    def likely(self) -> int:
-        """How many are probably wrong."""
-        return sum(suspicion.likely for suspicion in self.suspicions)
-
-
-@dataclass
-class Findings:
-    """All that was judged, and what could not be."""
-
-    judged: list[Judged] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def add(self, judged: Judged) -> None:
-        """The answers to one more task."""
-        self.judged.append(judged)
-
-    def ranked(self) -> list[tuple[Judged, Suspicion]]:
-        """The most suspicious first."""
-        every = [(one, suspicion) for one in self.judged for suspicion in one.suspicions]
-        return sorted(every, key=lambda pair: -pair[1].score)
-
-    def headline(self, count: int) -> str:
-        """How many answers are suspicious, of how many."""
-        answers = sum(len(one.records) for one in self.judged)
-        likely = sum(one.likely for one in self.judged)
-        shown = min(count, sum(len(one.suspicions) for one in self.judged))
-        return f"about {likely:,} of {answers:,} answers are probably wrong; the {shown:,} most suspicious"
 
 
 @dataclass(frozen=True)
@@ -114,17 +47,133 @@ def of_config(config: Config, plan: Plan, out: Path, screen: Screen) -> Findings
     Raises:
         ConfigError: an impossible plan or configuration.
         DataError: the data cannot be used, or have too few answers for so many folds.
+        StoppedError: Ctrl-C during a training; the same call goes on.
     """
-    plan.chosen(build_tasks(config.tasks, config.file))
-    config = frozen.for_features(config)
     tasks = build_tasks(config.tasks, config.file)
-    dataset = read_dataset(config, tasks, screen)
-    pictures = pictures_of(config, tasks, dataset, SPLITS, out, screen)
+    plan.chosen(tasks)
     findings = Findings()
-    judge_by_folds(plan.chosen(tasks), pictures, plan, config, out, findings, screen)
+    dataset = read_dataset(config, tasks, screen)
+    judge_by_folds(config, plan, dataset, SPLITS, out, findings, screen)
     if not findings.judged:
         raise DataError("; ".join(findings.notes), location=config.file)
     return findings
+
+
+def judge_by_folds(
+    config: Config,
+    plan: Plan,
+    dataset: Dataset,
+    splits: Sequence[str],
+    out: Path,
+    findings: Findings,
+    screen: Screen,
+) -> None:
+    """Add what folds of some splits say: of tasks with places by trainings, of others by heads on frozen
+    features, or with ``plan.whole`` by trainings as well.
+    """
+    config = with_value_range(config, dataset, screen)
+    tasks = build_tasks(config.tasks, config.file)
+    chosen = plan.chosen(tasks)
+    trained = {name: task for name, task in chosen.items() if task.is_spatial or plan.whole}
+    others = {name: task for name, task in chosen.items() if name not in trained}
+    if others:
+        features = frozen.for_features(config)
+        fresh = build_tasks(features.tasks, features.file)
+        pictures = pictures_of(features, fresh, dataset, splits, out, screen)
+        own = {name: fresh[name] for name in others}
+        judge_by_heads(own, pictures, plan, features, out, findings, screen)
+    if trained:
+        judge_by_trainings(trained, config, plan, dataset, splits, out, findings, screen)
+
+
+def judge_by_trainings(
+    tasks: dict[str, Task],
+    config: Config,
+    plan: Plan,
+    dataset: Dataset,
+    splits: Sequence[str],
+    out: Path,
+    findings: Findings,
+    screen: Screen,
+) -> None:
+    """Add what networks say that were trained on the other folds."""
+    there = [name for name in splits if len(getattr(dataset.splits, name))]
+    every = build_tasks(config.tasks, config.file)
+    data = ExperimentData.decode(config, every, dataset, screen, there)
+    rows = np.concatenate([getattr(dataset.splits, name) for name in there])
+    rows = rows[np.concatenate([data.splits[name].rows for name in there])]
+    known = [
+        any(dataset.records[row].answers.get(name) is not None for name in tasks) for row in rows.tolist()
+    ]
+    rows = rows[np.array(known, dtype=bool)]
+    records = [dataset.records[row] for row in rows.tolist()]
+    units = units_of(records, [dataset.contents[row] for row in rows.tolist()])
+    if is_too_few(units, ", ".join(tasks), plan, findings):
+        return
+    folds = list(folds_of(units, stratify_labels(records, list(tasks.values())), plan.folds))
+    try:
+        answers = answers_of_trainings(data, rows, list(tasks), folds, out, screen)
+    except DataError as error:  # a class or an attribute of which too few are left without one of the folds
+        findings.notes.append(f"{error} — without one of {plan.folds} folds; add pictures, or try more folds")
+        return
+    method = f"{plan.folds} trainings, each of what the others do not hold out"
+    for name, task in tasks.items():
+        own = [row for row, record in enumerate(records) if record.answers.get(name) is not None]
+        task.fit_target([records[row].answers[name] for row in own])
+        fold = fold_numbers(folds, len(records))[own]
+        predictions = [answers[row][name] for row in own]
+        findings.add(judged(task, [records[row] for row in own], predictions, fold, method, findings))
+
+
+def of_run(run: RunFolder, plan: Plan, out: Path, screen: Screen) -> Findings:
+    """Judge the answers of a run's own data: its validation and test pictures by the network itself, and the
+    training pictures, which it has learned from, by folds on features of before its training: those of the
+    run may have seen the answers.
+
+    Raises:
+        ConfigError: an impossible plan.
+        DataError: the data cannot be used.
+        RunError: the run is not finished, or its data have changed since.
+    """
+    predictor = Predictor.open(run)
+    chosen = plan.chosen(predictor.tasks)
+    config, findings = run.config(), Findings()
+    dataset = load_dataset(config, list(predictor.tasks.values()), screen.progress)
+    for split in ("validation", "test"):
+        records = records_of(run, split, dataset)
+        readable, predictions = _answered_by(predictor, records, split, screen)
+        for name, task in chosen.items():
+            rows = [row for row, record in enumerate(readable) if record.answers.get(name) is not None]
+            kept = [readable[row] for row in rows]
+            if kept:
+                answers = [record.answers[name] for record in kept]
+                suspicions = task.suspicions([predictions[row][name] for row in rows], answers)
+                findings.add(Judged(task, kept, suspicions, METHODS[split]))
+    trained = SplitIndices.of([row[2] for row in run.split()])
+    judge_by_folds(config, plan, replace(dataset, splits=trained), ("train",), out, findings, screen)
+    return findings
+
+
+METHODS = {
+    "validation": "validation pictures, the run itself, which was calibrated on them and chosen by them",
+    "test": "test pictures, the run itself",
+}
+
+
+def _answered_by(
+    predictor: Predictor, records: Sequence[Record], split: str, screen: Screen
+) -> tuple[list[Record], list[dict[str, Prediction]]]:
+    """The readable ones, and all that the network says of each."""
+    readable, predictions = [], []
+    rows = predictor.predict((record.image for record in records), complete=True)
+    for done, (record, row) in enumerate(zip(records, rows, strict=True), 1):
+        screen.progress(done, len(records), f"{split} pictures")
+        if "error" in row:
+            screen.say(f"{row['image']}  {row['error']} — left out")
+        else:
+            readable.append(record)
+            predictions.append(row["answers"])
+    return readable, predictions
 
 
 def pictures_of(
@@ -148,7 +197,7 @@ def pictures_of(
     return Pictures(records, units_of(records, contents), features)
 
 
-def judge_by_folds(
+def judge_by_heads(
     tasks: Mapping[str, Task],
     pictures: Pictures,
     plan: Plan,
@@ -168,7 +217,28 @@ def judge_by_folds(
         answers = [record.answers[name] for record in records]
         features = frozen.Features(pictures.features.vectors[rows], pictures.features.key)
         predictions = frozen.out_of_fold(task, answers, features, folds, out, screen)
-        findings.add(judged(task, records, predictions, folds, method, findings))
+        numbers = fold_numbers(folds, len(records))
+        findings.add(judged(task, records, predictions, numbers, method, findings))
+
+
+def fold_numbers(folds: Sequence[Fold], count: int) -> np.ndarray:
+    """In which fold each picture is held out: int64 [count]."""
+    numbers = np.zeros(count, dtype=np.int64)
+    for number, fold in enumerate(folds):
+        numbers[fold.held_out] = number
+    return numbers
+
+
+def is_too_few(units: np.ndarray, name: str, plan: Plan, findings: Findings) -> bool:
+    """Whether there are too few pictures, or groups of them, for the folds; a note says so."""
+    count = len(np.unique(units))
+    if count >= FEWEST * plan.folds:
+        return False
+    grouped = "pictures" if count == len(units) else "groups of pictures"
+    hint = f"--folds {count // FEWEST}" if count // FEWEST >= 2 else "answer more"
+    what = f"{name}: {count} {grouped} with an answer are too few for {plan.folds} folds"
+    findings.notes.append(f"{what} — {hint}")
+    return True
 
 
 def usable_folds(
@@ -177,16 +247,9 @@ def usable_folds(
     """The folds of the pictures with an answer, to all of which the task is fitted; None, and a note, where
     they are too few.
     """
-    units = np.unique(units, return_inverse=True)[1].reshape(-1)
-    count = int(units.max(initial=-1)) + 1
-    if count < FEWEST * plan.folds:
-        grouped = "pictures" if count == len(records) else "groups of pictures"
-        most = count // FEWEST
-        hint = f"--folds {most}" if most >= 2 else "answer more"
-        findings.notes.append(
-            f"{task.name}: {count} {grouped} with an answer are too few for {plan.folds} folds — {hint}"
-        )
+    if is_too_few(units, task.name, plan, findings):
         return None
+    units = np.unique(units, return_inverse=True)[1].reshape(-1)
     try:
         task.fit_target([record.answers[task.name] for record in records])
     except DataError as error:
@@ -199,14 +262,11 @@ def judged(
     task: Task,
     records: Sequence[Record],
     predictions: Sequence[Prediction],
-    folds: Sequence[Fold],
+    fold: np.ndarray,
     method: str,
     findings: Findings,
 ) -> Judged:
     """The suspicions of one task. Nobody can judge a class that is in no other fold: a note says so."""
-    fold = np.zeros(len(records), dtype=np.int64)
-    for number, one in enumerate(folds):
-        fold[one.held_out] = number
     classes = stratify_labels(records, [task])
     lonely = seen_in_one_fold(fold, classes)
     if lonely:
@@ -223,42 +283,3 @@ def judged(
     kept = [records[row] for row in rows]
     suspicions = task.suspicions([predictions[row] for row in rows], [one.answers[task.name] for one in kept])
     return Judged(task, kept, suspicions, method)
-
-
-def report(findings: Findings, plan: Plan) -> dict[str, Any]:
-    """suspects.json."""
-    tasks: dict[str, Any] = {}
-    for one in findings.judged:
-        entry = tasks.setdefault(
-            one.task.name, {"type": one.task.type, "answers": 0, "suspected": 0, "methods": []}
-        )
-        entry["answers"] += len(one.records)
-        entry["suspected"] += one.likely
-        entry["methods"].append(f"{len(one.records):,} answers: {one.method}")
-    return {
-        "oneglance": version("oneglance"),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "tasks": tasks,
-        "notes": findings.notes,
-        "suspects": [entry_of(one, suspicion) for one, suspicion in findings.ranked()[: plan.count]],
-    }
-
-
-def entry_of(one: Judged, suspicion: Suspicion) -> dict[str, Any]:
-    """One suspect of suspects.json."""
-    record = one.records[suspicion.row]
-    entry: dict[str, Any] = {
-        "image": record.image.name,
-        "task": one.task.name,
-        "said": suspicion.answer,
-        "proposed": suspicion.proposed,
-        "score": round(suspicion.score, 4),
-        "likely": suspicion.likely,
-        "reason": suspicion.reason,
-        "location": record.location,
-    }
-    if suspicion.box is not None:
-        entry["box"] = [round(edge, 2) for edge in suspicion.box]
-    if suspicion.proposed_box is not None:
-        entry["proposed_box"] = [round(edge, 2) for edge in suspicion.proposed_box]
-    return entry

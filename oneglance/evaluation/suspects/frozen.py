@@ -42,10 +42,12 @@ def for_features(config: Config) -> Config:
     """
     if build_backbone(config.backbone, config.base).pretrained:
         return config.with_changes({"training.from": ""}) if config.training.from_ else config
-    table: dict[str, Any] = {"name": "classical", "size": config.backbone.size}
-    if PACKAGED[INSTALLED].path():
-        table = {"name": INSTALLED, "size": max(SIDE, *config.backbone.canvas)}
-    return config.with_changes({"backbone": table, "training.from": ""})
+    name, size = "classical", config.backbone.size
+    if INSTALLED in PACKAGED and PACKAGED[INSTALLED].path():
+        name, size = INSTALLED, max(SIDE, *config.backbone.canvas)
+    backbone: dict[str, Any] = {"name": name, "size": size, "weights": "", "options": {}}
+    changes = {f"backbone.{key}": value for key, value in backbone.items()}
+    return config.with_changes({**changes, "training.from": ""})
 
 
 def described(table: BackboneTable) -> str:

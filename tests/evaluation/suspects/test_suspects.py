@@ -46,7 +46,7 @@ def test_all_files_say_it(doubted: Suspects) -> None:
     assert [row["image"] for row in rows] == [one["image"] for one in doubted["suspects"]]
     page = (doubted.path / "suspects.html").read_text()
     assert "http:" not in page.replace("http://www.w3.org/2000/svg", "") and "https:" not in page
-    assert len(doubted.rows()) == len(rows) and "are probably wrong" in repr(doubted)
+    assert len(doubted.rows()) == len(rows) and "answers confidently" in repr(doubted)
 
 
 def test_finished_folds_are_kept(doubted: Suspects, monkeypatch: pytest.MonkeyPatch) -> None:
