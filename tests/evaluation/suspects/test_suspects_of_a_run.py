@@ -43,7 +43,7 @@ def test_every_part_is_judged_once_and_says_how(doubted: Suspects, trained_boxes
         assert [part for part in parts if any(part in one for one in methods)] != []
         assert any("the run itself, which was calibrated" in one for one in methods)
         assert any(by in one for one in methods), methods
-        assert doubted["tasks"][name]["answers"] == len(rows)
+        assert 30 < doubted["tasks"][name]["answers"] <= len(rows)  # but for classes of one scene
 
 
 def test_boxes_are_told_with_their_places(doubted: Suspects) -> None:
