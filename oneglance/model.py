@@ -34,6 +34,7 @@ from oneglance.progress import Screen
 from oneglance.results.answers import Answer, Answers
 from oneglance.results.explained import Explained, explained
 from oneglance.screens.choice import default_screen
+from oneglance.storage.remote.addresses import address_of
 from oneglance.task import Task
 
 Picture = str | Path | bytes | np.ndarray | Image.Image
@@ -60,7 +61,8 @@ def load(
     """
     with needs_extra("train", "predict from a run folder"):
         return Model(
-            open_answering(path, device=device, precision=precision, false_alarm=false_alarm), str(path)
+            open_answering(path, device=device, precision=precision, false_alarm=false_alarm),
+            address_of(path) or str(path),
         )
 
 

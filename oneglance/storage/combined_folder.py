@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from oneglance.errors import ConfigError, OneglanceError, RunError, command, nearest
 from oneglance.storage.atomic_files import new_folder, write_json
 from oneglance.storage.plain_files import is_file, is_folder, names_in
-from oneglance.storage.remote.copies import FolderCopy
+from oneglance.storage.remote.copies import fetched_folder
 from oneglance.storage.run_files import COMBINATION, COMBINED, OtherForm, in_form
 from oneglance.storage.run_folder import RunFolder, overview
 from oneglance.task import build_tasks
@@ -74,10 +74,7 @@ class CombinedFolder:
         Raises:
             RunError: it is damaged, or of a newer version.
         """
-        copy = FolderCopy.of(path)
-        if copy is not None:
-            copy.fetch()
-        folder = Path(path) if copy is None else copy.folder
+        folder = fetched_folder(path)
         location = folder / COMBINED
         try:
             if location.stat().st_size > LARGEST:

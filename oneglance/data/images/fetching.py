@@ -43,6 +43,9 @@ def ahead(
     in_turn = ThreadPoolExecutor(1, "fetching")  # files that are read from their beginning
     try:
         for ref in refs:
+            if not (waiting or ref.is_remote):
+                yield function(ref)
+                continue
             if ref.is_remote:
                 waiting.append((together if ref.random_access else in_turn).submit(function, ref))
             else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
@@ -13,6 +14,7 @@ from oneglance.errors import DataError
 from oneglance.inference.prediction_files import ROWS, CocoFile, by_ending
 from oneglance.inference.shards.shard import Note, Shard
 from oneglance.storage.atomic_files import replacing
+from oneglance.storage.plain_files import for_arrow, open_plain
 
 SHOWN = 5  # missing shards that a message names
 
@@ -71,14 +73,14 @@ def _parts(whole: Path) -> list[Path]:
 
 def _joined(parts: Sequence[Path], file: IO[bytes]) -> None:
     for path in parts:
-        with path.open("rb") as part:
+        with open_plain(path) as part:
             shutil.copyfileobj(part, file)
 
 
 def _tables(parts: Sequence[Path], file: IO[bytes]) -> None:
     """Each has the same first line."""
     for number, path in enumerate(parts):
-        with path.open("rb") as part:
+        with open_plain(path) as part:
             first = part.readline()
             if not number:
                 file.write(first)
@@ -90,12 +92,12 @@ def _parquet(parts: Sequence[Path], file: IO[bytes]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = pq.read_schema(parts[0])
+    schema = pq.read_schema(for_arrow(parts[0]))
     with pq.ParquetWriter(file, schema) as writer:
         waiting: list[Any] = []
         rows = 0
         for path in parts:
-            for batch in pq.ParquetFile(path).iter_batches(ROWS):
+            for batch in pq.ParquetFile(for_arrow(path)).iter_batches(ROWS):
                 waiting.append(batch)
                 rows += len(batch)
                 if rows >= ROWS:
@@ -130,7 +132,7 @@ def _items(path: Path) -> Iterator[tuple[str, Any]]:
     Where annotations begin, also if there are none, comes None.
     """
     kind = "images"
-    with path.open(encoding="utf-8", newline="\n") as file:
+    with TextIOWrapper(open_plain(path), "utf-8", newline="\n") as file:
         for text in file:
             if text.startswith('"categories": '):
                 yield "categories", json.loads(text.removeprefix('"categories": ').rstrip().removesuffix("}"))

@@ -19,7 +19,10 @@ from oneglance.errors import ConfigError, RunError
 from oneglance.inference.engine import BATCH
 from oneglance.inference.prediction_files import write_answers
 from oneglance.storage.atomic_files import write_json
-from oneglance.storage.plain_files import add_to_digest, is_file, read_plain
+from oneglance.storage.plain_files import add_to_digest, is_file, read_plain, resolved, scan
+from oneglance.storage.remote.addresses import is_remote
+from oneglance.storage.remote.copies import fetched_folder
+from oneglance.storage.remote.local_files import local_file
 from oneglance.storage.run_files import ANSWERING
 from oneglance.task import Prediction, Task
 
@@ -66,9 +69,10 @@ class Shard:
         stem, ending = re.escape(whole.stem), re.escape(whole.suffix)
         name = re.compile(rf"{stem}\.([0-9]{{1,6}})-of-([0-9]{{1,6}}){ending}")
         there: dict[int, set[int]] = {}
-        for path in whole.absolute().parent.iterdir():
-            if match := name.fullmatch(path.name):
-                there.setdefault(int(match[2]), set()).add(int(match[1]))
+        with scan(resolved(whole.parent)) as entries:
+            for entry in entries:
+                if match := name.fullmatch(entry.name):
+                    there.setdefault(int(match[2]), set()).add(int(match[1]))
         return there
 
 
@@ -175,6 +179,9 @@ def question(run: Path, refs: Sequence[ImageRef], settings: object) -> str:
 
 
 def _files(run: Path) -> list[Path]:
-    if run.is_file():
-        return [run]
+    """On this machine: of a run elsewhere, those of its copy."""
+    if is_file(run):
+        return [local_file(run)]
+    if is_remote(run):
+        run = fetched_folder(run)
     return [path for name in ANSWERED_BY for path in run.rglob(name) if path.is_file()]

@@ -22,8 +22,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from oneglance.errors import RunError
 from oneglance.storage.cache_home import cache_home
 from oneglance.storage.remote.addresses import CREDENTIALS, address_of, refusal
@@ -43,6 +41,19 @@ NAMES = (
 EVERY = 60.0  # seconds between two times that a training sends what it has
 
 Stamp = tuple[int, int]  # of a file here: size, modification time; in the store: size, version
+
+
+def fetched_folder(path: str | Path) -> Path:
+    """The folder ``path``, or its copy on this machine, equal to what the store holds.
+
+    Raises:
+        RunError: it cannot be read.
+    """
+    copy = FolderCopy.of(path)
+    if copy is None:
+        return Path(path)
+    copy.fetch()
+    return copy.folder
 
 
 class FolderCopy:
@@ -130,6 +141,8 @@ class FolderCopy:
         """Whether a process of this machine trains it now; see ``training_lock``."""
         if not (self.folder / "lock").exists():
             return False
+        from filelock import FileLock, Timeout  # which comes with what trains
+
         lock = FileLock(self.folder / "lock", timeout=0)
         try:
             lock.acquire()

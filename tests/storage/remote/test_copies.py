@@ -8,6 +8,7 @@ from pathlib import Path
 import fsspec
 import pytest
 from filelock import FileLock
+from support.user import Shell, shell  # noqa: F401
 from support.web_server import web_server
 
 import oneglance as og
@@ -185,3 +186,25 @@ def test_a_run_on_the_web_answers_and_is_not_written(monkeypatch: pytest.MonkeyP
         assert run.predict(PICTURE)[0]["answers"] == og.load(RUN).predict(PICTURE)[0]["answers"]
         with pytest.raises(RunError, match="cannot be written: not allowed"):
             run.predict([PICTURE, PICTURE], out=f"{web.address}/answers.jsonl")
+
+
+def test_shards_of_a_run_in_a_store(
+    store: fsspec.AbstractFileSystem,
+    shell: Shell,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store.put(str(RUN), "/runs/old", recursive=True)
+    out = "memory://runs/out/all.csv"
+    words = ["predict", "memory://runs/old", PICTURE, PICTURE, "--out", out, "--shard"]
+    for shard in ("1/2", "2/2"):
+        assert shell(*words, shard).code == 0
+    assert "answered already" in shell(*words, "1/2").err
+    store.pipe("/runs/old/tasks.json", (RUN / "tasks.json").read_bytes() + b"\n")
+    assert "answered already" not in shell(*words, "1/2").err, "another network may have answered"
+    assert shell("merge", out).code == 1
+    assert "answered already" not in shell(*words, "2/2").err
+    assert shell("merge", out).code == 0
+    og.load(RUN).predict([PICTURE, PICTURE], out="here.csv")
+    assert store.cat("/runs/out/all.csv") == Path("here.csv").read_bytes()

@@ -23,8 +23,9 @@ from oneglance.storage.remote.store import Facts, RemoteStore, Unavailable, vers
 LISTED_FOR = 60  # seconds for which what a listing says of a file is believed
 SENDING, SLOWEST = 60.0, 100_000  # seconds for a file, and bytes of it for each one more
 LISTING = 600.0  # seconds that a listing may take
-VERSIONS = ("ETag", "etag", "md5Hash", "content_settings", "sha256", "blob_id", "lfs", "LastModified")
-TIMES = ("last_modified", "updated", "mtime", "created")
+# What changes with a file, the first that is known: listings tell times more finely than files do.
+TIMES = ("LastModified", "last_modified", "updated", "mtime", "created")
+VERSIONS = ("ETag", "etag", "md5Hash", "sha256", "blob_id", *TIMES)
 # Each attempt has its own limits; what is tried again is tried here.
 ATTEMPT = {"connect_timeout": 10, "read_timeout": 20, "retries": {"max_attempts": 0}}
 OPTIONS: Mapping[str, Mapping[str, Any]] = {"s3": {"config_kwargs": ATTEMPT}}
@@ -50,10 +51,9 @@ class Buckets(RemoteStore):
         info = self._info(address)
         if info["type"] == "directory":
             raise IsADirectoryError(errno.EISDIR, "is a folder", address)
-        known = [info.get(name) for name in VERSIONS]
-        known = known if any(known) else [info.get(name) for name in TIMES]
+        version = next((info[name] for name in VERSIONS if info.get(name)), None)
         size = int(info["size"]) if info.get("size") is not None else -1
-        return Facts(size, version_of(*known, size) if any(known) else version_of())
+        return Facts(size, version_of() if version is None else version_of(version, size))
 
     def _read(self, address: str, start: int, most: int) -> bytes:
         if not most:
