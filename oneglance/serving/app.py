@@ -55,6 +55,7 @@ def build_app(pool: ModelPool, settings: Settings) -> Starlette:
     openapi = as_json(openapi_document(pool.model.tasks if corrections else (), bool(settings.access.key)))
     routes = [
         Route("/predict", service.predict, methods=["POST"]),  # first: it is asked for most
+        Route("/explain", service.explain, methods=["POST"]),
         *([Route("/corrections", service.correct, methods=["POST"])] if corrections else []),
         Route("/model", service.describe_model),
         Route("/health", service.health),
@@ -67,7 +68,7 @@ def build_app(pool: ModelPool, settings: Settings) -> Starlette:
         access=settings.access,
         seconds=settings.bounds.seconds,
         metrics=service.metrics,
-        paths=frozenset(["/predict", "/corrections", "/model", "/health", "/metrics", *PAGE]),
+        paths=frozenset(["/predict", "/explain", "/corrections", "/model", "/health", "/metrics", *PAGE]),
     )
     return Starlette(
         routes=routes,

@@ -7,17 +7,24 @@ Python's lock.
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from oneglance.data.images.decode import Limits
 from oneglance.data.images.decoding.decode_pool import Decoding
 from oneglance.data.record import ImageRef
+from oneglance.errors import PictureError
 from oneglance.inference.answering import Answering
 from oneglance.inference.combined.opening import open_answering
+from oneglance.inference.explanation.explainer import Explainer
+from oneglance.inference.explanation.grids import on_picture
+from oneglance.inference.explanation.heat_drawing import overlay
 from oneglance.inference.parallel_passes import threads_of_each
 from oneglance.model import Model
 from oneglance.nn.allocator import keep_freed_memory
@@ -29,13 +36,30 @@ from oneglance.serving.limits import Bounds
 from oneglance.task import Task
 
 MOST_PROCESSES = 8  # each holds a network and what runs it, some hundred megabytes
+MAP_SIDE = 384  # pixels of the longer side of a map
 MOST_ON_GPU = 2  # there it comes on top of that; one decodes while the other answers
 
 
-class ServedAnswer(NamedTuple):
-    """The answer to one picture."""
+class Why(NamedTuple):
+    """The question what one answer to a picture rests on."""
 
-    text: str  # the row that ``predict`` gives, as JSON
+    picture: ImageRef
+    task: str
+    number: int  # of the answer among those of the task, from 0
+
+    @property
+    def name(self) -> str:
+        """What the picture is called."""
+        return self.picture.name
+
+
+Asked = ImageRef | Why
+
+
+class ServedAnswer(NamedTuple):
+    """The answer to one picture, or to the question why it is that."""
+
+    text: str  # the row that ``predict`` gives, or an explanation, as JSON
     error: str = ""  # why there are no answers
     unknown: bool = False
     size: tuple[int, int] = (0, 0)  # width and height of the picture, upright
@@ -54,7 +78,7 @@ def open_model(path: Path, *, device: str, false_alarm: float | None = None) -> 
     return Model(open_answering(path, device=device, false_alarm=false_alarm, passes=1), str(path))
 
 
-class AnsweringJob(Job[ImageRef, ServedAnswer]):
+class AnsweringJob(Job[Asked, ServedAnswer]):
     """What each process does."""
 
     does = "hold the network"
@@ -77,15 +101,40 @@ class AnsweringJob(Job[ImageRef, ServedAnswer]):
             self.for_single_images = predictor.for_single_images(self._processors)
         return ServedModel(predictor.described(), predictor.tasks, predictor.on_gpu)
 
-    def one(self, picture: ImageRef) -> tuple[str, Any]:
-        """Its name, and the picture decoded, or why it cannot be."""
-        return picture.name, self.decode(picture)
+    def one(self, asked: Asked) -> tuple[str, Any]:
+        """The name of a picture, and the picture decoded, or why it cannot be; or an explanation."""
+        if not isinstance(asked, Why):
+            return asked.name, self.decode(asked)
+        decoded = self.decode(asked.picture)
+        if isinstance(decoded, PictureError):
+            return asked.name, died(asked, decoded.what)
+        return asked.name, explained(self.model.predictor, asked, decoded)
 
     def together(self, decoded: Sequence[tuple[str, Any]], alone: bool) -> list[ServedAnswer]:
-        """The answers, in one forward pass."""
-        names, items = zip(*decoded, strict=True)
+        """The answers, in one forward pass; explanations stay what they are."""
         predictor = self.for_single_images if alone else self.model.predictor
-        return [served(row) for row in predictor.answer(names, items)]
+        pictures = [(name, item) for name, item in decoded if not isinstance(item, ServedAnswer)]
+        names, items = [name for name, _ in pictures], [item for _, item in pictures]
+        rows = iter([served(row) for row in predictor.answer(names, items)])
+        return [item if isinstance(item, ServedAnswer) else next(rows) for _, item in decoded]
+
+
+def explained(answering: Answering[Any], why: Why, decoded: Any) -> ServedAnswer:
+    """What one answer to a decoded picture rests on."""
+    answers = Explainer(answering, tasks=[why.task]).explain(decoded)
+    one = next(islice(answers, why.number, None), None)
+    if one is None:
+        return died(why, f"has no answer {why.number} to {why.task}")
+    width, height = one.placement.width, one.placement.height
+    scale = MAP_SIDE / max(width, height)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    file = io.BytesIO()
+    overlay(on_picture(one.heat, one.placement, size)).save(file, "PNG")
+    row: dict[str, Any] = {"image": why.name, "task": one.task, "answer": one.answer, "method": one.method}
+    if one.box is not None:
+        row |= {"box": list(one.box)}
+    url = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    return ServedAnswer(as_json({**row, "map": url}), size=(width, height))
 
 
 def served(row: Mapping[str, Any]) -> ServedAnswer:
@@ -115,7 +164,7 @@ class ModelPool:
     ) -> None:
         count = processes or min(threads(), MOST_PROCESSES)
         limits = Limits(bounds.megapixels, bounds.megabytes)
-        self._processes: ProcessPool[ImageRef, ServedAnswer] = ProcessPool(
+        self._processes: ProcessPool[Asked, ServedAnswer] = ProcessPool(
             AnsweringJob(opener, limits, threads()),
             died,
             count,
@@ -141,7 +190,7 @@ class ModelPool:
         """How many processes there are."""
         return self._processes.count
 
-    def answer(self, pictures: Sequence[ImageRef], alone: bool = False) -> Future[list[ServedAnswer]]:
+    def answer(self, pictures: Sequence[Asked], alone: bool = False) -> Future[list[ServedAnswer]]:
         """The answers to a few pictures, from whichever process is free first.
 
         Args:
@@ -154,7 +203,7 @@ class ModelPool:
         self._processes.close()
 
 
-def died(picture: ImageRef, what: str) -> ServedAnswer:
+def died(picture: Asked, what: str) -> ServedAnswer:
     """The answer to a picture that took its process along."""
     return served({"image": picture.name, "error": what})
 

@@ -13,24 +13,26 @@ from starlette.responses import Response
 
 from oneglance import __version__
 from oneglance.data.images.memory_image import EncodedImage
-from oneglance.data.record import ImageRef
+from oneglance.errors import nearest
 from oneglance.serving.corrections import Corrections
 from oneglance.serving.dynamic_batching import DynamicBatcher
 from oneglance.serving.limits import Bounds, ByteBudget, Refused, body_of
-from oneglance.serving.model_pool import ModelPool, ServedAnswer, as_json
+from oneglance.serving.model_pool import Asked, ModelPool, ServedAnswer, Why, as_json
 from oneglance.serving.prometheus import Metrics
 from oneglance.serving.request_body import json_of, picture_of, pictures_of, require_json
 
 # Seconds that a thread may keep the others waiting: Python's own 0.005 is long beside a picture.
 SWITCH_INTERVAL = 0.0005
+QUESTION = 'send JSON: {"name": …, "data": …, "task": "kind", "answer": 0}'
 CORRECTION = 'send JSON: {"name": …, "data": …, "answers": {…}}'
+MOST_ANSWERS = 10_000  # to one picture
 LARGE_BODY = 1_000_000  # bytes, from which parsing would hold up everybody else
 
 
 class Service:
     """What the routes of the application call."""
 
-    batcher: DynamicBatcher[ImageRef, ServedAnswer]  # while the application runs
+    batcher: DynamicBatcher[Asked, ServedAnswer]  # while the application runs
 
     def __init__(self, pool: ModelPool, name: str, bounds: Bounds, corrections: Corrections | None) -> None:
         self._pool, self._name, self._bounds, self._corrections = pool, name, bounds, corrections
@@ -65,6 +67,25 @@ class Service:
             error = as_json(f"{pictures[0].name or 'the picture'}: {answers[0].error}")
             return _json_text(f'{rows},"error":{error}}}', 422)
         return _json_text(rows + "}")
+
+    async def explain(self, request: Request) -> Response:
+        """``{"name", "data", "task", "answer"}``: what in the picture that answer rests on, as a map."""
+        require_json(request.headers.get("content-type", ""), QUESTION)
+        async with self._body(request) as body:
+            value = await _call(len(body), json_of, body)
+            if not isinstance(value, dict) or not isinstance(value.get("task"), str):
+                raise Refused(422, "the JSON has another form", QUESTION)
+            task, number = value.pop("task"), value.pop("answer", 0)
+            if task not in self._pool.model.tasks:
+                raise Refused(422, f'there is no task "{task}".{nearest(task, self._pool.model.tasks)}')
+            if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < MOST_ANSWERS:
+                raise Refused(422, "is no number of an answer", QUESTION, location="answer")
+            picture = picture_of(value, "the question")
+            [answer] = await self.batcher.answer([Why(picture, task, number)])
+        if answer.error:
+            raise Refused(422, answer.error, location=picture.name)
+        self.metrics.pictures["explained"] += 1
+        return _json_text(answer.text)
 
     async def correct(self, request: Request) -> Response:
         """``{"name", "data", "answers"}``: keep a picture and what is right about it."""

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import math
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from support.service import Running, picture, running
 from support.user import trained  # noqa: F401
 
@@ -52,6 +54,53 @@ def test_pictures_are_answered_in_order(service: Running) -> None:
 def test_json_gets_the_same_answer(service: Running) -> None:
     sent = {"pictures": [{"name": "a.png", "data": base64.b64encode(RED).decode()}]}
     assert service.send("/predict", sent).json == service.predict(("a.png", RED)).json
+
+
+def spotted() -> str:
+    """A grey picture with a red spot in its middle, as base64."""
+    file = io.BytesIO()
+    image = Image.new("RGB", (64, 48), (60, 60, 60))
+    image.paste((255, 0, 0), (28, 20, 36, 28))
+    image.save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def test_what_an_answer_rests_on_can_be_asked(service: Running) -> None:
+    asked = {"name": "spot.png", "data": spotted(), "task": "kind"}
+    reply = service.send("/explain", asked)
+    assert reply.status == 200, reply
+    row = reply.json
+    assert {key: row[key] for key in ("image", "task", "method")} == {
+        "image": "spot.png",
+        "task": "kind",
+        "method": "occlusion",  # this network has no gradients
+    }
+    assert row["answer"].startswith("hat (")
+    kind, _, data = row["map"].partition(",")
+    assert kind == "data:image/png;base64"
+    with Image.open(io.BytesIO(base64.b64decode(data))) as heat:
+        assert heat.size == (384, 288) and heat.mode == "RGBA"
+        alpha = heat.getchannel("A")
+        assert alpha.getpixel((192, 144)) == alpha.getextrema()[1] > 150
+        assert alpha.getpixel((10, 10)) == alpha.getpixel((370, 280)) == 0
+    boxes = service.send("/explain", {**asked, "task": "objects", "answer": 0}).json
+    assert boxes["answer"].startswith("button (") and boxes["box"] == [16, 8, 48, 40]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"task": "kid"}, 'Did you mean "kind"'),
+        ({"answer": 1}, "has no answer 1 to kind"),
+        ({"answer": -1}, "is no number of an answer"),
+        ({"answer": True}, "is no number of an answer"),
+        ({"task": None}, "another form"),
+        ({"data": base64.b64encode(RED[:60]).decode()}, "is cut short"),
+    ],
+)
+def test_what_cannot_be_explained_is_refused(service: Running, change: dict[str, Any], message: str) -> None:
+    asked = {"name": "a.png", "data": spotted(), "task": "kind", **change}
+    assert message in service.send("/explain", asked).refused(422)
 
 
 def test_an_unreadable_picture_is_named_in_its_row(service: Running) -> None:
@@ -154,7 +203,7 @@ def test_the_model_is_described(service: Running) -> None:
 
 def test_what_programs_read_names_every_path(service: Running) -> None:
     paths = service.ask("/openapi.json").json["paths"]
-    assert set(paths) == {"/predict", "/corrections", "/model", "/health", "/metrics"}
+    assert set(paths) == {"/predict", "/explain", "/corrections", "/model", "/health", "/metrics"}
     page = service.ask("/docs").body.decode()
     for path, verbs in paths.items():
         for verb in verbs:

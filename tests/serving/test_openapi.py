@@ -22,8 +22,8 @@ from oneglance.serving.middleware import Access
 
 EXAMPLES = 100  # of each operation
 
-# What no schema can say: which text is a picture (so the texts made are pictures), and which answers a task
-# understands (so a refusal of those with 422 is right).
+# What no schema can say: which text is a picture (so the texts made are pictures), which tasks there are, how
+# many answers a picture has, and which answers a task understands (so a refusal of those with 422 is right).
 HOOKS = """
 import base64, sys
 sys.path.insert(0, {tests!r})
@@ -35,6 +35,9 @@ schemathesis.openapi.format("binary", st.just(picture()))
 """
 CONFIG = """
 hooks = "hooks.py"
+[[operations]]
+include-path = "/explain"
+checks.positive_data_acceptance.expected-statuses = ["2xx", 422]
 [[operations]]
 include-path = "/corrections"
 checks.positive_data_acceptance.expected-statuses = ["2xx", 422]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from support.browser import browser, choose, in_a_browser, opened, playwright  # noqa: F401
 from support.service import Running, picture, running
 
@@ -72,6 +73,28 @@ def test_chosen_pictures_are_answered(page: Any, files: dict[str, Path]) -> None
     assert width > 0.9  # the hat's bar
     page.click("#clear")
     assert cards.count() == 0
+
+
+def test_a_click_shows_what_an_answer_rests_on(page: Any, tmp_path: Path) -> None:
+    path = tmp_path / "spot.png"
+    image = Image.new("RGB", (64, 48), (60, 60, 60))
+    image.paste((255, 0, 0), (28, 20, 36, 28))
+    image.save(path)
+    choose(page, path)
+    pixel = "([x, y]) => [...document.querySelector('canvas').getContext('2d').getImageData(x, y, 1, 1).data]"
+    before = [page.evaluate(pixel, spot) for spot in ([96, 72], [4, 4])]
+    why = page.locator(".why").first
+    why.click()
+    playwright.expect(why).to_have_attribute("aria-pressed", "true")
+    red, green, _, _ = page.evaluate(pixel, [96, 72])
+    assert red > 200 and green > 100, "yellow in the middle"
+    assert page.evaluate(pixel, [4, 4]) == before[1]
+    other = page.locator(".why").nth(1)
+    other.click()
+    playwright.expect(other).to_have_attribute("aria-pressed", "true")
+    playwright.expect(why).to_have_attribute("aria-pressed", "false")
+    other.click()
+    assert page.evaluate(pixel, [96, 72]) == before[0]
 
 
 def test_tiny_pictures_are_not_blown_up(page: Any, tmp_path: Path) -> None:

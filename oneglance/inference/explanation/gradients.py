@@ -69,16 +69,14 @@ class GradientPass:
             allow_unused=True,
         )
         grids: dict[tuple[Level, bool], Grid] = {}
-        for one, gradient in zip(self._watched, gradients, strict=True):
-            if gradient is None:
+        for one, gradient in reversed(list(zip(self._watched, gradients, strict=True))):
+            key = one.level, one.mirrored
+            # Behind the last layer in which positions see each other, none of them may count.
+            if key in grids or gradient is None or not by_position(gradient.abs(), one.level).any():
                 continue
-            if not by_position(gradient.abs(), one.level).any():
-                continue  # behind the last layer in which positions see each other, none of them counts
             gain = gradient.abs() if answer.either_way else gradient.clamp(min=0)
             values = by_position(one.features.detach() * gain, one.level).float().cpu().numpy().clip(min=0)
-            grids[one.level, one.mirrored] = Grid(
-                values[:, ::-1] if one.mirrored else values, one.level.stride
-            )
+            grids[key] = Grid(values[:, ::-1] if one.mirrored else values, one.level.stride)
         return joined(list(grids.values()), self._size)
 
     def _of(self, task: str) -> list[dict[str, Tensor]]:

@@ -109,7 +109,7 @@ async function show(card, file, row) {
     return;
   }
   const picture = await bitmap(file, row);
-  const view = { card, file, row, picture, canvas: element("canvas"), lit: -1, edited: null };
+  const view = { card, file, row, picture, canvas: element("canvas"), lit: -1, edited: null, why: null };
   view.canvas.setAttribute("role", "img");
   view.boxes = Object.values(row.answers).flatMap((answer) => answer.boxes || []);
   view.labels = [...new Set(view.boxes.map((box) => box.label))].sort();
@@ -138,7 +138,9 @@ function read(view, side) {
     parts.push(element("p", { className: "note" }, element("strong", {}, "I don’t know this kind of picture."), ` Do not rely on ${doubted.length ? `the answers to ${doubted.join(", ")}` : "these answers"}.${share}`));
   }
   for (const [name, answer] of Object.entries(row.answers)) {
-    parts.push(element("section", { className: "answer" }, element("h3", { title: name }, title(name)), ...contentOf(answer, view)));
+    const several = answer.values || answer.boxes; // each of these has a button of its own
+    const head = element("div", { className: "row between-words" }, element("h3", { title: name }, title(name)), ...(several ? [] : [whyButton(view, name, 0)]));
+    parts.push(element("section", { className: "answer" }, head, ...contentOf(answer, view, name)));
   }
   if (model.corrections) {
     const button = element("button", { type: "button" }, "Correct these answers");
@@ -148,11 +150,12 @@ function read(view, side) {
   side.replaceChildren(...parts);
 }
 
-function contentOf(answer, view) {
-  if (answer.boxes) return [boxList(answer.boxes, view)];
+function contentOf(answer, view, name) {
+  if (answer.boxes) return [boxList(answer.boxes, view, name)];
   if (answer.values) {
     const words = answer.values.length ? listed(answer.values) : ["none"];
-    return [element("div", { className: "value" }, ...words), bars(answer.probabilities, answer.values)];
+    const why = element("div", { className: "row" }, ...answer.values.map((word, at) => whyButton(view, name, at, word)));
+    return [element("div", { className: "value" }, ...words), why, bars(answer.probabilities, answer.values)];
   }
   if (answer.vector) {
     return [element("details", {}, element("summary", {}, `${answer.vector.length} numbers`), element("pre", {}, answer.vector.map((n) => n.toFixed(4)).join(" ")))];
@@ -189,9 +192,9 @@ function interval(answer) {
   ];
 }
 
-function boxList(boxes, view) {
+function boxList(boxes, view, name) {
   if (!boxes.length) return element("p", {}, "nothing found");
-  const lines = boxes.map((box) => {
+  const lines = boxes.map((box, at) => {
     const swatch = element("span", { className: "swatch" });
     swatch.style.background = colour(view, box.label);
     const words = Object.entries(box.attributes || {}).flatMap(([name, result], at) => [
@@ -203,12 +206,56 @@ function boxList(boxes, view) {
     const light = (on) => { view.lit = on ? view.boxes.indexOf(box) : -1; draw(view); };
     line.onmouseenter = line.onfocus = () => light(true);
     line.onmouseleave = line.onblur = () => light(false);
-    return element("li", {}, line);
+    return element("li", {}, line, whyButton(view, name, at, "", `${box.label}, box ${at + 1}`));
   });
   const counts = view.labels.flatMap((label, at) => [
     at ? ", " : "", `${boxes.filter((box) => box.label === label).length} × `, apart(label),
   ]);
   return element("div", {}, element("div", { className: "value" }, ...counts), element("ul", { className: "boxes" }, ...lines));
+}
+
+// ---- what an answer rests on
+
+// A button that lays a map over the picture, and takes it away again. The service makes the map at the first click.
+function whyButton(view, task, number, word = "", spoken = word || title(task)) {
+  const button = element("button", { type: "button", className: "why" }, "why", ...(word ? [" ", apart(word)] : []), "?");
+  button.setAttribute("aria-pressed", "false");
+  button.setAttribute("aria-label", `why ${spoken}?`);
+  let heat = null;
+  button.onclick = async () => {
+    const again = view.why && view.why.button === button;
+    showWhy(view, null);
+    if (again) return;
+    if (!heat) {
+      button.disabled = true;
+      say(`Asking why …`);
+      const result = await mapOf(view, task, number);
+      button.disabled = false;
+      say(result.error || "");
+      if (result.error) return;
+      heat = new Image();
+      heat.src = result.map;
+      await heat.decode();
+    }
+    showWhy(view, { button, heat });
+    say(`Warm colours lie where the answer rests: ${spoken}`);
+  };
+  return button;
+}
+
+async function mapOf(view, task, number) {
+  const body = JSON.stringify({ name: view.file.name, data: await base64(view.file), task, answer: number });
+  const reply = await ask("explain", { method: "POST", headers: { "content-type": "application/json" }, body }).catch(() => null);
+  if (!reply) return { error: "the service does not answer" };
+  const result = await reply.json().catch(() => ({}));
+  return reply.ok ? result : { error: result.error || `the service says ${reply.status}` };
+}
+
+function showWhy(view, why) {
+  if (view.why) view.why.button.setAttribute("aria-pressed", "false");
+  view.why = why;
+  if (why) why.button.setAttribute("aria-pressed", "true");
+  draw(view);
 }
 
 // ---- boxes on the picture
@@ -219,10 +266,17 @@ function draw(view) {
   canvas.height = picture.height;
   const pen = canvas.getContext("2d");
   pen.imageSmoothingEnabled = picture.scale <= 2; // pixels of a tiny picture stay pixels
-  if (picture.source) pen.drawImage(picture.source, 0, 0, picture.width, picture.height);
-  else {
+  if (picture.source) {
+    pen.filter = view.why ? "saturate(0.3)" : "none"; // under a map the picture is pale
+    pen.drawImage(picture.source, 0, 0, picture.width, picture.height);
+    pen.filter = "none";
+  } else {
     pen.fillStyle = "#888";
     pen.fillRect(0, 0, picture.width, picture.height);
+  }
+  if (view.why) {
+    pen.imageSmoothingEnabled = true;
+    pen.drawImage(view.why.heat, 0, 0, picture.width, picture.height);
   }
   const boxes = view.edited || view.boxes;
   const thick = Math.max(1.5, picture.width / 400);
@@ -254,6 +308,7 @@ function colour(view, label) {
 // ---- corrections
 
 function correct(view, side) {
+  showWhy(view, null);
   const form = element("form", {}, element("header", {}, element("h2", {}, view.file.name), quiet("Only what you change is kept; all else stays unknown.")));
   const fields = [];
   for (const [name, answer] of Object.entries(view.row.answers)) {
