@@ -385,6 +385,27 @@ def answers_have_a_text(example: TaskExample) -> None:
     require(at.task.brief(0.5), "the primary metric has no text")
 
 
+def explained_answers_fit_the_raw_output(example: TaskExample) -> None:
+    at = trained(example)
+    at.task.calibrate(at.raw, at.answers)
+    for row in range(3):
+        raw = at.raw[row : row + 1].astype(np.float64)
+        for answer in at.task.explained_answers(raw):
+            require(answer.words, "an explained answer has no words")
+            support = answer.support(at.raw)
+            require(support.shape == (len(at.raw),), f"the support of an answer is {support.shape}")
+            require(np.isfinite(support).all(), "the support of an answer is not finite")
+            if answer.slope is not None:
+                require(answer.slope.shape == raw.shape[1:], f"the slope is {answer.slope.shape}")
+                if raw.ndim == 2:
+                    step = 1e-3 * np.sign(answer.slope)
+                    gain = (answer.support(raw + step) - answer.support(raw - step)) / 2
+                    expected = 1e-3 * np.abs(answer.slope).sum()
+                    require(
+                        abs(gain[0] - expected) <= 0.01 * expected, "the slope is not that of the support"
+                    )
+
+
 # Metrics.
 
 
@@ -490,6 +511,7 @@ EVERY_TASK: tuple[Callable[[TaskExample], None], ...] = (
     wild_outputs_give_finite_answers,
     what_a_user_sees_can_be_written,
     answers_have_a_text,
+    explained_answers_fit_the_raw_output,
     the_primary_metric_comes_first_and_each_has_a_meaning,
     a_weight_is_a_number_of_copies,
     metrics_do_not_depend_on_the_order_of_the_pictures,

@@ -54,8 +54,8 @@ class Explainer:
             raise ConfigError(f'"{method}" is no method', hint=f"choose {', '.join(METHODS)}")
         if odd := sorted(set(tasks) - set(answering.tasks)):
             raise ConfigError(f'there is no task "{odd[0]}".{nearest(odd[0], answering.tasks)}')
-        self._parts = answering.parts()
         self._tasks = set(tasks) or set(answering.tasks)
+        self._parts = [part for part in answering.parts() if self._tasks & set(part.names.values())]
         reasons = {why for part in self._parts if (why := no_gradients(part.predictor))}
         if reasons and method == "gradient":
             raise ConfigError(
