@@ -307,6 +307,11 @@ class Task(Table, ABC):
         except InvalidState as error:
             raise DataError(f"cannot learn from its teacher alone: {error}", location=self.name) from None
 
+    def prepare_to_teach(self, head: nn.Module) -> None:
+        """As the task of a teacher whose network is at hand: from now on its ``head`` there may give more
+        than answers need, as long as ``decode`` understands it.
+        """
+
     def soft_target(
         self, raw: np.ndarray, teacher: Task, places: Sequence[tuple[Placement, Placement]] | None = None
     ) -> Target:
@@ -319,8 +324,8 @@ class Task(Table, ABC):
                 alike. Only what has a position needs it.
 
         Returns:
-            float32 or int64 arrays whose first axis is the picture; among them ``trust``, float32 [n, ...] in
-            0 to 1: how much each answer counts. An unsure teacher teaches less.
+            float32 or whole-numbered arrays whose first axis is the picture; among them ``trust``, float32
+            [n, ...] in 0 to 1: how much each answer counts. An unsure teacher teaches less.
         """
         raise NotImplementedError
 

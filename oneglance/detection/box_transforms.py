@@ -29,10 +29,10 @@ def moved(
             out[key] = torch.where(there[:, :, None], held, torch.ones_like(held)).amin(dim=1)
         else:
             out[key] = held.flatten(1, 2)
-    placed = _placed(out["box"].view(count, tiles, -1, 4), view)
-    area = _area(placed)
-    sides = placed.new_tensor([*view.canvas, *view.canvas])
-    cut = torch.minimum(placed.clamp(min=0), sides)
+    bounds = placed(out["box"].view(count, tiles, -1, 4), view)
+    area = _area(bounds)
+    sides = bounds.new_tensor([*view.canvas, *view.canvas])
+    cut = torch.minimum(bounds.clamp(min=0), sides)
     short = torch.minimum(cut[..., 2] - cut[..., 0], cut[..., 3] - cut[..., 1])
     kept = (_area(cut) >= kept_share * area) & there[:, :, None]
     out["box"] = cut.flatten(1, 2)
@@ -41,7 +41,7 @@ def moved(
     return out
 
 
-def _placed(box: Tensor, view: View) -> Tensor:
+def placed(box: Tensor, view: View) -> Tensor:
     """Boxes [n, t, m, 4] in pixels of the old pictures -> bounds in pixels of the new ones, not cut."""
     half = box.new_tensor(view.canvas) / 2
     corners = torch.stack([box[..., [0, 1]], box[..., [2, 1]], box[..., [2, 3]], box[..., [0, 3]]], dim=-2)

@@ -63,7 +63,8 @@ def dense_loss(
     loss = (varifocal(logit, quality) * counted).sum(dim=1).view(count, cells).sum(dim=1)
     weight = learned.quality
     off = BOX * (1 - complete_iou(rows[learned.cell, :4], box[owner]))
-    off = off + DISTANCE * _distances(rows, learned, box[owner], levels, bins, cells)
+    chosen = rows[learned.cell]
+    off = off + DISTANCE * side_losses(chosen, learned.cell % cells, box[owner], levels, bins)
     loss = loss.index_add(0, picture[owner], off * weight)
     labelled = truth.labelled.amax(dim=1)
     loss = loss * labelled.sum() / weight.sum().clamp(min=1)
@@ -104,14 +105,18 @@ def _without_ignored(
     return counted
 
 
-def _distances(
-    rows: Tensor, learned: Assigned, box: Tensor, levels: Sequence[Level], bins: int, cells: int
-) -> Tensor:
-    """Distribution focal loss of the points that learn a box, mean of the four sides: [k]."""
-    x, y, stride = (part.to(box.device)[learned.cell % cells] for part in points(levels))
+def side_losses(rows: Tensor, point: Tensor, box: Tensor, levels: Sequence[Level], bins: int) -> Tensor:
+    """Distribution focal loss of points that learn a box, mean of the four sides: [k].
+
+    Args:
+        rows: [k, ...], what they answer while training.
+        point: int64 [k], which points of ``levels`` they are.
+        box: [k, 4].
+    """
+    x, y, stride = (part.to(box.device)[point] for part in points(levels))
     reach = torch.stack([x - box[:, 0], y - box[:, 1], box[:, 2] - x, box[:, 3] - y], dim=1)
     reach = (reach / stride[:, None]).clamp(0, bins - 1.01)
-    side = rows[learned.cell, -4 * bins :].reshape(-1, bins)
+    side = rows[:, -4 * bins :].reshape(-1, bins)
     return distribution_focal(side, reach.flatten()).view(-1, 4).mean(dim=1)
 
 

@@ -65,7 +65,7 @@ class DenseHead(nn.Module):
         added: DenseHead | None = None,
     ) -> None:
         super().__init__()
-        self.added = added
+        self.added, self.gives_all = added, False  # all points, in their order, also while not training
         self.own, self.bins, self.most, self.classes = width + len(prior), bins, most, len(prior)
         self.lateral = nn.ModuleList(Conv(level.channels, width, 1) for level in levels)
         self.smooth = nn.ModuleList(Conv(width, width) for _ in levels)
@@ -104,7 +104,7 @@ class DenseHead(nn.Module):
         own = torch.cat([most, torch.log1p(label.sigmoid().sum(dim=1))], dim=1)
         rows = [torch.cat([_rows(features) for features in what], dim=1)] if self.attributes else []
         best = None
-        if not self.training:
+        if not self.training and not self.gives_all:
             best = label.amax(dim=2).topk(min(self.most, label.shape[1]), dim=1).indices
             label, side, *rows = (_chosen(given, best) for given in (label, side, *rows))
         parts = [self._boxes(side, best), label]

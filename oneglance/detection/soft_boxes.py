@@ -11,6 +11,8 @@ from torch import Tensor
 from oneglance.batch_transform import View
 from oneglance.detection.box_transforms import moved
 from oneglance.detection.criterion import Truth
+from oneglance.detection.point_teaching import KEYS, moved_points
+from oneglance.nn.feature_shape import Level
 
 MOST = 50  # boxes of a picture from which is learned
 LEAST = 0.05  # confidence of a teacher below which nothing is said to be there
@@ -51,19 +53,29 @@ def truth(soft: Mapping[str, Tensor]) -> Truth:
 
 
 def moved_boxes(
-    soft: Mapping[str, Tensor], view: View, *, kept_share: float, smallest: float
+    soft: Mapping[str, Tensor],
+    view: View,
+    levels: Sequence[Level],
+    *,
+    kept_share: float,
+    smallest: float,
 ) -> dict[str, Tensor]:
     """See ``box_transforms.moved``. What several pictures show counts as the least trusted of them."""
-    boxes = {key: value for key, value in soft.items() if key != "trust"}
+    boxes = {key: value for key, value in soft.items() if key not in (*KEYS, "trust")}
     held = view.holds(soft["trust"])
     trust = torch.where(view.tiles >= 0, held, torch.ones_like(held)).amin(dim=1)
-    return {**moved(boxes, view, kept_share=kept_share, smallest=smallest), "trust": trust}
+    by_points = moved_points(soft, view, levels) if KEYS[0] in soft else {}
+    return {**moved(boxes, view, kept_share=kept_share, smallest=smallest), **by_points, "trust": trust}
 
 
 def both(soft: Mapping[str, Tensor], partner: Tensor) -> dict[str, Tensor]:
-    """Of pictures that are mixed, the boxes of both; a class is known where it is in both."""
+    """Of pictures that are mixed, the boxes of both; a class is known where it is in both. What was said at
+    single points is said of neither.
+    """
     joined = {}
     for key, value in soft.items():
+        if key in KEYS:
+            continue
         other = value[partner]
         if key == "labelled":
             joined[key] = value * other

@@ -42,7 +42,7 @@ from oneglance.storage.task_state import (
     same_length,
 )
 from oneglance.task import MetricState, Prediction, Target, Task, build_tasks
-from oneglance.vector_task import ClassNames, VectorTask, columns_of, refuse_added
+from oneglance.vector_task import ClassNames, VectorTask, columns_of, refuse_added, sigmoid
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -112,6 +112,7 @@ class Boxes(Task):
     _added_threshold: float = PrivateAttr(coco_matching.USUAL_THRESHOLD)
     _levels: tuple[Level, ...] = PrivateAttr(default=())
     _canvas: tuple[int, int] | None = PrivateAttr(None)
+    _gives_all: bool = PrivateAttr(False)  # the raw output has a row for each point, in their order
 
     learned: ClassVar[Form] = LearnedBoxes
     primary_metric: ClassVar[str] = "ap"
@@ -330,14 +331,19 @@ class Boxes(Task):
         if missing:
             raise DataError(f"its teacher has no attribute {missing[0]}", location=self.name)
 
+    def prepare_to_teach(self, head: nn.Module) -> None:
+        if not self.added and hasattr(head, "gives_all"):
+            head.gives_all = self._gives_all = True  # type: ignore[assignment]
+
     def soft_target(
         self, raw: np.ndarray, teacher: Task, places: Sequence[tuple[Placement, Placement]] | None = None
     ) -> Target:
         """The teacher's boxes with their scores. Where it is less sure than its own threshold, neither yes
         nor no is learned; where it sees nothing at all, nothing is there. An attribute counts by how sure it
-        is of it.
+        is of it. Of a teacher that was prepared, also what it says at each point of this network.
         """
         from oneglance.detection import soft_boxes
+        from oneglance.detection.point_teaching import point_targets
 
         theirs = cast(Boxes, teacher)
         column = columns_of(theirs._words, self._learned_words)
@@ -364,14 +370,23 @@ class Boxes(Task):
                     shape = (*boxes.arrays["label"].shape, *value.shape[1:])
                     boxes.arrays[f"{name}.{key}"] = np.zeros(shape, dtype=value.dtype)
                     boxes.arrays[f"{name}.{key}"][picture, np.concatenate(slots)] = value
+        if theirs._gives_all:
+            score = np.zeros((*raw.shape[:2], len(self._learned_words)), dtype=np.float32)
+            score[..., column[column >= 0]] = sigmoid(raw[..., 4 : 4 + len(column)])[..., column >= 0]
+            levels = theirs._levels, self._levels
+            boxes.arrays |= point_targets(raw[..., :4], score, *levels, self._canvas, places)
         return boxes.arrays
 
     def teach(self, raw: Tensor, soft: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         from oneglance.detection import soft_boxes
         from oneglance.detection.criterion import attribute_target, dense_loss
+        from oneglance.detection.point_teaching import joined_losses
 
         result = dense_loss(raw, soft_boxes.truth(soft), self._levels, self.bins, soft["score"])
-        loss, rows = result.loss, raw.flatten(0, 1)[result.row]
+        loss, rows = (
+            joined_losses(result.loss, raw, soft, self._levels, self.bins),
+            raw.flatten(0, 1)[result.row],
+        )
         for name, columns in self._columns(self._learned_words):
             if f"{name}.trust" in soft:
                 own = attribute_target(soft, name, result.box)
@@ -390,7 +405,7 @@ class Boxes(Task):
     def transform_soft_target(self, soft: Mapping[str, Tensor], view: View) -> dict[str, Tensor]:
         from oneglance.detection.soft_boxes import moved_boxes
 
-        return moved_boxes(soft, view, kept_share=VISIBLE, smallest=SMALLEST)
+        return moved_boxes(soft, view, self._levels, kept_share=VISIBLE, smallest=SMALLEST)
 
     def drawn_answer(self, prediction: Prediction, random: np.random.Generator) -> BoxAnnotations:
         boxes = []

@@ -45,6 +45,8 @@ class Guidance:
             ConfigError: a teacher cannot be asked as [training] teacher_views says.
         """
         live = None
+        for teacher in teachers:
+            teacher.prepare()
         if teachers and config.training.teacher_views == "same":
             live = LiveTeachers(teachers, tasks, config)
         return cls(teachers, tasks, config, live=live)

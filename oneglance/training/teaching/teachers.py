@@ -33,6 +33,12 @@ class Teacher:
         """What the task ``name`` of the training is there."""
         return self.predictor.tasks[self.names[name]]
 
+    def prepare(self) -> None:
+        """See ``Task.prepare_to_teach``; an .onnx file gives what it gives."""
+        network = getattr(self.predictor.engine, "network", None)
+        for own in self.names.values() if network is not None else ():
+            self.predictor.tasks[own].prepare_to_teach(network.heads[f"{own} head"])
+
     def digest(self) -> str:
         """Of what its answers depend on."""
         whole = hashlib.sha256()

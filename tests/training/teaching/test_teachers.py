@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from support import squares
 from support.toy import CONFIG, begin, go_on, train, world
 
 from oneglance import config as configuration
@@ -312,3 +313,38 @@ def test_a_task_of_a_type_that_cannot_be_taught_is_refused(
     monkeypatch.setattr("oneglance.tasks.tags.Tags.teach", Task.teach)
     with pytest.raises(ConfigError, match="brings no `teach`"):
         taught(tmp_path / "run", teacher)
+
+
+# Boxes.
+
+
+@pytest.fixture(scope="module")
+def finder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run with boxes that has hardly learned, and is sure of all of them; nobody changes it."""
+    folder = tmp_path_factory.mktemp("finder") / "run"
+    squares.trainer(folder, "training.epochs=1").run()
+    state = json.loads((folder / "tasks.json").read_text())
+    state["things"]["threshold"] = 0.0
+    (folder / "tasks.json").write_text(json.dumps(state))
+    return folder
+
+
+def test_boxes_are_taught_point_by_point(finder: Path, tmp_path: Path) -> None:
+    given = f'training.teachers=["{finder}"]'
+    trainer = squares.trainer(tmp_path / "run", given, "training.epochs=1")
+    soft = split(trainer.loaders[0].targets["things"])[1]
+    assert soft["slot"].shape[1] == 80 and float(soft["point_score"].max()) > 0.01
+    trainer.run()
+    taught_in_steps = squares.trainer(tmp_path / "same", given, "training.epochs=1", *SAME)
+    taught_in_steps.run()
+    assert RunFolder.open(tmp_path / "run").finished and RunFolder.open(tmp_path / "same").finished
+
+
+def test_a_file_teaches_boxes_as_they_are_found(
+    finder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is no network at hand, nothing is known of single points."""
+    monkeypatch.setattr("oneglance.training.teaching.teachers.Teacher.prepare", lambda teacher: None)
+    given = f'training.teachers=["{finder}"]'
+    trainer = squares.trainer(tmp_path / "run", given, "training.epochs=1")
+    assert "slot" not in split(trainer.loaders[0].targets["things"])[1]
