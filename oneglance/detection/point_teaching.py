@@ -25,7 +25,7 @@ from oneglance.nn.feature_shape import Level
 
 KEYS = ("slot", "point_box", "point_score", "point_trust")
 MOST = 100  # points of a picture that are kept, the surest; at all others there is nothing
-SHARE = float(__import__("os").environ.get("OG_SHARE", "0.5"))  # of the loss against a teacher
+SHARE = 0.5  # of the loss against a teacher
 FAINTEST = 0.01  # score below which there is nothing at a point
 
 

@@ -61,6 +61,7 @@ from oneglance.storage.fingerprint import Fingerprint
 from oneglance.storage.plain_files import exists, is_file, is_folder, names_in
 from oneglance.storage.remote.copies import EVERY, FolderCopy
 from oneglance.storage.run_files import KeptExamples, OtherForm, in_form
+from oneglance.storage.run_version import named_if_newer
 from oneglance.storage.task_state import restore
 from oneglance.task import Task, build_tasks
 from oneglance.toml.overrides import Changes
@@ -163,6 +164,10 @@ class RunFolder:
 
     def config(self) -> Config:
         """The configuration it was made with; paths start where they started then."""
+        with named_if_newer(self.path, self.address):
+            return self._config()
+
+    def _config(self) -> Config:
         kept = self.read_json("overrides.json", run_files.OVERRIDES)
         with self._whole("overrides.json"):
             overrides = Changes.of(kept.set or []) if kept.overrides is None else Changes(kept.overrides)
@@ -402,8 +407,9 @@ class RunFolder:
                 location=self.address,
                 hint=f"continue it with: {command('train', self.address, '--resume')}",
             )
-        tasks = build_tasks(config.tasks, location=str(self / "config.toml"))
-        self._restore(tasks, "tasks.json")
+        with named_if_newer(self.path, self.address):
+            tasks = build_tasks(config.tasks, location=str(self / "config.toml"))
+            self._restore(tasks, "tasks.json")
         return tasks
 
     def _restore(self, tasks: Mapping[str, Task], name: str) -> None:
@@ -418,6 +424,10 @@ class RunFolder:
             WeightsError: the weights are those of another network.
             RunError: they are missing or damaged, or the network is larger than any that is meant to be used.
         """
+        with named_if_newer(self.path, self.address):
+            return self._network(config, tasks)
+
+    def _network(self, config: Config, tasks: Mapping[str, Task]) -> Network:
         path = self / "weights.safetensors"
         with self._weights_named(), no_larger_than(shapes_in(path), location=str(path)):
             network = build_network(

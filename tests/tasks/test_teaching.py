@@ -44,6 +44,17 @@ def test_a_teacher_that_knows_fewer_classes_says_nothing_of_the_others() -> None
     assert cat < 0 < dog and emu == pytest.approx(0, abs=1e-6)
 
 
+def test_a_teacher_that_calls_other_things_by_these_names_cannot_mean_what_people_mean() -> None:
+    ours = label("cat dog")
+    truth = ["cat", "dog"] * 40
+    raw = np.where(np.array(truth)[:, None] == ["cat", "dog"], 2.0, -2.0).astype(np.float32)
+    right, turned = (ours.soft_target(sign * raw, ours) for sign in (1, -1))
+    assert ours.disagreement(right, ours.encode(truth)) == ""
+    why = ours.disagreement(turned, ours.encode(truth))
+    assert why == "it agrees with them in 0% of 80 pictures, where 50% would be chance"
+    assert ours.disagreement(turned, ours.encode([*truth[:40], *[None] * 40])) == ""  # too few to tell
+
+
 def test_what_a_teacher_thinks_of_other_classes_lowers_its_weight() -> None:
     ours, theirs = label("cat dog"), label("cat dog emu")
     raw = np.array([[6.0, 0, 0], [0, 0, 6.0]], dtype=np.float32)

@@ -189,6 +189,8 @@ OWN = '[tasks.digit]\ntype = "label"\n'
          r"\[training\] from is what extend sets itself"),
         (NEW.replace('["amount"]', '["digit"]'),
          r'task_stage gives "digit" what it does not have in the run'),
+        (NEW.replace("[training]", '[tasks.digit]\ntype = "label"\nuses = ["ground"]\n[training]'),
+         r'\[tasks.digit\] is another task in .*: uses is \[\] there and \["ground"\] here — .*leave uses'),
         (NEW.replace("[training]", '[tasks.digit]\ntype = "number"\n[training]'),
          r'another task in .*runs/a: type is "label" there and "number" here — .* another name'),
         (NEW.replace("[training]", '[tasks.covered]\ntype = "number"\nunit = "cm"\n[training]'),
@@ -209,6 +211,18 @@ def test_no_finished_run(extended: Extended, tmp_path: Path) -> None:
     shutil.copytree(extended.old, tmp_path / "run")
     (tmp_path / "run" / "tasks.json").unlink()
     with pytest.raises(RunError, match="this run is not finished"):
+        oneglance.extend(tmp_path / "run", configuration.parse(NEW, base=tmp_path), screen=Screen())
+
+
+@pytest.mark.parametrize("file", ["config.toml", "tasks.json"])
+def test_a_run_of_a_newer_version(extended: Extended, tmp_path: Path, file: str) -> None:
+    shutil.copytree(extended.old, tmp_path / "run")
+    kept = json.loads((tmp_path / "run/environment.json").read_text())
+    kept["packages"]["oneglance"] = "99.1"
+    (tmp_path / "run/environment.json").write_text(json.dumps(kept))
+    odd = {"config.toml": "[training]\nmagic = true\n", "tasks.json": '{"digit": {"magic": true}}'}
+    (tmp_path / "run" / file).write_text(odd[file])
+    with pytest.raises(RunError, match=r"run: was trained by oneglance 99\.1, .* — update oneglance here"):
         oneglance.extend(tmp_path / "run", configuration.parse(NEW, base=tmp_path), screen=Screen())
 
 

@@ -6,11 +6,9 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from oneglance import __version__
 from oneglance.config import Config
-from oneglance.errors import ConfigError, OneglanceError, RunError, nearest
+from oneglance.errors import ConfigError, nearest
 from oneglance.inference.predictor import Predictor
 from oneglance.storage.plain_files import add_to_digest, located
 from oneglance.storage.run_files import ANSWERING
@@ -159,31 +157,6 @@ def _networks(config: Config) -> list[NetworkAt]:
 
 
 def _opened(network: NetworkAt, device: str) -> Predictor:
-    return network.opened_file(device) if network.run is None else _of_run(network.run, device)
-
-
-def _of_run(run: RunFolder, device: str) -> Predictor:
-    try:
-        return Predictor.open(run, device=device, precision="fp32")
-    except OneglanceError:
-        if newer := newer_version(run):
-            raise RunError(
-                f"was trained by oneglance {newer}, and this is {__version__}",
-                location=run.address,
-                hint="update oneglance here, or name another teacher",
-            ) from None
-        raise
-
-
-def newer_version(run: RunFolder) -> str:
-    """The version of oneglance that trained a run, where it is newer than this one; else ""."""
-    try:
-        kept: Any = run.read_json("environment.json")
-        version = str(kept["packages"]["oneglance"])
-    except (OneglanceError, LookupError, TypeError):
-        return ""
-    return version if _numbers(version) > _numbers(__version__) else ""
-
-
-def _numbers(version: str) -> list[int]:
-    return [int(part) for part in version.split(".") if part.isdigit()]
+    if network.run is None:
+        return network.opened_file(device)
+    return Predictor.open(network.run, device=device, precision="fp32")

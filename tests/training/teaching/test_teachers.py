@@ -159,6 +159,19 @@ def test_a_pass_that_was_stopped_goes_on(
         assert torch.equal(value, again.loaders[0].targets["kind"][name])
 
 
+def test_a_joint_run_answers_for_its_own_successor_what_nobody_did(teacher: Path, tmp_path: Path) -> None:
+    """The cheapest teacher: the same tasks and pictures, of which each knows a part of the answers."""
+    trainer = taught(tmp_path / "again", teacher, more=(f"training.from={teacher}", "training.epochs=1"))
+    for name, task in trainer.tasks.items():
+        target = trainer.loaders[0].targets[name]
+        raw = torch.as_tensor(task.constant_raw()).expand(len(trainer.training.rows), -1)
+        known, both = task.loss(raw, split(target)[0])[1], loss_of(task, raw, target, None, 0.5)[1]
+        known, both = (weight.reshape(len(raw), -1).amax(dim=1) > 0 for weight in (known, both))
+        assert 0 < int(known.sum()) < len(raw) and both.all(), name
+    trainer.run()
+    assert RunFolder.open(tmp_path / "again").finished
+
+
 # Asked in every step.
 
 SAME = ('training.teacher_views="same"',)
@@ -329,11 +342,27 @@ def finder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_boxes_are_taught_point_by_point(finder: Path, tmp_path: Path) -> None:
+def test_a_teacher_that_finds_nothing_is_refused(finder: Path, tmp_path: Path) -> None:
+    shutil.copytree(finder, tmp_path / "shy")
+    state = json.loads((tmp_path / "shy/tasks.json").read_text())
+    state["things"]["threshold"] = 0.9
+    (tmp_path / "shy/tasks.json").write_text(json.dumps(state))
+    given = f'training.teachers=["{tmp_path / "shy"}"]'
+    for views in ((), SAME):
+        with pytest.raises(DataError, match=r"finds nothing for things in any of 32 pictures — add pictures"):
+            squares.trainer(tmp_path / f"run{len(views)}", given, *views)
+
+
+def test_boxes_are_taught_point_by_point(
+    finder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oneglance.detection.soft_boxes.LEAST", 0.0)
     given = f'training.teachers=["{finder}"]'
     trainer = squares.trainer(tmp_path / "run", given, "training.epochs=1")
     soft = split(trainer.loaders[0].targets["things"])[1]
-    assert soft["slot"].shape[1] == 80 and float(soft["point_score"].max()) > 0.01
+    levels = trainer.tasks["things"].state()["levels"]
+    assert soft["slot"].shape[1] == sum(height * width for _, height, width, _ in levels)
+    assert float(soft["point_score"].max()) > 0.01
     trainer.run()
     taught_in_steps = squares.trainer(tmp_path / "same", given, "training.epochs=1", *SAME)
     taught_in_steps.run()
@@ -344,6 +373,7 @@ def test_a_file_teaches_boxes_as_they_are_found(
     finder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where there is no network at hand, nothing is known of single points."""
+    monkeypatch.setattr("oneglance.detection.soft_boxes.LEAST", 0.0)
     monkeypatch.setattr("oneglance.training.teaching.teachers.Teacher.prepare", lambda teacher: None)
     given = f'training.teachers=["{finder}"]'
     trainer = squares.trainer(tmp_path / "run", given, "training.epochs=1")
