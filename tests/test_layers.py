@@ -30,6 +30,7 @@ LAYERS = [
     ["storage.remote.copies"],
     [
         "storage.atomic_files",
+        "storage.run_version",
         "batch_transform",
         "config",
         "members",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from oneglance import __version__
 from oneglance.errors import OneglanceError, RunError
 from oneglance.storage.plain_files import read_plain
 
@@ -28,7 +28,7 @@ def named_if_newer(run: Path, address: str) -> Iterator[None]:
     except OneglanceError:
         if newer := newer_version(run):
             raise RunError(
-                f"was trained by oneglance {newer}, and this is {__version__}",
+                f"was trained by oneglance {newer}, and this is {version('oneglance')}",
                 location=address,
                 hint="update oneglance here, or name another run",
             ) from None
@@ -39,10 +39,10 @@ def newer_version(run: Path) -> str:
     """The version of oneglance that trained a run, where it is newer than this one; else ""."""
     try:
         kept: Any = json.loads(read_plain(run / "environment.json", LARGEST))
-        version = str(kept["packages"]["oneglance"])
+        theirs = str(kept["packages"]["oneglance"])
     except (OneglanceError, OSError, ValueError, RecursionError, LookupError, TypeError):
         return ""
-    return version if _numbers(version) > _numbers(__version__) else ""
+    return theirs if _numbers(theirs) > _numbers(version("oneglance")) else ""
 
 
 def _numbers(version: str) -> list[int]:

@@ -34,7 +34,9 @@ class Teacher:
     def prepare(self) -> None:
         """See ``Task.prepare_to_teach``; an .onnx file gives what it gives."""
         network = getattr(self.predictor.engine, "network", None)
-        for own in self.names.values() if network is not None else ():
+        if network is None:
+            return
+        for own in self.names.values():
             self.predictor.tasks[own].prepare_to_teach(network.heads[f"{own} head"])
 
     def digest(self) -> str:
