@@ -66,11 +66,11 @@ def point_targets(
         chosen = np.argsort(-own, kind="stable")[:most]
         chosen = chosen[own[chosen] >= FAINTEST]
         slot[row, chosen] = np.arange(len(chosen))
-        found = np.asarray(corners[row][index[chosen]], dtype=np.float64)
-        if places is not None and len(found):
+        boxes = np.asarray(corners[row][index[chosen]], dtype=np.float64)
+        if places is not None and len(boxes):
             there, here = places[row]
-            found = here.to_canvas(there.to_image(found))
-        box[row, : len(chosen)] = cut(found, canvas)
+            boxes = here.to_canvas(there.to_image(boxes))
+        box[row, : len(chosen)] = cut(boxes, canvas)
         given[row, : len(chosen)] = score[row][index[chosen]]
     trust = np.ones(count, dtype=np.float32)
     return dict(zip(KEYS, (slot, box, given, trust), strict=True))
