@@ -57,7 +57,7 @@ def _taught(name: str, comparison: Mapping[str, Any], observed: Observations) ->
     return Recommendation(
         name,
         "guidance",
-        "the single networks, which know better, lie there already; compare --guided measures what they bring",
+        "the single networks, which know better, lie there already; compare --guided measures it",
         0.0,
         0,
         0.0,
