@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from oneglance.inference.parallel_passes import ParallelPasses, threads_of_each
 from oneglance.network import Network
 from oneglance.nn.allocator import keep_freed_memory
 from oneglance.nn.device import faster_precision, pick_device, precise
+from oneglance.nn.folding import folded
 from oneglance.nn.threads import use_allowed_processors
 from oneglance.parallel.cpus import threads
 
@@ -49,7 +51,7 @@ class TorchEngine(Engine):
         keep_freed_memory()
         use_allowed_processors()
         location = pick_device(device)
-        network = network.to(location).eval()
+        network = folded(network.to(location).eval(), partial(_noticed, config.backbone.canvas))
         wanted = precision or config.training.precision
         if wanted == "auto":
             width, height = config.backbone.canvas
@@ -61,7 +63,7 @@ class TorchEngine(Engine):
             wanted = faster_precision(
                 lambda name: in_each[name].forward(example),
                 location,
-                key=f"predict in {in_each['fp32'].engine.passes} passes | "
+                key=f"predict in {in_each['fp32'].engine.passes} passes, folded | "
                 f"{config.backbone.name} {config.backbone.options} {config.backbone.size}",
                 memory=cache_folder(config.cache) / "precision.json",
             )
@@ -98,6 +100,13 @@ class TorchEngine(Engine):
 
 def _plain_values(by_task: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
     return {name: plain(values) for name, values in by_task.items()}
+
+
+def _noticed(canvas: tuple[int, int], network: Network) -> object:
+    """All that the network makes of a picture of noise."""
+    width, height = canvas
+    noise = np.random.default_rng(0).integers(0, 256, (1, height, width, 3), dtype=np.uint8)
+    return network.forward_with_features(torch.from_numpy(noise).permute(0, 3, 1, 2).to(network.mean.device))
 
 
 def plain(values: Tensor) -> np.ndarray:
