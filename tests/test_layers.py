@@ -47,6 +47,7 @@ LAYERS = [
         "nn.bounded_building",
         "nn.checkpoints",
         "nn.device",
+        "nn.folding",
         "nn.mlp",
         "nn.packaged_weights",
         "nn.threads",
