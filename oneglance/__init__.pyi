@@ -36,6 +36,7 @@ from oneglance.finished_api import combine as combine
 from oneglance.finished_api import distil as distil
 from oneglance.finished_api import explain as explain
 from oneglance.finished_api import extend as extend
+from oneglance.finished_api import label_next as label_next
 from oneglance.finished_api import merge as merge
 from oneglance.finished_api import predict as predict
 from oneglance.finished_api import suspects as suspects
@@ -51,6 +52,7 @@ from oneglance.results.explained import Explained as Explained
 from oneglance.results.exported import Exported as Exported
 from oneglance.results.grouping import Grouping as Grouping
 from oneglance.results.history import History as History
+from oneglance.results.label_next import LabelNext as LabelNext
 from oneglance.results.merged import Merged as Merged
 from oneglance.results.overview import Overview as Overview
 from oneglance.results.problems import Problems as Problems

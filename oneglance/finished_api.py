@@ -10,11 +10,12 @@ from oneglance import config as configuration
 from oneglance.api import Run, train
 from oneglance.config import ConfigSource
 from oneglance.errors import needs_extra
-from oneglance.model import Picture, load
+from oneglance.model import Picture, load, refs_of
 from oneglance.progress import Screen
 from oneglance.results.answers import Answers
 from oneglance.results.distilled import Distilled
 from oneglance.results.explained import Explained
+from oneglance.results.label_next import LabelNext
 from oneglance.results.merged import Merged
 from oneglance.results.suspects import Suspects
 from oneglance.screens.choice import default_screen
@@ -316,3 +317,43 @@ def suspects(
         target = Path(out) if out else Path("suspects") / run_name(declared)
         findings = of_config(declared, plan, target, screen)
         return Suspects(write(findings, plan, declared, target), target)
+
+
+def label_next(
+    run: str | Path,
+    pool: Picture | Iterable[Picture],
+    *,
+    count: int = 100,
+    tasks: Sequence[str] = (),
+    out: str | Path | None = None,
+    tool: str = "coco",
+    screen: Screen | None = None,
+) -> LabelNext:
+    """Which pictures of a pool to label next, the best first, and for which task.
+
+    While a task has few answers, those most typical of what is not answered yet; later those of which the
+    network is least sure, and which are unlike each other. Types that cannot say how sure they are, such as
+    numbers, always get typical ones. The data of the run need not be there.
+
+    Args:
+        run: the finished run folder.
+        pool: pictures as ``predict`` takes them; those that the run knows already are left out.
+        count: pictures, shared among the tasks.
+        tasks: names of tasks; default: all that people answer.
+        out: a file for the network's answers to the chosen pictures, to be corrected by a person.
+        tool: that imports it: ``coco``, ``cvat`` (for images 1.1) or ``label-studio``.
+
+    Raises:
+        ConfigError: an impossible number, no such task or tool.
+        DataError: no picture of the pool is new and can be read.
+        RunError: the run is not finished, or ``out`` cannot be written.
+    """
+    with needs_extra("train", "label-next"):
+        from oneglance.evaluation.labelling.label_next import label_next_of
+        from oneglance.storage.run_folder import RunFolder
+
+    target = Path(out) if out else None
+    with closing(screen or default_screen()) as screen:
+        refs = refs_of(pool, screen)
+        opened = RunFolder.open(run)
+        return LabelNext(label_next_of(opened, refs, count, list(tasks), target, tool, screen))

@@ -426,6 +426,10 @@ class Task(Table, ABC):
             for row in np.flatnonzero(above).tolist()
         ]
 
+    def uncertainty(self, predictions: Sequence[Prediction]) -> np.ndarray | None:
+        """How unsure the network is of each prediction, float64 [n] in 0 to 1; None: the type cannot say."""
+        return None
+
     def raw_value(self, answer: Any) -> Any:
         """A typed answer as ``to_cells`` takes it: a word, a number or a list."""
         return answer

@@ -114,7 +114,8 @@ DATA_LEVEL = {unit: level for level, units in enumerate(DATA_LAYERS) for unit in
 
 # Inside evaluation, file by file: `compare` goes down them and returns once.
 EVALUATION_LAYERS = [
-    ["bootstrap", "gradient_conflicts"],
+    ["bootstrap", "gradient_conflicts", "labelling.choosing", "labelling.preannotations"],
+    ["labelling.label_next"],
     ["comparison.peak_memory", "comparison.remedy", "comparison.wording", "reports.svg_plots"],
     ["comparison.single_networks", "significance", "reports.pages"],
     ["reports.learning_curves", "reports.run_table", "reports.task_interaction"],
@@ -257,7 +258,7 @@ def test_imports_inside_data_only_point_down() -> None:
 
 
 def test_imports_inside_evaluation_only_point_down() -> None:
-    names = ("baselines", "comparison", "corruptions", "reports", "suspects")
+    names = ("baselines", "comparison", "corruptions", "labelling", "reports", "suspects")
     folders = {"evaluation", *(f"evaluation.{name}" for name in names)}
     there = {name for name in modules(PACKAGE) if name.split(".")[0] == "evaluation"} - folders
     assert there == set(EVALUATION_LEVEL)

@@ -86,6 +86,7 @@ further: og.Run = og.extend("runs/a", "new.toml", out="runs/more", stage=True)
 maps: og.Explained = og.explain("runs/a", "photos", out="maps", method="occlusion", tasks=["kind"])
 seen: Image.Image = model.explain(pixels).draw()
 worse: og.Robustness = og.robustness("runs/a", split="test", pictures=100, out="runs/a")
+following: og.LabelNext = og.label_next("runs/a", "pool", count=10, tasks=["kind"], out="b.xml", tool="cvat")
 doubts: og.Suspects = og.suspects("a.toml", folds=3, whole=True, tasks=["kind"], count=50, out="doubts")
 taught: og.Distilled = og.distil(["runs/a", "runs/b"], pictures="photos", out="runs/one", minutes=5)
 gain: float | None = taught.tasks["kind"].difference.value

@@ -1,4 +1,4 @@
-"""Commands for those who answer: what is probably wrong. No logic: each calls the function of its name."""
+"""Commands for those who label: what is probably wrong, and what comes next. No logic."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import oneglance
-from oneglance.cli.application import AsJson, Overrides, app, listed, print_json, tell
+from oneglance.cli.application import AsJson, Overrides, RunPath, app, listed, print_json, tell
 
 
 @app.command()
@@ -43,3 +43,28 @@ def suspects(
 
         show_suspects(result)
         tell(f"look at {result.path}/suspects.html")
+
+
+@app.command("label-next")
+def label_next(
+    run: RunPath,
+    pool: Annotated[list[str], typer.Argument(help="files, folders, archives, patterns", show_default=False)],
+    count: Annotated[int, typer.Option(help="pictures, shared among the tasks")] = 100,
+    task: Annotated[str, typer.Option(help="such as kind,price; default: all", show_default=False)] = "",
+    out: Annotated[
+        Path | None,
+        typer.Option(help="a file for the answers to these pictures, to be corrected", show_default=False),
+    ] = None,
+    tool: Annotated[str, typer.Option("--format", help="of that file: coco, cvat or label-studio")] = "coco",
+    as_json: AsJson = False,
+) -> None:
+    """Which unlabelled pictures to label next."""
+    result = oneglance.label_next(run, pool, count=count, tasks=listed(task), out=out, tool=tool)
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        for row in result.rows():
+            tell(f"{row['image']}  {row['task']}  {row['score']:.3f}  {row['reason']}")
+        typer.echo(result.headline(), err=True)
+    if result["unreadable"]:
+        raise typer.Exit(3)

@@ -572,6 +572,17 @@ class Boxes(Task):
     def sample_errors(self, metric_state: MetricState) -> np.ndarray:
         return coco_matching.sample_errors(metric_state["matched"], self._thresholds)
 
+    def uncertainty(self, predictions: Sequence[Prediction]) -> np.ndarray:
+        """Of the box that is nearest to the threshold."""
+        below, above = max(self._threshold, 1e-6), max(1 - self._threshold, 1e-6)
+
+        def doubt(score: float) -> float:
+            far = (self._threshold - score) / below
+            return 1 - (far if far > 0 else (score - self._threshold) / above)
+
+        each = [[doubt(box["confidence"]) for box in one["boxes"]] for one in predictions]
+        return np.array([max(own, default=0.0) for own in each], dtype=np.float64)
+
     def suspicions(
         self, predictions: Sequence[Prediction], answers: Sequence[BoxAnnotations]
     ) -> list[Suspicion]:

@@ -427,6 +427,11 @@ class Label(VectorTask):
             Curve("Calibration", "confidence", "share right", bins[0], bins[1], diagonal=True),
         ]
 
+    def uncertainty(self, predictions: Sequence[Prediction]) -> np.ndarray:
+        """1 less the margin between the two likeliest classes."""
+        two = [sorted(one["probabilities"].values())[-2:] for one in predictions]
+        return np.array([1 - (best - second) for second, best in two], dtype=np.float64)
+
     def suspicions(self, predictions: Sequence[Prediction], answers: Sequence[str]) -> list[Suspicion]:
         """See ``doubted_labels``."""
         words = sorted({*answers, *(name for one in predictions for name in one["probabilities"])})

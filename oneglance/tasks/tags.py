@@ -470,6 +470,11 @@ class Tags(VectorTask):
             Curve("Calibration", "probability", "share with the tag", bins[0], bins[1], diagonal=True),
         ]
 
+    def uncertainty(self, predictions: Sequence[Prediction]) -> np.ndarray:
+        """Of the tag that is nearest to as likely as not."""
+        chances = [np.array(list(one["probabilities"].values())) for one in predictions]
+        return np.array([1 - np.abs(2 * own - 1).min() for own in chances], dtype=np.float64)
+
     def suspicions(
         self, predictions: Sequence[Prediction], answers: Sequence[TagAnnotations]
     ) -> list[Suspicion]:

@@ -41,6 +41,7 @@ VERBS = [
         "get",
         "group",
         "init",
+        "label-next",
         "map",
         "merge",
     ),
@@ -66,7 +67,7 @@ GROUP: Any = typer.main.get_command(commands.app)
 
 def test_the_verbs_are_those_of_the_library() -> None:
     assert sorted(GROUP.commands) == VERBS
-    assert set(VERBS) <= set(oneglance.__all__)
+    assert {verb.replace("-", "_") for verb in VERBS} <= set(oneglance.__all__)
 
 
 @pytest.mark.parametrize("verb", VERBS)

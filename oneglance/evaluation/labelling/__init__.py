@@ -1,0 +1,1 @@
+"""Which pictures to label next, and answers for a person to correct."""
