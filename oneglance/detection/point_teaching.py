@@ -25,7 +25,6 @@ from oneglance.nn.feature_shape import Level
 
 KEYS = ("slot", "point_box", "point_score", "point_trust")
 MOST = 100  # points of a picture that are kept, the surest; at all others there is nothing
-SHARE = 0.5  # of the loss against a teacher
 FAINTEST = 0.01  # score below which there is nothing at a point
 
 
@@ -130,10 +129,12 @@ def point_loss(raw: Tensor, soft: Mapping[str, Tensor], levels: Sequence[Level],
 def joined_losses(
     by_boxes: Tensor, raw: Tensor, soft: Mapping[str, Tensor], levels: Sequence[Level], bins: int
 ) -> Tensor:
-    """float32 [n]: ``point_loss`` and the loss ``by_boxes`` [n] in one, where the teacher spoke of points."""
+    """float32 [n]: ``point_loss`` in the place of the loss ``by_boxes`` [n], where there are targets of
+    points. Both in equal parts were no better, see docs/results.md.
+    """
     if KEYS[0] not in soft:
         return by_boxes
-    share = SHARE * soft["point_trust"]
+    share = soft["point_trust"]
     return (1 - share) * by_boxes + share * point_loss(raw, soft, levels, bins)
 
 
