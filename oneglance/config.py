@@ -138,6 +138,11 @@ class AugmentTable(Table):
     rotate: float = Field(0, ge=0, le=180)  # by up to so many degrees, either way
     # Brightness, contrast and saturation by up to this share; default: 0.2, and 0 in up to 8 epochs
     colour: float | None = Field(None, ge=0, le=1)
+    # Each picture becomes a mixture of itself and changed copies (AugMix), for networks that will meet worse
+    # pictures: see `oneglance robustness`. What is tested there is never trained on
+    robust: bool = False
+    # One change of any strength for each picture (TrivialAugment): turned, sheared, moved, with fewer shades
+    trivial: bool = False
     erase: float = Field(0, ge=0, le=1)  # probability of blanking a rectangle
     mixup: float = Field(0, ge=0)  # two pictures laid over each other: alpha of the Beta distribution; 0: off
     # Share of pictures that are put together from four, where a task asks for boxes. They are then half as

@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 
 from oneglance.batch_transform import Mix, View
 from oneglance.config import AugmentTable
+from oneglance.training.robust_pictures import after, drawn_change, mixture, motions, shaded
 
 QUARTERS = ((-0.5, -0.5), (0.5, -0.5), (-0.5, 0.5), (0.5, 0.5))  # where the four pictures of a mosaic lie
 ALONE = -1  # the kin of pictures that no other may be put beside
@@ -51,7 +52,8 @@ class Augment:
         kin = torch.full((len(x),), ALONE)
         if queried is not None and not rest and (self.table.mosaic or self.table.mixup):
             kin = _kin(queried)
-        view = self._view(x, generator, kin, mosaic=0.0 if rest else self.table.mosaic)
+        change = drawn_change(len(x), generator) if self.table.trivial else None
+        view = self._view(x, generator, kin, 0.0 if rest else self.table.mosaic, change)
         # Asked while it is on the CPU: a GPU would have to be waited for.
         still = bool(view.single_image.all()) and torch.equal(
             view.motion, torch.eye(2, 3).expand(view.motion.shape)
@@ -60,6 +62,12 @@ class Augment:
         # Pictures that stay where they are do not even get a rounding error.
         x = x.contiguous(memory_format=torch.channels_last) if still else self._moved(x, view)
         x = self._coloured(x, generator)
+        if change is not None:
+            x = shaded(x, *change, fewest=8)
+        if self.table.robust:
+            nowhere = torch.zeros(len(x), 1, dtype=torch.bool)
+            still_there = (nowhere if queried is None else queried.cpu()).any(dim=1)
+            x = mixture(x, generator, self._sampled, still_there)
         if self.table.erase and not rest:
             x = self._erased(x, generator)
         if self.table.mixup and not rest:
@@ -87,9 +95,19 @@ class Augment:
         down = [sin * mirror / aspect, cos * upside, shift[1]]
         return torch.stack([*across, *down], dim=1).view(count, 2, 3)
 
-    def _view(self, x: Tensor, generator: Generator, kin: Tensor, mosaic: float) -> View:
+    def _view(
+        self,
+        x: Tensor,
+        generator: Generator,
+        kin: Tensor,
+        mosaic: float,
+        change: tuple[Tensor, Tensor] | None = None,
+    ) -> View:
         count, (height, width) = len(x), x.shape[2:]
         motion = self.motion(count, width, height, generator)
+        if change is not None:  # answers that lie somewhere move along
+            sign = 1 - 2 * torch.randint(0, 2, (count,), generator=generator)
+            motion = after(motions(change[0], change[1] * sign, width, height), motion)
         tiles, scale, offset = torch.arange(count)[:, None], torch.ones(count), torch.zeros(1, 2)
         if mosaic and bool((kin != ALONE).any()):
             chosen = (torch.rand(count, generator=generator) < mosaic) & (kin != ALONE)
