@@ -14,6 +14,7 @@ from oneglance.data.images.thumbnail import data_url
 from oneglance.evaluation.reports.pages import environment, write_html
 from oneglance.features.clusters import Clustering
 from oneglance.features.extraction import Features
+from oneglance.features.mapping.page import common_folder
 from oneglance.features.thumbnails import thumbnails
 from oneglance.inference.answering import Answering
 from oneglance.storage.atomic_files import make_folder, replacing, write_json
@@ -99,8 +100,10 @@ def page_of(report: Mapping[str, Any], pictures: Sequence[Sequence[tuple[str, st
         pictures: of each cluster that is shown, names and addresses that hold the pictures themselves.
     """
     page = environment().get_template("clusters.html.j2")
-    shown = list(zip(report["clusters"], pictures, strict=False))
-    return page.render(title=title, report=report, shown=shown)
+    folder = common_folder([name for each in pictures for name, _ in each])
+    short = [[(name[len(folder) :], picture) for name, picture in each] for each in pictures]
+    shown = list(zip(report["clusters"], short, strict=False))
+    return page.render(title=title, report=report, shown=shown, folder=folder)
 
 
 def _write_table(path: Path, report: Mapping[str, Any], features: Features, clustering: Clustering) -> None:

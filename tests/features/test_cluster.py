@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,8 @@ def test_the_files_say_it(home: Path, shell: Shell) -> None:
     page = Path("c/clusters.html").read_text()
     shown = sum(len(one["typical"]) for one in report["clusters"])
     assert page.count('<img src="data:image/jpeg') == shown and "http:" not in page
+    names = [one["name"].removeprefix("scenes/images/") for one in report["clusters"]]
+    assert re.findall(r"<h2>(\S+) ", page) == names and "Those shown lie in scenes/images/." in page
     response = shell("cluster", "runs/a", "scenes/images", "--clusters", 3)
     assert "60 pictures in 3 clusters" in response.out and Path("runs/a/clusters.html").is_file()
     with pytest.raises(ConfigError, match=r"cannot be divided into 99"):
