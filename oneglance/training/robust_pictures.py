@@ -103,7 +103,13 @@ def shaded(x: Tensor, kinds: Tensor, amount: Tensor, fewest: int) -> Tensor:
         fewest: bits of a posterized value, less up to 4 of them where ``amount`` is 1.
     """
     changed = x.clone()
-    for number, change in enumerate((_autocontrast, _equalized, _posterized, _solarized)):
+    changes: list[Callable[[Tensor, Tensor, int], Tensor]] = [
+        _autocontrast,
+        _equalized,
+        _posterized,
+        _solarized,
+    ]
+    for number, change in enumerate(changes):
         if rows := torch.nonzero(kinds == number)[:, 0].tolist():
             there = torch.tensor(rows, device=x.device)
             strength = amount[rows].to(x.device).view(-1, 1, 1, 1)
@@ -111,13 +117,13 @@ def shaded(x: Tensor, kinds: Tensor, amount: Tensor, fewest: int) -> Tensor:
     return changed
 
 
-def _autocontrast(x: Tensor, *_: object) -> Tensor:
+def _autocontrast(x: Tensor, amount: Tensor, fewest: int) -> Tensor:
     """Each channel from its darkest to its brightest value over the whole range."""
     low, high = x.amin(dim=(2, 3), keepdim=True), x.amax(dim=(2, 3), keepdim=True)
     return torch.where(high > low, (x - low) * 255 / (high - low).clamp(min=1e-6), x)
 
 
-def _equalized(x: Tensor, *_: object) -> Tensor:
+def _equalized(x: Tensor, amount: Tensor, fewest: int) -> Tensor:
     """Each channel with as many pixels of every value, as far as its own values allow."""
     count, (height, width) = len(x), x.shape[2:]
     values = x.round().clamp(0, 255).long().reshape(3 * count, -1)
@@ -137,6 +143,6 @@ def _posterized(x: Tensor, amount: Tensor, fewest: int) -> Tensor:
     return (x / size).floor() * size
 
 
-def _solarized(x: Tensor, amount: Tensor, *_: object) -> Tensor:
+def _solarized(x: Tensor, amount: Tensor, fewest: int) -> Tensor:
     """The brightest values inverted."""
     return torch.where(x >= 256 - 256 * amount, 255 - x, x)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -37,12 +38,13 @@ def pixels(each: list[Image.Image]) -> Tensor:
 @pytest.mark.parametrize("amount", [0.0, 0.25, 0.6])
 def test_shades_are_those_of_pillow(name: str, amount: float) -> None:
     x = pictures()
-    of_pillow = {
+    every: dict[str, Callable[[Image.Image], Image.Image]] = {
         "autocontrast": ImageOps.autocontrast,
         "equalize": ImageOps.equalize,
         "posterize": lambda one: ImageOps.posterize(one, 8 - int(4 * amount)),
         "solarize": lambda one: ImageOps.solarize(one, 256 - int(256 * amount)),
-    }[name]
+    }
+    of_pillow = every[name]
     kinds = torch.full((6,), SHADES.index(name))
     kinds[5] = NOTHING
     made = shaded(x, kinds, torch.full((6,), amount), fewest=8)
