@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import oneglance
-from oneglance.cli.application import AsJson, Overrides, RunPath, app, listed, print_json, tell
+from oneglance.cli.application import AsJson, Overrides, RunPath, app, print_json, tell
 
 
 @app.command()
@@ -21,7 +21,10 @@ def suspects(
     whole: Annotated[
         bool, typer.Option("--whole", help="train a network for each fold: better, and as long")
     ] = False,
-    task: Annotated[str, typer.Option(help="such as kind,price; default: all", show_default=False)] = "",
+    tasks: Annotated[
+        list[str],
+        typer.Option("--task", help="only this task; may be given several times", show_default=False),
+    ] = [],  # noqa: B006
     count: Annotated[int, typer.Option(help="list so many, at most")] = 200,
     out: Annotated[Path | None, typer.Option(help="where everything goes", show_default=False)] = None,
     as_json: AsJson = False,
@@ -32,7 +35,7 @@ def suspects(
         overrides=overrides,
         folds=folds,
         whole=whole,
-        tasks=listed(task),
+        tasks=tasks,
         count=count,
         out=out,
     )
@@ -50,7 +53,10 @@ def label_next(
     run: RunPath,
     pool: Annotated[list[str], typer.Argument(help="files, folders, archives, patterns", show_default=False)],
     count: Annotated[int, typer.Option(help="pictures, shared among the tasks")] = 100,
-    task: Annotated[str, typer.Option(help="such as kind,price; default: all", show_default=False)] = "",
+    tasks: Annotated[
+        list[str],
+        typer.Option("--task", help="only this task; may be given several times", show_default=False),
+    ] = [],  # noqa: B006
     out: Annotated[
         Path | None,
         typer.Option(help="a file for the answers to these pictures, to be corrected", show_default=False),
@@ -59,7 +65,7 @@ def label_next(
     as_json: AsJson = False,
 ) -> None:
     """Which unlabelled pictures to label next."""
-    result = oneglance.label_next(run, pool, count=count, tasks=listed(task), out=out, tool=tool)
+    result = oneglance.label_next(run, pool, count=count, tasks=tasks, out=out, tool=tool)
     if as_json:
         print_json(result.to_dict())
     else:

@@ -87,7 +87,7 @@ def test_every_argument_and_option_is_explained(verb: str, shell: Shell) -> None
 def test_an_option_of_the_shell_is_an_argument_of_the_function(verb: str) -> None:
     import inspect
 
-    ours = set(inspect.signature(getattr(oneglance, verb)).parameters)
+    ours = set(inspect.signature(getattr(oneglance, verb.replace("-", "_"))).parameters)
     names = {parameter.name for parameter in GROUP.commands[verb].params}
     # `--yes` is `ask=False`, the default; `--watch` opens a page around the function.
     assert names - {"as_json", "help", "yes", "watch"} <= ours
