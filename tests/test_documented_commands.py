@@ -44,6 +44,8 @@ SHORTER = {
     "compare oneglance.toml --groups": ["--only", "joint,single"],
     "compare oneglance.toml --guided": ["--only", "joint,single"],
     "distil": ONE_EPOCH,
+    "suspects": ["--folds", "3"],  # as many as twelve sellers allow
+    "cluster": ["--clusters", "2"],  # of the few pictures here
     "tune": ["--seeds", "1", "--budget", ""],  # a second is enough for 81 sets of weights here
 }
 # The beginnings of what is not typed here, and why; a file that a reason names is there.
@@ -59,6 +61,11 @@ NOT_TYPED = {
     "oneglance train runs/all --resume --workers": "of another machine; test_workers.py goes on there",
     "torchrun ": "needs machines; tests/training/distributed/test_equal_to_one.py sets the same environment",
     "import oneglance\nfrom ray.train": "needs Ray, which no extra installs",
+    "oneglance init s3://": "needs a store; tests/data/test_remote_sources.py reads from one",
+    "oneglance train oneglance.toml --out s3://": "the same; tests/storage/remote/test_copies.py does so",
+    "oneglance train s3://": "the same; it goes on there",
+    "oneglance predict runs/kind https://": "the same; test_remote_sources.py reads from a server",
+    "oneglance predict s3://": "the same; test_copies.py",
     "docker ": "needs Docker; tests/serving/test_deploy.py reads what it builds from",
     "oneglance extend runs/kind kids.toml --out runs/tuned --tune": "asks for more validation pictures than "
     "are drawn here; tests/training/test_held_tasks.py tunes",
@@ -185,6 +192,14 @@ def kind_alone() -> None:
     Path("kids.toml").write_text(SELLERS + KIDS + "[training]\nepochs = 1\n", encoding="utf-8")
 
 
+def shop_with_more_pictures() -> None:
+    """The same with pictures that nobody has labelled."""
+    configured_shop()
+    for number, name in enumerate("abcdef"):
+        for folder in ("new", "pool"):
+            draw(Path(folder, f"{name}.jpg"), COLOURS[KINDS[number % 2]], 200 + number + len(folder))
+
+
 def shop_with_a_run_of_photos() -> None:
     """The same with a run called after its pictures."""
     configured_shop()
@@ -197,6 +212,8 @@ WORLDS: dict[str, Callable[[], None]] = {
     "docs/index.md": lambda: catalogue("photos"),
     "docs/guides/teachers.md": shop_with_prices,
     "docs/guides/new-questions.md": kind_alone,
+    "docs/guides/features.md": shop_with_more_pictures,
+    "docs/guides/trust.md": shop_with_more_pictures,
     "docs/guides/several-machines.md": shop_with_a_run_of_photos,
     "docs/guides/boxes-with-attributes.md": shop,  # init writes oneglance.toml
 }

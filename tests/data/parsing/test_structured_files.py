@@ -68,23 +68,23 @@ def test_yaml_is_text_as_it_is_written(tmp_path: Path, text: str, value: object)
     ],
 )
 def test_yaml_that_cannot_be_read_is_one_message_soon(tmp_path: Path, text: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(DataError, match="YAML") as refused:
         read_yaml(written(tmp_path, text))
     assert refused.value.location.startswith("file.yaml")
-    assert time.perf_counter() - began < SOON
+    assert time.process_time() - began < SOON
 
 
 @pytest.mark.parametrize("line", ["a{}: b\n", "- {}\n", "? {}\n", "# {}\n"])
 def test_nine_megabytes_of_flat_yaml_are_read_or_refused_soon(tmp_path: Path, line: str) -> None:
     piece = "".join(line.format(number) for number in range(1000))
     path = written(tmp_path, piece * (9_000_000 // len(piece)))
-    began = time.perf_counter()
+    began = time.process_time()
     try:
         read_yaml(path)
     except DataError as error:
         assert "more than is read" in str(error)
-    assert time.perf_counter() - began < SOON
+    assert time.process_time() - began < SOON
 
 
 def test_aliases_do_not_multiply(tmp_path: Path) -> None:
@@ -108,10 +108,10 @@ def test_aliases_do_not_multiply(tmp_path: Path) -> None:
 )
 def test_xml_that_would_take_long_is_refused_soon(tmp_path: Path, body: bytes) -> None:
     path = written(tmp_path, b"<annotations>" + body + b"</annotations>", "a.xml")
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(DataError, match=r"a\.xml.*(more than|more elements|is no XML)"):
         list(children(path, "annotations"))
-    assert time.perf_counter() - began < SOON
+    assert time.process_time() - began < SOON
 
 
 def test_a_long_comment_and_long_text_are_no_reason_to_refuse(tmp_path: Path) -> None:
