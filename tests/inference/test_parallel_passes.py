@@ -148,7 +148,7 @@ def test_the_faster_precision_of_prediction_has_a_key_of_its_own(
     # One shows whether batch norms may become part of convolutions.
     assert set(pictures) == {1, TRIED}  # not whole batches: before the first answer they take seconds
     ((key, chosen),) = json.loads((tmp_path / "precision.json").read_text()).items()
-    assert "| predict in 2 passes | small " in key and chosen == engine.precision
+    assert "| predict in 2 passes, folded | small " in key and chosen == engine.precision
     assert not network.training
     for name, tensor in network.state_dict().items():
         assert torch.equal(tensor, before[name])
