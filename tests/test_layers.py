@@ -26,7 +26,7 @@ LAYERS = [
     ["storage.remote.stores"],
     ["toml", "storage.plain_files"],
     ["storage.cache_home"],
-    ["storage.remote.local_files"],
+    ["storage.folder_lock", "storage.remote.local_files"],
     ["storage.remote.copies"],
     [
         "storage.atomic_files",

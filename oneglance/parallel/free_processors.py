@@ -7,9 +7,8 @@ import time
 from collections.abc import Callable
 
 from oneglance.parallel.cpus import threads
-from oneglance.parallel.neighbours import Neighbours
+from oneglance.parallel.neighbours import CLEARLY, Neighbours, left_over
 
-CLEARLY = 0.6  # processors that others take before it counts: less is the noise of any machine
 FIRST = 0.3  # seconds that a look takes in at least
 EVERY = 5.0  # seconds between two looks: one costs some milliseconds
 
@@ -40,7 +39,7 @@ class FreeProcessors:
         if self._neighbours is not None and self._clock() >= self._due and self._looking.acquire(False):
             try:
                 load = self._neighbours.busy()
-                self._count = self.most if load < CLEARLY else max(1, round(self.most - load))
+                self._count = self.most if load < CLEARLY else left_over(self.most, load)
                 self._due = self._clock() + EVERY
             finally:
                 self._looking.release()

@@ -10,6 +10,13 @@ from typing import NamedTuple
 
 import psutil
 
+CLEARLY = 0.6  # processors that others take before it counts: less is the noise of any machine
+
+
+def left_over(most: int, load: float) -> int:
+    """How many of ``most`` processors others leave that keep ``load`` busy; at least one."""
+    return max(1, round(most - load))
+
 
 class Look(NamedTuple):
     """Seconds at one moment, from any start."""

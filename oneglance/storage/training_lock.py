@@ -16,6 +16,7 @@ from filelock import BaseFileLock, FileLock, Timeout
 from oneglance.errors import RunError, command
 from oneglance.progress import Screen
 from oneglance.storage.atomic_files import write_text
+from oneglance.storage.folder_lock import is_locked
 from oneglance.storage.run_folder import FINISH_REQUEST, RunFolder
 
 EVERY = 0.5  # seconds between two looks
@@ -45,15 +46,7 @@ def training_lock(run: RunFolder) -> Iterator[None]:
 
 def is_being_trained(run: RunFolder) -> bool:
     """Whether a process trains it now."""
-    try:
-        lock = FileLock(run / "lock", timeout=0)
-        lock.acquire()
-    except Timeout:
-        return True
-    except (OSError, NotImplementedError):
-        return False
-    lock.release()
-    return False
+    return is_locked(run.path)
 
 
 def _locked(folder: Path) -> BaseFileLock | None:

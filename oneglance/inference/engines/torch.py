@@ -21,6 +21,7 @@ from oneglance.nn.device import faster_precision, pick_device, precise
 from oneglance.nn.folding import folded
 from oneglance.nn.threads import use_allowed_processors
 from oneglance.parallel.cpus import threads
+from oneglance.parallel.free_processors import FreeProcessors
 
 TRIED = 8  # pictures of a pass by which precisions are compared: more take longer and say the same
 
@@ -56,7 +57,8 @@ class TorchEngine(Engine):
         if wanted == "auto":
             width, height = config.backbone.canvas
             in_each = {
-                name: ParallelPasses(cls(network, location, name, passes)) for name in ("fp32", "bf16")
+                name: ParallelPasses(cls(network, location, name, passes), FreeProcessors(1))
+                for name in ("fp32", "bf16")
             }
             pictures = TRIED * in_each["fp32"].engine.passes if location.type == "cpu" else BATCH
             example = np.zeros((pictures, height, width, 3), np.uint8)

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from oneglance.errors import RunError
 from oneglance.storage.cache_home import cache_home
+from oneglance.storage.folder_lock import is_locked
 from oneglance.storage.remote.addresses import CREDENTIALS, address_of, refusal
 from oneglance.storage.remote.local_files import fetch_file
 from oneglance.storage.remote.store import RemoteStore, store_of
@@ -139,19 +140,7 @@ class FolderCopy:
 
     def is_trained_here(self) -> bool:
         """Whether a process of this machine trains it now; see ``training_lock``."""
-        if not (self.folder / "lock").exists():
-            return False
-        from filelock import FileLock, Timeout  # which comes with what trains
-
-        lock = FileLock(self.folder / "lock", timeout=0)
-        try:
-            lock.acquire()
-        except Timeout:
-            return True
-        except (OSError, NotImplementedError):
-            return False
-        lock.release()
-        return False
+        return (self.folder / "lock").exists() and is_locked(self.folder)
 
     def clear(self) -> None:
         """Forget what lies here."""

@@ -13,12 +13,11 @@ from typing import Any, TypeVar
 
 import torch
 
-from oneglance.parallel.neighbours import Neighbours
+from oneglance.parallel.neighbours import CLEARLY, Neighbours, left_over
 
 FIRST = 3.0  # seconds of steps before the first look at other programs
 EVERY = 60.0  # seconds between two looks
 AGAIN = 10.0  # the same where a look found another load than before: it may pass
-CLEARLY = 0.6  # processors that others take more or less than when the number was chosen
 GAIN = 1.1  # another number of threads must be faster by this factor
 STEPS, SECONDS = 6, 1.0  # of a trial with each number, at least
 
@@ -76,7 +75,7 @@ class ThreadChoice:
         if not confirmed:
             return
         self._load, self._other = load, False
-        wanted = max(1, round(self.most - load))
+        wanted = left_over(self.most, load)
         if load < CLEARLY:
             self._change(self.most, "other programs leave the processors alone again")
         elif wanted != self.most:
