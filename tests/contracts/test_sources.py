@@ -103,6 +103,15 @@ def label_studio(base: Path) -> Path:
     return base / "photos" / "tasks.json"
 
 
+def labelme(base: Path) -> Path:
+    for n in range(2):
+        draw(base / "labelled" / f"{n}.png", n)
+        shape = {"label": "cat", "points": [[1, 1], [5, 4]], "shape_type": "rectangle"}
+        said = {"version": "5.0", "flags": {}, "shapes": [shape][n:], "imagePath": f"{n}.png"}
+        (base / "labelled" / f"{n}.json").write_text(json.dumps(said))
+    return base / "labelled"
+
+
 def tao(base: Path) -> Path:
     for n, part in enumerate(("train", "val")):
         draw(base / "set" / "images" / f"{n}.png", n)
@@ -155,6 +164,7 @@ SAMPLES: dict[str, Callable[[Path], Path]] = {
     "folder": folder,
     "idx": idx,
     "label_studio": label_studio,
+    "labelme": labelme,
     "listing": listing,
     "masks": masks,
     "table": table,

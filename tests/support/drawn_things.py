@@ -116,6 +116,18 @@ def label_studio(folder: Path, pictures: Pictures) -> Path:
     return path
 
 
+def labelme(folder: Path, pictures: Pictures) -> Path:
+    draw_all(folder, pictures)
+    for name, things in pictures.items():
+        shapes = []
+        for label, place in things:
+            x0, y0, x1, y1 = place or (0, 0, 0, "?")
+            shapes.append({"label": label, "points": [[x0, y0], [x1, y1]], "shape_type": "rectangle"})
+        content = {"flags": {}, "shapes": shapes, "imagePath": f"{name}.png"}
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    return folder
+
+
 def boxes_table(folder: Path, pictures: Pictures) -> Path:
     draw_all(folder, pictures)
     rows = ["image,label,xmin,ymin,xmax,ymax"]
@@ -143,6 +155,7 @@ FORMATS: dict[str, Callable[[Path, Pictures], Path]] = {
     "voc": voc,
     "cvat": cvat,
     "label_studio": label_studio,
+    "labelme": labelme,
     "boxes_table": boxes_table,
     "text_boxes": text_boxes,
 }

@@ -9,11 +9,18 @@ from __future__ import annotations
 import base64
 import re
 import string
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from oneglance.data.images.memory_image import EncodedImage
+from oneglance.data.images.references import MEMBER_LIMIT, file_stat
+from oneglance.data.parsing.structured_files import read_json
 from oneglance.data.quoting import plain
-from oneglance.errors import Problem
+from oneglance.data.record import ImageRef
+from oneglance.errors import DataError, Problem
+from oneglance.storage.remote.addresses import is_remote
 
 ALPHABET = frozenset(string.ascii_letters + string.digits + "+/")
 _SPACES = {ord(space): None for space in string.whitespace}
@@ -66,3 +73,30 @@ def inline_picture(name: str, location: str) -> EncodedImage | Problem | None:
         what = f"{plain(name, 40)} is no picture in base64"
         hint = "write it whole, or the name of a file; the row is left out"
         return Problem(location, what, hint, kind="picture name", fatal=False)
+
+
+@dataclass(frozen=True, slots=True)
+class JsonPicture(ImageRef):
+    """A picture that stands under a key of a JSON file; it is read from there each time."""
+
+    path: str
+    key: str
+    name: str = field(compare=False)
+
+    @property
+    def is_remote(self) -> bool:
+        return is_remote(self.path)
+
+    def stamp(self) -> tuple[Any, ...]:
+        return self.path, *file_stat(self.path), self.key
+
+    def load(self) -> bytes:
+        try:
+            content = read_json(Path(self.path))
+            text = content.get(self.key) if isinstance(content, dict) else None
+            data = from_base64(text) if isinstance(text, str) else b""
+        except (DataError, ValueError):
+            data = b""
+        if not 0 < len(data) <= MEMBER_LIMIT:
+            raise OSError(5, f"holds no picture in base64 under {plain(self.key)}", self.name)
+        return data
