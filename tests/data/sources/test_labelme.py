@@ -20,7 +20,7 @@ from oneglance.data.source import open_source
 from oneglance.errors import DataError
 
 
-def shape(label: Any = "cat", *points: Any, kind: str = "rectangle", **more: Any) -> dict[str, Any]:
+def shape(label: Any = "cat", *points: Any, kind: Any = "rectangle", **more: Any) -> dict[str, Any]:
     return {"label": label, "points": list(points or ([10, 20], [40, 60])), "shape_type": kind, **more}
 
 
@@ -90,8 +90,8 @@ def test_every_shape(tmp_path: Path) -> None:
         (10, 20, 40, 61),
     ]
     found = annotations_of(record)
-    assert found.queried == {"box", "poly", "round", "cut", "old"}
-    assert found.unplaced == {"line", "nose"}
+    assert found.queried == frozenset({"box", "poly", "round", "cut", "old"})
+    assert found.unplaced == frozenset({"line", "nose"})
     assert kinds(problems) == [
         "bounds of circle",
         "bounds of mask",
@@ -106,8 +106,8 @@ def test_a_class_that_is_drawn_as_a_point_is_unknown_there(tmp_path: Path) -> No
     put(tmp_path / "set", "b", shape("dog"))
     put(tmp_path / "set", "c")
     (a, b, c), _ = read(tmp_path / "set")
-    assert annotations_of(a).queried == {"cat"}
-    assert annotations_of(b).queried == {"cat", "dog"}
+    assert annotations_of(a).queried == frozenset({"cat"})
+    assert annotations_of(b).queried == frozenset({"cat", "dog"})
     assert annotations_of(c) == BoxAnnotations((), frozenset({"cat", "dog"}))
 
 
@@ -125,7 +125,7 @@ def test_a_group_is_one_thing(tmp_path: Path) -> None:
     ((record,), problems) = read(tmp_path / "set")
     assert corners(record) == [(10, 10, 60, 60), (70, 10, 80, 30), (70, 40, 80, 50)]
     assert boxes(record)[0].attributes == {"old": True}
-    assert annotations_of(record).queried == {"cat"}
+    assert annotations_of(record).queried == frozenset({"cat"})
     assert "one thing in several shapes" in kinds(problems)
 
 
