@@ -103,10 +103,10 @@ class Labelme(Source):
 
     def _pictures(self, place: Place, box_reader: BoxReader) -> Iterator[_Picture | Problem]:
         """Every picture of a place, with what its file says, and those that only a file names."""
-        found = list(pairs([place], self.images, _is_json))
-        owners: Counter[Path | None] = Counter(pair.file for pair in found)
+        paired = list(pairs([place], self.images, _is_json))
+        owners: Counter[Path | None] = Counter(pair.file for pair in paired)
         files: dict[Path, _File | Problem | None] = {}
-        for image, path, split in found:
+        for image, path, split in paired:
             file = None
             if path is not None:
                 if path not in files:
