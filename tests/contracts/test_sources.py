@@ -85,6 +85,14 @@ def coco(base: Path) -> Path:
     return base / "instances.json"
 
 
+def celeba(base: Path) -> Path:
+    for n in range(2):
+        draw(base / "celeba" / "img_align_celeba" / f"{n}.png", n)
+    table = "2\nBald Male \n0.png -1  1\n1.png  1  1\n"
+    (base / "celeba" / "list_attr_celeba.txt").write_text(table)
+    return base / "celeba"
+
+
 def cvat(base: Path) -> Path:
     folder(base)
     (base / "annotations.xml").write_text(
@@ -158,6 +166,7 @@ def yolo(base: Path) -> Path:
 
 SAMPLES: dict[str, Callable[[Path], Path]] = {
     "boxes_table": boxes_table,
+    "celeba": celeba,
     "cifar": cifar,
     "coco": coco,
     "cvat": cvat,

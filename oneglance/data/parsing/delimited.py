@@ -90,20 +90,35 @@ class Delimited(Rows):
     def __init__(self, path: Path, title: str, encoding: str = "utf-8", delimiter: str = "") -> None:
         super().__init__(path, title)
         self._encoding = encoding
-        self._excel = separator.declared(next(lines(path, encoding), ""))
-        self.separator = delimiter or self._excel or separator.detected(self._lines(), title)
+        first = next(lines(path, encoding), "")
+        declared = separator.declared(first)
+        self._hides_first = bool(declared) or self._is_no_row(first)
+        self.separator = delimiter or declared
+        self.separator = self.separator or self._detected()
         header = next((row for _, row in self._read()), [])
         if isinstance(header, Problem):
             hint = 'close it, or write "" for one inside a cell'
             raise DataError(header.what, location=header.location, hint=hint)
-        self._header = [from_cell(name) for name in header]
+        self._header = self._named([from_cell(name) for name in header])
         self.columns = [name for name in self._header if name]  # a column without a name is left out
         self._check()
 
+    def _is_no_row(self, first: str) -> bool:
+        """Whether the first line belongs to no column."""
+        return False
+
+    def _detected(self) -> str:
+        """The separator, where nothing says it."""
+        return separator.detected(self._lines(), self.title)
+
+    def _named(self, header: list[str]) -> list[str]:
+        """The names of the columns."""
+        return header
+
     def _lines(self) -> Iterator[str]:
-        """The lines of the file; that for Excel alone is empty, so that all keep their numbers."""
+        """The lines of the file; a first one that is no row is empty, so that all keep their numbers."""
         text = lines(self.path, self._encoding)
-        if self._excel:
+        if self._hides_first:
             next(text)
             yield "\n"
         yield from text

@@ -20,6 +20,7 @@ from oneglance.data.parsing.folder_walk import files_below
 from oneglance.data.parsing.image_paths import MOST_SEARCHED, finder
 from oneglance.data.parsing.layouts import PICTURE_FOLDERS, named_split, part_folders
 from oneglance.data.parsing.parquet import Parquet
+from oneglance.data.parsing.text_tables import TextTable, is_text_table
 from oneglance.data.quoting import nearest_of, plain, quoted
 from oneglance.data.record import SPLIT_NAMES
 from oneglance.data.source import Entry, Source
@@ -35,7 +36,8 @@ IMAGE_COLUMNS = (
 
 
 class Table(Source):
-    """CSV, TSV, JSON lines or Parquet. One row is one picture; the other columns are the fields.
+    """CSV, TSV, JSON lines, Parquet, or text with any space between the cells (``.txt``). One row is one
+    picture; the other columns are the fields.
 
     A folder may stand for its tables, where their names begin with a split: ``train.parquet``,
     ``test-00000-of-00002.parquet`` (also in ``data`` there), or where each split's folder of pictures holds
@@ -61,7 +63,10 @@ class Table(Source):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        return bool(_split_files(path)) if is_folder(path) else path.suffix.lower() in READERS
+        if is_folder(path):
+            return bool(_split_files(path))
+        ending = path.suffix.lower()
+        return ending in READERS or (ending in TEXT_READERS and is_text_table(path))
 
     def entries(self) -> Iterator[Entry | Problem]:
         return joined(self._all_rows(), {self.split, self.group}) if self.rows == "tags" else self._all_rows()
@@ -156,7 +161,8 @@ class Table(Source):
         return self.images
 
     def _open(self, path: Path, title: str) -> Rows:
-        reader = READERS.get(path.suffix.lower())
+        ending = path.suffix.lower()
+        reader = READERS.get(ending) or TEXT_READERS.get(ending)
         if reader is None:
             raise DataError(
                 f"is no table by its ending {quoted(path.suffix)}",
@@ -204,6 +210,10 @@ READERS: dict[str, Callable[[Table, Path, str], Rows]] = {
     ".ndjson": lambda source, path, title: JsonLines(path, title, source.encoding),
     ".parquet": lambda source, path, title: Parquet(path, title),
 }  # by ending
+# The same of files that are mostly no tables.
+TEXT_READERS: dict[str, Callable[[Table, Path, str], Rows]] = {
+    ".txt": lambda source, path, title: TextTable(path, title, source.encoding, source.delimiter),
+}
 
 
 def _split_files(folder: Path) -> list[tuple[Path, str]]:

@@ -492,9 +492,9 @@ def test_a_folder_of_tables_is_split_by_their_names(tmp_path: Path) -> None:
 
 
 def test_the_format_may_be_given_but_the_ending_counts(tmp_path: Path) -> None:
-    write(tmp_path, "image\na.jpg\n", "list.txt")
-    assert only_error(tmp_path, "list.txt", format="table").startswith(
-        'list.txt: is no table by its ending ".txt"'
+    write(tmp_path, "image\na.jpg\n", "list.doc")
+    assert only_error(tmp_path, "list.doc", format="table").startswith(
+        'list.doc: is no table by its ending ".doc"'
     )
 
 
