@@ -54,7 +54,11 @@ def test_layouts(tmp_path: Path, tables: str, evaluation: str, pictures: str) ->
     assert len(found.tasks) == 1
     assert [record.split for record in found.records] == ["train"] * 12 + ["validation"] * 6 + ["test"] * 6
     assert found.records[1].answers == {
-        "Bald": "1", "Eyeglasses": "-1", "Male": "1", "person": "1000", "split": "train"
+        "Bald": "1",
+        "Eyeglasses": "-1",
+        "Male": "1",
+        "person": "1000",
+        "split": "train",
     }
     assert found.records[0].group == found.records[1].group != found.records[2].group
     assert not [problem for problem in found.problems if problem.fatal]
