@@ -32,6 +32,7 @@ def predict(
     device: str = "auto",
     false_alarm: float | None = None,
     shard: str = "",
+    ray: bool = False,
     screen: Screen | None = None,
 ) -> Answers:
     """Answer for every picture. To ask more than once, load the network once: ``oneglance.load``.
@@ -47,6 +48,7 @@ def predict(
         shard: ``3/16`` answers the third of sixteen equal parts of the pictures, into a file beside ``out``
             that is called after the part. One that is there already, for the same network, pictures and
             settings, is not answered again. See ``merge``.
+        ray: answer on the Ray cluster at ``RAY_ADDRESS``, or in processes of this machine, into ``out``.
 
     Returns:
         One answer per picture, in order: a mapping ``{"image", "width", "height", "unfamiliar", "answers"}``,
@@ -56,6 +58,9 @@ def predict(
     Raises:
         OneglanceError: with location, what and hint.
     """
+    if ray:
+        _predict_on_ray(run, pictures, shard, out, draw, device, false_alarm, screen)
+        return Answers([])
     if shard:
         _predict_shard(run, pictures, shard, out, draw, device, false_alarm, screen)
         return Answers([])
@@ -84,6 +89,25 @@ def _predict_shard(
         model = load(run, device=device, false_alarm=false_alarm)
         answers = model.stream_of(work.refs, draw=draw, screen=screen)
         work.write(answers, model.predictor.example(), model.tasks)
+
+
+def _predict_on_ray(
+    run: str | Path,
+    pictures: Picture | Iterable[Picture],
+    shard: str,
+    out: str | Path | None,
+    draw: str | Path | None,
+    device: str,
+    false_alarm: float | None,
+    screen: Screen | None,
+) -> None:
+    from oneglance.inference.shards.on_ray import RayPrediction
+
+    target = RayPrediction.target(out, shard, draw)
+    with closing(screen or default_screen()) as screen:
+        work = RayPrediction(run, refs_of(pictures, screen), target, device, false_alarm)
+        for _ in work.unread(screen):
+            pass
 
 
 def explain(

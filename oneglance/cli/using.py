@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -46,6 +47,9 @@ def predict(
             show_default=False,
         ),
     ] = "",
+    ray: Annotated[
+        bool, typer.Option("--ray", help="on the Ray cluster at RAY_ADDRESS, or in processes started here")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="lines of JSON here, as without --out")] = False,
 ) -> None:
     """Answer for every picture."""
@@ -53,6 +57,16 @@ def predict(
     from oneglance.inference.shards.shard import ShardWork
     from oneglance.model import load, refs_of
 
+    if ray:
+        from oneglance.inference.shards.on_ray import RayPrediction
+        from oneglance.screens.choice import default_screen
+
+        target = RayPrediction.target(out, shard, draw)
+        on_ray = RayPrediction(run, refs_of(pictures), target, device, false_alarm)
+        with closing(default_screen()) as screen:
+            for image, error in on_ray.unread(screen):
+                typer.echo(f"{image}  {error}", err=True)
+        raise typer.Exit(3 if on_ray.failed else 0)
     work = ShardWork.of(shard, out, run, refs_of(pictures), {"false_alarm": false_alarm}) if shard else None
     if work is not None and (done := work.done()) is not None:
         typer.echo(f"{work.path} is answered already", err=True)

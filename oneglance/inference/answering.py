@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import islice, tee
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 
 import numpy as np
@@ -146,17 +146,17 @@ class Answering(ABC, Generic[Decoded]):
         Args:
             complete: with all that metrics need, more than a user sees.
         """
-        names: list[str] = []
+        refs, again = tee(refs)
+        decoded = decode_with(self.decoding, refs, self.workers)
+        yield from self.answers((ref.name for ref in again), decoded, complete=complete)
 
-        def noted() -> Iterator[ImageRef]:
-            for ref in refs:
-                names.append(ref.name)
-                yield ref
-
-        decoded = decode_with(self.decoding, noted(), self.workers)
-        while batch := list(islice(decoded, BATCH)):
-            yield from self.answer(names[: len(batch)], batch, complete=complete)
-            del names[: len(batch)]
+    def answers(
+        self, names: Iterable[str], decoded: Iterable[Decoded | PictureError], *, complete: bool = False
+    ) -> Iterator[dict[str, Any]]:
+        """The same of pictures that are decoded, any number of them: in batches."""
+        named = zip(names, decoded, strict=True)
+        while batch := list(islice(named, BATCH)):
+            yield from self.answer(*zip(*batch, strict=True), complete=complete)
 
 
 def stacked(pixels: Sequence[np.ndarray]) -> np.ndarray:

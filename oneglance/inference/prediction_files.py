@@ -38,15 +38,21 @@ def write_answers(
         OneglanceError: another ending.
         RunError: the file cannot be written.
     """
-    writers: dict[str, Callable[..., None]] = {
-        ".jsonl": _jsonl,
-        ".csv": _csv,
-        ".parquet": _parquet,
-        ".json": _coco,
-    }
-    write = by_ending(path, writers)
+    write = by_ending(path, _writers())
     with replacing(path) as file:
         write(rows, file, example, tasks)
+
+
+def check_ending(path: Path) -> None:
+    """
+    Raises:
+        OneglanceError: no answers are written to a file with such an ending.
+    """
+    by_ending(path, _writers())
+
+
+def _writers() -> dict[str, Callable[..., None]]:
+    return {".jsonl": _jsonl, ".csv": _csv, ".parquet": _parquet, ".json": _coco}
 
 
 def by_ending(path: Path, ways: Mapping[str, Way]) -> Way:

@@ -30,6 +30,19 @@ def merge(whole: Path) -> tuple[int, int]:
         RunError: the file cannot be written.
     """
     parts = _parts(whole)
+    return len(parts), join(parts, whole)
+
+
+def join(parts: Sequence[Path], whole: Path) -> int:
+    """Write ``whole`` from the files of all shards, in order.
+
+    Returns:
+        The pictures in it.
+
+    Raises:
+        DataError: they answer different questions, or one is not whole.
+        RunError: the file cannot be written.
+    """
     writers: dict[str, Callable[[Sequence[Path], IO[bytes]], None]] = {
         ".jsonl": _joined,
         ".csv": _tables,
@@ -49,7 +62,7 @@ def merge(whole: Path) -> tuple[int, int]:
         raise DataError(what, location=str(whole), hint="answer all of them again with the same words")
     with replacing(whole) as file:
         write(parts, file)
-    return len(parts), known[0].pictures
+    return known[0].pictures
 
 
 def _parts(whole: Path) -> list[Path]:

@@ -88,9 +88,14 @@ def decode_with(
     """
     refs = iter(refs)
     first = list(islice(refs, few))
-    count = processes(workers) if len(first) == few else 0
-    with decoding_pool(job if count else DecodePlainHere(job), crashed, count) as pool:
+    with pool_of(job, workers if len(first) == few else 1) as pool:
         yield from pool.map(fetched(chain(first, refs)))
+
+
+def pool_of(job: Bounded[Decoded], workers: int) -> ProcessPool[ImageRef, Decoded | PictureError]:
+    """The processes of ``decode_with``, to be used more than once."""
+    count = processes(workers)
+    return decoding_pool(job if count else DecodePlainHere(job), crashed, count)
 
 
 def decoder(fit: Fit, limits: Limits, count: int) -> Decode | DecodePlainHere[Canvas]:
