@@ -372,6 +372,27 @@ class Task(Table, ABC):
     def calibrate(self, raw: np.ndarray, answers: Sequence[Any | None]) -> None:
         """Fit temperature, thresholds or interval on the validation split."""
 
+    def fit_sets(self, raw: np.ndarray, answers: Sequence[Any | None], groups: Sequence[str]) -> None:
+        """After ``calibrate``: fit sets of answers with a promised coverage on the validation split, where
+        there are answers enough.
+
+        Args:
+            groups: of each picture; "": it is independent of all others.
+        """
+
+    def refuse_few_answers(
+        self, training: Sequence[Any | None], validation: Sequence[Any | None], groups: Sequence[str]
+    ) -> None:
+        """Called before ``fit_target``.
+
+        Args:
+            training, validation: the answers of both splits.
+            groups: of the validation pictures; "": independent of all others.
+
+        Raises:
+            DataError: the answers of the validation split are too few for what its table asks for.
+        """
+
     @abstractmethod
     def decode(self, raw: np.ndarray) -> list[Prediction]:
         """One answer per row of ``raw``, about the canvas."""
@@ -397,6 +418,10 @@ class Task(Table, ABC):
     @abstractmethod
     def sample_errors(self, metric_state: MetricState) -> np.ndarray:
         """float64 [n]: how wrong each answer is; larger is worse."""
+
+    def calibration(self, metric_state: MetricState) -> dict[str, dict[str, float]]:
+        """Metrics of its confidence before and after ``calibrate``; none where the type has no confidence."""
+        return {}
 
     def details(self, metric_state: MetricState) -> list[Detail]:
         """What the report shows besides the metrics."""

@@ -58,7 +58,7 @@ def score(
         "brief": task.brief(primary) if math.isfinite(primary) else "",
         "unit": task.metric_unit,
         "metrics": {name: _entry(drawn, len(rows)) for name, drawn in metrics.items()},
-        "constant": {name: finite(value) for name, value in constant_metrics.items()},
+        "constant": {name: finite(constant_metrics.get(name, math.nan)) for name in metrics},
     }
 
 

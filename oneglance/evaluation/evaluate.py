@@ -22,7 +22,7 @@ from oneglance.inference.explanation.explainer import Heat, heats_of
 from oneglance.inference.predictor import Predictor
 from oneglance.progress import Screen
 from oneglance.report_items import Detail
-from oneglance.storage.atomic_files import make_folder, write_json
+from oneglance.storage.atomic_files import finite, make_folder, write_json
 from oneglance.storage.combined_folder import CombinedFolder
 from oneglance.storage.run_files import READS
 from oneglance.storage.run_folder import RunFolder
@@ -130,6 +130,9 @@ def score_run(run: RunFolder, split: str, screen: Screen) -> ScoredRun:
     if not chosen:
         raise ConfigError(f"the {split} split is empty", location="[split]")
     scored = _predict(predictor, chosen, screen)
+    details, wrong, figures = {}, {}, {}
+    for name in tasks:
+        details[name], wrong[name], figures[name] = _details(predictor, name, scored)
     report = {
         "oneglance": version("oneglance"),
         "split": split,
@@ -137,11 +140,8 @@ def score_run(run: RunFolder, split: str, screen: Screen) -> ScoredRun:
         "unreadable": len(chosen) - len(scored.records),
         "reads": count_read(run, split),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "tasks": {name: _scores(task, name, scored) for name, task in tasks.items()},
+        "tasks": {name: _scores(task, name, scored, figures[name]) for name, task in tasks.items()},
     }
-    details, wrong = {}, {}
-    for name in tasks:
-        details[name], wrong[name] = _details(predictor, name, scored)
     training = records_of(run, "train", dataset)
     return ScoredRun(
         report,
@@ -200,9 +200,11 @@ def _predict(predictor: Predictor, chosen: Sequence[Record], screen: Screen) -> 
     return scored
 
 
-def _scores(task: Task, name: str, scored: ScoredPictures) -> dict[str, Any]:
-    """The entry of one task in the report; where pictures come from several sources, also of each source."""
-    scores = _score(task, name, scored)
+def _scores(task: Task, name: str, scored: ScoredPictures, figures: Mapping[str, Any]) -> dict[str, Any]:
+    """The entry of one task in the report with further ``figures``; where pictures come from several sources,
+    also of each source.
+    """
+    scores = {**_score(task, name, scored), **figures}
     sources = list(dict.fromkeys(record.source for record in scored.records))
     parts = {source: scored.of_source(source) for source in sources} if len(sources) > 1 else {}
     by_source = {source: _score(task, name, part) for source, part in parts.items()}
@@ -220,12 +222,16 @@ def _score(task: Task, name: str, scored: ScoredPictures) -> dict[str, Any]:
     )
 
 
-def _details(predictor: Predictor, name: str, scored: ScoredPictures) -> tuple[list[Detail], list[Wrong]]:
-    """The details of one task, and the pictures it got most wrong."""
+def _details(
+    predictor: Predictor, name: str, scored: ScoredPictures
+) -> tuple[list[Detail], list[Wrong], dict[str, Any]]:
+    """The details of one task, the pictures it got most wrong, and the entry ``calibration`` of the report
+    where its type has confidences.
+    """
     task = predictor.tasks[name]
     labelled = [row for row, record in enumerate(scored.records) if record.answers.get(name) is not None]
     if not labelled:
-        return [], []
+        return [], [], {}
     predicted = [scored.predictions[row][name] for row in labelled]
     truth = [scored.records[row].answers[name] for row in labelled]
     metric_state: MetricState = task.metric_state(predicted, truth)
@@ -237,7 +243,11 @@ def _details(predictor: Predictor, name: str, scored: ScoredPictures) -> tuple[l
         _wrong(task, image, truth[index], task.visible(predicted[index]), heat)
         for index, image, heat in zip(worst, images, heats_of(predictor, name, images), strict=True)
     ]
-    return task.details(metric_state), worst_pictures
+    figures = {
+        moment: {metric: finite(value) for metric, value in each.items()}
+        for moment, each in task.calibration(metric_state).items()
+    }
+    return task.details(metric_state), worst_pictures, {"calibration": figures} if figures else {}
 
 
 def _wrong(task: Task, image: ImageRef, truth: Any, predicted: Prediction, heat: Heat | None) -> Wrong:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
+
+from oneglance.metrics.weighted import dense_ranks
+from oneglance.report_items import Grid
 
 # Metrics of confidence alone: an answer that is the same for every picture does well, and knows nothing.
 OF_CONFIDENCE = frozenset({"ece"})
@@ -36,6 +40,36 @@ def mean_bins(
     )
     sums = sums[:, sums[2] > 0]
     return np.stack([sums[0] / sums[2], sums[1] / sums[2], sums[2]])
+
+
+def confidence_figures(
+    confidence: np.ndarray,
+    right: np.ndarray,
+    of_truth: np.ndarray,
+    squared: np.ndarray,
+    picture: np.ndarray | None = None,
+) -> dict[str, float]:
+    """What is said of confidences before and after calibration: ``{"ece", "log_loss", "brier"}``, each
+    better if smaller.
+
+    Args:
+        confidence, right: float [n], see ``expected_calibration_error``, as ``picture``.
+        of_truth: float [n], the probabilities of what is true.
+        squared: float [n], squared distances of the probabilities from the truth (Brier 1950).
+    """
+    ece = expected_calibration_error(
+        confidence, dense_ranks(confidence), right.astype(np.float64), np.ones(len(right)), picture
+    )
+    loss = -np.log(np.maximum(of_truth, 1e-15))
+    return {"ece": ece, "log_loss": float(loss.mean()), "brier": float(squared.mean())}
+
+
+def calibration_grid(figures: Mapping[str, Mapping[str, float]]) -> list[Grid]:
+    """``{"before": confidence_figures(…), "after": …}`` as the report shows it; nothing of nothing."""
+    if not figures:
+        return []
+    rows: list[tuple[str | float, ...]] = [(moment, *each.values()) for moment, each in figures.items()]
+    return [Grid("Before and after calibration", ("", "ECE", "log loss", "Brier score"), tuple(rows))]
 
 
 def _bin_index(rank: np.ndarray, weights: np.ndarray, bins: int) -> np.ndarray:

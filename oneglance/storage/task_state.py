@@ -64,6 +64,15 @@ class PlainState(LearnedState):
         return self
 
 
+class LearnedSets(Part):
+    """What prediction sets have learned: see ``metrics.prediction_sets``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    coverage: float = Field(gt=0, lt=1)
+    thresholds: list[Probability]
+
+
 def same_length(names: Sequence[Any], **others: Sequence[Any]) -> None:
     """Raises ValueError where one of ``others`` has not one value for each of ``names``."""
     for key, values in others.items():

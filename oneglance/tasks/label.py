@@ -16,13 +16,26 @@ from pydantic import Field, PrivateAttr, model_validator
 from oneglance.data.cell import as_text, number
 from oneglance.data.quoting import quoted_list
 from oneglance.errors import ConfigError, DataError, InvalidAnswer, nearest
-from oneglance.metrics.calibration import expected_calibration_error, mean_bins
+from oneglance.metrics.calibration import (
+    calibration_grid,
+    confidence_figures,
+    expected_calibration_error,
+    mean_bins,
+)
 from oneglance.metrics.label_errors import doubted_labels
+from oneglance.metrics.prediction_sets import (
+    PredictionSets,
+    kept_sets,
+    refuse_few,
+    set_columns,
+    sets_of_classes,
+)
 from oneglance.metrics.suspicion import Suspicion
 from oneglance.metrics.weighted import dense_ranks, f1, weighted_mean
 from oneglance.report_items import Curve, Detail, ExplainedAnswer, Grid, Matrix
 from oneglance.storage.task_state import (
     Form,
+    LearnedSets,
     LearnedState,
     Names,
     Share,
@@ -61,10 +74,13 @@ class LearnedLabel(LearnedState):
     shares: list[Share]  # of the training split, smoothed
     temperature: Temperature
     added_temperature: Temperature = 1.0  # of the branch of added classes
+    sets: LearnedSets | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> LearnedLabel:
         same_length(self.classes, shares=self.shares)
+        if self.sets:
+            same_length(self.classes, thresholds=self.sets.thresholds)
         return self
 
 
@@ -84,6 +100,12 @@ class Label(VectorTask):
     smoothing: float = Field(0.1, ge=0, lt=1)  # share of the target spread over all classes
     # `"balanced"`: every class counts the same in sum, however rare. A table: this much each, 1 where unnamed
     class_weights: Literal["none", "balanced"] | dict[str, Annotated[float, Field(gt=0)]] = "none"
+    # Share of pictures whose right class the `set` of an answer is promised to hold, where the validation
+    # split has enough answers: see [Can I trust it?](../guides/trust.md#sets-of-answers-with-a-promise); 0:
+    # no sets
+    coverage: float = Field(0.9, ge=0, lt=1)
+    # Keep that promise for the pictures of each class by itself: larger sets
+    coverage_per_class: bool = False
 
     # Classes that a finished task learns besides, in a branch of its own: see `oneglance extend`
     added: ClassNames = []
@@ -92,6 +114,7 @@ class Label(VectorTask):
     _shares: list[float] = PrivateAttr(default_factory=list)
     _temperature: float = PrivateAttr(1.0)
     _added_temperature: float = PrivateAttr(1.0)
+    _sets: PredictionSets | None = PrivateAttr(None)
 
     learned: ClassVar[Form] = LearnedLabel
     primary_metric: ClassVar[str] = "accuracy"
@@ -102,6 +125,8 @@ class Label(VectorTask):
         "log_loss": "how surprising the truth was; smaller is better",
         "ece": "how far confidence is from the share right, beyond chance; smaller is better",
         "top5_accuracy": "share with the truth among the five likeliest",
+        "coverage": "share with the truth in the set of the answer, made to be `coverage` or more",
+        "set_size": "classes in that set, on average; smaller is better",
     }
     debiased_metrics: ClassVar[frozenset[str]] = frozenset({"ece"})
 
@@ -308,7 +333,7 @@ class Label(VectorTask):
 
     def constant_baseline(self, count: int) -> list[Prediction]:
         # The temperature mends the network's confidence; the shares of the classes need no mending.
-        return self.decode(self.constant_raw() * self._temperatures) * count
+        return self._predictions(self.chances(self.constant_raw() * self._temperatures)) * count
 
     def calibrate(self, raw: np.ndarray, answers: Sequence[str | None]) -> None:
         index = self.encode(answers)["class"]
@@ -334,8 +359,38 @@ class Label(VectorTask):
 
         set_temperature(fit_temperature(loss))
 
+    def fit_sets(self, raw: np.ndarray, answers: Sequence[str | None], groups: Sequence[str]) -> None:
+        """See ``sets_of_classes``."""
+        rows = _answered(answers)
+        truth = self.encode([answers[row] for row in rows])["class"]
+        self._sets = None
+        if self.coverage and rows:
+            own = [groups[row] for row in rows]
+            each = self.coverage_per_class
+            self._sets = sets_of_classes(self.chances(raw[rows]), truth, own, self.coverage, per_class=each)
+
+    def refuse_few_answers(
+        self, training: Sequence[str | None], validation: Sequence[str | None], groups: Sequence[str]
+    ) -> None:
+        if not self.coverage or not {"coverage", "coverage_per_class"} & self.model_fields_set:
+            return
+        refuse_few(self.name, _answered(validation), groups, self.coverage)
+        learned = self.classes or sorted({answer for answer in training if answer is not None})
+        for name in learned if self.coverage_per_class else ():
+            rows = [row for row, answer in enumerate(validation) if answer == name]
+            refuse_few(self.name, rows, groups, self.coverage, of_class=name)
+
     def decode(self, raw: np.ndarray) -> list[Prediction]:
         chances = self.chances(raw)
+        predictions = self._predictions(chances)
+        if self._sets is None:
+            return predictions
+        members = self._sets.members(chances)
+        members[np.arange(len(chances)), chances.argmax(axis=1)] = True  # no answer, no set is empty
+        sets = set_columns(members, chances, self._classes, self._sets.coverage)
+        return [{**one, **its} for one, its in zip(predictions, sets, strict=True)]
+
+    def _predictions(self, chances: np.ndarray) -> list[Prediction]:
         return [
             {
                 "value": self._classes[best],
@@ -372,7 +427,13 @@ class Label(VectorTask):
             "confidence": confidence,
             "rank": dense_ranks(confidence),
             "loss": -np.log(np.maximum(of_truth, 1e-15)),
+            "chances": chances,
         }
+        if (members := kept_sets(predictions, self._classes)) is not None:
+            state["in_set"] = np.where(truth < 0, False, members[np.arange(len(truth)), truth]).astype(
+                np.float64
+            )
+            state["set_size"] = members.sum(axis=1).astype(np.float64)
         if len(self._classes) > 10:
             top = np.argpartition(chances, -5, axis=1)[:, -5:]
             state["in_top5"] = (top == truth[:, None]).any(axis=1).astype(np.float64)
@@ -400,10 +461,36 @@ class Label(VectorTask):
         }
         if "in_top5" in metric_state:
             metrics["top5_accuracy"] = weighted_mean(metric_state["in_top5"], weights)
+        if "in_set" in metric_state:
+            metrics["coverage"] = weighted_mean(metric_state["in_set"], weights)
+            metrics["set_size"] = weighted_mean(metric_state["set_size"], weights)
         return metrics
 
     def sample_errors(self, metric_state: MetricState) -> np.ndarray:
         return metric_state["loss"]
+
+    def _uncalibrated(self, chances: np.ndarray) -> np.ndarray:
+        """What ``chances`` would be at a temperature of 1, float64 [n, classes]."""
+        if not self.ordinal:
+            return softmax(np.log(np.maximum(chances, TINY)) * self._temperature)
+        at_least = np.maximum(np.cumsum(chances[:, ::-1], axis=1)[:, ::-1], TINY)
+        more = np.clip(at_least[:, 1:] / at_least[:, :-1], TINY, 1 - 1e-15)
+        task = self.model_copy()
+        task._temperature = 1.0
+        return task.chances(self._temperature * (np.log(more) - np.log1p(-more)))
+
+    def calibration(self, metric_state: MetricState) -> dict[str, dict[str, float]]:
+        known = metric_state["truth"] >= 0
+        if self.added or not known.any():  # two temperatures, one of which was fitted to other pictures
+            return {}
+        after, truth = metric_state["chances"][known], metric_state["truth"][known]
+
+        def figures(chances: np.ndarray) -> dict[str, float]:
+            of_truth = chances[np.arange(len(truth)), truth]
+            squared = (chances**2).sum(axis=1) - 2 * of_truth + 1
+            return confidence_figures(chances.max(axis=1), chances.argmax(axis=1) == truth, of_truth, squared)
+
+        return {"before": figures(self._uncalibrated(after)), "after": figures(after)}
 
     def details(self, metric_state: MetricState) -> list[Detail]:
         truth, best = metric_state["truth"], metric_state["best"]
@@ -425,6 +512,7 @@ class Label(VectorTask):
             Matrix("Confusion", "truth", "answer", tuple(self._classes), confusion),
             Grid("Per class", ("class", "pictures", "precision", "recall", "F1"), tuple(rows)),
             Curve("Calibration", "confidence", "share right", bins[0], bins[1], diagonal=True),
+            *calibration_grid(self.calibration(metric_state)),
         ]
 
     def uncertainty(self, predictions: Sequence[Prediction]) -> np.ndarray:
@@ -460,8 +548,10 @@ class Label(VectorTask):
         return f"{prediction['value']} ({prediction['confidence']:.0%})"
 
     def state(self) -> dict[str, Any]:
-        state = {"classes": self._classes, "shares": self._shares, "temperature": self._temperature}
-        return {**state, "added_temperature": self._added_temperature} if self.added else state
+        added = {"added_temperature": self._added_temperature} if self.added else {}
+        sets = {"sets": self._sets.state()} if self._sets else {}
+        own = {"classes": self._classes, "shares": self._shares, "temperature": self._temperature}
+        return {**own, **added, **sets}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         require_declared(state["classes"], [*self.classes, *self.added] if self.classes else [])
@@ -469,6 +559,11 @@ class Label(VectorTask):
         self._added_temperature = state.get("added_temperature", 1.0)
         self._classes, self._shares = state["classes"], state["shares"]
         self._temperature = state["temperature"]
+        self._sets = PredictionSets.restored(state.get("sets"))
+
+
+def _answered(answers: Sequence[str | None]) -> list[int]:
+    return [row for row, answer in enumerate(answers) if answer is not None]
 
 
 def _in_order(word: str) -> tuple[float, str]:

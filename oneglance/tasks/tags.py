@@ -19,14 +19,22 @@ from oneglance.data.merging.merge_answers import either, is_queried
 from oneglance.data.quoting import quoted, quoted_list
 from oneglance.data.writer import in_a_cell
 from oneglance.errors import ConfigError, DataError, InvalidAnswer, nearest
-from oneglance.metrics.calibration import expected_calibration_error, likely_offsets, mean_bins
+from oneglance.metrics.calibration import (
+    calibration_grid,
+    confidence_figures,
+    expected_calibration_error,
+    likely_offsets,
+    mean_bins,
+)
 from oneglance.metrics.label_errors import doubted_labels
+from oneglance.metrics.prediction_sets import PredictionSets, kept_sets, refuse_few, set_columns, sets_of_tags
 from oneglance.metrics.suspicion import Suspicion
-from oneglance.metrics.weighted import average_precision, dense_ranks, f1, ranking
+from oneglance.metrics.weighted import average_precision, dense_ranks, f1, ranking, weighted_mean
 from oneglance.report_items import Curve, Detail, ExplainedAnswer, Grid
 from oneglance.storage.task_state import (
     Amount,
     Form,
+    LearnedSets,
     LearnedState,
     Names,
     Probability,
@@ -73,12 +81,15 @@ class LearnedTags(LearnedState):
     offsets: list[Amount] = []  # one per class; none: of a version that had only the temperature
     thresholds: list[Probability]
     added_temperature: Temperature = 1.0  # of added tags
+    sets: LearnedSets | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> LearnedTags:
         same_length(self.classes, shares=self.shares, thresholds=self.thresholds)
         if self.offsets:
             same_length(self.classes, offsets=self.offsets)
+        if self.sets:
+            same_length(self.classes, thresholds=self.sets.thresholds)
         return self
 
 
@@ -99,6 +110,10 @@ class Tags(VectorTask):
     # `"balanced"`: yes and no of each tag count the same in training; probabilities are those of the data all
     # the same
     class_weights: Literal["none", "balanced"] = "none"
+    # Share of a picture's tags that the `set` of an answer is promised to hold, on average over pictures with
+    # any, where the validation split has enough answers: see
+    # [Can I trust it?](../guides/trust.md#sets-of-answers-with-a-promise); 0: no sets
+    coverage: float = Field(0.9, ge=0, lt=1)
 
     # Tags that a finished task learns besides, in a branch of their own: see `oneglance extend`
     added: ClassNames = []
@@ -109,6 +124,7 @@ class Tags(VectorTask):
     _added_temperature: float = PrivateAttr(1.0)
     _offsets: list[float] = PrivateAttr(default_factory=list)
     _thresholds: list[float] = PrivateAttr(default_factory=list)
+    _sets: PredictionSets | None = PrivateAttr(None)
 
     learned: ClassVar[Form] = LearnedTags
     primary_metric: ClassVar[str] = "map"
@@ -117,6 +133,8 @@ class Tags(VectorTask):
         "f1_macro": "precision and recall in one, mean over the tags",
         "f1_micro": "the same, over all tags of all pictures together",
         "ece": "how far probability is from the share with the tag, beyond chance; smaller is better",
+        "coverage": "share of a picture's tags that the set holds, made to be `coverage` or more",
+        "set_size": "tags in that set, on average; smaller is better",
     }
     debiased_metrics: ClassVar[frozenset[str]] = frozenset({"ece"})
 
@@ -369,8 +387,32 @@ class Tags(VectorTask):
             for tag, (asked, usual) in enumerate(zip(labelled.T, sigmoid(self._usual_offsets), strict=True))
         ]
 
+    def fit_sets(
+        self, raw: np.ndarray, answers: Sequence[TagAnnotations | None], groups: Sequence[str]
+    ) -> None:
+        """See ``sets_of_tags``."""
+        present = self.encode(answers)["present"] > 0
+        self._sets = None
+        if self.coverage and present.any():
+            self._sets = sets_of_tags(self.chances(raw), present, groups, self.coverage)
+
+    def refuse_few_answers(
+        self,
+        training: Sequence[TagAnnotations | None],
+        validation: Sequence[TagAnnotations | None],
+        groups: Sequence[str],
+    ) -> None:
+        if self.coverage and "coverage" in self.model_fields_set:
+            shown = [row for row, answer in enumerate(validation) if answer is not None and answer.present]
+            refuse_few(self.name, shown, groups, self.coverage)
+
     def decode(self, raw: np.ndarray) -> list[Prediction]:
-        return self._predictions(self.chances(raw))
+        chances = self.chances(raw)
+        predictions = self._predictions(chances)
+        if self._sets is None:
+            return predictions
+        sets = set_columns(self._sets.members(chances), chances, self._classes, self._sets.coverage)
+        return [{**one, **its} for one, its in zip(predictions, sets, strict=True)]
 
     def _predictions(self, chances: np.ndarray) -> list[Prediction]:
         applies = chances >= np.array(self._thresholds)
@@ -408,7 +450,15 @@ class Tags(VectorTask):
         target = self.encode(answers)
         labelled, present = target["labelled"].astype(np.float64), target["present"].astype(np.float64)
         ranked = [ranking(column) for column in chances.T]
+        sets: MetricState = {}
+        if (members := kept_sets(predictions, self._classes)) is not None:
+            sets = {
+                "set_size": members.sum(axis=1).astype(np.float64),
+                "share_in_set": (labelled * present * members).sum(axis=1)
+                / np.maximum((labelled * present).sum(axis=1), 1),
+            }
         return {
+            **sets,
             "chances": chances,
             "labelled": labelled,
             "present": labelled * present,
@@ -436,7 +486,15 @@ class Tags(VectorTask):
             "f1_macro": float(f1(hits, chosen, present)[involved].mean()) if involved.any() else nothing,
             "f1_micro": float(2 * hits.sum() / total) if total else nothing,
             "ece": expected_calibration_error(flat[0], flat[1], flat[2], counted.ravel(), picture),
+            **self._set_metrics(metric_state, weights),
         }
+
+    def _set_metrics(self, metric_state: MetricState, weights: np.ndarray) -> dict[str, float]:
+        if "share_in_set" not in metric_state:
+            return {}
+        any_tag = weights * metric_state["present"].any(axis=1)
+        share = weighted_mean(metric_state["share_in_set"], any_tag) if any_tag.any() else float("nan")
+        return {"coverage": share, "set_size": weighted_mean(metric_state["set_size"], weights)}
 
     def _average_precisions(self, metric_state: MetricState, counted: np.ndarray) -> np.ndarray:
         columns = (metric_state["order"].T, metric_state["end"].T, metric_state["present"].T, counted.T)
@@ -446,6 +504,23 @@ class Tags(VectorTask):
         chance = np.where(metric_state["present"] > 0, metric_state["chances"], 1 - metric_state["chances"])
         loss = -np.log(np.maximum(chance, 1e-15)) * metric_state["labelled"]
         return np.asarray(loss.sum(axis=1) / np.maximum(metric_state["labelled"].sum(axis=1), 1))
+
+    def calibration(self, metric_state: MetricState) -> dict[str, dict[str, float]]:
+        if self.added:  # two temperatures, one of which was fitted to other pictures
+            return {}
+        asked = metric_state["labelled"] > 0
+        if not asked.any():
+            return {}
+        picture, present = np.nonzero(asked)[0], metric_state["present"][asked]
+        chances = np.clip(metric_state["chances"], 1e-15, 1 - 1e-15)
+        raw = self._temperature * (np.log(chances) - np.log1p(-chances) - np.array(self._offsets))
+
+        def figures(chances: np.ndarray) -> dict[str, float]:
+            own = chances[asked]
+            of_truth = np.where(present > 0, own, 1 - own)
+            return confidence_figures(own, present, of_truth, (1 - of_truth) ** 2, picture)
+
+        return {"before": figures(sigmoid(raw + self._usual_offsets)), "after": figures(chances)}
 
     def details(self, metric_state: MetricState) -> list[Detail]:
         labelled, present = metric_state["labelled"], metric_state["present"]
@@ -468,6 +543,7 @@ class Tags(VectorTask):
         return [
             Grid("Per tag", header, tuple(rows)),
             Curve("Calibration", "probability", "share with the tag", bins[0], bins[1], diagonal=True),
+            *calibration_grid(self.calibration(metric_state)),
         ]
 
     def uncertainty(self, predictions: Sequence[Prediction]) -> np.ndarray:
@@ -543,6 +619,7 @@ class Tags(VectorTask):
             "offsets": self._offsets,
             "thresholds": self._thresholds,
             **added,
+            **({"sets": self._sets.state()} if self._sets else {}),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -552,6 +629,7 @@ class Tags(VectorTask):
         self._classes, self._shares = state["classes"], state["shares"]
         self._temperature, self._thresholds = state["temperature"], state["thresholds"]
         self._offsets = state["offsets"] or [0.0] * self.width
+        self._sets = PredictionSets.restored(state.get("sets"))
 
 
 def column_of(rows: np.ndarray, column: int) -> np.ndarray:

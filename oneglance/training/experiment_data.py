@@ -125,7 +125,24 @@ def read_dataset(config: Config, tasks: Mapping[str, Task], screen: Screen) -> D
         screen.say(line)
     if config.training.teachers:
         hold_back(dataset, teacher_runs(config), screen)
+    else:  # which may answer the validation pictures too
+        refuse_few_answers(tasks, dataset)
     return dataset
+
+
+def refuse_few_answers(tasks: Mapping[str, Task], dataset: Dataset) -> None:
+    """
+    Raises:
+        DataError: the validation split has too few answers for what a task asks for.
+    """
+    training, validation = (
+        [dataset.records[row] for row in rows.tolist()]
+        for rows in (dataset.splits.train, dataset.splits.validation)
+    )
+    groups = [record.group for record in validation]
+    for name, task in tasks.items():
+        learned, kept = ([one.answers.get(name) for one in records] for records in (training, validation))
+        task.refuse_few_answers(learned, kept, groups)
 
 
 def with_value_range(config: Config, dataset: Dataset, screen: Screen) -> Config:

@@ -61,8 +61,11 @@ def test_the_report_has_the_promised_shape(home: Path) -> None:
     assert report["pictures"] == Counter(parts(home).values())["test"]
     assert tuple(report["tasks"]) == TASKS
     for task in report["tasks"].values():
-        assert list(task) == ["type", "answered", "brief", "unit", "metrics", "constant"]
-        assert list(task["metrics"])[:5] == METRICS[task["type"]]
+        figures = ["calibration"] if task["type"] in ("label", "tags") else []
+        assert list(task) == ["type", "answered", "brief", "unit", "metrics", "constant", *figures]
+        for figure in task.get("calibration", {}).values():
+            assert list(figure) == ["ece", "log_loss", "brier"]
+        assert list(task["metrics"])[: len(METRICS[task["type"]])] == METRICS[task["type"]]
         assert set(task["constant"]) == set(task["metrics"])
         for result in task["metrics"].values():
             assert list(result) == ["value", "low", "high", "n"]

@@ -14,6 +14,7 @@ from sklearn import metrics as sk
 
 from oneglance.errors import ConfigError, DataError, InvalidAnswer
 from oneglance.report_items import Grid, Matrix
+from oneglance.storage.task_state import InvalidState, restore
 from oneglance.task import build_tasks
 from oneglance.tasks.label import Label
 
@@ -288,13 +289,94 @@ def test_f1_does_not_count_a_class_that_a_resample_leaves_out() -> None:
 
 def test_details_are_those_of_scikit_learn() -> None:
     task, raw, truth = random_case(5)
-    confusion, grid, _ = task.details(task.metric_state(task.decode(raw), truth))
+    confusion, grid, *_ = task.details(task.metric_state(task.decode(raw), truth))
     assert isinstance(confusion, Matrix) and isinstance(grid, Grid)
     answers = [answer["value"] for answer in task.decode(raw)]
     assert (confusion.values == sk.confusion_matrix(truth, answers, labels=task._classes)).all()
     columns = sk.precision_recall_fscore_support(truth, answers, labels=task._classes)
     for row, precision, recall, score, support in zip(grid.rows, *columns, strict=True):
         assert row[1:] == pytest.approx((support, precision, recall, score))
+
+
+# Prediction sets.
+
+
+def test_a_set_holds_the_truth_as_often_as_promised() -> None:
+    task, raw, truth = random_case(12, count=4000)
+    task.calibrate(raw[:2000], truth[:2000])
+    task.fit_sets(raw[:2000], truth[:2000], [""] * 2000)
+    predictions = task.decode(raw[2000:])
+    metrics = scored(task, raw[2000:], truth[2000:])
+    assert metrics["coverage"] == pytest.approx(0.9, abs=0.02)
+    assert metrics["set_size"] == np.mean([len(one["set"]) for one in predictions])
+    for one in predictions[:50]:
+        chances = [one["probabilities"][name] for name in one["set"]]
+        assert one["set"][0] == one["value"] and chances == sorted(chances, reverse=True)
+
+
+def test_no_set_is_empty() -> None:
+    task = learned(["a", "b"])
+    raw = np.array([[4.0, -4.0], [-4.0, 4.0]] * 20)
+    task.fit_sets(raw, ["a", "b"] * 20, [""] * 40)
+    assert task.decode(np.zeros((1, 2)))[0]["set"] == ["a"]
+
+
+def test_a_constant_answer_promises_nothing() -> None:
+    task, raw, truth = random_case(3)
+    task.fit_sets(raw, truth, [""] * len(truth))
+    assert "set" in task.decode(raw)[0] and "set" not in task.constant_baseline(1)[0]
+
+
+def test_sets_are_kept_and_old_states_have_none() -> None:
+    task, raw, truth = random_case(3)
+    before = task.state()
+    task.fit_sets(raw, truth, [""] * len(truth))
+    again, old = label(), label()
+    restore({"kind": again}, {"kind": task.state()})
+    restore({"kind": old}, {"kind": before})
+    assert again.decode(raw) == task.decode(raw)
+    assert "sets" not in before and "set" not in old.decode(raw)[0]
+    with pytest.raises(InvalidState, match="thresholds"):
+        restore({"kind": old}, {"kind": {**before, "sets": {"coverage": 0.9, "thresholds": [0.1]}}})
+
+
+@pytest.mark.parametrize("table", [{}, {"coverage": 0}])
+def test_without_sets(table: dict[str, float]) -> None:
+    """Nobody asked for them and there are too few answers; or they are not wanted."""
+    task = learned(["a", "b"], **table)
+    few = ["a", "b"] * (4 if not table else 40)
+    raw = np.zeros((len(few), 2))
+    task.refuse_few_answers(few, few, [""] * len(few))
+    task.fit_sets(raw, few, [""] * len(few))
+    assert "set" not in task.decode(raw)[0] and "coverage" not in scored(task, raw, few)
+
+
+def test_whoever_asks_for_a_promise_is_told_that_it_cannot_be_given() -> None:
+    few, enough = ["a", "b"] * 4, ["a", "b"] * 8
+    with pytest.raises(DataError, match="needs 9 validation pictures"):
+        label(coverage=0.9).refuse_few_answers(few, few, [""] * 8)
+    label(coverage=0.9).refuse_few_answers(enough, enough, [""] * 16)
+    with pytest.raises(DataError, match='of the class "a", not 8'):
+        label(coverage_per_class=True).refuse_few_answers(enough, enough, [""] * 16)
+
+
+def test_confidence_before_and_after_calibration() -> None:
+    for table in ({}, {"ordinal": True, "classes": ["1", "2", "3"]}):
+        task = learned(["1", "2", "3"], **table)
+        random = np.random.default_rng(0)
+        raw = 3 * random.normal(size=(400, task.width))
+        plain = task.chances(raw)
+        truth = ["123"[random.choice(3, p=row)] for row in task.chances(raw / 4)]
+        task.calibrate(raw, truth)
+        state = task.metric_state(task.decode(raw), truth)
+        np.testing.assert_allclose(task._uncalibrated(task.chances(raw)), plain, atol=1e-9)
+        figures = task.calibration(state)
+        index = ["123".index(word) for word in truth]
+        assert figures["before"]["log_loss"] == pytest.approx(sk.log_loss(index, plain))
+        assert figures["after"]["log_loss"] == pytest.approx(sk.log_loss(index, task.chances(raw)))
+        squares = ((task.chances(raw) - np.eye(3)[index]) ** 2).sum(axis=1).mean()
+        assert figures["after"]["brier"] == pytest.approx(squares)
+        assert all(figures["after"][one] < figures["before"][one] for one in ("ece", "log_loss", "brier"))
 
 
 def test_answers_name_their_confidence() -> None:

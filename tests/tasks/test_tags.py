@@ -341,7 +341,7 @@ def test_a_tag_without_positives_does_not_count_in_map() -> None:
 def test_the_table_of_tags_is_that_of_scikit_learn() -> None:
     task, raw, answers = case(unknown=0.0)
     task.calibrate(raw, list(answers))
-    grid, _ = task.details(task.metric_state(task.decode(raw), answers))
+    grid, *_ = task.details(task.metric_state(task.decode(raw), answers))
     assert isinstance(grid, Grid)
     present, chosen = task.encode(answers)["present"], task.chances(raw) >= np.array(task._thresholds)
     columns = sk.precision_recall_fscore_support(present, chosen)
@@ -371,3 +371,48 @@ def test_cells_of_a_table() -> None:
     for task, raw_value in ((tags(), []), (tags(unknown=["?"]), "?"), (columns, ["c"])):
         with pytest.raises(InvalidAnswer):
             task.to_cells(raw_value)
+
+
+# Prediction sets.
+
+
+def test_a_set_holds_the_promised_share_of_the_tags() -> None:
+    task, raw, answers = case(count=4000)
+    task.calibrate(raw[:2000], answers[:2000])
+    task.fit_sets(raw[:2000], answers[:2000], [""] * 2000)
+    predictions = task.decode(raw[2000:])
+    metrics = task.metrics(task.metric_state(predictions, answers[2000:]), np.ones(2000))
+    shares = [
+        len(answer.present & set(one["set"])) / len(answer.present)
+        for one, answer in zip(predictions, answers[2000:], strict=True)
+        if answer.present
+    ]
+    assert metrics["coverage"] == pytest.approx(np.mean(shares))
+    assert metrics["coverage"] == pytest.approx(0.9, abs=0.02)
+    assert metrics["set_size"] == np.mean([len(one["set"]) for one in predictions])
+    again = tags(classes=list(NAMES))
+    restore({"style": again}, {"style": task.state()})
+    assert again.decode(raw) == task.decode(raw)
+
+
+def test_sets_of_tags_are_not_wanted_or_not_possible() -> None:
+    task, raw, answers = case(count=300)
+    task.fit_sets(raw[:8], answers[:8], [""] * 8)
+    assert "set" not in task.decode(raw)[0]
+    few = [seen("red")] * 8 + [seen()] * 30
+    with pytest.raises(DataError, match="needs 9 validation pictures with an answer, not 8"):
+        tags(coverage=0.9).refuse_few_answers(few, few, [""] * 38)
+    tags().refuse_few_answers(few, few, [""] * 38)
+    tags(coverage=0).refuse_few_answers(few, few, [""] * 38)
+
+
+def test_tags_before_and_after_calibration() -> None:
+    task, raw, answers = case(unknown=0.0)
+    before = task.chances(raw)
+    task.calibrate(raw, list(answers))
+    present = task.encode(answers)["present"]
+    figures = task.calibration(task.metric_state(task.decode(raw), answers))
+    for moment, chances in (("before", before), ("after", task.chances(raw))):
+        assert figures[moment]["log_loss"] == pytest.approx(sk.log_loss(present.ravel(), chances.ravel()))
+        assert figures[moment]["brier"] == pytest.approx(((chances - present) ** 2).mean())
+    assert figures["after"]["log_loss"] < figures["before"]["log_loss"]

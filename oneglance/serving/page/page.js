@@ -155,13 +155,21 @@ function contentOf(answer, view, name) {
   if (answer.values) {
     const words = answer.values.length ? listed(answer.values) : ["none"];
     const why = element("div", { className: "row" }, ...answer.values.map((word, at) => whyButton(view, name, at, word)));
-    return [element("div", { className: "value" }, ...words), why, bars(answer.probabilities, answer.values)];
+    return [element("div", { className: "value" }, ...words), why, bars(answer.probabilities, answer.values), ...promised(answer)];
   }
   if (answer.vector) {
     return [element("details", {}, element("summary", {}, `${answer.vector.length} numbers`), element("pre", {}, answer.vector.map((n) => n.toFixed(4)).join(" ")))];
   }
-  if (answer.probabilities) return [element("div", { className: "value" }, `${answer.value}`), bars(answer.probabilities, [answer.value])];
+  if (answer.probabilities) return [element("div", { className: "value" }, `${answer.value}`), bars(answer.probabilities, [answer.value]), ...promised(answer)];
   return [element("div", { className: "value" }, short(answer.value), " ", apart(answer.unit || "")), ...interval(answer)];
+}
+
+// What the set of an answer promises, where it says more than the answer itself.
+function promised(answer) {
+  const { set, values, coverage } = answer;
+  if (!set || !(values ? set.some((word) => !values.includes(word)) : set.length > 1)) return [];
+  const words = values ? `${percent(coverage)} of the tags that apply are among` : `${percent(coverage)} of the time it is one of`;
+  return [element("p", { className: "quiet" }, `${words}: ${set.join(", ")}`)];
 }
 
 function bars(probabilities, chosen) {
@@ -374,7 +382,7 @@ function labelEditor(name, answer) {
     node: element("div", {}, input, list),
     changed: () => input.value.trim() !== `${answer.value}`,
     answer: () => ({ value: input.value.trim() }),
-    apply: (result) => Object.assign(answer, { value: result.value, probabilities: { [result.value]: 1 } }),
+    apply: (result) => Object.assign(answer, { value: result.value, probabilities: { [result.value]: 1 }, set: null }),
   };
 }
 
@@ -396,7 +404,7 @@ function tagEditor(answer) {
     node: element("div", {}, ...boxes.map((box) => element("label", { className: "check" }, box, box.value))),
     changed: () => chosen().join("\n") !== answer.values.join("\n"),
     answer: () => ({ values: chosen() }),
-    apply: (result) => Object.assign(answer, { values: result.values, probabilities: Object.fromEntries(Object.keys(answer.probabilities).map((word) => [word, result.values.includes(word) ? 1 : 0])) }),
+    apply: (result) => Object.assign(answer, { values: result.values, probabilities: Object.fromEntries(Object.keys(answer.probabilities).map((word) => [word, result.values.includes(word) ? 1 : 0])), set: null }),
   };
 }
 
