@@ -93,6 +93,14 @@ def celeba(base: Path) -> Path:
     return base / "celeba"
 
 
+def cub(base: Path) -> Path:
+    for n in range(2):
+        draw(base / "cub" / "images" / f"{n}.png", n)
+    for name, rows in (("images", "1 0.png\n2 1.png\n"), ("image_class_labels", "1 5\n2 6\n")):
+        (base / "cub" / f"{name}.txt").write_text(rows)
+    return base / "cub"
+
+
 def cvat(base: Path) -> Path:
     folder(base)
     (base / "annotations.xml").write_text(
@@ -155,6 +163,16 @@ def webdataset(base: Path) -> Path:
     return base / "shard.tar"
 
 
+def wider(base: Path) -> Path:
+    for n in range(2):
+        draw(base / "wider" / "WIDER_train" / "images" / "0--Parade" / f"{n}.png", n)
+    (base / "wider" / "wider_face_split").mkdir()
+    lines = ["0--Parade/0.png", "1", "1 1 4 3 0 0 0 0 0 0", "0--Parade/1.png", "0", "0 0 0 0 0 0 0 0 0 0"]
+    file = base / "wider" / "wider_face_split" / "wider_face_train_bbx_gt.txt"
+    file.write_text("".join(f"{line} \n" for line in lines))
+    return base / "wider"
+
+
 def yolo(base: Path) -> Path:
     for n in range(2):
         draw(base / "yolo" / "images" / f"{n}.png", n)
@@ -169,6 +187,7 @@ SAMPLES: dict[str, Callable[[Path], Path]] = {
     "celeba": celeba,
     "cifar": cifar,
     "coco": coco,
+    "cub": cub,
     "cvat": cvat,
     "folder": folder,
     "idx": idx,
@@ -181,6 +200,7 @@ SAMPLES: dict[str, Callable[[Path], Path]] = {
     "text_boxes": text_boxes,
     "voc": voc,
     "webdataset": webdataset,
+    "wider": wider,
     "yolo": yolo,
 }  # format -> what writes a sample of two pictures or more below a folder and gives its path
 
