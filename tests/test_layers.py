@@ -97,6 +97,7 @@ DATA_LAYERS = [
     ["data.number_notation"],
     ["data.picture_files"],
     ["data.images"],
+    ["data.columns"],
     ["data.parsing"],
     ["data.source", "data.writer"],
     ["data.tag_rows"],

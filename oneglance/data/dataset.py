@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from oneglance.config import Config
+from oneglance.data.columns.coded import Coded
+from oneglance.data.columns.record_columns import RecordColumns
 from oneglance.data.images.content_hash import digests
 from oneglance.data.images.decode import Limits
 from oneglance.data.images.decoding.decoded_cache import cache_folder
@@ -29,11 +31,13 @@ from oneglance.progress import Progress
 class SplitData:
     """The pictures of one split and their answers."""
 
-    records: list[Record]
+    records: Sequence[Record]
     rows: np.ndarray  # int64: of each picture, in the store of decoded pictures
 
-    def answers(self, task: str) -> list[Any | None]:
+    def answers(self, task: str) -> Sequence[Any | None]:
         """One per record; None where it is not labelled."""
+        if isinstance(self.records, RecordColumns):
+            return self.records.answers.get(task) or Coded.missing(len(self.records))
         return [record.answers.get(task) for record in self.records]
 
 
@@ -41,15 +45,15 @@ class SplitData:
 class Dataset:
     """Every record once, with the split it belongs to."""
 
-    records: list[Record]
+    records: RecordColumns
     splits: SplitIndices
     problems: list[Problem] = field(default_factory=list)
     contents: list[bytes | None] = field(default_factory=list)  # digest of each picture; None: unreadable
 
     def rows(self) -> list[tuple[str, str, str]]:
         """(picture, group, split) of every record."""
-        names = self.splits.names()
-        return [(r.image.name, r.group, name) for r, name in zip(self.records, names, strict=True)]
+        facts = zip(self.records.images, self.records.groups, self.splits.names(), strict=True)
+        return [(image.name, group or "", name) for image, group, name in facts]
 
     def split(self, name: str, start: int, unreadable: Collection[int]) -> SplitData:
         """One split, without the ``unreadable`` pictures.
@@ -59,13 +63,12 @@ class Dataset:
             start: the row of its first picture in the store of decoded pictures.
             unreadable: rows of that store.
         """
-        chosen = getattr(self.splits, name).tolist()
-        kept = [index for index in range(len(chosen)) if start + index not in unreadable]
-        if not kept:
+        chosen = getattr(self.splits, name)
+        kept = np.ones(len(chosen), dtype=bool)
+        kept[[row - start for row in unreadable if start <= row < start + len(chosen)]] = False
+        if not kept.any():
             raise DataError(f"no picture of the {name} split can be read")
-        return SplitData(
-            [self.records[chosen[index]] for index in kept], start + np.array(kept, dtype=np.int64)
-        )
+        return SplitData(self.records.take(chosen[kept]), start + np.flatnonzero(kept))
 
 
 def open_sources(config: Config) -> list[Source]:
@@ -115,12 +118,12 @@ def load_dataset(
     )
     records, missing = missing_pictures(_answered(answered, questions))
     problems = [*collected.problems, *unanswered, *missing]
-    contents: list[bytes | None] = digests([r.image for r in records], cache_folder(config.cache), progress)
+    contents: list[bytes | None] = digests(records.images, cache_folder(config.cache), progress)
     if strict:
         refuse(problems)
     nothing = np.zeros(0, dtype=np.int64)
     if not records:  # the reason is among the problems already
-        return Dataset([], SplitIndices(nothing, nothing, nothing), problems)
+        return Dataset(records, SplitIndices(nothing, nothing, nothing), problems)
     classes = stratify_labels(records, own)
     try:
         splits = split(records, config.split, classes, contents)
@@ -147,7 +150,7 @@ def measured_values(
     """
     if config.pictures.value_range != "auto":
         return config, []
-    refs = [dataset.records[row].image for row in dataset.splits.train.tolist()]
+    refs = dataset.records.take(dataset.splits.train).images
     measures = measured(refs, Limits.declared(config), config.cache.workers, progress)
     if not measures:
         return config, []
@@ -155,17 +158,12 @@ def measured_values(
     return config.with_changes({"pictures.value_range": bounds}), measures
 
 
-def _answered(records: list[Record], questions: Sequence[Question]) -> list[Record]:
+def _answered(records: RecordColumns, questions: Sequence[Question]) -> RecordColumns:
     """The records, with the answers of questions that learn from the answers to another question."""
-    borrowed = [(q.name, q.answered_by) for q in questions if q.answered_by not in ("", q.name)]
-    if not borrowed:
-        return records
-    return [
-        replace(
-            r, answers={**r.answers, **{new: r.answers[old] for new, old in borrowed if old in r.answers}}
-        )
-        for r in records
-    ]
+    borrowed = {q.name: q.answered_by for q in questions if q.answered_by not in ("", q.name)}
+    known = records.answers
+    added = {new: known[old] for new, old in borrowed.items() if old in known}
+    return records.with_answers({**known, **added}) if added else records
 
 
 def refuse(problems: Sequence[Problem]) -> None:

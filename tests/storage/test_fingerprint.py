@@ -20,6 +20,7 @@ from support.user import CONFIG, home, trained  # noqa: F401
 
 import oneglance
 from oneglance import config as configuration
+from oneglance.data.columns.record_columns import columns_of
 from oneglance.data.dataset import Dataset
 from oneglance.data.record import Box, BoxAnnotations, Record
 from oneglance.data.splitting.split import SplitIndices
@@ -52,7 +53,9 @@ def dataset(*answers: dict[str, Any], splits: str = "", contents: str = "") -> D
     names = {"t": "train", "v": "validation", "e": "test"}
     records = [Record(f"x:{row}", Ref(f"{chr(97 + row)}.png"), one) for row, one in enumerate(answers)]
     chosen = SplitIndices.of([names[letter] for letter in splits or "t" * len(answers)])
-    return Dataset(records, chosen, [], [letter.encode() * 16 for letter in contents or "x" * len(answers)])
+    return Dataset(
+        columns_of(records), chosen, [], [letter.encode() * 16 for letter in contents or "x" * len(answers)]
+    )
 
 
 def changes(before: Dataset, now: Dataset) -> list[str]:

@@ -12,13 +12,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, product
 
+import numpy as np
+
+from oneglance.data.columns.coded import Coded, together
+from oneglance.data.columns.record_columns import RecordColumns, columns_of
 from oneglance.data.inspection.box_checks import implausible_boxes, repeated_boxes
 from oneglance.data.inspection.look_alikes import gaps, look_alikes
 from oneglance.data.inspection.missing_files import absent as absent
 from oneglance.data.merging.collect import Question
 from oneglance.data.quoting import plain, quoted
-from oneglance.data.record import Record
+from oneglance.data.record import BoxAnnotations, Record
 from oneglance.data.splitting.split import SPLITS, SplitIndices, stratify_labels
+from oneglance.data.splitting.stratify import tuples_of
 from oneglance.errors import DataError, InvalidAnswer, Problem
 
 EXAMPLES = 3  # of problems of one kind in a summary
@@ -45,7 +50,7 @@ def check(
         taught: whether tasks may learn from teachers, so that they need no answers.
     """
     classes = stratify_labels(records, questions) if classes is None else classes
-    facts = Facts(records, questions, classes, splits, digests, taught)
+    facts = Facts(columns_of(records), questions, classes, splits, digests, taught)
     return [problem for one in CHECKS for problem in one(facts)]
 
 
@@ -86,7 +91,7 @@ def summary(problems: Iterable[Problem]) -> list[str]:
 class Facts:
     """The input of every check."""
 
-    records: Sequence[Record]
+    records: RecordColumns
     questions: Sequence[Question]
     stratify_labels: Sequence[Sequence[str]]
     splits: SplitIndices | None
@@ -94,9 +99,20 @@ class Facts:
     taught: bool = False
 
     @cached_property
-    def names(self) -> Sequence[str]:
+    def names(self) -> Coded:
         """The split of each record; "" for all where there is none."""
-        return self.splits.names() if self.splits else [""] * len(self.records)
+        return (
+            self.splits.names() if self.splits else Coded(np.zeros(len(self.records), dtype=np.int32), [""])
+        )
+
+    @cached_property
+    def splits_used(self) -> list[str]:
+        """The splits that have records."""
+        return [name for name in SPLITS if self.splits and len(getattr(self.splits, name))]
+
+    def answers(self, question: Question) -> Coded:
+        """The answers to a question."""
+        return self.records.answers.get(question.name) or Coded.missing(len(self.records))
 
     @cached_property
     def words(self) -> dict[str, Counter[str]]:
@@ -104,22 +120,24 @@ class Facts:
         return {question.name: self._words_of(question) for question in self.questions}
 
     def _words_of(self, question: Question) -> Counter[str]:
-        answers = (r.answers[question.name] for r in self.records if question.name in r.answers)
+        answers = self.answers(question).appearing()
         counts: Counter[str] = Counter()
-        for answer in answers:
+        for answer, count in zip(answers.values, answers.counts().tolist(), strict=True):
             if isinstance(answer, float):
                 break  # a number has no classes, and there may be a million of them
-            counts.update(question.stratify_labels(answer))
+            for word in question.stratify_labels(answer):
+                counts[word] += count
         return counts
 
     @cached_property
     def classes(self) -> dict[str, Counter[str]]:
         """Class -> split -> number of records."""
         counts: dict[str, Counter[str]] = defaultdict(Counter)
-        alike = Counter(zip(map(tuple, self.stratify_labels), self.names, strict=True))
-        for (row, split), count in alike.items():
-            for name in row:
-                counts[name][split] += count
+        tuples = tuples_of(self.stratify_labels)
+        kind, first = together([tuples, self.names], len(self.records))
+        for row, count in zip(first.tolist(), np.bincount(kind).tolist(), strict=True):
+            for name in tuples[row]:
+                counts[name][self.names[row]] += count
         return counts
 
 
@@ -128,7 +146,7 @@ def too_few(facts: Facts) -> Iterator[Problem]:
     if total < 2:
         what = f"{total} can be used, and a training needs more"
         yield Problem("pictures", what, "correct `path` or `images`, or add pictures", kind="too few")
-    elif not facts.taught and not any(record.answers for record in facts.records):
+    elif not facts.taught and not any(column.known.any() for column in facts.records.answers.values()):
         what = f"none of the {total:,} that can be used has an answer"
         yield Problem("pictures", what, "name the fields that hold answers with `from`", kind="no answers")
 
@@ -141,10 +159,9 @@ def rare_classes(facts: Facts) -> Iterator[Problem]:
 
 
 def classes_absent_from_a_split(facts: Facts) -> Iterator[Problem]:
-    splits_used = [split for split in SPLITS if facts.splits and split in facts.names]
-    more = "add pictures of " + ("other groups" if any(r.group for r in facts.records) else "it")
+    more = "add pictures of " + ("other groups" if facts.records.groups.known.any() else "it")
     for name, counts in facts.classes.items():
-        gone = [split for split in splits_used if not counts[split]]
+        gone = [split for split in facts.splits_used if not counts[split]]
         if not gone or counts.total() < 2:
             continue
         what = f"is in no picture of {' and '.join(gone)} ({counts.total():,} in all)"
@@ -155,9 +172,8 @@ def classes_absent_from_a_split(facts: Facts) -> Iterator[Problem]:
 
 def constant_answers(facts: Facts) -> Iterator[Problem]:
     for question in facts.questions:
-        answers = (r.answers[question.name] for r in facts.records if question.name in r.answers)
-        first = next(answers, None)
-        if first is not None and all(answer == first for answer in answers):
+        answers = facts.answers(question).appearing().values
+        if len(answers) and all(answer == answers[0] for answer in answers):
             hint = "there is nothing to learn: take the task out"
             yield Problem(question.name, "every answer is the same", hint, kind="constant", fatal=False)
 
@@ -165,11 +181,10 @@ def constant_answers(facts: Facts) -> Iterator[Problem]:
 def tasks_absent_from_a_split(facts: Facts) -> Iterator[Problem]:
     if facts.splits is None:
         return
-    alike = Counter(zip((tuple(record.answers) for record in facts.records), facts.names, strict=True))
-    answered = {(task, split) for tasks, split in alike for task in tasks}
     for question in facts.questions:
-        for split in SPLITS:
-            if split in facts.names and (question.name, split) not in answered:
+        known = facts.answers(question).known
+        for split in facts.splits_used:
+            if not known[getattr(facts.splits, split)].any():
                 what = f"has no answer in the {split} split"
                 fatal = split == "train" and not facts.taught
                 hint = TAUGHT if facts.taught and split == "train" else _NEEDED[split]
@@ -186,15 +201,14 @@ _NEEDED = {
 
 def divided_groups(facts: Facts) -> Iterator[Problem]:
     """Only possible where the data name the splits themselves."""
-    splits_of_group: dict[str, set[str]] = defaultdict(set)
-    for record, split in zip(facts.records, facts.names, strict=True):
-        if record.group:
-            splits_of_group[record.group].add(split)
-    for group, splits in splits_of_group.items():
-        if len(splits) > 1:
-            what = f"is in {' and '.join(split for split in SPLITS if split in splits)}"
-            hint = "scores look better than they are: correct the split that the data give"
-            yield Problem(f"group {quoted(group)}", what, hint, kind="divided group", fatal=False)
+    groups = facts.records.groups.appearing()
+    known = np.flatnonzero(groups.known)
+    inside = np.zeros((len(groups.values), len(SPLITS)), dtype=bool)
+    inside[groups.codes[known], facts.names.codes[known]] = True
+    for code in np.flatnonzero(inside.sum(axis=1) > 1).tolist():
+        what = f"is in {' and '.join(split for split, there in zip(SPLITS, inside[code]) if there)}"  # noqa: B905
+        hint = "scores look better than they are: correct the split that the data give"
+        yield Problem(f"group {quoted(groups.values[code])}", what, hint, kind="divided group", fatal=False)
 
 
 def identical_pictures(facts: Facts) -> Iterator[Problem]:
@@ -217,11 +231,13 @@ def identical_pictures(facts: Facts) -> Iterator[Problem]:
 
 def contradicting_copies(facts: Facts) -> Iterator[Problem]:
     """The same picture, byte for byte, with two answers that cannot both be true."""
-    alike: dict[bytes, list[Record]] = defaultdict(list)
-    for record, digest in zip(facts.records, facts.digests, strict=bool(facts.digests)):
-        if digest is not None:
-            alike[digest].append(record)
-    for first, *others in alike.values():
+    first_row: dict[bytes, int] = {}
+    copies: dict[bytes, list[int]] = defaultdict(list)
+    for row, digest in enumerate(facts.digests):
+        if digest is not None and (before := first_row.setdefault(digest, row)) != row:
+            copies[digest] = [*(copies[digest] or [before]), row]
+    in_order = sorted(copies.values())
+    for first, *others in ([facts.records[row] for row in rows] for rows in in_order):
         for other, question in product(others, facts.questions):
             name = question.name
             if name not in first.answers or name not in other.answers:
@@ -248,8 +264,11 @@ def classes_or_gaps(facts: Facts) -> Iterator[Problem]:
 
 def unlikely_boxes(facts: Facts) -> Iterator[Problem]:
     for question in facts.questions:
-        yield from repeated_boxes(facts.records, question.name)
-        yield from implausible_boxes(facts.records, question.name)
+        answers = facts.answers(question)
+        if any(isinstance(answer, BoxAnnotations) for answer in answers.values):
+            answered = facts.records.take(answers.known)
+            yield from repeated_boxes(answered, question.name)
+            yield from implausible_boxes(answered, question.name)
 
 
 CHECKS: tuple[Callable[[Facts], Iterator[Problem]], ...] = (

@@ -5,11 +5,15 @@ from __future__ import annotations
 import gc
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+
+from oneglance.data.columns.coded import MISSING, Coder
+from oneglance.data.columns.record_columns import RecordColumns, RecordPacker
 from oneglance.data.merging.column_notation import ColumnNotation
-from oneglance.data.merging.merge_records import RecordMerger
+from oneglance.data.merging.repeated import Merged, merge_repeated
 from oneglance.data.number_notation import Notation
 from oneglance.data.quoting import nearest_of, plain, quoted
 from oneglance.data.record import BoxAnnotations, Record
@@ -72,8 +76,8 @@ class Collected:
     Equal answers may be one object: they are not to be changed.
     """
 
-    records: list[Record] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
+    records: RecordColumns
+    problems: list[Problem]
 
 
 def collect(
@@ -89,30 +93,64 @@ def collect(
     Args:
         optional: names of questions that nobody need have answered.
     """
-    collected = Collected()
-    problems = collected.problems
     by_name = {question.name: question for question in questions}
-    merger = RecordMerger(
-        collected.records, problems, lambda name, first, second: by_name[name].merge(first, second)
-    )
+    packer = RecordPacker(list(by_name))
+    problems = _Problems(packer)
+    winning: list[bool] = []  # by source: whether it wins
+    starts: list[int] = []  # by source: its first row
     all_fields: set[str] = set()  # of any source
     with _garbage_collection_off():
         for source in sorted(sources, key=lambda source: source.wins):  # last, those that win
-            problems += _wrong_names(source, questions)
-            readers = [_reader(source, question) for question in questions if _annotates(source, question)]
+            winning.append(source.wins)
+            starts.append(len(packer))
+            problems.between(_wrong_names(source, questions))
+            readers = [
+                _reader(source, question, packer) if _annotates(source, question) else None
+                for question in questions
+            ]
             fields: set[str] = set()
             for record in _records(source, problems):
                 fields.update(record.answers)
-                merger.add(record, _answers(record, readers, problems), wins=source.wins)
-            problems += _wrong_columns(source, fields)
-            for reader in readers:
-                problems += reader.notation.problems(reader.name) if reader.notation else ()
+                _read_answers(record, readers, packer, problems)
+                packer.add(record)
+            problems.between(_wrong_columns(source, fields))
+            for reader in filter(None, readers):
+                problems.between(reader.notation.problems(reader.name) if reader.notation else ())
             all_fields |= fields
-        merger.join_groups()
-    _propose_tag_rows(merger, by_name)
+        records = packer.columns()
+        wins = np.repeat(winning, np.diff([*starts, len(records)])) if winning else np.zeros(0, dtype=bool)
+        merged = merge_repeated(
+            records,
+            np.frombuffer(packer.pictures, dtype=np.int64),
+            wins,
+            lambda name, first, second: by_name[name].merge(first, second),
+        )
+    in_order = problems.with_contradictions(merged.problems)
+    in_order = _propose_tag_rows(merged, by_name, in_order)
     needed = [question for question in questions if question.name not in optional]
-    problems += _unanswered(sources, needed, collected.records, all_fields)
-    return collected
+    in_order += _unanswered(sources, needed, merged.records, all_fields)
+    return Collected(merged.records, in_order)
+
+
+class _Problems:
+    """Problems in the order of the rows that they concern."""
+
+    def __init__(self, packer: RecordPacker) -> None:
+        self._packer = packer
+        self._places: list[tuple[int, Problem]] = []  # twice the row, one less: before it
+
+    def of_row(self, problem: Problem) -> None:
+        """One of the row that is being read."""
+        self._places.append((2 * len(self._packer), problem))
+
+    def between(self, problems: Iterable[Problem]) -> None:
+        """Some between the rows before and the next one."""
+        self._places += ((2 * len(self._packer) - 1, problem) for problem in problems)
+
+    def with_contradictions(self, contradictions: Sequence[tuple[int, Problem]]) -> list[Problem]:
+        """All of them, and those of a row that were found later behind its others."""
+        places = [*self._places, *((2 * row, problem) for row, problem in contradictions)]
+        return [problem for _, problem in sorted(places, key=lambda place: place[0])]
 
 
 @contextmanager
@@ -137,14 +175,15 @@ class _AnswerReader:
     question: Question
     queried: Sequence[str] | None  # the classes that the annotators of this source looked for
     notation: ColumnNotation | None  # of text, where the answers are numbers
-    cache: dict[str, Any]  # short text -> its typed answer; only text: 1, 1.0 and True would be one key
+    column: Coder  # where its answers go
+    cache: dict[str, int]  # short text -> the code of its answer; only text: 1, 1.0 and True would be one key
 
     def several(self, raw_values: Mapping[str, Any]) -> dict[str, Any] | None:
         """The raw values of several fields; None where all are missing."""
         return {name: raw_values[name] for name in self.fields if raw_values.get(name) is not None} or None
 
-    def answer(self, raw_value: Any) -> Any:
-        """The typed answer, None where it is unknown.
+    def code(self, raw_value: Any) -> int:
+        """The code of the typed answer in its column; missing where it is unknown.
 
         Raises:
             InvalidAnswer: it cannot be such an answer.
@@ -153,18 +192,20 @@ class _AnswerReader:
             answer: Any = self.question.read_text(raw_value, self.notation.of(raw_value))
         else:
             answer = self.question.read(raw_value, self.queried)
+        code = self.column.code(answer)
         if type(raw_value) is str and len(raw_value) <= LONGEST_CACHED and len(self.cache) < CACHE_LIMIT:
-            self.cache[raw_value] = answer
-        return answer
+            self.cache[raw_value] = code
+        return code
 
 
-def _reader(source: Source, question: Question) -> _AnswerReader:
+def _reader(source: Source, question: Question, packer: RecordPacker) -> _AnswerReader:
     fields = _listed(source.field_names.get(question.name)) or question.fields
     queried = source.annotates[question.name] if isinstance(source.annotates, dict) else None
     field_ = fields[0] if len(fields) == 1 else None
     numeric = field_ is not None and isinstance(question, NumberQuestion)
     notation = ColumnNotation(source, fields[0]) if numeric else None
-    return _AnswerReader(question.name, field_, fields, question, queried, notation, {})
+    column = packer.answers[question.name]
+    return _AnswerReader(question.name, field_, fields, question, queried, notation, column, {})
 
 
 def _annotates(source: Source, question: Question) -> bool:
@@ -175,51 +216,57 @@ def _listed(fields: str | list[str] | None) -> tuple[str, ...]:
     return (fields,) if isinstance(fields, str) else tuple(fields or ())
 
 
-def _records(source: Source, problems: list[Problem]) -> Iterator[Record]:
+def _records(source: Source, problems: _Problems) -> Iterator[Record]:
     """The records of a source; its problems are added to ``problems``."""
     try:
         for item in source.read():
             if isinstance(item, Problem):
-                problems.append(item)
+                problems.between([item])
             else:
                 yield item
     except DataError as error:
-        problems.extend(error.problems or [Problem(error.location or source.title, error.what, error.hint)])
+        problems.between(error.problems or [Problem(error.location or source.title, error.what, error.hint)])
 
 
-def _answers(record: Record, readers: Sequence[_AnswerReader], problems: list[Problem]) -> dict[str, Any]:
-    raw_values, answers = record.answers, {}
-    for reader in readers:
-        name, field_, cache = reader.name, reader.field, reader.cache
+def _read_answers(
+    record: Record, readers: Sequence[_AnswerReader | None], packer: RecordPacker, problems: _Problems
+) -> None:
+    """Put the typed answers of a record into the columns."""
+    raw_values = record.answers
+    for reader, column in zip(readers, packer.answers.values(), strict=True):
+        if reader is None:
+            column.put(MISSING)
+            continue
+        field_, cache = reader.field, reader.cache
         raw_value = reader.several(raw_values) if field_ is None else raw_values.get(field_)
         if raw_value is None:
+            column.put(MISSING)
             continue
-        if type(raw_value) is str and raw_value in cache:
-            answer = cache[raw_value]
-        else:
+        code = cache.get(raw_value) if type(raw_value) is str else None
+        if code is None:
             try:
-                answer = reader.answer(raw_value)
+                code = reader.code(raw_value)
             except InvalidAnswer as invalid:
-                what = plain(f"{name} {invalid.what}")
+                what = plain(f"{reader.name} {invalid.what}")
                 # "misfit" is what ``check --json`` calls it: other programs read the kind.
-                problems.append(Problem(record.location, what, invalid.hint, kind=f"misfit: {name}"))
-                continue
-        if answer is not None:
-            answers[name] = answer
-    return answers
+                problems.of_row(Problem(record.location, what, invalid.hint, kind=f"misfit: {reader.name}"))
+                code = MISSING
+        column.put(code)
 
 
-def _propose_tag_rows(merger: RecordMerger, questions: Mapping[str, Question]) -> None:
-    """Put one problem in the place of many, where most rows that answer a picture again answer otherwise: the
+def _propose_tag_rows(
+    merged: Merged, questions: Mapping[str, Question], problems: list[Problem]
+) -> list[Problem]:
+    """One problem in the place of many, where most rows that answer a picture again answer otherwise: the
     table may have a row per tag.
     """
     replaced: set[int] = set()
     proposals = []
-    for (name, source), rows in merger.contradicting.items():
+    for (name, source), rows in merged.contradicting.items():
         few = len({index for index, _ in rows}) < TAG_PICTURES
-        if few or name not in questions or len(rows) < merger.repeated[name, source] / 2:
+        if few or name not in questions or len(rows) < merged.repeated[name, source] / 2:
             continue
-        answers = (r.answers[name] for r in merger.records if name in r.answers)
+        answers = merged.records.answers[name].appearing().values
         labels = questions[name].stratify_labels
         if any(any(labels(answer)) and not isinstance(answer, BoxAnnotations) for answer in answers):
             _, first = rows[0]
@@ -233,9 +280,7 @@ def _propose_tag_rows(merger: RecordMerger, questions: Mapping[str, Question]) -
             hint += f"in [tasks.{name}]; else correct them"
             proposals.append(Problem(source, what, hint, kind=first.kind))
             replaced.update(id(problem) for _, problem in rows)
-    if replaced:
-        merger.problems[:] = [problem for problem in merger.problems if id(problem) not in replaced]
-        merger.problems += proposals
+    return [*(problem for problem in problems if id(problem) not in replaced), *proposals]
 
 
 def _wrong_names(source: Source, questions: Sequence[Question]) -> Iterator[Problem]:
@@ -256,15 +301,11 @@ def _wrong_columns(source: Source, fields: set[str]) -> Iterator[Problem]:
 
 
 def _unanswered(
-    sources: Sequence[Source], questions: Sequence[Question], records: Sequence[Record], all_fields: set[str]
+    sources: Sequence[Source], questions: Sequence[Question], records: RecordColumns, all_fields: set[str]
 ) -> Iterator[Problem]:
     if not records:
         return  # a problem of its own already
-    answered: set[str] = set()
-    for record in records:
-        if len(answered) == len(questions):
-            return
-        answered.update(record.answers)
+    answered = {name for name, column in records.answers.items() if column.known.any()}
     for question in questions:
         renamed = {field_ for source in sources for field_ in _listed(source.field_names.get(question.name))}
         fields = renamed | set(question.fields)

@@ -24,6 +24,9 @@ class DisjointSets(Generic[T]):
     def __init__(self) -> None:
         self._parent: dict[T, T] = {}
 
+    def __len__(self) -> int:
+        return len(self._parent)
+
     def __contains__(self, item: T) -> bool:
         """Whether ``item`` was joined to another and is not the root of its set."""
         return item in self._parent
@@ -84,11 +87,9 @@ class RecordMerger:
         if wins:
             self._won.update((index, name) for name in answers)
 
-    def join_groups(self) -> None:
-        """Give every record the one name of its joined groups. Called once, after the last record."""
-        for index, record in enumerate(self.records):
-            if record.group in self._groups:
-                self.records[index] = replace(record, group=self._groups.root(record.group))
+    def group(self, name: str) -> str:
+        """The one name of all groups that share a picture with the group ``name``."""
+        return self._groups.root(name)
 
     def _merge_record(self, index: int, first: Record, second: Record) -> Record:
         answers = dict(first.answers)

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
+
+from oneglance.data.columns.record_columns import RecordColumns, columns_of
 from oneglance.data.record import Record
 from oneglance.errors import Problem
 
 SCORED = ("validation", "test")  # parts that are of no use without answers
 
 
-def without_unanswered_parts(records: Sequence[Record]) -> tuple[list[Record], list[Problem]]:
+def without_unanswered_parts(given: Sequence[Record]) -> tuple[RecordColumns, list[Problem]]:
     """The records without the validation or test part that the data name, where no picture of it has any
     answer and pictures of train have; and a problem for each such part.
     """
-    pictures = Counter(record.split for record in records)
-    answered = Counter(record.split for record in records if record.answers)
-    parts = [split for split in SCORED if pictures[split] and not answered[split] and answered["train"]]
+    records = columns_of(given)
+    rows = {name: records.splits.rows_of(name) for name in ("train", *SCORED)}
+    known = np.zeros(len(records), dtype=bool)
+    for column in records.answers.values():
+        known |= column.known
+    if not known[rows["train"]].any():
+        return records, []
+    parts = [name for name in SCORED if rows[name].any() and not known[rows[name]].any()]
     problems = []
     for split in parts:
-        first = next(record for record in records if record.split == split)
+        first = records[int(rows[split].argmax())]
         what = (
-            f"is of the {split} split, and none of its {pictures[split]:,} pictures has an answer: they are "
-            f"left out, and a {split} split is taken from train"
+            f"is of the {split} split, and none of its {int(rows[split].sum()):,} pictures has an answer: "
+            f"they are left out, and a {split} split is taken from train"
         )
         hint = "give them answers if they are to be scored"
         problems.append(Problem(first.image.name, what, hint, kind="unanswered part", fatal=False))
-    kept = [record for record in records if record.split not in parts] if parts else list(records)
-    return kept, problems
+    if not parts:
+        return records, []
+    return records.take(~np.logical_or.reduce([rows[name] for name in parts])), problems

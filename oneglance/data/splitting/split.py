@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from oneglance.config import SplitTable
-from oneglance.data.merging.collect import CACHE_LIMIT, Question
+from oneglance.data.columns.coded import Coded, together
+from oneglance.data.columns.record_columns import columns_of
+from oneglance.data.merging.collect import Question
 from oneglance.data.merging.merge_records import DisjointSets
 from oneglance.data.quoting import quoted
 from oneglance.data.record import Record
@@ -30,42 +33,29 @@ class SplitIndices:
     @classmethod
     def of(cls, names: Sequence[str]) -> SplitIndices:
         """The mirror of ``names``."""
-        return cls(*(np.flatnonzero([name == split for name in names]).astype(np.int64) for split in SPLITS))
+        column = names if isinstance(names, Coded) else Coded.of(names)
+        return cls(*(np.flatnonzero(column.rows_of(split)) for split in SPLITS))
 
-    def names(self) -> list[str]:
+    def names(self) -> Coded:
         """The split of every record, in the order of the records."""
-        names = [""] * (len(self.train) + len(self.validation) + len(self.test))
-        for name in SPLITS:
-            for row in getattr(self, name).tolist():
-                names[row] = name
-        return names
+        codes = np.zeros(len(self.train) + len(self.validation) + len(self.test), dtype=np.int32)
+        for code, name in enumerate(SPLITS):
+            codes[getattr(self, name)] = code
+        return Coded(codes, SPLITS)
 
 
-def stratify_labels(records: Sequence[Record], questions: Sequence[Question]) -> list[tuple[str, ...]]:
-    """Per record the classes that its answers count for, such as ``('kind "hat"', 'style "striped"')``.
-
-    Equal tuples are one object.
-    """
-    shared: dict[tuple[str, ...], tuple[str, ...]] = {}
-    caches: list[tuple[Question, str, dict[Any, tuple[str, ...]]]] = [(q, q.name, {}) for q in questions]
-    rows = []
-    for record in records:
-        row: tuple[str, ...] = ()
-        for question, name, cache in caches:
-            answer = record.answers.get(name)
-            if answer is None:
-                continue
-            try:
-                classes = cache.get(answer)
-                if classes is None:
-                    classes = _classes(question, answer)
-                    if len(cache) < CACHE_LIMIT:
-                        cache[answer] = classes
-            except TypeError:  # a list is no key
-                classes = _classes(question, answer)
-            row += classes
-        rows.append(shared.setdefault(row, row))
-    return rows
+def stratify_labels(records: Sequence[Record], questions: Sequence[Question]) -> Coded:
+    """Per record the classes that its answers count for, such as ``('kind "hat"', 'style "striped"')``."""
+    columns = columns_of(records)
+    classes = [
+        columns.answers[question.name].mapped(partial(_classes, question))
+        for question in questions
+        if question.name in columns.answers
+    ]
+    classes = [column for column in classes if any(column.values)]
+    kind, first = together(classes, len(columns))
+    rows = [sum((column[row] or () for column in classes), ()) for row in first.tolist()]
+    return Coded(kind, rows).mapped(tuple)
 
 
 def split(
@@ -110,24 +100,27 @@ def units_of(records: Sequence[Record], digests: Sequence[bytes | None] | None) 
     """int64 [n]: records with an equal number stay together, for they share a group or, by their digest, a
     picture; numbers count from 0.
     """
-    codes: dict[str, int] = {}
+    groups = columns_of(records).groups.appearing().codes.astype(np.int64)
     # A record without a group is a unit of its own, with a number below 0.
-    units = [codes.setdefault(r.group, len(codes)) if r.group else -1 - row for row, r in enumerate(records)]
+    units = np.where(groups >= 0, groups, -1 - np.arange(len(groups)))
     joined: DisjointSets[int] = DisjointSets()
     first: dict[bytes, int] = {}
     for row, digest in enumerate(digests or ()):
         if digest is not None and (other := first.setdefault(digest, row)) != row:
-            joined.join(units[other], units[row])
-    roots = np.array([joined.root(unit) for unit in units], dtype=np.int64)
-    return np.unique(roots, return_inverse=True)[1].reshape(-1)
+            joined.join(int(units[other]), int(units[row]))
+    if joined:
+        distinct, places = np.unique(units, return_inverse=True)
+        units = np.array([joined.root(unit) for unit in distinct.tolist()])[places.reshape(-1)]
+    return np.unique(units, return_inverse=True)[1].reshape(-1)
 
 
 def _choice(records: Sequence[Record], units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Two int64 [n]: the code of the split that a record names, or -1; and a bit for each split that its unit
     may go to. No bit: the records of the unit contradict each other, and each keeps its own.
     """
-    codes: dict[tuple[str, str], int] = {}
-    code = np.array([codes.setdefault((r.source, r.split), len(codes)) for r in records], dtype=np.int64)
+    columns = columns_of(records)
+    code, first = together([columns.sources, columns.splits], len(columns))
+    codes = [(columns.sources[row] or "", columns.splits[row] or "") for row in first.tolist()]
     unnamed = _bits(split for split in SPLITS if all(split != named for _, named in codes))
     given_of_code, open_to = [], []
     for source, split in codes:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from oneglance.data.columns.coded import Coded
+
 TRAIN, VALIDATION, TEST = range(3)
 EFFORT = 2_000_000  # rows counted in all trials together: small sets afford more trials
 TRIALS = (4, 3000)  # at least and at most
@@ -18,6 +20,11 @@ PER_UNIT = 20  # trials, at most: few units have few ways to lie
 EVEN = 1e-4  # an unevenness that needs no further trials
 DRAWINGS = 32  # trials that start anew; the others change the best one a little
 PASSED_OVER = 1000  # units too large for the rest of a split, after which the split counts as full
+
+
+def tuples_of(rows: Sequence[Sequence[str]]) -> Coded:
+    """Some rows of words as a column of tuples."""
+    return rows if isinstance(rows, Coded) else Coded.of(map(tuple, rows))
 
 
 @dataclass(frozen=True)
@@ -30,11 +37,12 @@ class Spread:
 
     @classmethod
     def over(cls, stratify_labels: Sequence[Sequence[str]]) -> Spread:
-        kinds: dict[tuple[str, ...], int] = {}
-        names: dict[str, int] = {}
-        kind = np.array([kinds.setdefault(tuple(row), len(kinds)) for row in stratify_labels], dtype=np.int64)
+        column, names = tuples_of(stratify_labels).appearing(), dict[str, int]()
+        kind, kinds = column.codes.astype(np.int64), column.values
         # Not a set: its order, and with it the last digit of a sum, would differ from run to run.
-        pairs = [(k, names.setdefault(c, len(names))) for row, k in kinds.items() for c in dict.fromkeys(row)]
+        pairs = [
+            (k, names.setdefault(c, len(names))) for k, row in enumerate(kinds) for c in dict.fromkeys(row)
+        ]
         return cls(kind, np.array(pairs, dtype=np.int64).reshape(-1, 2), len(names))
 
     def of(self, rows: np.ndarray) -> Spread:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from support.tiny import amount, row, word
 
+from oneglance.data.columns.record_columns import columns_of
 from oneglance.data.images.references import FileImage
 from oneglance.data.inspection import checks
 from oneglance.data.inspection.checks import check, summary, without_unreadable
@@ -49,7 +50,7 @@ def pictures(folder: Path, *names: str, made: Sequence[str] = ()) -> list[Record
 def test_good_data_have_no_problem(tmp_path: Path) -> None:
     names = ["1.jpg", "2.jpg", "b/3.jpg", "b/c/4.jpg"]
     records = pictures(tmp_path, *names, made=names)
-    assert missing_pictures(records) == (records, [])
+    assert missing_pictures(records) == (columns_of(records), [])
     assert check(records, QUESTIONS) == []
     good = kinds("abababab")
     digests = [b"%d" % n for n in range(8)]
@@ -84,7 +85,7 @@ def test_a_picture_that_is_not_there_is_reported_and_left_out(tmp_path: Path) ->
 def test_a_picture_of_nearly_this_name_is_a_hint(tmp_path: Path, written: str, there: str) -> None:
     records = pictures(tmp_path, "1.jpg", written, made=["1.jpg", there])
     if (tmp_path / written).exists():  # where the system does not tell the two apart, nothing is wrong
-        assert missing_pictures(records) == (records, [])
+        assert missing_pictures(records) == (columns_of(records), [])
     else:
         assert f'there is "{there}"' in str(absent(records)[1])
 
@@ -109,7 +110,7 @@ def test_pictures_without_rows_are_counted_with_one_example(tmp_path: Path) -> N
 
 
 def test_pictures_that_are_no_files_are_trusted() -> None:
-    assert missing_pictures(kinds("abab")) == (kinds("abab"), [])
+    assert missing_pictures(kinds("abab")) == (columns_of(kinds("abab")), [])
 
 
 @pytest.mark.parametrize("words", ["", "a"])

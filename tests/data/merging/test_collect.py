@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from support.tiny import GivenSource, Ref, Word, amount, row, word
 
 from oneglance.data.merging.collect import Collected, collect
-from oneglance.data.merging.merge_records import DisjointSets
+from oneglance.data.merging.merge_answers import merge_same
+from oneglance.data.merging.merge_records import DisjointSets, RecordMerger
 from oneglance.data.record import Record
-from oneglance.errors import DataError, Problem
+from oneglance.errors import DataError, InvalidAnswer, Problem
 from oneglance.task import Task, build_tasks
 
 
@@ -305,3 +306,61 @@ def test_sources_that_win_may_still_contradict_each_other() -> None:
 
 
 WINNERS = (("hat", False), ("cap", True), ("tie", True))
+
+
+ROWS = st.lists(
+    st.tuples(
+        st.sampled_from("abcd"),  # picture
+        st.sampled_from(["hat", "cap", "?", None]),
+        st.sampled_from(["1", "2", "much", None]),
+        st.sampled_from(["", "g", "h", "i"]),
+        st.sampled_from(["", "train", "test"]),
+        st.booleans(),  # whether the source reports a problem before the row
+    ),
+    max_size=10,
+)
+
+
+@given(ROWS, ROWS, st.booleans())
+def test_it_is_as_if_each_row_were_merged_one_after_the_other(one: Any, two: Any, wins: bool) -> None:
+    """The same records and the same problems in the same order, though only repeated pictures are merged."""
+    sources = [
+        GivenSource(items=items_of(rows, start), name=f"source {start}", wins=wins and start > 0)
+        for start, rows in ((0, one), (100, two))
+    ]
+    questions: list[Any] = [word("kind"), amount("price")]
+    collected = collect(sources, questions)
+    records: list[Record] = []
+    problems: list[Problem] = []
+    merger = RecordMerger(records, problems, lambda name, a, b: merge_same(name, a, b))
+    for source in sources:
+        for item in source.items:
+            if isinstance(item, Problem):
+                problems.append(item)
+                continue
+            answers: dict[str, Any] = {}
+            for question in questions:
+                if (raw := item.answers.get(question.name)) is None:
+                    continue
+                try:
+                    answer = question.read(raw)
+                except InvalidAnswer as wrong:
+                    kind = f"misfit: {question.name}"
+                    what = f"{question.name} {wrong.what}"
+                    problems.append(Problem(item.location, what, wrong.hint, kind=kind))
+                else:
+                    answers |= {} if answer is None else {question.name: answer}
+            merger.add(item, answers, wins=source.wins)
+    found = [problem for problem in collected.problems if problem.kind not in ("no answers", "no field")]
+    assert found == problems
+    assert collected.records == [replace(r, group=merger.group(r.group)) for r in records]
+
+
+def items_of(rows: Any, start: int) -> list[Any]:
+    items: list[Any] = []
+    for number, (name, kind, price, group, split, has_problem) in enumerate(rows, start):
+        if has_problem:
+            items.append(Problem(f"t:{number}", "has a problem before it"))
+        answers = {"kind": kind, "price": price}
+        items.append(row(number, name, group, split, **{k: v for k, v in answers.items() if v is not None}))
+    return items

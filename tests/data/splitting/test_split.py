@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from support.tiny import amount, row, word
 
 from oneglance.config import SplitTable
+from oneglance.data.merging.merge_records import DisjointSets
 from oneglance.data.record import Record
-from oneglance.data.splitting.split import SPLITS, SplitIndices, split, stratify_labels
+from oneglance.data.splitting.split import SPLITS, SplitIndices, split, stratify_labels, units_of
 from oneglance.errors import DataError
 
 
@@ -236,3 +237,41 @@ def test_nobody_leaves_a_split_that_it_names_but_train_for_one_that_nobody_names
     named = {split_name for _, split_name in group_and_split}
     for (_, split_name), name in zip(group_and_split, names, strict=True):
         assert split_name in ("", name) or (split_name == "train" and name not in named)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["", "g", "h", "i"]), st.sampled_from(["hat", "cap", None]), st.booleans()),
+        max_size=12,
+    ),
+    st.lists(st.sampled_from([None, b"1", b"2"]), min_size=12, max_size=12),
+)
+def test_units_and_classes_are_those_that_a_walk_over_the_records_finds(
+    items: list[tuple[str, str | None, bool]], digests: list[bytes | None]
+) -> None:
+    records = [
+        replace(
+            row(n, str(n), group),
+            answers={**({"kind": kind} if kind else {}), **({"price": 1.0} if priced else {})},
+        )
+        for n, (group, kind, priced) in enumerate(items)
+    ]
+    assert units_of(records, digests[: len(records)]).tolist() == walked_units(
+        records, digests[: len(records)]
+    )
+    labels = stratify_labels(records, [word("kind"), amount("price")])
+    assert list(labels) == [(f'kind "{kind}"',) if kind else () for _, kind, _ in items]
+    assert labels.values == list(dict.fromkeys(labels))
+
+
+def walked_units(records: list[Record], digests: list[bytes | None]) -> list[int]:
+    """Records of a group or of one picture are of one unit; units are numbered by rank."""
+    codes: dict[str, int] = {}
+    units = [codes.setdefault(r.group, len(codes)) if r.group else -1 - n for n, r in enumerate(records)]
+    joined: DisjointSets[int] = DisjointSets()
+    for n, digest in enumerate(digests):
+        if digest is not None and (first := digests.index(digest)) != n:
+            joined.join(units[first], units[n])
+    roots = list(map(joined.root, units))
+    return [sorted(set(roots)).index(root) for root in roots]

@@ -1,0 +1,188 @@
+"""A column of values that come again and again: each value once, and a number for each row."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from typing import Any, overload
+
+import numpy as np
+
+MISSING = -1
+AT_ONCE = 65_536  # rows that are made at once where all are gone through
+
+
+class Coded(Sequence[Any]):
+    """A sequence of values, None where one is missing. Equal values of several rows are one object.
+
+    Args:
+        codes: int32 [n], the place of each row's value in ``values``; below 0: missing.
+        values: there may be some that no row has, and equal ones twice.
+    """
+
+    __slots__ = ("codes", "values")
+
+    def __init__(self, codes: np.ndarray, values: Sequence[Any]) -> None:
+        self.codes, self.values = codes, values
+
+    @classmethod
+    def of(cls, items: Iterable[Any]) -> Coded:
+        """The column of some values. Those of one type that are equal become one."""
+        coder = Coder()
+        for item in items:
+            coder.append(item)
+        return coder.column()
+
+    @classmethod
+    def missing(cls, count: int) -> Coded:
+        """So many rows without a value."""
+        return cls(np.broadcast_to(np.int32(MISSING), count), ())
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @overload
+    def __getitem__(self, row: int) -> Any: ...
+    @overload
+    def __getitem__(self, row: slice) -> Coded: ...
+    def __getitem__(self, row: int | slice) -> Any:
+        if isinstance(row, slice):
+            return Coded(self.codes[row], self.values)
+        code = self.codes[row]
+        return None if code < 0 else self.values[code]
+
+    def __iter__(self) -> Iterator[Any]:
+        values = self.values
+        for start in range(0, len(self), AT_ONCE):
+            for code in self.codes[start : start + AT_ONCE].tolist():
+                yield None if code < 0 else values[code]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence):
+            return NotImplemented
+        return len(self) == len(other) and all(one == two for one, two in zip(self, other, strict=True))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def take(self, rows: np.ndarray) -> Coded:
+        """The column of some rows: int64 [k], or bool [n]."""
+        return Coded(self.codes[rows], self.values)
+
+    @property
+    def known(self) -> np.ndarray:
+        """bool [n]: which rows have a value."""
+        known: np.ndarray = self.codes >= 0
+        return known
+
+    def rows_of(self, value: Any) -> np.ndarray:
+        """bool [n]: which rows have this value."""
+        chosen = np.array([*(one == value for one in self.values), False], dtype=bool)
+        rows: np.ndarray = chosen[self.codes]
+        return rows
+
+    def appearing(self) -> Coded:
+        """The same without the values that no row has, the others in the order of their first rows."""
+        first = np.full(len(self.values), len(self), dtype=np.int64)
+        known = np.flatnonzero(self.codes >= 0)[::-1]
+        first[self.codes[known]] = known  # of several rows the one written last stays: the first
+        order = np.argsort(first, kind="stable")[: int((first < len(self)).sum())]
+        codes = np.full(len(self.values) + 1, MISSING, dtype=np.int32)  # the last one is that of MISSING
+        codes[order] = np.arange(len(order), dtype=np.int32)
+        return Coded(codes[self.codes], [self.values[place] for place in order.tolist()])
+
+    def counts(self) -> np.ndarray:
+        """int64: in how many rows each of ``values`` is."""
+        return np.bincount(self.codes[self.codes >= 0], minlength=len(self.values))
+
+    def mapped(self, change: Callable[[Any], Any]) -> Coded:
+        """The column of what ``change`` makes of the values, missing where that is None. It is asked for each
+        value once, in the order of the first rows.
+        """
+        column = self.appearing()
+        coder = Coder()
+        for value in column.values:
+            coder.append(change(value))
+        codes, values = coder.codes_and_values()
+        return Coded(np.append(codes, np.int32(MISSING))[column.codes], values)
+
+    def changed(self, rows: Sequence[int], values: Sequence[Any]) -> Coded:
+        """The same with other values in some rows."""
+        if not len(rows):
+            return self
+        coder = Coder()
+        for value in values:
+            coder.append(value)
+        fresh, added = coder.codes_and_values()
+        codes = np.array(self.codes)
+        codes[np.asarray(rows)] = np.where(fresh < 0, MISSING, fresh + len(self.values))
+        return Coded(codes, [*self.values, *added])
+
+
+class Coder:
+    """Makes a ``Coded`` value by value.
+
+    Args:
+        most: distinct values that are looked for; further ones each have a place of their own.
+    """
+
+    def __init__(self, most: int = 2**31) -> None:
+        self._codes, self._values = array("i"), list[Any]()
+        self._index: dict[tuple[type, Hashable], int] = {}
+        self._most = most
+        self.put = self._codes.append  # a code, where it is known
+
+    def __len__(self) -> int:
+        return len(self._codes)
+
+    def code(self, value: Any) -> int:
+        """The code of a value, for ``put``."""
+        if value is None:
+            return MISSING
+        key = type(value), value
+        try:
+            code = self._index.get(key)
+        except TypeError:  # a list is no key
+            return self._add(value)
+        if code is None:
+            code = self._add(value)
+            if len(self._index) < self._most:
+                self._index[key] = code
+        return code
+
+    def append(self, value: Any) -> None:
+        """One more row."""
+        self._codes.append(self.code(value))
+
+    def column(self) -> Coded:
+        """All rows so far."""
+        return Coded(*self.codes_and_values())
+
+    def codes_and_values(self) -> tuple[np.ndarray, Sequence[Any]]:
+        """What a ``Coded`` is made of."""
+        codes = np.frombuffer(self._codes, dtype=np.int32) if self._codes else np.zeros(0, dtype=np.int32)
+        return codes, self._values
+
+    def _add(self, value: Any) -> int:
+        self._values.append(value)
+        return len(self._values) - 1
+
+
+def together(columns: Sequence[Coded], count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows that have the same values in all of ``columns`` are one kind.
+
+    Args:
+        count: of rows.
+
+    Returns:
+        int32 [n], the kind of each row, counted from 0 in the order of their first rows; and int64, the first
+        row of each kind.
+    """
+    kind = np.zeros(count, dtype=np.int64)
+    for column in columns:
+        pair = kind * (len(column.values) + 1) + column.codes
+        pair += 1
+        kind = np.unique(pair, return_inverse=True)[1].reshape(-1)
+    order = Coded(kind.astype(np.int32), range(int(kind.max(initial=-1)) + 1)).appearing()
+    first = np.zeros(len(order.values), dtype=np.int64)
+    first[order.codes[::-1]] = np.arange(count, dtype=np.int64)[::-1]
+    return order.codes, first

@@ -1,0 +1,139 @@
+"""Records in columns are the records that were put in, and a row's answers stay with its picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.tiny import Ref
+
+from oneglance.data.columns import packed_images, packed_text, record_columns
+from oneglance.data.columns.coded import Coded, together
+from oneglance.data.columns.packed_images import PackedImages, packed
+from oneglance.data.columns.packed_text import Piece
+from oneglance.data.columns.record_columns import RecordColumns, columns_of
+from oneglance.data.images.memory_image import EncodedImage
+from oneglance.data.images.references import FileImage, TarMember, ZipMember
+from oneglance.data.record import ImageRef, Record
+
+ODD_NAMES = st.sampled_from(["a.jpg", "x/a.jpg", "x/b.jpg", "x:y/ü.jpg", "", "x/", "half \udc80.jpg"])
+IMAGES: st.SearchStrategy[ImageRef] = st.one_of(
+    st.builds(FileImage, ODD_NAMES.map(lambda name: f"/pictures/{name}"), ODD_NAMES),
+    st.builds(TarMember, st.just("/a.tar"), ODD_NAMES, st.integers(0, 2**70), st.integers(0, 9)),
+    st.builds(
+        ZipMember, st.just("/a.zip"), ODD_NAMES, *[st.integers(0, 9)] * 3, st.booleans(), st.integers(0, 9)
+    ),
+    st.builds(Ref, ODD_NAMES),
+    st.builds(EncodedImage, st.binary(max_size=3), st.just("sent")),
+)
+ANSWERS = st.dictionaries(st.sampled_from("abc"), st.sampled_from(["hat", "1", 1, 1.0, True, [1], 2.5]))
+RECORDS = st.builds(
+    Record,
+    st.sampled_from(["t.csv:1", "t.csv:22", "a/b.jpg", "u:v:3", "\udc80:1"]),
+    IMAGES,
+    ANSWERS,
+    st.sampled_from(["", "g", "h"]),
+    st.sampled_from(["", "train", "test"]),
+    st.sampled_from(["", "one", "two"]),
+)
+
+
+@contextmanager
+def in_small_pieces(rows: int = 3) -> Iterator[None]:
+    with ExitStack() as stack:
+        for module in (packed_text, packed_images, record_columns):
+            stack.enter_context(patch.object(module, "AT_ONCE", rows))
+        yield
+
+
+def exactly(records: Sequence[Record]) -> list[Any]:
+    """With the types of the answers, for 1 equals True."""
+    return [(record, record.image.name, repr(dict(record.answers))) for record in records]
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(RECORDS, max_size=12), st.data())
+def test_the_records_come_back_one_by_one_in_order_and_in_parts(records: list[Record], data: Any) -> None:
+    with in_small_pieces():
+        columns = columns_of(records)
+        in_order = [
+            replace(r, answers={n: r.answers[n] for n in columns.answers if n in r.answers}) for r in records
+        ]
+        assert exactly(columns) == exactly(in_order)
+        assert exactly([columns[row] for row in range(len(columns))]) == exactly(in_order)
+        assert list(columns.images) == [record.image for record in records]
+        rows = data.draw(st.lists(st.integers(0, max(0, len(records) - 1)), unique=True)) if records else []
+        for chosen in (rows, sorted(rows)):
+            part = columns.take(np.array(chosen, dtype=np.int64))
+            assert exactly(part) == exactly([in_order[row] for row in chosen])
+            assert list(part.images) == [records[row].image for row in chosen]
+            assert exactly(part[1:3]) == exactly([in_order[row] for row in chosen[1:3]])
+            assert part.rows_at(np.arange(len(records))).tolist() == [
+                chosen.index(row) if row in chosen else -1 for row in range(len(records))
+            ]
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(IMAGES, max_size=12))
+def test_files_are_found_by_their_folders(images: list[ImageRef]) -> None:
+    with in_small_pieces():
+        columns = packed(images)
+        found = {
+            (row, folder + name)
+            for folder, rows in columns.folders()
+            for row, name in zip(rows.tolist(), columns.file_names(folder, rows), strict=True)
+        }
+    assert found == {(row, image.path) for row, image in enumerate(images) if isinstance(image, FileImage)}
+
+
+def test_the_last_row_of_columns_is_row_minus_one() -> None:
+    columns = columns_of([Record("t:1", Ref("a")), Record("t:2", Ref("b"))])
+    assert columns[-1] == Record("t:2", Ref("b"))
+    assert columns.images[-1] == Ref("b")
+    assert isinstance(columns.images, PackedImages)
+    assert isinstance(columns[:1], RecordColumns)
+
+
+def test_pictures_of_a_folder_take_few_bytes() -> None:
+    """Each path of a million would take a hundred bytes, and so would its name."""
+    root = "/a/rather/long/path/to/the/pictures/of/a/catalogue/"
+    columns = packed(FileImage(f"{root}{n // 100}/{n}.jpg", f"{n // 100}/{n}.jpg") for n in range(1000))
+    (piece,) = columns._pieces
+    assert not isinstance(piece, list)
+    used = 0
+    for column in piece.columns:
+        assert isinstance(column, Piece)
+        used += column.tails.nbytes + (0 if column.codes is None else column.codes.nbytes)
+    assert used < 35 * 1000
+    assert columns[999] == FileImage(f"{root}9/999.jpg", "")
+
+
+@given(st.lists(st.sampled_from([None, "a", "b", "c"])), st.lists(st.sampled_from([None, "a", "d"])))
+def test_a_coded_column_is_its_values(items: list[str | None], others: list[str | None]) -> None:
+    column = Coded.of(items)
+    assert list(column) == items
+    assert column.known.tolist() == [item is not None for item in items]
+    for value in ("a", "x"):
+        assert column.rows_of(value).tolist() == [item == value for item in items]
+    distinct = list(dict.fromkeys(item for item in items if item is not None))
+    reversed_ = Coded(column.codes[::-1], column.values).appearing()
+    assert list(reversed_.values) == list(dict.fromkeys(item for item in items[::-1] if item is not None))
+    assert dict(zip(distinct, column.appearing().counts().tolist(), strict=True)) == {
+        value: items.count(value) for value in distinct
+    }
+    merged = column.mapped({"a": "a", "b": "a", "c": None}.get)
+    assert list(merged) == [{"a": "a", "b": "a", "c": None, None: None}[item] for item in items]
+    assert len(merged.values) <= 1
+    shorter = min(len(items), len(others))
+    assert list(column.changed(range(shorter), others[:shorter])) == others[:shorter] + items[shorter:]
+    pairs = list(zip(items, others, strict=False))
+    kind, first = together([Coded.of(items[:shorter]), Coded.of(others[:shorter])], shorter)
+    distinct_pairs = list(dict.fromkeys(pairs))
+    assert kind.tolist() == [distinct_pairs.index(pair) for pair in pairs]
+    assert first.tolist() == [pairs.index(pair) for pair in distinct_pairs]
