@@ -144,6 +144,18 @@ def text_boxes(base: Path) -> Path:
     return base / "faces"
 
 
+def via(base: Path) -> Path:
+    folder(base)
+    shape = {"name": "rect", "x": 1, "y": 1, "width": 4, "height": 3}
+    region = {"shape_attributes": shape, "region_attributes": {"kind": "cat"}}
+    said = {
+        f"{name}7": {"filename": name, "size": 7, "regions": [region][n:], "file_attributes": {"n": str(n)}}
+        for n, name in enumerate(("cat/0.png", "dog/1.png"))
+    }
+    (base / "photos" / "via_region_data.json").write_text(json.dumps(said))
+    return base / "photos" / "via_region_data.json"
+
+
 def voc(base: Path) -> Path:
     for n in range(2):
         draw(base / "voc" / "JPEGImages" / f"{n}.png", n)
@@ -198,6 +210,7 @@ SAMPLES: dict[str, Callable[[Path], Path]] = {
     "table": table,
     "tao": tao,
     "text_boxes": text_boxes,
+    "via": via,
     "voc": voc,
     "webdataset": webdataset,
     "wider": wider,

@@ -128,6 +128,20 @@ def labelme(folder: Path, pictures: Pictures) -> Path:
     return folder
 
 
+def via(folder: Path, pictures: Pictures) -> Path:
+    draw_all(folder, pictures)
+    content = {}
+    for name, things in pictures.items():
+        regions = []
+        for label, place in things:
+            x0, y0, x1, y1 = place or (0, 0, 0, 0)
+            shape = {"name": "rect", "x": x0 if place else "?", "y": y0, "width": x1 - x0, "height": y1 - y0}
+            regions.append({"shape_attributes": shape, "region_attributes": {"kind": label or ""}})
+        content[f"{name}.png7"] = {"filename": f"{name}.png", "regions": regions, "file_attributes": {}}
+    (folder / "via.json").write_text(json.dumps(content))
+    return folder
+
+
 def boxes_table(folder: Path, pictures: Pictures) -> Path:
     draw_all(folder, pictures)
     rows = ["image,label,xmin,ymin,xmax,ymax"]
@@ -156,6 +170,7 @@ FORMATS: dict[str, Callable[[Path, Pictures], Path]] = {
     "cvat": cvat,
     "label_studio": label_studio,
     "labelme": labelme,
+    "via": via,
     "boxes_table": boxes_table,
     "text_boxes": text_boxes,
 }
