@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from oneglance.data.images.references import printable
 from oneglance.data.record import SPLIT_NAMES
 
 Folders = tuple[str, ...]  # names from the top down
@@ -71,6 +72,13 @@ class SplitFolders:
     def is_unanswered(self, folders: Folders) -> bool:
         """Whether they belong to no split, and hold nothing to learn from."""
         return self.depth < len(folders) and folders[self.depth] in self.unanswered
+
+
+def folder_fields(folders: Folders) -> dict[str, str]:
+    """The names of folders as fields: ``folder1`` is the first level, ``folder`` the deepest."""
+    names = tuple(map(printable, folders))
+    fields = {f"folder{depth}": name for depth, name in enumerate(names, 1)}
+    return {**fields, "folder": names[-1]} if names else fields
 
 
 def split_folders(paths: Collection[Folders]) -> SplitFolders:

@@ -10,7 +10,7 @@ from typing import Any
 
 from oneglance.data.images.archives import is_archive, is_hidden, members
 from oneglance.data.images.references import FileImage, MemberImage, is_picture, printable
-from oneglance.data.parsing.split_folders import SplitFolders, split_folders
+from oneglance.data.parsing.split_folders import SplitFolders, folder_fields, split_folders
 from oneglance.data.picture_files.formats import without_companions
 from oneglance.data.quoting import plain
 from oneglance.data.record import SPLIT_NAMES, ImageRef
@@ -62,10 +62,7 @@ class Folder(Source):
 
     def _answers(self, folders: tuple[str, ...], parts: SplitFolders) -> dict[str, Any]:
         split, folders = parts.of(folders)
-        answers: dict[str, Any] = {self.split: split} if split else {}
-        folders = tuple(map(printable, folders))
-        answers |= {f"folder{depth}": name for depth, name in enumerate(folders, 1)}
-        return {**answers, "folder": folders[-1]} if folders else answers
+        return {**({self.split: split} if split else {}), **folder_fields(folders)}
 
 
 class _Tree(ABC):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -25,23 +26,34 @@ from oneglance.data.parsing.layouts import (
     annotated_places,
     children_named,
 )
+from oneglance.data.parsing.split_folders import folder_fields
 from oneglance.data.picture_files.formats import without_companions
 from oneglance.data.quoting import quoted
 from oneglance.data.source import Entry, Source
 from oneglance.errors import DataError, PictureError, Problem
+from oneglance.data.images.references import file_stat
 from oneglance.storage.plain_files import is_folder
 
-# `a_mask.png`, `a-mask_1.png`, `a_seg.png` belong to `a.jpg`.
-SUFFIX = re.compile(r"(?i)(.+?)[ _.-]?(?:masks?|segmentation|seg|gt|matte|labels?|groundtruth)(?:[ _-]?\d+)?")
+# `a_mask.png`, `a-mask_1.png`, `a_seg.png` belong to `a.jpg`, or to `a_image.jpg`.
+SUFFIX = re.compile(
+    r"(?i)(.+?)[ _.-]?"
+    r"(?:masks?|segmentation|seg|gt|matte|labels?|groundtruth|annotations?|annot|anno)(?:[ _-]?\d+)?"
+)
+OF_PICTURES = re.compile(r"(?i)(.+?)[ _.-]?(?:image|img|photo|picture|rgb|original|orig|input|raw|sat)")
+LOSSY = (".jpg", ".jpeg", ".webp")  # no ending of a mask that lies beside a picture of its name
+EXACT = (".png", ".bmp", ".gif", ".tif", ".tiff")
+FLAT = 0.25  # bytes a pixel: a photograph that is stored without loss takes more
 MANY, FEW = 2000, 8  # names of a folder, and pictures, by which it is recognised
 MASK_LIMITS = Limits(megapixels=50, megabytes=50)
+WHITE, MAINLY = 255, 0.98  # where this share of the parts is white, the others are faults of the drawing
 MOST_VALUES = 256  # classes that are called by their values
 SQUARE = 0.02  # difference of the ratio of the sides of a picture and its mask
 
 
 class Masks(Source):
     """Pictures and a mask of each: of the same name in a folder ``masks`` (or another usual one) beside a
-    folder of pictures, or called ``a_mask.png`` beside ``a.jpg``; also in a folder for each split.
+    folder of pictures, or called ``a_mask.png`` or ``a.png`` beside ``a.jpg``; also in a folder for each
+    split. Folders of pictures are the fields that they are in the format ``folder``.
 
     The boxes of the field ``objects`` are those around the connected parts of a mask, so that things that
     touch are one box. 0 is the background. Where masks hold one other value, the boxes have no class; of
@@ -62,8 +74,8 @@ class Masks(Source):
         if not is_folder(path):
             return False
         some = islice((one for place in _places(path) for one in _masked(place, None) if one.masks), FEW)
-        ratios = [(_ratio(one.image), _ratio(one.masks[0])) for one in some]
-        return bool(ratios) and all(a and b and abs(a - b) <= SQUARE * a for a, b in ratios)
+        fitting = [_fits(one.image, one.masks[0]) for one in some]
+        return bool(fitting) and all(fitting)
 
     def entries(self) -> Iterator[Entry | Problem]:
         box_reader = BoxReader()
@@ -81,6 +93,7 @@ class Masks(Source):
         )
         for one in masked:
             answers: dict[str, Any] = {self.split: one.split} if one.split and self.split else {}
+            answers |= folder_fields(one.folders)
             if one.masks and one.is_read:
                 raw_boxes = list(self._boxes(one, names))
                 annotations, wrong = box_reader.annotations(
@@ -134,11 +147,16 @@ class Masks(Source):
         Raises:
             DataError: too many values to be classes.
         """
-        there = sorted({part.value for one in masked for part in one.parts})
+        counts = Counter(part.value for one in masked for part in one.parts)
+        there = sorted(counts)
         if isinstance(self.values, dict):
             stated = {_value(word, self.title): name or None for word, name in self.values.items()}
             return {**stated, **{value: "" for value in there if value not in stated}}
         if len(there) <= 1 or self.values == "things":
+            return dict.fromkeys(there, "")
+        if counts[WHITE] >= MAINLY * counts.total():
+            what = f"holds {counts.total() - counts[WHITE]:,} parts of other values than 255: taken for the same"
+            box_reader.counter.add("odd values", self.title, what, "name the classes with values if they differ")
             return dict.fromkeys(there, "")
         if len(there) > MOST_VALUES:
             what = f"holds masks with {len(there):,} values, too many for classes"
@@ -169,6 +187,7 @@ class _Masked:
     image: FileImage
     masks: Sequence[FileImage]
     split: str
+    folders: tuple[str, ...]  # in which it lies, below that of all pictures
     parts: list[Part] = field(default_factory=list)
     size: tuple[int, int] | None = None
     is_read: bool = True
@@ -183,9 +202,22 @@ def _value(word: str, title: str) -> int:
         raise DataError(what, location=title, hint='write a number, "3", or a colour, "#ff0000"') from None
 
 
-def _ratio(image: FileImage) -> float:
-    head = header(image)
-    return head.upright[0] / head.upright[1] if head and head.upright[1] else 0.0
+def _fits(image: FileImage, mask: FileImage) -> bool:
+    """Whether ``mask`` is as wide as high as the picture, and one beside it of its name no photograph."""
+    heads = header(image), header(mask)
+    if not all(head and head.upright[1] for head in heads):
+        return False
+    (width, height), (mask_width, mask_height) = (head.upright for head in heads if head)
+    if abs(width / height - mask_width / mask_height) > SQUARE * width / height:
+        return False
+    return _stem(image.path) != _stem(mask.path) or _bytes(mask) <= FLAT * mask_width * mask_height
+
+
+def _bytes(image: FileImage) -> float:
+    try:
+        return file_stat(image.path)[0]
+    except OSError:
+        return float("inf")
 
 
 def _places(path: Path) -> list[Place]:
@@ -202,30 +234,58 @@ def _places(path: Path) -> list[Place]:
 def _masked(place: Place, images: Path | None) -> Iterator[_Masked]:
     """The pictures of a place with their masks, if any."""
     folder, names = _pictures(place, images)
-    stems = {_stem(name) for name in names}
+    owners = _owners(names)
+    apart = place.annotations != place.base
     masks: dict[str, list[FileImage]] = {}
     for name in _names(place.annotations):
-        stem = _stem(name)
-        shorter = SUFFIX.fullmatch(stem)
-        apart = place.annotations != place.base
-        key = stem if apart and stem in stems else shorter[1] if shorter else ""
-        if key in stems:
+        if owner := _owner(name, owners, apart):
             mask = FileImage(str(place.annotations / name), f"{place.annotations.name}/{name}")
-            masks.setdefault(key, []).append(mask)
+            masks.setdefault(owner, []).append(mask)
     find = finder(folder, folder, [])
     for name in names:
         image = find(name, "")
         if isinstance(image, FileImage):
-            split = place.split or named_split_of(name)
-            yield _Masked(image, masks.get(_stem(name), ()), split)
+            said = named_split_of(name)
+            folders = tuple(name.split("/")[1 if said else 0 : -1])
+            yield _Masked(image, masks.get(name, ()), place.split or said, folders)
+
+
+def _owners(names: Sequence[str]) -> dict[str, str]:
+    """The picture of each stem that a mask may be called by: ``a`` for ``a.jpg``, and ``001`` for
+    ``001_image.png`` where no picture is called so.
+    """
+    owners = {_stem(name): name for name in names}
+    shorter = ((match[1], name) for name in names if (match := OF_PICTURES.fullmatch(_stem(name))))
+    return {**dict(shorter), **owners}
+
+
+def _owner(name: str, owners: Mapping[str, str], apart: bool) -> str:
+    """The picture whose mask ``name`` is; "" where it is none's.
+
+    Args:
+        apart: whether it lies in a folder of masks.
+    """
+    stem = _stem(name)
+    owner = owners.get(stem, "")
+    if owner and (apart or _is_twin(name, owner)):
+        return owner
+    shorter = SUFFIX.fullmatch(stem)
+    return owners.get(shorter[1], "") if shorter else ""
+
+
+def _is_twin(name: str, other: str) -> bool:
+    """Whether ``name`` is stored without loss, and ``other``, of the same name, with loss."""
+    return name.lower().endswith(EXACT) and other.lower().endswith(LOSSY)
 
 
 def _pictures(place: Place, images: Path | None) -> tuple[Path, list[str]]:
     """The folder of the pictures, and their names in it without those of masks."""
     if place.annotations == place.base and images is None:
         names = _names(place.base)
-        stems = {_stem(name) for name in names}
-        return place.base, [name for name in names if not _is_mask_of(_stem(name), stems)]
+        lossy = {_stem(name) for name in names if name.lower().endswith(LOSSY)}
+        names = [name for name in names if _stem(name) not in lossy or name.lower().endswith(LOSSY)]
+        owners = _owners(names)
+        return place.base, [name for name in names if _owner(name, owners, False) in ("", name)]
     if images is not None:
         return images, _names(images)
     for folder in children_named(place.base, PICTURE_FOLDERS):
@@ -236,11 +296,6 @@ def _pictures(place: Place, images: Path | None) -> tuple[Path, list[str]]:
 
 def _stem(name: str) -> str:
     return name.rpartition(".")[0]
-
-
-def _is_mask_of(stem: str, stems: set[str]) -> bool:
-    shorter = SUFFIX.fullmatch(stem)
-    return shorter is not None and shorter[1] in stems
 
 
 def _names(folder: Path) -> list[str]:

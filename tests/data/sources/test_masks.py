@@ -32,6 +32,12 @@ def mask(path: Path, *things: tuple[int, int, int, int, int], mode: str = "L") -
     image.save(path)
 
 
+def plain(path: Path) -> None:
+    """A picture of nothing in particular."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (WIDTH, HEIGHT), (90, 120, 90)).save(path)
+
+
 def things_of(stem: str, *numbers: int) -> list[tuple[int, int, int, int, int]]:
     return [(numbers[CLASSES.index(label)], *edges) for label, *edges in THINGS[stem]]  # type: ignore[misc]
 
@@ -43,6 +49,7 @@ def things_of(stem: str, *numbers: int) -> list[tuple[int, int, int, int, int]]:
         ("imgs/{stem}.png", "mask/{stem}_mask.png"),
         ("{stem}.png", "masks/{stem}.png"),
         ("{stem}.png", "{stem}_mask.png"),
+        ("{stem}.jpg", "{stem}.png"),
         ("{part}/images/{stem}.png", "{part}/masks/{stem}.png"),
         ("images/{part}/{stem}.png", "annotations/{part}/{stem}.png"),
         ("one/photos/{stem}.png", "one/SegmentationClass/{stem}.png"),
@@ -60,6 +67,57 @@ def test_masks_wherever_they_lie(tmp_path: Path, pictures: str, masks: str) -> N
     assert found.tasks == {"objects": {"type": "boxes", "single": "object"}}
     assert found.parts == (PARTS if "part" in pictures else dict.fromkeys(THINGS, ""))
     assert "# holds masks: boxes are those around their connected parts" in found.text
+
+
+@pytest.mark.parametrize(
+    ("picture", "own"),
+    [("images/{}_image.png", "masks/{}_mask.png"), ("img/{}-rgb.jpg", "gt/{}_annotation.png")],
+)
+def test_pictures_may_say_in_their_names_that_they_are_pictures(
+    tmp_path: Path, picture: str, own: str
+) -> None:
+    for stem in THINGS:
+        plain(tmp_path / "set" / picture.format(stem))
+        mask(tmp_path / "set" / own.format(stem), *things_of(stem, 255, 255))
+    records, _ = read(tmp_path / "set")
+    drawn = [sorted(edges for _, *edges in things) for _, things in sorted(THINGS.items())]
+    assert [sorted(edges for _, *edges in found_things(record)) for record in records] == drawn
+
+
+def test_a_mask_beside_a_picture_of_its_name_in_class_folders(tmp_path: Path) -> None:
+    """As in sets of defects: ``MT_Crack/Imgs/a.jpg`` and ``a.png``, grey with edges that a camera blurred."""
+    for number, kind in enumerate(("MT_Crack", "MT_Free", "MT_Crack", "MT_Free")):
+        folder = tmp_path / "set" / kind / "Imgs"
+        plain(folder / f"{number}.jpg")
+        values = np.zeros((HEIGHT, WIDTH), np.uint8)
+        if kind == "MT_Crack":
+            values[4:20, 4:30] = 255
+            values[3, 4:30], values[20, 4:30] = 60, 250 - number
+        Image.fromarray(values).save(folder / f"{number}.png")
+    found = proposed(tmp_path / "set")
+    assert found.tasks == {"folder1": {"type": "label"}, "objects": {"type": "boxes", "single": "object"}}
+    kinds_of_tile = [record.answers["folder1"] for record in found.records]
+    assert kinds_of_tile == ["MT_Crack", "MT_Crack", "MT_Free", "MT_Free"]
+    assert [len(boxes(record)) for record in found.records] == [1, 1, 0, 0]
+
+
+def test_the_same_photograph_in_two_formats_is_no_mask(tmp_path: Path) -> None:
+    for number in range(4):
+        noise = np.random.default_rng(number).integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8)
+        for ending in ("jpg", "png"):
+            path = tmp_path / "set" / f"{number % 2}s" / f"{number}.{ending}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(noise).save(path)
+    assert open_source({"path": str(tmp_path / "set")}, tmp_path).format == "folder"
+
+
+def test_a_few_parts_of_other_values_are_faults_of_the_drawing(tmp_path: Path) -> None:
+    for number in range(60):
+        plain(tmp_path / "set" / "images" / f"{number:02d}.png")
+        mask(tmp_path / "set" / "masks" / f"{number:02d}.png", (1 if number == 7 else 255, 0, 0, 9, 9))
+    records, problems = read(tmp_path / "set")
+    assert {box.label for record in records for box in boxes(record)} == {""}
+    assert "odd values" in kinds(problems)
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "I;16"])

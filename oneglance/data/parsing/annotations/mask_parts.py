@@ -14,6 +14,7 @@ import numpy as np
 
 MOST_RUNS = 2_000_000  # pieces of rows in one mask; a photograph is no mask
 SOFT = 64  # values of a mask in grey that has no classes but soft edges, as JPEG leaves behind
+MANY, GREY, NEARLY_WHITE = 16, 192, 240  # values, and from which on they are no classes but a soft edge
 
 
 class Part(NamedTuple):
@@ -40,10 +41,23 @@ class MaskReader:
     cuts: bool  # masks in grey with soft edges are cut
 
     def __call__(self, values: np.ndarray) -> Inside:
-        is_soft = self.cuts and values.max(initial=0) < 256 and len(np.unique(values)) > SOFT
+        is_soft = self.cuts and has_soft_edges(values)
         if is_soft:
-            values = (values > values.max() / 2).astype(np.uint8)
+            values = np.where(values > values.max() / 2, 255, 0).astype(np.uint8)
         return Inside((values.shape[1], values.shape[0]), parts(values, self.whole), bool(is_soft))
+
+
+def has_soft_edges(values: np.ndarray) -> bool:
+    """Whether a mask in grey has more values than classes, or such as lie between nothing and 255 where a mask
+    was resized or stored with loss: most of what is inside is 255 and something just below, or there are many
+    values, some of them nearly 255.
+    """
+    if values.max(initial=0) > 255:
+        return False
+    counts = np.bincount(values.ravel(), minlength=256)
+    there = np.count_nonzero(counts)
+    mostly_white = counts[255] > counts[1:255].sum() and counts[GREY:255].any()
+    return bool(there > SOFT or mostly_white or (there > MANY and np.count_nonzero(counts[NEARLY_WHITE:]) > 3))
 
 
 def parts(values: np.ndarray, whole: bool = False) -> list[Part] | None:
