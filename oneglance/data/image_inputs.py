@@ -61,7 +61,7 @@ def pictures(given: Paths, screen: Screen, *, beside_others: bool = False) -> li
             refs.append(FileImage(str(resolved(path)), printable(path)))
             continue
         try:
-            source = _source(
+            source = opened(
                 path, {"path": path, "name": address_of(path) or Path(path).as_posix()}, Path.cwd()
             )
         except DataError:
@@ -73,7 +73,7 @@ def pictures(given: Paths, screen: Screen, *, beside_others: bool = False) -> li
             refs.append(UnreadableImage(printable(path), A_LIST))
             continue
         try:
-            records, wrong = _read(source)
+            records, wrong = read_all(source)
         except DataError as error:
             if alone:
                 raise
@@ -126,7 +126,7 @@ def read(path: str | Path, source: Mapping[str, Any], base: Path) -> tuple[list[
     Raises:
         DataError: it does not exist, or no format reads it.
     """
-    return _read(_source(path, source, base))
+    return read_all(opened(path, source, base))
 
 
 def _absent(path: str | Path) -> str:
@@ -136,7 +136,12 @@ def _absent(path: str | Path) -> str:
     return why if why.startswith("cannot be read") else "there is no such file or folder"
 
 
-def _source(path: str | Path, source: Mapping[str, Any], base: Path) -> Source:
+def opened(path: str | Path, source: Mapping[str, Any], base: Path) -> Source:
+    """The source at ``path`` that the table ``source`` describes.
+
+    Raises:
+        DataError: it does not exist, or no format reads it.
+    """
     if what := unlisted(path):
         raise DataError(what, location=str(path), hint=NAME_A_FILE)
     if not exists(path):
@@ -150,7 +155,8 @@ def _source(path: str | Path, source: Mapping[str, Any], base: Path) -> Source:
         raise DataError("is no place of pictures that we know", location=str(path), hint=hint) from None
 
 
-def _read(source: Source) -> tuple[list[Record], list[Problem]]:
+def read_all(source: Source) -> tuple[list[Record], list[Problem]]:
+    """The records and problems of a source."""
     records: list[Record] = []
     problems: list[Problem] = []
     for item in source.read():

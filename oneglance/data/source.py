@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -76,6 +76,12 @@ class Source(Table, ABC):
     def proposes(cls, path: Path) -> Mapping[str, Any]:
         """Keys of [[sources]] with which ``init`` says how it reads ``path``, where its looks decide."""
         return {}
+
+    def proposes_after(self, records: Sequence[Record]) -> tuple[Mapping[str, Any], Sequence[str]]:
+        """Further keys of [[sources]] with which ``init`` reads it, now that its ``records`` are known, and
+        what there is to say of them.
+        """
+        return {}, ()
 
     @property
     def field_names(self) -> Mapping[str, str | list[str]]:

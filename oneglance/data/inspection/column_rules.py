@@ -37,9 +37,11 @@ GENERIC = word_set(
     "batch part parts image images img imgs folder folders dir set sets data dataset chunk shard volume "
     "vol disc picture pictures photo photos pics dcim download archive zip section new upload uploads"
 )  # what folders are called that say nothing of their pictures
+PORTIONS = word_set("part parts batch batches chunk shard volume vol disc zip archive")
 COUNTING = word_set("no nr num number code name")  # "patient number" is about patients
 COUNTS = word_set("count counts num nb amount quantity total")
 NONE = word_set("none nothing empty")
+NO_FINDING = r"no[ _-]?(finding|defect|anomaly|lesion|disease|tag|label|object|damage)s?"
 AMOUNTS = word_set(
     "age ages price prices cost costs count counts amount quantity total number weight mass volume area "
     "length width height depth size distance duration"
@@ -157,7 +159,7 @@ def folders(column: Column) -> Guess | None:
     numbered = all(re.search(r"\d\W*$", text) or text.casefold() == head for text in column.counts)
     words = re.findall(r"[^\W\d_]+", head)
     dated = column.share(DATED) == 1
-    if dated or (numbered and words and GENERIC.issuperset(words)):
+    if dated or (numbered and words and (GENERIC.issuperset(words) or words[-1] in PORTIONS)):
         what = "says when" if dated else "only numbers the folders"
         return nothing(column, f"{what}, {column.distinct:,} of them, such as {quoted(column.texts[0], 30)}")
     if numbered and GROUP_FIELDS & set(words) and column.distinct >= 3 and column.often >= 2:
@@ -210,7 +212,7 @@ def separated(column: Column) -> Guess | None:
             and len(counts_of_words) <= MOST_CLASSES
             and _mean_length(counts_of_words) <= LONGEST_CLASS / 2
         ):
-            none = [word for word in counts_of_words if word.lower() in NONE]
+            none = [word for word in counts_of_words if _means_nothing(word)]
             tags = len(counts_of_words) - len(none)
             reason = f'{tags:,} distinct words between "{separator}" in {column.coverage}'
             return _task(column, "tags", reason, separator=separator, none=none)
@@ -298,6 +300,11 @@ RULES: tuple[Callable[[Column], Guess | None], ...] = (
     classes,
     free_text,
 )
+
+
+def _means_nothing(word: str) -> bool:
+    """Whether a word among tags says that there is none."""
+    return word.lower() in NONE or bool(re.fullmatch(NO_FINDING, word.lower()))
 
 
 def _unit(name: str) -> str:

@@ -17,6 +17,7 @@ from oneglance.data.images.header import header
 from oneglance.data.inspection.column_profile import Column, columns
 from oneglance.data.inspection.column_rules import DATED, DAY, RULES, Guess, is_folder_field, nothing
 from oneglance.data.inspection.yes_no_columns import yes_no_together
+from oneglance.data.parsing.annotations.box_spellings import EDGES
 from oneglance.data.quoting import plain, quoted
 from oneglance.data.recipe import FROM_NOTHING, Key, Seen, with_given
 from oneglance.data.recipe import recipe as find_recipe
@@ -25,7 +26,8 @@ from oneglance.errors import DataError
 from oneglance.toml.writer import key as toml_key
 from oneglance.toml.writer import lines as toml_lines
 
-BOX_FIELDS = {"xmin", "ymin", "xmax", "ymax"}
+OF_A_BOX = re.compile(r"(?:roi|bbox|box|bb|bndbox|rect)[._ ]?")  # before the name of an edge
+SIZE_FIELDS = frozenset({"width", "height"})  # of the picture, where four edges stand beside them
 OF_THE_DRAWING = frozenset(
     {"truncated", "difficult", "occluded", "pose", "keyframe", "outside", "iscrowd", "crowd", "ignore"}
     | {"isoccluded", "istruncated", "isgroupof", "isdepiction", "isinside", "confidence", "score", "source"}
@@ -70,7 +72,7 @@ def guess(records: Sequence[Record]) -> list[Guess]:
         records: as a source reads them, with answers by field.
     """
     profiles = columns(records)
-    edges = {c.field for c in profiles if c.field.lower() in BOX_FIELDS}
+    edges = _edges([column.field for column in profiles])
     dated = any(is_folder_field(c.field) and len(c) and c.share(DATED) == 1 for c in profiles)
     guesses = []
     for column in profiles:
@@ -79,14 +81,23 @@ def guess(records: Sequence[Record]) -> list[Guess]:
             guesses.append(nothing(column, f"says the same as {quoted(original)} in {column.coverage}"))
         elif dated and is_folder_field(column.field) and column.share(DAY) == 1:
             guesses.append(nothing(column, "says when, below a folder that is a year or a day"))
-        elif len(edges) == len(BOX_FIELDS) and column.field in edges:
+        elif column.field in edges:
             guesses.append(nothing(column, 'is an edge of a box: read with format = "boxes_table"'))
+        elif edges and column.field.lower() in SIZE_FIELDS:
+            guesses.append(nothing(column, "is the size of the picture"))
         elif any(isinstance(value, BoxAnnotations) for value in column.values):
             guesses.append(_boxes(column, records))
         else:
             guesses.append(next(task for rule in RULES if (task := rule(column)) is not None))
     by_field = {column.field: column for column in profiles}
     return _one_group(yes_no_together(guesses, by_field, records), by_field)
+
+
+def _edges(fields: Sequence[str]) -> set[str]:
+    """The fields of the four edges of a box, if all four are there: ``xmin``, ``Roi.X1``."""
+    bare = {OF_A_BOX.sub("", field.lower(), count=1): field for field in fields}
+    four = next((names for names in EDGES if all(name in bare for name in names)), ())
+    return {bare[name] for name in four}
 
 
 def _boxes(column: Column, records: Sequence[Record]) -> Guess:

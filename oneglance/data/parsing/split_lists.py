@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from oneglance.data.images.references import is_picture
@@ -13,6 +14,10 @@ from oneglance.data.record import SPLIT_NAMES
 from oneglance.errors import Problem
 from oneglance.storage.plain_files import names_in
 
+BEFORE_NUMBERS = re.compile(r"(\S+)(?:[ \t]+-?\d+)+")
+FIRST_OF_SEVERAL = re.compile(r"(?<=[a-z])_?0?1$")  # `train1.txt`, where there are ten ways to split
+NAMED = 0.9  # share of the names of lists that are pictures
+
 
 def key_of(name: str) -> str:
     """What a list calls a picture: its path without the ending, with forward slashes."""
@@ -21,14 +26,18 @@ def key_of(name: str) -> str:
 
 
 class SplitLists:
-    """The lists of a folder; ``trainval.txt`` counts where no other list names a picture."""
+    """The lists of a folder; ``trainval.txt`` counts where no other list names a picture.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        inside: folders in it that may hold the lists, the likeliest first.
+    """
+
+    def __init__(self, folder: Path, inside: Sequence[str] = ("ImageSets/Main", "")) -> None:
         self._splits: dict[str, tuple[str, str]] = {}  # key -> split, location of the line
         self._unused: dict[str, None] = {}  # keys that ``split`` was not called for
         self._contradictions: list[Problem] = []
         self._counter = ProblemCounter()
-        folders = (folder / "ImageSets" / "Main", folder)
+        folders = [folder / name for name in inside]
         files = next((lists for one in folders if (lists := sorted(_lists(one)))), [])
         for file in names_in(folders[0], "*_*.txt"):
             if file.stem.rpartition("_")[2].lower() in (*SPLIT_NAMES, "trainval"):
@@ -37,7 +46,7 @@ class SplitLists:
         for _, split, file in files:
             for number, line in enumerate(lines(file), 1):
                 if line.strip():
-                    self._add(key_of(line.strip()), split, f"{file.name}:{number}")
+                    self._add(key_of(_name_in(line.strip())), split, f"{file.name}:{number}")
 
     def _add(self, key: str, split: str, location: str) -> None:
         earlier, first = self._splits.setdefault(key, (split, location))
@@ -48,6 +57,18 @@ class SplitLists:
             self._contradictions.append(Problem(location, what, hint, kind="two parts"))
         elif earlier != split:
             self._splits[key] = (split, location)
+
+    def __bool__(self) -> bool:
+        """Whether any picture is listed."""
+        return bool(self._splits)
+
+    def are_of(self, keys: Collection[str]) -> bool:
+        """Whether they part the pictures of these keys: they name most of them, some for training and some
+        for another split, and hardly any other.
+        """
+        named = [self._splits[key][0] for key in keys if key in self._splits]
+        several = "train" in named and len(set(named)) > 1
+        return several and 2 * len(named) >= len(keys) and len(named) >= NAMED * len(self._splits)
 
     def split(self, key: str, location: str) -> str:
         """The split of a picture; "" where no list names it. Names may have their folders or not."""
@@ -70,10 +91,16 @@ class SplitLists:
         yield from self._counter.problems()
 
 
+def _name_in(line: str) -> str:
+    """The name that a line holds: what stands before numbers, as classes are there."""
+    match = BEFORE_NUMBERS.fullmatch(line)
+    return match[1] if match else line
+
+
 def _lists(folder: Path) -> Iterator[tuple[int, str, Path]]:
     """Their rank, split and file; ``trainval.txt`` comes first, to be overruled."""
     for file in names_in(folder, "*.txt"):
-        word = file.stem.lower()
+        word = FIRST_OF_SEVERAL.sub("", file.stem.lower())
         if word == "trainval":
             yield 0, "train", file
         elif word in SPLIT_NAMES:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from oneglance.data.image_inputs import read
+from oneglance.data.image_inputs import opened, read, read_all
 from oneglance.data.inspection.checks import summary
 from oneglance.data.inspection.missing_files import absent
 from oneglance.data.inspection.suggest_config import Proposal, guess
@@ -27,10 +27,16 @@ def proposed(path: Path, keys: Mapping[str, Any], base: Path) -> Proposal:
     Raises:
         DataError: nothing there can be read.
     """
-    records, problems = read(path, keys, base)
+    source = opened(path, keys, base)
+    records, problems = read_all(source)
     if not records:
         raise _unread(problems)
-    notes = [f"{p.what}; {p.hint}" for p in problems if p.kind in NOTED]
+    more, said = source.proposes_after(records)
+    if more and not more.items() <= keys.items():
+        keys = {**keys, **more}
+        records, problems = read(path, keys, base)
+    notes = [*said]
+    notes += [f"{p.what}; {p.hint}" for p in problems if p.kind in NOTED]
     notes += _lost(problems)
     if are_tags(records):
         try:

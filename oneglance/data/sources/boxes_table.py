@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import Field
 
 from oneglance.data.cell import as_text
-from oneglance.data.images.header import header
+from oneglance.data.images.header import Header, header
 from oneglance.data.parsing.annotations.box_geometry import (
     NOTHING,
     NOWHERE,
@@ -42,6 +42,7 @@ from oneglance.data.parsing.layouts import (
     part_folders,
 )
 from oneglance.data.quoting import nearest_of, plain, quoted
+from oneglance.data.record import Record
 from oneglance.data.source import Entry, Source
 from oneglance.data.sources.table import IMAGE_COLUMNS
 from oneglance.errors import DataError, Problem
@@ -73,6 +74,8 @@ class BoxesTable(Source):
         str
     ] = []  # looked for in all pictures, also where no row names them; default: those of any row
     label: str = ""  # the column of the class; default: a usual name: `label`, `name`, `class` …
+    # The numbers are shares of the pictures' sides, from 0 to 1, as in Open Images, and not pixels
+    shares: bool = False
     encoding: str = "utf-8"  # of the file; older ones from Excel are `"cp1252"`
     delimiter: str = Field("", max_length=1)  # between the cells; default: , ; | or tab, by the first row
 
@@ -98,6 +101,12 @@ class BoxesTable(Source):
             return are_boxes and (len(four) == 1 or len(set(names)) < len(names))
         except DataError:
             return False
+
+    def proposes_after(self, records: Sequence[Record]) -> tuple[Mapping[str, Any], Sequence[str]]:
+        files = [file for file, _ in _split_files(self.path)] if is_folder(self.path) else [self.path]
+        if not files or not all(map(_holds_shares, files)):
+            return {}, ()
+        return {"shares": True}, ["its numbers lie between 0 and 1: they are shares of the pictures' sides"]
 
     def entries(self) -> Iterator[Entry | Problem]:
         files = _split_files(self.path) if is_folder(self.path) else [(self.path, "")]
@@ -155,6 +164,8 @@ class BoxesTable(Source):
                 yield image
                 continue
             yield from picture.contradictions()
+            if self.shares:
+                yield from picture.in_pixels(header(image))
             annotations, wrong = box_reader.annotations(
                 picture.location, header(image), picture.size, picture.boxes, classes
             )
@@ -188,10 +199,14 @@ class BoxesTable(Source):
         return _Layout(image, label, four, sized, ignore, size if len(size) == 2 else (), whole)
 
     def _warn_of_shares(self, boxes: Sequence[RawBox]) -> Iterator[Problem]:
+        if self.shares:
+            return
         corners = [value for box in boxes for value in box.corners]
         if len(corners) > 4 and all(0 <= value <= 1 for value in corners):
             what = "has only numbers from 0 to 1: they seem to be shares of the pictures' sides"
-            yield Problem(self.title, what, "write pixels", kind="shares")
+            yield Problem(
+                self.title, what, "write shares = true in its [[sources]], or pixels", kind="shares"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +268,23 @@ class _Picture:
         )
         self.boxes.append(box)
 
+    def in_pixels(self, head: Header | None) -> Iterator[Problem]:
+        """The shares of the sides become pixels."""
+        if head is None:  # the picture cannot be read, which is told elsewhere
+            return
+        width, height = head.upright
+        for row, box in enumerate(self.boxes):
+            x0, y0, x1, y1 = box.corners
+            if any(not 0 <= value <= 1 for value in box.corners if not math.isnan(value)):
+                what = "is no share of the sides from 0 to 1"
+                yield Problem(
+                    box.location, what, "correct it, or leave out shares", kind="shares", fatal=False
+                )
+                self.boxes[row] = replace(box, corners=NOWHERE, place_fault=REPORTED)
+            else:
+                corners = x0 * width, y0 * height, x1 * width, y1 * height
+                self.boxes[row] = replace(box, corners=corners, edges=False)
+
     def contradictions(self) -> Iterator[Problem]:
         """A Problem where one row says that there is nothing, and another that there is something."""
         if self.nothing and self.boxes:
@@ -288,6 +320,22 @@ def _split_files(folder: Path) -> list[tuple[Path, str]]:
                 return []
             files.append((file, split))
     return files
+
+
+def _holds_shares(file: Path) -> bool:
+    """Whether the first boxes of a table lie from 0 to 1."""
+    try:
+        table = Delimited(file, file.name)
+        four, is_sized = _four(_lower(table.columns))
+        rows = list(zip(*map(table.sample, four), strict=False))
+    except DataError:
+        return False
+    if len(four) == 1:
+        boxes = [box.corners for (cell,) in rows if (box := spelled_box(cell))]
+    else:
+        boxes = [sized(row) if is_sized else spelled_edges(row) for row in rows]
+    values = [value for box in boxes for value in box if not math.isnan(value)]
+    return len(values) > 4 and all(0 <= value <= 1 for value in values)
 
 
 def _folders(file: Path, base: Path, split: str) -> Iterator[Path]:

@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from oneglance.data.images.archives import is_archive, is_hidden, members
 from oneglance.data.images.references import FileImage, MemberImage, is_picture, printable
-from oneglance.data.parsing.split_folders import SplitFolders, folder_fields, split_folders
+from oneglance.data.parsing.folders_without_data import is_below, without_data
+from oneglance.data.parsing.split_folders import Folders, SplitFolders, folder_fields, split_folders
+from oneglance.data.parsing.split_lists import SplitLists, key_of
 from oneglance.data.picture_files.formats import without_companions
 from oneglance.data.quoting import plain
-from oneglance.data.record import SPLIT_NAMES, ImageRef
+from oneglance.data.record import SPLIT_NAMES, ImageRef, Record
 from oneglance.data.source import Entry, Source
 from oneglance.errors import Problem
 from oneglance.storage.plain_files import FolderEntry, is_folder, resolved, scan
+
+PLACES_OF_LISTS = (
+    "",
+    "meta",
+    "splits",
+    "split",
+    "lists",
+    "labels",
+    "annotations",
+    "ImageSets",
+    "ImageSets/Main",
+)
 
 Level = tuple[tuple[str, ...], list[ImageRef]]  # names of the folders down to here, the pictures here
 
@@ -25,19 +39,30 @@ class Folder(Source):
     """A folder of pictures, or a zip or tar of one. The folders' names are the fields: ``folder1`` is the
     first level, ``folder2`` the next, ``folder`` the deepest; a picture at the top has none.
 
-    Where a level is called train, val or test, it is the split and no field: see ``split_folders``.
+    Where a level is called train, val or test, it is the split and no field: see ``split_folders``. Else
+    lists of pictures such as ``meta/train.txt`` and ``meta/test.txt`` say the split, if they are there.
     """
+
+    # Folders in it that hold no data, such as pictures of a README: `["docs", "site/logos"]`
+    leave_out: list[str] = []
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
         return is_folder(path) or is_archive(path)
 
+    def proposes_after(self, records: Sequence[Record]) -> tuple[Mapping[str, Any], Sequence[str]]:
+        aside = without_data([record.image.name.removeprefix(f"{self.title}/") for record in records])
+        notes = [f"left out: {name}, which holds {what}" for name, what in aside.items()]
+        return ({"leave_out": list(aside)} if aside else {}), notes
+
     def entries(self) -> Iterator[Entry | Problem]:
         tree = _Disk(self.path, self.title) if is_folder(self.path) else _Packed(self.path)
-        items = list(tree)
+        items = [item for item in tree if isinstance(item, Problem) or not self._is_left_out(item[0])]
         levels = [item[0] for item in items if not isinstance(item, Problem) and item[1]]
         parts = split_folders(levels) if self.split else SplitFolders()
         yield from self._beside_parts(parts)
+        pictures = (image for item in items if not isinstance(item, Problem) for image in item[1])
+        lists = self._lists(pictures) if self.split and not parts.splits else None
         for item in items:
             if isinstance(item, Problem):
                 yield item
@@ -47,7 +72,27 @@ class Folder(Source):
                 continue
             answers = self._answers(folders, parts)
             for image in images:
-                yield image.name, image, answers
+                split = lists.split(self._key(image), image.name) if lists else ""
+                yield image.name, image, {self.split: split, **answers} if split else answers
+        if lists:
+            yield from lists.problems()
+
+    def _lists(self, pictures: Iterable[ImageRef]) -> SplitLists | None:
+        """The lists that part these pictures, if there are some."""
+        if not is_folder(self.path):
+            return None
+        keys: set[str] = set()
+        for place in PLACES_OF_LISTS:
+            lists = SplitLists(self.path, [place])
+            if lists and lists.are_of(keys := keys or set(map(self._key, pictures))):
+                return lists
+        return None
+
+    def _key(self, image: ImageRef) -> str:
+        return key_of(image.name.removeprefix(f"{self.title}/"))
+
+    def _is_left_out(self, folders: Folders) -> bool:
+        return is_below(folders, self.leave_out)
 
     def _beside_parts(self, parts: SplitFolders) -> Iterator[Problem]:
         for name in parts.strangers:

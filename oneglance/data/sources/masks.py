@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 from oneglance.data.images.decode import Limits
 from oneglance.data.images.decoding.decode_pool import DecodeMask, decode_with
 from oneglance.data.images.header import header
-from oneglance.data.images.references import FileImage, is_picture
+from oneglance.data.images.references import FileImage, file_stat, is_picture
 from oneglance.data.parsing.annotations.box_geometry import BoxReader, Fault, RawBox
 from oneglance.data.parsing.annotations.mask_parts import Inside, MaskReader, Part
 from oneglance.data.parsing.annotations.paired_files import named_split_of
@@ -31,7 +31,6 @@ from oneglance.data.picture_files.formats import without_companions
 from oneglance.data.quoting import quoted
 from oneglance.data.source import Entry, Source
 from oneglance.errors import DataError, PictureError, Problem
-from oneglance.data.images.references import file_stat
 from oneglance.storage.plain_files import is_folder
 
 # `a_mask.png`, `a-mask_1.png`, `a_seg.png` belong to `a.jpg`, or to `a_image.jpg`.
@@ -155,8 +154,12 @@ class Masks(Source):
         if len(there) <= 1 or self.values == "things":
             return dict.fromkeys(there, "")
         if counts[WHITE] >= MAINLY * counts.total():
-            what = f"holds {counts.total() - counts[WHITE]:,} parts of other values than 255: taken for the same"
-            box_reader.counter.add("odd values", self.title, what, "name the classes with values if they differ")
+            what = (
+                f"holds {counts.total() - counts[WHITE]:,} parts of other values than 255: taken for the same"
+            )
+            box_reader.counter.add(
+                "odd values", self.title, what, "name the classes with values if they differ"
+            )
             return dict.fromkeys(there, "")
         if len(there) > MOST_VALUES:
             what = f"holds masks with {len(there):,} values, too many for classes"

@@ -48,16 +48,18 @@ class MaskReader:
 
 
 def has_soft_edges(values: np.ndarray) -> bool:
-    """Whether a mask in grey has more values than classes, or such as lie between nothing and 255 where a mask
-    was resized or stored with loss: most of what is inside is 255 and something just below, or there are many
-    values, some of them nearly 255.
+    """Whether a mask in grey has more values than classes, or such as lie between nothing and 255 where it
+    was resized or stored with loss: most of what is inside is 255 and something is just below, or there are
+    many values, some of them nearly 255.
     """
     if values.max(initial=0) > 255:
         return False
     counts = np.bincount(values.ravel(), minlength=256)
     there = np.count_nonzero(counts)
     mostly_white = counts[255] > counts[1:255].sum() and counts[GREY:255].any()
-    return bool(there > SOFT or mostly_white or (there > MANY and np.count_nonzero(counts[NEARLY_WHITE:]) > 3))
+    return bool(
+        there > SOFT or mostly_white or (there > MANY and np.count_nonzero(counts[NEARLY_WHITE:]) > 3)
+    )
 
 
 def parts(values: np.ndarray, whole: bool = False) -> list[Part] | None:

@@ -1,0 +1,160 @@
+"""Sets as they lie in public repositories: what belongs to the repository and what to the data."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import oneglance
+from oneglance.data.record import BoxAnnotations, Record
+from oneglance.data.source import open_source
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def files_of(place: Path, *names: str) -> None:
+    """A small picture of each name."""
+    for name in names:
+        path = place / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (20, 16), (len(name) % 255, 80, 9)).save(path)
+
+
+def tasks_of(path: Path) -> dict[str, dict[str, object]]:
+    """The tasks that ``init`` proposes for a folder."""
+    file = oneglance.init(path, out=path.parent / "oneglance.toml", force=True)
+    tables: dict[str, dict[str, object]] = tomllib.loads(file.read_text())["tasks"]
+    return tables
+
+
+def test_pictures_of_a_readme_are_no_class(place: Path) -> None:
+    """As repositories hold them: classes in dataset/, and logos and screenshots beside it."""
+    classes = [f"repo/dataset/{name}/{n}.jpg" for name in ("with_mask", "without_mask") for n in range(20)]
+    files_of(
+        place, *classes, "repo/Readme_images/Screenshot 1.png", "repo/site/logos/logo.png", "repo/plot.png"
+    )
+    assert tasks_of(place / "repo") == {"folder": {"type": "label"}}
+    source = tomllib.loads((place / "oneglance.toml").read_text())["sources"]
+    assert source == [{"path": "repo", "leave_out": ["Readme_images", "site/logos"]}]
+    assert "# left out: Readme_images, which holds 1 picture" in (place / "oneglance.toml").read_text()
+    records = [item for item in open_source(source[0], place).read() if isinstance(item, Record)]
+    assert len(records) == 41
+
+
+def test_classes_that_are_called_as_illustrations_are_kept_where_they_are_many(place: Path) -> None:
+    files_of(place, *(f"web/{name}/{n}.jpg" for name in ("logos", "icons", "photos") for n in range(20)))
+    assert tasks_of(place / "web") == {"folder": {"type": "label"}}
+    assert "leave_out" not in (place / "oneglance.toml").read_text()
+
+
+def test_folders_of_classes_that_are_called_as_masks_are_classes(place: Path) -> None:
+    """``mask`` is a folder of masks only beside a folder of pictures."""
+    files_of(place, *(f"faces/{name}/{n}.jpg" for name in ("mask", "no_mask") for n in range(20)))
+    assert tasks_of(place / "faces") == {"folder": {"type": "label"}}
+    assert "leave_out" not in (place / "oneglance.toml").read_text()
+
+
+def test_masks_that_are_no_boxes_are_no_pictures_either(place: Path) -> None:
+    """As in sets of pets: the breed stands in the names, and trimaps lie in a folder of annotations."""
+    names = [f"{breed}_{n}" for breed in ("Abyssinian", "pug", "beagle") for n in range(1, 9)]
+    files_of(
+        place, *(f"pets/images/{n}.jpg" for n in names), *(f"pets/annotations/trimaps/{n}.png" for n in names)
+    )
+    for number, part in enumerate(("trainval", "test")):
+        lines = (f"{name} {1 + row} 1 2" for row, name in enumerate(names) if row % 2 == number)
+        (place / "pets" / "annotations" / f"{part}.txt").write_text("\n".join(lines))
+    assert tasks_of(place / "pets") == {"name1": {"type": "label"}}
+    (source,) = tomllib.loads((place / "oneglance.toml").read_text())["sources"]
+    assert source["leave_out"] == ["annotations"]
+    records = [item for item in open_source(source, place).read() if isinstance(item, Record)]
+    assert {record.split for record in records} == {"train", "test"}
+    assert len(records) == 24
+
+
+@pytest.mark.parametrize(
+    ("files", "inside"),
+    [
+        (("meta/train.txt", "meta/test.txt"), "images/"),
+        (("train.txt", "val.txt"), ""),
+        (("labels/train1.txt", "labels/test1.txt", "labels/train2.txt"), "images/"),
+    ],
+)
+def test_lists_of_pictures_beside_class_folders_are_splits(
+    place: Path, files: tuple[str, ...], inside: str
+) -> None:
+    names = [f"{kind}/{number}" for kind in ("pie", "sushi") for number in range(10)]
+    files_of(place, *(f"food/{inside}{name}.jpg" for name in names))
+    for number, file in enumerate(files):
+        (place / "food" / file).parent.mkdir(exist_ok=True)
+        (place / "food" / file).write_text("\n".join(names[number::2] if number < 2 else names[5:]))
+    assert tasks_of(place / "food") == {"folder": {"type": "label"}}
+    records = [item for item in open_source({"path": "food"}, place).read() if isinstance(item, Record)]
+    others = {"train", "validation"} if "val.txt" in files else {"train", "test"}
+    assert {record.split for record in records} == others
+    assert [r.split == "train" for r in records] == [number % 2 == 0 for number in range(20)]
+
+
+def test_lists_of_other_pictures_say_nothing(place: Path) -> None:
+    files_of(place, *(f"food/{kind}/{number}.jpg" for kind in ("pie", "sushi") for number in range(10)))
+    (place / "food" / "train.txt").write_text("\n".join(f"other/{n}" for n in range(10)))
+    (place / "food" / "test.txt").write_text("pie/1\npie/2")
+    records = [item for item in open_source({"path": "food"}, place).read() if isinstance(item, Record)]
+    assert {record.split for record in records} == {""}
+
+
+def test_a_table_of_icons_is_no_source(place: Path) -> None:
+    """As in sets of traffic signs: Meta.csv names a drawing of each class."""
+    rows = [f"{20 + n},{n % 7},{3 + n % 5},{15 - n % 3},{12},{n % 3},signs/{n}.png" for n in range(120)]
+    files_of(place, *(f"set/signs/{n}.png" for n in range(120)), *(f"set/Meta/{n}.png" for n in range(6)))
+    head = "Width,Roi.X1,Roi.Y1,Roi.X2,Roi.Y2,ClassId,Path"
+    (place / "set" / "Train.csv").write_text("\n".join([head, *rows]))
+    icons = [f"Meta/{n}.png,{n},{n % 2},3.{n}" for n in range(6)]
+    (place / "set" / "Meta.csv").write_text("\n".join(["Path,ClassId,ShapeId,SignId", *icons]))
+    assert tasks_of(place / "set") == {"ClassId": {"type": "label"}}
+    text = (place / "oneglance.toml").read_text()
+    assert "not read: Meta.csv: it names none of 120 other pictures, but 6 of its own" in text
+    assert "# not asked: Roi.X1: is an edge of a box" in text
+
+
+def test_parts_of_a_download_are_no_classes(place: Path) -> None:
+    files_of(place, *(f"ham/HAM10000_images_part_{n % 2 + 1}/ISIC_{n:07d}.jpg" for n in range(24)))
+    rows = [f"ISIC_{n:07d},{('nv', 'mel', 'bkl')[n % 3]}" for n in range(24)]
+    (place / "ham" / "metadata.csv").write_text("\n".join(["image_id,dx", *rows]))
+    assert tasks_of(place / "ham") == {"dx": {"type": "label"}}
+
+
+def test_no_finding_is_no_tag(place: Path) -> None:
+    files_of(place, *(f"xray/{n}.png" for n in range(24)))
+    findings = ("No Finding", "Effusion|Hernia", "Effusion", "Hernia")
+    rows = [f"{n}.png,{findings[n % 4]}" for n in range(24)]
+    (place / "xray" / "entries.csv").write_text("\n".join(["image,findings", *rows]))
+    assert tasks_of(place / "xray") == {
+        "findings": {"type": "tags", "separator": "|", "none": ["No Finding"]}
+    }
+
+
+def test_boxes_in_shares_of_the_sides(place: Path) -> None:
+    """As in Open Images."""
+    files_of(place, *(f"set/train/{n:04x}.jpg" for n in range(8)))
+    rows = [f"{n:04x},xclick,/m/01yrx,1,0.25,0.5,0.125,1.0,0" for n in range(8)]
+    head = "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded"
+    file = place / "set" / "train-annotations-bbox.csv"
+    file.write_text("\n".join([head, *rows]))
+    assert tasks_of(place / "set") == {"objects": {"type": "boxes"}}
+    (source,) = tomllib.loads((place / "oneglance.toml").read_text())["sources"]
+    assert source["shares"] is True
+    file.write_text("\n".join([head, *rows, "0000,x,/m/1,1,0.1,7,0,1,0"]))
+    items = list(open_source(source, place).read())
+    held = [item.answers["objects"] for item in items if isinstance(item, Record)]
+    assert all(isinstance(one, BoxAnnotations) for one in held)
+    first = held[1].boxes[0]
+    assert (first.x0, first.y0, first.x1, first.y1) == (5, 2, 10, 16)  # of 20 x 16 pixels
+    assert held[0].unplaced == frozenset({"/m/1"})  # a box that lies elsewhere is somewhere
+    assert "shares" in [item.kind for item in items if not isinstance(item, Record)]
