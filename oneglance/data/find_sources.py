@@ -177,7 +177,7 @@ def _without_icons(tables: Sequence[Proposal], notes: list[str]) -> list[Proposa
         else:
             name = Path(table.source["path"]).name
             notes.append(
-                f"not read: {name}: it names none of {len(most):,} other pictures, but {len(own):,} of its own"
+                f"not read: {name}: it names {len(own):,} pictures, and none of {len(most):,} others"
             )
     return kept
 

@@ -119,7 +119,7 @@ def test_a_table_of_icons_is_no_source(place: Path) -> None:
     (place / "set" / "Meta.csv").write_text("\n".join(["Path,ClassId,ShapeId,SignId", *icons]))
     assert tasks_of(place / "set") == {"ClassId": {"type": "label"}}
     text = (place / "oneglance.toml").read_text()
-    assert "not read: Meta.csv: it names none of 120 other pictures, but 6 of its own" in text
+    assert "not read: Meta.csv: it names 6 pictures, and none of 120 others" in text
     assert "# not asked: Roi.X1: is an edge of a box" in text
 
 
