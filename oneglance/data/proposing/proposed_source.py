@@ -31,11 +31,11 @@ def proposed(path: Path, keys: Mapping[str, Any], base: Path) -> Proposal:
     records, problems = read_all(source)
     if not records:
         raise _unread(problems)
-    more, said = source.proposes_after(records)
+    more, reasons = source.proposes_after(records)
     if more and not more.items() <= keys.items():
         keys = {**keys, **more}
         records, problems = read(path, keys, base)
-    notes = [*said]
+    notes = [*reasons]
     notes += [f"{p.what}; {p.hint}" for p in problems if p.kind in NOTED]
     notes += _lost(problems)
     if are_tags(records):

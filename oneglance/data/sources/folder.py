@@ -10,8 +10,8 @@ from typing import Any
 
 from oneglance.data.images.archives import is_archive, is_hidden, members
 from oneglance.data.images.references import FileImage, MemberImage, is_picture, printable
-from oneglance.data.parsing.folders_without_data import is_below, without_data
-from oneglance.data.parsing.split_folders import Folders, SplitFolders, folder_fields, split_folders
+from oneglance.data.parsing.folders.folders_without_data import is_below, without_data
+from oneglance.data.parsing.folders.split_folders import Folders, SplitFolders, folder_fields, split_folders
 from oneglance.data.parsing.split_lists import SplitLists, key_of
 from oneglance.data.picture_files.formats import without_companions
 from oneglance.data.quoting import plain

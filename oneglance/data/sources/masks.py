@@ -18,6 +18,7 @@ from oneglance.data.parsing.annotations.box_geometry import BoxReader, Fault, Ra
 from oneglance.data.parsing.annotations.mask_parts import Inside, MaskReader, Part
 from oneglance.data.parsing.annotations.paired_files import named_split_of
 from oneglance.data.parsing.folder_walk import files_below
+from oneglance.data.parsing.folders.split_folders import folder_fields
 from oneglance.data.parsing.image_paths import finder
 from oneglance.data.parsing.layouts import (
     MASK_FOLDERS,
@@ -26,7 +27,6 @@ from oneglance.data.parsing.layouts import (
     annotated_places,
     children_named,
 )
-from oneglance.data.parsing.split_folders import folder_fields
 from oneglance.data.picture_files.formats import without_companions
 from oneglance.data.quoting import quoted
 from oneglance.data.source import Entry, Source
@@ -248,9 +248,9 @@ def _masked(place: Place, images: Path | None) -> Iterator[_Masked]:
     for name in names:
         image = find(name, "")
         if isinstance(image, FileImage):
-            said = named_split_of(name)
-            folders = tuple(name.split("/")[1 if said else 0 : -1])
-            yield _Masked(image, masks.get(name, ()), place.split or said, folders)
+            named = named_split_of(name)
+            folders = tuple(name.split("/")[1 if named else 0 : -1])
+            yield _Masked(image, masks.get(name, ()), place.split or named, folders)
 
 
 def _owners(names: Sequence[str]) -> dict[str, str]:

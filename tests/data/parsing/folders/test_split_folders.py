@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from oneglance.data.parsing.split_folders import split_folders
+from oneglance.data.parsing.folders.split_folders import split_folders
 
 PARTS = {
     "plain": (["train/cat", "train/dog", "test/cat"], {"train/cat": "train cat", "test/cat": "test cat"}),

@@ -1,0 +1,1 @@
+"""What the names of folders say: splits, and what is no data."""
