@@ -300,6 +300,7 @@ def compare(
     balancers: Sequence[str] = (),
     groups: Sequence[Sequence[str]] = (),
     guided: bool = False,
+    ray: bool = False,
     screen: Screen | None = None,
 ) -> Comparison:
     """Did learning together help? Write compare.json and compare.html.
@@ -320,6 +321,8 @@ def compare(
             ``[["kind", "kids"], ["price"]]``, every task once; one more way to spend the time of all.
         guided: also a joint network that the single ones teach, with their time charged to it, and as its
             control single networks that are each taught by one.
+        ray: train at the same time what waits for no other training, on the Ray cluster at ``RAY_ADDRESS``;
+            its machines see the data and ``out`` under the same paths.
 
     Returns:
         What compare.json holds.
@@ -333,7 +336,7 @@ def compare(
         from oneglance.storage.run_lookup import run_name
         from oneglance.training.early_checks import refuse_impossible
 
-    wanted = plans.plan(seeds, budget, only, balancers, groups, guided)
+    wanted = plans.plan(seeds, budget, only, balancers, groups, guided, ray)
     declared = configuration.load(config, overrides)
     target = here(Path(out)) if out else Path("compare") / run_name(declared)
     refuse_impossible(declared)

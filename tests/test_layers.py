@@ -139,7 +139,7 @@ EVALUATION_LAYERS = [
     ["baselines.sliding_window", "suspects.frozen"],
     ["baselines.catalogue", "suspects.find"],
     ["suspects.write"],
-    ["comparison.plan"],
+    ["comparison.plan", "comparison.on_ray"],
     ["comparison.compare"],
 ]
 EVALUATION_LEVEL = {

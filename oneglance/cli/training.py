@@ -202,6 +202,9 @@ def compare(
     guided: Annotated[
         bool, typer.Option("--guided", help="also with the single networks as teachers of the joint one")
     ] = False,
+    ray: Annotated[
+        bool, typer.Option("--ray", help="train on the Ray cluster at RAY_ADDRESS, several at the same time")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Joint against one network per task, classical methods and the constant answer."""
@@ -215,6 +218,7 @@ def compare(
         balancers=listed(balancers),
         groups=[listed(group, "+") for group in listed(groups)],
         guided=guided,
+        ray=ray,
     )
     if as_json:
         print_json(result.to_dict())

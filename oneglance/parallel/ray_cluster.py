@@ -13,6 +13,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from typing import Any, NamedTuple
 
 from oneglance.errors import ConfigError, RunError, needs_extra
@@ -142,3 +143,18 @@ def share_of(ray: Any, device: str, processors_of_one: int) -> Share:
     if not each:
         raise ConfigError("the Ray cluster has no processors", hint="start workers with: ray start")
     return Share(each, 0, sum(count // each for count in cpus))
+
+
+def own_version() -> str:
+    """Of oneglance, here."""
+    return version("oneglance")
+
+
+def refuse_other_version(wanted: str) -> None:
+    """
+    Raises:
+        RunError: this process of a cluster has another version than the one that asked it.
+    """
+    if own_version() != wanted:
+        what = f"a machine of the cluster has oneglance {own_version()}, the one that asks it {wanted}"
+        raise RunError(what, hint="install the same everywhere")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -24,28 +24,16 @@ from oneglance.evaluation.baselines.catalogue import (
     constant_baselines,
     strongest,
 )
-from oneglance.evaluation.comparison import recommendations, variants
+from oneglance.evaluation.comparison import on_ray, recommendations, variants
+from oneglance.evaluation.comparison.on_ray import Training
 from oneglance.evaluation.comparison.plan import CONTROL, Plan
-from oneglance.evaluation.comparison.variants import TestAnswers
+from oneglance.evaluation.comparison.variants import TestAnswers, Variant
 from oneglance.evaluation.reports.comparison import write_page
 from oneglance.progress import Screen
 from oneglance.storage.atomic_files import make_folder, write_json
 from oneglance.storage.run_folder import RunFolder
 from oneglance.task import Prediction, Task, fit_targets
 from oneglance.training.experiment_data import ExperimentData
-
-Draws = dict[str, np.ndarray]  # [seeds, 1 + resamples] by task
-
-
-@dataclass
-class Variant:
-    """Trainings of one kind: for each seed the results of its network, or of one network per task."""
-
-    draws: Draws = field(default_factory=dict)
-    seconds: list[float] = field(default_factory=list)  # per seed
-    peak_mb: list[float | None] = field(default_factory=list)  # of each training
-    parameters: int = 0
-    ms: list[float] = field(default_factory=list)  # per seed
 
 
 def compare(config: Config, out: Path, plan: Plan, screen: Screen) -> dict[str, Any]:
@@ -96,6 +84,8 @@ class Comparison:
             self.smaller = self._smaller()
         if self.plan.budget is not None and self.plan.trains:
             self.epochs = self._affordable(self.plan.budget)
+        if self.plan.ray:
+            on_ray.train(self.experiment.config, self.out / "runs", self._independent(), self.screen)
         for seed in range(self.plan.seeds):
             single = self._train_single("single", seed) if "single" in only else {}
             if self.smaller is not None:
@@ -113,6 +103,22 @@ class Comparison:
                     self._train_groups(seed, run, single)
                 for name in self.plan.balancers:
                     self._train_joint(f"balancer {name}", seed, self.epochs, name)
+
+    def _independent(self) -> list[Training]:
+        """The trainings that wait for no other; how long those for equal time take, they say."""
+        only, seeds, tasks = self.plan.only, range(self.plan.seeds), self.experiment.tasks
+        trainings = []
+        for seed in seeds:
+            if "single" in only:
+                trainings += [self._single("single", task, seed) for task in tasks]
+            if self.smaller is not None:
+                trainings += [self._single("single_same_size", task, seed, self.smaller) for task in tasks]
+            if "joint" in only:
+                trainings.append(self._joint("joint", seed, self.epochs))
+                trainings += [
+                    self._joint(f"balancer {name}", seed, self.epochs, name) for name in self.plan.balancers
+                ]
+        return trainings
 
     def _smaller(self) -> BackboneTable | None:
         """The backbone of networks that are together as large as the joint one: each has its own head as it
@@ -169,9 +175,17 @@ class Comparison:
     def _run(self, name: str, config: Config, tasks: Sequence[str] = ()) -> RunFolder:
         return variants.trained(self.experiment, self.out / "runs" / name, config, self.screen, tasks)
 
-    def _train_joint(self, variant: str, seed: int, epochs: int, method: str = "") -> RunFolder:
+    def _joint(self, variant: str, seed: int, epochs: int, method: str = "") -> Training:
         config = variants.variant(self.experiment.config, seed, epochs, balancer=method)
-        run = self._run(f"{variant.replace(' ', '_')}-{seed}", config)
+        return Training(f"{variant.replace(' ', '_')}-{seed}", config)
+
+    def _single(self, variant: str, task: str, seed: int, backbone: BackboneTable | None = None) -> Training:
+        epochs = variants.epochs_alone(self.experiment, self.epochs, [task])
+        config = variants.variant(self.experiment.config, seed, epochs, tasks=[task], backbone=backbone)
+        return Training(f"{variant}-{task}-{seed}", config, [task])
+
+    def _train_joint(self, variant: str, seed: int, epochs: int, method: str = "") -> RunFolder:
+        run = self._run(*self._joint(variant, seed, epochs, method))
         self._add(
             variant, dict.fromkeys(self.experiment.tasks, variants.ask(self.experiment, run, self.screen))
         )
@@ -226,9 +240,7 @@ class Comparison:
     ) -> dict[str, TestAnswers]:
         answers: dict[str, TestAnswers] = {}
         for task in self.experiment.tasks:
-            epochs = variants.epochs_alone(self.experiment, self.epochs, [task])
-            config = variants.variant(self.experiment.config, seed, epochs, tasks=[task], backbone=backbone)
-            run = self._run(f"{variant}-{task}-{seed}", config, [task])
+            run = self._run(*self._single(variant, task, seed, backbone))
             answers[task] = variants.ask(self.experiment, run, self.screen)
         self._add(variant, answers)
         return answers
@@ -367,6 +379,10 @@ class Comparison:
             notes.append("no control for the balancers: there are no random weights to compare with")
         if "single_same_size" in self.plan.only and self.smaller is None:
             notes.append(self._no_smaller())
+        if trained and self.plan.ray:
+            notes.append(
+                "trained at the same time on a cluster: seconds of training are those of its machines"
+            )
         if self.unguided:
             notes.append(f"a network with teachers is missing: {self.unguided}")
         if "probe" in self.plan.only and not self._probed():

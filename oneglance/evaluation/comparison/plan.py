@@ -27,6 +27,7 @@ class Plan:
     budget: float | None  # seconds of training in all
     groups: tuple[tuple[str, ...], ...] = ()  # tasks that share a network, a network for each group
     guided: bool = False  # also with the single networks as teachers
+    ray: bool = False  # what waits for no other training is trained on a Ray cluster
 
     @property
     def trains(self) -> bool:
@@ -46,6 +47,7 @@ def plan(
     balancers: Sequence[str],
     groups: Sequence[Sequence[str]] = (),
     guided: bool = False,
+    ray: bool = False,
 ) -> Plan:
     """The plan that options ask for.
 
@@ -69,6 +71,7 @@ def plan(
         seconds(budget) if budget else None,
         tuple(tuple(group) for group in groups),
         guided,
+        ray,
     )
     if guided and not chosen.both:
         raise ConfigError("needs joint and single networks", location="--guided", hint="add both to --only")

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,7 @@ NETWORKS = (
     "born_again",
     "single_same_size",
 )  # those that are trained
+Draws = dict[str, np.ndarray]  # [seeds, 1 + resamples] by task
 TIMED = 5  # forward passes, of which the fastest counts
 
 
@@ -291,3 +292,17 @@ def ms_per_picture(predictor: Predictor, canvases: np.ndarray, passes: int = TIM
         predictor.forward(canvases)
         fastest = min(fastest, time.perf_counter() - began)
     return 1000 * fastest / len(canvases)
+
+
+# What all of a kind come to.
+
+
+@dataclass
+class Variant:
+    """Trainings of one kind: for each seed the results of its network, or of one network per task."""
+
+    draws: Draws = field(default_factory=dict)
+    seconds: list[float] = field(default_factory=list)  # per seed
+    peak_mb: list[float | None] = field(default_factory=list)  # of each training
+    parameters: int = 0
+    ms: list[float] = field(default_factory=list)  # per seed

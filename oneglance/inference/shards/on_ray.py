@@ -18,7 +18,7 @@ from typing import Any
 from oneglance.data.images.decoding.decode_pool import pool_of
 from oneglance.data.images.fetching import fetched
 from oneglance.data.record import ImageRef
-from oneglance.errors import ConfigError, OneglanceError, RunError
+from oneglance.errors import ConfigError, OneglanceError
 from oneglance.inference.answering import Answering
 from oneglance.inference.combined.opening import open_answering
 from oneglance.inference.engine import BATCH
@@ -26,7 +26,7 @@ from oneglance.inference.prediction_files import check_ending, write_answers
 from oneglance.inference.shards.merge import join
 from oneglance.inference.shards.shard import Note, Shard, ShardWork, note_path, question
 from oneglance.parallel.cpus import threads
-from oneglance.parallel.ray_cluster import Share, cluster, share_of
+from oneglance.parallel.ray_cluster import Share, cluster, own_version, refuse_other_version, share_of
 from oneglance.parallel.waiting_threads import let_waiting_threads_sleep
 from oneglance.progress import Screen
 from oneglance.storage.atomic_files import make_folder, write_bytes
@@ -87,12 +87,8 @@ class Answerer:
 
     @cached_property
     def _answering(self) -> Answering[Any]:
-        from oneglance import __version__
-
         order = self._order
-        if __version__ != order.version:
-            what = f"a machine of the cluster has oneglance {__version__}, this one {order.version}"
-            raise RunError(what, hint="install the same everywhere")
+        refuse_other_version(order.version)
         let_waiting_threads_sleep()
         return open_answering(
             order.run,
@@ -215,13 +211,11 @@ class RayPrediction:
         """The network is opened here too: what is wrong with it is said before anything starts, and where the
         faster precision is to be found out, it is the same for all.
         """
-        from oneglance import __version__
-
         opened = open_answering(self._run, false_alarm=self._false_alarm)
         precisions = {str(getattr(part.predictor.engine, "precision", "")) for part in opened.parts()}
         return Order(
             run=address_of(self._run) or str(resolved(self._run)),
-            version=__version__,
+            version=own_version(),
             ending=self.out.suffix,
             device=self._device,
             precision=precisions.pop() if len(precisions) == 1 else "",

@@ -61,7 +61,11 @@ def ranks_of_environment() -> Iterator[Ranks]:
     on_gpu = torch.cuda.is_available()
     if on_gpu:
         torch.cuda.set_device(local % torch.cuda.device_count())
-    torch.set_num_threads(max(1, torch.get_num_threads() // here))
+    if "OMP_NUM_THREADS" not in os.environ:  # else somebody has said how many each process may take
+        torch.set_num_threads(max(1, torch.get_num_threads() // here))
+    if dist.is_initialized():  # by Ray, which also ends it
+        yield ProcessGroup(number, count, local)
+        return
     with _connected():
         dist.init_process_group("nccl" if on_gpu else "gloo", timeout=PATIENCE)
     try:

@@ -100,11 +100,10 @@ def test_what_an_actor_refuses_is_the_message(
     in_process: list[int],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("oneglance.__version__", "0.0.1")
     answerer = Answerer(RayPrediction("runs/a", [], many / "a.csv", "cpu", None)._order(Share(1, 0, 1)))
-    monkeypatch.setattr("oneglance.__version__", "0.0.2")
+    monkeypatch.setattr("oneglance.parallel.ray_cluster.version", lambda name: "0.0.2")
     refused = answerer({"stretch": Stretch(0, [])})["answered"].refused
-    assert "oneglance 0.0.2, this one 0.0.1" in str(refused)
+    assert "a machine of the cluster has oneglance 0.0.2" in str(refused)
 
 
 @pytest.mark.parametrize(
