@@ -14,6 +14,7 @@ from oneglance.data.record import SPLIT_NAMES
 ANNOTATION_FOLDERS = (
     *("annotations", "annotation", "annots", "annot", "anns", "ann", "xmls", "xml", "labels", "label"),
     *("bboxes", "bbox", "boxes", "gt", "ground_truth", "groundtruth", "label_2", "labeltxt"),
+    *("labeltxt-v1.0", "labeltxt-v1.5", "labeltxt-v2.0"),
 )
 PICTURE_FOLDERS = (
     *("jpegimages", "images", "image", "imgs", "img", "pictures", "photos", "pics", "frames", "data"),
@@ -36,10 +37,10 @@ class Place(NamedTuple):
 
 
 def named_split(name: str) -> str:
-    """The split that the name of a folder or a file says: ``train2017``, ``train_zip``, ``images_val``; ""
-    where it says none, or two.
+    """The split that the name of a folder or a file says: ``train2017``, ``train_zip``, ``images_val``,
+    ``test-dev``; "" where it says none, or two.
     """
-    words = re.findall("[a-z]+", name.lower())
+    words = re.findall("[a-z]+", re.sub(r"test[-_ ]?(dev|challenge)", "test", name.lower()))
     splits = {SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES}
     return splits.pop() if len(splits) == 1 and len(words) <= 3 else ""
 

@@ -19,6 +19,7 @@ from oneglance.data.parsing.annotations.text_columns import (
     Detected,
     detected,
     is_count,
+    is_heading,
     words_of,
 )
 from oneglance.data.parsing.text_lines import lines, lines_or_none
@@ -37,9 +38,10 @@ class TextBoxes(Source):
     ``columns`` says what stands in a line: ``class`` (or ``label``, ``name``, ``type``), and the four numbers
     in pixels from 0 as ``xmin``, ``ymin``, ``xmax``, ``ymax``, as ``x``, ``y``, ``w``, ``h``, as ``cx``,
     ``cy``, ``w``, ``h``, or as the corners of a turned box, ``x1``, ``y1`` … ``y4``, whose bounds are taken;
-    ``ignore`` or ``difficult`` make a region to ignore; ``-`` is left out; other names are attributes of the
-    box. What stands behind the last column is left out. Without ``columns``, they are told by what fits into
-    the pictures, if only one order does; ``init`` writes them down. KITTI is known by its 15 words.
+    ``ignore`` or ``difficult`` make a region to ignore, and so does ``valid`` where it is 0; ``-`` is left
+    out; other names are attributes of the box. What stands behind the last column is left out. Without
+    ``columns``, they are told by what fits into the pictures, if only one order does; ``init`` writes them
+    down. KITTI is known by its 15 words, DOTA by its four corners, VisDrone by the numbers behind its boxes.
 
     The field ``objects`` holds the boxes. The queried classes are all that any line names. A line with a
     single whole number says how many follow. An empty file means that nothing is there; of a picture without
@@ -51,6 +53,8 @@ class TextBoxes(Source):
     shares: bool = False  # whether the numbers are shares of the picture's sides, from 0 to 1
     # Classes that make a region to ignore: `["DontCare"]`
     ignore: list[str] = Field(default_factory=list)
+    # What words of the class stand for: `{ 1 = "pedestrian", 4 = "car" }`; default: themselves
+    classes: dict[str, str] = Field(default_factory=dict)
     encoding: str = "utf-8"  # of the text files
 
     rank: ClassVar[int] = 7  # its folder is also a folder, and YOLO's lines are lines of boxes
@@ -73,13 +77,13 @@ class TextBoxes(Source):
 
     def entries(self) -> Iterator[Entry | Problem]:
         box_reader = BoxReader()
-        columns, shares, ignore = self._columns(box_reader)
+        columns, shares, ignore, classes_by_word = self._columns(box_reader)
         read: list[tuple[Pair, Header | None, list[RawBox] | None]] = []
         for pair in pairs(text_places(self.path), self.images):
             head = header(pair.image)
             sides = head.upright if shares and head else None
             try:
-                boxes = self._boxes(pair, columns, sides, ignore)
+                boxes = self._boxes(pair, columns, sides, ignore, classes_by_word)
             except DataError as error:
                 what = f"{error.what}: the boxes of its picture are unknown"
                 yield Problem(error.location, what, error.hint, kind="label file", fatal=False)
@@ -102,15 +106,15 @@ class TextBoxes(Source):
             yield pair.image.name, pair.image, answers
         yield from box_reader.counter.problems()
 
-    def _columns(self, box_reader: BoxReader) -> tuple[Columns, bool, frozenset[str]]:
-        """What stands in a line, whether in shares, and the classes to ignore.
+    def _columns(self, box_reader: BoxReader) -> tuple[Columns, bool, frozenset[str], Mapping[str, str]]:
+        """What stands in a line, whether in shares, the classes to ignore, and what their words stand for.
 
         Raises:
             DataError: nobody can tell, or the columns name no box.
         """
         if self.columns:
             try:
-                return Columns(self.columns), self.shares, frozenset(self.ignore)
+                return Columns(self.columns), self.shares, frozenset(self.ignore), self.classes
             except ValueError as error:
                 raise DataError(
                     f"columns: {error}", location=self.title, hint=f"such as {EXAMPLES}"
@@ -124,7 +128,7 @@ class TextBoxes(Source):
         order = " ".join(looks.names) + (", in shares" if looks.shares else "")
         what = f"a line is taken for: {order}, since its numbers then fit into the pictures"
         box_reader.counter.add("columns", self.title, what, "look at some boxes, or say it with columns")
-        return Columns(looks.names), looks.shares, frozenset(looks.ignore)
+        return Columns(looks.names), looks.shares, frozenset(looks.ignore), self.classes or looks.classes
 
     def _boxes(
         self,
@@ -132,6 +136,7 @@ class TextBoxes(Source):
         columns: Columns,
         sides: tuple[float, float] | None,
         ignore: frozenset[str],
+        classes: Mapping[str, str],
     ) -> list[RawBox] | None:
         """
         Raises:
@@ -142,8 +147,8 @@ class TextBoxes(Source):
         title, boxes = f"{pair.file.parent.name}/{pair.file.name}", []
         for line, text in enumerate(lines(pair.file, self.encoding), 1):
             words = words_of(text.strip(), self.separator)
-            if words and not is_count(words):
-                boxes.append(columns.box(words, f"{title}:{line}", sides, ignore))
+            if words and not is_count(words) and not is_heading(text):
+                boxes.append(columns.box(words, f"{title}:{line}", sides, ignore, classes))
         return boxes
 
 
@@ -154,7 +159,7 @@ def _some(path: Path, images: Path | None) -> Iterator[tuple[Pair, list[str]]]:
         assert pair.file is not None
         for text in islice(lines_or_none(pair.file), ROWS):
             words = words_of(text.strip())
-            if words and not is_count(words):
+            if words and not is_count(words) and not is_heading(text):
                 yield pair, words
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from oneglance.data.parsing.annotations.box_geometry import (
@@ -24,6 +25,7 @@ from oneglance.data.quoting import quoted
 
 LABELS = ("class", "label", "name", "category", "type")
 IGNORE = ("ignore", "difficult", "iscrowd")
+VALID = ("valid", "considered")  # the opposite: 0 makes a region to ignore
 LEFT_OUT = ("-", "_", "")
 CENTRES = (
     ("cx", "cy", "w", "h"),
@@ -34,6 +36,12 @@ CENTRES = (
 CORNERS = tuple(f"{axis}{corner}" for corner in (1, 2, 3, 4) for axis in "xy")  # of a turned box
 KITTI = ("class", "truncated", "occluded", "-", "xmin", "ymin", "xmax", "ymax")
 KITTI_LENGTH = (15, 16)  # words of a line; the last says how sure a network was
+VISDRONE = ("x", "y", "w", "h", "valid", "class", "truncated", "occluded")
+VISDRONE_CLASSES = (
+    *("pedestrian", "people", "bicycle", "car", "van", "truck", "tricycle", "awning-tricycle", "bus"),
+    *("motor", "others"),
+)  # from 1; 0 is a region to ignore
+HEADING = re.compile(r"(imagesource|gsd|acquisition ?dates?)\s*:", re.IGNORECASE)  # above the boxes of DOTA
 TOLERANCE = 2.0  # pixels that boxes may reach beyond their pictures and still fit
 FITTING, PERHAPS = 0.98, 0.9  # share of the lines that fit in an order that is right, or may be right
 EXAMPLES = '["class", "xmin", "ymin", "xmax", "ymax"], ["x", "y", "w", "h"] or ["cx", "cy", "w", "h"]'
@@ -61,13 +69,19 @@ class Columns:
         return next((four for four in families if all(name in names for name in four)), ())
 
     def box(
-        self, words: Sequence[str], location: str, sides: Size | None, ignored: Iterable[str] = ()
+        self,
+        words: Sequence[str],
+        location: str,
+        sides: Size | None,
+        ignored: Iterable[str] = (),
+        classes: Mapping[str, str] = NOTHING,
     ) -> RawBox:
         """The thing of one line.
 
         Args:
             sides: width and height of the picture, where numbers are shares of these.
             ignored: classes that make a region to ignore.
+            classes: what words of the class stand for, where they are no names.
         """
         if len(words) < len(self.names):
             what = (
@@ -86,13 +100,15 @@ class Columns:
             width, height = sides
             corners = corners[0] * width, corners[1] * height, corners[2] * width, corners[3] * height
         flags = [flag(cells[name]) is not False for name in IGNORE if name in cells]
-        taken = {label_column, *self._four, *IGNORE, *LEFT_OUT}
+        flags += [flag(cells[name]) is not True for name in VALID if name in cells]
+        taken = {label_column, *self._four, *IGNORE, *VALID, *LEFT_OUT}
         others = {name: cells[name.lower()] for name in self.names if name.lower() not in taken}
-        is_ignored = any(flags) or label in ignored
+        label, written = classes.get(label, label), label
+        is_ignored = any(flags) or bool({label, written} & set(ignored))
         return RawBox(
             location,
             corners,
-            "" if label in ignored else label,
+            "" if {label, written} & set(ignored) else label,
             others or NOTHING,
             is_ignored,
             self._four in EDGES,
@@ -117,6 +133,7 @@ class Detected:
     names: tuple[str, ...] = ()
     shares: bool = False
     ignore: tuple[str, ...] = ()
+    classes: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     doubt: str = ""
 
     @property
@@ -127,6 +144,7 @@ class Detected:
             keys
             | ({"shares": True} if self.shares else {})
             | ({"ignore": [*self.ignore]} if self.ignore else {})
+            | ({"classes": dict(self.classes)} if self.classes else {})
         )
 
 
@@ -139,6 +157,11 @@ def words_of(line: str, separator: str = "") -> list[str]:
 def is_count(words: Sequence[str]) -> bool:
     """Whether a line only says how many follow."""
     return len(words) == 1 and words[0].isdecimal()
+
+
+def is_heading(line: str) -> bool:
+    """Whether a line tells of the picture and of no box, as those do with which files of DOTA begin."""
+    return HEADING.match(line) is not None
 
 
 def detected(rows: Sequence[tuple[Sequence[str], Size | None]]) -> Detected | None:
@@ -156,12 +179,30 @@ def detected(rows: Sequence[tuple[Sequence[str], Size | None]]) -> Detected | No
         return Detected(KITTI, ignore=ignored)
     if length >= 9 and all(numeric[:8]) and not numeric[8]:
         return Detected((*CORNERS, "class", *(("difficult",) if length > 9 and numeric[9] else ())))
+    if length >= len(VISDRONE) and all(numeric[: len(VISDRONE)]) and _are_of_visdrone(rows):
+        names = {str(number): name for number, name in enumerate(VISDRONE_CLASSES, 1)}
+        return Detected(VISDRONE, ignore=("0",), classes=names)
     places = list(_places(numeric))
     likely = [one for place in places if (one := _with_numbers(rows, *place)) is not None]
     certain = [one for one in likely if one.names]
     if certain:
         return certain[0]
     return likely[0] if likely else None
+
+
+def _are_of_visdrone(rows: Sequence[tuple[Sequence[str], Size | None]]) -> bool:
+    """Whether the marks and classes behind four numbers are those of VisDrone, and the numbers fit."""
+    highest = (1, len(VISDRONE_CLASSES), 1, 2)  # whether it counts, its class, truncated, occluded
+    for words, _ in rows:
+        marks = words[4 : len(VISDRONE)]
+        if not all(
+            mark.isdecimal() and int(mark[:4]) <= most for mark, most in zip(marks, highest, strict=True)
+        ):
+            return False
+        if any(words[len(VISDRONE) :]):
+            return False
+    fitting = sum(_fits(sized([number(word) for word in words[:4]]), size, False) for words, size in rows)
+    return fitting >= FITTING * len(rows)
 
 
 def _places(numeric: Sequence[bool]) -> Iterator[tuple[int, int]]:
