@@ -191,12 +191,12 @@ def detected(rows: Sequence[tuple[Sequence[str], Size | None]]) -> Detected | No
 
 
 def _are_of_visdrone(rows: Sequence[tuple[Sequence[str], Size | None]]) -> bool:
-    """Whether the marks and classes behind four numbers are those of VisDrone, and the numbers fit."""
+    """Whether the values and classes behind four numbers are those of VisDrone, and the numbers fit."""
     highest = (1, len(VISDRONE_CLASSES), 1, 2)  # whether it counts, its class, truncated, occluded
     for words, _ in rows:
-        marks = words[4 : len(VISDRONE)]
+        values = words[4 : len(VISDRONE)]
         if not all(
-            mark.isdecimal() and int(mark[:4]) <= most for mark, most in zip(marks, highest, strict=True)
+            value.isdecimal() and int(value[:4]) <= most for value, most in zip(values, highest, strict=True)
         ):
             return False
         if any(words[len(VISDRONE) :]):
