@@ -128,6 +128,17 @@ def labelme(base: Path) -> Path:
     return base / "labelled"
 
 
+def supervisely(base: Path) -> Path:
+    points = {"exterior": [[1, 1], [4, 3]], "interior": []}
+    thing = {"classTitle": "cat", "geometryType": "rectangle", "points": points, "tags": []}
+    (base / "project" / "ds" / "ann").mkdir(parents=True)
+    for n in range(2):
+        draw(base / "project" / "ds" / "img" / f"{n}.png", n)
+        content = {"size": {"width": 8, "height": 6}, "tags": [], "objects": [thing][n:]}
+        (base / "project" / "ds" / "ann" / f"{n}.png.json").write_text(json.dumps(content))
+    return base / "project"
+
+
 def tao(base: Path) -> Path:
     for n, part in enumerate(("train", "val")):
         draw(base / "set" / "images" / f"{n}.png", n)
@@ -207,6 +218,7 @@ SAMPLES: dict[str, Callable[[Path], Path]] = {
     "labelme": labelme,
     "listing": listing,
     "masks": masks,
+    "supervisely": supervisely,
     "table": table,
     "tao": tao,
     "text_boxes": text_boxes,

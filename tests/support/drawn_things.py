@@ -128,6 +128,21 @@ def labelme(folder: Path, pictures: Pictures) -> Path:
     return folder
 
 
+def supervisely(folder: Path, pictures: Pictures) -> Path:
+    draw_all(folder / "ds" / "img", pictures)
+    (folder / "ds" / "ann").mkdir()
+    for name, things in pictures.items():
+        objects: list[dict[str, Any]] = []
+        for label, place in things:
+            x0, y0, x1, y1 = place or (0, 0, 1, 1)
+            exterior = [[x0, y0], [x1 - 1, y1 - 1 if place else "?"]]
+            named = {"geometryType": "rectangle", "classTitle": label}
+            objects.append({**named, "points": {"exterior": exterior, "interior": []}, "tags": []})
+        content = {"size": {"width": WIDTH, "height": HEIGHT}, "tags": [], "objects": objects}
+        (folder / "ds" / "ann" / f"{name}.png.json").write_text(json.dumps(content))
+    return folder
+
+
 def via(folder: Path, pictures: Pictures) -> Path:
     draw_all(folder, pictures)
     content = {}
@@ -170,6 +185,7 @@ FORMATS: dict[str, Callable[[Path, Pictures], Path]] = {
     "cvat": cvat,
     "label_studio": label_studio,
     "labelme": labelme,
+    "supervisely": supervisely,
     "via": via,
     "boxes_table": boxes_table,
     "text_boxes": text_boxes,
