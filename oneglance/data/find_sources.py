@@ -16,11 +16,12 @@ from oneglance.data.proposing.answers_in_names import with_names
 from oneglance.data.proposing.folders_beside_tables import folders_beside
 from oneglance.data.proposing.proposed_source import proposed, there
 from oneglance.data.proposing.tables_of_parts import joined_parts
+from oneglance.data.proposing.text_encoding import encoding_key
 from oneglance.data.quoting import nearest_of, plain, quoted
 from oneglance.data.record import Record
 from oneglance.data.source import open_source, proposed_keys
 from oneglance.data.sources.table import READERS
-from oneglance.errors import ConfigError, DataError
+from oneglance.errors import ConfigError, DataError, command
 from oneglance.storage.plain_files import exists, is_folder, resolved
 
 DEEPEST = 3  # folders above a table that is looked for
@@ -113,19 +114,29 @@ def _wholes(paths: Sequence[Path], base: Path, image: str, notes: list[str]) -> 
 
 def _whole(path: Path, base: Path, image: str) -> Proposal:
     """All that ``path`` names as one source."""
-    keys: dict[str, Any] = {"path": relative(base, path)}
+    keys: dict[str, Any] = _keys(base, path)
     if is_folder(path) and image:
         raise ConfigError(f"no table in it has a column {quoted(image)}", location=str(path))
     if not is_folder(path) and exists(path):
-        keys |= image_key(path, path.parent, base, image)
+        keys |= image_key(keys, path.parent, base, image)
     proposal = proposed(path, keys, base)
+    if not there(proposal):
+        what = f"names {len(proposal.records):,} pictures, and none of them is there"
+        raise DataError(
+            what, location=str(path), hint=f"where they lie elsewhere: {command('init', 'FOLDER', path)}"
+        )
     return replace(proposal, source={**proposal.source, **proposed_keys(resolved(path))})
+
+
+def _keys(base: Path, path: Path) -> dict[str, Any]:
+    """The keys of [[sources]] with which ``path`` can be opened."""
+    return {"path": relative(base, path), **encoding_key(path)}
 
 
 def _table(table: Path, pictures: Path, base: Path, image: str) -> Proposal:
     """A table whose names start in ``pictures`` or above it."""
-    keys: dict[str, Any] = {"path": relative(base, table)}
-    column = image_key(table, pictures, base, image)
+    keys: dict[str, Any] = _keys(base, table)
+    column = image_key(keys, pictures, base, image)
     return proposed(
         table, keys | {"images": relative(base, folder_of_names(table, pictures, column))} | column, base
     )
@@ -133,7 +144,7 @@ def _table(table: Path, pictures: Path, base: Path, image: str) -> Proposal:
 
 def _boxes(boxes: Path, pictures: Path, base: Path) -> Proposal:
     """A file or folder of boxes; the names in it start where more of the pictures are."""
-    keys: dict[str, Any] = {"path": relative(base, boxes)}
+    keys: dict[str, Any] = _keys(base, boxes)
     start = {"images": relative(base, pictures)} if is_folder(pictures) or is_archive(pictures) else {}
     proposals = [proposed(boxes, each, base) for each in ([keys | start, keys] if start else [keys])]
     return max(proposals, key=there)
@@ -190,16 +201,16 @@ def _without_answers(table: Proposal) -> str:
 
 def _nearby(table: Path, folder: Path, base: Path, image: str) -> Proposal:
     """A table whose pictures lie beside it or anywhere in ``folder``."""
-    keys: dict[str, Any] = {"path": relative(base, table)}
+    keys: dict[str, Any] = _keys(base, table)
     try:
-        proposal = proposed(table, keys | image_key(table, table.parent, base, image), base)
+        proposal = proposed(table, keys | image_key(keys, table.parent, base, image), base)
         if there(proposal) or table.parent == folder:
             return proposal
     except DataError:
         if table.parent == folder:
             raise
     keys |= {"images": relative(base, folder)}
-    return proposed(table, keys | image_key(table, folder, base, image), base)
+    return proposed(table, keys | image_key(keys, folder, base, image), base)
 
 
 def _is_no_answer(name: str) -> bool:

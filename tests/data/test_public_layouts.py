@@ -11,6 +11,7 @@ from PIL import Image
 import oneglance
 from oneglance.data.record import BoxAnnotations, Record
 from oneglance.data.source import open_source
+from oneglance.errors import DataError
 
 
 @pytest.fixture
@@ -158,3 +159,63 @@ def test_boxes_in_shares_of_the_sides(place: Path) -> None:
     assert (first.x0, first.y0, first.x1, first.y1) == (5, 2, 10, 16)  # of 20 x 16 pixels
     assert held[0].unplaced == frozenset({"/m/1"})  # a box that lies elsewhere is somewhere
     assert "shares" in [item.kind for item in items if not isinstance(item, Record)]
+
+
+def test_a_table_that_is_no_utf_8(place: Path) -> None:
+    files_of(place, *(f"xray/images/p{n}.jpg" for n in range(12)))
+    rows = [f"p{n},{('Pneumonia', 'healthy')[n % 2]},{38 + n % 3} °C" for n in range(12)]
+    text = "\n".join(["patientid,finding,temperature", *rows])
+    (place / "xray" / "metadata.csv").write_bytes(text.encode("cp1252"))
+    assert tasks_of(place / "xray")["finding"] == {"type": "label"}
+    written = (place / "oneglance.toml").read_text()
+    (source,) = tomllib.loads(written)["sources"]
+    assert source["encoding"] == "cp1252"
+    assert "# is no UTF-8 text: read as cp1252" in written
+    (place / "xray" / "metadata.csv").write_bytes(text.encode("utf-16"))
+    tasks_of(place / "xray")
+    (source,) = tomllib.loads((place / "oneglance.toml").read_text())["sources"]
+    assert source["encoding"] == "utf-16"
+
+
+def test_words_that_differ_in_capital_letters_are_one_class(place: Path) -> None:
+    """As emotions that two people wrote: HAPPINESS and happiness. The letters a and A stay two."""
+    words = ("happiness", "HAPPINESS", "happiness", "anger")
+    letters = ("a", "A")
+    files_of(place, *(f"faces/{n}.jpg" for n in range(24)))
+    rows = [f"{n}.jpg,{words[n % 4]},{letters[n // 12]}" for n in range(24)]
+    (place / "faces" / "legend.csv").write_text("\n".join(["image,emotion,letter", *rows]))
+    assert tasks_of(place / "faces") == {
+        "emotion": {"type": "label", "join": {"HAPPINESS": "happiness"}},
+        "letter": {"type": "label"},
+    }
+    assert (
+        "differ only in capital letters are read as one, see join" in (place / "oneglance.toml").read_text()
+    )
+
+
+def test_nearly_all_pictures_of_one_user_are_no_group(place: Path) -> None:
+    files_of(place, *(f"faces/{n}.jpg" for n in range(40)))
+    rows = [f"{n}.jpg,{'u1' if n < 30 else f'u{n % 3 + 2}'},{('sad', 'glad')[n % 2]}" for n in range(40)]
+    (place / "faces" / "legend.csv").write_text("\n".join(["image,user.id,emotion", *rows]))
+    assert tasks_of(place / "faces") == {"emotion": {"type": "label"}}
+    text = (place / "oneglance.toml").read_text()
+    assert "# not asked: user.id: says to whom a picture belongs, but 75% belong to one: no group" in text
+
+
+def test_a_folder_of_a_split_beside_one_of_all_pictures_is_no_task(place: Path) -> None:
+    files_of(
+        place, *(f"faces/images/{n}.jpg" for n in range(24)), *(f"faces/test/t{n}.jpg" for n in range(6))
+    )
+    rows = [f"{n}.jpg,{('sad', 'glad')[n % 2]}" for n in range(24)]
+    (place / "faces" / "legend.csv").write_text("\n".join(["image,emotion", *rows]))
+    assert tasks_of(place / "faces") == {"emotion": {"type": "label"}}
+
+
+def test_a_table_whose_pictures_are_elsewhere_is_refused(place: Path) -> None:
+    """As where pictures have to be downloaded apart: their names alone are no data."""
+    (place / "weeds" / "labels").mkdir(parents=True)
+    for part in ("train", "test"):
+        rows = [f"2016-{part}-{n}.jpg,{n % 3}" for n in range(30)]
+        (place / "weeds" / "labels" / f"{part}.csv").write_text("\n".join(["Filename,Label", *rows]))
+    with pytest.raises(DataError, match="names 60 pictures, and none of them is there"):
+        tasks_of(place / "weeds")

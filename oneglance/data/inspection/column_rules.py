@@ -13,6 +13,7 @@ import numpy as np
 
 from oneglance.data import cell
 from oneglance.data.inspection.column_profile import Column
+from oneglance.data.inspection.look_alikes import differing_in_case
 from oneglance.data.picture_files.formats import PICTURE_ENDINGS
 from oneglance.data.quoting import quoted
 from oneglance.data.record import SPLIT_NAMES
@@ -38,6 +39,7 @@ GENERIC = word_set(
     "vol disc picture pictures photo photos pics dcim download archive zip section new upload uploads"
 )  # what folders are called that say nothing of their pictures
 PORTIONS = word_set("part parts batch batches chunk shard volume vol disc zip archive")
+SAYING_NOTHING = GENERIC | SPLIT_NAMES.keys()
 COUNTING = word_set("no nr num number code name")  # "patient number" is about patients
 COUNTS = word_set("count counts num nb amount quantity total")
 NONE = word_set("none nothing empty")
@@ -57,6 +59,7 @@ CAMERA_FOLDER = r"\d{3}[A-Z0-9_]{5}"  # what cameras call their folders: 100CANO
 DATED = r"(19|20)\d\d([-_. ]?\d\d){0,5}"
 DAY = r"[0-3]?\d"  # or a month
 
+FEW_GROUPS, MOST_IN_ONE = 10, 0.4  # of so few groups none may hold more than this share
 FEW_CLASSES = 20  # so many are classes even where each has few pictures
 MOST_CLASSES = 1000
 LONGEST_CLASS = 60  # characters, on average
@@ -151,7 +154,7 @@ def folders(column: Column) -> Guess | None:
         return None
     heads = {re.sub(r"[\W\d_]+$", "", text).casefold() for text in column.counts}
     used = {word for head in heads for word in re.findall(r"[^\W\d_]+", head)}
-    if len(heads) > 1 and ((used and GENERIC.issuperset(used)) or column.share(CAMERA_FOLDER) == 1):
+    if len(heads) > 1 and ((used and SAYING_NOTHING.issuperset(used)) or column.share(CAMERA_FOLDER) == 1):
         return nothing(column, f"says nothing of the pictures in it: {quoted(', '.join(column.counts), 60)}")
     if len(heads) > 1:
         return None
@@ -163,7 +166,7 @@ def folders(column: Column) -> Guess | None:
         what = "says when" if dated else "only numbers the folders"
         return nothing(column, f"{what}, {column.distinct:,} of them, such as {quoted(column.texts[0], 30)}")
     if numbered and GROUP_FIELDS & set(words) and column.distinct >= 3 and column.often >= 2:
-        reason = f"{column.distinct:,} folders in {column.coverage}, {column.often:.3g} pictures each"
+        reason = f"{column.distinct:,} folders in {column.coverage}, {_each(column)}"
         return Guess(column.field, "", {"group": column.field}, reason)
     return None
 
@@ -185,9 +188,13 @@ def identifiers(column: Column) -> Guess | None:
     is_thing = last in GROUP_FIELDS and (with_digits > 0.8 or column.distinct > FEW_CLASSES)
     if not (is_id or is_thing) or column.share(r"[-+]?\d*\.\d+") > 0.5:
         return None
+    largest = column.counts.most_common(1)[0][1]
+    if column.distinct < FEW_GROUPS and largest > MOST_IN_ONE * len(column):
+        what = f"says to whom a picture belongs, but {largest / len(column):.0%} belong to one: no group"
+        return nothing(column, what)
     shared = sum(n for n in column.counts.values() if n > 1)
     if 2 * shared >= len(column) and column.distinct >= 3:
-        reason = f"{column.distinct:,} values in {column.coverage}, {column.often:.3g} pictures each"
+        reason = f"{column.distinct:,} values in {column.coverage}, {_each(column)}"
         return Guess(column.field, "", {"group": column.field}, reason)
     return nothing(column, "looks like an identifier")
 
@@ -280,7 +287,10 @@ def classes(column: Column) -> Guess | None:
     if most >= NEARLY_CONSTANT * len(column):
         share = f"{most / len(column):.0%} of them are {quoted(word, 30)}"
         reason += f"; {share}, so a network that always says so looks good"
-    return _task(column, "label", reason)
+    joined = differing_in_case(column.counts)
+    if joined:
+        reason += "; those that differ only in capital letters are read as one, see join"
+    return _task(column, "label", reason, join=joined)
 
 
 def free_text(column: Column) -> Guess:
@@ -300,6 +310,12 @@ RULES: tuple[Callable[[Column], Guess | None], ...] = (
     classes,
     free_text,
 )
+
+
+def _each(column: Column) -> str:
+    """How many rows a value has."""
+    often = f"{column.often:,.0f}" if column.often >= 100 else f"{column.often:.3g}"
+    return f"{often} pictures each"
 
 
 def _means_nothing(word: str) -> bool:

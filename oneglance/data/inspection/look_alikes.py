@@ -37,6 +37,20 @@ def look_alikes(task: str, words: Words) -> list[Problem]:
     return [Problem(task, f"has the classes {what}{more}", hint, kind="look-alike classes", fatal=False)]
 
 
+def differing_in_case(words: Words) -> dict[str, str]:
+    """Word -> the most frequent one that differs from it in capital letters only. Words of one or two letters
+    are left alone, as ``a`` and ``A`` may be two.
+    """
+    first: dict[str, str] = {}
+    for word in sorted(words, key=lambda word: (-words[word], word)):
+        first.setdefault(word.casefold(), word)
+    return {
+        word: other
+        for word in words
+        if (other := first[word.casefold()]) != word and len(re.findall(r"[^\W\d_]", word)) > 2
+    }
+
+
 def _groups(words: Words) -> list[tuple[list[str], str]]:
     """Words that are alike by any of ``KEYS``, the most frequent first, and in what they differ at most."""
     sets: DisjointSets[str] = DisjointSets()

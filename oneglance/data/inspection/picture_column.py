@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from oneglance.data.images.archives import is_archive, members
 from oneglance.data.images.references import MemberImage, is_picture
@@ -13,20 +14,22 @@ from oneglance.data.quoting import nearest_of, quoted
 from oneglance.data.source import open_source
 from oneglance.data.sources.table import IMAGE_COLUMNS, Table
 from oneglance.errors import ConfigError
-from oneglance.storage.plain_files import resolved
 
 MATCHING = 0.5  # share of the first cells of a column that have to be pictures' names
 
 
-def image_key(table: Path, pictures: Path, base: Path, image: str) -> dict[str, str]:
+def image_key(keys: Mapping[str, Any], pictures: Path, base: Path, image: str) -> dict[str, str]:
     """The key ``image`` of a table, where it needs one: the column given, or else that whose first cells are
     names of pictures in ``pictures``, with or without their endings, if the usual one holds none.
+
+    Args:
+        keys: of [[sources]], with which the table can be opened.
 
     Raises:
         ConfigError: it has no column ``image``.
     """
     try:
-        source = open_source({"path": str(resolved(table))}, base)
+        source = open_source(keys, base)
     except ConfigError:
         return {}
     if not isinstance(source, Table):

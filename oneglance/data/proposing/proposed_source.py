@@ -36,6 +36,8 @@ def proposed(path: Path, keys: Mapping[str, Any], base: Path) -> Proposal:
         keys = {**keys, **more}
         records, problems = read(path, keys, base)
     notes = [*reasons]
+    if encoding := keys.get("encoding"):
+        notes.append(f"is no UTF-8 text: read as {encoding}; look whether its letters are right")
     notes += [f"{p.what}; {p.hint}" for p in problems if p.kind in NOTED]
     notes += _lost(problems)
     if are_tags(records):
