@@ -10,7 +10,7 @@ from oneglance.storage.plain_files import is_file, open_plain
 
 TEXT = frozenset({".csv", ".tsv", ".txt", ".jsonl", ".ndjson"})
 CHUNK = 1 << 20
-BYTE_ORDER_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def encoding_key(table: Path) -> dict[str, str]:
@@ -21,7 +21,7 @@ def encoding_key(table: Path) -> dict[str, str]:
         return {}
     try:
         with open_plain(table) as file:
-            if file.read(2) in BYTE_ORDER_MARKS:
+            if file.read(2) in UTF_16:
                 return {"encoding": "utf-16"}
         if _decodes(table, "utf-8"):
             return {}
