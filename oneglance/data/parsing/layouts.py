@@ -45,6 +45,15 @@ def named_split(name: str) -> str:
     return splits.pop() if len(splits) == 1 and len(words) <= 3 else ""
 
 
+def class_folders(names: Iterable[str]) -> dict[str, str]:
+    """Path of a file -> the last folder of it, if all lie in folders, in several, and none of these says a
+    split: then the folders may be classes. Else nothing.
+    """
+    folders = {name: name.rpartition("/")[0].rpartition("/")[2] for name in names}
+    words = set(folders.values())
+    return folders if len(words) > 1 and all(words) and not any(map(named_split, words)) else {}
+
+
 def part_folders(folder: Path) -> list[tuple[Path, str]]:
     """The folders in ``folder`` whose names say a split, with that split. One that holds only another folder
     is that one: ``train_zip/train``.

@@ -30,7 +30,7 @@ from oneglance.data.parsing.annotations.point_lists import circle, outline
 from oneglance.data.parsing.base64_pictures import JsonPicture
 from oneglance.data.parsing.folder_walk import files_below, walk
 from oneglance.data.parsing.image_paths import Find, finder
-from oneglance.data.parsing.layouts import ANNOTATION_FOLDERS, Place, annotated_places
+from oneglance.data.parsing.layouts import ANNOTATION_FOLDERS, Place, annotated_places, class_folders
 from oneglance.data.parsing.split_lists import key_of
 from oneglance.data.parsing.structured_files import beginning, read_json
 from oneglance.data.quoting import plain, quoted
@@ -59,8 +59,9 @@ class Labelme(Source):
     The flags of pictures are the field ``flags`` where no picture has two: the one that is set. Else each is
     a field of its own, true or false. A picture with the flag ``__ignore__`` has no answers.
 
-    The picture of a file is the one that is called like it, else the one at its ``imagePath``, else the one
-    that stands in it as ``imageData``. Of a picture without a file nothing is known.
+    Where all pictures lie in folders of other names than splits, and in several, the folder is the field
+    ``folder``. The picture of a file is the one that is called like it, else the one at its ``imagePath``,
+    else the one that stands in it as ``imageData``. Of a picture without a file nothing is known.
     """
 
     rank: ClassVar[int] = 10  # its folder is also a folder
@@ -85,12 +86,15 @@ class Labelme(Source):
         boxes = [box for picture in pictures for box in picture.boxes or ()]
         classes = frozenset(box.label for box in boxes if box.label and box.has_place)
         flag_fields = _flag_fields([picture.flags for picture in pictures if picture.flags])
+        folders = class_folders(picture.image.name for picture in pictures)
         for picture in pictures:
             answers: dict[str, Any] = {self.split: picture.split} if picture.split and self.split else {}
             answers |= {
-                f"flags.{name}" if name in (*answers, "objects") else name: value
+                f"flags.{name}" if name in (*answers, "objects", "folder") else name: value
                 for name, value in flag_fields(picture.flags).items()
             }
+            if picture.image.name in folders:
+                answers["folder"] = folders[picture.image.name]
             if boxes and picture.boxes is not None:
                 annotations, wrong = box_reader.annotations(
                     picture.location, header(picture.image), picture.size, picture.boxes, classes

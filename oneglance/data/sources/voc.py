@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -27,7 +27,7 @@ from oneglance.data.parsing.annotations.box_geometry import (
 )
 from oneglance.data.parsing.folder_walk import files_below, walk
 from oneglance.data.parsing.image_paths import finder
-from oneglance.data.parsing.layouts import Place, annotated_places, picture_folder
+from oneglance.data.parsing.layouts import Place, annotated_places, class_folders, picture_folder
 from oneglance.data.parsing.split_lists import SplitLists, key_of
 from oneglance.data.parsing.structured_files import beginning, children
 from oneglance.data.picture_files.formats import without_companions
@@ -46,14 +46,16 @@ NOT_ATTRIBUTES = frozenset(
 
 class Voc(Source):
     """A folder with ``Annotations`` and ``JPEGImages`` (or ``annots`` and ``images``, and other usual names),
-    or with the XML files beside the pictures, or one such folder for each of train, valid and test.
+    or with the XML files beside the pictures, or one such folder for each of train, valid and test. Files of
+    XML without an ending are read, too, as Stanford Dogs has them.
 
     The field ``objects`` holds the boxes; ``difficult`` makes a region to ignore. ``pose`` (unless it is
     "Unspecified"), ``truncated``, ``occluded``, ``actions`` and ``attributes`` are attributes of a box. The
-    queried classes are all that any file names. The split is that of the lists ``train.txt``, ``val.txt``,
-    ``test.txt`` in ``ImageSets/Main`` or in the folder itself. A picture on a list without an XML file is
-    one that nobody annotated. Lists of one class (``cat_val.txt``, with -1, 0, 1) and the parts of a thing
-    are named and not used.
+    queried classes are all that any file names. Where all files lie in folders of other names than splits,
+    and in several, the folder is the field ``folder``. The split is that of the lists ``train.txt``,
+    ``val.txt``, ``test.txt`` in ``ImageSets/Main`` or in the folder itself. A picture on a list without an
+    XML file is one that nobody annotated. Lists of one class (``cat_val.txt``, with -1, 0, 1) and the parts
+    of a thing are named and not used.
 
     VOC counts pixels from 1 and a box includes its last one: 1, 1, 10, 10 is 10 pixels wide. Where any
     coordinate of the folder is 0, they count from 0 and are edges: 0, 0, 10, 10 is as wide. A box that
@@ -83,10 +85,14 @@ class Voc(Source):
         first = self._first_pixel(files, box_reader)
         boxes = (box for file in files for box in file.boxes)
         classes = frozenset(box.label for box in boxes if box.label and box.has_place)
+        named_folders = class_folders(file.key for file in files)
         for folder in folders:
             for file in folder.files:
                 split = folder.split or lists.split(file.key, file.location) or folder.split_of(file)
-                yield from self._picture(file, folder, split, box_reader, first, classes)
+                answers: dict[str, Any] = {self.split: split} if split and self.split else {}
+                if file.key in named_folders:
+                    answers["folder"] = named_folders[file.key]
+                yield from self._picture(file, folder, answers, box_reader, first, classes)
             for key, location, split in lists.others() if not folder.split else ():
                 yield from self._unannotated(key, location, split, folder, box_reader)
         yield from lists.problems()
@@ -110,7 +116,7 @@ class Voc(Source):
         self,
         file: _AnnotationFile,
         folder: _AnnotationFolder,
-        split: str,
+        answers: dict[str, Any],
         box_reader: BoxReader,
         first: int,
         classes: frozenset[str],
@@ -125,7 +131,6 @@ class Voc(Source):
             return
         for location, what in file.notes:
             box_reader.counter.add(what, location, what)
-        answers: dict[str, Any] = {self.split: split} if split and self.split else {}
         raw_boxes = [_counted(box, first) for box in file.boxes]
         annotations, wrong = box_reader.annotations(
             file.location, header(image), file.size, raw_boxes, classes
@@ -196,10 +201,12 @@ class _AnnotationFolder:
             key = key_of(name)
             self._names.setdefault(key, []).append(name)
             self._bare.setdefault(key.rpartition("/")[2], []).append(name)
-        for name in files_below(folder, _is_xml):
+        for name in files_below(folder, _may_be_xml):
             location = f"{source.title}/{(folder / name).relative_to(source.path).as_posix()}"
+            if not _is_xml(name) and not _is_voc(folder / name):
+                continue
             try:
-                self.files.append(_read_file(folder / name, _AnnotationFile(location, name[: -len(".xml")])))
+                self.files.append(_read_file(folder / name, _AnnotationFile(location, _without_xml(name))))
             except DataError as error:
                 what = f"{error.what}: the boxes of its picture are unknown"
                 self.problems.append(Problem(location, what, error.hint, kind="annotation file", fatal=False))
@@ -298,17 +305,30 @@ def _places(path: Path) -> list[Place]:
     )
 
 
-def _below(folder: Path) -> Iterator[Path]:
-    files = (Path(parent, name) for parent, _, names in walk(folder) for name in names if _is_xml(name))
-    return islice(files, FEW)
+def _below(folder: Path) -> list[Path]:
+    return _likeliest(Path(parent, name) for parent, _, names in walk(folder) for name in names)
 
 
 def _directly_in(folder: Path) -> list[Path]:
     try:
         with scan(folder) as entries:
-            return [Path(entry.path) for entry in islice(entries, MANY) if _is_xml(entry.name)][:FEW]
+            return _likeliest(Path(entry.path) for entry in islice(entries, MANY))
     except OSError:
         return []
+
+
+def _likeliest(paths: Iterable[Path]) -> list[Path]:
+    """The first files of XML by their names, or else those without an ending."""
+    without_ending: list[Path] = []
+    named: list[Path] = []
+    for path in paths:
+        if _is_xml(path.name):
+            named.append(path)
+        elif _may_be_xml(path.name) and len(without_ending) < FEW:
+            without_ending.append(path)
+        if len(named) == FEW:
+            break
+    return named or without_ending
 
 
 def _is_voc(file: Path) -> bool:
@@ -317,3 +337,11 @@ def _is_voc(file: Path) -> bool:
 
 def _is_xml(name: str) -> bool:
     return name.lower().endswith(".xml")
+
+
+def _may_be_xml(name: str) -> bool:
+    return _is_xml(name) or "." not in name
+
+
+def _without_xml(name: str) -> str:
+    return name[: -len(".xml")] if _is_xml(name) else name

@@ -69,6 +69,16 @@ def test_layouts(tmp_path: Path, pictures: str, files: str) -> None:
     check_things(proposed(tmp_path / "set"), parts="part" in pictures)
 
 
+def test_folders_of_classes_are_answers(tmp_path: Path) -> None:
+    for n in range(12):
+        put(tmp_path / "set" / ("pets", "cars")[n % 2], f"p{n:02}", shape(), imagePath=f"p{n:02}.png")
+    found = proposed(tmp_path / "set")
+    assert {name: task["type"] for name, task in found.tasks.items()} == {
+        "folder": "label",
+        "objects": "boxes",
+    }
+
+
 def test_every_shape(tmp_path: Path) -> None:
     put(
         tmp_path / "set",

@@ -39,6 +39,22 @@ def test_voc_in_a_folder_beside_the_pictures(tmp_path: Path, name: str) -> None:
     check_things(proposed(tmp_path / "set"))
 
 
+def test_voc_in_files_without_an_ending(tmp_path: Path) -> None:
+    for n, stem in enumerate(THINGS):
+        kind = ("n02085620-Chihuahua", "n02085782-Spaniel")[n % 2]
+        draw(tmp_path / "set" / "Images" / kind / f"{stem}.png")
+        text = voc(stem).replace(f"<filename>{stem}.png", "<filename>%s")
+        write(tmp_path / "set" / "Annotation" / kind / stem, text)
+    write(tmp_path / "set" / "Annotation" / "LICENSE", "Do what you like.\n")
+    write(tmp_path / "set" / "Annotation" / "n02085620-Chihuahua" / "README", "")
+    found = proposed(tmp_path / "set")
+    check_things(found)
+    assert [record.answers["folder"] for record in found.records] == [
+        *("n02085620-Chihuahua",) * 2, *("n02085782-Spaniel",) * 2
+    ]  # fmt: skip
+    assert kinds(found.problems) == ["filename"]
+
+
 @pytest.mark.parametrize("place", ["", "fruit", "{part}", "{part}_zip/{part}"])
 def test_voc_beside_the_pictures(tmp_path: Path, place: str) -> None:
     for stem in THINGS:
