@@ -17,6 +17,7 @@ from oneglance import config as configuration
 from oneglance.config import ConfigSource
 from oneglance.errors import ConfigError, needs_extra
 from oneglance.model import Model, Picture, load
+from oneglance.nn.allocator import give_back
 from oneglance.progress import Screen
 from oneglance.results.answers import Answers
 from oneglance.results.comparison import Comparison
@@ -195,6 +196,8 @@ def train(
             trainer.run()
             path = ranks.same(folder.address)
     screen.say(f"finished: {path} (epoch {trainer.selection.epoch} is kept)")
+    del trainer, dataset, opened
+    give_back()  # whoever trains and then evaluates needs it for that
     return Run(path)
 
 

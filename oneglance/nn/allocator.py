@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import gc
 import os
 import platform
 from functools import cache
@@ -25,3 +27,12 @@ def keep_freed_memory() -> bool:
     # One arena for all threads: one that a thread has for itself cannot hold large blocks, so keeps none.
     values = (mmap_threshold, 1 << 30), (trim_threshold, (1 << 31) - 1), (top_pad, 128 << 20), (arenas, 1)
     return all(mallopt(key, value) == 1 for key, value in values)
+
+
+def give_back() -> None:
+    """Give back to the system what this process has freed, at the end of a training for instance: glibc keeps
+    large blocks otherwise, above all after ``keep_freed_memory``.
+    """
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import gc
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -12,6 +9,8 @@ from dataclasses import dataclass
 
 import psutil
 import torch
+
+from oneglance.nn.allocator import give_back
 
 EVERY = 0.02  # seconds between two looks at the process
 
@@ -28,7 +27,7 @@ def peak_memory(device: torch.device) -> AbstractContextManager[Peak]:
     resident memory of the process at its largest, Python, libraries and pictures included, looked at 50 times
     a second. What earlier work left is given back first, as far as the system allows.
     """
-    _give_back()
+    give_back()
     if device.type == "cuda":
         return _allocated(device)
     return _resident()
@@ -65,10 +64,3 @@ def _resident() -> Iterator[Peak]:
         over.set()
         watcher.join()
         measure()
-
-
-def _give_back() -> None:
-    """Give back what is not used; glibc keeps freed blocks (see ``allocator.keep_freed_memory``)."""
-    gc.collect()
-    with contextlib.suppress(OSError, AttributeError, TypeError):
-        ctypes.CDLL(None).malloc_trim(0)
