@@ -33,7 +33,7 @@ def test_what_was_freed_is_given_back() -> None:
     assert int(done.stdout) > 300_000_000
 
 
-def test_nothing_of_a_training_is_held_after_it(home: Path) -> None:
+def test_nothing_of_a_training_is_held_after_it(home: Path) -> None:  # noqa: F811
     """Whoever evaluates next in the same process, as ``start`` does, needs the memory."""
     from oneglance.training.loop import Learner
 
