@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -22,8 +20,8 @@ from oneglance.data.parsing.annotations.box_geometry import (
     RawBox,
     number,
 )
+from oneglance.data.parsing.annotations.packed_masks import packed_mask_bounds
 from oneglance.data.parsing.annotations.point_lists import outline, points
-from oneglance.data.parsing.base64_pictures import from_base64
 from oneglance.data.parsing.folder_walk import files_below, folders_in
 from oneglance.data.parsing.image_paths import finder
 from oneglance.data.parsing.layouts import named_split
@@ -38,7 +36,6 @@ PICTURES, ANNOTATIONS, META = "img", "ann", "meta.json"
 MANY, FEW = 1000, 5  # names of a folder, and files of these, that tell whether it holds annotations
 DEEPEST = 3  # datasets inside each other
 MOST_DATASETS = 1000
-PNG = b"\x89PNG\r\n\x1a\n"
 TAG_VALUE = (str, int, float)
 
 
@@ -194,11 +191,11 @@ def _with_last(corners: Corners) -> Corners:
 
 def _bitmap(one: Mapping[str, Any]) -> Corners:
     bitmap = one.get("bitmap")
-    origin, size = (bitmap.get("origin"), bitmap.get("data")) if isinstance(bitmap, dict) else (None, None)
-    if not isinstance(size, tuple):
+    origin, inner = (bitmap.get("origin"), bitmap.get("data")) if isinstance(bitmap, dict) else (None, None)
+    if not isinstance(inner, tuple):
         return NOWHERE
     (x, y), *_ = points([origin])
-    return x, y, x + size[0], y + size[1]
+    return x + inner[0], y + inner[1], x + inner[2], y + inner[3]
 
 
 OUTLINES: dict[str, Callable[[Mapping[str, Any]], Corners]] = {
@@ -231,22 +228,10 @@ def _tags(tags: Any, of_picture: bool) -> dict[str, Any]:
 
 
 def _light(value: dict[str, Any]) -> dict[str, Any]:
-    """With the width and height of a mask in the place of the mask."""
+    """With the bounds of a mask in the place of the mask."""
     if isinstance(value.get("data"), str) and "origin" in value:
-        value["data"] = _size_of(value["data"])
+        value["data"] = packed_mask_bounds(value["data"])
     return value
-
-
-def _size_of(data: str) -> tuple[float, float] | None:
-    """Width and height of a PNG that is packed and written in base64; None where it is none."""
-    try:
-        start = zlib.decompressobj().decompress(from_base64(data), 32)
-    except (ValueError, zlib.error):
-        return None
-    if len(start) < 24 or not start.startswith(PNG):
-        return None
-    width, height = struct.unpack(">2I", start[16:24])
-    return float(width), float(height)
 
 
 def _word(value: Any) -> str:

@@ -20,9 +20,14 @@ from oneglance.data.record import BoxAnnotations
 from oneglance.errors import DataError
 
 
-def mask(width: int, height: int) -> str:
+def mask(width: int, height: int, mode: str = "1", margin: int = 0) -> str:
+    """A mask with an empty margin."""
     file = io.BytesIO()
-    Image.new("1", (width, height), 1).save(file, "PNG")
+    colours: dict[str, tuple[Any, Any]] = {"RGBA": ((9, 9, 9, 0), (0, 0, 0, 255)), "LA": ((9, 0), (0, 255))}
+    empty, full = colours.get(mode, (0, 1))
+    image = Image.new(mode, (width + 2 * margin, height + 2 * margin), empty)
+    image.paste(full, (margin, margin, margin + width, margin + height))
+    image.save(file, "PNG", **({"transparency": 0} if mode == "P" else {}))
     return base64.b64encode(zlib.compress(file.getvalue())).decode()
 
 
@@ -83,6 +88,14 @@ def test_every_shape(tmp_path: Path) -> None:
     assert set(kinds(problems)) == {
         *("bounds of bitmap", "bounds of cuboid", "bounds of polygon", "graph", "line", "point")
     }
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGBA"])
+def test_masks_of_every_kind(tmp_path: Path, mode: str) -> None:
+    bitmap = {"data": mask(30, 40, mode, 5), "origin": [5, 15]}
+    put(tmp_path / "set" / "ds", "a.png", thing(kind="bitmap", bitmap=bitmap))
+    ((record,), _) = read(tmp_path / "set")
+    assert corners(record) == [(10, 20, 40, 60)]
 
 
 def test_tags(tmp_path: Path) -> None:
