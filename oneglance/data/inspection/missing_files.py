@@ -11,6 +11,7 @@ import numpy as np
 
 from oneglance.data.columns.record_columns import RecordColumns, columns_of
 from oneglance.data.images.references import is_picture
+from oneglance.data.parsing.layouts import OF_MASKS
 from oneglance.data.picture_files.formats import without_companions
 from oneglance.data.quoting import plain, quoted
 from oneglance.data.record import Record
@@ -82,7 +83,19 @@ def _compared(
     unnamed = listed - used
     if not any(map(is_picture, unnamed)):
         return missing, []
-    return missing, [name for name in without_companions(filter(is_picture, listed)) if name in unnamed]
+    stems = {_stem(name) for name in used}
+    others = (name for name in without_companions(filter(is_picture, listed)) if name in unnamed)
+    return missing, [name for name in others if not _is_mask(name, stems)]
+
+
+def _stem(name: str) -> str:
+    return name.rpartition(".")[0]
+
+
+def _is_mask(name: str, stems: set[str]) -> bool:
+    """Whether it is called as the mask of a picture, or as the same picture in another format."""
+    shorter = OF_MASKS.fullmatch(_stem(name))
+    return _stem(name) in stems or (shorter is not None and shorter[1] in stems)
 
 
 def _missing(

@@ -28,6 +28,13 @@ MASK_FOLDERS = (
 )
 
 
+# `a_mask.png`, `a-mask_1.png`, `a_seg.png` belong to `a.jpg`, or to `a_image.jpg`.
+OF_MASKS = re.compile(
+    r"(?i)(.+?)[ _.-]?"
+    r"(?:masks?|segmentation|seg|gt|matte|labels?|groundtruth|annotations?|annot|anno)(?:[ _-]?\d+)?"
+)
+
+
 class Place(NamedTuple):
     """A folder with annotation files, and the folder in or below which their pictures lie."""
 

@@ -22,6 +22,7 @@ from oneglance.data.parsing.folders.split_folders import folder_fields
 from oneglance.data.parsing.image_paths import finder
 from oneglance.data.parsing.layouts import (
     MASK_FOLDERS,
+    OF_MASKS,
     PICTURE_FOLDERS,
     Place,
     annotated_places,
@@ -33,11 +34,6 @@ from oneglance.data.source import Entry, Source
 from oneglance.errors import DataError, PictureError, Problem
 from oneglance.storage.plain_files import is_folder
 
-# `a_mask.png`, `a-mask_1.png`, `a_seg.png` belong to `a.jpg`, or to `a_image.jpg`.
-SUFFIX = re.compile(
-    r"(?i)(.+?)[ _.-]?"
-    r"(?:masks?|segmentation|seg|gt|matte|labels?|groundtruth|annotations?|annot|anno)(?:[ _-]?\d+)?"
-)
 OF_PICTURES = re.compile(r"(?i)(.+?)[ _.-]?(?:image|img|photo|picture|rgb|original|orig|input|raw|sat)")
 LOSSY = (".jpg", ".jpeg", ".webp")  # no ending of a mask that lies beside a picture of its name
 EXACT = (".png", ".bmp", ".gif", ".tif", ".tiff")
@@ -272,7 +268,7 @@ def _owner(name: str, owners: Mapping[str, str], apart: bool) -> str:
     owner = owners.get(stem, "")
     if owner and (apart or _is_twin(name, owner)):
         return owner
-    shorter = SUFFIX.fullmatch(stem)
+    shorter = OF_MASKS.fullmatch(stem)
     return owners.get(shorter[1], "") if shorter else ""
 
 

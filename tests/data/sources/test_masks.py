@@ -14,6 +14,7 @@ from support.layouts import CLASSES, HEIGHT, PARTS, THINGS, WIDTH, draw, found_t
 from oneglance.data.images.decoding import decode_pool
 from oneglance.data.images.decoding.decode_pool import DecodeMask, decode_with
 from oneglance.data.images.references import FileImage
+from oneglance.data.inspection.missing_files import missing_pictures
 from oneglance.data.parsing.annotations.mask_parts import MaskReader
 from oneglance.data.source import open_source
 from oneglance.data.sources.masks import MASK_LIMITS
@@ -99,6 +100,24 @@ def test_a_mask_beside_a_picture_of_its_name_in_class_folders(tmp_path: Path) ->
     kinds_of_tile = [record.answers["folder1"] for record in found.records]
     assert kinds_of_tile == ["MT_Crack", "MT_Crack", "MT_Free", "MT_Free"]
     assert [len(boxes(record)) for record in found.records] == [1, 1, 0, 0]
+
+
+def test_masks_beside_pictures_are_no_pictures_that_nobody_names(tmp_path: Path) -> None:
+    for number in range(4):
+        plain(tmp_path / "set" / f"{number}.jpg")
+        mask(tmp_path / "set" / (f"{number}.png" if number % 2 else f"{number}_mask.png"), (255, 0, 0, 9, 9))
+    records, _ = read(tmp_path / "set", format="masks")
+    assert len(records) == 4
+    assert missing_pictures(records)[1] == []
+    plain(tmp_path / "set" / "other.png")
+    assert kinds(missing_pictures(records)[1]) == ["unnamed picture"]
+
+
+def test_a_drawing_is_no_mask(tmp_path: Path) -> None:
+    """A picture of a page of text, with thousands of values: it is named, and fills no memory."""
+    noise = np.random.default_rng(0).integers(0, 2**24, (300, 400)).astype("<u4").view(np.uint8)
+    values = noise.reshape(300, 400, 4)[..., :3].astype(np.int64) @ [65536, 256, 1]
+    assert MaskReader(whole=False, cuts=True)(values).parts is None
 
 
 def test_the_same_photograph_in_two_formats_is_no_mask(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 MOST_RUNS = 2_000_000  # pieces of rows in one mask; a photograph is no mask
+MOST_PARTS = 20_000
 SOFT = 64  # values of a mask in grey that has no classes but soft edges, as JPEG leaves behind
 MANY, GREY, NEARLY_WHITE = 16, 192, 240  # values, and from which on they are no classes but a soft edge
 
@@ -87,6 +88,8 @@ def parts(values: np.ndarray, whole: bool = False) -> list[Part] | None:
     )
     order = np.argsort(labels, kind="stable")
     first = np.flatnonzero(np.append(True, np.diff(labels[order]) != 0))
+    if len(first) > MOST_PARTS:
+        return None
     rows, starts, ends, of_run = rows[order], starts[order], ends[order], of_run[order]
     boxes = zip(
         of_run[first].tolist(),
