@@ -219,3 +219,11 @@ def test_a_table_whose_pictures_are_elsewhere_is_refused(place: Path) -> None:
         (place / "weeds" / "labels" / f"{part}.csv").write_text("\n".join(["Filename,Label", *rows]))
     with pytest.raises(DataError, match="names 60 pictures, and none of them is there"):
         tasks_of(place / "weeds")
+
+
+def test_a_folder_of_nearly_all_classes_is_no_class(place: Path) -> None:
+    """As where data lie deep in a repository of code, beside pictures of its tests."""
+    kinds_of_mood = [f"repo/moods/data/{mood}/{n}.jpg" for mood in ("sad", "glad") for n in range(40)]
+    files_of(place, *kinds_of_mood, *(f"repo/tests/unit/{n}.jpg" for n in range(3)))
+    assert tasks_of(place / "repo") == {"folder": {"type": "label"}}
+    assert '# not asked: folder1: says "moods" of nearly all' in (place / "oneglance.toml").read_text()

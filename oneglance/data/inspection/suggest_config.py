@@ -33,6 +33,7 @@ OF_THE_DRAWING = frozenset(
     | {"isoccluded", "istruncated", "isgroupof", "isdepiction", "isinside", "confidence", "score", "source"}
     | {"z_order", "rotation", "track_id", "area", "segmented"}
 )  # attributes of boxes, in small letters, that annotation tools and known sets add of themselves
+CONTAINER = 0.95  # share of the pictures in one folder that is a place and no class
 ENOUGH_GROUPS = 10  # fewer can hardly be spread over three splits
 WITHOUT_CLASS = (
     "without a class, so all have one name; a column of classes is named by the source's key label"
@@ -79,6 +80,9 @@ def guess(records: Sequence[Record]) -> list[Guess]:
         original = next((c.field for c in profiles if _is_copy(column, c, records)), None)
         if original is not None:
             guesses.append(nothing(column, f"says the same as {quoted(original)} in {column.coverage}"))
+        elif _is_container(column, records):
+            top = quoted(column.counts.most_common(1)[0][0], 30)
+            guesses.append(nothing(column, f"says {top} of nearly all, whose folders say more"))
         elif dated and is_folder_field(column.field) and column.share(DAY) == 1:
             guesses.append(nothing(column, "says when, below a folder that is a year or a day"))
         elif column.field in edges:
@@ -152,6 +156,18 @@ def _is_copy(column: Column, other: Column, records: Sequence[Record]) -> bool:
     else:
         return False
     return all(r.answers.get(column.field) == r.answers.get(other.field) for r in rows)
+
+
+def _is_container(column: Column, records: Sequence[Record]) -> bool:
+    """Whether a level of folders has one folder of nearly all pictures, which lie in several folders there."""
+    level = re.fullmatch(r"folder(\d+)", column.field)
+    if not level or column.distinct < 2:
+        return False
+    top, count = column.counts.most_common(1)[0]
+    below = f"folder{int(level[1]) + 1}"
+    inside = [r.answers for r in records if r.answers.get(column.field) == top]
+    is_deeper = all(below in answers for answers in inside)
+    return count >= CONTAINER * len(column) and is_deeper and len({one["folder"] for one in inside}) > 1
 
 
 def _one_group(guesses: Sequence[Guess], profiles: Mapping[str, Column]) -> list[Guess]:
