@@ -159,7 +159,7 @@ def _is_copy(column: Column, other: Column, records: Sequence[Record]) -> bool:
 
 
 def _is_container(column: Column, records: Sequence[Record]) -> bool:
-    """Whether a level of folders has one folder of nearly all pictures, which lie in several folders there."""
+    """Whether one folder of a level holds nearly all pictures, in several folders below it."""
     level = re.fullmatch(r"folder(\d+)", column.field)
     if not level or column.distinct < 2:
         return False
