@@ -47,7 +47,7 @@ BATCH = 64
 
 
 def measure(
-    table: BackboneTable, pictures: list[Path], folder: Path, steps: int, rounds: int
+    table: BackboneTable, pictures: list[Path], folder: Path, steps: int, rounds: int, batch: int = BATCH
 ) -> dict[str, float]:
     """Ratios of step rates, ours over bare, for one network."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -59,16 +59,16 @@ def measure(
     store = open_canvases(refs, Fit(table.size), Limits(), CacheTable(folder=str(folder / "cache")))
     decoding = time.perf_counter() - started
 
-    plan = TrainingTable(batch=BATCH, epochs=10_000)
+    plan = TrainingTable(batch=batch, epochs=10_000)
     network = build_network(table, tasks, Path()).to(device)
     learner = Learner(network, tasks, Equal(), Augment(AugmentTable(), network.mean, 20), plan, device)
-    batches = BatchLoader(store, np.arange(len(refs)), {"kind": tasks["kind"].encode(answers)}, BATCH, device)
+    batches = BatchLoader(store, np.arange(len(refs)), {"kind": tasks["kind"].encode(answers)}, batch, device)
     learner.measure_loss_scales(batches.targets)
     rates = {}
     for precision in ("fp32", "bf16"):
         learner.precision = precision
         stream = endless(batches)
-        bare = bare_step(table, tasks, device, precision)
+        bare = bare_step(table, tasks, device, precision, batch)
         turns = [
             (timed(partial(our_step, learner, stream), steps), timed(bare, steps)) for _ in range(rounds + 1)
         ]
@@ -76,7 +76,7 @@ def measure(
         rates[f"{precision}_ours_over_bare"] = statistics.median(
             t / o for o, t in zip(ours, theirs, strict=True)
         )
-        rates[f"{precision}_pictures_per_s"] = BATCH / statistics.median(ours)
+        rates[f"{precision}_pictures_per_s"] = batch / statistics.median(ours)
     best = max(rates["fp32_pictures_per_s"], rates["bf16_pictures_per_s"])
     rates["first_epoch_over_later"] = 1 / (1 + decoding * best / len(pictures))
     return {name: round(value, 3) for name, value in rates.items()}
@@ -94,15 +94,15 @@ def endless(batches: BatchLoader) -> Iterator[Batch]:
 
 
 def bare_step(
-    table: BackboneTable, tasks: dict[str, Task], device: torch.device, precision: str
+    table: BackboneTable, tasks: dict[str, Task], device: torch.device, precision: str, batch: int
 ) -> Callable[[], None]:
     network = build_network(table, tasks, Path()).to(device).train()
     optimizer = build_optimizer(network, TrainingTable())
     width, height = table.canvas
-    pictures = torch.rand(BATCH, 3, height, width, device=device).contiguous(
+    pictures = torch.rand(batch, 3, height, width, device=device).contiguous(
         memory_format=torch.channels_last
     )
-    truth = torch.arange(BATCH, device=device) % 10
+    truth = torch.arange(batch, device=device) % 10
 
     def step() -> None:
         optimizer.zero_grad()
