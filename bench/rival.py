@@ -252,6 +252,7 @@ def lightning(job: Job) -> None:
         def on_validation_epoch_end(self) -> None:
             job.note(float(torch.cat(self.right).float().mean()))
             self.right = []
+            self.trainer.should_stop = job.left() < 0
 
         def configure_optimizers(self) -> Any:
             optimizer = torch.optim.AdamW(self.network.parameters(), lr=job.rate, weight_decay=0.02)
@@ -276,7 +277,6 @@ def lightning(job: Job) -> None:
         accelerator="auto",
         num_sanity_val_steps=0,
         enable_model_summary=False,
-        max_time={"seconds": max(1, int(job.left()))},
         **quiet,
     )
     trainer.fit(module, loaders["train"], loaders["validation"])
@@ -287,7 +287,7 @@ def lightning(job: Job) -> None:
 
 def fastai(job: Job) -> None:
     """fastai, as its documentation has it: a DataBlock, aug_transforms on batches, fit_one_cycle."""
-    from fastai.callback.core import Callback
+    from fastai.callback.core import Callback, CancelFitException
     from fastai.callback.schedule import fit_one_cycle  # noqa: F401 - it adds itself to Learner
     from fastai.data.block import CategoryBlock, DataBlock
     from fastai.data.transforms import ColReader, IndexSplitter
@@ -314,15 +314,10 @@ def fastai(job: Job) -> None:
     loaders = block.dataloaders(DataFrame(rows, columns=["file", "answer"]), bs=64, num_workers=job.workers)
 
     class Note(Callback):
+        order = 60  # after fastai's own that keeps the score
+
         def after_epoch(self) -> None:
             job.note(float(self.learn.recorder.values[-1][-1]))
-
-    class InTime(Callback):
-        order = 1
-
-        def before_batch(self) -> None:
-            from fastai.callback.core import CancelFitException
-
             if job.left() < 0:
                 raise CancelFitException
 
@@ -342,7 +337,7 @@ def fastai(job: Job) -> None:
     loss = CrossEntropyLossFlat(label_smoothing=0.1)
     learner = Learner(loaders, network, loss_func=loss, metrics=[right], wd=0.02)
     with learner.no_bar(), learner.no_logging():
-        learner.fit_one_cycle(epochs, job.rate, cbs=[Note(), InTime()])
+        learner.fit_one_cycle(epochs, job.rate, cbs=[Note()])
         tests = loaders.test_dl(DataFrame(splits["test"], columns=["file", "answer"]), with_labels=True)
         answers, truths = learner.get_preds(dl=tests)
     job.write({task: (float((answers.argmax(1) == truths).float().mean()), len(truths))})
