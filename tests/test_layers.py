@@ -276,7 +276,7 @@ def test_imports_inside_evaluation_only_point_down() -> None:
 @pytest.mark.parametrize(
     ("importer", "imported", "wrong"),
     [
-        ("data.images.archives", "data.parsing.delimited", True),
+        ("data.images.archives", "data.parsing.tables.delimited", True),
         ("data.record", "data.source", True),
         ("data.record", "data.quoting", True),
         ("data.sources.coco", "data.writers.coco", True),

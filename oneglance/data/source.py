@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 from pydantic import Field, field_validator
 
 from oneglance.data.cell import as_text
+from oneglance.data.columns.coded import Coded
+from oneglance.data.columns.packed_images import AlikeImages
+from oneglance.data.columns.packed_text import Piece
+from oneglance.data.columns.record_columns import RecordBlock
 from oneglance.data.parsing.name_pattern import NameReader, name_pattern
 from oneglance.data.quoting import nearest_of, quoted
 from oneglance.data.record import SPLIT_NAMES, ImageRef, Record
@@ -20,6 +26,16 @@ from oneglance.storage.remote.addresses import CREDENTIALS, WEB, address_of, ref
 from oneglance.toml.tables import Table, read_table
 
 Entry = tuple[str, ImageRef, Mapping[str, Any]]  # (location, image, raw values by field)
+
+
+@dataclass(frozen=True, slots=True)
+class EntryBlock:
+    """Many entries at once, whose raw values are text."""
+
+    locations: Piece
+    images: AlikeImages | list[ImageRef]
+    fields: Mapping[str, Coded]  # of each field the text in every row; missing where it is empty
+
 
 NAME_A_FILE = "name a table, a zip or a tar there; names in a table start at `images`"
 STRANGE_WORDS = 20  # unknown words of a split column that are reported one by one
@@ -112,13 +128,30 @@ class Source(Table, ABC):
         A split word or a group field that means nothing is fatal, since a picture might train that was
         meant for testing; each is reported once, at the end. So is a source without any picture.
         """
+        for item in self._as_records(self.entries()):
+            assert not isinstance(item, RecordBlock)
+            yield item
+
+    def read_blocks(self) -> Iterator[RecordBlock | Record | Problem]:
+        """The same, with many records at once where the format can."""
+        yield from self.read()
+
+    def _as_records(
+        self, entries: Iterator[EntryBlock | Entry | Problem]
+    ) -> Iterator[RecordBlock | Record | Problem]:
         title, group, split, split_words = self.title, self.group, self.split, _SplitWords(self.split)
         names = NameReader(name_pattern(self.name_pattern)) if self.name_pattern else None
         fields: Mapping[str, Any] | None = None  # of the last picture
         ungrouped = bool(group)
-        for item in self.entries():
+        for item in entries:
             if isinstance(item, Problem):
                 yield item
+                continue
+            if isinstance(item, EntryBlock):
+                block = self._record_block(item, split_words)
+                ungrouped = ungrouped and not block.groups.known.any()
+                fields = {name: cells[-1] for name, cells in item.fields.items() if cells[-1] is not None}
+                yield block
                 continue
             location, image, fields = item
             others: Mapping[str, str] = {}
@@ -149,6 +182,23 @@ class Source(Table, ABC):
             what = f"group is {quoted(group)}, but no picture has this field.{nearest_of(group, fields)}"
             yield Problem(title, what, kind="group")
 
+    def _record_block(self, block: EntryBlock, split_words: _SplitWords) -> RecordBlock:
+        def column(name: str) -> Coded:
+            """Of text, missing where it is empty."""
+            return (block.fields.get(name) if name else None) or Coded.missing(len(block.images))
+
+        groups, words = column(self.group).mapped(as_text), column(self.split)
+        words = words.mapped(str)
+        _, first = np.unique(words.codes, return_index=True)
+        firsts = first.tolist()[len(first) - len(words.values) :]
+        splits = {
+            word: split_words.split(word, block.locations.text(row), count) or None
+            for word, row, count in zip(words.values, firsts, words.counts().tolist(), strict=True)
+        }
+        return RecordBlock(
+            block.locations, block.images, block.fields, groups, words.mapped(splits.get), self.title
+        )
+
 
 class _SplitWords:
     """What the words of a split column mean; the strange ones are counted."""
@@ -157,15 +207,15 @@ class _SplitWords:
         self._field = field
         self._strange: dict[str, tuple[int, str]] = {}  # word -> how often, where first
 
-    def split(self, word: Any, location: str) -> str:
-        """``train``, ``validation`` or ``test``; "" for a strange word."""
+    def split(self, word: Any, location: str, times: int = 1) -> str:
+        """``train``, ``validation`` or ``test``; "" for a strange word, which comes so many times."""
         plain = word if type(word) is str and word in SPLIT_NAMES else str(word).strip().lower()
         split = SPLIT_NAMES.get(plain, "")
         if not split:
             if plain not in self._strange and len(self._strange) >= STRANGE_WORDS:
                 plain = "…"
             count, first = self._strange.get(plain, (0, location))
-            self._strange[plain] = (count + 1, first)
+            self._strange[plain] = (count + times, first)
         return split
 
     def problems(self) -> Iterator[Problem]:

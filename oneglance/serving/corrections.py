@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from oneglance.data.csv_text import csv_text, require_text
 from oneglance.data.images.memory_image import EncodedImage
 from oneglance.data.parsing.annotations.box_geometry import distinct, identity
-from oneglance.data.parsing.delimited import Delimited
+from oneglance.data.parsing.tables.delimited import Delimited
 from oneglance.data.picture_files.formats import PICTURE_ENDINGS, format_of
 from oneglance.data.record import Box, BoxAnnotations
 from oneglance.errors import ConfigError, DataError, InvalidAnswer, Problem, RunError

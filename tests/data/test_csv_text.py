@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oneglance.data.csv_text import LONGEST, as_cell, csv_text, from_cell, require_text
-from oneglance.data.parsing.delimited import Delimited
+from oneglance.data.parsing.tables.delimited import Delimited
 from oneglance.errors import InvalidAnswer, Problem
 
 # All of Unicode, with halves of characters; what CSV and spreadsheets take for something comes often.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any, overload
 
@@ -37,6 +38,11 @@ class Coded(Sequence[Any]):
     def missing(cls, count: int) -> Coded:
         """So many rows without a value."""
         return cls(np.broadcast_to(np.int32(MISSING), count), ())
+
+    @classmethod
+    def constant(cls, value: Any, count: int) -> Coded:
+        """So many rows with one value."""
+        return cls(np.broadcast_to(np.int32(0), count), [value])
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -127,7 +133,7 @@ class Coder:
 
     def __init__(self, most: int = 2**31) -> None:
         self._codes, self._values = array("i"), list[Any]()
-        self._index: dict[tuple[type, Hashable], int] = {}
+        self._index: dict[type, dict[Hashable, int]] = defaultdict(dict)
         self._most = most
         self.put = self._codes.append  # a code, where it is known
 
@@ -138,20 +144,29 @@ class Coder:
         """The code of a value, for ``put``."""
         if value is None:
             return MISSING
-        key = type(value), value
+        index = self._index[type(value)]
         try:
-            code = self._index.get(key)
+            code = index.get(value)
         except TypeError:  # a list is no key
             return self._add(value)
         if code is None:
             code = self._add(value)
-            if len(self._index) < self._most:
-                self._index[key] = code
+            if len(index) < self._most:
+                index[value] = code
         return code
 
     def append(self, value: Any) -> None:
         """One more row."""
         self._codes.append(self.code(value))
+
+    def extend(self, column: Coded) -> None:
+        """The rows of another column."""
+        codes = np.array([*map(self.code, column.values), MISSING], dtype=np.int32)
+        self.put_all(codes[column.codes])
+
+    def put_all(self, codes: np.ndarray) -> None:
+        """Codes, where they are known."""
+        self._codes.frombytes(codes.astype(np.int32).tobytes())
 
     def column(self) -> Coded:
         """All rows so far."""

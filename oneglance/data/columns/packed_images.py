@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import os
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from itertools import islice
 from typing import Any, overload
 
 import numpy as np
 
-from oneglance.data.columns.packed_text import AT_ONCE, Piece, piece
+from oneglance.data.columns.packed_text import AT_ONCE, Piece, at_slash, piece, starts_of
 from oneglance.data.images.references import FileImage
 from oneglance.data.record import ImageRef
+
+MIXING = 0x5851F42D4C957F2D  # odd and large (Knuth, MMIX): a and b are not b and a
 
 Column = Piece | np.ndarray | Any  # texts; int64 [n]; or the one value of all
 
 
 @dataclass(frozen=True, slots=True)
-class _Alike:
+class AlikeImages:
     """References of one class, whose fields are texts and numbers."""
 
     kind: type[ImageRef]
@@ -35,14 +38,14 @@ class _Alike:
 
 
 class PackedImages(Sequence[ImageRef]):
-    """A sequence of references. All pieces but the last have ``AT_ONCE``."""
+    """A sequence of references, in pieces."""
 
-    def __init__(self, pieces: Sequence[_Alike | list[ImageRef]]) -> None:
+    def __init__(self, pieces: Sequence[AlikeImages | list[ImageRef]]) -> None:
         self._pieces = pieces
-        self._count = sum(map(len, pieces))
+        self._starts = starts_of(pieces)
 
     def __len__(self) -> int:
-        return self._count
+        return self._starts[-1]
 
     @overload
     def __getitem__(self, row: int) -> ImageRef: ...
@@ -53,7 +56,8 @@ class PackedImages(Sequence[ImageRef]):
             return [self[one] for one in range(*row.indices(len(self)))]
         if row < 0:
             row += len(self)
-        return self._pieces[row // AT_ONCE][row % AT_ONCE]
+        number = bisect_right(self._starts, row) - 1
+        return self._pieces[number][row - self._starts[number]]
 
     def __iter__(self) -> Iterator[ImageRef]:
         for one in self._pieces:
@@ -63,9 +67,8 @@ class PackedImages(Sequence[ImageRef]):
         """Each folder of a piece, with its last separator, and the rows of its pictures: int64. Only pictures
         that are files have one; a folder may come again.
         """
-        for number, one in enumerate(self._pieces):
-            start = number * AT_ONCE
-            if isinstance(one, _Alike) and one.kind is FileImage and isinstance(one.columns[0], Piece):
+        for start, one in zip(self._starts, self._pieces):  # noqa: B905 - the last start is the end
+            if isinstance(one, AlikeImages) and one.kind is FileImage and isinstance(one.columns[0], Piece):
                 paths = one.columns[0]
                 if paths.codes is None:
                     yield paths.heads[0], np.arange(start, start + len(paths))
@@ -77,17 +80,17 @@ class PackedImages(Sequence[ImageRef]):
             rows: dict[str, list[int]] = {}
             for row, image in enumerate(one, start):
                 if isinstance(image, FileImage):
-                    head = image.path[: max(image.path.rfind(os.sep), image.path.rfind("/")) + 1]
-                    rows.setdefault(head, []).append(row)
+                    rows.setdefault(at_slash(image.path)[0], []).append(row)
             yield from ((head, np.array(each, dtype=np.int64)) for head, each in rows.items())
 
     def file_names(self, folder: str, rows: np.ndarray) -> list[str]:
         """The names of files in ``folder``, of rows that ``folders`` has given."""
         names: list[str] = []
-        for number in np.unique(rows // AT_ONCE).tolist():
-            inside = rows[rows // AT_ONCE == number] - number * AT_ONCE
+        piece_of_row = np.searchsorted(self._starts, rows, side="right") - 1
+        for number in np.unique(piece_of_row).tolist():
+            inside = rows[piece_of_row == number] - self._starts[number]
             one = self._pieces[number]
-            paths = one.columns[0] if isinstance(one, _Alike) else None
+            paths = one.columns[0] if isinstance(one, AlikeImages) else None
             if isinstance(paths, Piece):
                 names += paths.tails_of(inside)
             else:
@@ -95,35 +98,15 @@ class PackedImages(Sequence[ImageRef]):
         return names
 
 
-class ImagePacker:
-    """Makes ``PackedImages`` reference by reference."""
-
-    def __init__(self) -> None:
-        self._pieces: list[_Alike | list[ImageRef]] = []
-        self._latest: list[ImageRef] = []
-
-    def append(self, image: ImageRef) -> None:
-        """One more."""
-        self._latest.append(image)
-        if len(self._latest) == AT_ONCE:
-            self._pieces.append(_packed(self._latest))
-            self._latest = []
-
-    def images(self) -> PackedImages:
-        """All so far."""
-        latest = [_packed(self._latest)] if self._latest else []
-        return PackedImages([*self._pieces, *latest])
-
-
 def packed(images: Iterable[ImageRef]) -> PackedImages:
     """Some references, packed."""
-    packer = ImagePacker()
-    for image in images:
-        packer.append(image)
-    return packer.images()
+    left, pieces = iter(images), []
+    while some := list(islice(left, AT_ONCE)):
+        pieces.append(image_piece(some))
+    return PackedImages(pieces)
 
 
-def _packed(images: list[ImageRef]) -> _Alike | list[ImageRef]:
+def image_piece(images: list[ImageRef]) -> AlikeImages | list[ImageRef]:
     """The references in columns, or as they are where they are of several classes or hold anything else."""
     kind = type(images[0])
     if not is_dataclass(kind) or any(type(image) is not kind for image in images):
@@ -132,7 +115,7 @@ def _packed(images: list[ImageRef]) -> _Alike | list[ImageRef]:
     columns = [_column([getattr(image, name) for image in images]) for name in names]
     if len(names) < len(fields(kind)) or any(column is None for column in columns):
         return images
-    return _Alike(kind, tuple(columns), len(images))
+    return AlikeImages(kind, tuple(columns), len(images))
 
 
 def _column(values: list[Any]) -> Column | None:
@@ -141,10 +124,27 @@ def _column(values: list[Any]) -> Column | None:
     if any(type(value) is not kind for value in values):
         return None
     if kind is str:
-        return piece(values, os.sep if os.sep in values[0] else "/")
+        return piece(values, at_slash)
     if kind is int and all(-(2**63) <= value < 2**63 for value in values):
         return np.array(values, dtype=np.int64)
     return values[0] if kind is bool and len(set(values)) == 1 else None
+
+
+def picture_keys(images: AlikeImages | list[ImageRef]) -> np.ndarray:
+    """int64 [n]: equal pictures have equal keys, and others hardly ever; in this process."""
+    if isinstance(images, AlikeImages) and images.kind is FileImage and isinstance(images.columns[0], Piece):
+        path = images.columns[0]
+        heads = np.array(list(map(hash, path.heads)), dtype=np.int64)
+        tails = np.array(list(map(hash, path.tails_of(None))), dtype=np.int64)
+        return _mixed(heads if path.codes is None else heads[path.codes], tails)
+    parts = (at_slash(one.path) if type(one) is FileImage else (None, one) for one in images)
+    pairs = [(0 if head is None else hash(head), hash(tail)) for head, tail in parts]
+    heads, tails = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    return _mixed(heads, tails)
+
+
+def _mixed(heads: np.ndarray, tails: np.ndarray) -> np.ndarray:
+    return (heads * np.int64(MIXING)) ^ tails
 
 
 def _value(column: Column, row: int) -> Any:

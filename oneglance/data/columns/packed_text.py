@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import overload
 
 import numpy as np
 import pyarrow as pa
 
-AT_ONCE = 65_536  # texts of a piece, all but the last
+AT_ONCE = 65_536  # texts of a piece, where they come one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +21,15 @@ class Piece:
 
     heads: Sequence[str]
     codes: np.ndarray | None  # int32 [n], the head of each; None: all have the first
-    tails: pa.Array  # of text, or of bytes where it holds halves of characters
+    tails: pa.Array | range  # text, bytes where it holds halves of characters, or numbers
 
     def __len__(self) -> int:
         return len(self.tails)
 
     def text(self, row: int) -> str:
-        return self.heads[0 if self.codes is None else self.codes[row]] + _text(self.tails[row].as_py())
+        tail = self.tails[row]
+        end = str(tail) if isinstance(tail, int) else _text(tail.as_py())
+        return self.heads[0 if self.codes is None else self.codes[row]] + end
 
     def texts(self) -> Iterator[str]:
         tails = self.tails_of(None)
@@ -36,32 +41,44 @@ class Piece:
 
     def tails_of(self, rows: np.ndarray | None) -> list[str]:
         """The tails of some rows, or of all."""
+        if isinstance(self.tails, range):
+            return list(map(str, self.tails if rows is None else np.array(self.tails)[rows].tolist()))
         tails = (self.tails if rows is None else self.tails.take(pa.array(rows))).to_pylist()
         return tails if pa.types.is_string(self.tails.type) else list(map(_text, tails))
 
 
-def piece(texts: Sequence[str], separator: str) -> Piece:
-    """The piece of some texts, divided behind the last ``separator`` of each."""
+def piece(texts: Sequence[str], divided: Callable[[str], tuple[str, str]]) -> Piece:
+    """The piece of some texts, each ``divided`` into its head and its tail."""
     index: dict[str, int] = {}
     codes, tails = [], []
-    for text in texts:
-        head, mark, tail = text.rpartition(separator)
-        head += mark
+    for head, tail in map(divided, texts):
         codes.append(index.setdefault(head, len(index)))
         tails.append(tail)
     heads = list(index)
-    return Piece(heads, None if len(heads) <= 1 else np.array(codes, dtype=np.int32), _array(tails))
+    return Piece(heads, None if len(heads) <= 1 else np.array(codes, dtype=np.int32), text_array(tails))
+
+
+def at_colon(location: str) -> tuple[str, str]:
+    """``t.csv:`` and ``17`` of ``t.csv:17``."""
+    head, mark, tail = location.rpartition(":")
+    return head + mark, tail
+
+
+def at_slash(path: str) -> tuple[str, str]:
+    """The folder of a path, with its last separator, and the name in it."""
+    head, mark, tail = path.rpartition(os.sep if os.sep in path else "/")
+    return head + mark, tail
 
 
 class PackedText(Sequence[str]):
-    """A sequence of texts. All pieces but the last have ``AT_ONCE``."""
+    """A sequence of texts, in pieces."""
 
     def __init__(self, pieces: Sequence[Piece]) -> None:
         self.pieces = pieces
-        self._count = sum(map(len, pieces))
+        self._starts = starts_of(pieces)
 
     def __len__(self) -> int:
-        return self._count
+        return self._starts[-1]
 
     @overload
     def __getitem__(self, row: int) -> str: ...
@@ -72,14 +89,21 @@ class PackedText(Sequence[str]):
             return [self[one] for one in range(*row.indices(len(self)))]
         if row < 0:
             row += len(self)
-        return self.pieces[row // AT_ONCE].text(row % AT_ONCE)
+        number = bisect_right(self._starts, row) - 1
+        return self.pieces[number].text(row - self._starts[number])
 
     def __iter__(self) -> Iterator[str]:
         for one in self.pieces:
             yield from one.texts()
 
 
-def _array(texts: Sequence[str]) -> pa.Array:
+def starts_of(pieces: Iterable[Sized]) -> list[int]:
+    """The first row of each piece, and the number of all rows."""
+    return list(accumulate(map(len, pieces), initial=0))
+
+
+def text_array(texts: Sequence[str]) -> pa.Array:
+    """Texts as Arrow has them."""
     try:
         return pa.array(texts, type=pa.string())
     except UnicodeEncodeError:  # names of files may hold halves of characters

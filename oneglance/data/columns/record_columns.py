@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar, overload
 
 import numpy as np
 
 from oneglance.data.columns.coded import MISSING, Coded, Coder
-from oneglance.data.columns.packed_images import ImagePacker, PackedImages
-from oneglance.data.columns.packed_text import AT_ONCE, PackedText, Piece, piece
+from oneglance.data.columns.packed_images import AlikeImages, PackedImages, image_piece, picture_keys
+from oneglance.data.columns.packed_text import AT_ONCE, PackedText, Piece, at_colon, piece
 from oneglance.data.record import ImageRef, Record
 
 DISTINCT = 20_000  # answers to a question that are looked for; classes repeat, free numbers do not
@@ -148,9 +148,24 @@ def _chosen(items: Iterator[T], rows: np.ndarray | None) -> Iterator[T]:
                 yield item
 
 
+@dataclass(frozen=True, slots=True)
+class RecordBlock:
+    """Records of one source at once, whose answers are still raw values by field."""
+
+    locations: Piece
+    images: AlikeImages | list[ImageRef]
+    fields: Mapping[str, Coded]  # of each field the text in every row; missing where it is empty
+    groups: Coded
+    splits: Coded
+    source: str
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
 class RecordPacker:
-    """Makes ``RecordColumns`` record by record. Answers are put into ``answers`` by the caller, one into each
-    column for each record.
+    """Makes ``RecordColumns`` record by record or block by block. Answers are put into ``answers`` by the
+    caller, into each column one for each record.
 
     Args:
         names: of the tasks.
@@ -158,39 +173,63 @@ class RecordPacker:
 
     def __init__(self, names: Sequence[str]) -> None:
         self.answers = {name: Coder(DISTINCT) for name in names}
-        self.pictures = array("q")  # the hash of each picture: only equal ones may be of one picture
-        self._images = ImagePacker()
-        self._pieces: list[Piece] = []
+        self._count = 0
+        self._keys: list[np.ndarray] = []
+        self._image_pieces: list[AlikeImages | list[ImageRef]] = []
+        self._location_pieces: list[Piece] = []
+        self._images: list[ImageRef] = []  # what is in no piece yet
         self._locations: list[str] = []
         self._groups, self._splits, self._sources = Coder(), Coder(), Coder()
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        return self._count
 
     def add(self, record: Record) -> None:
-        """One more record, whose answers are put in by the caller."""
-        image = record.image
-        self.pictures.append(hash(image))
-        self._images.append(image)
+        """One more record."""
+        self._count += 1
+        self._images.append(record.image)
         self._locations.append(record.location)
-        if len(self._locations) == AT_ONCE:
-            self._pieces.append(piece(self._locations, ":"))
-            self._locations = []
+        if len(self._images) == AT_ONCE:
+            self._pack()
         self._groups.append(record.group or None)
         self._splits.append(record.split or None)
         self._sources.append(record.source or None)
 
+    def add_block(self, block: RecordBlock) -> None:
+        """All records of a block."""
+        self._pack()
+        self._count += len(block)
+        self._add_pieces(block.locations, block.images)
+        self._groups.extend(block.groups)
+        self._splits.extend(block.splits)
+        self._sources.extend(Coded.constant(block.source, len(block)))
+
     def columns(self) -> RecordColumns:
         """All records so far."""
-        latest = [piece(self._locations, ":")] if self._locations else []
+        self._pack()
         return RecordColumns(
-            PackedText([*self._pieces, *latest]),
-            self._images.images(),
+            PackedText(self._location_pieces),
+            PackedImages(self._image_pieces),
             {name: coder.column() for name, coder in self.answers.items()},
             self._groups.column(),
             self._splits.column(),
             self._sources.column(),
         )
+
+    def picture_keys(self) -> np.ndarray:
+        """int64 [n]: see ``picture_keys``."""
+        self._pack()
+        return np.concatenate([np.zeros(0, dtype=np.int64), *self._keys])
+
+    def _pack(self) -> None:
+        if self._images:
+            self._add_pieces(piece(self._locations, at_colon), image_piece(self._images))
+            self._images, self._locations = [], []
+
+    def _add_pieces(self, locations: Piece, images: AlikeImages | list[ImageRef]) -> None:
+        self._location_pieces.append(locations)
+        self._image_pieces.append(images)
+        self._keys.append(picture_keys(images))
 
 
 def columns_of(records: Sequence[Record]) -> RecordColumns:

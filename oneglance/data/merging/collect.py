@@ -10,8 +10,9 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from oneglance.data.columns.coded import MISSING, Coder
-from oneglance.data.columns.record_columns import RecordColumns, RecordPacker
+from oneglance.data.columns.coded import MISSING, Coded, Coder, together
+from oneglance.data.columns.packed_text import Piece
+from oneglance.data.columns.record_columns import RecordBlock, RecordColumns, RecordPacker
 from oneglance.data.merging.column_notation import ColumnNotation
 from oneglance.data.merging.repeated import Merged, merge_repeated
 from oneglance.data.number_notation import Notation
@@ -109,10 +110,15 @@ def collect(
                 for question in questions
             ]
             fields: set[str] = set()
-            for record in _records(source, problems):
-                fields.update(record.answers)
-                _read_answers(record, readers, packer, problems)
-                packer.add(record)
+            for item in _records(source, problems):
+                if isinstance(item, RecordBlock):
+                    fields.update(name for name, cells in item.fields.items() if cells.known.any())
+                    _read_block(item, readers, packer, problems)
+                    packer.add_block(item)
+                else:
+                    fields.update(item.answers)
+                    _read_answers(item, readers, packer, problems)
+                    packer.add(item)
             problems.between(_wrong_columns(source, fields))
             for reader in filter(None, readers):
                 problems.between(reader.notation.problems(reader.name) if reader.notation else ())
@@ -121,7 +127,7 @@ def collect(
         wins = np.repeat(winning, np.diff([*starts, len(records)])) if winning else np.zeros(0, dtype=bool)
         merged = merge_repeated(
             records,
-            np.frombuffer(packer.pictures, dtype=np.int64),
+            packer.picture_keys(),
             wins,
             lambda name, first, second: by_name[name].merge(first, second),
         )
@@ -139,9 +145,9 @@ class _Problems:
         self._packer = packer
         self._places: list[tuple[int, Problem]] = []  # twice the row, one less: before it
 
-    def of_row(self, problem: Problem) -> None:
-        """One of the row that is being read."""
-        self._places.append((2 * len(self._packer), problem))
+    def of_row(self, problem: Problem, row: int = 0) -> None:
+        """One of the row that is being read, or of one of the rows that are read at once."""
+        self._places.append((2 * (len(self._packer) + row), problem))
 
     def between(self, problems: Iterable[Problem]) -> None:
         """Some between the rows before and the next one."""
@@ -216,10 +222,10 @@ def _listed(fields: str | list[str] | None) -> tuple[str, ...]:
     return (fields,) if isinstance(fields, str) else tuple(fields or ())
 
 
-def _records(source: Source, problems: _Problems) -> Iterator[Record]:
+def _records(source: Source, problems: _Problems) -> Iterator[RecordBlock | Record]:
     """The records of a source; its problems are added to ``problems``."""
     try:
-        for item in source.read():
+        for item in source.read_blocks():
             if isinstance(item, Problem):
                 problems.between([item])
             else:
@@ -247,11 +253,65 @@ def _read_answers(
             try:
                 code = reader.code(raw_value)
             except InvalidAnswer as invalid:
-                what = plain(f"{reader.name} {invalid.what}")
-                # "misfit" is what ``check --json`` calls it: other programs read the kind.
-                problems.of_row(Problem(record.location, what, invalid.hint, kind=f"misfit: {reader.name}"))
+                problems.of_row(_unreadable(reader, invalid, record.location))
                 code = MISSING
         column.put(code)
+
+
+def _read_block(
+    block: RecordBlock,
+    readers: Sequence[_AnswerReader | None],
+    packer: RecordPacker,
+    problems: _Problems,
+) -> None:
+    """The same for all records of a block."""
+    for reader, column in zip(readers, packer.answers.values(), strict=True):
+        own = [name for name in (reader.fields if reader else ()) if name in block.fields]
+        if reader is None or not own:
+            column.put_all(np.full(len(block), MISSING))
+            continue
+        if reader.field is not None:
+            cells = block.fields[reader.field]
+        else:
+            cells = _rows_together(own, [block.fields[name] for name in own], len(block))
+        column.put_all(_block_codes(reader, cells, block.locations, problems))
+
+
+def _rows_together(names: Sequence[str], columns: Sequence[Coded], count: int) -> Coded:
+    """``{name: value}`` of each row that has any."""
+    kind, first = together(columns, count)
+    values = []
+    for row in first.tolist():
+        pairs = [(name, column[row]) for name, column in zip(names, columns, strict=True)]
+        values.append({name: value for name, value in pairs if value is not None})
+    return Coded(
+        np.where(np.array([bool(value) for value in values], dtype=bool)[kind], kind, MISSING), values
+    )
+
+
+def _block_codes(reader: _AnswerReader, cells: Coded, locations: Piece, problems: _Problems) -> np.ndarray:
+    """The codes of the answers that some raw values are, each of which is read once."""
+    codes = np.full(len(cells.values) + 1, MISSING, dtype=np.int32)  # the last one is that of MISSING
+    present = cells.counts() > 0
+    for place, value in enumerate(cells.values):
+        if not present[place]:
+            continue
+        code = reader.cache.get(value) if type(value) is str else None
+        if code is None:
+            try:
+                code = reader.code(value)
+            except InvalidAnswer as invalid:
+                for row in np.flatnonzero(cells.codes == place).tolist():
+                    problems.of_row(_unreadable(reader, invalid, locations.text(row)), row)
+                continue
+        codes[place] = code
+    return codes[cells.codes]
+
+
+def _unreadable(reader: _AnswerReader, invalid: InvalidAnswer, location: str) -> Problem:
+    what = plain(f"{reader.name} {invalid.what}")
+    # "misfit" is what ``check --json`` calls it: other programs read the kind.
+    return Problem(location, what, invalid.hint, kind=f"misfit: {reader.name}")
 
 
 def _propose_tag_rows(

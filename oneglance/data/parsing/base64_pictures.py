@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import re
 import string
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,12 @@ def is_inline(name: str) -> bool:
     if len(name) < _LEAST or not name.startswith(_BEGINNINGS):
         return False
     return ALPHABET.issuperset(name.translate(_SPACES).translate(_OTHER).rstrip("="))
+
+
+def any_inline(names: Sequence[str]) -> bool:
+    """Whether one of many names is one; fast where all are short."""
+    may_be = max(map(len, names), default=0) >= _LEAST or "data:" in "\n".join(names).lower()
+    return may_be and any(map(is_inline, names))
 
 
 def inline_picture(name: str, location: str) -> EncodedImage | Problem | None:

@@ -7,10 +7,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+
+from oneglance.data.columns.packed_images import AlikeImages
+from oneglance.data.columns.packed_text import Piece
 from oneglance.data.images.archives import is_archive, members
 from oneglance.data.images.references import FileImage, MemberImage, is_picture, printable
 from oneglance.data.images.tail_search import TailSearch
-from oneglance.data.parsing.base64_pictures import inline_picture, is_inline
+from oneglance.data.parsing.base64_pictures import any_inline, inline_picture, is_inline
 from oneglance.data.parsing.folder_walk import files_below
 from oneglance.data.quoting import quoted
 from oneglance.data.record import ImageRef
@@ -20,6 +25,7 @@ from oneglance.storage.remote.addresses import address_of, below, is_remote, red
 
 REMOTE_SAMPLE = 5  # names that are asked for one by one to find their folder
 FOLDERS_KEPT = 50_000  # resolved folders to remember
+NAMES_KEPT = 500_000  # names of files in folders to remember
 MOST_SEARCHED = 500_000  # files and folders among which a name is searched for by its end
 
 
@@ -29,6 +35,12 @@ class Find(ABC):
     def __call__(self, name: str, location: str) -> ImageRef | Problem:
         """The picture that ``location`` calls ``name``, or that it writes there itself, in base64."""
         return inline_picture(name, location) or self._find(name, location)
+
+    def many(self, names: pa.StringArray) -> AlikeImages | None:
+        """The pictures of these names, where all are as plain as most are; None where one of them is to
+        be looked at by itself.
+        """
+        return None
 
     @abstractmethod
     def _find(self, name: str, location: str) -> ImageRef | Problem:
@@ -101,6 +113,7 @@ class _InFolder(Find):
         self._folders: dict[str, str | None] = {}  # as written -> real one with its last separator
         self._sample, self._exact = sample, exact
         self._listings: dict[str, frozenset[str] | None] = {}  # real folder -> names in it; None: unknown
+        self._listed = 0  # names in all of them
         self._search: TailSearch | None = None
 
     def _find(self, name: str, location: str) -> ImageRef | Problem:
@@ -111,6 +124,29 @@ class _InFolder(Find):
         if isinstance(match, Problem):
             return match
         return image if match is None else FileImage(os.path.join(self._root, match), printable(name))  # noqa: PTH118
+
+    def many(self, names: pa.StringArray) -> AlikeImages | None:
+        text = "\n".join(names.to_pylist())
+        if not text.replace("\n", "").isprintable() or "\\" in text or any_inline(text.split("\n")):
+            return None
+        folders, files = _at_last_slash(names)
+        inside = folders.dictionary.to_pylist()
+        codes = folders.indices.to_numpy()
+        order = np.argsort(codes, kind="stable")
+        sorted_files = files.take(pa.array(order)).to_pylist()
+        ends = np.bincount(codes, minlength=len(inside)).cumsum().tolist()
+        reals: list[str] = []
+        for folder, start, end in zip(inside, [0, *ends], ends):  # noqa: B905 - the last end is no start
+            own = sorted_files[start:end]
+            real = self._folders[folder] if folder in self._folders else self._resolve(folder)
+            if real is None or not {"", ".", ".."}.isdisjoint(own):
+                return None
+            if not (self._exact or self._are_listed(real, own)):
+                return None
+            reals.append(real)
+        numbers = None if len(inside) == 1 else codes
+        columns = (Piece(reals, numbers, files), Piece(inside, numbers, files))
+        return AlikeImages(FileImage, columns, len(names))
 
     def problems(self, title: str) -> list[Problem]:
         return self._search.problems(title) if self._search else []
@@ -124,6 +160,11 @@ class _InFolder(Find):
     def _is_listed(self, path: str) -> bool:
         """Whether the folder of ``path`` holds its name, spelt so; True where it cannot be listed."""
         folder, _, file = path.rpartition("/" if is_remote(path) else os.sep)
+        return self._are_listed(folder, [file])
+
+    def _are_listed(self, folder: str, files: Sequence[str]) -> bool:
+        """The same of several in one folder."""
+        folder = folder.rstrip(os.sep)
         try:
             listing = self._listings[folder]
         except KeyError:
@@ -134,10 +175,12 @@ class _InFolder(Find):
                 listing = frozenset()
             except OSError:
                 listing = None
-            if len(self._listings) >= FOLDERS_KEPT:
+            if self._listed > NAMES_KEPT:
                 self._listings.clear()
+                self._listed = 0
             self._listings[folder] = listing
-        return listing is None or file in listing
+            self._listed += 1 + len(listing or ())
+        return listing is None or listing.issuperset(files)
 
     def _as_written(self, name: str, location: str) -> ImageRef | Problem:
         cleaned = name.replace("\\", "/") if "\\" in name else name
@@ -178,10 +221,35 @@ class _InFolder(Find):
         return Problem(location, what, hint, kind="picture name", fatal=False)
 
 
+def _at_last_slash(names: pa.StringArray) -> tuple[pa.DictionaryArray, pa.StringArray]:
+    """Each name in two: its folder with the last slash, and the rest."""
+    _, offsets_buffer, data_buffer = names.buffers()
+    offsets = np.frombuffer(offsets_buffer, dtype=np.int32)[names.offset : names.offset + len(names) + 1]
+    data = (
+        np.frombuffer(data_buffer, dtype=np.uint8, count=int(offsets[-1]))
+        if data_buffer
+        else np.zeros(0, np.uint8)
+    )
+    slashes = np.flatnonzero(data[offsets[0] :] == ord("/")) + offsets[0] + 1
+    before_end = np.searchsorted(slashes, offsets[1:], side="right") - 1
+    cuts = (
+        np.where(before_end >= 0, slashes[before_end], 0) if len(slashes) else np.zeros(len(names), np.int64)
+    )
+    both = np.empty(2 * len(names) + 1, dtype=np.int32)
+    both[::2] = offsets
+    both[1::2] = np.maximum(cuts, offsets[:-1])
+    parts = pa.StringArray.from_buffers(2 * len(names), pa.py_buffer(both), data_buffer)
+    rows = np.arange(0, 2 * len(names), 2)
+    return parts.take(pa.array(rows)).dictionary_encode(), parts.take(pa.array(rows + 1))
+
+
 class _InRemoteFolder(_InFolder):
     """Names below an address. A table from elsewhere names no file of this machine, and no address that the
     configuration does not name.
     """
+
+    def many(self, names: pa.StringArray) -> AlikeImages | None:
+        return None  # each is looked at by itself
 
     def _as_written(self, name: str, location: str) -> ImageRef | Problem:
         path = below(address_of(self._root) or self._root, name.replace("\\", "/"))

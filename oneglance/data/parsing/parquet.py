@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from oneglance.data.images.references import MEMBER_LIMIT, FileImage, FileKey, file_key, file_stat
-from oneglance.data.parsing.delimited import (
+from oneglance.data.parsing.tables.rows import (
     SAMPLE,
     InternedText,
     Row,

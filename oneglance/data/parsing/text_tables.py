@@ -9,7 +9,7 @@ from pathlib import Path
 
 from oneglance.data.images.references import is_picture
 from oneglance.data.parsing import separator
-from oneglance.data.parsing.delimited import Delimited
+from oneglance.data.parsing.tables.delimited import Delimited
 from oneglance.data.parsing.text_lines import lines_or_none
 from oneglance.errors import Problem
 

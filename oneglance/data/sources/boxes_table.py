@@ -31,7 +31,6 @@ from oneglance.data.parsing.annotations.box_spellings import (
     spelled_box,
     spelled_edges,
 )
-from oneglance.data.parsing.delimited import Delimited, LostRow
 from oneglance.data.parsing.folder_walk import folders_in
 from oneglance.data.parsing.image_paths import find_nearby, finder
 from oneglance.data.parsing.layouts import (
@@ -41,6 +40,8 @@ from oneglance.data.parsing.layouts import (
     named_split,
     part_folders,
 )
+from oneglance.data.parsing.tables.delimited import Delimited
+from oneglance.data.parsing.tables.rows import LostRow
 from oneglance.data.quoting import nearest_of, plain, quoted
 from oneglance.data.record import Record
 from oneglance.data.source import Entry, Source

@@ -11,9 +11,9 @@ from oneglance.data.images.header import header
 from oneglance.data.images.references import is_picture
 from oneglance.data.parsing.annotations.box_geometry import NOWHERE, BoxReader, Fault, RawBox
 from oneglance.data.parsing.annotations.box_spellings import sized
-from oneglance.data.parsing.delimited import Delimited
 from oneglance.data.parsing.folder_walk import folders_in
 from oneglance.data.parsing.image_paths import finder
+from oneglance.data.parsing.tables.delimited import Delimited
 from oneglance.data.parsing.text_lines import lines
 from oneglance.data.parsing.text_tables import TextTable
 from oneglance.data.quoting import quoted

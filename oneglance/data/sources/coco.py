@@ -24,10 +24,10 @@ from oneglance.data.parsing.annotations.box_geometry import (
 from oneglance.data.parsing.annotations.box_spellings import Spelled, identity, name_of, spelled_box
 from oneglance.data.parsing.annotations.coco_files import is_coco, picture_folders, split_files
 from oneglance.data.parsing.annotations.coco_rle import mask_bounds
-from oneglance.data.parsing.delimited import SAMPLE
 from oneglance.data.parsing.image_paths import find_nearby
 from oneglance.data.parsing.problem_counter import ProblemCounter
 from oneglance.data.parsing.structured_files import read_json
+from oneglance.data.parsing.tables.rows import SAMPLE
 from oneglance.data.quoting import plain, quoted
 from oneglance.data.source import Entry, Source
 from oneglance.errors import DataError, Problem

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 from oneglance.data.images.header import header
 from oneglance.data.parsing.annotations.box_geometry import NOWHERE, BoxReader, Fault, RawBox
 from oneglance.data.parsing.annotations.box_spellings import sized
-from oneglance.data.parsing.delimited import SAMPLE
 from oneglance.data.parsing.image_paths import finder
+from oneglance.data.parsing.tables.rows import SAMPLE
 from oneglance.data.parsing.text_lines import lines
 from oneglance.data.quoting import quoted
 from oneglance.data.source import Entry, Source

@@ -22,9 +22,9 @@ from oneglance.data.parsing.annotations.box_geometry import (
     number,
     rotated,
 )
-from oneglance.data.parsing.delimited import SAMPLE
 from oneglance.data.parsing.image_paths import find_nearby
 from oneglance.data.parsing.structured_files import beginning, children
+from oneglance.data.parsing.tables.rows import SAMPLE
 from oneglance.data.quoting import plain, quoted
 from oneglance.data.record import SPLIT_NAMES
 from oneglance.data.source import Entry, Source

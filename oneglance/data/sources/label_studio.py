@@ -26,9 +26,9 @@ from oneglance.data.parsing.annotations.box_geometry import (
 )
 from oneglance.data.parsing.annotations.label_studio_min import expanded, is_min
 from oneglance.data.parsing.base64_pictures import is_inline
-from oneglance.data.parsing.delimited import SAMPLE
 from oneglance.data.parsing.image_paths import find_nearby
 from oneglance.data.parsing.structured_files import beginning, read_json
+from oneglance.data.parsing.tables.rows import SAMPLE
 from oneglance.data.quoting import plain, quoted
 from oneglance.data.source import Entry, Source
 from oneglance.errors import DataError, Problem

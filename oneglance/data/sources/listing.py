@@ -7,8 +7,8 @@ from itertools import islice
 from pathlib import Path
 
 from oneglance.data.images.references import FileImage, is_picture
-from oneglance.data.parsing.delimited import SAMPLE
 from oneglance.data.parsing.image_paths import finder
+from oneglance.data.parsing.tables.rows import SAMPLE
 from oneglance.data.parsing.text_lines import lines
 from oneglance.data.source import Entry, Source
 from oneglance.errors import Problem

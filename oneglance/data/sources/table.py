@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from oneglance.data.columns.coded import Coded
+from oneglance.data.columns.packed_text import Piece
+from oneglance.data.columns.record_columns import RecordBlock
 from oneglance.data.images.archives import is_hidden
 from oneglance.data.images.references import is_picture
 from oneglance.data.images.tail_search import loose_stem
 from oneglance.data.parsing import separator
 from oneglance.data.parsing.annotations.nested_boxes import with_boxes
-from oneglance.data.parsing.delimited import Delimited, JsonLines, Rows
 from oneglance.data.parsing.folder_walk import files_below
-from oneglance.data.parsing.image_paths import MOST_SEARCHED, finder
+from oneglance.data.parsing.image_paths import MOST_SEARCHED, Find, finder
 from oneglance.data.parsing.layouts import PICTURE_FOLDERS, named_split, part_folders
 from oneglance.data.parsing.parquet import Parquet
+from oneglance.data.parsing.tables.delimited import Delimited
+from oneglance.data.parsing.tables.rows import JsonLines, Row, Rows, TextBlock
 from oneglance.data.parsing.text_tables import TextTable, is_text_table
 from oneglance.data.quoting import nearest_of, plain, quoted
-from oneglance.data.record import SPLIT_NAMES
-from oneglance.data.source import Entry, Source
+from oneglance.data.record import SPLIT_NAMES, Record
+from oneglance.data.source import Entry, EntryBlock, Source
 from oneglance.data.tag_rows import joined
 from oneglance.errors import DataError, Problem
 from oneglance.storage.plain_files import is_file, is_folder, names_in, scan
@@ -71,6 +75,14 @@ class Table(Source):
     def entries(self) -> Iterator[Entry | Problem]:
         return joined(self._all_rows(), {self.split, self.group}) if self.rows == "tags" else self._all_rows()
 
+    def read_blocks(self) -> Iterator[RecordBlock | Record | Problem]:
+        files = self._files() if is_folder(self.path) else [(self.path, "")]
+        may_hold_boxes = any(file.suffix.lower() not in TEXT for file, _ in files)
+        if self.rows == "tags" or self.name_pattern or may_hold_boxes:
+            yield from self.read()
+        else:
+            yield from self._as_records(self._blocks_of_files({}))
+
     def sampled(self) -> dict[str, list[str]]:
         """The text in the first rows of each column.
 
@@ -105,41 +117,43 @@ class Table(Source):
         return with_boxes(self._rows_of_files(class_names), self.title, class_names)
 
     def _rows_of_files(self, class_names: dict[str, Sequence[str]]) -> Iterator[Entry | Problem]:
+        for item in self._blocks_of_files(class_names, at_once=False):
+            assert not isinstance(item, EntryBlock)
+            yield item
+
+    def _blocks_of_files(
+        self, class_names: dict[str, Sequence[str]], *, at_once: bool = True
+    ) -> Iterator[EntryBlock | Entry | Problem]:
         if not is_folder(self.path):
-            yield from self._rows(self.path, self.title, {}, class_names)
+            yield from self._blocks(self.path, self.title, {}, class_names, at_once)
             return
         for file, split in self._files():
             title = f"{self.title}/{file.relative_to(self.path).as_posix()}"
-            yield from self._rows(file, title, {self.split: split} if self.split else {}, class_names)
+            common = {self.split: split} if self.split else {}
+            yield from self._blocks(file, title, common, class_names, at_once)
 
-    def _rows(
-        self, path: Path, title: str, common: dict[str, Any], class_names: dict[str, Sequence[str]]
-    ) -> Iterator[Entry | Problem]:
+    def _blocks(
+        self,
+        path: Path,
+        title: str,
+        common: dict[str, str],
+        class_names: dict[str, Sequence[str]],
+        at_once: bool,
+    ) -> Iterator[EntryBlock | Entry | Problem]:
         table = self._open(path, title)
         class_names.update(table.nested_names)
         column = self._picture_column(table)
         sample = table.sample(column)
         find = finder(self._start(path, sample), path, sample, exact=self.exact)
-        for row in table.rows(column):
-            if isinstance(row, Problem):
-                yield row
-                continue
-            location, picture, answers = row
-            if not picture:
-                yield Problem(
-                    location,
-                    f"{column} is empty",
-                    "the row is left out",
-                    kind="no picture named",
-                    fatal=False,
-                )
-                continue
-            image = find(picture, location) if isinstance(picture, str) else picture
-            yield (
-                image
-                if isinstance(image, Problem)
-                else (location, image, {**answers, **common} if common else answers)
-            )
+        for item in table.blocks(column) if at_once else table.rows(column):
+            if not isinstance(item, TextBlock):
+                yield item if isinstance(item, Problem) else _entry(item, column, find, common)
+            elif (images := find.many(item.names)) is None:
+                yield from (_entry(row, column, find, common) for row in item.rows())
+            else:
+                lines = range(item.start, item.start + len(images))
+                given = {name: Coded.constant(text, len(images)) for name, text in common.items()}
+                yield EntryBlock(Piece([f"{title}:"], None, lines), images, {**item.fields, **given})
         yield from find.problems(title)
 
     def _start(self, path: Path, sample: Sequence[str]) -> Path | None:
@@ -189,6 +203,17 @@ class Table(Source):
                 hint += f", separated by {separator.shown(table.separator)} (`delimiter` says otherwise)"
             raise DataError(what, location=table.title, hint=hint)
         return column
+
+
+def _entry(row: Row, column: str, find: Find, common: Mapping[str, str]) -> Entry | Problem:
+    location, picture, answers = row
+    if not picture:
+        what, hint = f"{column} is empty", "the row is left out"
+        return Problem(location, what, hint, kind="no picture named", fatal=False)
+    image = find(picture, location) if isinstance(picture, str) else picture
+    if isinstance(image, Problem):
+        return image
+    return location, image, {**answers, **common} if common else answers
 
 
 def _usual_column(table: Rows) -> tuple[str, list[str]]:

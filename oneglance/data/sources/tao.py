@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from oneglance.data.parsing.delimited import Delimited
 from oneglance.data.parsing.image_paths import finder
 from oneglance.data.parsing.structured_files import beginning
+from oneglance.data.parsing.tables.delimited import Delimited
 from oneglance.data.record import SPLIT_NAMES
 from oneglance.data.source import Entry, Source
 from oneglance.errors import Problem

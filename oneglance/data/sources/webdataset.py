@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 
 from oneglance.data.images.archives import is_archive, members
 from oneglance.data.images.references import MemberImage, is_picture
-from oneglance.data.parsing.delimited import STRICT_JSON
 from oneglance.data.parsing.problem_counter import ProblemCounter
+from oneglance.data.parsing.tables.rows import STRICT_JSON
 from oneglance.data.picture_files.formats import without_companions
 from oneglance.data.quoting import plain, quoted
 from oneglance.data.record import SPLIT_NAMES

@@ -18,10 +18,10 @@ from oneglance.data.parsing.annotations.box_geometry import (
     RawBox,
 )
 from oneglance.data.parsing.annotations.box_spellings import sized
-from oneglance.data.parsing.delimited import SAMPLE
 from oneglance.data.parsing.folder_walk import folders_in
 from oneglance.data.parsing.image_paths import finder
 from oneglance.data.parsing.layouts import named_split
+from oneglance.data.parsing.tables.rows import SAMPLE
 from oneglance.data.parsing.text_lines import lines, lines_or_none
 from oneglance.data.quoting import quoted
 from oneglance.data.source import Entry, Source

@@ -34,11 +34,11 @@ from oneglance.data.parsing.annotations.yolo_yaml import (
     read_keys,
     without_data,
 )
-from oneglance.data.parsing.delimited import SAMPLE
 from oneglance.data.parsing.folder_walk import files_below
 from oneglance.data.parsing.image_paths import finder
 from oneglance.data.parsing.problem_counter import ProblemCounter
 from oneglance.data.parsing.structured_files import beginning
+from oneglance.data.parsing.tables.rows import SAMPLE
 from oneglance.data.parsing.text_lines import lines, lines_or_none
 from oneglance.data.picture_files.formats import without_companions
 from oneglance.data.quoting import plain, quoted

@@ -109,6 +109,7 @@ def test_pictures_of_a_folder_take_few_bytes() -> None:
     used = 0
     for column in piece.columns:
         assert isinstance(column, Piece)
+        assert not isinstance(column.tails, range)
         used += column.tails.nbytes + (0 if column.codes is None else column.codes.nbytes)
     assert used < 35 * 1000
     assert columns[999] == FileImage(f"{root}9/999.jpg", "")

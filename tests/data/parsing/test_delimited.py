@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from oneglance.data.parsing.delimited import MOST_COLUMNS, Delimited, JsonLines
 from oneglance.data.parsing.parquet import Parquet
+from oneglance.data.parsing.tables.delimited import Delimited
+from oneglance.data.parsing.tables.rows import MOST_COLUMNS, JsonLines
 from oneglance.data.record import Record
 from oneglance.data.source import open_source
 from oneglance.errors import DataError

@@ -20,8 +20,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oneglance.data.images.references import FileImage
-from oneglance.data.parsing import delimited, text_lines
+from oneglance.data.parsing import text_lines
 from oneglance.data.parsing.parquet import ParquetImage
+from oneglance.data.parsing.tables import rows
 from oneglance.data.record import Record
 from oneglance.data.source import open_source
 from oneglance.errors import DataError, Problem
@@ -81,7 +82,7 @@ def test_where_is_the_line_even_after_empty_and_long_ones(tmp_path: Path) -> Non
 
 
 def test_equal_words_are_one_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delimited, "INTERNED", 3)
+    monkeypatch.setattr(rows, "INTERNED", 3)
     write(tmp_path, "image,kind,n\n" + "".join(f"{n}.jpg,{'ab'[n % 2]}bc ,{n}\n" for n in range(50)))
     images = answers(tmp_path)
     assert images == [{"kind": f"{'ab'[n % 2]}bc", "n": str(n)} for n in range(50)]

@@ -1,0 +1,1 @@
+"""Tables of text: rows one by one, or many at once."""

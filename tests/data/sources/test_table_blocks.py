@@ -1,0 +1,164 @@
+"""A table that is read in blocks says what it says row by row: the same records and problems, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from oneglance.data.columns.record_columns import RecordBlock
+from oneglance.data.merging.collect import collect
+from oneglance.data.parsing.tables import delimited
+from oneglance.data.record import Record
+from oneglance.data.source import Source, open_source
+from oneglance.errors import DataError
+from oneglance.task import build_tasks
+
+NAMES = st.sampled_from(
+    [
+        *(
+            "a.jpg",
+            "x/b.jpg",
+            "x/c.jpg",
+            "./a.jpg",
+            " a.jpg",
+            "x/b.jpg ",
+            "X/B.jpg",
+            "gone.jpg",
+            "../a.jpg",
+            "x\\b.jpg",
+        ),
+        *(
+            "'=a.jpg",
+            "",
+            "x/",
+            "data:image/jpeg;base64,/9j/",
+            "\u2003a.jpg",
+            "ä.jpg",
+            "/etc/a.jpg",
+            "x//b.jpg",
+        ),
+    ]
+)
+CELLS = st.sampled_from(
+    [
+        *(
+            "hat",
+            " hat",
+            "cap",
+            "'=1",
+            "1.0",
+            "1,5",
+            "0.5",
+            "?",
+            "",
+            " ",
+            "train",
+            "Test",
+            "odd",
+            '"',
+            '"a, b"',
+            "a|b",
+            "ü",
+        ),
+        "much",
+    ]
+)
+LINES = st.one_of(
+    st.builds(lambda name, cells: ",".join([name, *cells]), NAMES, st.lists(CELLS, min_size=4, max_size=4)),
+    st.builds(lambda name, cells: ",".join([name, *cells]), NAMES, st.lists(CELLS, max_size=6)),
+    st.sampled_from(["", "   ", ",,,,", '"x/b.jpg","hat', 'cap",1,g,train', "\r"]),
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("pictures")
+    (home / "x").mkdir()
+    for name in ("a.jpg", "ä.jpg", "x/b.jpg", "x/c.jpg", "'=a.jpg"):
+        (home / name).touch()
+    return home
+
+
+def one_by_one(items: Iterable[Any]) -> list[Any]:
+    """Records and problems, those of blocks too, up to an error."""
+    listed: list[Any] = []
+    try:
+        for item in items:
+            if not isinstance(item, RecordBlock):
+                listed.append(item)
+                continue
+            for row, image in enumerate(item.images):
+                cells = {name: column[row] for name, column in item.fields.items()}
+                answers = {name: cell for name, cell in cells.items() if cell is not None}
+                group, split = item.groups[row] or "", item.splits[row] or ""
+                listed.append(Record(item.locations.text(row), image, answers, group, split, item.source))
+    except DataError as error:
+        listed.append(str(error))
+    return listed
+
+
+def opened(folder: Path, text: str, **keys: Any) -> Source:
+    path = folder / "t.csv"
+    path.write_bytes(text.encode())
+    return open_source({"path": str(path), "group": "seller", **keys}, folder)
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.lists(LINES, max_size=9),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.sampled_from([{}, {"names": "exact"}, {"group": "kind", "split": ""}, {"images": "x"}]),
+    st.sampled_from(
+        ["image,kind,price,seller,split", "image,kind,price,,split", "kind,image,price,seller,split"]
+    ),
+)
+def test_blocks_hold_what_the_rows_hold(
+    folder: Path, lines: list[str], end: str, keys: dict[str, str], header: str
+) -> None:
+    with patch.object(delimited, "BLOCK", 3):
+        source = opened(folder, end.join([header, *lines]), **keys)
+        rows, blocks = one_by_one(source.read()), one_by_one(source.read_blocks())
+    assert blocks == rows
+    names = [[item.image.name for item in items if isinstance(item, Record)] for items in (rows, blocks)]
+    assert names[0] == names[1]
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(LINES, max_size=9))
+def test_answers_and_problems_are_the_same(folder: Path, lines: list[str]) -> None:
+    tasks = build_tasks(
+        {
+            "kind": {"type": "label"},
+            "price": {"type": "number"},
+            "both": {"type": "tags", "from": ["kind", "price"]},
+        }
+    )
+    with patch.object(delimited, "BLOCK", 3):
+        source = opened(folder, "\n".join(["image,kind,price,seller,split", *lines]))
+        blocks = collect([source], list(tasks.values()))
+        with patch.object(type(source), "read_blocks", type(source).read):
+            rows = collect([source], list(tasks.values()))
+    assert blocks.records == rows.records
+    assert blocks.problems == rows.problems
+
+
+def test_plain_rows_do_come_in_blocks(folder: Path) -> None:
+    text = "image,kind,price,seller,split\n" + "x/b.jpg,hat,1,g,train\na.jpg,,2,,\n" * 3
+    (block,) = opened(folder, text).read_blocks()
+    assert isinstance(block, RecordBlock)
+    assert [block.locations.text(row) for row in (0, 5)] == ["t.csv:2", "t.csv:7"]
+
+
+def test_what_lies_before_a_broken_place_is_read(folder: Path) -> None:
+    path = folder / "t.csv"
+    path.write_bytes(b"image,kind\n" + b"a.jpg,hat\n" * 150 + b"x/b.jpg,\0\n")
+    source = open_source({"path": str(path)}, folder)
+    rows, blocks = one_by_one(source.read()), one_by_one(source.read_blocks())
+    assert blocks == rows
+    assert [type(item) for item in blocks] == [Record] * 150 + [str]
