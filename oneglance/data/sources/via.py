@@ -25,10 +25,11 @@ from oneglance.data.parsing.annotations.box_geometry import (
 )
 from oneglance.data.parsing.annotations.box_spellings import sized
 from oneglance.data.parsing.annotations.text_columns import LABELS
-from oneglance.data.parsing.delimited import SAMPLE, Delimited
 from oneglance.data.parsing.image_paths import find_nearby
 from oneglance.data.parsing.layouts import ANNOTATION_FOLDERS, children_named, named_split, part_folders
 from oneglance.data.parsing.structured_files import beginning, read_json
+from oneglance.data.parsing.tables.delimited import Delimited
+from oneglance.data.parsing.tables.rows import SAMPLE
 from oneglance.data.quoting import plain, quoted, quoted_list
 from oneglance.data.source import Entry, Source
 from oneglance.errors import DataError, Problem
