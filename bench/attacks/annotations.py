@@ -1,5 +1,6 @@
 """Files of boxes with a damaged thing: a line of YOLO, an object of VOC, an annotation of COCO, a result of
-Label Studio, a shape of CVAT, a row of a table; and files that are damaged anywhere.
+Label Studio, a shape of CVAT or LabelMe, a region of VIA, an object of Supervisely, a row of a table; and
+files that are damaged anywhere.
 
 Every other box must stay as it was. And no picture may become one without a cat because the line of its cat
 can no longer be read: the thing is still there, or its class is unknown there, also after ``convert``.
@@ -97,6 +98,9 @@ FORMATS = {
     "table": Format("boxes.csv", lambda at: [at / "boxes.csv"], "", IN_TEXT, {}),
     "cvat": Format("annotations.xml", lambda at: [at / "annotations.xml"], "<box", IN_TEXT, {}),
     "label_studio": Format("tasks.json", lambda at: [at / "tasks.json"], '{"id": "r', IN_JSON, {}),
+    "labelme": Format(".", lambda at: sorted(at.glob("*.json")), '{"label"', IN_JSON, {}),
+    "via": Format("via.json", lambda at: [at / "via.json"], '{"region_attributes"', IN_JSON, {}),
+    "supervisely": Format(".", lambda at: sorted(at.glob("ds/ann/*.json")), '{"classTitle"', IN_JSON, {}),
 }
 _valid: dict[str, Boxes] = {}
 
@@ -122,6 +126,7 @@ def prepare(folder: Path) -> None:
         (folder / name / "boxes.csv").unlink()
     (folder / "cvat" / "annotations.xml").write_text("\n".join(_cvat(pictures)), encoding="utf-8")
     (folder / "label_studio" / "tasks.json").write_text("\n".join(_label_studio(pictures)), encoding="utf-8")
+    _files_of_tools(folder, pictures)
     for name in FORMATS:
         valid = known(_source(folder / name, name))
         assert valid is not None
@@ -172,6 +177,42 @@ def _label_studio(pictures: dict[str, tuple[oneglance.data.record.Box, ...]]) ->
     yield "]"
 
 
+def _files_of_tools(folder: Path, pictures: dict[str, tuple[oneglance.data.record.Box, ...]]) -> None:
+    """The files of LabelMe, VIA and Supervisely, each thing in a line."""
+    for name in ("labelme", "via"):
+        shutil.copytree(folder / "plain", folder / name, ignore=shutil.ignore_patterns("*.csv"))
+    dataset = folder / "supervisely" / "ds"
+    shutil.copytree(folder / "plain", dataset / "img", ignore=shutil.ignore_patterns("*.csv"))
+    (dataset / "ann").mkdir()
+    via = []
+    for name, boxes in pictures.items():
+        shapes, regions, objects = [], [], []
+        for box in boxes:
+            corners = [[box.x0, box.y0], [box.x1, box.y1]]
+            shapes.append({"label": box.label, "points": corners, "shape_type": "rectangle"})
+            sides = {"x": box.x0, "y": box.y0, "width": box.x1 - box.x0, "height": box.y1 - box.y0}
+            attributes = {"region_attributes": {"kind": box.label}}
+            regions.append({**attributes, "shape_attributes": {"name": "rect", **sides}})
+            points = {"exterior": [corners[0], [box.x1 - 1, box.y1 - 1]], "interior": []}
+            objects.append({"classTitle": box.label, "geometryType": "rectangle", "points": points})
+        stem = name.partition(".")[0]
+        size = {"width": WIDTH, "height": HEIGHT}
+        labelme = {"imagePath": name, "imageWidth": WIDTH, "imageHeight": HEIGHT}
+        _write_lines(folder / "labelme" / f"{stem}.json", labelme, "shapes", shapes)
+        _write_lines(dataset / "ann" / f"{name}.json", {"size": size}, "objects", objects)
+        via.append(f'"{name}7": {{"filename":\n"{name}", "regions": [\n{_lines(regions)}\n]}}')
+    (folder / "via" / "via.json").write_text("{" + ",\n".join(via) + "}", encoding="utf-8")
+
+
+def _write_lines(path: Path, content: dict[str, Any], key: str, things: list[dict[str, Any]]) -> None:
+    text = f'{json.dumps(content)[:-1]}, "{key}": [\n{_lines(things)}\n]}}'
+    path.write_text(text, encoding="utf-8")
+
+
+def _lines(things: list[dict[str, Any]]) -> str:
+    return ",\n".join(map(json.dumps, things))
+
+
 def attempt(folder: Path, rng: np.random.Generator) -> str:
     name = str(rng.choice(list(FORMATS)))
     files = FORMATS[name].files(folder / name)
@@ -187,7 +228,7 @@ def attempt(folder: Path, rng: np.random.Generator) -> str:
     picture, first = "", {}
     things: dict[int, tuple[str, int]] = {}  # line -> its picture, and which of its things
     for number, line in enumerate(lines):
-        if '"image": ' in line or "<image " in line:
+        if '"image": ' in line or "<image " in line or re.match(r'"[0-9]+\.png"', line):
             picture = re.search(r"([0-9]+)\.png", line)[1]  # type: ignore[index]
         if _is_thing(line, FORMATS[name].begins, number):
             owner = _owner(line, path, picture)
@@ -208,7 +249,7 @@ def _is_thing(line: str, begins: str, number: int) -> bool:
 def _owner(line: str, path: Path, picture: str) -> str:
     if '"image_id": ' in line:
         return str(int(line.split('"image_id": ')[1].split(",")[0]) - 1)
-    return line.partition(".png")[0] if path.suffix == ".csv" else picture or path.stem
+    return line.partition(".png")[0] if path.suffix == ".csv" else picture or path.stem.partition(".")[0]
 
 
 def _damaged(line: str, tokens: tuple[str, ...], rng: np.random.Generator) -> str:
