@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from oneglance.data.images.archives import is_hidden
-from oneglance.storage.plain_files import is_folder, names_in, scan
+from oneglance.storage.plain_files import FolderEntry, scan
 from oneglance.storage.remote.addresses import is_remote
 
 MOST_FOLDERS = 100_000  # of a store: each is a question to it
@@ -94,5 +94,16 @@ def folders_below(folder: Path) -> list[str]:
 
 
 def folders_in(folder: Path) -> list[Path]:
-    """The visible folders directly in ``folder``, sorted."""
-    return [path for path in names_in(folder) if is_folder(path) and not is_hidden(path.name)]
+    """The visible folders directly in ``folder``, sorted; none where it cannot be read."""
+    try:
+        with scan(folder) as entries:
+            return sorted(Path(one.path) for one in entries if not is_hidden(one.name) and _is_folder(one))
+    except (OSError, ValueError):
+        return []
+
+
+def _is_folder(entry: FolderEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False

@@ -313,7 +313,7 @@ def _split_files(folder: Path) -> list[tuple[Path, str]]:
     parts = dict(part_folders(folder))
     files = []
     for place in (folder, *children_named(folder, (*ANNOTATION_FOLDERS, "data", "csv")), *parts):
-        for file in names_in(place):
+        for file in names_in(place, "*.[ctCT][sS][vV]"):
             if file.suffix.lower() not in ENDINGS:
                 continue
             split = parts.get(place) or named_split(file.stem)
