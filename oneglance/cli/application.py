@@ -42,10 +42,16 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False))
 
 
-def leave_if_unread(problems: Iterable[Problem]) -> None:
-    """Exit code 3: all is done but for some pictures."""
-    if any(problem.kind in ("unreadable", "picture not there", "picture left out") for problem in problems):
+def leave_if(unread: object) -> None:
+    """Exit code 3, where there are pictures that could not be read: all is done but for these."""
+    if unread:
         raise typer.Exit(3)
+
+
+def leave_if_unread(problems: Iterable[Problem]) -> None:
+    """The same by the problems with them."""
+    kinds = ("unreadable", "picture not there", "picture left out")
+    leave_if(any(problem.kind in kinds for problem in problems))
 
 
 def listed(words: str, between: str = ",") -> list[str]:

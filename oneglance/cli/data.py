@@ -14,6 +14,7 @@ from oneglance.cli.application import (
     Minutes,
     Overrides,
     app,
+    leave_if,
     leave_if_unread,
     print_json,
     tell,
@@ -130,8 +131,7 @@ def start(
         else:
             simple = ("--only", "joint,classical,constant")
             tell(f"what simpler ways reach:   {command('compare', done['config'], *simple)}")
-    if oneglance.Run(done["run"]).folder.unreadable() or done.report.unreadable:
-        raise typer.Exit(3)
+    leave_if(oneglance.Run(done["run"]).folder.unreadable() or done.report.unreadable)
 
 
 @app.command()

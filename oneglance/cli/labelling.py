@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import oneglance
-from oneglance.cli.application import AsJson, Overrides, RunPath, app, print_json, tell
+from oneglance.cli.application import AsJson, Overrides, RunPath, app, leave_if, print_json, tell
 
 
 @app.command()
@@ -72,5 +72,4 @@ def label_next(
         for row in result.rows():
             tell(f"{row['image']}  {row['task']}  {row['score']:.3f}  {row['reason']}")
         typer.echo(result.headline(), err=True)
-    if result["unreadable"]:
-        raise typer.Exit(3)
+    leave_if(result["unreadable"])

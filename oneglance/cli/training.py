@@ -17,6 +17,7 @@ from oneglance.cli.application import (
     Overrides,
     RunPath,
     app,
+    leave_if,
     listed,
     print_json,
     tell,
@@ -70,8 +71,7 @@ def train(
         print_json({"run": str(run.path), "history": run.history().to_dict()})
     else:
         tell(f"now run: {command('evaluate', run.path)}")
-    if run.folder.unreadable():
-        raise typer.Exit(3)
+    leave_if(run.folder.unreadable())
 
 
 @app.command()
@@ -113,8 +113,7 @@ def extend(
         print_json({"run": str(done.path), "history": done.history().to_dict(), "held": held})
     else:
         tell(f"now run: {command('evaluate', done.path)}")
-    if done.folder.unreadable():
-        raise typer.Exit(3)
+    leave_if(done.folder.unreadable())
 
 
 @app.command()
@@ -158,8 +157,7 @@ def evaluate(
         from oneglance.cli.tables import show_report
 
         show_report(report, Path(out or run))
-    if report["unreadable"]:
-        raise typer.Exit(3)
+    leave_if(report["unreadable"])
 
 
 @app.command()
@@ -179,8 +177,7 @@ def robustness(
 
         show_robustness(result)
         tell(f"look at {Path(out or run) / 'robustness.html'}")
-    if result["unreadable"]:
-        raise typer.Exit(3)
+    leave_if(result["unreadable"])
 
 
 @app.command()
@@ -226,8 +223,7 @@ def compare(
         from oneglance.cli.tables import show_comparison
 
         show_comparison(result)
-    if result["unreadable"]:
-        raise typer.Exit(3)
+    leave_if(result["unreadable"])
 
 
 @app.command()

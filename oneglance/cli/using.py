@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import oneglance
-from oneglance.cli.application import AsJson, Device, RunPath, app, print_json, tell
+from oneglance.cli.application import AsJson, Device, RunPath, app, leave_if, print_json, tell
 from oneglance.errors import ConfigError, command
 
 FalseAlarm = Annotated[
@@ -90,8 +90,7 @@ def predict(
     else:
         for answer in counted():
             typer.echo(line(answer))
-    if failed:
-        raise typer.Exit(3)
+    leave_if(failed)
 
 
 @app.command()
@@ -119,8 +118,7 @@ def explain(
         tell(f"{result.headline()}, in {out}")
     for entry in result.errors:
         typer.echo(f"{entry['image']}  {entry['error']}", err=True)
-    if result.errors:
-        raise typer.Exit(3)
+    leave_if(result.errors)
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import oneglance
-from oneglance.cli.application import AsJson, Device, app, print_json, tell
+from oneglance.cli.application import AsJson, Device, app, leave_if, print_json, tell
 
 Network = Annotated[Path, typer.Argument(help="a run folder, or an .onnx file of export", show_default=False)]
 Pictures = Annotated[list[str], typer.Argument(help="files, folders, archives, patterns", show_default=False)]
@@ -40,8 +40,7 @@ def embed(
         print_json(result.to_dict())
     else:
         tell(result.headline())
-    if result["unreadable"]:
-        raise typer.Exit(3)
+    leave_if(result["unreadable"])
 
 
 @app.command()
@@ -63,8 +62,7 @@ def search(
         from oneglance.cli.tables import show_matches
 
         show_matches(result)
-    if result["unreadable"]:
-        raise typer.Exit(3)
+    leave_if(result["unreadable"])
 
 
 @app.command()
@@ -95,8 +93,7 @@ def cluster(
 
         show_clusters(result)
         tell(f"look at {(result.path or Path()) / 'clusters.html'}")
-    if result["unreadable"]:
-        raise typer.Exit(3)
+    leave_if(result["unreadable"])
 
 
 @app.command()
@@ -128,5 +125,4 @@ def map(
     else:
         tell(result.headline())
         tell(f"look at {result.file}")
-    if result["unreadable"]:
-        raise typer.Exit(3)
+    leave_if(result["unreadable"])
