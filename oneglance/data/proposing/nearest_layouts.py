@@ -204,6 +204,27 @@ def _coco(place: _Place, reasons: Sequence[str]) -> Layout | None:
     )
 
 
+# What the JSON of a tool holds, and how its files lie beside pictures.
+TOOLS = (
+    (b'"shapes"', "boxes as LabelMe: a JSON file beside each picture, called like it"),
+    (b'"shape_attributes"', "boxes as the VGG Image Annotator (VIA 2) exports them, beside the pictures"),
+    (b'"classTitle"', "boxes as Supervisely: ann/a.jpg.json for img/a.jpg"),
+)
+
+
+def _tools(place: _Place, reasons: Sequence[str]) -> Layout | None:
+    file = place.first(".json")
+    content = beginning(place.seen.root / file) if file else b""
+    if b'"vid_list"' in content and b'"data_format_version"' in content:
+        looks = "boxes as the VGG Image Annotator (VIA 2) exports them, beside the pictures"
+        return Layout(3.6, looks, f"{quoted(file)} is a project of VIA 3, which is not read: export it as COCO")
+    looks = next((looks for key, looks in TOOLS if key in content), "")
+    if not looks:
+        return None
+    what = f"a picture that {quoted(file)} names" if place.pictures else "the pictures of the JSON files"
+    return Layout(3.6, looks, f"missing: {what}")
+
+
 def _packed(place: _Place, reasons: Sequence[str]) -> Layout | None:
     archive = place.first(*ARCHIVES)
     if archive and not place.pictures:
@@ -234,6 +255,7 @@ RULES: tuple[Callable[[_Place, Sequence[str]], Layout | None], ...] = (
     _voc,
     _yolo,
     _coco,
+    _tools,
     _packed,
     _arrays,
 )

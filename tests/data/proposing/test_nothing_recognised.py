@@ -101,6 +101,8 @@ PLACE = "say where they are: oneglance init PICTURES set/labels.csv"
         ({"a.txt": "0 0.5 0.5 0.1 0.1\n", "b.jpg": ""}, 'missing: a picture that is called like "a.txt"'),
         ({"labels.csv": "image,kind\na.jpg,hat\n"}, f'the pictures that "labels.csv" names; {PLACE}'),
         ({"x.json": '{"images": []}', "a.jpg": ""}, 'missing: "annotations" and "categories" in "x.json"'),
+        ({"x.json": '{"shapes": [], "flags": {}}', "a.jpg": ""}, 'missing: a picture that "x.json" names'),
+        ({"x.json": '{"project": {"data_format_version": "3.1", "vid_list": []}}', "a.jpg": ""}, "of VIA 3"),
         ({"photos.zip": "PK"}, "name it, oneglance init set/photos.zip, or unpack it"),
         ({"photos.rar": "Rar"}, 'unpack "photos.rar"'),
         ({"x.npy": "x"}, '"x.npy" is not read: write its pictures as PNG'),
