@@ -217,7 +217,9 @@ def _tools(place: _Place, reasons: Sequence[str]) -> Layout | None:
     content = beginning(place.seen.root / file) if file else b""
     if b'"vid_list"' in content and b'"data_format_version"' in content:
         looks = "boxes as the VGG Image Annotator (VIA 2) exports them, beside the pictures"
-        return Layout(3.6, looks, f"{quoted(file)} is a project of VIA 3, which is not read: export it as COCO")
+        return Layout(
+            3.6, looks, f"{quoted(file)} is a project of VIA 3, which is not read: export it as COCO"
+        )
     looks = next((looks for key, looks in TOOLS if key in content), "")
     if not looks:
         return None
