@@ -159,21 +159,18 @@ class Labelme(Source):
         """The picture of a file that no picture is called like."""
         start = os.path.relpath(path.parent, self.images or self.path)
         written = os.path.normpath(f"{start}/{file.image_path}").replace(os.sep, "/")
-        image: ImageRef | Problem | None = None
-        for name in (written, file.image_name) if file.image_name else ():
-            image = find(name, file.location)
-            if not isinstance(image, Problem) and _is_there(image):
-                break
-        if image is None or isinstance(image, Problem) or not _is_there(image):
-            if not file.embedded:
-                named = (
-                    f"names the picture {quoted(file.image_path)}" if file.image_name else "names no picture"
-                )
-                what = f"{named}, and none of that name or its own is there"
-                return Problem(file.location, what, "it is left out", kind="picture not there", fatal=False)
+        images = [find(name, file.location) for name in (written, file.image_name) if file.image_name]
+        refs = [image for image in images if not isinstance(image, Problem)]
+        image = next(filter(_is_there, refs), None)
+        if image is None and file.embedded:
             what = "has no picture beside it: the one that is written into it is taken"
             box_reader.counter.add("picture in a file", file.location, what)
             image = JsonPicture(str(resolved(path)), "imageData", file.location)
+        if image is None and not refs:
+            named = f"names {quoted(file.image_path)}" if file.image_path else "names no picture"
+            what = f"{named}, and no picture is called like it"
+            return Problem(file.location, what, "it is left out", kind="picture not there", fatal=False)
+        image = image or refs[0]
         return _Picture.of(file.location, image, split, file, box_reader)
 
 

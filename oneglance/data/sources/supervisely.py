@@ -113,7 +113,7 @@ class Supervisely(Source):
         for file in files_below(dataset / ANNOTATIONS, _is_json):
             location = f"{self.title}/{(dataset / ANNOTATIONS / file).relative_to(self.path).as_posix()}"
             stem = file[: -len(".json")]
-            called = [stem] if stem in unused else by_key.get(stem, [])
+            called = [stem] if stem in unused else by_key.get(stem, []) or [stem] * is_picture(stem)
             image = find(called[0], location) if len(called) == 1 else None
             if not isinstance(image, FileImage):
                 what = "belongs to no picture of its name" if not called else "may belong to several pictures"

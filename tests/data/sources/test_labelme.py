@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from support.annotated import annotations_of, boxes, corners, draw, kinds, read
-from support.layouts import HEIGHT, PARTS, THINGS, WIDTH, check_things, proposed, write
+from support.layouts import HEIGHT, PARTS, THINGS, WIDTH, check_things, found_things, proposed, write
 from support.layouts import draw as draw_things
 
 import oneglance
@@ -207,15 +207,31 @@ def test_the_picture_in_the_file(tmp_path: Path) -> None:
     put(tmp_path / "set", "b", shape(), imageData=data, imagePath="b.png")
     put(tmp_path / "set", "c", shape(), picture=False, imagePath="c.png")
     put(tmp_path / "set", "d", shape(), picture=False, imagePath="d.png", imageData="@@@@")
+    put(tmp_path / "set", "e", shape(), picture=False, imagePath="e.json")
     records, problems = read(tmp_path / "set")
     by_name = {Path(record.location).name: record for record in records}
     image = pickle.loads(pickle.dumps(by_name["a.json"].image))
     assert header(image) == Header(100, 80)
     assert by_name["b.png"].image.stamp()[0].endswith("b.png")
-    assert "c.json" not in by_name
+    with pytest.raises(FileNotFoundError):
+        by_name["c.json"].image.stamp()
+    assert "e.json" not in by_name
     with pytest.raises(OSError, match="holds no picture in base64"):
         by_name["d.json"].image.load()
     assert kinds(problems) == ["picture in a file", "picture not there"]
+
+
+def test_files_apart_from_their_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for stem in THINGS:
+        draw_things(tmp_path / "photos" / f"{stem}.png")
+        write(tmp_path / "labels" / f"{stem}.json", labelme(stem))
+    monkeypatch.chdir(tmp_path)
+    oneglance.init("photos", boxes="labels", out="oneglance.toml")
+    records, problems = read(tmp_path / "labels", images=tmp_path / "photos")
+    assert {Path(record.image.name).stem: found_things(record) for record in records} == {
+        stem: list(there) for stem, there in THINGS.items()
+    }
+    assert problems == []
 
 
 def test_a_picture_without_a_file_is_unknown(tmp_path: Path) -> None:

@@ -196,7 +196,10 @@ def test_files_without_a_picture_and_pictures_without_a_file(tmp_path: Path) -> 
     put(tmp_path / "set" / "ds", "b.png", thing())
     (tmp_path / "set" / "ds" / "img" / "b.png").rename(tmp_path / "set" / "ds" / "img" / "c.png")
     records, problems = read(tmp_path / "set")
-    assert {record.image.name: bool(record.answers) for record in records} == {"a.png": True, "c.png": False}
+    write(tmp_path / "set" / "ds" / "ann" / "x.json", "{}")
+    records, problems = read(tmp_path / "set")
+    answered = {record.image.name: bool(record.answers) for record in records}
+    assert answered == {"a.png": True, "b.png": True, "c.png": False}
     assert kinds(problems) == ["no JSON file", "picture not there"]
 
 
