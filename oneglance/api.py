@@ -43,10 +43,14 @@ if TYPE_CHECKING:
 class Run:
     """A run folder, or a folder of ``combine``, that can be asked. ``path`` is the folder."""
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, elsewhere: bool = False) -> None:
+        """
+        Args:
+            elsewhere: it may be that of another machine, which this one does not see.
+        """
         self.path = Path(path)
         self._models: dict[tuple[str, float | None], Model] = {}
-        if not is_file(self.path / COMBINED):
+        if not elsewhere and not is_file(self.path / COMBINED):
             _ = self.folder  # refused at once where it is none
 
     @property
@@ -198,7 +202,7 @@ def train(
     screen.say(f"finished: {path} (epoch {trainer.selection.epoch} is kept)")
     del trainer, dataset, opened
     give_back()  # whoever trains and then evaluates needs it for that
-    return Run(path)
+    return Run(path, elsewhere=not ranks.is_first)
 
 
 def finish(run: str | Path, *, accept_changes: bool = False, screen: Screen | None = None) -> Run:

@@ -71,7 +71,7 @@ def test_a_process_that_dies_ends_the_others_and_the_training_goes_on_with_anoth
     assert "oneglance train run --resume --workers 2" in told
     assert "Traceback" not in told
     before = (tmp_path / "run/resume.pt").stat().st_mtime_ns
-    training = oneglance(tmp_path, "run", "--resume", "--workers", "2")
+    training = oneglance(tmp_path, "run", "--resume", "--workers", "3")
     while (tmp_path / "run/resume.pt").stat().st_mtime_ns == before and training.poll() is None:
         time.sleep(0.1)
     training.send_signal(signal.SIGINT)
