@@ -56,7 +56,7 @@ def test_two_machines_train_together(tmp_path: Path) -> None:
             pixels = draw.integers(0, 100, (16, 16, 3)) + (150 if kind == "bright" else 0)
             Image.fromarray(pixels.astype(np.uint8)).save(homes[0] / f"pictures/{kind}/{number}.png")
     (homes[0] / "oneglance.toml").write_text(CONFIG)
-    shutil.copytree(*homes)
+    shutil.copytree(homes[0], homes[1])
     with socket.socket() as free:
         free.bind((ADDRESSES[0], 0))
         port = free.getsockname()[1]
