@@ -232,7 +232,7 @@ class Task(Table, ABC):
 
     @abstractmethod
     def encode(self, answers: Sequence[Any | None]) -> Target:
-        """Arrays over all of ``answers``; None gives an unknown target."""
+        """Arrays over all of ``answers``, each encoded for itself; None gives an unknown target."""
 
     def to_canvas(self, answer: Any, placement: Placement) -> Any:
         """An answer about an upright picture as one about its canvas; only what has a position changes."""

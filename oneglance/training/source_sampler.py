@@ -7,6 +7,8 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from oneglance.data.columns.coded import Coded
+
 
 class Sampler(ABC):
     """Draws the pictures of an epoch, each time anew."""
@@ -37,10 +39,11 @@ class SourceSampler(Sampler):
         sources: of each picture, in order.
     """
 
-    def __init__(self, sources: Sequence[str], temperature: float = 1.0) -> None:
-        self.names = list(dict.fromkeys(sources))
-        source_of = np.array(sources)
-        self.rows = [np.flatnonzero(source_of == name) for name in self.names]
+    def __init__(self, sources: Sequence[str | None], temperature: float = 1.0) -> None:
+        column = sources if isinstance(sources, Coded) else Coded.of(sources)
+        column = column.appearing() if column.known.all() else Coded.of(name or "" for name in column)
+        self.names = list(column.values)
+        self.rows = [np.flatnonzero(column.codes == code) for code in range(len(self.names))]
         sizes = np.array([len(rows) for rows in self.rows], dtype=np.float64)
         weight = sizes ** (1 / temperature)
         largest = int(sizes.argmax())

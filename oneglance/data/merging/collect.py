@@ -6,7 +6,7 @@ import gc
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 
@@ -194,8 +194,9 @@ class _AnswerReader:
         Raises:
             InvalidAnswer: it cannot be such an answer.
         """
-        if self.notation is not None and type(raw_value) is str and isinstance(self.question, NumberQuestion):
-            answer: Any = self.question.read_text(raw_value, self.notation.of(raw_value))
+        if self.notation is not None and type(raw_value) is str:
+            number = cast(NumberQuestion, self.question)  # only one of these has a notation
+            answer: Any = number.read_text(raw_value, self.notation.of(raw_value))
         else:
             answer = self.question.read(raw_value, self.queried)
         code = self.column.code(answer)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 
 from oneglance.balancer import build_balancer
 from oneglance.config import Config
+from oneglance.data.columns.coded import Coded
+from oneglance.data.columns.record_columns import columns_of
 from oneglance.data.dataset import SplitData
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.record import Record
@@ -23,6 +26,7 @@ from oneglance.training.feature_cache import FeatureCache
 from oneglance.training.loop import Learner
 from oneglance.training.source_sampler import QuotaSampler, RehearsalSampler, Sampler, SourceSampler
 
+REPEATED = 4  # rows for each distinct answer, from which it is worth the while to encode each once
 PREPARE_BY = 2000  # training pictures that a new backbone sees before it learns, at most
 PREPARE_PIXELS = 2000 * 64 * 64  # the same in all their pixels
 
@@ -93,7 +97,7 @@ def sampler_of(config: Config, tasks: Mapping[str, Task], training: SplitData) -
         new = {name: task for name, task in tasks.items() if name not in held}
         is_old = [not _answered(record, new) for record in training.records]
         return RehearsalSampler(is_old, config.training.rehearsal)
-    return SourceSampler([r.source for r in training.records], config.training.source_temperature)
+    return SourceSampler(columns_of(training.records).sources, config.training.source_temperature)
 
 
 def _answered(record: Record, tasks: Mapping[str, Task]) -> list[str]:
@@ -106,7 +110,18 @@ def _answered(record: Record, tasks: Mapping[str, Task]) -> list[str]:
 
 
 def encoded_targets(tasks: Mapping[str, Task], split: SplitData) -> dict[str, dict[str, np.ndarray]]:
-    return {name: task.encode(split.answers(name)) for name, task in tasks.items()}
+    return {name: encoded(task, split.answers(name)) for name, task in tasks.items()}
+
+
+def encoded(task: Task, answers: Sequence[Any | None]) -> dict[str, np.ndarray]:
+    """``task.encode(answers)``; of a column in which answers come again and again, each is encoded once."""
+    if not isinstance(answers, Coded):
+        return task.encode(answers)
+    column = answers.appearing()
+    if not 0 < len(column.values) < len(answers) / REPEATED:
+        return task.encode(answers)
+    target = task.encode([*column.values, None])  # the last one is that of a missing answer, whose code is -1
+    return {name: array[column.codes] for name, array in target.items()}
 
 
 def on_canvas(split: SplitData, tasks: Mapping[str, Task], store: PictureStore, fit: Fit) -> SplitData:
