@@ -84,22 +84,28 @@ def read_and_check(path: Path) -> dict[str, float]:
     from oneglance.training.source_sampler import SourceSampler
 
     imported, times, cpu = peak_bytes(), [time.perf_counter()], time.process_time()
+    peaks: dict[str, int] = {}
     by_name = build_tasks(TASKS)
     tasks = list(by_name.values())
     source = open_source({"path": str(path), "images": str(path.parent), "group": "seller"}, path.parent)
     collected = collect([source], tasks)
     times.append(time.perf_counter())
+    peaks["collect"] = peak_bytes()
     records, missing = missing_pictures(collected.records)
     times.append(time.perf_counter())
+    peaks["look"] = peak_bytes()
     classes = stratify_labels(records, tasks)
     splits = split(records, SplitTable(), classes)
     times.append(time.perf_counter())
+    peaks["split"] = peak_bytes()
     wrong = check(records, tasks, splits=splits, classes=classes)
     times.append(time.perf_counter())
+    peaks["check"] = peak_bytes()
     train = SplitData(records.take(splits.train), np.arange(len(splits.train)))
     fit_targets(by_name, train.answers)
     targets = encoded_targets(by_name, train)
     times.append(time.perf_counter())
+    peaks["learn"] = peak_bytes()
     order = SourceSampler(train.records.sources).epoch(np.random.default_rng([0, 0]))[:BATCH]
     files = [train.records[row].image.load() for row in order.tolist()]
     chosen = {name: {key: array[order] for key, array in target.items()} for name, target in targets.items()}
@@ -109,12 +115,14 @@ def read_and_check(path: Path) -> dict[str, float]:
     if problems:
         raise SystemExit(f"{len(problems):,} problems, such as {problems[0]}")
     steps = dict(zip(STEPS, map(float.__sub__, times[1:], times), strict=True))
+    peaks["batch"] = peak_bytes()
     return {
         "rows": len(collected.records),
         "seconds": times[-1] - times[0],
         "cpu_seconds": time.process_time() - cpu,  # far less than the seconds: others used the machine too
         "peak_gb": peak_bytes() / 1e9,
         "imported_gb": imported / 1e9,
+        "peak_gb_after": {step: round(peak / 1e9, 3) for step, peak in peaks.items()},
         **steps,
     }
 
@@ -161,14 +169,10 @@ def main() -> None:
         more = two["rows"] - one["rows"]
         micro = (two["cpu_seconds"] - one["cpu_seconds"]) / more * 1e6
         size = (two["peak_gb"] - one["peak_gb"]) / more * 1e9
-        print(
-            f"from {one['rows']:,} to {two['rows']:,}: {micro:.2f} µs and {size:.0f} bytes for each further row"
-        )
-    print(
-        json.dumps(
-            {"bench": "rows", "budget_seconds": BUDGET_SECONDS, "budget_gb": BUDGET_GB, "sizes": results}
-        )
-    )
+        each = f"{micro:.2f} µs and {size:.0f} bytes a further row"
+        print(f"from {one['rows']:,} to {two['rows']:,} rows: {each}")
+    budget = {"budget_seconds": BUDGET_SECONDS, "budget_gb": BUDGET_GB}
+    print(json.dumps({"bench": "rows", **budget, "sizes": results}))
 
 
 if __name__ == "__main__":
