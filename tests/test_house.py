@@ -120,7 +120,7 @@ def unguarded(file: Path) -> Iterator[str]:
             name, on = node.func.attr, ast.unparse(node.func.value)
             opens = name == "open" and on not in ("Image", "tarfile", "codecs") and bool(node.args)
             if opens or (
-                name in RAISING and on not in ("entry", "info") and not on.endswith((".question", "_words"))
+                name in RAISING and on not in ("entry", "info") and not on.endswith(("question", "_words"))
             ):
                 yield f"{file.name}:{node.lineno} {on}.{name}"
 

@@ -195,8 +195,8 @@ class _AnswerReader:
             InvalidAnswer: it cannot be such an answer.
         """
         if self.notation is not None and type(raw_value) is str:
-            number = cast(NumberQuestion, self.question)  # only one of these has a notation
-            answer: Any = number.read_text(raw_value, self.notation.of(raw_value))
+            question = cast(NumberQuestion, self.question)  # only one of these has a notation
+            answer: Any = question.read_text(raw_value, self.notation.of(raw_value))
         else:
             answer = self.question.read(raw_value, self.queried)
         code = self.column.code(answer)
