@@ -19,6 +19,7 @@ from oneglance.errors import ConfigError, RunError
 from oneglance.inference.shards import on_ray
 from oneglance.inference.shards.on_ray import Answered, Answerer, RayPrediction, Stretch
 from oneglance.parallel.ray_cluster import Share, share_of
+from oneglance.storage.plain_files import exists, names_in, read_plain
 
 WORDS = ("predict", "runs/a", "scenes/images", "--out")
 
@@ -92,6 +93,14 @@ def test_what_was_answered_before_a_kill_is_kept(
     in_process.clear()
     assert shell(*WORDS, "answers.csv", "--ray", "--false-alarm", "0.2").code == 3
     assert in_process == [2, 1, 0]
+
+
+def test_a_file_in_a_store(many: Path, shell: Shell, in_process: list[int]) -> None:  # noqa: F811
+    shell(*WORDS, "whole.csv")
+    assert shell(*WORDS, "memory://ray/answers.csv", "--ray").code == 3
+    assert read_plain("memory://ray/answers.csv", 10**7) == (many / "whole.csv").read_bytes()
+    assert not exists("memory://ray/answers.csv.parts/answers.1-of-3.csv")
+    assert [path.name for path in names_in("memory://ray") if path.suffix == ".csv"] == ["answers.csv"]
 
 
 def test_what_an_actor_refuses_is_the_message(
