@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,21 @@ def test_pictures_of_a_readme_are_no_class(place: Path) -> None:
     assert "# left out: Readme_images, which holds 1 picture" in (place / "oneglance.toml").read_text()
     records = [item for item in open_source(source[0], place).read() if isinstance(item, Record)]
     assert len(records) == 41
+
+
+def test_so_it_is_in_a_zip_of_the_repository(place: Path) -> None:
+    files_of(
+        place,
+        *(f"repo/data/{kind}/{n}.jpg" for kind in ("hat", "shoe") for n in range(20)),
+        "repo/docs/a.png",
+    )
+    with zipfile.ZipFile(place / "repo.zip", "w") as archive:
+        for file in sorted((place / "repo").rglob("*.*")):
+            archive.write(file, file.relative_to(place).as_posix())
+    assert tasks_of(place / "repo.zip") == {"folder": {"type": "label"}}
+    (source,) = tomllib.loads((place / "oneglance.toml").read_text())["sources"]
+    assert source["leave_out"] == ["docs"]
+    assert len([item for item in open_source(source, place).read() if isinstance(item, Record)]) == 40
 
 
 def test_classes_that_are_called_as_illustrations_are_kept_where_they_are_many(place: Path) -> None:

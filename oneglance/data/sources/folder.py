@@ -51,13 +51,18 @@ class Folder(Source):
         return is_folder(path) or is_archive(path)
 
     def proposes_after(self, records: Sequence[Record]) -> tuple[Mapping[str, Any], Sequence[str]]:
-        aside = without_data([record.image.name.removeprefix(f"{self.title}/") for record in records])
+        levels = (item for item in self._tree() if not isinstance(item, Problem))
+        names = [
+            "/".join((*folders, image.name.rpartition("/")[2]))
+            for folders, images in levels
+            for image in images
+        ]
+        aside = without_data(names)
         notes = [f"left out: {name}, which holds {what}" for name, what in aside.items()]
         return ({"leave_out": list(aside)} if aside else {}), notes
 
     def entries(self) -> Iterator[Entry | Problem]:
-        tree = _Disk(self.path, self.title) if is_folder(self.path) else _Packed(self.path)
-        items = [item for item in tree if isinstance(item, Problem) or not self._is_left_out(item[0])]
+        items = [item for item in self._tree() if isinstance(item, Problem) or not self._is_left_out(item[0])]
         levels = [item[0] for item in items if not isinstance(item, Problem) and item[1]]
         parts = split_folders(levels) if self.split else SplitFolders()
         yield from self._beside_parts(parts)
@@ -90,6 +95,9 @@ class Folder(Source):
 
     def _key(self, image: ImageRef) -> str:
         return key_of(image.name.removeprefix(f"{self.title}/"))
+
+    def _tree(self) -> _Tree:
+        return _Disk(self.path, self.title) if is_folder(self.path) else _Packed(self.path)
 
     def _is_left_out(self, folders: Folders) -> bool:
         return is_below(folders, self.leave_out)
