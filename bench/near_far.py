@@ -7,13 +7,12 @@ RUN is a finished run whose pictures are where they were, TASK one of its labels
 takes. All scores are fitted to the same training pictures, and see features of the run's network (`ours`) or
 of its pretrained backbone before the training (`before`):
 
-- neighbours: the distance to the 5th nearest training picture, angles in 128 directions (Sun et al. 2022):
-in use. - Mahalanobis: the distance from the mean of all training pictures in their own spread (Lee et al.
-2018, with one
-  class), Ledoit and Wolf's covariance.
-- residual: what lies outside of the 128 main directions; ViM adds the energy to it (Wang et al. 2022), both
-in
-  standard deviations of the validation pictures.
+- neighbours: the distance to the 5th nearest training picture, angles in 128 directions (Sun et al. 2022);
+  what oneglance takes for short vectors.
+- Mahalanobis: the distance from the mean of all training pictures in their own spread (Lee et al. 2018, with
+  one class), Ledoit and Wolf's covariance.
+- residual: what lies outside of the 128 main directions, which oneglance takes, there not centred. ViM adds
+  the energy to it (Wang et al. 2022), both in standard deviations of the validation pictures.
 - energy (Liu et al. 2020) and GEN (Liu et al. 2023) of the label's raw output.
 - both: neighbours of ours and before, each in standard deviations of the validation pictures.
 
@@ -76,7 +75,7 @@ def neighbours(train: np.ndarray) -> Score:
     rows = unit(train).astype(np.float16)
     nothing = rows[:1]
     sample, _, directions = in_principal_directions(rows, nothing)
-    return Novelty(sample, np.zeros(1), directions).distances
+    return Novelty(sample, np.zeros(1), directions, outside=False).distances
 
 
 def mahalanobis(train: np.ndarray) -> Score:

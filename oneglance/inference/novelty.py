@@ -1,4 +1,5 @@
-"""How unfamiliar a picture is: whether it lies farther from the training pictures than others did."""
+"""How unfamiliar a picture is: whether it lies farther from the training pictures than validation pictures
+do."""
 
 from __future__ import annotations
 
@@ -18,13 +19,24 @@ FALSE_ALARM = 0.05  # share of familiar pictures that may be called unknown, whe
 
 
 class Novelty:
-    """Deep nearest neighbours (Sun et al. 2022, arXiv 2204.06507): the distance of a picture's feature
-    vector, brought to length 1, to the ``NEIGHBOURS``-th nearest of a sample of training pictures. What is
-    far, the validation split shows: its pictures are as new to the network as any, and familiar.
+    """Distances of feature vectors, brought to length 1, from what the training pictures show. What is far,
+    the validation split says: its pictures are as new to the network as any, and familiar.
+
+    Long vectors: the part outside of the principal directions of the training pictures, as a length (the
+    residual of ViM, Wang et al. 2022, arXiv 2203.10807, section 4, without its logits). A backbone that was
+    trained on few classes pulls other pictures in among them, but not into their directions (measured:
+    docs/performance.md). Short vectors, and those of few training pictures, have no such directions: deep
+    nearest neighbours (Sun et al. 2022, arXiv 2204.06507), the distance to the ``NEIGHBOURS``-th nearest of
+    a sample of training pictures. So do .onnx files of before.
     """
 
     def __init__(
-        self, sample: np.ndarray, familiar: np.ndarray, directions: np.ndarray | None = None
+        self,
+        sample: np.ndarray,
+        familiar: np.ndarray,
+        directions: np.ndarray | None = None,
+        *,
+        outside: bool = True,
     ) -> None:
         """
         Args:
@@ -32,7 +44,9 @@ class Novelty:
                 ``directions``; without these float [m, d], of any length unless they are float16.
             familiar: float [v], distances of validation pictures.
             directions: float [d, k], orthonormal columns; None: vectors are compared as they are.
+            outside: with directions, the distance is what lies outside of them; else that of neighbours.
         """
+        self.outside = outside and directions is not None
         # Rounded before anything is compared with it, so that what is kept and read again gives the same.
         self.directions = None if directions is None else directions.astype(np.float32)
         whole = sample.dtype == np.float16 or directions is not None
@@ -45,25 +59,29 @@ class Novelty:
         cls, training: np.ndarray, validation: np.ndarray, directions: np.ndarray | None = None
     ) -> Novelty:
         """From feature vectors of both parts, float [m, k] and [v, k], brought to length 1 and then to the
-        ``directions`` where there are any.
+        ``directions`` where there are any. Validation vectors of run folders of before are float16, too
+        coarse to say how little lies outside: they are compared with neighbours, as they were.
         """
-        fresh = cls(training, np.zeros(0), directions)
+        fresh = cls(training, np.zeros(0), directions, outside=validation.dtype != np.float16)
         nearest = fresh._distances(validation if directions is not None else unit(validation))
-        return cls(fresh.kept, nearest, directions)
+        return cls(fresh.kept, nearest, directions, outside=fresh.outside)
 
     def with_familiar(self, validation: np.ndarray) -> Novelty:
         """The same sample, with the distances of other validation vectors [v, d]: those of an engine that
         rounds in its own way, for one.
         """
-        return Novelty(self.kept, self.distances(validation), self.directions)
+        return Novelty(self.kept, self.distances(validation), self.directions, outside=self.outside)
 
     def distances(self, vectors: np.ndarray) -> np.ndarray:
-        """Float32 [n], from 0 to 2, of feature vectors [n, d]."""
+        """Float32 [n], from 0 to 2, or to 1 outside of directions, of feature vectors [n, d]."""
         return self._distances(products(unit(vectors), self.directions))
 
     def _distances(self, vectors: np.ndarray) -> np.ndarray:
         """Of vectors [n, k] as the sample has them."""
         vectors = np.asarray(vectors, np.float32)
+        if self.outside:
+            inside = (vectors.astype(np.float64) ** 2).sum(axis=1)
+            return np.asarray(np.sqrt(np.clip(1 - inside, 0, 1)), dtype=np.float32)
         near = min(NEIGHBOURS, len(self.sample))
         distances = np.zeros(len(vectors), dtype=np.float32)
         for start in range(0, len(vectors), ROWS):
@@ -114,14 +132,18 @@ class Novelty:
             whole = whole and bool(np.isfinite(directions).all())
         if not (whole and np.isfinite(sample).all() and np.isfinite(familiar).all()):
             raise ValueError("no sample of feature vectors")
-        return cls(sample, familiar, directions)
+        return cls(sample, familiar, directions, outside="outside" in arrays)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All that is to be kept: ``sample`` float16 [m, k], ``familiar`` float32 [v] and, of long vectors,
-        ``directions`` float32 [d, k].
+        ``directions`` float32 [d, k], and ``outside``, float32 [1], where distances are those outside of
+        them. Of the sample these need one row.
         """
-        kept: dict[str, np.ndarray] = {"sample": self.kept, "familiar": self.familiar}
-        return kept if self.directions is None else {**kept, "directions": self.directions}
+        if self.directions is None:
+            return {"sample": self.kept, "familiar": self.familiar}
+        kept = {"sample": self.kept[:1] if self.outside else self.kept, "familiar": self.familiar}
+        marked = {"outside": np.ones(1, dtype=np.float32)} if self.outside else {}
+        return {**kept, "directions": self.directions, **marked}
 
 
 def products(vectors: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:

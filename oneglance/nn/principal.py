@@ -23,13 +23,20 @@ def in_principal_directions(
         validation: float16 [v, d].
 
     Returns:
-        float16 [m, k] and [v, k], and float32 [d, k] with orthonormal columns; the same parts and None where
-        there are not more than ``DIMENSIONS`` values or training vectors.
+        float16 [m, k], float32 [v, k], of which little may lie outside, and float32 [d, k] with orthonormal
+        columns; the same parts and None where there are not more than ``DIMENSIONS`` values or training
+        vectors.
     """
     if min(training.shape) <= DIMENSIONS:
         return training, validation, None
     rows = training.astype(np.float64)
     _, axes = np.linalg.eigh(rows.T @ rows)  # in rising order of what lies along them
     directions = np.ascontiguousarray(axes[:, -DIMENSIONS:], dtype=np.float32)
-    moved = [(part.astype(np.float32) @ directions).astype(np.float16) for part in (training, validation)]
-    return moved[0], moved[1], directions
+    moved = [_unit(part) @ directions for part in (training, validation)]
+    return moved[0].astype(np.float16), moved[1], directions
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    """Float32, of length 1 in spite of the rounding to float16; a row of zeros stays."""
+    rows = rows.astype(np.float32)
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)

@@ -122,12 +122,49 @@ def test_long_vectors_are_compared_along_few_directions(shortened: Novelty) -> N
     assert shortened.directions is not None
     np.testing.assert_allclose(shortened.directions.T @ shortened.directions, np.eye(DIMENSIONS), atol=1e-5)
     whole = Novelty.learned(features(500, 0), features(200, 1))
+    old = Novelty.restored(as_before(shortened))
+    np.testing.assert_allclose(old.distances(features(50, 2)), whole.distances(features(50, 2)), atol=0.02)
+    np.testing.assert_allclose(old.unfamiliar(features(50, 2)), whole.unfamiliar(features(50, 2)), atol=0.1)
+
+
+def as_before(known: Novelty) -> dict[str, np.ndarray]:
+    """What an .onnx file of before holds: neighbours in the same directions."""
+    old = Novelty(known.kept, np.zeros(1), known.directions, outside=False)
+    familiar = old.distances(features(200, 1))
+    return {"sample": known.kept, "familiar": familiar, "directions": known.directions}  # type: ignore[dict-item]
+
+
+def test_long_vectors_are_as_far_as_they_lie_outside_of_the_directions(shortened: Novelty) -> None:
+    vectors, space = features(50, 2), shortened.directions
+    assert space is not None
+    outside = vectors - vectors @ space @ space.T
     np.testing.assert_allclose(
-        shortened.distances(features(50, 2)), whole.distances(features(50, 2)), atol=0.02
+        shortened.distances(3 * vectors), np.linalg.norm(outside, axis=1), atol=novelty.SAME
     )
-    np.testing.assert_allclose(
-        shortened.unfamiliar(features(50, 2)), whole.unfamiliar(features(50, 2)), atol=0.1
+    assert len(shortened.arrays()["sample"]) == 1
+
+
+def test_strangers_among_familiar_pictures_lie_outside() -> None:
+    """A network that knows few classes: a stranger is nearer to them than they are to each other, yet has a
+    little of its own.
+    """
+    draw = np.random.default_rng(0)
+    axes = np.linalg.qr(draw.normal(size=(LONG, 6)))[0].T
+
+    def pictures(count: int, own: float) -> np.ndarray:
+        classes = np.eye(5)[draw.integers(5, size=count)] + draw.normal(0, 0.4, (count, 5))
+        inside = (classes if not own else 0.3 + 0 * classes) @ axes[:5]
+        return unit(inside + own * axes[5] + draw.normal(0, 0.002, (count, LONG)))
+
+    training, validation, directions = in_principal_directions(
+        *(pictures(count, 0).astype(np.float16) for count in (400, 200))
     )
+    known = Novelty.learned(training, validation, directions)
+    neighbours = Novelty.learned(training, validation.astype(np.float16), directions)  # of a run of before
+    assert known.outside and not neighbours.outside
+    strange = pictures(100, 0.2)
+    assert known.is_unknown(known.unfamiliar(strange), 0.05).mean() > 0.95
+    assert neighbours.is_unknown(neighbours.unfamiliar(strange), 0.05).mean() < 0.5
 
 
 def test_what_lies_outside_of_the_directions_is_far(shortened: Novelty) -> None:
@@ -142,7 +179,7 @@ def test_what_lies_outside_of_the_directions_is_far(shortened: Novelty) -> None:
 def test_one_picture_is_as_far_as_among_many(shortened: Novelty) -> None:
     many = features(30, 3)
     alone = np.concatenate([shortened.distances(vector[None]) for vector in many])
-    np.testing.assert_allclose(alone, shortened.distances(many), atol=1e-5)
+    np.testing.assert_allclose(alone, shortened.distances(many), atol=novelty.SAME)
 
 
 def test_short_vectors_and_few_pictures_stay_as_they_are() -> None:
