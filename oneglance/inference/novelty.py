@@ -141,7 +141,8 @@ class Novelty:
         """
         if self.directions is None:
             return {"sample": self.kept, "familiar": self.familiar}
-        kept = {"sample": self.kept[:1] if self.outside else self.kept, "familiar": self.familiar}
+        sample = self.kept[:1] if self.outside else self.kept
+        kept: dict[str, np.ndarray] = {"sample": sample, "familiar": self.familiar}
         marked = {"outside": np.ones(1, dtype=np.float32)} if self.outside else {}
         return {**kept, "directions": self.directions, **marked}
 
