@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any, overload
 
 import numpy as np
+import pyarrow as pa
 
 MISSING = -1
 AT_ONCE = 65_536  # rows that are made at once where all are gone through
@@ -192,12 +193,13 @@ def together(columns: Sequence[Coded], count: int) -> tuple[np.ndarray, np.ndarr
         int32 [n], the kind of each row, counted from 0 in the order of their first rows; and int64, the first
         row of each kind.
     """
-    kind = np.zeros(count, dtype=np.int64)
+    kind = np.zeros(count, dtype=np.int32)
     for column in columns:
-        pair = kind * (len(column.values) + 1) + column.codes
+        pair = kind * np.int64(len(column.values) + 1)
+        pair += column.codes
         pair += 1
-        kind = np.unique(pair, return_inverse=True)[1].reshape(-1)
-    order = Coded(kind.astype(np.int32), range(int(kind.max(initial=-1)) + 1)).appearing()
-    first = np.zeros(len(order.values), dtype=np.int64)
-    first[order.codes[::-1]] = np.arange(count, dtype=np.int64)[::-1]
-    return order.codes, first
+        # By hashing, which takes less time and memory than to sort; numbers come in the order of first rows.
+        kind = pa.array(pair).dictionary_encode().indices.to_numpy()
+    first = np.zeros(int(kind.max(initial=-1)) + 1, dtype=np.int64)
+    first[kind[::-1]] = np.arange(count, dtype=np.int64)[::-1]
+    return kind, first
