@@ -12,6 +12,7 @@ from oneglance.data.images.archives import is_archive
 from oneglance.data.inspection.picture_column import image_key
 from oneglance.data.inspection.suggest_config import Proposal
 from oneglance.data.parsing.folder_walk import files_below, folders_in
+from oneglance.data.parsing.text_tables import is_text_table
 from oneglance.data.proposing.answers_in_names import with_names
 from oneglance.data.proposing.folders_beside_tables import folders_beside
 from oneglance.data.proposing.proposed_source import proposed, there
@@ -20,7 +21,7 @@ from oneglance.data.proposing.text_encoding import encoding_key
 from oneglance.data.quoting import nearest_of, plain, quoted
 from oneglance.data.record import Record
 from oneglance.data.source import open_source, proposed_keys
-from oneglance.data.sources.table import READERS
+from oneglance.data.sources.table import READERS, TEXT_READERS
 from oneglance.errors import ConfigError, DataError, command
 from oneglance.storage.plain_files import exists, is_folder, resolved
 
@@ -160,6 +161,9 @@ def _in_folder(folder: Path, base: Path, image: str, notes: list[str]) -> Iterat
     except ConfigError:
         pass
     tables = files_below(folder, lambda name: Path(name).suffix.lower() in READERS)
+    texts = files_below(folder, lambda name: Path(name).suffix.lower() in TEXT_READERS)
+    if len(texts) <= MOST_TABLES:  # more are a file for each picture
+        tables += [name for name in texts if is_text_table(folder / name)]
     near = [name for name in tables if name.count("/") <= DEEPEST and not _is_no_answer(name)]
     if len(near) > MOST_TABLES:
         notes.append(f"only {MOST_TABLES} of {len(near):,} tables there were looked at")

@@ -243,3 +243,19 @@ def test_a_folder_of_nearly_all_classes_is_no_class(place: Path) -> None:
     files_of(place, *kinds_of_mood, *(f"repo/tests/unit/{n}.jpg" for n in range(3)))
     assert tasks_of(place / "repo") == {"folder": {"type": "label"}}
     assert '# not asked: folder1: says "moods" of nearly all' in (place / "oneglance.toml").read_text()
+
+
+def test_a_text_table_in_the_folder_is_found(place: Path) -> None:
+    """As old sets come: names, and columns with any space between them."""
+    files_of(place, *(f"birds/images/{n:03d}.jpg" for n in range(24)))
+    rows = [f"{n:03d}.jpg   {('owl', 'tit')[n % 2]}    {(3 * n) % 7}.5" for n in range(24)]
+    (place / "birds" / "labels.txt").write_text("\n".join(["24", "image kind weight_g", *rows]))
+    (place / "birds" / "README.txt").write_text("A set of birds.\nThanks to all.\n")
+    tasks = tasks_of(place / "birds")
+    assert tasks["kind"] == {"type": "label"}
+    assert tasks["weight_g"]["type"] == "number"
+    (source,) = tomllib.loads((place / "oneglance.toml").read_text())["sources"]
+    assert source["path"] == "birds/labels.txt"
+    records = [item for item in open_source(source, place).read() if isinstance(item, Record)]
+    assert len(records) == 24
+    assert all(record.image.stamp() for record in records)

@@ -34,7 +34,9 @@ from oneglance.data.source import Entry, Source
 from oneglance.errors import DataError, PictureError, Problem
 from oneglance.storage.plain_files import is_folder
 
-OF_PICTURES = re.compile(r"(?i)(.+?)[ _.-]?(?:image|img|photo|picture|rgb|original|orig|input|raw|sat)")
+PICTURE_WORDS = ("image", "img", "photo", "picture", "rgb", "original", "orig", "input", "raw", "sat")
+OF_PICTURES = re.compile(rf"(?i)(.+?)[ _.-]?(?:{'|'.join(PICTURE_WORDS)})")
+MASK_WORD = re.compile(r"(?i)mask|seg|gt|matte|label|groundtruth|ann")  # what OF_MASKS needs, found sooner
 LOSSY = (".jpg", ".jpeg", ".webp")  # no ending of a mask that lies beside a picture of its name
 EXACT = (".png", ".bmp", ".gif", ".tif", ".tiff")
 FLAT = 0.25  # bytes a pixel: a photograph that is stored without loss takes more
@@ -232,11 +234,12 @@ def _places(path: Path) -> list[Place]:
 
 def _masked(place: Place, images: Path | None) -> Iterator[_Masked]:
     """The pictures of a place with their masks, if any."""
-    folder, names = _pictures(place, images)
+    names_there = _names(place.annotations)
+    folder, names = _pictures(place, images, names_there)
     owners = _owners(names)
     apart = place.annotations != place.base
     masks: dict[str, list[FileImage]] = {}
-    for name in _names(place.annotations):
+    for name in names_there:
         if owner := _owner(name, owners, apart):
             mask = FileImage(str(place.annotations / name), f"{place.annotations.name}/{name}")
             masks.setdefault(owner, []).append(mask)
@@ -254,7 +257,8 @@ def _owners(names: Sequence[str]) -> dict[str, str]:
     ``001_image.png`` where no picture is called so.
     """
     owners = {_stem(name): name for name in names}
-    shorter = ((match[1], name) for name in names if (match := OF_PICTURES.fullmatch(_stem(name))))
+    likely = (name for name in names if _stem(name).lower().endswith(PICTURE_WORDS))
+    shorter = ((match[1], name) for name in likely if (match := OF_PICTURES.fullmatch(_stem(name))))
     return {**dict(shorter), **owners}
 
 
@@ -268,7 +272,7 @@ def _owner(name: str, owners: Mapping[str, str], apart: bool) -> str:
     owner = owners.get(stem, "")
     if owner and (apart or _is_twin(name, owner)):
         return owner
-    shorter = OF_MASKS.fullmatch(stem)
+    shorter = OF_MASKS.fullmatch(stem) if MASK_WORD.search(stem) else None
     return owners.get(shorter[1], "") if shorter else ""
 
 
@@ -277,10 +281,13 @@ def _is_twin(name: str, other: str) -> bool:
     return name.lower().endswith(EXACT) and other.lower().endswith(LOSSY)
 
 
-def _pictures(place: Place, images: Path | None) -> tuple[Path, list[str]]:
-    """The folder of the pictures, and their names in it without those of masks."""
+def _pictures(place: Place, images: Path | None, names: list[str]) -> tuple[Path, list[str]]:
+    """The folder of the pictures, and their names in it without those of masks.
+
+    Args:
+        names: what lies where the masks do.
+    """
     if place.annotations == place.base and images is None:
-        names = _names(place.base)
         lossy = {_stem(name) for name in names if name.lower().endswith(LOSSY)}
         names = [name for name in names if _stem(name) not in lossy or name.lower().endswith(LOSSY)]
         owners = _owners(names)
