@@ -6,8 +6,10 @@ Prints the address, and ends when its input does.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +21,7 @@ PROCESSORS = 1  # of each
 @contextmanager
 def two_nodes(home: Path) -> Iterator[dict[str, str]]:
     """What the environment of a process holds that may ask them: with the token that each asks for."""
+    short = tempfile.mkdtemp(prefix="ray")  # a socket's path holds 107 characters at most
     environment = {
         **os.environ,
         "HOME": str(home),
@@ -27,7 +30,7 @@ def two_nodes(home: Path) -> Iterator[dict[str, str]]:
         "RAY_AUTH_TOKEN": "0123456789abcdef" * 4,
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # on 127.0.0.1
-        "RAY_TMPDIR": str(home),
+        "RAY_TMPDIR": short,
         "OMP_NUM_THREADS": str(PROCESSORS),
     }
     words = [sys.executable, "-m", "support.ray_nodes"]
@@ -42,6 +45,7 @@ def two_nodes(home: Path) -> Iterator[dict[str, str]]:
         finally:
             process.stdin.close()
             process.wait(60)
+            shutil.rmtree(short, ignore_errors=True)
 
 
 def heard_elsewhere() -> list[str]:

@@ -59,7 +59,7 @@ CAMERA_FOLDER = r"\d{3}[A-Z0-9_]{5}"  # what cameras call their folders: 100CANO
 DATED = r"(19|20)\d\d([-_. ]?\d\d){0,5}"
 DAY = r"[0-3]?\d"  # or a month
 
-FEW_GROUPS, MOST_IN_ONE = 10, 0.4  # of so few groups none may hold more than this share
+FEW_GROUPS, MOST_IN_ONE = 10, 0.45  # of so few groups none may hold more than this share
 FEW_CLASSES = 20  # so many are classes even where each has few pictures
 MOST_CLASSES = 1000
 LONGEST_CLASS = 60  # characters, on average
