@@ -104,9 +104,8 @@ def _class_folders(place: _Place, reasons: Sequence[str]) -> Layout | None:
         return Layout(0.1, looks, "missing: pictures")
     if len(place.folders) == 1:
         where = quoted(place.folders[0] or resolved(place.seen.root).name)
-        return Layout(
-            2, looks, f"all {place.pictures:,} pictures lie in one folder, {where}; sort them by class"
-        )
+        lie = f"all {place.pictures:,} pictures lie" if place.pictures > 1 else "the only picture lies"
+        return Layout(2, looks, f"{lie} in one folder, {where}; sort them by class")
     names = ", ".join(plain(name.rpartition("/")[2], 20) for name in place.folders[:3] if name)
     return Layout(2.5, looks, f"missing: names that say what the pictures show; here they are {names}")
 

@@ -83,7 +83,8 @@ class SeenFiles:
         indent = "  " * depth
         title = f"{plain(folder.rpartition('/')[2] or resolved(self.root).name, 60)}/"
         if inside and depth >= DEEPEST:
-            yield f"{indent}{title}  {_counted(self._below[folder])} in it and {len(inside):,} folders there"
+            folders = "a folder" if len(inside) == 1 else f"{len(inside):,} folders"
+            yield f"{indent}{title}  {_counted(self._below[folder])} in it and {folders} there"
             return
         yield f"{indent}{title}  {_counted(self.endings[folder])}"
         shown = inside if len(inside) <= MOST_FOLDERS else inside[: MOST_FOLDERS - 1]
