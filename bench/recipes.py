@@ -74,6 +74,7 @@ SETS: dict[str, dict[str, Any]] = {
     },
 }
 FIRST = 6000  # pictures of a Parquet file, and drawn ones
+ABSOLUTE = 0.1  # standard deviations from which on an error of a number counts linearly
 LIGHT = {"augment.scale": [0.95, 1.05], "augment.shift": 0.04, "augment.colour": 0}
 RATES = {
     "training.learning_rate": 0.001,
@@ -114,6 +115,16 @@ ARMS: dict[str, dict[str, Any]] = {
     "frozen": {"backbone.freeze": True, "training.epochs": 60},
 }
 """The keys of each arm; those of ``oneglance init --recipe auto`` are rates, up to 8 epochs rates_light."""
+
+
+def keys_of(arm: str, name: str) -> dict[str, Any]:
+    """The keys of an arm for a set; `absolute` behind a name: numbers are learned by their absolute error."""
+    base, _, absolute = arm.partition("+")
+    keys = dict(ARMS.get(base, {}))
+    if absolute:
+        numbers = [task for task, table in SETS[name]["tasks"].items() if table["type"] == "number"]
+        keys |= {f"tasks.{task}.bend": ABSOLUTE for task in numbers}
+    return keys
 
 
 def declared(name: str, data: Path, kept: Path, size: int, epochs: int, seed: int) -> Config:
@@ -356,7 +367,7 @@ def main() -> None:
     for seed in [] if args.table else map(int, args.seeds.split(",")):
         for name in args.sets:
             for arm in args.arms.split(","):
-                keys = ARMS.get(arm, {})
+                keys = keys_of(arm, name)
                 config = declared(
                     name, args.data, args.results.parent.resolve(), args.size, args.epochs, seed
                 )
