@@ -1,8 +1,8 @@
-"""Why a joint network loses at equal steps: what each change to a joint training gives back of what the single ones have.
+"""Why a joint network loses at equal steps: what each change to its training gives back.
 
-`single` is one network per task in as many steps as `joint`; the others are `joint` with the keys of ARMS. `single:NAME` and
-`joint:NAME` are both with the keys of NAME, for changes that help any network. Each is scored on pictures that were kept
-for it. A training that the file of results holds already is not run again.
+`single` is one network per task in as many steps as `joint`; the others are `joint` with the keys of ``arms``.
+`single:NAME` are the single networks with the keys of NAME, for changes that help any network. Each is scored
+on pictures that were kept for it. A training that the file of results holds already is not run again.
 
     python bench/joint.py questions --data DATA --arms single,joint,wide,stage [--seeds 0,1,2]
     python bench/joint.py questions --table
@@ -69,7 +69,7 @@ def arms(name: str) -> dict[str, dict[str, Any]]:
 
 
 def questions(data: Path, kept: Path, train: int, validation: int, test: int) -> Path:
-    """A table of pictures of CIFAR-10's training part behind those that docs/results/compare.md reports on, so that what is
+    """A table of pictures of CIFAR-10's training part behind those of docs/results/compare.md, so that what is
     chosen here was not chosen by those.
     """
     out = kept / f"questions-{train}-{validation}-{test}.parquet"
@@ -128,7 +128,11 @@ def row_of(name: str, arm: str, seed: int, config: Config) -> dict[str, Any]:
         tasks = {}
         for task in config.tasks:
             alone = variant(config, seed, epochs_alone(data, epochs, [task]), [task])
-            own = {key: value for key, value in keys.items() if not key.startswith("tasks.") or f".{task}." in key}
+            own = {
+                key: value
+                for key, value in keys.items()
+                if not key.startswith("tasks.") or f".{task}." in key
+            }
             own = {key: value for key, value in own.items() if key != "training.task_stage"}
             tasks |= trained(alone.with_changes(own), [task], screen)
     else:
@@ -181,7 +185,7 @@ def main() -> None:
     parser.add_argument("--table", action="store_true", help="only print what was measured")
     args = parser.parse_args()
     args.results.parent.mkdir(parents=True, exist_ok=True)
-    kept = args.results.exists() and args.results.read_text().splitlines() or []
+    kept = (args.results.exists() and args.results.read_text().splitlines()) or []
     rows = [json.loads(line) for line in kept]
     for seed in [] if args.table else map(int, args.seeds.split(",")):
         for name in args.sets:
