@@ -1,7 +1,7 @@
 """Why a joint network loses at equal steps: what each change to its training gives back.
 
-`single` is one network per task in as many steps as `joint`; the others are `joint` with the keys of ``arms``.
-`single:NAME` are the single networks with the keys of NAME, for changes that help any network. Each is scored
+`single` is one network per task in as many steps as `joint`; the others are `joint` with the keys of
+``arms``. `single:NAME` are the single networks with the keys of NAME, for changes that help any network. Each is scored
 on pictures that were kept for it. A training that the file of results holds already is not run again.
 
     python bench/joint.py questions --data DATA --arms single,joint,wide,stage [--seeds 0,1,2]
@@ -69,8 +69,8 @@ def arms(name: str) -> dict[str, dict[str, Any]]:
 
 
 def questions(data: Path, kept: Path, train: int, validation: int, test: int) -> Path:
-    """A table of pictures of CIFAR-10's training part behind those of docs/results/compare.md, so that what is
-    chosen here was not chosen by those.
+    """A table of other pictures of CIFAR-10's training part than those of docs/results/compare.md, so that
+    what is chosen here was not chosen by those.
     """
     out = kept / f"questions-{train}-{validation}-{test}.parquet"
     if not out.exists():
