@@ -1,8 +1,9 @@
 """Why a joint network loses at equal steps: what each change to its training gives back.
 
 `single` is one network per task in as many steps as `joint`; the others are `joint` with the keys of
-``arms``. `single:NAME` are the single networks with the keys of NAME, for changes that help any network. Each is scored
-on pictures that were kept for it. A training that the file of results holds already is not run again.
+``arms``. `single:NAME` are the single networks with the keys of NAME, for changes that help any network.
+Each is scored on pictures that were kept for it. A training that the file of results holds already is not
+run again.
 
     python bench/joint.py questions --data DATA --arms single,joint,wide,stage [--seeds 0,1,2]
     python bench/joint.py questions --table
