@@ -160,8 +160,10 @@ def _in_folder(folder: Path, base: Path, image: str, notes: list[str]) -> Iterat
             return
     except ConfigError:
         pass
-    tables = files_below(folder, lambda name: Path(name).suffix.lower() in READERS)
-    texts = files_below(folder, lambda name: Path(name).suffix.lower() in TEXT_READERS)
+    both = {*READERS, *TEXT_READERS}
+    files = files_below(folder, lambda name: Path(name).suffix.lower() in both)
+    texts = [name for name in files if Path(name).suffix.lower() in TEXT_READERS]
+    tables = [name for name in files if Path(name).suffix.lower() in READERS]
     if len(texts) <= MOST_TABLES:  # more are a file for each picture
         tables += [name for name in texts if is_text_table(folder / name)]
     near = [name for name in tables if name.count("/") <= DEEPEST and not _is_no_answer(name)]

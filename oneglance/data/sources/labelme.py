@@ -11,7 +11,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
-from oneglance.data.cell import as_text
 from oneglance.data.images.header import header
 from oneglance.data.images.references import is_picture
 from oneglance.data.parsing.annotations.box_geometry import (
@@ -25,6 +24,7 @@ from oneglance.data.parsing.annotations.box_geometry import (
     flag,
     number,
 )
+from oneglance.data.parsing.annotations.box_spellings import word
 from oneglance.data.parsing.annotations.paired_files import named_split_of, pairs
 from oneglance.data.parsing.annotations.point_lists import circle, outline
 from oneglance.data.parsing.base64_pictures import JsonPicture
@@ -262,7 +262,7 @@ def _shape(shape: Any, location: str, box_reader: BoxReader) -> tuple[RawBox, in
     if not isinstance(shape, dict):
         counter.add("shape", location, "is no shape: all classes are unknown in its picture")
         return RawBox(location, NOWHERE, "", place_fault=REPORTED), None
-    label = _word(shape.get("label"))
+    label = word(shape.get("label"))
     if label == BACKGROUND:
         counter.add("background", location, f"has the label {quoted(BACKGROUND)}, and is no thing")
         return None
@@ -270,7 +270,7 @@ def _shape(shape: Any, location: str, box_reader: BoxReader) -> tuple[RawBox, in
         counter.add("no label", location, "has no label: its class is unknown")
     group = shape.get("group_id")
     group = group if isinstance(group, int | str) and not isinstance(group, bool) and group != "" else None
-    kind = _word(shape.get("shape_type")) or "polygon"
+    kind = word(shape.get("shape_type")) or "polygon"
     if kind not in OUTLINES:
         what = f"is no box but {quoted(kind)}: nobody knows where it ends, and its class is unknown"
         counter.add(kind, location, f"{what} in its picture, unless its group has a shape with an extent")
@@ -306,7 +306,7 @@ def _attributes(shape: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in more.items() if isinstance(more, dict) else ():
         if isinstance(value, str | int | float) and value != "":
             attributes[name] = value.strip() if isinstance(value, str) else value
-    if description := _word(shape.get("description")):
+    if description := word(shape.get("description")):
         attributes["description"] = description
     return {name: value for name, value in attributes.items() if name.strip() and value != ""}
 
@@ -330,11 +330,6 @@ def _flag_fields(pictures: Sequence[Mapping[str, bool]]) -> Callable[[Mapping[st
 
 def _the_one_set(flags: Mapping[str, bool]) -> dict[str, Any]:
     return next(({"flags": name} for name, is_set in flags.items() if is_set), {})
-
-
-def _word(value: Any) -> str:
-    is_word = isinstance(value, str | int | float) and not isinstance(value, bool)
-    return as_text(value) if is_word else ""
 
 
 def _light(value: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
-from oneglance.data.cell import as_text
 from oneglance.data.images.header import header
 from oneglance.data.images.references import FileImage, is_picture
 from oneglance.data.parsing.annotations.box_geometry import (
@@ -20,6 +19,7 @@ from oneglance.data.parsing.annotations.box_geometry import (
     RawBox,
     number,
 )
+from oneglance.data.parsing.annotations.box_spellings import word
 from oneglance.data.parsing.annotations.packed_masks import packed_mask_bounds
 from oneglance.data.parsing.annotations.point_lists import outline, points
 from oneglance.data.parsing.folder_walk import files_below, folders_in
@@ -100,7 +100,7 @@ class Supervisely(Source):
         classes = content.get("classes") if isinstance(content, dict) else None
         entries = [one for one in classes if isinstance(one, dict)] if isinstance(classes, list) else []
         flat = [one for one in entries if one.get("shape") in (*OUTLINES, "any")]
-        return frozenset(_word(one.get("title")) for one in flat) - {""}
+        return frozenset(word(one.get("title")) for one in flat) - {""}
 
     def _dataset(self, dataset: Path, box_reader: BoxReader) -> Iterator[_Picture | Problem]:
         folder = self.images or dataset / PICTURES
@@ -166,7 +166,7 @@ def _raw_box(one: Any, location: str, box_reader: BoxReader) -> RawBox:
     if not isinstance(one, dict):
         box_reader.counter.add("object", location, "is no object: all classes are unknown in its picture")
         return RawBox(location, NOWHERE, "", place_fault=REPORTED)
-    label, kind = _word(one.get("classTitle")), _word(one.get("geometryType"))
+    label, kind = word(one.get("classTitle")), word(one.get("geometryType"))
     if not label:
         box_reader.counter.add("no classTitle", location, "has no classTitle: its class is unknown")
     if kind not in OUTLINES:
@@ -211,7 +211,7 @@ def _tags(tags: Any, of_picture: bool) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     bare: list[str] = []
     for tag in tags if isinstance(tags, list) else ():
-        name = _word(tag.get("name") if isinstance(tag, dict) else tag)
+        name = word(tag.get("name") if isinstance(tag, dict) else tag)
         value = tag.get("value") if isinstance(tag, dict) else None
         if not name:
             continue
@@ -232,10 +232,6 @@ def _light(value: dict[str, Any]) -> dict[str, Any]:
     if isinstance(value.get("data"), str) and "origin" in value:
         value["data"] = packed_mask_bounds(value["data"])
     return value
-
-
-def _word(value: Any) -> str:
-    return as_text(value) if isinstance(value, TAG_VALUE) and not isinstance(value, bool) else ""
 
 
 def _datasets(path: Path) -> list[Path]:

@@ -79,6 +79,11 @@ def identity(value: Any) -> str | None:
     return as_text(value) or None
 
 
+def word(value: Any) -> str:
+    """The same as a word; "" where it is none."""
+    return identity(value) or ""
+
+
 def name_of(entry: Mapping[str, Any], key: str) -> str:
     """A name, which may be a number: ``7`` or ``7.0``; "" where there is none. Text stays as it is."""
     name = entry.get(key)
