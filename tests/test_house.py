@@ -148,3 +148,16 @@ def test_no_two_files_of_tests_have_one_name() -> None:
     """pytest imports them by their bare names, and stops before the first test where two are the same."""
     names = Counter(file.name for file in (PACKAGE.parent / "tests").rglob("test_*.py"))
     assert [name for name, count in names.items() if count > 1] == []
+
+
+CLOCK_OF_ALL = re.compile(r"""setattr\(\s*(?:"[\w.]*\btime\.|time,\s*")(?:sleep|monotonic|perf_counter)\b""")
+
+
+def test_no_test_replaces_the_clock_of_other_threads() -> None:
+    """A thread of the package that sleeps beside the test would be interrupted in its place. A module's own
+    name ``time`` is replaced instead: ``setattr(module, "time", SimpleNamespace(sleep=...))``.
+    """
+    assert CLOCK_OF_ALL.search('monkeypatch.setattr("oneglance.a.time.sleep", f)')
+    assert CLOCK_OF_ALL.search('monkeypatch.setattr(time, "monotonic", f)')
+    files = [file for file in (PACKAGE.parent / "tests").rglob("*.py") if file != Path(__file__).resolve()]
+    assert [file.name for file in files if CLOCK_OF_ALL.search(file.read_text(encoding="utf-8"))] == []

@@ -7,6 +7,7 @@ import json
 import os
 import platform
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -31,7 +32,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, native: bool = True, **seconds: float) -> None:
         self.seconds, self.now, self.steps = seconds, 0.0, list[str]()
-        monkeypatch.setattr("oneglance.nn.device.time.perf_counter", lambda: self.now)
+        monkeypatch.setattr(device, "time", SimpleNamespace(perf_counter=lambda: self.now))
         monkeypatch.setattr(device, "has_native_bf16", lambda device: native)
 
     def step(self, precision: str) -> None:

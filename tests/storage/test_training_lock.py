@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from support import toy
@@ -130,7 +131,7 @@ def test_who_asks_takes_it_back(
         assert (tmp_path / "run" / FINISH_REQUEST).exists()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("oneglance.storage.training_lock.time.sleep", interrupted)
+    monkeypatch.setattr("oneglance.storage.training_lock.time", SimpleNamespace(sleep=interrupted))
     with pytest.raises(KeyboardInterrupt):
         finished_by_its_process(RunFolder(tmp_path / "run"), Screen())
     assert not (tmp_path / "run" / FINISH_REQUEST).exists()
