@@ -1,4 +1,7 @@
-"""How many processors other programs keep busy."""
+"""How many processors other programs keep busy.
+
+Programs that were started to give way (``nice``) do not count, unless this one gives way too.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psutil
 
@@ -34,8 +37,9 @@ def look() -> Look:
         times = [times[number] for number in allowed if number < len(times)]
     except AttributeError:  # macOS, Windows
         pass
-    busy = sum(sum(one) - one.idle - getattr(one, "iowait", 0) - _guests(one) for one in times)
     here = psutil.Process()
+    giving_way = _gives_way(here)
+    busy = sum(_busy(one, giving_way) for one in times)
     own = here.cpu_times()
     seconds = own.user + own.system + own.children_user + own.children_system
     for child in here.children(recursive=True):
@@ -45,9 +49,16 @@ def look() -> Look:
     return Look(time.perf_counter(), busy, seconds)
 
 
-def _guests(times: object) -> float:
-    """What Linux counts twice: the time of virtual machines is also that of their programs."""
-    return float(getattr(times, "guest", 0) + getattr(times, "guest_nice", 0))
+def _busy(times: Any, giving_way: bool) -> float:
+    """Seconds of one processor; Linux counts those of virtual machines twice, as guests and as programs."""
+    idle = times.idle + getattr(times, "iowait", 0) + getattr(times, "guest", 0)
+    nice, guests = getattr(times, "nice", 0), getattr(times, "guest_nice", 0)
+    return float(sum(times) - idle - guests - (0 if giving_way else nice - guests))
+
+
+def _gives_way(process: psutil.Process) -> bool:
+    """Whether it was started with ``nice``; on Windows there is no such count of seconds."""
+    return os.name == "posix" and process.nice() > 0
 
 
 class Neighbours:
