@@ -37,6 +37,7 @@ from oneglance.nn.device import environment
 from oneglance.progress import Screen
 from oneglance.task import Task, fit_targets
 from oneglance.tasks.label import Label
+from oneglance.tasks.tags import Tags
 from oneglance.training.experiment_data import ExperimentData
 
 LABEL, NUMBER = {"type": "label"}, {"type": "number"}
@@ -189,11 +190,11 @@ def scores(data: ExperimentData, raw: Mapping[str, np.ndarray]) -> dict[str, Any
 
 
 def _known(task: Task, split: SplitData) -> tuple[np.ndarray, np.ndarray]:
-    """Which pictures are answered, and the target of all."""
+    """Which pictures are answered, and the target of all; of tags both for each tag."""
     target = task.encode(split.answers(task.name))
     if isinstance(task, Label):
         return target["class"] >= 0, target["class"]
-    return target["labelled"] > 0, target["value"]
+    return target["labelled"] > 0, target["present" if isinstance(task, Tags) else "value"]
 
 
 def probe(data: ExperimentData) -> dict[str, Any]:
@@ -212,20 +213,39 @@ def probe(data: ExperimentData) -> dict[str, Any]:
     for name, task in data.tasks.items():
         known, y = _known(task, data.train)
         known_v, y_v = _known(task, data.validation)
-        is_label = isinstance(task, Label)
-        models = [
-            LogisticRegression(C=strength, max_iter=500) if is_label else Ridge(alpha=1 / strength)
-            for strength in (1e-4, 1e-3, 1e-2, 1e-1)
-        ]
-        fitted = [model.fit(features["train"][known], y[known]) for model in models]
-        best = max(fitted, key=lambda model: model.score(features["validation"][known_v], y_v[known_v]))
-        if is_label:
-            out = np.full((len(features["test"]), len(task.constant_raw()[0])), -1e3, dtype=np.float32)
-            out[:, best.classes_] = best.predict_log_proba(features["test"])
+        if isinstance(task, Tags):
+            columns = [
+                _fitted(features, (known[:, k], y[:, k]), (known_v[:, k], y_v[:, k]), 2)
+                for k in range(y.shape[1])
+            ]
+            raw[name] = np.stack([column[:, 1] - column[:, 0] for column in columns], axis=1)
         else:
-            out = best.predict(features["test"]).astype(np.float32)[:, None]
-        raw[name] = out
+            classes = len(task.constant_raw()[0]) if isinstance(task, Label) else 0
+            raw[name] = _fitted(features, (known, y), (known_v, y_v), classes)
     return scores(data, raw)
+
+
+def _fitted(
+    features: Mapping[str, np.ndarray],
+    train: tuple[np.ndarray, np.ndarray],
+    validation: tuple[np.ndarray, np.ndarray],
+    classes: int,
+) -> np.ndarray:
+    """float32 [test pictures, classes] logarithms of probabilities; without classes a number, [test, 1]."""
+    (known, y), (known_v, y_v) = train, validation
+    if classes and len(set(y[known].tolist())) < 2:
+        return np.zeros((len(features["test"]), classes), dtype=np.float32)
+    models = [
+        LogisticRegression(C=strength, max_iter=500) if classes else Ridge(alpha=1 / strength)
+        for strength in (1e-4, 1e-3, 1e-2, 1e-1)
+    ]
+    fitted = [model.fit(features["train"][known], y[known]) for model in models]
+    best = max(fitted, key=lambda model: model.score(features["validation"][known_v], y_v[known_v]))
+    if not classes:
+        return np.asarray(best.predict(features["test"]), dtype=np.float32)[:, None]
+    out = np.full((len(features["test"]), classes), -1e3, dtype=np.float32)
+    out[:, best.classes_.astype(int)] = best.predict_log_proba(features["test"])
+    return out
 
 
 class Plain(nn.Module):
@@ -272,14 +292,8 @@ def loop(data: ExperimentData) -> dict[str, Any]:
             total = torch.zeros(())
             for name, (known, y) in targets.items():
                 here, answers = known[chosen], y[chosen]
-                if not bool(here.any()):
-                    continue
-                loss = (
-                    nn.functional.cross_entropy(out[name][here], answers[here])
-                    if isinstance(data.tasks[name], Label)
-                    else nn.functional.smooth_l1_loss(out[name][here][:, 0], answers[here])
-                )
-                total = total + loss
+                if bool(here.any()):
+                    total = total + _plain_loss(data.tasks[name], out[name], here, answers)
             optimizer.zero_grad()
             total.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -289,6 +303,14 @@ def loop(data: ExperimentData) -> dict[str, Any]:
     with torch.inference_mode():
         rows = [network(test.batch(slice(i, i + 64))) for i in range(0, len(test), 64)]
     return scores(data, {name: torch.cat([row[name] for row in rows]).numpy() for name in data.tasks})
+
+
+def _plain_loss(task: Task, out: torch.Tensor, known: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    if isinstance(task, Label):
+        return nn.functional.cross_entropy(out[known], y[known])
+    if isinstance(task, Tags):
+        return nn.functional.binary_cross_entropy_with_logits(out[known], y[known])
+    return nn.functional.smooth_l1_loss(out[known][:, 0], y[known])
 
 
 def run(name: str, arm: str, config: Config, keys: Mapping[str, Any]) -> dict[str, Any]:

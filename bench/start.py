@@ -158,19 +158,27 @@ def scores(tasks: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def by_hand(folder: Path, arm: str) -> dict[str, Any] | None:
-    """A probe or a plain loop on what ``auto`` chose; None where none of its tasks has one."""
+    """A probe or plain loops on what ``auto`` chose; None where none of its tasks has a probe.
+
+    ``loop`` is one network for all answers about the whole picture, and a detector beside it for the boxes.
+    """
     import recipes
-    from recipes import ExperimentData, Screen, fit_targets
+    from detector import detections
+    from recipes import ExperimentData, Screen, fit_targets, score
 
     config = configuration.load(folder / "oneglance.toml")
-    if not {keys["type"] for keys in config.tasks.values()} <= {"label", "number", "tags"}:
-        return None
-    if config.backbone.name == "small" and arm == "probe":
-        return None  # it has nothing that was learned elsewhere
+    whole = {name: keys for name, keys in config.tasks.items() if keys["type"] != "boxes"}
+    if arm == "probe" and (not whole or config.backbone.name == "small"):
+        return None  # `small` has nothing that was learned elsewhere
     data = ExperimentData.load(config, Screen())
     fit_targets(data.tasks, data.train.answers)
+    boxes = {name: data.tasks.pop(name) for name in config.tasks.keys() - whole.keys()}
     began, cpu = time.perf_counter(), time.process_time()
-    tasks = {"probe": recipes.probe, "loop": recipes.loop}[arm](data)
+    tasks = {"probe": recipes.probe, "loop": recipes.loop}[arm](data) if whole else {}
+    if arm == "loop":
+        groups = [record.group for record in data.test.records]
+        for name, task in boxes.items():
+            tasks[name] = score(task, detections(data, task), data.test.answers(name), groups)
     return {
         "minutes": round((time.perf_counter() - began) / 60, 2),
         "cpu_minutes": round((time.process_time() - cpu) / 60, 2),
