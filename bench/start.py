@@ -2,8 +2,9 @@
 
 Each recipe is the command as a user types it, in an empty home, without a network, in a new folder; with
 ``--memory`` in a control group of so many GB (Linux, as root). ``probe`` and ``loop`` of bench/recipes.py
-take the configuration that ``auto`` wrote: the same pictures, parts, size, weights and epochs. Each row is
-written as soon as it is there, and what the file of results holds already is not run again.
+take the configuration that ``auto`` wrote: the same pictures, parts, size, weights and epochs;
+``auto:efficientnet_lite1`` is a recipe with another network. Each row is written as soon as it is there, and
+what the file of results holds already is not run again.
 
     python bench/start.py raccoon trash --data DATA [--recipes auto,quick,probe,loop] [--memory 6]
     python bench/start.py --table
@@ -86,7 +87,9 @@ def started(data: Path, recipe: str, folder: Path, memory: float | None) -> dict
     folder.mkdir(parents=True, exist_ok=True)
     group = ControlGroup(f"oneglance-{folder.name}", memory) if memory else None
     enter = group.enter if group else None
-    command = [sys.executable, "-m", "oneglance", "start", str(data), "--yes", "--json", "--recipe", recipe]
+    name, _, backbone = recipe.partition(":")
+    command = [sys.executable, "-m", "oneglance", "start", str(data), "--yes", "--json", "--recipe", name]
+    command += ["--backbone", backbone] if backbone else []
     began, before = time.perf_counter(), children()
     with tempfile.TemporaryDirectory() as home:
         there = {**os.environ, **OFFLINE, "HOME": home, "XDG_CACHE_HOME": f"{home}/.cache"}
