@@ -63,6 +63,7 @@ SETS: dict[str, dict[str, Any]] = {
     "raccoon": {"source": {"path": "raccoon"}, "tasks": {"objects": {"type": "boxes"}}},
     "bccd": {"source": {"path": "bccd"}, "tasks": {"objects": {"type": "boxes"}}},
     "cifar10": {"source": {"path": "cifar10/train.parquet"}, "tasks": {"label": LABEL}, "network": "small"},
+    "fashion": {"source": {"path": "fashion_mnist"}, "tasks": {"label": LABEL}, "network": "small"},
     "drawn": {
         "source": {"path": "drawn/labels.csv", "group": "scene"},
         "tasks": {
@@ -109,6 +110,7 @@ ARMS: dict[str, dict[str, Any]] = {
     "rates_whole_light_16": PLACES | RATES | WHOLE | LIGHT,
     "light": LIGHT,
     "light_32": LIGHT | SMALL,
+    "rate_4": {"training.learning_rate": 0.004},
     "muon": MUON,
     "muon_32": MUON | SMALL,
     "muon_light": MUON | LIGHT,
