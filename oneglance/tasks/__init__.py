@@ -1,1 +1,1 @@
-"""One file is one ``type`` of ``[tasks]``; the contract is ``task.py``."""
+"""One file is one ``type`` of ``[tasks]``; the contract is ``oneglance.task``."""
