@@ -198,6 +198,9 @@ class TrainingTable(Table):
     teachers: list[str] = []
     # What a teacher's answer counts where somebody has answered: the share of the true one that it takes
     teacher_weight: float = Field(0.5, ge=0, le=1)
+    # How much the shared features also learn to predict those of the teachers, beside tasks whose weights
+    # sum to 1, by a linear layer for each that the finished network does not have; 0: only answers are taught
+    teacher_features: float = Field(0.0, ge=0)
     # `"plain"`: a teacher is asked once about each picture as it is, and its answers are kept. `"same"`: in
     # every step about the pictures as they are changed there, which takes longer by its passes
     teacher_views: Literal["plain", "same"] = "plain"

@@ -72,6 +72,7 @@ class Network(nn.Module):
                 for name in tasks_with(task_stage, "adapter")
             }
         )
+        self.projectors = nn.ModuleDict()  # shared features to those of teachers, in a training alone
         self.heads = nn.ModuleDict()
         widths: dict[str, int] = {}
         for name, task in tasks.items():
@@ -152,6 +153,8 @@ class Network(nn.Module):
             specific = self._features_of(name, features)
             vector = torch.cat([specific.vector, *(own[used] for used in self.uses[name])], dim=1)
             own[name], raw[name] = head(vector, specific.maps)
+        if self.training:
+            raw |= {key: projector(features.vector) for key, projector in self.projectors.items()}
         return NetworkOutput(features.vector, own, raw)
 
     def _features_of(self, name: str, features: Features) -> Features:

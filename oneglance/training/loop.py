@@ -38,6 +38,7 @@ from oneglance.training.resources.parts import Parts
 from oneglance.training.resources.thread_choice import at_once
 from oneglance.training.task_gradients import EVERY, GradientMonitor, SharedFeatures, mixed
 from oneglance.training.teaching.live_teachers import LiveTeachers
+from oneglance.training.teaching.shared_features import feature_loss, seen_alone
 from oneglance.training.teaching.soft_targets import loss_of, split, summed_losses, transformed
 
 SCALE_ROWS = 4096  # pictures by which the loss of the constant baseline is measured
@@ -115,6 +116,7 @@ class Learner:
         self.table, self.device, self.precision = table, device, precision
         self.forward: Any = network if augment is not None else network.answer_vectors
         self.average = copy.deepcopy(network).eval().requires_grad_(False)
+        self.average.projectors.clear()  # no finished network has them
         self.optimizer = build_optimizer(network, table)
         self.position = Position(epochs=table.epochs)
         self.loss_scales = torch.ones(len(tasks), device=device)
@@ -169,13 +171,13 @@ class Learner:
 
     def go_on_from(self, tensors: dict[str, Tensor], epochs: int, steps: int, *, location: str) -> None:
         """Learn on from weights that ``epochs`` of ``steps`` ended in: they are also the average, and the
-        learning rate climbs from zero.
+        learning rate climbs from zero. Projectors start anew.
 
         Raises:
             WeightsError: they are those of another network.
         """
-        for network in (self.network, self.average):
-            fill(network, tensors, location=location)
+        fill(self.average, tensors, location=location)
+        self.network.load_state_dict(self.average.state_dict(), strict=False)
         done = epochs * steps
         self.position = Position(epochs, updates=done, epochs=self.table.epochs, changed=done, share=0.0)
 
@@ -214,6 +216,8 @@ class Learner:
         """(losses [tasks] relative to the constant baseline, present [tasks]). A task without weight learns
         nothing, so its loss is not computed: for the balancer it stays that of the constant baseline.
         Of several processes each gives its own pictures, and gets the losses of the whole batch.
+
+        Where the features of teachers are learned, one more row: the mean over the teachers.
         """
         raw, targets, mix = self.ranks.joined(raw, targets, mix, self._view_count)
         losses, present = [], []
@@ -232,7 +236,13 @@ class Learner:
             )
             losses.append(labelled_mean(loss, labelled))
             present.append(labelled.sum() > 0)
-        return torch.stack(losses) / self.loss_scales, torch.stack(present)
+        relative, known = torch.stack(losses) / self.loss_scales, torch.stack(present)
+        taught = [key for key in self.network.projectors if key in targets]  # not in a mere trial
+        if not taught:
+            return relative, known
+        mix = None if self.live is not None else mix
+        each = [labelled_mean(*feature_loss(raw[key], targets[key], mix)) for key in taught]
+        return torch.cat([relative, torch.stack(each).mean()[None]]), torch.cat([known, known.new_ones(1)])
 
     # A step.
 
@@ -252,7 +262,7 @@ class Learner:
         if self.augment is not None:
             calm = position.updates >= steps_in_all * (1 - self.augment.table.rest)
             pictures, targets, mix = self._augmented(self.augment, pictures, targets, drawn, calm)
-        losses, present = self.backward(pictures, targets, mix, drawn)
+        losses, present = (row[: len(self.tasks)] for row in self.backward(pictures, targets, mix, drawn))
         self.ranks.sum_gradients(self.network)
         if not bool(torch.isfinite(losses.sum())):
             self._diverged(losses)
@@ -276,7 +286,9 @@ class Learner:
         queried = [task.queried_mask(split(targets[name])[0]) for name, task in self.tasks.items()]
         together = torch.cat(queried, dim=1)
         pictures, view, mix = augment(pictures, generator, together, rest=calm, mixing=mixing)
+        features = {key: targets[key] for key in self.network.projectors if key in targets}
         targets = {name: transformed(task, targets[name], view) for name, task in self.tasks.items()}
+        targets |= {key: seen_alone(target, view) for key, target in features.items()}
         if self.live is not None:
             targets = self.live.taught(pictures, targets, view)
         return pictures, targets, mix
@@ -299,7 +311,7 @@ class Learner:
     def backward(
         self, pictures: Tensor, targets: Targets, mix: Mix | None, seed: int = 0
     ) -> tuple[Tensor, Tensor]:
-        """Forward and backward; the gradients replace the old ones. Returns (losses, present), detached."""
+        """Forward and backward; the gradients replace the old ones. Returns ``losses(…)``, detached."""
         self.network.train()
         self.optimizer.zero_grad()
         if self.parts > 1 and self.augment is not None:
@@ -309,9 +321,7 @@ class Learner:
         with precise(self.precision, self.device):
             raw = self.forward(pictures)
         losses, present = self.losses(raw, targets, mix)
-        epoch = self.position.epoch
-        weights = self.balancer.weights(losses.detach(), present, epoch=epoch, seed=seed) * self.weights
-        (weights * losses).sum().backward()  # type: ignore[no-untyped-call]
+        (self._weights(losses, present, seed) * losses).sum().backward()  # type: ignore[no-untyped-call]
         return losses.detach(), present
 
     def _needs_task_gradients(self) -> bool:
@@ -331,7 +341,7 @@ class Learner:
             raw = self.network.answer(shared.cut)
         losses, present = self.losses(raw, targets, mix)
         gradients = shared.gradients(losses, present)
-        gram = self.ranks.sum_(gram_matrix(shared.at_last_map(gradients)))
+        gram = self.ranks.sum_(gram_matrix(shared.at_last_map(self._of_tasks(gradients))))
         weights = self._backward_heads(losses, present, gram, seed)
         shared.backward(mixed(gradients, weights))
         return losses.detach(), present
@@ -339,11 +349,11 @@ class Learner:
     def _backward_heads(self, losses: Tensor, present: Tensor, gram: Tensor, seed: int) -> Tensor:
         """Each head learns its own task's loss; the weights of the tasks' gradients for the backbone."""
         self.monitor.add(gram)
-        step = losses.detach(), present, gram if self.balancer.needs_gram else None
-        weights = self.balancer.weights(*step, epoch=self.position.epoch, seed=seed) * self.weights
+        weights = self._weights(losses, present, seed, gram if self.balancer.needs_gram else None)
         own = weights
         if self.balancer.needs_gram:  # the weights are those of gradients, and may be negative
-            own = self.weights * present / present.sum().clamp(min=1)
+            known = present[: len(self.tasks)]
+            own = self._beside_features(self.weights * known / known.sum().clamp(min=1), losses)
         (own * losses).sum().backward()  # type: ignore[no-untyped-call]
         return weights
 
@@ -359,15 +369,28 @@ class Learner:
         losses, present = self.losses(raw, targets, mix)
         if self._needs_task_gradients():
             gradients = shared.gradients(losses, present)
-            gram = self.ranks.sum_(parts.gram(gradients))
+            gram = self.ranks.sum_(parts.gram(self._of_tasks(gradients)))
             weights = self._backward_heads(losses, present, gram, seed)
             parts.backward(mixed(gradients, weights))
             return losses.detach(), present
-        epoch = self.position.epoch
-        weights = self.balancer.weights(losses.detach(), present, epoch=epoch, seed=seed) * self.weights
-        (weights * losses).sum().backward()  # type: ignore[no-untyped-call]
+        (self._weights(losses, present, seed) * losses).sum().backward()  # type: ignore[no-untyped-call]
         parts.backward([torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in shared.leaves])
         return losses.detach(), present
+
+    def _weights(self, losses: Tensor, present: Tensor, seed: int, gram: Tensor | None = None) -> Tensor:
+        """The weight of each of ``losses``: a balancer knows of the tasks alone."""
+        count = len(self.tasks)
+        step = losses[:count].detach(), present[:count], gram
+        own = self.balancer.weights(*step, epoch=self.position.epoch, seed=seed) * self.weights
+        return self._beside_features(own, losses)
+
+    def _beside_features(self, weights: Tensor, losses: Tensor) -> Tensor:
+        """Weights of tasks, with that of teachers' features where ``losses`` has such a row."""
+        count = len(losses) - len(weights)
+        return torch.cat([weights, weights.new_full((count,), self.table.teacher_features)])
+
+    def _of_tasks(self, gradients: list[Tensor]) -> list[Tensor]:
+        return [each[: len(self.tasks)] for each in gradients]
 
     @torch.no_grad()
     def _update_average(self) -> None:

@@ -146,6 +146,7 @@ class Trainer:
         sampler = new_sampler(config, tasks, training, screen)
         batch, targets = config.batch, encoded_targets(tasks, training)
         targets = guidance.taught(targets, training, folder, store, screen)
+        guidance.add_projectors(network)
         loaders = (
             BatchLoader(seen, training.rows, targets, batch, device, sampler),
             BatchLoader(seen, validation.rows, encoded_targets(tasks, validation), batch, device),

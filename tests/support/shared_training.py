@@ -22,10 +22,12 @@ from oneglance.training.trainer import Trainer
 STEPS = 3
 # SGD, for AdamW takes a full step however small a gradient is, also where it is but rounding.
 STILL = (*toy.PLAIN, "augment.mosaic=0", "training.ema=0", "training.clip=0.5", "training.optimizer=sgd")
+TAUGHT = ('training.teachers=["TEACHER"]', "training.teacher_features=1")
 CASES = {
     "answers": (toy, (*STILL, "tasks.style.dropout=0")),
     "pcgrad": (toy, (*STILL, "tasks.style.dropout=0", "training.balancer=pcgrad")),
     "famo": (toy, (*STILL, "tasks.style.dropout=0", "training.balancer=famo")),
+    "features": (toy, (*STILL, "tasks.style.dropout=0", *TAUGHT)),
     "places": (squares, STILL),
     "mgda": (squares, (*STILL, "training.balancer=mgda")),
 }
@@ -60,10 +62,13 @@ def main() -> None:
     torch.set_num_threads(1)
     folder = Path(sys.argv[1])
     with ranks_of_environment() as ranks:
+        teacher = folder / f"teacher-{os.environ.get('RANK', 'alone')}"
+        toy.train(teacher, "training.epochs=1")
         for name, (world, settings) in CASES.items():
             made = folder / f"{name}-{os.environ.get('RANK', 'alone')}"
             begin = world.begin if world is toy else world.trainer  # type: ignore[attr-defined]
             torch.manual_seed(0)
+            settings = tuple(each.replace("TEACHER", str(teacher)) for each in settings)
             kept = train(begin(made, *settings), ranks)
             torch.save(kept, made / "kept.pt")
 

@@ -21,7 +21,8 @@ from oneglance.storage.run_folder import RunFolder
 from oneglance.toml.overrides import Changes, Overrides
 from oneglance.training.teaching.networks_at import NetworkAt, networks_at
 
-NOT_TAKEN = ("from", "keep", "teachers", "teacher_weight", "task_stage", "minutes", "tensorboard")
+OF_TEACHERS = ("teachers", "teacher_weight", "teacher_features")
+NOT_TAKEN = ("from", "keep", *OF_TEACHERS, "task_stage", "minutes", "tensorboard")
 """Keys of a teacher's [training] that are its own matter."""
 FLIPS = ("flip", "flip_vertical")
 

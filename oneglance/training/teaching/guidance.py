@@ -11,6 +11,7 @@ import torch
 
 from oneglance.config import Config
 from oneglance.data.dataset import SplitData
+from oneglance.network import Network
 from oneglance.progress import Screen
 from oneglance.storage.run_folder import RunFolder
 from oneglance.task import Target, Task
@@ -18,6 +19,7 @@ from oneglance.training.data_loader import PictureStore
 from oneglance.training.loop import Learner
 from oneglance.training.teaching.drawn_answers import learn_targets, with_drawn_answers
 from oneglance.training.teaching.live_teachers import LiveTeachers
+from oneglance.training.teaching.shared_features import FeatureScale, add_projectors
 from oneglance.training.teaching.soft_targets import joined
 from oneglance.training.teaching.stored_answers import sampled_answers, stored_answers
 from oneglance.training.teaching.teachers import (
@@ -36,6 +38,7 @@ class Guidance:
     config: Config
     seconds: float = 0.0  # of passes before the first step
     live: LiveTeachers | None = None  # where they are asked in every step
+    _scales: dict[str, FeatureScale] = field(default_factory=dict)  # by key, where features are learned
     _sample: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)  # with which live ones were tried
 
     @classmethod
@@ -82,16 +85,25 @@ class Guidance:
         """
         about = (self.teachers, self.tasks, self.config, training, store, screen)
         if self.live is not None:
-            rows, soft = sampled_answers(*about)
+            rows, soft, seen = sampled_answers(*about)
             of_rows = {
                 n: {key: value[rows] for key, value in target.items()} for n, target in targets.items()
             }
             self._refuse_disagreement(soft, of_rows)
             self._sample = {name: joined(of_rows[name], soft[name]) for name in soft}
+            self._scales = self.live.scales = {key: FeatureScale.of(*one) for key, one in seen.items()}
             return dict(targets)
-        soft, self.seconds = stored_answers(folder, *about)
+        soft, seen, self.seconds = stored_answers(folder, *about)
         self._refuse_disagreement(soft, targets)
-        return {name: joined(target, soft.get(name, {})) for name, target in targets.items()}
+        self._scales = {key: FeatureScale.of(*one) for key, one in seen.items()}
+        features = {key: scale.target(*seen[key]) for key, scale in self._scales.items()}
+        return {name: joined(target, soft.get(name, {})) for name, target in targets.items()} | features
+
+    def add_projectors(self, network: Network) -> None:
+        """See the function of this name: one for each teacher whose features are learned."""
+        if self._scales:
+            widths = {key: len(scale.mean) for key, scale in self._scales.items()}
+            add_projectors(network, widths, self.config)
 
     def _refuse_disagreement(self, soft: Mapping[str, Target], targets: Mapping[str, Target]) -> None:
         for name, own in soft.items():

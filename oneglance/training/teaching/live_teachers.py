@@ -20,6 +20,7 @@ from oneglance.data.images.letterbox import Placement
 from oneglance.errors import ConfigError
 from oneglance.task import Task
 from oneglance.training.data_loader import Targets
+from oneglance.training.teaching.shared_features import FeatureScale
 from oneglance.training.teaching.soft_targets import joined, less_trusted
 from oneglance.training.teaching.stored_answers import familiarity
 from oneglance.training.teaching.teachers import Teacher
@@ -36,6 +37,7 @@ class LiveTeachers:
             ConfigError: a canvas of another shape, or features that are computed once.
         """
         self.teachers, self.tasks, self.canvas = teachers, tasks, config.backbone.canvas
+        self.scales: Mapping[str, FeatureScale] = {}  # of those whose features are learned, by their keys
         location = f'{config.file}: [training] teacher_views = "same"'
         hint = 'set teacher_views = "plain"'
         if config.backbone.freeze:
@@ -61,7 +63,11 @@ class LiveTeachers:
             width, height = teacher.predictor.config.backbone.canvas
             output = teacher.predictor.forward(_resized(pictures, width, height))
             places = [self._places(width, height)] * len(pictures)
-            familiar = torch.from_numpy(familiarity(output, teacher.predictor.novelty)).to(pictures.device)
+            trusted = familiarity(output, teacher.predictor.novelty)
+            familiar = torch.from_numpy(trusted).to(pictures.device)
+            if scale := self.scales.get(teacher.key):
+                arrays = scale.target(output.vectors, trusted)
+                taught[teacher.key] = {k: torch.from_numpy(v).to(pictures.device) for k, v in arrays.items()}
             for name, own in teacher.names.items():
                 task = self.tasks[name]
                 arrays = task.soft_target(output.raw[own], teacher.task(name), places)

@@ -1,7 +1,8 @@
 """What teachers say of the training pictures as they are: one pass for each teacher, kept in the run folder.
 
 teachers/1.json                   which network, and what it was asked
-teachers/1-00000.safetensors, …   its soft targets, some pictures in each file
+teachers/1-00000.safetensors, …   its soft targets, some pictures in each file; with [training]
+                                  teacher_features also its features, float16
 
 A file appears as a whole, so a training that was stopped during the pass goes on with the next one.
 """
@@ -14,6 +15,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -34,6 +36,7 @@ from oneglance.storage.run_files import OtherForm, Part, in_form
 from oneglance.storage.run_folder import ANEW, RunFolder
 from oneglance.task import Target, Task
 from oneglance.training.data_loader import PictureStore
+from oneglance.training.teaching.shared_features import narrow
 from oneglance.training.teaching.soft_targets import less_trusted
 from oneglance.training.teaching.teachers import Teacher
 
@@ -55,6 +58,13 @@ class KeptAnswers(Part):
 KEPT = TypeAdapter(KeptAnswers)
 
 
+class Seen(NamedTuple):
+    """What a teacher made of n pictures."""
+
+    vectors: np.ndarray  # float16 [n, d]: its shared features
+    trust: np.ndarray  # float32 [n]
+
+
 def sampled_answers(
     teachers: Sequence[Teacher],
     tasks: Mapping[str, Task],
@@ -62,18 +72,21 @@ def sampled_answers(
     split: SplitData,
     store: PictureStore,
     screen: Screen,
-) -> tuple[np.ndarray, dict[str, Target]]:
-    """Some pictures of ``split``, evenly spread, and their soft targets by task.
+) -> tuple[np.ndarray, dict[str, Target], dict[str, Seen]]:
+    """Some pictures of ``split``, evenly spread, their soft targets by task, and the teachers' features.
 
     Raises:
         DataError: a teacher finds nothing in these pictures.
     """
     rows = np.arange(0, len(split.rows), max(1, -(-len(split.rows) // SAMPLE)))
     soft: dict[str, Target] = {}
+    seen: dict[str, Seen] = {}
     for teacher in teachers:
         lesson = Lesson(teacher, tasks, config, split, store)
-        soft |= lesson.by_task(lesson.given(rows, screen))
-    return rows, soft
+        arrays = lesson.given(rows, screen)
+        soft |= lesson.by_task(arrays)
+        seen |= lesson.seen(arrays)
+    return rows, soft, seen
 
 
 def stored_answers(
@@ -84,14 +97,16 @@ def stored_answers(
     split: SplitData,
     store: PictureStore,
     screen: Screen,
-) -> tuple[dict[str, Target], float]:
-    """Soft targets by task, aligned with the pictures of ``split``, and seconds that the passes took.
+) -> tuple[dict[str, Target], dict[str, Seen], float]:
+    """Soft targets by task and the teachers' features, aligned with the pictures of ``split``, and seconds
+    that the passes took.
 
     Raises:
         RunError: a teacher is not the network that this run began with, or what is kept is damaged.
         DataError: a teacher finds nothing in these pictures.
     """
     soft: dict[str, Target] = {}
+    seen: dict[str, Seen] = {}
     seconds = 0.0
     for number, teacher in enumerate(teachers, 1):
         lesson = Lesson(teacher, tasks, config, split, store)
@@ -102,7 +117,8 @@ def stored_answers(
         arrays = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
         seconds += float(arrays[" seconds"].sum())
         soft |= lesson.by_task(arrays)
-    return soft, seconds
+        seen |= lesson.seen(arrays)
+    return soft, seen, seconds
 
 
 def _files(folder: RunFolder, number: int, lesson: Lesson) -> list[tuple[Path, np.ndarray]]:
@@ -161,17 +177,19 @@ class Lesson:
     def asked(self) -> str:
         """A digest of the pictures, and of all else that its soft targets depend on."""
         names = self.teacher.names
-        about = {
+        about: dict[str, Any] = {
             "pictures": [record.image.name for record in self.split.records],
             "tasks": {name: [self.tasks[name].state(), self.config.tasks[name]] for name in names},
             "canvas": [list(self.config.backbone.canvas), self.config.pictures.fit],
         }
+        if self.config.training.teacher_features:
+            about["features"] = "float16"
         return hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()
 
     def given(self, rows: np.ndarray, screen: Screen) -> dict[str, np.ndarray]:
         """The soft targets of the pictures at ``rows`` of the split by ``TASK KEY``; under `` familiar`` how
-        far a teacher is trusted, and under `` seconds`` the time that each picture took: float32 [n]. What
-        cannot be read is not trusted.
+        far a teacher is trusted, and under `` seconds`` the time that each picture took: float32 [n]; under
+        `` features`` its shared features where they are wanted. What cannot be read is not trusted.
         """
         began = time.perf_counter()
         parts: list[dict[str, np.ndarray]] = []
@@ -179,6 +197,8 @@ class Lesson:
             output = self.teacher.predictor.forward(canvases)
             familiar = familiarity(output, self.teacher.predictor.novelty) * readable
             arrays: dict[str, np.ndarray] = {" familiar": familiar}
+            if self.config.training.teacher_features:
+                arrays[" features"] = narrow(output.vectors, self.config, self.teacher.title)
             for name in self.teacher.names:
                 raw = output.raw[self.teacher.names[name]]
                 soft = self.tasks[name].soft_target(raw, self.teacher.task(name), self._places(chosen))
@@ -214,6 +234,12 @@ class Lesson:
                 )
             soft[name] = less_trusted(own, familiar)
         return soft
+
+    def seen(self, arrays: dict[str, np.ndarray]) -> dict[str, Seen]:
+        """The features in it, under the teacher's key; none where they are not wanted."""
+        if " features" not in arrays:
+            return {}
+        return {self.teacher.key: Seen(arrays[" features"], arrays[" familiar"])}
 
     def _canvases(self, rows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Some of ``rows``, their pictures on the teacher's canvas, and float32 [n], 0 for what cannot be

@@ -27,6 +27,11 @@ class Teacher:
     names: Mapping[str, str]  # task of the training -> the same task there
     run: RunFolder | None = None  # where it is one
 
+    @property
+    def key(self) -> str:
+        """Of its features among targets and raw outputs: no task is called so."""
+        return "~" + "+".join(self.names)
+
     def task(self, name: str) -> Task:
         """What the task ``name`` of the training is there."""
         return self.predictor.tasks[self.names[name]]
