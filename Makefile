@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test quick check format docs
+.PHONY: setup demo test slow quick check format docs
 setup: .venv/installed
 
 .venv/installed: pyproject.toml constraints.txt
@@ -16,7 +16,11 @@ demo: setup
 	$(BIN)/oneglance demo
 
 test: setup
-	$(BIN)/python -m pytest --numprocesses 2
+	$(BIN)/python -m pytest --numprocesses 2 -m "not slow"
+
+# What starts clusters, browsers, services and whole trainings, and kills them: as long again.
+slow: setup
+	$(BIN)/python -m pytest --numprocesses 2 -m slow
 
 # What people run between edits: nothing is trained or served, and nothing is compared that takes long.
 quick: setup

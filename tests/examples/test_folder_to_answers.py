@@ -19,6 +19,7 @@ SCRIPT = ROOT / "examples" / "folder_to_answers.py"
 NOTEBOOK = SCRIPT.with_suffix(".ipynb")
 
 
+@pytest.mark.slow  # a whole training, with an export, in a process of its own
 def test_the_script_runs_from_a_folder_to_answers(tmp_path: Path) -> None:
     text = SCRIPT.read_text(encoding="utf-8")
     short, found = re.subn(r"^PICTURES, EPOCHS = .*", "PICTURES, EPOCHS = 90, 1", text, flags=re.MULTILINE)

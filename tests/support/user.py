@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -57,7 +58,10 @@ Shell = Callable[..., Said]
 
 @pytest.fixture
 def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
-    """``shell("train", "oneglance.toml")`` is what that line does in the shell, in the current folder."""
+    """``shell("train", "oneglance.toml")`` is what that line does in the shell, in the current folder.
+    No line of progress: those come by the clock.
+    """
+    monkeypatch.setattr("oneglance.screens.terminal.LINE_EVERY", math.inf)
 
     def ask(*words: object) -> Said:
         monkeypatch.setattr(sys, "argv", ["oneglance", *map(str, words)])
