@@ -1,6 +1,7 @@
 """The tree of the package, with a line for each folder and file: the first sentence of its docstring.
 
-Members of a plural folder are named together: each is described where its word is, in the reference.
+Members of a plural folder are named together: each is described where its word is, in the reference. A member
+that is a folder is drawn as one.
 """
 
 from __future__ import annotations
@@ -38,13 +39,15 @@ def tree() -> list[str]:
     return ["oneglance/", *below(PACKAGE, 1)]
 
 
-def below(folder: Path, depth: int) -> list[str]:
+def below(folder: Path, depth: int, *, files: bool = True) -> list[str]:
     entries = [entry for entry in sorted(folder.iterdir()) if not entry.name.startswith(("_", "."))]
-    lines = [line(file.name, said(file), depth) for file in entries if file.is_file()]
+    lines = [line(file.name, said(file), depth) for file in entries if files and file.is_file()]
     for inner in [entry for entry in entries if entry.is_dir()]:
         lines.append(line(f"{inner.name}/", said(inner / "__init__.py"), depth))
         if inner.relative_to(PACKAGE).as_posix() in MEMBERS:
-            lines += listed([file.name for file in sorted(inner.glob("[a-z]*.py"))], depth + 1)
+            members = sorted(inner.glob("[a-z]*.py"))
+            lines += listed([file.name for file in members], depth + 1) if members else []
+            lines += below(inner, depth + 1, files=False)
         elif any(inner.glob("*.py")):
             lines += below(inner, depth + 1)
         else:  # templates and what a browser reads

@@ -13,7 +13,7 @@ from oneglance.batch_transform import View
 def moved(
     target: Mapping[str, Tensor], view: View, *, kept_share: float, smallest: float
 ) -> dict[str, Tensor]:
-    """The target of the pictures that ``view`` shows, see ``tasks/boxes.py``.
+    """The target of the pictures that ``view`` shows, see ``tasks.boxes``.
 
     A box becomes the bounds of its four corners, cut to the picture. It is dropped where less than the share
     ``kept_share`` of it is left. Where a side is shorter than ``smallest`` pixels, it is too small to learn

@@ -28,6 +28,21 @@ class PredictionSets:
         """Bool [n, classes] of probabilities [n, classes]."""
         return np.asarray(chances >= np.array(self.thresholds))
 
+    def joined(
+        self,
+        predictions: Sequence[dict[str, Any]],
+        chances: np.ndarray,
+        classes: Sequence[str],
+        *,
+        holds_best: bool = False,
+    ) -> list[dict[str, Any]]:
+        """The predictions, each with its set; ``holds_best``: the most probable class is always in it."""
+        members = self.members(chances)
+        if holds_best:
+            members[np.arange(len(chances)), chances.argmax(axis=1)] = True
+        sets = set_columns(members, chances, classes, self.coverage)
+        return [{**one, **its} for one, its in zip(predictions, sets, strict=True)]
+
     def state(self) -> dict[str, Any]:
         """As a run folder and an .onnx file keep it."""
         return {"coverage": self.coverage, "thresholds": list(self.thresholds)}

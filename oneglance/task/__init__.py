@@ -1,4 +1,5 @@
-"""The contract of a task: one question about a picture. One file of ``tasks/`` is one type of question.
+"""The contract of a task: one question about a picture. One file or folder of ``tasks/`` is one type of
+question.
 
 ``Task`` is the table of the question and the sum of what is asked of it, a file for each purpose:
 

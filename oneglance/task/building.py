@@ -25,7 +25,7 @@ def kinds() -> list[str]:
 
 
 def task_class(kind: str, *, section: str = "", location: str = "") -> type[Task]:
-    """``tags`` -> ``tasks/tags.py`` -> ``class Tags``; see ``members``.
+    """``number`` -> ``tasks/number.py`` -> ``class Number``; see ``members``.
 
     Raises:
         ConfigError: no such type; the message begins with ``location`` and ``section``.

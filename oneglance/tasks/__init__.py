@@ -1,1 +1,1 @@
-"""One file is one ``type`` of ``[tasks]``; the contract is ``oneglance.task``."""
+"""One file or folder is one ``type`` of ``[tasks]``; the contract is ``oneglance.task``."""

@@ -369,7 +369,8 @@ def test_confidence_before_and_after_calibration() -> None:
         truth = ["123"[random.choice(3, p=row)] for row in task.chances(raw / 4)]
         task.calibrate(raw, truth)
         state = task.metric_state(task.decode(raw), truth)
-        np.testing.assert_allclose(task._uncalibrated(task.chances(raw)), plain, atol=1e-9)
+        before = task._link.chances(task._temperature * task._link.raw(task.chances(raw)))
+        np.testing.assert_allclose(before, plain, atol=1e-9)
         figures = task.calibration(state)
         index = ["123".index(word) for word in truth]
         assert figures["before"]["log_loss"] == pytest.approx(sk.log_loss(index, plain))
