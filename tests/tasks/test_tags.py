@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from oneglance.errors import DataError, InvalidAnswer
 from oneglance.report_items import Grid
 from oneglance.storage.task_state import InvalidState, restore
 from oneglance.task import build_tasks
-from oneglance.tasks.tags import TagAnnotations, Tags, best_threshold
+from oneglance.tasks.tags import TagAnnotations, Tags
+from oneglance.tasks.tags.calibration import best_threshold
 
 
 def tags(**table: Any) -> Tags:
@@ -207,7 +209,7 @@ def test_the_constant_answer_is_not_bent_by_the_temperature() -> None:
     task, raw, answers = case()
     before = task.constant_baseline(1)[0]["probabilities"]
     task.calibrate(9 * raw, list(answers))
-    assert task._temperature > 2
+    assert task._calibration.temperatures[0] > 2
     assert task.constant_baseline(1)[0]["probabilities"] == pytest.approx(before)
 
 
@@ -243,24 +245,24 @@ def test_probabilities_of_tags_that_were_trained_with_balanced_classes_are_those
     sure = (chances > 0.8) & (chances < 0.9)
     assert sure.sum() > 100 and 0.75 < present[sure].mean() < 0.95
     assert scored(task, raw, answers)["ece"] < 0.02
-    task._offsets = [0.0] * 5
+    task._calibration = replace(task._calibration, offsets=(0.0,) * 5)
     assert scored(task, raw, answers)["ece"] > 0.1, "the test shows nothing"
 
 
 def test_tags_that_hardly_any_validation_picture_has_stay_where_their_shares_put_them() -> None:
     task, raw, answers = balanced((0.003, 0.005, 0.01, 0.1, 0.5), (0, 1, 3, 40, 200))
-    usual = np.array(task._offsets)
+    usual = np.array(task._calibration.offsets)
     assert usual[-1] == pytest.approx(0, abs=0.1) and usual[0] < -5
     for wild in (raw, 1e4 * np.sign(raw), -raw, 0 * raw):
         task.calibrate(wild, list(answers))
-        assert np.abs(np.array(task._offsets) - usual).max() <= 4
+        assert np.abs(np.array(task._calibration.offsets) - usual).max() <= 4
     task.calibrate(raw, list(answers))
-    assert np.abs(np.array(task._offsets) - usual)[:3].max() < 1
+    assert np.abs(np.array(task._calibration.offsets) - usual)[:3].max() < 1
     shown = task.chances(raw)[:, :3]
     assert shown.mean() < 0.03
     assert 0.1 < task.chances(np.full((1, 5), 9.0))[0, 0] < 0.99, "a rare tag can be seen"
     # Found too rarely to choose a threshold by: where yes is as likely as no was in training.
-    assert task._thresholds[:3] == pytest.approx(task._shares[:3])
+    assert task._calibration.thresholds[:3] == pytest.approx(task._shares[:3])
 
 
 def test_too_few_answers_leave_the_usual_offsets() -> None:
@@ -309,7 +311,7 @@ def test_metrics_are_those_of_scikit_learn_on_what_is_known(weighted: bool) -> N
     target = task.encode([answer for answer, n in zip(answers, weights, strict=True) for _ in range(n)])
     present, labelled = target["present"], target["labelled"] > 0
     chances = np.repeat(task.chances(raw), weights, axis=0)
-    chosen = chances >= np.array(task._thresholds)
+    chosen = chances >= np.array(task._calibration.thresholds)
     columns = [(present[k, t], chances[k, t], chosen[k, t]) for t, k in enumerate(labelled.T)]
     assert found["map"] == pytest.approx(np.mean([sk.average_precision_score(y, p) for y, p, _ in columns]))
     assert found["f1_macro"] == pytest.approx(np.mean([sk.f1_score(y, c) for y, _, c in columns]))
@@ -343,13 +345,16 @@ def test_the_table_of_tags_is_that_of_scikit_learn() -> None:
     task.calibrate(raw, list(answers))
     grid, *_ = task.details(task.metric_state(task.decode(raw), answers))
     assert isinstance(grid, Grid)
-    present, chosen = task.encode(answers)["present"], task.chances(raw) >= np.array(task._thresholds)
+    present, chosen = (
+        task.encode(answers)["present"],
+        task.chances(raw) >= np.array(task._calibration.thresholds),
+    )
     columns = sk.precision_recall_fscore_support(present, chosen)
     for tag, (row, *expected) in enumerate(zip(grid.rows, *columns, strict=True)):
         precision, recall, score, support = expected
         ap = sk.average_precision_score(present[:, tag], task.chances(raw)[:, tag])
         assert row[1:] == pytest.approx(
-            (len(answers), support, ap, precision, recall, score, task._thresholds[tag])
+            (len(answers), support, ap, precision, recall, score, task._calibration.thresholds[tag])
         )
 
 

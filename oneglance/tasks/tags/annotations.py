@@ -1,0 +1,61 @@
+"""What people say of the tags of a picture."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from oneglance.data.merging.merge_answers import either, is_queried
+from oneglance.data.quoting import quoted
+from oneglance.errors import InvalidAnswer
+
+YES = {"1", "true", "yes", "y", "t", "x"}
+NO = {"0", "false", "no", "n", "f", "-1"}  # -1 as in CelebA
+
+
+class TagAnnotations(NamedTuple):
+    """The tags that apply to a picture, and those its annotators looked for (None: all)."""
+
+    present: frozenset[str]
+    queried: frozenset[str] | None = None
+
+
+def from_columns(cells: Mapping[str, str]) -> TagAnnotations | None:
+    """Of one yes/no cell for each tag, in small letters; None where there is none.
+
+    Raises:
+        InvalidAnswer: a cell says something else.
+    """
+    for tag, cell in cells.items():
+        if cell not in YES | NO:
+            hint = "write yes or no, or leave the cell empty if unknown"
+            raise InvalidAnswer(f'{tag} is "{cell}"', hint)
+    if not cells:
+        return None
+    return TagAnnotations(frozenset(tag for tag, cell in cells.items() if cell in YES), frozenset(cells))
+
+
+def merged(first: TagAnnotations, second: TagAnnotations) -> TagAnnotations:
+    """A tag holds where either saw it; they contradict each other only where both looked for it.
+
+    Raises:
+        InvalidAnswer: they do.
+    """
+    for tag in sorted(first.present ^ second.present):
+        if is_queried(tag, first.queried) and is_queried(tag, second.queried):
+            present = tag in second.present
+            raise InvalidAnswer(
+                f"has {quoted(tag)}, but not" if present else f"has no {quoted(tag)}, but has it"
+            )
+    return TagAnnotations(first.present | second.present, either(first.queried, second.queried))
+
+
+def shares_of(classes: Sequence[str], answers: Sequence[TagAnnotations]) -> list[float]:
+    """The share of pictures that have each tag, of those whose annotators looked for it. One more of each, so
+    that a tag that all or none have still has a finite logit.
+    """
+    present = Counter(tag for answer in answers for tag in answer.present)
+    queried = Counter(tag for answer in answers for tag in answer.queried or ())
+    queried_all = sum(answer.queried is None for answer in answers)
+    return [(present[tag] + 1) / (queried_all + queried[tag] + 2) for tag in classes]
