@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -69,18 +70,23 @@ def arms(name: str) -> dict[str, dict[str, Any]]:
     }
 
 
+def examples_questions() -> ModuleType:
+    """examples/cifar10_questions.py."""
+    spec = importlib.util.spec_from_file_location("questions", EXAMPLES / "cifar10_questions.py")
+    assert spec and spec.loader
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
+
+
 def questions(data: Path, kept: Path, train: int, validation: int, test: int) -> Path:
     """A table of other pictures of CIFAR-10's training part than those of docs/results/compare.md, so that
     what is chosen here was not chosen by those.
     """
     out = kept / f"questions-{train}-{validation}-{test}.parquet"
     if not out.exists():
-        spec = importlib.util.spec_from_file_location("questions", EXAMPLES / "cifar10_questions.py")
-        assert spec and spec.loader
-        made = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(made)
         skipped, count = 10_000, train + validation + test
-        rows = list(made.answered(data / "cifar10", "train", skipped + count))[skipped:]
+        rows = list(examples_questions().answered(data / "cifar10", "train", skipped + count))[skipped:]
         split = ["train"] * train + ["validation"] * validation + ["test"] * test
         rows = [{**row, "split": part} for row, part in zip(rows, split, strict=True)]
         pq.write_table(pa.Table.from_pylist(rows), out)
@@ -93,7 +99,9 @@ def declared(name: str, data: Path, kept: Path) -> Config:
         table = questions(data, kept, 3000, 600, 2000)
         changes = {"sources.0.path": str(table), "backbone.options": {"width": 16}}
         return configuration.load(EXAMPLES / "questions.toml", changes)
-    tables = json.loads(json.dumps(configuration.load(EXAMPLES / f"{name}.toml").to_dict()))
+    tables = configuration.load(EXAMPLES / f"{name}.toml").model_dump(
+        mode="json", by_alias=True, exclude_unset=True
+    )
     sources = [
         {key: str(data / name / Path(value).name) if key == "path" else value for key, value in one.items()}
         for one in tables["sources"]
@@ -157,10 +165,10 @@ def paired(first: Sequence[float], second: Sequence[float]) -> str:
     return f"{difference.mean():+.3f} ± {reach:.3f}"
 
 
-def table(rows: Sequence[Mapping[str, Any]], name: str) -> None:
-    """A line for each arm: means over the seeds, and the difference from `single` on the same seeds."""
+def table(rows: Sequence[Mapping[str, Any]], name: str, base_arm: str = "single") -> None:
+    """A line for each arm: means over the seeds, and the difference from ``base_arm`` on the same seeds."""
     own = [row for row in rows if row["set"] == name]
-    base = {row["seed"]: row for row in own if row["arm"] == "single"}
+    base = {row["seed"]: row for row in own if row["arm"] == base_arm}
     for arm in dict.fromkeys(row["arm"] for row in own):
         each = {row["seed"]: row for row in own if row["arm"] == arm}
         seeds = [seed for seed in each if seed in base]

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.combined import several  # noqa: F401
-from support.drawn import own_cache
+from support.combined import SOURCE, several  # noqa: F401
+from support.drawn import own_cache, settings
 from support.user import TASKS, Shell, shell, trained  # noqa: F401
 
 import oneglance
@@ -199,6 +199,47 @@ def test_pictures_in_which_nothing_is_left_are_refused(several: Path, tmp_path: 
     with pytest.raises(DataError, match="test pictures of a teacher"):
         oneglance.distil([run.path], pictures=tmp_path / "tests", out=tmp_path / "one", overrides=FEW)
     assert not (tmp_path / "one").exists()
+
+
+def test_on_the_command_line_a_label_and_a_boxes_run_become_one_that_answers_both(
+    student: tuple[Path, Distilled],
+    several: Path,
+    shell: Shell,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder, _ = student  # its boxes/ is sure of all that it finds
+    monkeypatch.setenv("ONEGLANCE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("oneglance.detection.soft_boxes.LEAST", 0.0)
+    shutil.copytree(several / "scenes", tmp_path / "scenes")
+    monkeypatch.chdir(tmp_path)
+    text = SOURCE + '[tasks.digit]\ntype = "label"\n' + settings(epochs=1)
+    Path("digit.toml").write_text(text, encoding="utf-8")
+    assert shell("train", "digit.toml", "--out", "digit").code == 0
+    runs, features = ("digit", folder / "boxes"), "training.teacher_features=0.5"
+    words = ("--pictures", "scenes/images", "--out", "one", "--set", "training.epochs=1", "--set", features)
+    made = shell("distil", *map(str, runs), *words, "--json")
+    assert made.code == 0, made.err
+    report = json.loads(made.out)
+    assert {name: task["metric"] for name, task in report["tasks"].items()} == {
+        "digit": "accuracy",
+        "things": "ap",
+    }
+    assert report["cost"]["teachers"]["parameters"] > report["cost"]["student"]["parameters"]
+    assert shell("export", "one").code == 0
+    answers = []
+    for network in ("one", "one/model.onnx"):
+        shown = shell("predict", network, "scenes/images", "--json")
+        answers.append([json.loads(line)["answers"] for line in shown.out.splitlines()])
+    ours, files = answers
+    assert len(ours) == len(files) == len(list(Path("scenes/images").iterdir()))
+    digits = {row["digit"]["value"] for row in ours}
+    known = set(json.loads(Path("digit/tasks.json").read_text())["digit"]["classes"])
+    assert digits and digits <= known
+    assert [row["digit"]["value"] for row in files] == [row["digit"]["value"] for row in ours]
+    classes = set(json.loads(Path("one/tasks.json").read_text())["things"]["classes"])
+    for row in ours + files:
+        assert {box["label"] for box in row["things"]["boxes"]} <= classes
 
 
 def test_the_shell_shows_both(
