@@ -307,6 +307,7 @@ def compare(
     balancers: Sequence[str] = (),
     groups: Sequence[Sequence[str]] = (),
     guided: bool = False,
+    robustness: bool = False,
     ray: bool = False,
     screen: Screen | None = None,
 ) -> Comparison:
@@ -328,6 +329,8 @@ def compare(
             ``[["kind", "kids"], ["price"]]``, every task once; one more way to spend the time of all.
         guided: also a joint network that the single ones teach, with their time charged to it, and as its
             control single networks that are each taught by one.
+        robustness: also score joint, single, classical and the frozen probe on at most 500 test pictures that
+            are made worse in 15 ways.
         ray: train at the same time what waits for no other training, on the Ray cluster at ``RAY_ADDRESS``;
             its machines see the data and ``out`` under the same paths.
 
@@ -343,7 +346,7 @@ def compare(
         from oneglance.storage.run_lookup import run_name
         from oneglance.training.early_checks import refuse_impossible
 
-    wanted = plans.plan(seeds, budget, only, balancers, groups, guided, ray)
+    wanted = plans.plan(seeds, budget, only, balancers, groups, guided, ray, robustness)
     declared = configuration.load(config, overrides)
     target = here(Path(out)) if out else Path("compare") / run_name(declared)
     refuse_impossible(declared)

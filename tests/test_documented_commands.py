@@ -57,6 +57,7 @@ NOT_TYPED = {
     "oneglance serve": "never ends; tests/examples/test_first_hour.py types it and asks it",
     "ONEGLANCE_API_KEY=a-long-secret oneglance serve": "never ends; tests/serving/test_app.py has a key",
     "curl ": "asks a service; tests/serving/test_app.py sends the same form",
+    "oneglance compare oneglance.toml --robustness": "takes minutes; test_worse_pictures.py",
     "oneglance train oneglance.toml --workers": "tests/training/distributed/test_workers.py types it",
     "oneglance train runs/all --resume --workers": "of another machine; test_workers.py goes on there",
     "torchrun ": "needs machines; tests/training/distributed/test_machines.py starts two on this one",

@@ -53,6 +53,7 @@ LAYERS = [
         "nn.threads",
         "nn.weights_hub",
         "storage.fingerprint",
+        "storage.kept_arrays",
         "storage.run_files",
     ],
     ["backbone"],
@@ -140,6 +141,7 @@ EVALUATION_LAYERS = [
     ["baselines.catalogue", "suspects.find"],
     ["suspects.write"],
     ["comparison.plan", "comparison.on_ray"],
+    ["comparison.worse_pictures"],
     ["comparison.compare"],
 ]
 EVALUATION_LEVEL = {

@@ -75,6 +75,8 @@ def show_comparison(comparison: Comparison) -> None:
         scores.add_row(name, wording.metric(comparison["tasks"][name]), *values, *differences)
     console = standard_output()
     console.print(scores)
+    if comparison.robustness:
+        console.print(worse_pictures(comparison))
     ways = wording.baseline_seconds(comparison["tasks"])
     if comparison.cost or ways:
         console.print(costs(comparison.cost, ways))
@@ -90,6 +92,24 @@ def show_comparison(comparison: Comparison) -> None:
             console.print(f"{name} {says}", soft_wrap=True)
     for line in (*wording.sentences(comparison["advice"]), *comparison.notes):
         console.print(line, soft_wrap=True)
+
+
+def worse_pictures(comparison: Comparison) -> Table:
+    """Two rows for each task, clean and corrupted, and one for what is lost, of joint against single."""
+    arms = list(dict.fromkeys(arm for task in comparison.robustness.values() for arm in task.scores))
+    rows = table(["task", "pictures", *arms, "joint − single"], left=("task", "pictures", "joint − single"))
+    for name, task in comparison.robustness.items():
+        metric = wording.metric(comparison["tasks"][name])
+        for row, pictures in enumerate(("clean", "corrupted", "lost")):
+            cells = [
+                with_half_interval(getattr(task.scores[arm], pictures, None)) if arm in task.scores else ""
+                for arm in arms
+            ]
+            first = "" if row else f"{name} {metric}"
+            difference = task.differences.get(pictures)
+            if difference is not None or any(cells):
+                rows.add_row(first, pictures, *cells, str(difference or ""))
+    return rows
 
 
 def show_grouping(grouping: Grouping) -> None:

@@ -199,6 +199,9 @@ def compare(
     guided: Annotated[
         bool, typer.Option("--guided", help="also with the single networks as teachers of the joint one")
     ] = False,
+    robustness: Annotated[
+        bool, typer.Option("--robustness", help="also score them on pictures that are made worse in 15 ways")
+    ] = False,
     ray: Annotated[
         bool, typer.Option("--ray", help="train on the Ray cluster at RAY_ADDRESS, several at the same time")
     ] = False,
@@ -215,6 +218,7 @@ def compare(
         balancers=listed(balancers),
         groups=[listed(group, "+") for group in listed(groups)],
         guided=guided,
+        robustness=robustness,
         ray=ray,
     )
     if as_json:

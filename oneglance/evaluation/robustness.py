@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -44,24 +44,30 @@ def robustness_of_run(run: RunFolder, split: str, pictures: int, out: Path, scre
         raise ConfigError(f"{pictures} pictures cannot be scored", hint="give 1 or more")
     predictor = Predictor.open(run)
     dataset = load_dataset(run.config(), list(predictor.tasks.values()), screen.progress)
-    chosen = _sample(records_of(run, split, dataset), pictures)
+    every = records_of(run, split, dataset)
+    chosen = [every[row] for row in sample(len(every), pictures)]
     records, canvases = _decoded(predictor, chosen, screen)
     if not records:
         raise ConfigError(f"no picture of the {split} split can be read", location="[split]")
     clean = _scored(predictor, records, canvases)
     worse: dict[str, list[Draws]] = {}
     total = sum(map(len, FAMILIES.values())) * len(STRENGTHS)
-    for name, strength in _conditions():
+    for name, strength in conditions():
         changed = list(_changed(predictor, canvases, name, strength))
         worse.setdefault(name, []).append(_scored(predictor, records, changed))
         screen.progress(sum(map(len, worse.values())), total, "scoring corrupted pictures")
     tasks = {
-        name: _entry(
-            task,
-            clean[name],
-            {kind: [one[name] for one in all] for kind, all in worse.items()},
-            sum(record.answers.get(name) is not None for record in records),
-        )
+        name: {
+            "type": task.type,
+            "metric": task.primary_metric,
+            "unit": task.metric_unit,
+            **entry(
+                task,
+                clean[name],
+                {kind: [one[name] for one in all] for kind, all in worse.items()},
+                _score_of(sum(record.answers.get(name) is not None for record in records)),
+            ),
+        }
         for name, task in predictor.tasks.items()
         if name in clean
     }
@@ -80,17 +86,18 @@ def robustness_of_run(run: RunFolder, split: str, pictures: int, out: Path, scre
     return report
 
 
-def _conditions() -> Iterator[tuple[str, int]]:
+def conditions() -> Iterator[tuple[str, int]]:
+    """Every corruption in every strength."""
     for family in FAMILIES.values():
         for name in family:
             for strength in STRENGTHS:
                 yield name, strength
 
 
-def _sample(records: Sequence[Record], most: int) -> list[Record]:
-    """The same ones each time, in their order."""
-    rows = np.sort(np.random.default_rng(0).permutation(len(records))[:most])
-    return [records[row] for row in rows.tolist()]
+def sample(count: int, most: int) -> list[int]:
+    """At most so many of ``count`` rows: the same ones each time, in their order."""
+    rows: list[int] = np.sort(np.random.default_rng(0).permutation(count)[:most]).tolist()
+    return rows
 
 
 def _decoded(
@@ -127,30 +134,43 @@ def _scored(predictor: Predictor, records: Sequence[Record], canvases: Sequence[
     return scored
 
 
-def _entry(
-    task: Task, clean: np.ndarray, worse: Mapping[str, Sequence[np.ndarray]], count: int
+def entry(
+    task: Task,
+    clean: np.ndarray,
+    worse: Mapping[str, Sequence[np.ndarray]],
+    score: Callable[[np.ndarray], dict[str, Any]],
 ) -> dict[str, Any]:
-    """All resamples are of the same ``count`` pictures, so that means over conditions are means in each."""
+    """What is said of one task. All draws are of the same pictures, so that means over conditions are means
+    in each.
 
+    Args:
+        clean: draws [..., 1 + resamples], the first over all pictures.
+        worse: the same for each strength of each corruption.
+        score: draws as they stand in JSON.
+    """
+    every = mean_of(worse, worse)
+    errors = [abs(task.best - float(drawn[..., 0].mean())) for drawn in (every, clean)]
+    return {
+        "clean": score(clean),
+        "corrupted": score(every),
+        "relative_error": finite(errors[0] / errors[1]) if errors[1] else None,
+        "families": {family: score(mean_of(worse, names)) for family, names in FAMILIES.items()},
+        "corruptions": {name: [score(one) for one in strengths] for name, strengths in worse.items()},
+    }
+
+
+def mean_of(worse: Mapping[str, Sequence[np.ndarray]], names: Iterable[str]) -> np.ndarray:
+    """Draws of the mean over strengths and over the corruptions of these ``names``."""
+    drawn: np.ndarray = np.mean([np.mean(worse[name], axis=0) for name in names], axis=0)
+    return drawn
+
+
+def _score_of(count: int) -> Callable[[np.ndarray], dict[str, Any]]:
     def score(drawn: np.ndarray) -> dict[str, Any]:
         low, high = interval(drawn[1:])
         return {"value": finite(float(drawn[0])), "low": low, "high": high, "n": count}
 
-    every = np.mean([np.mean(strengths, axis=0) for strengths in worse.values()], axis=0)
-    errors = abs(task.best - float(every[0])), abs(task.best - float(clean[0]))
-    return {
-        "type": task.type,
-        "metric": task.primary_metric,
-        "unit": task.metric_unit,
-        "clean": score(clean),
-        "corrupted": score(every),
-        "relative_error": finite(errors[0] / errors[1]) if errors[1] else None,
-        "families": {
-            family: score(np.mean([np.mean(worse[name], axis=0) for name in names], axis=0))
-            for family, names in FAMILIES.items()
-        },
-        "corruptions": {name: [score(one) for one in strengths] for name, strengths in worse.items()},
-    }
+    return score
 
 
 def _examples(predictor: Predictor, canvas: Canvas) -> dict[str, list[np.ndarray]]:

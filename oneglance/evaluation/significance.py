@@ -36,12 +36,17 @@ class Estimate:
 
 
 def draws(
-    task: Task, predictions: Sequence[Prediction], answers: Sequence[Any | None], groups: Sequence[str]
+    task: Task,
+    predictions: Sequence[Prediction],
+    answers: Sequence[Any | None],
+    groups: Sequence[str],
+    resamples: int | None = None,
 ) -> np.ndarray:
     """The primary metric of one network: float64 [1 + resamples], see ``bootstrap.draws``; [1] and NaN where
     no picture is answered.
     """
-    return bootstrap.draws(task, predictions, answers, groups).get(task.primary_metric, np.full(1, np.nan))
+    drawn = bootstrap.draws(task, predictions, answers, groups, resamples)
+    return drawn.get(task.primary_metric, np.full(1, np.nan))
 
 
 def estimate(drawn: np.ndarray) -> Estimate:

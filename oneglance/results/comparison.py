@@ -12,6 +12,7 @@ from typing import Any
 
 from oneglance.evaluation.comparison import wording
 from oneglance.result import Result, Row, Score, cell
+from oneglance.results.robustness import TaskRobustness
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,17 @@ class ComparedTask:
     scores: dict[str, Score]
     differences: dict[str, Difference]
     baselines: dict[str, Score]
+
+
+@dataclass(frozen=True)
+class ComparedRobustness:
+    """One task on pictures that are made worse. ``scores`` are by ``joint``, ``single``, ``classical`` and
+    ``frozen probe``. ``differences`` are joint − single on ``clean`` and on ``corrupted`` pictures, and
+    ``lost``: how much more the error of the joint network grows, so that above 0 it is the less robust one.
+    """
+
+    scores: dict[str, TaskRobustness]
+    differences: dict[str, Difference]
 
 
 @dataclass(frozen=True)
@@ -110,6 +122,23 @@ class Comparison(Result):
     def tasks(self) -> dict[str, ComparedTask]:
         """By name."""
         return {name: _task(entry, self["summary"]) for name, entry in self["tasks"].items()}
+
+    @cached_property
+    def robustness(self) -> dict[str, ComparedRobustness]:
+        """By task; empty where it was not asked for."""
+        measured = self.get("robustness", {"tasks": {}})
+        return {
+            name: ComparedRobustness(
+                {
+                    arm: TaskRobustness.of(
+                        {**entry, **{k: self["tasks"][name][k] for k in ("metric", "unit")}}
+                    )
+                    for arm, entry in arms.items()
+                },
+                {key: _difference(each[name]) for key, each in measured.get("differences", {}).items()},
+            )
+            for name, arms in measured["tasks"].items()
+        }
 
     @cached_property
     def cost(self) -> dict[str, Cost]:

@@ -25,6 +25,19 @@ class TaskRobustness:
     families: dict[str, Score]
     corruptions: dict[str, list[Score]]
 
+    @classmethod
+    def of(cls, entry: Mapping[str, Any]) -> TaskRobustness:
+        """As it stands in a JSON output."""
+        return cls(
+            entry["metric"],
+            entry["unit"],
+            Score.of(entry["clean"]),
+            Score.of(entry["corrupted"]),
+            entry["relative_error"],
+            {name: Score.of(score) for name, score in entry["families"].items()},
+            {name: [Score.of(score) for score in scores] for name, scores in entry["corruptions"].items()},
+        )
+
 
 class Robustness(Result):
     """``robustness.tasks["kind"].corrupted.value`` is a number; ``robustness["tasks"]["kind"]`` is the
@@ -42,7 +55,7 @@ class Robustness(Result):
     @property
     def tasks(self) -> dict[str, TaskRobustness]:
         """Those with an answer, by name."""
-        return {name: _task(entry) for name, entry in self["tasks"].items()}
+        return {name: TaskRobustness.of(entry) for name, entry in self["tasks"].items()}
 
     def headline(self) -> str:
         return f"{self['pictures']:,} pictures of the {self['split']} split, clean and in 75 ways worse"
@@ -65,15 +78,3 @@ class Robustness(Result):
             }
             for name, task in self.tasks.items()
         ]
-
-
-def _task(entry: Mapping[str, Any]) -> TaskRobustness:
-    return TaskRobustness(
-        entry["metric"],
-        entry["unit"],
-        Score.of(entry["clean"]),
-        Score.of(entry["corrupted"]),
-        entry["relative_error"],
-        {name: Score.of(score) for name, score in entry["families"].items()},
-        {name: [Score.of(score) for score in scores] for name, scores in entry["corruptions"].items()},
-    )

@@ -17,7 +17,7 @@ from sklearn.random_projection import GaussianRandomProjection
 from oneglance.evaluation.baselines import image_features
 from oneglance.evaluation.baselines.clustering import clusters, single_classes
 from oneglance.evaluation.baselines.estimators import Fitted, TaskAnswers, boosted, head, nearest
-from oneglance.evaluation.baselines.image_features import Rows
+from oneglance.evaluation.baselines.image_features import Rows, See
 from oneglance.evaluation.baselines.sliding_window import sliding
 from oneglance.progress import Screen
 from oneglance.task import Task
@@ -40,6 +40,7 @@ class Baseline:
     task: str
     fitted: Fitted
     seconds: float
+    see: See = np.asarray  # how the rows that it learned from were made
 
 
 def baselines(
@@ -60,8 +61,8 @@ def baselines(
             began = time.perf_counter()
             rows = views.of(view, answers)
             fitted = None if rows is None else fit(answers, rows)
-            if fitted is not None:
-                yield Baseline(name, family, task, fitted, time.perf_counter() - began)
+            if rows is not None and fitted is not None:
+                yield Baseline(name, family, task, fitted, time.perf_counter() - began, rows.see)
     if "classical" in families:
         yield from _spatial_baselines(experiment, screen)
 

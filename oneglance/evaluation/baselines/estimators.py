@@ -7,7 +7,7 @@ the task's own loss.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,7 @@ from oneglance.training.loop import Learner, labelled_mean, train_steps
 from oneglance.training.validation import task_metrics
 
 STEPS, EPOCHS = 800, 60  # of a head, at most
+LARGEST = 256  # features in a batch
 RATE = 0.05  # of a head that sees one number; more of them move the output further at every step
 ROUNDS, PATIENCE = 120, 12  # trees of a boosting, and how long it may get no better
 SHRINKAGE = 0.3  # of each tree's step
@@ -48,6 +49,9 @@ class TaskAnswers:
     validation: Sequence[Any | None]
 
 
+Raw = Callable[[np.ndarray], np.ndarray]  # rows [n, d] of any pictures to the task's raw output
+
+
 @dataclass
 class Fitted:
     """A task that was calibrated on the validation split, and its answers to the test split."""
@@ -55,6 +59,7 @@ class Fitted:
     task: Task
     predictions: list[Prediction]
     skill: float  # on the validation split
+    raw: Raw = np.asarray  # what it says of other pictures; of boxes from their canvases
 
 
 class Given(Backbone):
@@ -74,13 +79,13 @@ class Given(Backbone):
 
 
 def calibrated(
-    task_answers: TaskAnswers, task: Task, raw_validation: np.ndarray, raw_test: np.ndarray
+    task_answers: TaskAnswers, task: Task, raw_validation: np.ndarray, raw_test: np.ndarray, *, raw: Raw
 ) -> Fitted:
     """Calibrate and answer."""
     task = copy.deepcopy(task)
     task.calibrate(raw_validation, task_answers.validation)
     skill = float(_skills(task_answers, task, raw_validation, np.ones((1, len(task_answers.validation))))[0])
-    return Fitted(task, task.decode(raw_test), skill)
+    return Fitted(task, task.decode(raw_test), skill, raw)
 
 
 def _skills(task_answers: TaskAnswers, task: Task, raw: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -101,25 +106,28 @@ def head(task_answers: TaskAnswers, rows: Rows, hidden: Sequence[int] = ()) -> F
     ``hidden`` layers it is logistic or ridge regression, with them a multi-layer perceptron. Its raw output
     stays in the range that it has on the training split.
     """
-    task, nobody = task_answers.task.standalone(hidden), [None] * len(rows.test)
-    parts = (rows.train, task_answers.train), (rows.validation, task_answers.validation), (rows.test, nobody)
-    learner, (training, validation, test) = _untrained(task, parts)
+    task = task_answers.task.standalone(hidden)
+    parts = (rows.train, task_answers.train), (rows.validation, task_answers.validation)
+    learner, (training, validation) = _untrained(task, parts)
     average = learner.average
-    kept, raw, choice = copy.deepcopy(average.state_dict()), np.zeros(0), CheckpointSelection()
+    kept, chosen, choice = copy.deepcopy(average.state_dict()), np.zeros(0), CheckpointSelection()
     weights = resamples(len(task_answers.validation))
     for step in train_steps(learner, training, validation):
         if step.done is None:
             continue
         now = step.done.raw[task.name]
         if choice.judge(step.epoch, _skills(task_answers, task, now, weights), {}):
-            raw, kept = now, copy.deepcopy(learner.average.state_dict())
+            chosen, kept = now, copy.deepcopy(learner.average.state_dict())
     learner.average.load_state_dict(kept)
     # A line goes on for ever: a picture unlike all others would weigh a thousand tons.
     answered = learner.validate(training)[task.name]
     low, high = answered.min(axis=0), answered.max(axis=0)
-    return calibrated(
-        task_answers, task, raw.clip(low, high), learner.validate(test)[task.name].clip(low, high)
-    )
+
+    def raw(features: np.ndarray) -> np.ndarray:
+        unseen = _loader(task, features, [None] * len(features), LARGEST)
+        return learner.validate(unseen)[task.name].clip(low, high)
+
+    return calibrated(task_answers, task, chosen.clip(low, high), raw(rows.test), raw=raw)
 
 
 def head_at_end(task: Task, answers: Sequence[Any | None], train: np.ndarray, test: np.ndarray) -> np.ndarray:
@@ -140,18 +148,13 @@ def _untrained(
     """A learner of the task's own head, and a loader of each of ``parts``: features [k, d] and their answers,
     the first those that it learns from.
     """
-    counts = [len(features) for features, _ in parts]
-    indices = np.split(np.arange(sum(counts)), np.cumsum(counts)[:-1])
-    chosen = np.array([answer is not None for answer in parts[0][1]])
-    indices[0] = indices[0][chosen] if chosen.any() and task.answered_by else indices[0]
-    store = FeatureCache(np.arange(sum(counts)), np.concatenate([features for features, _ in parts]))
-    answers = [answer for _, own in parts for answer in own]
-    batch, width = min(256, max(16, len(indices[0]) // 8)), parts[0][0].shape[1]
+    (features, answers), *others = parts
+    chosen = [row for row, answer in enumerate(answers) if answer is not None]
+    if chosen and task.answered_by:
+        features, answers = features[chosen], [answers[row] for row in chosen]
+    batch, width = min(LARGEST, max(16, len(features) // 8)), features.shape[1]
+    loaders = [_loader(task, *part, batch) for part in ((features, answers), *others)]
     cpu = torch.device("cpu")
-    targets = [{task.name: task.encode([answers[row] for row in part.tolist()])} for part in indices]
-    loaders = [
-        BatchLoader(store, part, target, batch, cpu) for part, target in zip(indices, targets, strict=True)
-    ]
     torch.manual_seed(0)
     table = TrainingTable(
         epochs=min(EPOCHS, max(4, round(STEPS / len(loaders[0])))),
@@ -166,6 +169,12 @@ def _untrained(
     return learner, loaders
 
 
+def _loader(task: Task, features: np.ndarray, answers: Sequence[Any | None], batch: int) -> BatchLoader:
+    rows = np.arange(len(features))
+    targets = {task.name: task.encode(answers)}
+    return BatchLoader(FeatureCache(rows, features), rows, targets, batch, torch.device("cpu"))
+
+
 # By trees.
 
 
@@ -178,9 +187,10 @@ def boosted(task_answers: TaskAnswers, rows: Rows) -> Fitted:
     learned = _answered(task_answers.train)
     x, answers = rows.train[learned], [task_answers.train[row] for row in learned.tolist()]
     target, checked = _tensors(task, answers), _tensors(task, task_answers.validation)
-    parts = (x, rows.validation, rows.test)
+    parts = (x, rows.validation)
     raws = [np.repeat(task.constant_raw(), len(part), axis=0).astype(np.float64) for part in parts]
-    best, lowest, waited = [raw.copy() for raw in raws], _mean_loss(task, raws[1], checked)[0], 0
+    trees: list[tuple[float, DecisionTreeRegressor]] = []
+    best, lowest, waited = 0, _mean_loss(task, raws[1], checked)[0], 0
     for number in range(ROUNDS):
         before, gradient = _mean_loss(task, raws[0], target)
         tree = DecisionTreeRegressor(
@@ -194,13 +204,21 @@ def boosted(task_answers: TaskAnswers, rows: Rows) -> Fitted:
         if tried[step] >= before:
             break
         raws = [raw + SHRINKAGE * step * move for raw, move in zip(raws, moves, strict=True)]
+        trees.append((SHRINKAGE * step, tree))
         now = _mean_loss(task, raws[1], checked)[0]
         waited += 1
         if now < lowest:
-            best, lowest, waited = [raw.copy() for raw in raws], now, 0
+            best, lowest, waited = len(trees), now, 0
         if waited >= PATIENCE:
             break
-    return calibrated(task_answers, task, best[1].astype(np.float32), best[2].astype(np.float32))
+
+    def raw(features: np.ndarray) -> np.ndarray:
+        total = np.repeat(task.constant_raw(), len(features), axis=0).astype(np.float64)
+        for length, tree in trees[:best]:
+            total += length * tree.predict(features).reshape(total.shape)
+        return total.astype(np.float32)
+
+    return calibrated(task_answers, task, raw(rows.validation), raw(rows.test), raw=raw)
 
 
 def _mean_loss(task: Task, raw: np.ndarray, target: Mapping[str, Tensor]) -> tuple[float, np.ndarray]:
@@ -222,11 +240,12 @@ def nearest(task_answers: TaskAnswers, rows: Rows) -> Fitted:
     learned = _answered(task_answers.train)
     index = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(learned))).fit(rows.train[learned])
     answers = [task_answers.train[row] for row in learned.tolist()]
-    raws = [
-        best_answers(task_answers.task, answers, index.kneighbors(part, return_distance=False))
-        for part in (rows.validation, rows.test)
-    ]
-    return calibrated(task_answers, task_answers.task, *raws)
+
+    def raw(features: np.ndarray) -> np.ndarray:
+        members = index.kneighbors(features, return_distance=False)
+        return best_answers(task_answers.task, answers, members)
+
+    return calibrated(task_answers, task_answers.task, raw(rows.validation), raw(rows.test), raw=raw)
 
 
 def best_answers(task: Task, answers: Sequence[Any], members: np.ndarray) -> np.ndarray:

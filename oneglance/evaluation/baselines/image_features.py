@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,9 @@ SIDE = (
 )
 
 
+See = Callable[[np.ndarray], np.ndarray]  # canvases uint8 [n, h, w, 3] of any pictures to their rows
+
+
 @dataclass(frozen=True)
 class Rows:
     """float32 [pictures, d] of each split; standardised by the training split."""
@@ -30,10 +33,12 @@ class Rows:
     train: np.ndarray
     validation: np.ndarray
     test: np.ndarray
+    see: See = field(default=np.asarray, kw_only=True)
 
-    def then(self, change: Callable[[np.ndarray], np.ndarray]) -> Rows:
+    def then(self, change: See) -> Rows:
         """The same pictures with other features."""
-        return standardised(*(change(split) for split in (self.train, self.validation, self.test)))
+        parts = (change(split) for split in (self.train, self.validation, self.test))
+        return standardised(*parts, see=lambda canvases: change(self.see(canvases)))
 
     @property
     def whole(self) -> np.ndarray:
@@ -41,8 +46,14 @@ class Rows:
         return np.concatenate([self.train, self.validation, self.test])
 
 
-def standardised(train: np.ndarray, validation: np.ndarray, test: np.ndarray) -> Rows:
-    """Mean 0 and variance 1 of every column in the training split; columns that never vary there are 0."""
+def standardised(
+    train: np.ndarray, validation: np.ndarray, test: np.ndarray, *, see: See = np.asarray
+) -> Rows:
+    """Mean 0 and variance 1 of every column in the training split; columns that never vary there are 0.
+
+    Args:
+        see: how the rows of the splits were made.
+    """
     mean, spread = train.mean(axis=0, dtype=np.float64), train.std(axis=0, dtype=np.float64)
     varies = spread > 1e-6
     scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=varies)
@@ -51,7 +62,7 @@ def standardised(train: np.ndarray, validation: np.ndarray, test: np.ndarray) ->
         # A column that hardly varies in training may be far off elsewhere.
         return np.clip((split - mean) * scale, -10, 10).astype(np.float32)
 
-    return Rows(change(train), change(validation), change(test))
+    return Rows(change(train), change(validation), change(test), see=lambda canvases: change(see(canvases)))
 
 
 def pixels(experiment: ExperimentData) -> Rows:
@@ -90,14 +101,13 @@ def device(config: Config) -> torch.device:
     return pick_device(config.training.device)
 
 
-@torch.inference_mode()
 def _rows(experiment: ExperimentData, features_of: Callable[[Tensor], Tensor]) -> Rows:
     there = device(experiment.config)
-    parts = []
-    for split in (experiment.train, experiment.validation, experiment.test):
-        features = [
-            features_of(torch.from_numpy(canvases).permute(0, 3, 1, 2).to(there)).float().cpu().numpy()
-            for _, canvases in chunks(experiment.store, split)
-        ]
-        parts.append(np.concatenate(features))
-    return standardised(*parts)
+
+    @torch.inference_mode()
+    def see(canvases: np.ndarray) -> np.ndarray:
+        return features_of(torch.from_numpy(canvases).permute(0, 3, 1, 2).to(there)).float().cpu().numpy()
+
+    splits = (experiment.train, experiment.validation, experiment.test)
+    parts = [[see(canvases) for _, canvases in chunks(experiment.store, split)] for split in splits]
+    return standardised(*map(np.concatenate, parts), see=see)

@@ -54,8 +54,13 @@ def sliding(experiment: ExperimentData, task: Task) -> Fitted | None:
     with torch.inference_mode():
         columns = head(torch.zeros(1, 1), [torch.zeros(1, *level[:3])])[1].shape[2]
     usual = task.constant_raw()[0, 0, :columns]
-    raws = [detector.raw(experiment, split, usual) for split in (validation, test)]
-    fitted = calibrated(TaskAnswers(task, [], validation.answers(task.name)), task, *raws)
+    raws = [detector.raw_of(experiment, split, usual) for split in (validation, test)]
+    fitted = calibrated(
+        TaskAnswers(task, [], validation.answers(task.name)),
+        task,
+        *raws,
+        raw=lambda canvases: detector.raw(canvases, usual),
+    )
     places = experiment.placements(test)
     fitted.predictions = [
         fitted.task.to_image(prediction, placement)
@@ -122,17 +127,25 @@ class Detector:
             return np.full((len(maps[0]), len(self.windows.corners[label])), NEVER, np.float32)
         return self.windows.logits(maps, label, line[0]) + np.float32(line[1])
 
+    def raw_of(self, experiment: ExperimentData, split: SplitData, usual: np.ndarray) -> np.ndarray:
+        """``raw`` of a split."""
+        starts = range(0, len(split.rows), AT_ONCE)
+        parts = [
+            self.raw(experiment.store.gather(split.rows[start : start + AT_ONCE]), usual) for start in starts
+        ]
+        return np.concatenate(parts)
+
     @torch.inference_mode()
-    def raw(self, experiment: ExperimentData, split: SplitData, usual: np.ndarray) -> np.ndarray:
+    def raw(self, canvases: np.ndarray, usual: np.ndarray) -> np.ndarray:
         """As the task's head gives it, the highest-scoring windows that suppression leaves: float32
-        [n, KEPT, columns]; ``usual`` [columns] is what stands there of anything else.
+        [n, KEPT, columns] of n canvases; ``usual`` [columns] is what stands there of anything else.
         """
-        raw = np.tile(usual.astype(np.float32), (len(split.rows), KEPT, 1))
+        raw = np.tile(usual.astype(np.float32), (len(canvases), KEPT, 1))
         raw[:, :, : 4 + len(self.classes)] = [0.0] * 4 + [NEVER] * len(self.classes)
         corners = np.concatenate(self.windows.corners)
         labels = np.repeat(np.arange(len(self.classes)), [len(own) for own in self.windows.corners])
-        for start in range(0, len(split.rows), AT_ONCE):
-            maps = self.windows.maps(experiment.store.gather(split.rows[start : start + AT_ONCE]))
+        for start in range(0, len(canvases), AT_ONCE):
+            maps = self.windows.maps(canvases[start : start + AT_ONCE])
             logits = np.concatenate([self._logits(maps, label) for label in self.classes], axis=1)
             for row, scores in enumerate(logits, start):
                 sure = np.argsort(-scores, kind="stable")[:CANDIDATES]

@@ -24,7 +24,7 @@ from oneglance.evaluation.baselines.catalogue import (
     constant_baselines,
     strongest,
 )
-from oneglance.evaluation.comparison import on_ray, recommendations, variants
+from oneglance.evaluation.comparison import on_ray, recommendations, variants, worse_pictures
 from oneglance.evaluation.comparison.on_ray import Training
 from oneglance.evaluation.comparison.plan import CONTROL, Plan
 from oneglance.evaluation.comparison.variants import TestAnswers, Variant
@@ -48,6 +48,9 @@ def compare(config: Config, out: Path, plan: Plan, screen: Screen) -> dict[str, 
     comparison.train()
     comparison.try_baselines()
     results = comparison.to_dict()
+    if plan.robustness:
+        tried = {task: [one for one, _ in ways] for task, ways in comparison.baselines.items()}
+        results["robustness"] = worse_pictures.measure(comparison.experiment, out, plan, tried, screen)
     results["advice"] = recommendations.recommend(results, config, out / "runs")
     write_json(out / "compare.json", results)
     write_page(out / "compare.html", results, title=out.resolve().name)

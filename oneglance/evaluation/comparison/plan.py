@@ -13,6 +13,7 @@ from oneglance.evaluation.baselines.catalogue import FAMILIES
 TRAINED = ("joint", "single", "single_same_size")  # values of --only that train networks
 USUAL = ("joint", "single", *FAMILIES, "constant")  # what is done without --only
 WORDS = (*USUAL, "single_same_size")
+SCORED_WORSE = ("joint", "single", "classical", "probe")  # what --robustness looks at
 CONTROL = "rlw"  # random weights: a balancer that is no better than these does not help
 SECONDS = {"s": 1, "m": 60, "h": 3600}
 
@@ -27,6 +28,7 @@ class Plan:
     budget: float | None  # seconds of training in all
     groups: tuple[tuple[str, ...], ...] = ()  # tasks that share a network, a network for each group
     guided: bool = False  # also with the single networks as teachers
+    robustness: bool = False  # score all again on pictures that are made worse
     ray: bool = False  # what waits for no other training is trained on a Ray cluster
 
     @property
@@ -48,6 +50,7 @@ def plan(
     groups: Sequence[Sequence[str]] = (),
     guided: bool = False,
     ray: bool = False,
+    robustness: bool = False,
 ) -> Plan:
     """The plan that options ask for.
 
@@ -71,12 +74,16 @@ def plan(
         seconds(budget) if budget else None,
         tuple(tuple(group) for group in groups),
         guided,
+        robustness,
         ray,
     )
     if guided and not chosen.both:
         raise ConfigError("needs joint and single networks", location="--guided", hint="add both to --only")
     if groups and not chosen.both:
         raise ConfigError("need joint and single networks", location="--groups", hint="add both to --only")
+    if robustness and not set(SCORED_WORSE) & set(chosen.only):
+        hint = f"add one of {', '.join(SCORED_WORSE)} to --only"
+        raise ConfigError("has nothing to score", location="--robustness", hint=hint)
     return chosen
 
 

@@ -49,6 +49,17 @@ class TaskPart:
     clusters: Mapping[str, Mapping[str, Any]]
 
 
+@dataclass(frozen=True)
+class WorsePart:
+    """One task on pictures that were made worse."""
+
+    name: str
+    metric: str
+    arms: list[str]
+    rows: list[tuple[str, list[str]]]  # pictures, and the score of each arm
+    differences: list[tuple[str, Mapping[str, Any], str, str, str]]  # joint - single: value, low, high
+
+
 def write_page(path: Path, comparison: Mapping[str, Any], *, title: str) -> None:
     """Write the page of ``comparison``, which compare.json holds.
 
@@ -73,8 +84,39 @@ def page_of(comparison: Mapping[str, Any], title: str) -> str:
             quality=quality(comparison),
             ways=wording.baseline_seconds(comparison["tasks"]),
             results=_results(comparison["tasks"]),
+            worse=_worse(comparison),
         )
     )
+
+
+def _worse(comparison: Mapping[str, Any]) -> list[WorsePart]:
+    """Pictures that were made worse; nothing where nobody asked."""
+    measured_worse = comparison.get("robustness", {"tasks": {}})
+    differences = measured_worse.get("differences", {})
+    parts = []
+    for name, arms in measured_worse["tasks"].items():
+        rows = [
+            (pictures, [" ".join(_shown(score)).strip() for score in scores])
+            for pictures, scores in (
+                ("clean", [arm["clean"] for arm in arms.values()]),
+                ("corrupted", [arm["corrupted"] for arm in arms.values()]),
+                *(
+                    (family, [arm["families"][family] for arm in arms.values()])
+                    for family in next(iter(arms.values()), {"families": ()})["families"]
+                ),
+            )
+        ]
+        compared = [
+            (
+                pictures,
+                entry[name],
+                *(signed(entry[name]["difference"][end]) for end in ("value", "low", "high")),
+            )
+            for pictures, entry in differences.items()
+        ]
+        task = comparison["tasks"][name]
+        parts.append(WorsePart(name, wording.metric(task), list(arms), rows, compared))
+    return parts
 
 
 def _results(tasks: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, str, list[str]]]]:

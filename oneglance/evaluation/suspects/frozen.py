@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -24,8 +20,7 @@ from oneglance.network import Network
 from oneglance.nn.device import pick_device
 from oneglance.nn.packaged_weights import PACKAGED
 from oneglance.progress import Screen
-from oneglance.storage.atomic_files import make_folder, write_bytes
-from oneglance.storage.plain_files import is_file
+from oneglance.storage.kept_arrays import digest, keep, kept
 from oneglance.task import Prediction, Task
 from oneglance.training.data_loader import PictureStore
 
@@ -76,32 +71,19 @@ def features_of(
     named = [config.backbone.model_dump(mode="json"), width, height, config.pictures.model_dump(mode="json")]
     key = digest([*named, list(contents)])
     path = out / "features.npz"
-    if (kept := _kept(path, key, len(rows))) is not None:
-        return Features(kept, key)
+    if (known := _kept(path, key, len(rows))) is not None:
+        return Features(known, key)
     device = pick_device(config.training.device)
     network = Network(build_backbone(config.backbone, config.base), {}).to(device).eval()
     vectors = np.concatenate(list(_vectors(network, store, rows, device, screen)))
-    _keep(path, key, vectors)
+    keep(path, key, {"values": vectors})
     return Features(vectors, key)
 
 
-def _keep(path: Path, key: str, values: np.ndarray) -> None:
-    file = io.BytesIO()
-    np.savez(file, values=values, key=np.array(key))
-    make_folder(path.parent)
-    write_bytes(path, file.getbuffer())
-
-
 def _kept(path: Path, key: str, count: int) -> np.ndarray | None:
-    """What ``_keep`` wrote for the same key; None where there is no such thing."""
-    if not is_file(path):
-        return None
-    try:
-        with np.load(path, allow_pickle=False) as kept:
-            values: np.ndarray = kept["values"]
-            return values if str(kept["key"]) == key and len(values) == count else None
-    except (OSError, ValueError, LookupError, EOFError, BadZipFile):
-        return None  # of another version, or cut short: it is made anew
+    """``count`` rows that were kept for the same key; None where there are no such."""
+    values = (kept(path, key) or {}).get("values")
+    return values if values is not None and len(values) == count else None
 
 
 @torch.inference_mode()
@@ -137,7 +119,7 @@ def out_of_fold(
         raw = _kept(path, key, len(fold.held_out))
         if raw is None:
             raw = _fold(task, answers, features.vectors, fold)
-            _keep(path, key, raw)
+            keep(path, key, {"values": raw})
         parts.append(raw)
         screen.progress(number + 1, len(folds), f"folds of {task.name}")
     whole = np.concatenate(parts)[np.argsort(np.concatenate([fold.held_out for fold in folds]))]
@@ -149,8 +131,3 @@ def _fold(task: Task, answers: Sequence[Any], vectors: np.ndarray, fold: Fold) -
     learned = np.sort(np.concatenate([fold.train, fold.validation]))
     rows = standardised(vectors[learned], vectors[fold.held_out], vectors[:0])
     return head_at_end(task, [answers[row] for row in learned.tolist()], rows.train, rows.validation)
-
-
-def digest(value: Any) -> str:
-    """A name for plain values."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:24]

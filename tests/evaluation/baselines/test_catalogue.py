@@ -81,6 +81,7 @@ def test_every_way_answers_every_task(kind: str, way: Callable[..., Fitted]) -> 
     assert len(fitted.predictions) == COUNTS[2]
     assert skill(fitted, test) > 0.45
     assert fitted.skill > 0.45
+    assert fitted.task.decode(fitted.raw(rows().test)) == fitted.predictions
 
 
 def test_a_perceptron_sees_what_no_line_can() -> None:
