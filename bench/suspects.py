@@ -1,14 +1,16 @@
 """How well `suspects` finds answers that were changed at random.
 
-    python bench/suspects.py CONFIG.toml TASK [TASK ...]     labels, tags, numbers: heads on frozen features
+    python bench/suspects.py CONFIG.toml TASK [TASK ...]     labels, tags, numbers: heads on frozen features;
+                                                             boxes: five trainings for each seed
         --share 0.05 --seeds 5 --pictures 5000 --cleanlab /tmp/venv/bin/python
 
 For each seed, `--share` of the answers become others: another class, another picture's number, one tag more
-or less. All answers are then ordered as `suspects` orders them; what it does not list comes last. AP is the
-area under the curve of precision and recall, P@k the precision among as many as were changed; by chance both
-are the share. `--cleanlab` names a Python in which cleanlab is installed (it is under the AGPL, so nowhere
-else): its scores are worked out from the same predictions. Features are computed once, for they depend on no
-answer.
+or less. Of all boxes as many are dropped, moved by a quarter of their sides, or given another class, in turn;
+a suspicion finds one of these if it is about the same place (an overlap of 0.5). All answers are then ordered
+as `suspects` orders them; what it does not list comes last. AP is the area under the curve of precision and
+recall, P@k the precision among as many as were changed; by chance both are the share. `--cleanlab` names a
+Python in which cleanlab is installed (it is under the AGPL, so nowhere else): its scores are worked out from
+the same predictions. Features are computed once, for they depend on no answer.
 """
 
 from __future__ import annotations
@@ -17,19 +19,34 @@ import argparse
 import subprocess
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.stats import t as student
 from sklearn.metrics import average_precision_score
 
 from oneglance import config as configuration
+from oneglance.config import Config
+from oneglance.data.columns.record_columns import columns_of
+from oneglance.data.dataset import Dataset
+from oneglance.data.record import Box, BoxAnnotations
 from oneglance.data.splitting.split import SPLITS
+from oneglance.detection.box_ops import iou
 from oneglance.evaluation.suspects import frozen
-from oneglance.evaluation.suspects.find import Pictures, fold_numbers, judged, pictures_of, usable_folds
+from oneglance.evaluation.suspects.find import (
+    Pictures,
+    fold_numbers,
+    judge_by_trainings,
+    judged,
+    pictures_of,
+    usable_folds,
+)
 from oneglance.evaluation.suspects.findings import Findings, Plan
+from oneglance.metrics.suspicion import Suspicion
 from oneglance.progress import Screen
 from oneglance.task import Prediction, Task, build_tasks
 from oneglance.tasks.tags import TagAnnotations
@@ -62,6 +79,83 @@ def changed(answer: Any, others: Sequence[Any], draw: np.random.Generator) -> An
     while (other := different[int(draw.integers(len(different)))]) == answer:
         pass
     return other
+
+
+class Change(NamedTuple):
+    """A box that was changed, in one of n pictures."""
+
+    row: int
+    kind: str  # "dropped", "moved" or "renamed"
+    places: tuple[Box, ...]  # as it was, and as it is where it still is
+
+
+def changed_boxes(
+    answers: Sequence[BoxAnnotations], share: float, draw: np.random.Generator
+) -> tuple[list[BoxAnnotations], list[Change]]:
+    """The same with `share` of all boxes changed, and what was changed; those to ignore stay."""
+    every = [(row, place) for row, one in enumerate(answers) for place in range(len(one.boxes))]
+    every = [(row, place) for row, place in every if not answers[row].boxes[place].ignore]
+    classes = sorted({answers[row].boxes[place].label for row, place in every})
+    kinds = ("dropped", "moved", "renamed") if len(classes) > 1 else ("dropped", "moved")
+    boxes: list[dict[int, Box]] = [dict(enumerate(one.boxes)) for one in answers]
+    changes = []
+    for number, index in enumerate(draw.permutation(len(every))[: round(share * len(every))].tolist()):
+        row, place = every[index]
+        box, kind = boxes[row].pop(place), kinds[number % len(kinds)]
+        if kind == "moved":
+            x, y = (box.x1 - box.x0) / 4, (box.y1 - box.y0) / 4
+            x, y = -x if box.x0 >= x else x, -y if box.y0 >= y else y
+            boxes[row][place] = replace(box, x0=box.x0 + x, x1=box.x1 + x, y0=box.y0 + y, y1=box.y1 + y)
+        elif kind == "renamed":
+            others = [label for label in classes if label != box.label]
+            boxes[row][place] = replace(box, label=others[int(draw.integers(len(others)))])
+        now = (boxes[row][place],) if place in boxes[row] else ()
+        changes.append(Change(row, kind, (box, *now)))
+    kept = [tuple(own[place] for place in sorted(own)) for own in boxes]
+    return [replace(one, boxes=own) for one, own in zip(answers, kept, strict=True)], changes
+
+
+def is_about(suspicion: Suspicion, change: Change) -> bool:
+    """Whether a person who looks there sees what was changed; rows are of the same pictures."""
+    shown = [place for place in (suspicion.box, suspicion.proposed_box) if place is not None]
+    if suspicion.row != change.row or not shown:
+        return False
+    places = np.array([[box.x0, box.y0, box.x1, box.y1] for box in change.places])
+    return bool((iou(np.array(shown, dtype=float), places) >= 0.5).any())
+
+
+def box_scores(suspicions: Sequence[Suspicion], changes: Sequence[Change]) -> tuple[float, float]:
+    """(AP, P@k) of a list that need not have all boxes; each change is found once."""
+    left, hits = list(changes), []
+    for suspicion in sorted(suspicions, key=lambda one: -one.score):
+        met = next((change for change in left if is_about(suspicion, change)), None)
+        hits.append(met is not None)
+        left = [change for change in left if change is not met]
+    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
+    return float((precision * hits).sum() / len(changes)), sum(hits[: len(changes)]) / len(changes)
+
+
+def one_seed_of_boxes(
+    task: Task, config: Config, dataset: Dataset, args: argparse.Namespace, seed: int, out: Path
+) -> dict[str, tuple[float, float]]:
+    """(AP, P@k) of `suspects` on boxes."""
+    records = list(dataset.records)
+    rows = [row for row, record in enumerate(records) if record.answers.get(task.name) is not None]
+    given, changes = changed_boxes(
+        [records[row].answers[task.name] for row in rows], args.share, np.random.default_rng(seed)
+    )
+    for row, answer in zip(rows, given, strict=True):
+        records[row] = replace(records[row], answers={**records[row].answers, task.name: answer})
+    findings = Findings()
+    wrong = replace(dataset, records=columns_of(records))
+    judge_by_trainings({task.name: task}, config, Plan(), wrong, SPLITS, out / str(seed), findings, Quiet())
+    assert findings.judged, findings.notes
+    (one,) = findings.judged
+    place = {records[row].image.name: number for number, row in enumerate(rows)}
+    named = [replace(each, row=place[one.records[each.row].image.name]) for each in one.suspicions]
+    kinds = Counter(change.kind for change in changes)
+    print(f"  seed {seed}: {dict(kinds)}, {one.likely} called wrong", flush=True)
+    return {"suspects": box_scores(named, changes)}
 
 
 def cleanlab_scores(
@@ -126,6 +220,14 @@ def with_interval(values: Sequence[float]) -> str:
     return f"{np.mean(values):.3f} ± {half:.3f}"
 
 
+def thinned(dataset: Dataset, pictures: int) -> None:
+    """Leave about so many of each part, evenly chosen; 0: all."""
+    for name in SPLITS if pictures else ():
+        rows = getattr(dataset.splits, name)
+        kept = round(pictures * len(rows) / len(dataset.records))
+        object.__setattr__(dataset.splits, name, rows[np.linspace(0, len(rows) - 1, kept).astype(int)])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -137,14 +239,11 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=0)
     parser.add_argument("--cleanlab", default="")
     args = parser.parse_args()
-    config = frozen.for_features(configuration.load(args.config))
+    declared = configuration.load(args.config)
+    config = frozen.for_features(declared)
     tasks = build_tasks(config.tasks, config.file)
     dataset = read_dataset(config, tasks, Quiet())
-    if args.pictures:
-        for name in SPLITS:
-            rows = getattr(dataset.splits, name)
-            kept = round(args.pictures * len(rows) / len(dataset.records))
-            object.__setattr__(dataset.splits, name, rows[np.linspace(0, len(rows) - 1, kept).astype(int)])
+    thinned(dataset, args.pictures)
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         pictures = pictures_of(config, tasks, dataset, SPLITS, Path(folder), Quiet())
@@ -153,7 +252,12 @@ def main() -> None:
         print(f"{len(pictures.records)} pictures, features of {seen}: {seconds:.0f} s")
         for name in args.tasks:
             began = time.perf_counter()
-            found = [one_seed(tasks[name], pictures, args, seed, Path(folder)) for seed in range(args.seeds)]
+            found = [
+                one_seed_of_boxes(tasks[name], declared, dataset, args, seed, Path(folder))
+                if tasks[name].is_spatial
+                else one_seed(tasks[name], pictures, args, seed, Path(folder))
+                for seed in range(args.seeds)
+            ]
             print(f"{name}: {(time.perf_counter() - began) / args.seeds:.0f} s for each seed")
             for order in found[0]:
                 ap, precision = (with_interval([one[order][k] for one in found]) for k in (0, 1))

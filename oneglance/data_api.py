@@ -36,7 +36,7 @@ from oneglance.results.problems import Problems
 from oneglance.screens.choice import default_screen
 from oneglance.storage.atomic_files import write_text
 from oneglance.storage.plain_files import exists, is_folder, resolved
-from oneglance.task import Task, build_tasks, fit_targets, kinds
+from oneglance.task import Task, build_tasks, few_answers, fit_targets, kinds
 from oneglance.toml.overrides import Overrides
 
 
@@ -81,6 +81,8 @@ def check(
         wrong = fit_targets(
             tasks, SplitData([dataset.records[row] for row in learned.tolist()], learned).answers
         )
+        if not declared.training.teachers:  # which may answer the validation pictures too
+            wrong += few_answers(tasks, dataset)
         problems += (Problem(error.location, error.what, error.hint) for error in wrong)
     fixed = None
     if pictures:

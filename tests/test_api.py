@@ -218,6 +218,16 @@ def test_check_without_pictures_opens_none(home: Path) -> None:
     assert "unreadable" not in {problem.kind for problem in problems}
 
 
+def test_check_names_what_a_promised_coverage_needs(home: Path) -> None:
+    """As train refuses it, each task by itself; a coverage that nobody asked for promises nothing."""
+    ours = ["tasks.background.coverage=0.99", "tasks.digit.coverage=0.5"]
+    problems = oneglance.check("oneglance.toml", overrides=ours, pictures=False, screen=SILENT)
+    (one,) = (problem for problem in problems if problem.fatal)
+    assert one.location == "background" and "coverage = 0.99 needs 99 validation" in one.what
+    assert "choose a coverage of at most 0." in one.hint and "validation split" in one.hint
+    assert not [one for one in oneglance.check("oneglance.toml", pictures=False, screen=SILENT) if one.fatal]
+
+
 @pytest.mark.parametrize("column", ["digit", "covered"])
 def test_check_refuses_what_train_refuses(home: Path, column: str) -> None:
     text = "image,digit,covered\n" + "".join(

@@ -53,7 +53,6 @@ LAYERS = [
         "nn.threads",
         "nn.weights_hub",
         "storage.fingerprint",
-        "storage.kept_arrays",
         "storage.run_files",
     ],
     ["backbone"],
@@ -116,7 +115,7 @@ DATA_LEVEL = {unit: level for level, units in enumerate(DATA_LAYERS) for unit in
 
 # Inside evaluation, file by file: `compare` goes down them and returns once.
 EVALUATION_LAYERS = [
-    ["bootstrap", "gradient_conflicts", "labelling.choosing", "labelling.preannotations"],
+    ["bootstrap", "gradient_conflicts", "kept_arrays", "labelling.choosing", "labelling.preannotations"],
     ["labelling.label_next"],
     ["comparison.peak_memory", "comparison.remedy", "comparison.wording", "reports.svg_plots"],
     ["comparison.single_networks", "significance", "reports.pages"],

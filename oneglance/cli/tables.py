@@ -96,14 +96,20 @@ def show_comparison(comparison: Comparison) -> None:
 
 def worse_pictures(comparison: Comparison) -> Table:
     """Two rows for each task, clean and corrupted, and one for what is lost, of joint against single."""
-    arms = list(dict.fromkeys(arm for task in comparison.robustness.values() for arm in task.scores))
-    rows = table(["task", "pictures", *arms, "joint − single"], left=("task", "pictures", "joint − single"))
+    variants = list(
+        dict.fromkeys(variant for task in comparison.robustness.values() for variant in task.scores)
+    )
+    rows = table(
+        ["task", "pictures", *variants, "joint − single"], left=("task", "pictures", "joint − single")
+    )
     for name, task in comparison.robustness.items():
         metric = wording.metric(comparison["tasks"][name])
         for row, pictures in enumerate(("clean", "corrupted", "lost")):
             cells = [
-                with_half_interval(getattr(task.scores[arm], pictures, None)) if arm in task.scores else ""
-                for arm in arms
+                with_half_interval(getattr(task.scores[variant], pictures, None))
+                if variant in task.scores
+                else ""
+                for variant in variants
             ]
             first = "" if row else f"{name} {metric}"
             difference = task.differences.get(pictures)

@@ -130,14 +130,14 @@ class Comparison(Result):
         return {
             name: ComparedRobustness(
                 {
-                    arm: TaskRobustness.of(
+                    variant: TaskRobustness.of(
                         {**entry, **{k: self["tasks"][name][k] for k in ("metric", "unit")}}
                     )
-                    for arm, entry in arms.items()
+                    for variant, entry in variants.items()
                 },
                 {key: _difference(each[name]) for key, each in measured.get("differences", {}).items()},
             )
-            for name, arms in measured["tasks"].items()
+            for name, variants in measured["tasks"].items()
         }
 
     @cached_property

@@ -41,6 +41,7 @@ __all__ = [
     "Task",
     "Words",
     "build_tasks",
+    "few_answers",
     "fit_targets",
     "kinds",
     "task_class",
@@ -98,4 +99,11 @@ class Task(Table, Teachable, Learning, Stateful, Answers, Scoring, Presentation,
         """
 
 
-from oneglance.task.building import KIND, build_tasks, fit_targets, kinds, task_class  # noqa: E402 - of Task
+from oneglance.task.building import (  # noqa: E402 - of Task
+    KIND,
+    build_tasks,
+    few_answers,
+    fit_targets,
+    kinds,
+    task_class,
+)

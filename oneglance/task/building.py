@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from oneglance.errors import ConfigError, DataError, nearest
 from oneglance.members import MemberKind, find_member, member_names
 from oneglance.task import Task
 from oneglance.toml.tables import read_table
+
+if TYPE_CHECKING:
+    from oneglance.data.dataset import Dataset
 
 KIND: MemberKind[Task] = MemberKind(
     Task,  # type: ignore[type-abstract]
@@ -81,6 +84,23 @@ def fit_targets(tasks: Mapping[str, Task], answers: Callable[[str], Sequence[Any
     for name, task in tasks.items():
         try:
             task.fit_target([answer for answer in answers(name) if answer is not None])
+        except DataError as error:
+            wrong.append(error)
+    return wrong
+
+
+def few_answers(tasks: Mapping[str, Task], dataset: Dataset) -> list[DataError]:
+    """Why the validation split of ``dataset`` has too few answers for what each of ``tasks`` asks for."""
+    training, validation = (
+        [dataset.records[row] for row in rows.tolist()]
+        for rows in (dataset.splits.train, dataset.splits.validation)
+    )
+    groups = [record.group for record in validation]
+    wrong = []
+    for name, task in tasks.items():
+        learned, kept = ([one.answers.get(name) for one in records] for records in (training, validation))
+        try:
+            task.refuse_few_answers(learned, kept, groups)
         except DataError as error:
             wrong.append(error)
     return wrong

@@ -12,9 +12,9 @@ from oneglance.data.images.decode import Limits
 from oneglance.data.images.decoding.decoded_cache import open_canvases
 from oneglance.data.images.letterbox import Fit, Placement
 from oneglance.data.inspection.checks import summary, without_unreadable
-from oneglance.errors import PictureError
+from oneglance.errors import DataError, PictureError
 from oneglance.progress import Screen
-from oneglance.task import Task, build_tasks
+from oneglance.task import Task, build_tasks, few_answers
 from oneglance.training.data_loader import PictureStore
 from oneglance.training.preparation.building import sampler_of
 from oneglance.training.preparation.inherited_splits import hold_back
@@ -133,16 +133,10 @@ def read_dataset(config: Config, tasks: Mapping[str, Task], screen: Screen) -> D
 def refuse_few_answers(tasks: Mapping[str, Task], dataset: Dataset) -> None:
     """
     Raises:
-        DataError: the validation split has too few answers for what a task asks for.
+        DataError: the validation split has too few answers for what tasks ask for.
     """
-    training, validation = (
-        [dataset.records[row] for row in rows.tolist()]
-        for rows in (dataset.splits.train, dataset.splits.validation)
-    )
-    groups = [record.group for record in validation]
-    for name, task in tasks.items():
-        learned, kept = ([one.answers.get(name) for one in records] for records in (training, validation))
-        task.refuse_few_answers(learned, kept, groups)
+    if wrong := few_answers(tasks, dataset):
+        raise DataError("\n".join(map(str, wrong)))
 
 
 def with_value_range(config: Config, dataset: Dataset, screen: Screen) -> Config:

@@ -1,4 +1,4 @@
-"""The arms of a comparison on pictures that are made worse: each corruption once, shown to all of them.
+"""What a comparison compares, on pictures that are made worse: each corruption once, shown to all.
 
 Draws are kept by condition in ``OUT/robustness``, so that a command that was stopped goes on.
 """
@@ -22,10 +22,10 @@ from oneglance.evaluation.baselines.catalogue import Baseline, strongest
 from oneglance.evaluation.baselines.image_features import See
 from oneglance.evaluation.comparison.plan import Plan
 from oneglance.evaluation.corruptions.catalogue import corrupted
+from oneglance.evaluation.kept_arrays import digest, keep, kept
 from oneglance.inference.engine import BATCH
 from oneglance.inference.predictor import Predictor
 from oneglance.progress import Screen
-from oneglance.storage.kept_arrays import digest, keep, kept
 from oneglance.storage.run_folder import RunFolder
 from oneglance.task import Prediction, Task
 from oneglance.training.experiment_data import ExperimentData
@@ -34,7 +34,10 @@ PICTURES = 500  # of the test split, at most
 RESAMPLES = 200  # of them, at least
 EACH = 40  # for each task, so that after Holm's correction a verdict is still possible
 CLEAN = ("clean", 0)
-FAMILIES = {"classical": "classical", "probe": "frozen probe"}  # of baselines, and the arms that they become
+FAMILIES = {
+    "classical": "classical",
+    "probe": "frozen probe",
+}  # of baselines, and the candidates that they become
 
 Condition = tuple[str, int]  # a corruption and its strength
 Draws = dict[str, np.ndarray]  # [seeds, 1 + resamples] by task
@@ -42,7 +45,7 @@ Answers = dict[str, list[Prediction]]  # by task
 
 
 @dataclass(frozen=True)
-class Arm:
+class Candidate:
     """One training, or what takes its place."""
 
     name: str  # "joint"; those of one name are its seeds
@@ -53,7 +56,7 @@ class Arm:
 
 @dataclass(frozen=True)
 class Pictures:
-    """Those that all arms are shown."""
+    """Those that all candidates are shown."""
 
     canvases: Sequence[Canvas]
     answers: Mapping[str, Sequence[Any]]  # by task
@@ -87,15 +90,21 @@ def measure(
         baselines: all that were tried, by task.
     """
     pictures = pictures_of(experiment)
-    arms = [
+    candidates = [
         *_networks(experiment.config, list(experiment.tasks), out / "runs", plan),
         *_baselines(baselines, pictures.fit),
     ]
-    key = digest([pictures.key, pictures.resamples, [[arm.name, arm.key, list(arm.tasks)] for arm in arms]])
+    key = digest(
+        [
+            pictures.key,
+            pictures.resamples,
+            [[candidate.name, candidate.key, list(candidate.tasks)] for candidate in candidates],
+        ]
+    )
     conditions = [CLEAN, *robustness.conditions()]
     drawn: dict[Condition, dict[str, Draws]] = {}
     for done, condition in enumerate(conditions, 1):
-        drawn[condition] = _drawn(arms, pictures, condition, out / "robustness", key)
+        drawn[condition] = _drawn(candidates, pictures, condition, out / "robustness", key)
         screen.progress(done, len(conditions), "scoring corrupted pictures")
     return _compared(experiment.tasks, pictures, drawn)
 
@@ -118,7 +127,7 @@ def pictures_of(experiment: ExperimentData) -> Pictures:
 # Who is asked.
 
 
-def _networks(config: Config, tasks: Sequence[str], runs: Path, plan: Plan) -> Iterator[Arm]:
+def _networks(config: Config, tasks: Sequence[str], runs: Path, plan: Plan) -> Iterator[Candidate]:
     for seed in range(plan.seeds):
         if "joint" in plan.only:
             yield _network("joint", RunFolder.open(runs / f"joint-{seed}"), config, tasks)
@@ -127,7 +136,7 @@ def _networks(config: Config, tasks: Sequence[str], runs: Path, plan: Plan) -> I
                 yield _network("single", RunFolder.open(runs / f"single-{task}-{seed}"), config, [task])
 
 
-def _network(name: str, run: RunFolder, config: Config, asked: Sequence[str]) -> Arm:
+def _network(name: str, run: RunFolder, config: Config, asked: Sequence[str]) -> Candidate:
     predictor = Predictor.open(run, device=config.training.device)
     tasks = {task: predictor.tasks[task] for task in asked}
 
@@ -136,17 +145,17 @@ def _network(name: str, run: RunFolder, config: Config, asked: Sequence[str]) ->
         return {task: [row[task] for row in rows] for task in tasks}
 
     weights = hashlib.sha256((run / "weights.safetensors").read_bytes()).hexdigest()
-    return Arm(name, f"{run.path.name} {weights}", tasks, ask)
+    return Candidate(name, f"{run.path.name} {weights}", tasks, ask)
 
 
-def _baselines(tried: Mapping[str, Sequence[Baseline]], fit: Fit) -> Iterator[Arm]:
+def _baselines(tried: Mapping[str, Sequence[Baseline]], fit: Fit) -> Iterator[Candidate]:
     for family, name in FAMILIES.items():
         best = [strongest([one for one in ways if one.family == family]) for ways in tried.values()]
         chosen = [one for one in best if one is not None]
         if chosen:
             tasks = {one.task: one.fitted.task for one in chosen}
             key = str([(one.name, one.task, one.fitted.skill) for one in chosen])
-            yield Arm(name, key, tasks, _asked(chosen, fit))
+            yield Candidate(name, key, tasks, _asked(chosen, fit))
 
 
 def _asked(chosen: Sequence[Baseline], fit: Fit) -> Callable[[Sequence[Canvas]], Answers]:
@@ -170,35 +179,41 @@ def _asked(chosen: Sequence[Baseline], fit: Fit) -> Callable[[Sequence[Canvas]],
 
 
 def _drawn(
-    arms: Sequence[Arm], pictures: Pictures, condition: Condition, folder: Path, key: str
+    candidates: Sequence[Candidate], pictures: Pictures, condition: Condition, folder: Path, key: str
 ) -> dict[str, Draws]:
-    """By arm and task, read where it is there."""
-    places = [(number, task) for number, arm in enumerate(arms) for task in arm.tasks]
+    """By candidate and task, read where it is there."""
+    places = [(number, task) for number, candidate in enumerate(candidates) for task in candidate.tasks]
     path = folder / f"{condition[0]}-{condition[1]}.npz"
     arrays = kept(path, key)
     if arrays is None:
-        arrays = dict(zip(map(str, range(len(places))), _scored(arms, pictures, condition), strict=True))
+        arrays = dict(
+            zip(map(str, range(len(places))), _scored(candidates, pictures, condition), strict=True)
+        )
         keep(path, key, arrays)
     seeds: dict[str, dict[str, list[np.ndarray]]] = {}
     for place, (number, task) in enumerate(places):
-        seeds.setdefault(arms[number].name, {}).setdefault(task, []).append(arrays[str(place)])
+        seeds.setdefault(candidates[number].name, {}).setdefault(task, []).append(arrays[str(place)])
     return {name: {task: np.stack(each) for task, each in own.items()} for name, own in seeds.items()}
 
 
-def _scored(arms: Sequence[Arm], pictures: Pictures, condition: Condition) -> Iterator[np.ndarray]:
-    """The draws of each arm and task."""
-    answers: list[Answers] = [{task: [] for task in arm.tasks} for arm in arms]
+def _scored(
+    candidates: Sequence[Candidate], pictures: Pictures, condition: Condition
+) -> Iterator[np.ndarray]:
+    """The draws of each candidate and task."""
+    answers: list[Answers] = [{task: [] for task in candidate.tasks} for candidate in candidates]
     for start in range(0, len(pictures.canvases), BATCH):
         batch = pictures.canvases[start : start + BATCH]
         if condition != CLEAN:
             batch = corrupted(batch, pictures.fit, *condition, start)
-        for arm, kept_answers in zip(arms, answers, strict=True):
-            for task, own in arm.ask(batch).items():
+        for candidate, kept_answers in zip(candidates, answers, strict=True):
+            for task, own in candidate.ask(batch).items():
                 kept_answers[task] += own
-    for arm, own_answers in zip(arms, answers, strict=True):
+    for candidate, own_answers in zip(candidates, answers, strict=True):
         for task, predictions in own_answers.items():
             truth = pictures.answers[task]
-            yield significance.draws(arm.tasks[task], predictions, truth, pictures.groups, pictures.resamples)
+            yield significance.draws(
+                candidate.tasks[task], predictions, truth, pictures.groups, pictures.resamples
+            )
 
 
 # What it comes to.
@@ -212,8 +227,8 @@ def _compared(
         worse.setdefault(name, []).append(drawn[name, strength])
     clean = drawn[CLEAN]
     mean = {
-        arm: {task: robustness.mean_of(_of(worse, arm, task), worse) for task in of_task}
-        for arm, of_task in clean.items()
+        candidate: {task: robustness.mean_of(_of(worse, candidate, task), worse) for task in of_task}
+        for candidate, of_task in clean.items()
     }
     result: dict[str, Any] = {
         "pictures": len(pictures.canvases),
@@ -227,9 +242,9 @@ def _compared(
             return significance.estimate(own).score(task, n, len(own))
 
         result["tasks"][name] = {
-            arm: robustness.entry(task, clean[arm][name], _of(worse, arm, name), score)
-            for arm in clean
-            if name in clean[arm]
+            candidate: robustness.entry(task, clean[candidate][name], _of(worse, candidate, name), score)
+            for candidate in clean
+            if name in clean[candidate]
         }
     if {"joint", "single"} <= clean.keys():
         differences = {
@@ -243,9 +258,9 @@ def _compared(
 
 
 def _of(
-    worse: Mapping[str, Sequence[Mapping[str, Draws]]], arm: str, task: str
+    worse: Mapping[str, Sequence[Mapping[str, Draws]]], candidate: str, task: str
 ) -> dict[str, list[np.ndarray]]:
-    return {name: [one[arm][task] for one in strengths] for name, strengths in worse.items()}
+    return {name: [one[candidate][task] for one in strengths] for name, strengths in worse.items()}
 
 
 def _more_lost(
@@ -255,9 +270,11 @@ def _more_lost(
     metric: a network that is better on all pictures is not more robust by that.
     """
 
-    def lost(arm: str, name: str) -> np.ndarray:
+    def lost(candidate: str, name: str) -> np.ndarray:
         task = tasks[name]
-        return significance.errors(task, worse[arm][name]) - significance.errors(task, clean[arm][name])
+        return significance.errors(task, worse[candidate][name]) - significance.errors(
+            task, clean[candidate][name]
+        )
 
     more = {name: significance.estimate(lost("joint", name) - lost("single", name)) for name in tasks}
     corrected = significance.holm({name: one.p for name, one in more.items()})

@@ -74,7 +74,9 @@ def label_next_of(
     labelled = np.zeros((0, pool.vectors.shape[1]), dtype=np.float32)
     if predictor.novelty is not None:
         labelled = predictor.novelty.sample
-    orders = {name: _order(task, pool, labelled, answers.get(name, 0), count) for name, task in tasks.items()}
+    orders = {
+        name: order_of(task, pool, labelled, answers.get(name, 0), count) for name, task in tasks.items()
+    }
     chosen = list(islice(_in_turn(orders, set()), count))
     if out is not None:
         rows = [predictor.seen(pool.rows[row]) for row in dict.fromkeys(row for _, row, _, _ in chosen)]
@@ -151,7 +153,7 @@ def _pool(predictor: Predictor, run: RunFolder, refs: Sequence[ImageRef], screen
 Choice = tuple[int, float, str]  # row of the pool, score, reason
 
 
-def _order(task: Task, pool: Pool, labelled: np.ndarray, answers: int, count: int) -> list[Choice]:
+def order_of(task: Task, pool: Pool, labelled: np.ndarray, answers: int, count: int) -> list[Choice]:
     """The best pictures for one task."""
     predictions = [row["answers"][task.name] for row in pool.rows]
     classes = max(FEWEST_CLASSES, len(predictions[0].get("probabilities", ())))

@@ -55,8 +55,8 @@ class WorsePart:
 
     name: str
     metric: str
-    arms: list[str]
-    rows: list[tuple[str, list[str]]]  # pictures, and the score of each arm
+    variants: list[str]
+    rows: list[tuple[str, list[str]]]  # pictures, and the score of each variant
     differences: list[tuple[str, Mapping[str, Any], str, str, str]]  # joint - single: value, low, high
 
 
@@ -94,15 +94,15 @@ def _worse(comparison: Mapping[str, Any]) -> list[WorsePart]:
     measured_worse = comparison.get("robustness", {"tasks": {}})
     differences = measured_worse.get("differences", {})
     parts = []
-    for name, arms in measured_worse["tasks"].items():
+    for name, variants in measured_worse["tasks"].items():
         rows = [
             (pictures, [" ".join(_shown(score)).strip() for score in scores])
             for pictures, scores in (
-                ("clean", [arm["clean"] for arm in arms.values()]),
-                ("corrupted", [arm["corrupted"] for arm in arms.values()]),
+                ("clean", [variant["clean"] for variant in variants.values()]),
+                ("corrupted", [variant["corrupted"] for variant in variants.values()]),
                 *(
-                    (family, [arm["families"][family] for arm in arms.values()])
-                    for family in next(iter(arms.values()), {"families": ()})["families"]
+                    (family, [variant["families"][family] for variant in variants.values()])
+                    for family in next(iter(variants.values()), {"families": ()})["families"]
                 ),
             )
         ]
@@ -115,7 +115,7 @@ def _worse(comparison: Mapping[str, Any]) -> list[WorsePart]:
             for pictures, entry in differences.items()
         ]
         task = comparison["tasks"][name]
-        parts.append(WorsePart(name, wording.metric(task), list(arms), rows, compared))
+        parts.append(WorsePart(name, wording.metric(task), list(variants), rows, compared))
     return parts
 
 

@@ -14,13 +14,13 @@ from oneglance.backbone import build_backbone
 from oneglance.config import BackboneTable, Config
 from oneglance.evaluation.baselines.estimators import head_at_end
 from oneglance.evaluation.baselines.image_features import standardised
+from oneglance.evaluation.kept_arrays import digest, keep, kept
 from oneglance.evaluation.suspects.folds import Fold
 from oneglance.inference.engine import BATCH
 from oneglance.network import Network
 from oneglance.nn.device import pick_device
 from oneglance.nn.packaged_weights import PACKAGED
 from oneglance.progress import Screen
-from oneglance.storage.kept_arrays import digest, keep, kept
 from oneglance.task import Prediction, Task
 from oneglance.training.data_loader import PictureStore
 

@@ -8,10 +8,10 @@ from typing import Any
 from oneglance.config import Config
 from oneglance.data.csv_text import csv_text
 from oneglance.data.images.decode import Limits
+from oneglance.evaluation.kept_arrays import digest
 from oneglance.evaluation.reports.suspects import Shown, write_page
 from oneglance.evaluation.suspects.findings import Findings, Plan, entry_of, report
 from oneglance.storage.atomic_files import make_folder, write_json, write_text
-from oneglance.storage.kept_arrays import digest
 
 COLUMNS = ("image", "task", "said", "proposed", "score", "reason", "box", "location")
 
