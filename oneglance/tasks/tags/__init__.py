@@ -240,7 +240,9 @@ class Tags(VectorTask):
         target, learned = self.encode(answers), len(self.added) or self.width
         present, labelled = target["present"].astype(np.float64), target["labelled"] > 0
         fitted = self._calibration.last(learned).fitted(
-            *(part[:, -learned:] for part in (raw, present, labelled)),
+            raw[:, -learned:],
+            present[:, -learned:],
+            labelled[:, -learned:],
             self._shares[-learned:],
             self._usual_offsets[-learned:],
         )
