@@ -1,48 +1,40 @@
 """boxes: where things are, what they are, and what they are like.
 
-Longer than 400 lines because the contract of a task is long, and attributes and added classes concern most of
-it. Targets, losses and matching lie in ``detection/``.
+Longer than 400 lines because the contract of a task is long. Targets, losses and matching lie in
+``detection/``, attributes and suspicions beside this file.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import Field, PrivateAttr
 
 from oneglance.batch_transform import Mix, View
 from oneglance.data.cell import as_text
 from oneglance.data.merging.merge_answers import merge_boxes
 from oneglance.data.parsing.annotations.box_geometry import distinct
-from oneglance.data.quoting import quoted, quoted_list
+from oneglance.data.quoting import quoted_list
 from oneglance.data.record import Box, BoxAnnotations
 from oneglance.detection import box_targets, coco_matching
 from oneglance.detection.box_targets import SMALLEST
 from oneglance.detection.decoding import CANDIDATES, Kept, cut, keep, keep_both, likeness
-from oneglance.detection.doubted_boxes import RENAMED, BoxDoubt, doubted_boxes
 from oneglance.errors import ConfigError, DataError, InvalidAnswer, nearest
-from oneglance.metrics.suspicion import BoxEdit, Suspicion
+from oneglance.metrics.suspicion import Suspicion
 from oneglance.nn.feature_shape import Level, Shape
 from oneglance.report_items import Detail, ExplainedAnswer, Grid
-from oneglance.storage.task_state import (
-    Amount,
-    Form,
-    LearnedState,
-    Names,
-    Probability,
-    require_added,
-    require_declared,
-    restore,
-    same_length,
-)
-from oneglance.task import MetricState, Prediction, Target, Task, build_tasks
-from oneglance.vector_task import ClassNames, VectorTask, columns_of, refuse_added, sigmoid
+from oneglance.storage.task_state import Form, require_added, require_declared, restore
+from oneglance.task import MetricState, Prediction, Target, Task
+from oneglance.tasks.boxes.attributes import Attributes
+from oneglance.tasks.boxes.state import LearnedBoxes
+from oneglance.tasks.boxes.suspicions import suspicions
+from oneglance.vector_task import ClassNames, columns_of, refuse_added, sigmoid
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -50,35 +42,6 @@ if TYPE_CHECKING:
     from oneglance.data.images.letterbox import Placement
 
 VISIBLE = 0.1  # share of a box that must stay in a changed picture for it to count
-
-
-Side = Annotated[int, Field(ge=1, le=4096)]  # pixels of a canvas
-MeanBox = Annotated[list[Amount], Field(min_length=5, max_length=5)]
-MapSize = Annotated[list[Annotated[int, Field(ge=1, le=65536)]], Field(min_length=4, max_length=4)]
-
-
-class LearnedBoxes(LearnedState):
-    """What boxes have learned."""
-
-    classes: Names = Field(min_length=1)
-    usual: list[MeanBox]  # of each class: the corners of its mean box, and boxes per picture
-    threshold: Probability
-    levels: list[MapSize] = Field(
-        min_length=1, max_length=5
-    )  # channels, height, width and stride of each map
-    canvas: list[Side] | None = Field(min_length=2, max_length=2)  # width and height
-    attributes: dict[str, Any]  # states, which are read as those of all tasks
-    added_threshold: Probability = coco_matching.USUAL_THRESHOLD  # of added classes
-
-    @model_validator(mode="after")
-    def _fits(self) -> LearnedBoxes:
-        same_length(self.classes, usual=self.usual)
-        width, height = self.canvas or (4096, 4096)
-        if any(level[1] > height or level[2] > width for level in self.levels):
-            raise ValueError("maps that are no larger than the canvas")
-        if any(row[4] < 0 for row in self.usual):
-            raise ValueError("no less than 0 boxes of any class in `usual`")
-        return self
 
 
 class Boxes(Task):
@@ -105,7 +68,7 @@ class Boxes(Task):
     overlap: float = Field(0.6, gt=0, le=1)  # IoU from which only the more confident of two boxes stays
     most: int = Field(100, ge=1, le=CANDIDATES)  # boxes per picture
 
-    _attributes: dict[str, VectorTask] = PrivateAttr(default_factory=dict)
+    _attributes: Attributes = PrivateAttr(default_factory=Attributes)
     _classes: list[str] = PrivateAttr(default_factory=list)
     _mean_boxes: list[list[float]] = PrivateAttr(default_factory=list)  # per class; then boxes per picture
     _threshold: float = PrivateAttr(coco_matching.USUAL_THRESHOLD)
@@ -126,11 +89,7 @@ class Boxes(Task):
     debiased_metrics: ClassVar[frozenset[str]] = frozenset({"ece"})  # of attributes
 
     def join(self, others: Mapping[str, Task], location: str, section: str) -> None:
-        for name, task in build_tasks(self.attributes, location, f"{section}.attributes").items():
-            if not isinstance(task, VectorTask) or task.uses:
-                what = f"[{section}.attributes.{name}] must be a label, tags or a number that uses no other"
-                raise ConfigError(what, location=location)
-            self._attributes[name] = task
+        self._attributes = Attributes.of_tables(self.attributes, location, section)
         if self.added and self.single:
             what = f"[{section}] added names further classes, and single calls every box the same"
             raise ConfigError(what, location=location, hint="ask for them in a task of their own")
@@ -162,20 +121,10 @@ class Boxes(Task):
     # Answers of people.
 
     def detection_cells(self, label: str, attributes: Mapping[str, Any]) -> dict[str, str]:
-        if odd := sorted(attributes.keys() - self._attributes.keys()):
-            what = f"has a box with the unknown attribute {quoted(odd[0])}"
-            raise InvalidAnswer(what, nearest(odd[0], self._attributes).strip())
+        cells = self._attributes.to_cells(attributes)
         # Where every box is called the same, what the data call it is the answer of an attribute or unknown.
         fields = {field for task in self._attributes.values() for field in task.fields}
-        cells = {"label": "" if self.single and "label" in fields else label}
-        for name, raw_value in attributes.items():
-            try:
-                cells |= self._attributes[name].to_cells(raw_value)
-            except InvalidAnswer as error:
-                if raw_value == []:  # no tag at all, and no word for it: the cell stays empty, unknown
-                    continue
-                raise InvalidAnswer(f"has a box whose {name} {error.what}", error.hint) from None
-        return cells
+        return {"label": "" if self.single and "label" in fields else label, **cells}
 
     def read(self, raw_value: Any, queried: Sequence[str] | None = None) -> BoxAnnotations | None:
         if not isinstance(raw_value, BoxAnnotations):
@@ -186,7 +135,7 @@ class Boxes(Task):
             if self.classes and not self.single and label and label not in [*self.classes, *self.added]:
                 hint = f"it is not among `classes`.{nearest(label, self.classes)}"
                 raise InvalidAnswer(f'has a box of class "{label}"', hint)
-            boxes.append(replace(box, label=label, attributes=self._read_attributes(box)))
+            boxes.append(replace(box, label=label, attributes=self._attributes.read(box)))
         classes, unplaced = raw_value.queried, raw_value.unplaced
         if self.single:
             # A thing whose place nobody knows is of the one class, whatever the data call it.
@@ -203,21 +152,6 @@ class Boxes(Task):
     def _class(self, word: str) -> str:
         """What a word of the data says of the class of a thing; "" where it says nothing."""
         return "" if word in self.unknown else self.word(word)
-
-    def _read_attributes(self, box: Box) -> dict[str, Any]:
-        answers = {}
-        fields = {"label": box.label or None, **box.attributes}
-        for name, task in self._attributes.items():
-            values = [fields.get(field) for field in task.fields]
-            if any(value is not None for value in values):
-                raw_value = values[0] if len(values) == 1 else dict(zip(task.fields, values, strict=True))
-                try:
-                    answer = task.read(raw_value)
-                except InvalidAnswer as error:
-                    raise InvalidAnswer(f"has a box whose {name} {error.what}", error.hint) from None
-                if answer is not None:
-                    answers[name] = answer
-        return answers
 
     def stratify_labels(self, answer: BoxAnnotations) -> Iterable[str]:
         return sorted({box.label for box in answer.boxes if box.label})
@@ -237,12 +171,7 @@ class Boxes(Task):
                 hint=hint,
             )
         self._mean_boxes = [box_targets.mean_box(name, answers) for name in self._classes]
-        for name, task in self._attributes.items():
-            try:
-                task.fit_target([box.attributes[name] for box in boxes if name in box.attributes])
-            except DataError as error:
-                what = f"{name} of the boxes: {error.what}"
-                raise DataError(what, location=self.name, hint=error.hint) from None
+        self._attributes.fit_target(boxes, self.name)
 
     def grow(self, before: Task, answers: Sequence[BoxAnnotations]) -> None:
         theirs = cast(Boxes, before)
@@ -294,15 +223,13 @@ class Boxes(Task):
         return moved(target, view, kept_share=VISIBLE, smallest=SMALLEST)
 
     def loss(self, raw: Tensor, target: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        from oneglance.detection.criterion import Truth, attribute_target, dense_loss
+        from oneglance.detection.criterion import Truth, dense_loss
 
         truth = Truth(*(target[key] for key in Truth._fields))
         result = dense_loss(raw, truth, self._levels, self.bins)
         loss, rows = result.loss, raw.flatten(0, 1)[result.row]
-        for name, columns in self._columns(self._learned_words):
-            own = attribute_target(target, name, result.box)
-            term, labelled = self._attributes[name].loss(rows[:, columns], own)
-            loss = loss + (term * labelled).sum() / labelled.sum().clamp(min=1)
+        for term in self._attributes.losses(rows, target, result.box, len(self._learned_words)):
+            loss = loss + term
         return loss, result.labelled
 
     # From a teacher.
@@ -315,11 +242,7 @@ class Boxes(Task):
                 f"has the classes {quoted_list(theirs._words)} there and {quoted_list(self._words)} here",
                 hint="a teacher needs one of them: read them as the same with `join`",
             )
-        for name in self._attributes.keys() & theirs._attributes.keys():
-            try:
-                self._attributes[name].refuse_teacher(theirs._attributes[name])
-            except ConfigError as error:
-                raise ConfigError(f"its attribute {name} {error.what}", hint=error.hint) from None
+        self._attributes.refuse_teacher(theirs._attributes)
 
     def learn_from(self, teacher: Task) -> None:
         theirs = cast(Boxes, teacher)
@@ -360,16 +283,9 @@ class Boxes(Task):
                 there, here = places[row]
                 corners = cut(here.to_canvas(there.to_image(corners)), self._canvas)
             boxes.fill(row, corners, column[one.label], one.score, theirs._thresholds[one.label])
-        for name, columns in theirs._columns(theirs._words):
-            if name in self._attributes:
-                rows = np.concatenate([row[one.point, columns] for row, one in zip(raw, kept, strict=True)])
-                own = self._attributes[name].soft_target(rows, theirs._attributes[name])
-                slots = [np.arange(len(one.label)) for one in kept]
-                picture = np.repeat(np.arange(len(kept)), [len(each) for each in slots])
-                for key, value in own.items():
-                    shape = (*boxes.arrays["label"].shape, *value.shape[1:])
-                    boxes.arrays[f"{name}.{key}"] = np.zeros(shape, dtype=value.dtype)
-                    boxes.arrays[f"{name}.{key}"][picture, np.concatenate(slots)] = value
+        boxes.arrays |= self._attributes.soft_targets(
+            raw, kept, theirs._attributes, len(theirs._classes), boxes.arrays["label"].shape[1]
+        )
         if theirs._gives_all:
             score = np.zeros((*raw.shape[:2], len(self._learned_words)), dtype=np.float32)
             score[..., column[column >= 0]] = sigmoid(raw[..., 4 : 4 + len(column)])[..., column >= 0]
@@ -379,7 +295,7 @@ class Boxes(Task):
 
     def teach(self, raw: Tensor, soft: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         from oneglance.detection import soft_boxes
-        from oneglance.detection.criterion import attribute_target, dense_loss
+        from oneglance.detection.criterion import dense_loss
         from oneglance.detection.point_teaching import joined_losses
 
         result = dense_loss(raw, soft_boxes.truth(soft), self._levels, self.bins, soft["score"])
@@ -387,11 +303,8 @@ class Boxes(Task):
             joined_losses(result.loss, raw, soft, self._levels, self.bins),
             raw.flatten(0, 1)[result.row],
         )
-        for name, columns in self._columns(self._learned_words):
-            if f"{name}.trust" in soft:
-                own = attribute_target(soft, name, result.box)
-                term, trust = self._attributes[name].teach(rows[:, columns], own)
-                loss = loss + (term * trust).sum() / trust.sum().clamp(min=1)
+        for term in self._attributes.taught_losses(rows, soft, result.box, len(self._learned_words)):
+            loss = loss + term
         return loss, result.labelled * soft["trust"]
 
     def mixed_teach(self, raw: Tensor, soft: Mapping[str, Tensor], mix: Mix) -> tuple[Tensor, Tensor]:
@@ -411,8 +324,7 @@ class Boxes(Task):
         boxes = []
         for one in prediction["boxes"]:
             if random.random() < one["confidence"] and min(_sides(one["box"])) > 0:
-                drawn = {n: self._attributes[n].drawn_answer(a, random) for n, a in one["attributes"].items()}
-                known = {name: answer for name, answer in drawn.items() if answer is not None}
+                known = self._attributes.drawn_answers(one["attributes"], random)
                 x0, y0, x1, y1 = one["box"]
                 boxes.append(Box(x0, y0, x1, y1, one["label"], known))
         return BoxAnnotations(tuple(boxes))
@@ -431,14 +343,14 @@ class Boxes(Task):
         from oneglance.detection.prior import constant_points
 
         prior = self._prior()[-len(self._learned_words) :]
-        outputs = [np.log(prior / (1 - prior)), *(t.constant_raw()[0] for t in self._attributes.values())]
+        outputs = [np.log(prior / (1 - prior)), *self._attributes.constant_raw()]
         return constant_points(self._levels, self.bins, np.concatenate(outputs))
 
     def constant_baseline(self, count: int) -> list[Prediction]:
         """The mean box of each class, its confidence the number of its boxes per picture, at most 1."""
         boxes = []
         for label, (*corners, per_picture) in zip(self._classes, self._mean_boxes, strict=True):
-            attributes = {name: task.constant_baseline(1)[0] for name, task in self._attributes.items()}
+            attributes = self._attributes.constant_baseline()
             boxes.append(_box(corners, label, min(per_picture, 1.0), attributes))
         boxes.sort(key=lambda box: -box["confidence"])
         return [{"boxes": boxes}] * count
@@ -460,14 +372,14 @@ class Boxes(Task):
             return
         self._threshold = threshold
         pairs = coco_matching.pairs(matched).tolist()
-        for name, columns in self._columns(self._words):
+        for name, columns in self._attributes.columns(len(self._classes)):
             output = [raw[rows[picture], kept[picture].point[box], columns] for picture, box, _ in pairs]
             truth = [labelled[picture].boxes[true].attributes.get(name) for picture, _, true in pairs]
             if output:
                 self._attributes[name].calibrate(np.stack(output), truth)
 
     def decode(self, raw: np.ndarray) -> list[Prediction]:
-        wanted = 4 + len(self._classes) + sum(task.width for task in self._attributes.values())
+        wanted = 4 + len(self._classes) + self._attributes.width
         # More or fewer classes than the network has would get columns of others.
         if raw.shape[2] not in (wanted, wanted + 4 * self.bins):
             raise ValueError(f"{raw.shape[2]} columns, where these classes and attributes take {wanted}")
@@ -475,16 +387,10 @@ class Boxes(Task):
 
     def _decoded(self, raw: np.ndarray) -> list[dict[str, Any]]:
         kept = self._kept(raw)
-        attributes: dict[str, list[Prediction]] = {
-            name: self._attributes[name].decode(raw[kept.point, columns])
-            for name, columns in self._columns(self._words)
-        }
+        attributes = self._attributes.decode(raw, kept.point, len(self._classes))
         corners = cut(raw[kept.point, :4], self._canvas).tolist()
-        columns = zip(corners, kept.label.tolist(), kept.score.tolist(), strict=True)
-        return [
-            _box(box, self._classes[label], score, {name: rows[row] for name, rows in attributes.items()})
-            for row, (box, label, score) in enumerate(columns)
-        ]
+        columns = zip(corners, kept.label.tolist(), kept.score.tolist(), attributes, strict=True)
+        return [_box(box, self._classes[label], score, own) for box, label, score, own in columns]
 
     def _kept(self, raw: np.ndarray) -> Kept:
         limits: dict[str, Any] = {"iou": self.overlap, "most": self.most}
@@ -492,15 +398,6 @@ class Boxes(Task):
             classes = len(self._classes) - len(self.added), len(self.added)
             return keep_both(raw, classes, self._canvas, **limits)
         return keep(raw, len(self._classes), self._canvas, **limits)
-
-    def _columns(self, classes: Sequence[str]) -> Iterator[tuple[str, slice]]:
-        """Each attribute's columns of the raw output, which follow those of ``classes``: while training the
-        ones that learn, else all.
-        """
-        start = 4 + len(classes)
-        for name, task in self._attributes.items():
-            yield name, slice(start, start + task.width)
-            start += task.width
 
     def to_image(self, prediction: Prediction, placement: Placement) -> Prediction:
         boxes = prediction["boxes"]
@@ -546,28 +443,12 @@ class Boxes(Task):
     ) -> MetricState:
         predicted = [box_targets.predicted(one["boxes"], self._classes) for one in predictions]
         matched = coco_matching.match(predicted, *box_targets.truths(answers, self._words))
-        metric_state: MetricState = {"matched": matched}
         pairs = coco_matching.pairs(matched).tolist()
-        for name, task in self._attributes.items():
-            labelled = [
-                (picture, predictions[picture]["boxes"][box]["attributes"][name], answer)
-                for picture, box, true in pairs
-                if (answer := answers[picture].boxes[true].attributes.get(name)) is not None
-            ]
-            pictures = np.array([picture for picture, _, _ in labelled], dtype=np.int64)
-            own: MetricState = {}
-            if labelled:
-                own = task.metric_state([one for _, one, _ in labelled], [answer for *_, answer in labelled])
-            metric_state[name] = (pictures, own)
-        return metric_state
+        return {"matched": matched, **self._attributes.metric_state(pairs, predictions, answers)}
 
     def metrics(self, metric_state: MetricState, weights: np.ndarray) -> dict[str, float]:
         metrics = coco_matching.average_precision(metric_state["matched"], weights)
-        for name, task in self._attributes.items():
-            pictures, own = metric_state[name]
-            values = _attribute_metrics(task, own, weights[pictures])
-            metrics |= {f"{name}.{metric}": value for metric, value in values.items()}
-        return metrics
+        return metrics | self._attributes.metrics(metric_state, weights)
 
     def sample_errors(self, metric_state: MetricState) -> np.ndarray:
         return coco_matching.sample_errors(metric_state["matched"], self._thresholds)
@@ -586,49 +467,11 @@ class Boxes(Task):
     def suspicions(
         self, predictions: Sequence[Prediction], answers: Sequence[BoxAnnotations]
     ) -> list[Suspicion]:
-        """See ``doubted_boxes``; attributes are not judged."""
-        doubts = doubted_boxes([one["boxes"] for one in predictions], answers)
-        return [self._suspicion(doubt, answers[doubt.picture]) for doubt in doubts]
-
-    def _suspicion(self, doubt: BoxDoubt, answer: BoxAnnotations) -> Suspicion:
-        box = None if doubt.index is None else answer.boxes[doubt.index]
-        there, proposed = "nothing here", "nothing here"
-        place: Sequence[float] | None = None if box is None else (box.x0, box.y0, box.x1, box.y1)
-        other = doubt.proposed
-        if box is not None:
-            there = box.label
-        if other is not None:
-            proposed = f"{other['label']} ({other['confidence']:.0%})"
-        reason = f"{doubt.kind}, overlap {doubt.overlap:.0%}" if doubt.overlap else doubt.kind
-        return Suspicion(
-            doubt.picture,
-            there,
-            proposed,
-            doubt.score,
-            doubt.score > 0.5,
-            reason,
-            box=other["box"] if place is None and other is not None else place,
-            proposed_box=other["box"] if place is not None and other is not None else None,
-            edit=self._edit(doubt, box),
-        )
-
-    def _edit(self, doubt: BoxDoubt, box: Box | None) -> BoxEdit | None:
-        """None where a table cannot say it."""
-        if doubt.proposed is None:
-            return BoxEdit(doubt.index, None)
-        x0, y0, x1, y1 = (round(edge, 1) for edge in doubt.proposed["box"])
-        other = Box(x0, y0, x1, y1, doubt.proposed["label"])
-        if doubt.kind == RENAMED and box is not None:
-            other = replace(box, label=doubt.proposed["label"])
-        elif box is not None:
-            other = replace(other, attributes=box.attributes)
-        cells = self._detection_row(other)
-        return None if cells is None else BoxEdit(doubt.index, cells)
+        return suspicions(predictions, answers, cells=self._detection_row)
 
     def _detection_row(self, box: Box) -> dict[str, str] | None:
-        attributes = {name: self._attributes[name].raw_value(value) for name, value in box.attributes.items()}
         try:
-            cells = self.detection_cells(box.label, attributes)
+            cells = self.detection_cells(box.label, self._attributes.raw_values(box.attributes))
         except InvalidAnswer:
             return None
         edges = zip(("xmin", "ymin", "xmax", "ymax"), (box.x0, box.y0, box.x1, box.y1), strict=True)
@@ -648,12 +491,7 @@ class Boxes(Task):
         added = f", of added classes {self._added_threshold:.2f}" if self.added else ""
         title = f"Per class (precision and recall of boxes surer than {self._threshold:.2f}{added})"
         named = tuple((name, *row) for name, row in zip(self._classes, rows, strict=True))
-        details: list[Detail] = [Grid(title, header, named)]
-        for name, task in self._attributes.items():
-            _, own = metric_state[name]
-            if own:
-                details += [replace(detail, title=f"{name}: {detail.title}") for detail in task.details(own)]
-        return details
+        return [Grid(title, header, named), *self._attributes.details(metric_state)]
 
     # For people.
 
@@ -722,15 +560,6 @@ def _box(corners: Sequence[float], label: str, score: float, attributes: Mapping
 
 def _sides(box: Sequence[float]) -> tuple[float, float]:
     return box[2] - box[0], box[3] - box[1]
-
-
-def _attribute_metrics(task: VectorTask, metric_state: MetricState, weights: np.ndarray) -> dict[str, float]:
-    """The same names whatever the weights; NaN where no box counts."""
-    if not metric_state:
-        return {task.primary_metric: float("nan")}
-    if weights.any():
-        return task.metrics(metric_state, weights)
-    return dict.fromkeys(task.metrics(metric_state, np.ones(len(weights))), float("nan"))
 
 
 def _listed(labels: Iterable[str]) -> str:
