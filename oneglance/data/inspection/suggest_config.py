@@ -5,6 +5,7 @@ A guess is a start: its reason is written beside it in the file, for a person to
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -224,7 +225,8 @@ def toml(
         lines += [*toml_lines({**_task_keys(name, task), **chosen.task_keys(task.type)}), ""]
     lines += [*map(_comment, others), ""] if others else []
     given = backbone or {}
-    seen = Seen.here(_answered(records, tasks), _side(records), [task.type for task in tasks])
+    side, thing = _sizes(records)
+    seen = Seen.here(_answered(records, tasks), side, [task.type for task in tasks], thing)
     if named := given.get("name"):
         seen = replace(seen, pretrained=named not in FROM_NOTHING and given.get("weights") != "none")
     keys = with_given("backbone", given, list(chosen.keys(seen)))
@@ -311,11 +313,20 @@ def _answered(records: Sequence[Record], tasks: Sequence[Guess]) -> int:
     return sum(not fields.isdisjoint(record.answers) for record in records)
 
 
-def _side(records: Sequence[Record]) -> int | None:
-    """Pixels of the longer side of most pictures: the median of a sample, of which nothing is decoded; None
-    where none can be read.
+def _sizes(records: Sequence[Record]) -> tuple[int | None, float | None]:
+    """Pixels of the longer side of most pictures, and the share of it that most things in boxes take, by the
+    root of their area: medians of a sample, of which nothing is decoded; None where there are none.
     """
-    sample = records[:: max(1, len(records) // SAMPLE)]
-    headers = [header(record.image) for record in sample]
-    sides = [max(each.width, each.height) for each in headers if each is not None]
-    return round(float(np.median(sides))) if sides else None
+    sides, shares = list[int](), list[float]()
+    for record in records[:: max(1, len(records) // SAMPLE)]:
+        if (size := header(record.image)) is None:
+            continue
+        sides.append(max(size.width, size.height))
+        shares += [
+            math.sqrt(abs((box.x1 - box.x0) * (box.y1 - box.y0))) / sides[-1]
+            for answer in record.answers.values()
+            if isinstance(answer, BoxAnnotations)
+            for box in answer.boxes
+        ]
+    side = round(float(np.median(sides))) if sides else None
+    return side, float(np.median(shares)) if shares else None

@@ -13,7 +13,10 @@ from oneglance.data.recipe import PRETRAINED, Key, Recipe, Seen
 
 SEEN_IN_ALL = 16_000  # pictures that a training looks at, each as often as it is trained on
 FEWEST_EPOCHS, MOST_EPOCHS = 4, 16
-BOX_SIZE, BOX_EPOCHS, BOX_BATCH = 320, 20, 16  # things are smaller than pictures; more at once takes memory
+BOX_SIZE, BOX_EPOCHS = 320, 20  # things are smaller than pictures
+BOX_BATCH, SMALL_BATCH = 16, 8  # more at once takes memory; of few pictures, smaller batches are more steps
+FEW_WITH_BOXES = 600  # pictures, below which a training in batches of 16 has hardly 500 steps
+SMALL_THING = 24  # pixels of the canvas below which most things must be for them not to be made smaller
 PIXELS = "pixels, or [width, height]; more shows finer things and takes longer"
 OFTEN = "how often each picture is seen"
 
@@ -48,8 +51,15 @@ class Auto(Recipe):
         yield Key("backbone", "size", BOX_SIZE if boxes else seen.fitting(self.sizes[seen.gpu]), PIXELS)
         epochs = self.epochs(seen)
         if boxes:
+            if seen.thing is not None and seen.thing * BOX_SIZE < SMALL_THING:
+                yield Key(
+                    "augment", "mosaic", 0, "things are small here, and four pictures in one halve them"
+                )
             yield Key("training", "epochs", max(round(BOX_EPOCHS * self.longer), epochs), OFTEN)
-            yield Key("training", "batch", BOX_BATCH, "more at once takes more memory")
+            if seen.pictures < FEW_WITH_BOXES:
+                yield Key("training", "batch", SMALL_BATCH, "of few pictures, smaller steps are more steps")
+            else:
+                yield Key("training", "batch", BOX_BATCH, "more at once takes more memory")
             return
         if epochs <= FEW_EPOCHS:
             why = "little change: in few epochs more would only disturb"

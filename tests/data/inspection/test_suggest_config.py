@@ -525,6 +525,21 @@ def test_network_and_canvas_fit_the_pictures(
     assert (config.backbone.name, config.backbone.size) == (name, size)
 
 
+@pytest.mark.parametrize(("side", "mosaic"), [(10, 0), (60, 0.5)])
+def test_small_things_are_not_made_smaller(side: int, mosaic: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a canvas of 320 pixels they would have 8 and 48 of them."""
+
+    class Loaded(Ref):
+        def load(self) -> Any:
+            return np.zeros((400, 20), np.uint8)
+
+    monkeypatch.setattr("oneglance.data.recipe.find_spec", lambda package: object())
+    boxes = BoxAnnotations((Box(0, 100, side, 100 + side, "a"),))
+    records = [Record(f"a.csv:{n}", Loaded(str(n)), {"objects": boxes}) for n in range(50)]
+    config = parse(toml([Proposal({"path": "x"}, records, guess(records))]), base=Path())
+    assert config.augment.mosaic == mosaic
+
+
 @settings(deadline=None, max_examples=80)
 @given(
     st.dictionaries(st.text(max_size=10), st.lists(cells, min_size=12, max_size=12), min_size=1, max_size=4)
