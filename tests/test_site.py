@@ -102,6 +102,8 @@ def test_every_public_name_is_on_the_page_about_python() -> None:
     described = re.findall(r"^::: ([\w.]+)$", page, re.MULTILINE)
     public = {name: getattr(oneglance, name) for name in oneglance.__all__}
     wanted = [f"{value.__module__}.{name}" for name, value in public.items()]
+    purposes = [base for base in oneglance.Task.__bases__ if base.__module__.startswith("oneglance.task.")]
+    wanted += [f"{base.__module__}.{base.__name__}" for base in purposes]
     assert sorted(described) == sorted([*wanted, "oneglance.testing"])
 
 
