@@ -596,6 +596,7 @@ def test_the_demo_does_everything_once(small_demo: None) -> None:
     assert json.loads((run.path / "report.json").read_text())["reads"] == 1
 
 
+@pytest.mark.slow  # two demonstrations
 def test_the_demo_may_be_run_again(small_demo: None) -> None:
     first = oneglance.demo(screen=SILENT)
     second = oneglance.demo(screen=SILENT)

@@ -201,6 +201,7 @@ def test_pictures_in_which_nothing_is_left_are_refused(several: Path, tmp_path: 
     assert not (tmp_path / "one").exists()
 
 
+@pytest.mark.slow  # three trainings and an export
 def test_on_the_command_line_a_label_and_a_boxes_run_become_one_that_answers_both(
     student: tuple[Path, Distilled],
     several: Path,

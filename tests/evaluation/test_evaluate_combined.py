@@ -22,6 +22,7 @@ def reads(run: Path) -> int:
     return json.loads(path.read_text()).get("test", 0) if path.exists() else 0
 
 
+@pytest.mark.slow  # three networks are scored, each alone and together
 def test_scores_are_those_of_each_run(several: Path, tmp_path: Path, shell: Shell) -> None:
     before = max(reads(several / "runs" / name) for name in RUNS)
     run = oneglance.combine(

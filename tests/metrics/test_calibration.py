@@ -143,6 +143,7 @@ def simulated() -> dict[tuple[str, int], np.ndarray]:
     return result
 
 
+@pytest.mark.slow  # 40 splits of each network and size are simulated, and resampled
 @pytest.mark.parametrize("pictures", PICTURES)
 @pytest.mark.parametrize("network", NETWORKS)
 def test_the_value_lies_in_its_interval(
@@ -152,6 +153,7 @@ def test_the_value_lies_in_its_interval(
     assert ((low <= value) & (value <= high)).all()
 
 
+@pytest.mark.slow  # 40 splits of each network and size are simulated, and resampled
 @pytest.mark.parametrize("pictures", PICTURES)
 @pytest.mark.parametrize("network", NETWORKS)
 def test_the_interval_holds_the_truth(
@@ -164,6 +166,7 @@ def test_the_interval_holds_the_truth(
     assert ((low <= truth) & (truth <= high)).sum() >= 34
 
 
+@pytest.mark.slow  # 40 splits of each network and size are simulated, and resampled
 @pytest.mark.parametrize("pictures", PICTURES)
 @pytest.mark.parametrize("network", NETWORKS)
 def test_the_mean_of_the_value_is_near_the_truth(

@@ -77,6 +77,7 @@ def test_start_speaks_json_alone_on_standard_output(folder: Path, shell: Shell) 
     assert 100 < done["peak_mb"] < 50_000
 
 
+@pytest.mark.slow  # trains for as long as it is told to
 def test_start_takes_the_minutes_that_it_is_given(folder: Path, shell: Shell) -> None:
     response = shell("start", "my photos", "--minutes", "0.03", "--json", "--set", "training.precision=fp32")
     assert response.code == 0, response.err
@@ -89,6 +90,7 @@ def test_start_takes_the_minutes_that_it_is_given(folder: Path, shell: Shell) ->
     assert done["chosen"]["epochs"] == len((Path(done["run"]) / "history.jsonl").read_text().splitlines())
 
 
+@pytest.mark.slow  # two trainings from the first picture on
 def test_start_goes_on_where_it_was_interrupted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from oneglance.starting import first_training
 

@@ -67,6 +67,7 @@ def told(model: Path, made: Made) -> tuple[str, int]:  # noqa: F811
     return json.dumps(rows, sort_keys=True), count
 
 
+@pytest.mark.slow  # two trainings and two exports
 def test_old_boxes_stay_the_same_to_the_bit(made: Made, rings: Path, tmp_path: Path) -> None:  # noqa: F811
     oneglance.export(rings, out=tmp_path / "new.onnx", screen=Screen())
     for old, new in ((made.run, rings), (made.file, tmp_path / "new.onnx")):

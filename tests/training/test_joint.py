@@ -80,8 +80,9 @@ def test_resuming_changes_nothing(tmp_path: Path) -> None:
     assert results(tmp_path / "parts") == results(tmp_path / "whole")
 
 
+@pytest.mark.slow  # boxes take many steps to learn
 def test_boxes_are_found_in_the_end(tmp_path: Path) -> None:
-    """Slow enough to be worth one test only: about five seconds."""
+    """Slow enough to be worth one test only."""
     made = trainer(
         tmp_path / "run",
         "training.epochs=40",

@@ -50,6 +50,7 @@ def written(place: Path, folder: Path) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow  # a training, and answers by run and file
 def test_a_training_measures_and_its_answers_keep_to_it(tmp_path: Path) -> None:
     tables, screen = written(tmp_path, drawn(tmp_path / "photos", 4095)), Said()
     problems = oneglance.check(tables, screen=screen)

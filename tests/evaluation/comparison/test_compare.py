@@ -155,6 +155,7 @@ def test_what_the_clock_once_told_stays(drawn: Path, compared: Compared, tmp_pat
     assert listener.trained == []
 
 
+@pytest.mark.slow  # single, joint, guided and born-again networks are trained
 def test_single_networks_teach_and_are_charged_for(drawn: Path, compared: Compared, tmp_path: Path) -> None:
     out, before, _ = compared
     again = tmp_path / "out"
@@ -439,6 +440,7 @@ def test_an_epoch_in_which_the_machine_slept_does_not_count(tmp_path: Path) -> N
     assert variants.seconds(RunFolder(tmp_path)) == pytest.approx(4 * 2.1)
 
 
+@pytest.mark.slow  # joint, single and parted networks are trained, and other parted ones
 def test_tasks_can_be_parted(tmp_path: Path) -> None:
     write_scenes(tmp_path / "scenes", count=40, size=32)
     text = re.sub(r"\[tasks\.shapes\]\n(\w+ = .*\n)+", "", CONFIG)

@@ -14,6 +14,8 @@ import pytest
 import torch
 from support.shared_training import CASES
 
+pytestmark = pytest.mark.slow  # three processes that import torch, and all cases in each
+
 close = partial(torch.testing.assert_close, rtol=1e-5, atol=1e-5, equal_nan=True)
 HERE = Path(__file__).resolve().parents[2]
 
@@ -33,7 +35,7 @@ def processes(folder: Path, count: int) -> None:
         )
         for number in range(count)
     ]
-    assert [process.wait(timeout=100) for process in started] == [0] * count
+    assert [process.wait(timeout=600) for process in started] == [0] * count
 
 
 @pytest.fixture(scope="module")

@@ -49,6 +49,7 @@ def process_of(parent: int, rank: str) -> psutil.Process:
     return next(one for one in family if one.environ().get("RANK") == rank)
 
 
+@pytest.mark.slow  # trainings of several processes, each of which imports torch
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no signals")
 def test_a_process_that_dies_ends_the_others_and_the_training_goes_on_with_another_number(
     tmp_path: Path,
