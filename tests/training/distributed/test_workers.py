@@ -66,7 +66,7 @@ def test_a_process_that_dies_ends_the_others_and_the_training_goes_on_with_anoth
     while not (tmp_path / "run/resume.pt").exists() and training.poll() is None and time.monotonic() < end:
         time.sleep(0.1)
     process_of(training.pid, "1").send_signal(signal.SIGKILL)
-    out, told = training.communicate(timeout=60)
+    out, told = training.communicate(timeout=300)
     assert training.returncode == 1, (out, told)
     assert "process 1 of the 2 that train was killed by signal 9" in told
     assert "oneglance train run --resume --workers 2" in told
@@ -76,15 +76,15 @@ def test_a_process_that_dies_ends_the_others_and_the_training_goes_on_with_anoth
     while (tmp_path / "run/resume.pt").stat().st_mtime_ns == before and training.poll() is None:
         time.sleep(0.1)
     training.send_signal(signal.SIGINT)
-    stopped = training.communicate(timeout=60)[1]
+    stopped = training.communicate(timeout=300)[1]
     assert training.returncode == 130 and "nothing is lost" in stopped and "Traceback" not in stopped
     run = RunFolder(tmp_path / "run")
     epochs = len(run.history()) + 2
     again = oneglance(tmp_path, "run", "--resume", "--workers", "5", "--set", f"training.epochs={epochs}")
-    refused = again.communicate(timeout=60)[1]
+    refused = again.communicate(timeout=300)[1]
     assert again.returncode == 1 and "5 processes cannot share batches of 8 pictures" in refused
     alone = oneglance(tmp_path, "run", "--resume", "--set", f"training.epochs={epochs}")
-    _, told = alone.communicate(timeout=60)
+    _, told = alone.communicate(timeout=300)
     assert alone.returncode == 0, told
     assert len(run.history()) == epochs and run.finished
 
@@ -92,5 +92,5 @@ def test_a_process_that_dies_ends_the_others_and_the_training_goes_on_with_anoth
 def test_a_page_that_would_stay_empty_is_refused(tmp_path: Path) -> None:
     (tmp_path / "oneglance.toml").write_text(CONFIG)
     asked = oneglance(tmp_path, "oneglance.toml", "--workers", "2", "--watch")
-    _, why = asked.communicate(timeout=60)
+    _, why = asked.communicate(timeout=300)
     assert asked.returncode == 1 and "--watch shows a training of one process" in why
