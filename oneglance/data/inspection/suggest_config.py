@@ -308,9 +308,9 @@ def _comment(text: str) -> str:
 
 
 def _answered(records: Sequence[Record], tasks: Sequence[Guess]) -> int:
-    """How many records answer any of the tasks."""
+    """How many pictures answer any of the tasks; one that several sources know counts once."""
     fields = {task.field for task in tasks}
-    return sum(not fields.isdisjoint(record.answers) for record in records)
+    return len({record.image for record in records if not fields.isdisjoint(record.answers)})
 
 
 def _sizes(records: Sequence[Record]) -> tuple[int | None, float | None]:

@@ -540,6 +540,20 @@ def test_small_things_are_not_made_smaller(side: int, mosaic: float, monkeypatch
     assert config.augment.mosaic == mosaic
 
 
+def test_a_picture_that_two_sources_know_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oneglance.data.recipe.find_spec", lambda package: object())
+    boxes = BoxAnnotations((Box(0, 0, 90, 90, "a"),))
+    images = [FileImage(f"/photos/{n}.jpg", f"{n}.jpg") for n in range(400)]
+    records = [
+        [Record(f"a.csv:{n}", image, answers) for n, image in enumerate(images)]
+        for answers in ({"objects": boxes}, {"kind": "b"})
+    ]
+    proposals = [
+        Proposal({"path": name}, each, guess(each)) for name, each in zip("xy", records, strict=True)
+    ]
+    assert parse(toml(proposals), base=Path()).training.batch == 8, "800 pictures would come in batches of 16"
+
+
 @settings(deadline=None, max_examples=80)
 @given(
     st.dictionaries(st.text(max_size=10), st.lists(cells, min_size=12, max_size=12), min_size=1, max_size=4)
