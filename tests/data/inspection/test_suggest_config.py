@@ -544,13 +544,14 @@ def test_a_picture_that_two_sources_know_counts_once(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("oneglance.data.recipe.find_spec", lambda package: object())
     boxes = BoxAnnotations((Box(0, 0, 90, 90, "a"),))
     images = [FileImage(f"/photos/{n}.jpg", f"{n}.jpg") for n in range(400)]
-    records = [
-        [Record(f"a.csv:{n}", image, answers) for n, image in enumerate(images)]
-        for answers in ({"objects": boxes}, {"kind": "b"})
-    ]
-    proposals = [
-        Proposal({"path": name}, each, guess(each)) for name, each in zip("xy", records, strict=True)
-    ]
+    sources: dict[str, list[dict[str, Any]]] = {
+        "b.csv": [{"objects": boxes}] * len(images),
+        "a.csv": [{"kind": "ab"[n % 2]} for n in range(len(images))],
+    }
+    proposals = []
+    for name, answers in sources.items():
+        records = [Record(name, image, own) for image, own in zip(images, answers, strict=True)]
+        proposals.append(Proposal({"path": name}, records, guess(records)))
     assert parse(toml(proposals), base=Path()).training.batch == 8, "800 pictures would come in batches of 16"
 
 
