@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 import shutil
 import tempfile
 import time
@@ -22,6 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import kept_rows
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -117,11 +117,9 @@ def trained(config: Config, steps_of: Sequence[str], screen: Screen) -> dict[str
     try:
         run = oneglance.train(config, out=folder / "run", screen=screen)
         tasks = oneglance.evaluate(run.path, screen=screen).to_dict()["tasks"]
-        found = {}
-        for task, entry in tasks.items():
-            metric = {"label": "accuracy", "number": "mae", "boxes": "ap", "tags": "map"}[entry["type"]]
-            found[task] = {"metric": metric, "value": entry["metrics"][metric]["value"]}
-        return {task: found[task] for task in steps_of or found}
+        scores = kept_rows.scores(tasks)
+        chosen = {task: scores[task] for task in steps_of or scores}
+        return {task: {key: one[key] for key in ("metric", "value")} for task, one in chosen.items()}
     finally:
         shutil.rmtree(folder)
 
@@ -173,11 +171,10 @@ def table(rows: Sequence[Mapping[str, Any]], name: str, base_arm: str = "single"
         each = {row["seed"]: row for row in own if row["arm"] == arm}
         seeds = [seed for seed in each if seed in base]
         cells = []
-        for task, entry in next(iter(each.values()))["tasks"].items():
+        for task in next(iter(each.values()))["tasks"]:
             values = [row["tasks"][task]["value"] for row in each.values()]
             pair = [[one[seed]["tasks"][task]["value"] for seed in seeds] for one in (each, base)]
             cells.append(f"{task} {np.mean(values):.3f}" + (f" ({paired(*pair)})" if seeds else ""))
-            del entry
         cpu = np.mean([row["cpu_s"] for row in each.values()])
         print(f"{name:10} {arm:16} n={len(each)} {cpu:5.0f} s  {'  '.join(cells)}")
 
@@ -194,8 +191,7 @@ def main() -> None:
     parser.add_argument("--table", action="store_true", help="only print what was measured")
     args = parser.parse_args()
     args.results.parent.mkdir(parents=True, exist_ok=True)
-    kept = (args.results.exists() and args.results.read_text().splitlines()) or []
-    rows = [json.loads(line) for line in kept]
+    rows = kept_rows.read(args.results)
     for seed in [] if args.table else map(int, args.seeds.split(",")):
         for name in args.sets:
             for arm in args.arms.split(","):
@@ -203,9 +199,7 @@ def main() -> None:
                     continue
                 config = declared(name, args.data, args.results.parent.resolve())
                 rows.append(row_of(name, arm, seed, config))
-                with args.results.open("a") as file:
-                    file.write(json.dumps(rows[-1]) + "\n")
-                print(json.dumps(rows[-1]), flush=True)
+                kept_rows.keep(args.results, rows[-1])
     for name in args.sets:
         table(rows, name)
 

@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import kept_rows
 import numpy as np
 import pyarrow.parquet as pq
 import torch
@@ -331,14 +332,6 @@ def run(name: str, arm: str, config: Config, keys: Mapping[str, Any]) -> dict[st
         return probe(data) if arm == "probe" else loop(data)
 
     tasks = measured()
-    found = {}
-    for task, entry in tasks.items():
-        metric = {"label": "accuracy", "number": "mae", "boxes": "ap", "tags": "map"}[entry["type"]]
-        found[task] = {
-            "metric": metric,
-            **entry["metrics"][metric],
-            "constant": entry["constant"].get(metric),
-        }
     return {
         "set": name,
         "arm": arm,
@@ -347,7 +340,7 @@ def run(name: str, arm: str, config: Config, keys: Mapping[str, Any]) -> dict[st
         "seed": config.training.seed,
         "minutes": round((time.perf_counter() - start) / 60, 3),
         "cpu_minutes": round((time.process_time() - cpu) / 60, 3),
-        "tasks": found,
+        "tasks": kept_rows.scores(tasks),
     }
 
 
@@ -383,9 +376,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=Path("runs/recipes.jsonl"))
     parser.add_argument("--table", action="store_true", help="only print what was measured")
     args = parser.parse_args()
-    rows = (
-        [json.loads(line) for line in args.results.read_text().splitlines()] if args.results.exists() else []
-    )
+    rows = kept_rows.read(args.results)
     args.results.parent.mkdir(parents=True, exist_ok=True)
     print(json.dumps(environment(torch.device("cpu"))), flush=True)
     for seed in [] if args.table else map(int, args.seeds.split(",")):
@@ -401,9 +392,7 @@ def main() -> None:
                     continue
                 row = run(name, arm, config, keys)
                 rows.append(row)
-                with args.results.open("a") as file:
-                    file.write(json.dumps(row) + "\n")
-                print(json.dumps(row), flush=True)
+                kept_rows.keep(args.results, row)
     table(rows)
 
 

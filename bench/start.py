@@ -26,6 +26,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import kept_rows
+
 from oneglance import config as configuration
 
 CONTROL = Path("/sys/fs/cgroup")
@@ -38,7 +40,6 @@ OFFLINE = {
     "no_proxy": "*",
     "HTTPS_PROXY": "http://127.0.0.1:9",
 }
-SHOWN = {"label": "accuracy", "number": "mae", "boxes": "ap", "tags": "map"}
 
 
 def main() -> None:
@@ -53,9 +54,7 @@ def main() -> None:
     parser.add_argument("--kept", type=Path, default=Path("runs/start"), help="configurations and runs")
     parser.add_argument("--table", action="store_true", help="only print what was measured")
     args = parser.parse_args()
-    rows = (
-        [json.loads(line) for line in args.results.read_text().splitlines()] if args.results.exists() else []
-    )
+    rows = kept_rows.read(args.results)
     for recipe in [] if args.table else args.recipes.split(","):
         for name in args.sets:
             if (name, recipe) in {(row["set"], row["recipe"]) for row in rows}:
@@ -67,9 +66,7 @@ def main() -> None:
                 row = started(args.data.resolve() / FOLDERS.get(name, name), recipe, folder, args.memory)
             if row is not None:
                 rows.append({"set": name, "recipe": recipe, **where(), **row})
-                with args.results.open("a") as file:
-                    file.write(json.dumps(rows[-1]) + "\n")
-                print(json.dumps(rows[-1]), flush=True)
+                kept_rows.keep(args.results, rows[-1])
     print(table(rows))
 
 
@@ -108,12 +105,12 @@ def started(data: Path, recipe: str, folder: Path, memory: float | None) -> dict
             f"{folder.name}: exit code {done.returncode}\n{done.stderr[-3000:]}", file=sys.stderr, flush=True
         )
         return None
-    said = json.loads(done.stdout)
+    printed = json.loads(done.stdout)
     return {
-        "chosen": said["chosen"],
-        "peak_mb": said["peak_mb"],
+        "chosen": printed["chosen"],
+        "peak_mb": printed["peak_mb"],
         **took,
-        "tasks": scores(said["report"]["tasks"]),
+        "tasks": kept_rows.scores(printed["report"]["tasks"]),
     }
 
 
@@ -146,20 +143,6 @@ def children() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def scores(tasks: Mapping[str, Any]) -> dict[str, Any]:
-    """Of each task its first metric, with interval, pictures and the constant's."""
-    return {
-        name: {
-            "metric": SHOWN[entry["type"]],
-            **entry["metrics"][SHOWN[entry["type"]]],
-            "constant": entry["constant"].get(SHOWN[entry["type"]]),
-            "unit": entry.get("unit") or "",
-        }
-        for name, entry in tasks.items()
-        if entry["type"] in SHOWN
-    }
-
-
 def by_hand(folder: Path, arm: str) -> dict[str, Any] | None:
     """A probe or plain loops on what ``auto`` chose; None where none of its tasks has a probe.
 
@@ -169,6 +152,8 @@ def by_hand(folder: Path, arm: str) -> dict[str, Any] | None:
     from detector import detections
     from recipes import ExperimentData, Screen, fit_targets, score
 
+    if not (folder / "oneglance.toml").exists():
+        raise SystemExit(f"{arm} takes what auto chose: add auto to --recipes, before it")
     config = configuration.load(folder / "oneglance.toml")
     whole = {name: keys for name, keys in config.tasks.items() if keys["type"] != "boxes"}
     if arm == "probe" and (not whole or config.backbone.name == "small"):
@@ -185,7 +170,7 @@ def by_hand(folder: Path, arm: str) -> dict[str, Any] | None:
     return {
         "minutes": round((time.perf_counter() - began) / 60, 2),
         "cpu_minutes": round((time.process_time() - cpu) / 60, 2),
-        "tasks": scores(tasks),
+        "tasks": kept_rows.scores(tasks),
     }
 
 
@@ -213,7 +198,8 @@ def cell(one: Mapping[str, Any]) -> str:
     """``accuracy 0.61 (0.55 - 0.67)``."""
     digits = 3 if one["value"] < 10 else 1 if one["value"] < 1000 else 0
     low, high = (f"{one[end]:,.{digits}f}" for end in ("low", "high"))
-    return f"{one['metric']} {one['value']:,.{digits}f} ({low} – {high})"
+    unit = f" {one['unit']}" if one.get("unit") else ""
+    return f"{one['metric']} {one['value']:,.{digits}f}{unit} ({low} – {high})"
 
 
 if __name__ == "__main__":
