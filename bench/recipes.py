@@ -88,6 +88,7 @@ SMALL = {"training.batch": 32}
 PLACES = {"training.batch": 16}  # of boxes: larger pictures, and many answers in each
 WHOLE = {"augment.mosaic": 0}
 MUON = {"training.optimizer": "muon"}
+QUICK = {"training.momentum": 0.6}
 STRONGER = {"augment.scale": [0.8, 1.25], "augment.shift": 0.1, "augment.colour": 0.2}
 FORMER = {
     "training.learning_rate": 0.002,
@@ -113,6 +114,7 @@ ARMS: dict[str, dict[str, Any]] = {
     "light_32": LIGHT | SMALL,
     "rate_4": {"training.learning_rate": 0.004},
     "muon": MUON,
+    "muon_quick": MUON | QUICK,
     "muon_32": MUON | SMALL,
     "muon_light": MUON | LIGHT,
     "muon_light_32": MUON | LIGHT | SMALL,

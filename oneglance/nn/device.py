@@ -22,6 +22,9 @@ from oneglance.nn.allocator import keep_freed_memory
 from oneglance.storage.atomic_files import make_folder, write_json
 
 GAIN = 1.1  # bf16 must be faster by this factor to be taken: below, it is noise
+REPEATS = 3  # the fastest counts
+# Seconds of repeats after which there is no other: of few pictures, measuring would take as long as learning
+ENOUGH = 2.0
 
 
 def pick_device(wanted: str) -> torch.device:
@@ -58,9 +61,7 @@ def precise(precision: str, device: torch.device) -> AbstractContextManager[Any]
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
 
 
-def faster_precision(
-    step: Callable[[str], Any], device: torch.device, *, key: str, memory: Path, repeats: int = 3
-) -> str:
+def faster_precision(step: Callable[[str], Any], device: torch.device, *, key: str, memory: Path) -> str:
     """``fp32`` or ``bf16``, whichever runs ``step(precision)`` faster.
 
     Measured once per ``key`` and kept in the file ``memory``, so that the same seed on the same machine
@@ -74,7 +75,9 @@ def faster_precision(
     best = {"fp32": float("inf"), "bf16": float("inf")}
     for precision in best:
         step(precision)
-    for _ in range(repeats):
+    for repeat in range(REPEATS):
+        if repeat and 2 * repeat * min(best.values()) >= ENOUGH:
+            break
         for precision in best:  # in turn, so that a slow moment of the machine hits both
             started = time.perf_counter()
             step(precision)

@@ -54,13 +54,20 @@ def test_the_faster_one_is_taken(
     assert Clock(monkeypatch, fp32=fp32, bf16=bf16).faster(tmp_path / "precision.json") == expected
 
 
+def test_long_steps_are_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a training of few pictures, measuring would be a large part."""
+    clock = Clock(monkeypatch, fp32=2, bf16=1)
+    assert clock.faster(tmp_path / "precision.json") == "bf16"
+    assert len(clock.steps) == 4  # a first one of each, then another
+
+
 def test_measured_once_per_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     memory = tmp_path / "cache" / "precision.json"  # the folder is not there yet
-    clock = Clock(monkeypatch, fp32=2, bf16=1)
+    clock = Clock(monkeypatch, fp32=0.2, bf16=0.1)
     assert clock.faster(memory, "a") == "bf16"
     assert len(clock.steps) == 8  # a first one of each, then three
     clock.steps.clear()
-    clock.seconds = {"fp32": 1, "bf16": 2}  # a later measurement would say otherwise
+    clock.seconds = {"fp32": 0.1, "bf16": 0.2}  # a later measurement would say otherwise
     assert clock.faster(memory, "a") == "bf16" and clock.steps == []
     assert clock.faster(memory, "b") == "fp32" and len(clock.steps) == 8
     assert clock.faster(memory, "a") == "bf16"
@@ -71,7 +78,7 @@ def test_measured_once_per_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_the_first_step_and_a_slow_moment_do_not_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = Clock(monkeypatch, fp32=2, bf16=1)
+    clock = Clock(monkeypatch, fp32=0.2, bf16=0.1)
     usual = clock.step
 
     def step(precision: str) -> None:
