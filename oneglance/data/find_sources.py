@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from oneglance.data.parsing.folder_walk import files_below, folders_in
 from oneglance.data.parsing.text_tables import is_text_table
 from oneglance.data.proposing.answers_in_names import with_names
 from oneglance.data.proposing.folders_beside_tables import folders_beside
-from oneglance.data.proposing.proposed_source import proposed, there
+from oneglance.data.proposing.proposed_source import are_other_pictures, proposed, there
 from oneglance.data.proposing.tables_of_parts import joined_parts
 from oneglance.data.proposing.text_encoding import encoding_key
 from oneglance.data.quoting import nearest_of, plain, quoted
@@ -211,12 +212,30 @@ def _nearby(table: Path, folder: Path, base: Path, image: str) -> Proposal:
     try:
         proposal = proposed(table, keys | image_key(keys, table.parent, base, image), base)
         if there(proposal) or table.parent == folder:
-            return proposal
+            return _fitting(proposal, table, base, image)
     except DataError:
         if table.parent == folder:
             raise
     keys |= {"images": relative(base, folder)}
     return proposed(table, keys | image_key(keys, folder, base, image), base)
+
+
+def _fitting(proposal: Proposal, table: Path, base: Path, image: str) -> Proposal:
+    """Where the boxes were not drawn in these pictures, the same table with those of a folder beside it that
+    they fit, such as ``images/`` and not ``crops/``.
+    """
+    if not are_other_pictures(proposal.misfits, len(proposal.records)):
+        return proposal
+    for folder in folders_in(table.parent)[:MOST_TABLES]:
+        keys = _keys(base, table) | {"images": relative(base, folder)}
+        with suppress(DataError):
+            other = proposed(table, keys | image_key(keys, folder, base, image), base)
+            if there(other) >= there(proposal) and 10 * other.misfits < proposal.misfits:
+                what = (
+                    f"the boxes fit the pictures in {folder.name}/, and not those of the same names elsewhere"
+                )
+                return replace(other, notes=[*other.notes, what])
+    return proposal
 
 
 def _is_no_answer(name: str) -> bool:

@@ -259,3 +259,27 @@ def test_a_text_table_in_the_folder_is_found(place: Path) -> None:
     records = [item for item in open_source(source, place).read() if isinstance(item, Record)]
     assert len(records) == 24
     assert all(record.image.stamp() for record in records)
+
+
+def test_boxes_choose_the_folder_of_the_pictures_in_which_they_were_drawn(place: Path) -> None:
+    """Cut-outs beside photographs, of the same names; pandas numbered the rows; the files were saved anew."""
+    rows = [f"{n},{n}.png,60,50,90,80" for n in range(12)]
+    for n in range(12):
+        for name, size in (("crops", (30, 30)), ("images", (100, 90))):
+            path = place / f"repo/data/{name}/{n}.{'png' if name == 'crops' else 'jpg'}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", size, (n, 80, 9)).save(path)
+    table = place / "repo/data/boxes.csv"
+    table.write_text("Unnamed: 0,file,xmin,ymin,xmax,ymax\n" + "\n".join(rows) + "\n")
+    assert tasks_of(place / "repo") == {"objects": {"type": "boxes", "single": "object"}}
+    (source,) = tomllib.loads((place / "oneglance.toml").read_text())["sources"]
+    assert source == {"path": "repo/data/boxes.csv", "images": "repo/data/images"}
+    assert "the boxes fit the pictures in images/" in (place / "oneglance.toml").read_text()
+
+
+def test_boxes_that_fit_no_pictures_there_are_told(place: Path) -> None:
+    files_of(place, *(f"repo/data/crops/{n}.png" for n in range(12)))
+    rows = [f"{n}.png,60,50,90,80" for n in range(6)] + [f"{n}.png,1,2,9,8" for n in range(6, 12)]
+    (place / "repo/data/boxes.csv").write_text("file,xmin,ymin,xmax,ymax\n" + "\n".join(rows) + "\n")
+    tasks_of(place / "repo")
+    assert "6 of 12 rows have a box that lies outside the picture" in (place / "oneglance.toml").read_text()

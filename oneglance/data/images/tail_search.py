@@ -16,6 +16,8 @@ from oneglance.data.images.references import is_picture
 from oneglance.data.quoting import quoted
 from oneglance.errors import Problem
 
+SAVED_ANEW = 0.9  # share of the names with an ending whose pictures have to be there with another one
+
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:")
 
 
@@ -35,7 +37,8 @@ class TailSearch:
     A name is taken for a file where all of it is the end of the file's path; where a beginning is left out
     and either the file lies at the top or at least one folder agrees. Anything else is a guess and is not
     made: ``cat/1.jpg`` is not ``dog/1.jpg``. Names that begin alike lose the same beginning, and relative
-    names lose one folder's name, not several.
+    names lose one folder's name, not several. ``1.png`` is not ``1.jpg``, save where no file at all ends as
+    the names do, and nearly all that they name are there: then the pictures were saved anew.
 
     Args:
         paths: of the pictures, with forward slashes.
@@ -43,8 +46,12 @@ class TailSearch:
 
     def __init__(self, paths: Iterable[str]) -> None:
         self._by_name: dict[str, list[str]] = defaultdict(list)  # name without its ending -> paths
+        self._endings: set[str] = set()  # of the files, in small letters
+        self._former: set[str] = set()  # endings of names whose pictures have another one now
         for path in paths:
-            self._by_name[loose_stem(path.rpartition("/")[2])].append(path)
+            stem, ending = _parted(path)
+            self._by_name[stem].append(path)
+            self._endings.add(ending)
         self._dropped: set[str] = set()
         self._bare: set[str] = set()  # beginnings, of relative names, of which no folder is here
         self._relative = False  # a relative name was right as it stands
@@ -58,7 +65,8 @@ class TailSearch:
         Args:
             as_written: whether a name is right as it stands.
         """
-        matches = []
+        sample, matches = list(sample), []
+        self._former = self._endings_that_changed(sample)
         for name in sample:
             if as_written(name):
                 self._relative = self._relative or not _ABSOLUTE.match(name)
@@ -67,6 +75,13 @@ class TailSearch:
         self._bare = {match.dropped for match in matches if _is_bare(match)}
         for match in sorted(matches, key=lambda match: len(match.dropped)):
             self._is_certain(match)
+
+    def _endings_that_changed(self, sample: Iterable[str]) -> set[str]:
+        there: dict[str, list[bool]] = defaultdict(list)
+        for stem, ending in map(_parted, sample):
+            if ending and ending not in self._endings:
+                there[ending].append(stem in self._by_name)
+        return {ending for ending, each in there.items() if sum(each) >= max(2, SAVED_ANEW * len(each))}
 
     def find(self, name: str, location: str) -> str | Problem | None:
         """The path of the one file that ``name`` means, None where there is none, or a Problem where there
@@ -109,12 +124,12 @@ class TailSearch:
         if not parts:
             return []
         loose = [_loose(part) for part in parts]
-        with_ending = is_picture(parts[-1])
+        with_ending = is_picture(parts[-1]) and _parted(parts[-1])[1] not in self._former
         best: list[Match] = []
         for path in self._by_name.get(loose_stem(parts[-1]), ()) or self._by_name.get(loose[-1], ()):
             own = path.split("/")
             if with_ending and _loose(own[-1]) != loose[-1]:
-                continue  # a.png is not a.jpg
+                continue
             same = 1
             while same < min(len(own), len(parts)) and _loose(own[-1 - same]) == loose[-1 - same]:
                 same += 1
@@ -150,6 +165,8 @@ class TailSearch:
             how = f"in {quoted(match.added)}" if len(self._counts) < 5 else "in other folders"
         elif _loose(name.replace("\\", "/").removeprefix("./")) == _loose(match.path):
             how = "in another case or Unicode form"
+        elif is_picture(name):
+            how = "with another ending"
         else:
             how = "without their ending"
         if len(self._counts) >= 8 and how not in self._counts:
@@ -170,6 +187,13 @@ def loose_stem(name: str) -> str:
     """Loosely, without the ending of a picture."""
     loose = _loose(name)
     return loose[: loose.rindex(".")] if is_picture(loose) and "." in loose else loose
+
+
+def _parted(path: str) -> tuple[str, str]:
+    """The name of a picture's file, loosely, and its ending in small letters."""
+    name = path.replace("\\", "/").rpartition("/")[2]
+    stem = loose_stem(name)
+    return stem, _loose(name).removeprefix(stem)
 
 
 def _beginning(name: str, tail: list[str]) -> str:

@@ -101,6 +101,13 @@ def has_no_name(column: Column) -> Guess | None:
     return nothing(column, "has no name that can be written")
 
 
+def has_a_name_of_pandas(column: Column) -> Guess | None:
+    """A table that was saved with the numbers of its rows has a column without a name."""
+    if re.fullmatch(r"Unnamed: ?\d+(_level_\d+)?", column.field):
+        return nothing(column, "has no name in the table, as numbers of rows that pandas adds")
+    return None
+
+
 def is_split(column: Column) -> Guess | None:
     words = {text.lower() for text in column.counts}
     if column.field.lower() in SPLIT_FIELDS and words and words <= set(SPLIT_NAMES):
@@ -299,6 +306,7 @@ def free_text(column: Column) -> Guess:
 
 RULES: tuple[Callable[[Column], Guess | None], ...] = (
     has_no_name,
+    has_a_name_of_pandas,
     is_split,
     is_constant,
     folders,

@@ -51,6 +51,7 @@ class Proposal:
     records: Sequence[Record]  # they say whether the data are split already, and how large a canvas is needed
     guesses: Sequence[Guess]  # one per field
     notes: Sequence[str] = ()  # on how it was read
+    misfits: int = 0  # rows with a box that lies outside of its picture
 
     @property
     def is_useful(self) -> bool:

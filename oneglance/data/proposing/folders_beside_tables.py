@@ -50,7 +50,9 @@ def _not_asked(guess: Guess) -> Guess:
 
 
 def _is_new(guess: Guess, folders: Mapping[ImageRef, Record], named: Mapping[ImageRef, Record]) -> bool:
-    """Whether the names of folders are words, and no field of a table says the same in other words."""
+    """Whether the names of folders are words that tell the pictures of the tables apart, and no field of a
+    table says the same in other words.
+    """
     words = {
         image: str(record.answers[guess.field])
         for image, record in folders.items()
@@ -58,6 +60,8 @@ def _is_new(guess: Guess, folders: Mapping[ImageRef, Record], named: Mapping[Ima
     }
     if not all(re.search(r"[^\W\d_]", word) for word in words.values()):
         return False
+    if len({words[image] for image in named if image in words}) < 2:
+        return False  # the other folders hold something else
     fields = {field for record in named.values() for field in record.answers}
     return not any(_says_the_same(words, named, field) for field in fields)
 
