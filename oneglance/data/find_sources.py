@@ -15,7 +15,7 @@ from oneglance.data.inspection.suggest_config import Proposal
 from oneglance.data.parsing.folder_walk import files_below, folders_in
 from oneglance.data.parsing.text_tables import is_text_table
 from oneglance.data.proposing.answers_in_names import with_names
-from oneglance.data.proposing.folders_beside_tables import folders_beside
+from oneglance.data.proposing.folders_beside_tables import with_folders
 from oneglance.data.proposing.proposed_source import are_other_pictures, proposed, there
 from oneglance.data.proposing.tables_of_parts import joined_parts
 from oneglance.data.proposing.text_encoding import encoding_key
@@ -65,7 +65,7 @@ def find_sources(
         proposals = [one for one in proposals if one.is_useful]
         if proposals:
             proposals = _without_icons(joined_parts(proposals, base), notes)
-            proposals += folders_beside(pictures, proposals, base)
+            proposals = list(with_folders(pictures, proposals, base, notes))
         else:
             proposals = _wholes(_annotated_inside(pictures, base), base, image, notes)
     if boxes is not None:

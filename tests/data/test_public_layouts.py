@@ -283,3 +283,31 @@ def test_boxes_that_fit_no_pictures_there_are_told(place: Path) -> None:
     (place / "repo/data/boxes.csv").write_text("file,xmin,ymin,xmax,ymax\n" + "\n".join(rows) + "\n")
     tasks_of(place / "repo")
     assert "6 of 12 rows have a box that lies outside the picture" in (place / "oneglance.toml").read_text()
+
+
+def test_what_lies_beside_the_parts_is_left_out(place: Path) -> None:
+    """An icon of each class with a table of its own, and samples, beside train, val and test."""
+    kinds = [f"{top}/{kind}" for top in ("Fruit", "Milk") for kind in ("A", "B", "C")]
+    parts = {"train": 9, "val": 3, "test": 4}
+    files_of(
+        place,
+        *(
+            f"repo/data/{part}/{k}/{part}{n}.jpg"
+            for part, count in parts.items()
+            for k in kinds
+            for n in range(count)
+        ),
+        *(f"repo/data/icons-of-classes/{kind}/icon.jpg" for kind in kinds[:4]),
+        "repo/samples/a.jpg",
+    )
+    rows = [f"{number},/icons-of-classes/{kind}/icon.jpg,{kind[0]}" for number, kind in enumerate(kinds[:4])]
+    (place / "repo/data/classes.csv").write_text("id,icon,top\n" + "\n".join(rows) + "\n")
+    assert tasks_of(place / "repo") == {"folder2": {"type": "label"}, "folder": {"type": "label"}}
+    text = (place / "oneglance.toml").read_text()
+    (source,) = tomllib.loads(text)["sources"]
+    assert source == {"path": "repo", "leave_out": ["data/icons-of-classes", "samples"]}
+    assert "# left out: samples, which holds 1 picture, and lies beside test, train, val" in text
+    assert "# not read: classes.csv: it names 4 pictures, and 96 are there" in text
+    records = [item for item in open_source(source, place).read() if isinstance(item, Record)]
+    assert {record.split for record in records} == {"train", "validation", "test"}
+    assert len(records) == 96

@@ -165,10 +165,12 @@ class TailSearch:
             how = f"in {quoted(match.added)}" if len(self._counts) < 5 else "in other folders"
         elif _loose(name.replace("\\", "/").removeprefix("./")) == _loose(match.path):
             how = "in another case or Unicode form"
-        elif is_picture(name):
+        elif not is_picture(name):
+            how = "without their ending"
+        elif _parted(name)[1] != _parted(match.path)[1]:
             how = "with another ending"
         else:
-            how = "without their ending"
+            how = "without what leads out of the folder"
         if len(self._counts) >= 8 and how not in self._counts:
             how = "in other ways"
         self._counts[how] = self._counts.get(how, 0) + 1

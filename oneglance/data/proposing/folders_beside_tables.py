@@ -16,19 +16,37 @@ from oneglance.data.proposing.proposed_source import proposed
 from oneglance.data.record import ImageRef, Record
 from oneglance.errors import DataError
 
+FEW_NAMED = 0.05  # share of the pictures of a folder that tables have to name for them to be about it
 MOST_OTHERS = 0.1  # share of pictures in folders of splits that no table names
 SAME = 0.95  # share of pictures in which a folder says what a table says
 LEAST_NAMED = 0.5  # share of pictures in class folders that a table names
 
 
-def folders_beside(pictures: Path, tables: Sequence[Proposal], base: Path) -> list[Proposal]:
-    """The folder ``pictures`` as one more source, if its folders are classes of which no table speaks, or
-    splits that no table has; else none.
+def with_folders(
+    pictures: Path, tables: Sequence[Proposal], base: Path, notes: list[str]
+) -> Sequence[Proposal]:
+    """The tables and the folder ``pictures`` as one more source, if its folders are classes of which no table
+    speaks, or splits that no table has. The folder alone, where the tables name hardly a picture of it, such
+    as an icon of each class; they are added to ``notes`` then.
     """
     try:
         whole = proposed(pictures, {"path": relative(base, pictures)}, base)
     except DataError:
-        return []
+        return tables
+    named = {record.image for one in tables for record in one.records}
+    if whole.is_useful and len(named) <= FEW_NAMED * len(whole.records):
+        notes += (_too_few(one, len(whole.records)) for one in tables)
+        return [whole]
+    return [*tables, *_beside(whole, tables)]
+
+
+def _too_few(table: Proposal, count: int) -> str:
+    name = Path(table.source["path"]).name
+    return f"not read: {name}: it names {len(table.records):,} pictures, and {count:,} are there"
+
+
+def _beside(whole: Proposal, tables: Sequence[Proposal]) -> list[Proposal]:
+    """The folder, if it says something that the tables do not."""
     records = {record.image: record for record in whole.records}
     named = {record.image: record for one in tables for record in one.records if record.image in records}
     if len(named) < LEAST_NAMED * len(records):

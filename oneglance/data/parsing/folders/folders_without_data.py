@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from oneglance.data.parsing.folders.split_folders import parts_at
 from oneglance.data.parsing.layouts import MASK_FOLDERS, PICTURE_FOLDERS
 
 Folders = tuple[str, ...]
@@ -29,7 +30,7 @@ def without_data(names: Sequence[str]) -> dict[str, str]:
         names: of all pictures, as paths below the source.
     """
     folders = Counter(_folders(name) for name in names)
-    aside = {**_illustrations(folders), **_masks(names, folders)}
+    aside = {**_beside_parts(folders), **_illustrations(folders), **_masks(names, folders)}
     left = sum(count for folder, count in folders.items() if folder and not is_below(folder, aside))
     return aside if left else {}
 
@@ -37,6 +38,36 @@ def without_data(names: Sequence[str]) -> dict[str, str]:
 def is_below(folder: Folders, tops: Collection[str]) -> bool:
     """Whether ``folder`` is or lies in one of ``tops``, which are paths."""
     return bool(tops) and any("/".join(folder[:depth]) in tops for depth in range(1, len(folder) + 1))
+
+
+def _beside_parts(folders: Counter[Folders]) -> dict[str, str]:
+    """Folders beside those of train and test, wherever they lie, if these hold nearly all pictures."""
+    below: Counter[Folders] = Counter()
+    for folder, count in folders.items():
+        below.update({folder[:depth]: count for depth in range(len(folder))})
+    least = (1 - MOST) * folders.total()
+    for above in (folder for folder, count in below.items() if count >= least):  # each holds the next
+        inside = [folder for folder in folders if folder[: len(above)] == above]
+        names = dict.fromkeys(folder[len(above)] for folder in inside if len(folder) > len(above))
+        parts = parts_at(len(above), names, inside)
+        others = [f for f in folders if not (parts.of(f)[0] and f in inside) and not parts.is_unanswered(f)]
+        count = sum(folders[folder] for folder in others)
+        if parts.splits and 0 < count <= MOST * folders.total():
+            return _aside(others, above, folders, sorted(parts.splits))
+    return {}
+
+
+def _aside(
+    others: Sequence[Folders], above: Folders, folders: Counter[Folders], parts: Sequence[str]
+) -> dict[str, str]:
+    """The highest folders of ``others`` that do not hold the parts, which lie in ``above``."""
+    counts: Counter[str] = Counter()
+    for folder in others:
+        shared = next((n for n, name in enumerate(folder) if above[n : n + 1] != (name,)), len(folder))
+        if shared < len(folder):
+            counts["/".join(folder[: shared + 1])] += folders[folder]
+    rest = f"and lies beside {', '.join(parts)}"
+    return {top: f"{_pictures(count)}, {rest}" for top, count in counts.items()}
 
 
 def _illustrations(folders: Counter[Folders]) -> dict[str, str]:
@@ -48,11 +79,7 @@ def _illustrations(folders: Counter[Folders]) -> dict[str, str]:
             tops[top] = tops.get(top, 0) + count
     count_aside, total = sum(tops.values()), folders.total()
     few = count_aside <= max(MOST * total, min(FEW, total / 4))
-    return {
-        top: f"{count:,} {'picture' if count == 1 else 'pictures'}, and its name is that of no data"
-        for top, count in tops.items()
-        if few
-    }
+    return {top: f"{_pictures(count)}, and its name is that of no data" for top, count in tops.items() if few}
 
 
 def _illustrates(name: str) -> bool:
@@ -74,6 +101,10 @@ def _masks(names: Sequence[str], folders: Counter[Folders]) -> dict[str, str]:
         if stems and sum(stem in stems for stem in inside) >= SAME * len(inside):
             aside["/".join(top)] = f"{len(inside):,} pictures called as those beside it: they may be masks"
     return aside
+
+
+def _pictures(count: int) -> str:
+    return f"{count:,} {'picture' if count == 1 else 'pictures'}"
 
 
 def _folders(name: str) -> Folders:

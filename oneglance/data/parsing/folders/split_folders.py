@@ -91,7 +91,7 @@ def split_folders(paths: Collection[Folders]) -> SplitFolders:
     for depth in range(max(map(len, paths), default=0)):
         names = dict.fromkeys(path[depth] if depth < len(path) else "" for path in paths)
         above = len({path[:depth] for path in paths}) == 1
-        parts = _at(depth, names, paths)
+        parts = parts_at(depth, names, paths)
         if parts.splits and (above or (_is_parted(parts.splits.values()) and not parts.strangers)):
             return parts
         if "" in names:
@@ -99,7 +99,13 @@ def split_folders(paths: Collection[Folders]) -> SplitFolders:
     return SplitFolders()
 
 
-def _at(depth: int, names: Iterable[str], paths: Collection[Folders]) -> SplitFolders:
+def parts_at(depth: int, names: Iterable[str], paths: Collection[Folders]) -> SplitFolders:
+    """The splits among the ``names`` that folders have at a level.
+
+    Args:
+        depth: the level, from 0.
+        paths: of the folders that hold pictures.
+    """
     plain = {name: SPLIT_NAMES[name.lower()] for name in names if name.lower() in SPLIT_NAMES}
     longer = {name: split for name in names if name not in plain and (split := _split_of(name)[0])}
     rests = {_split_of(name)[1] for name in (*plain, *longer)}
