@@ -2,7 +2,6 @@
 
 Tables of ``[[sources]]`` and ``[tasks]`` stay plain here: their keys are the fields of the member that
 reads them (``data/sources/``, ``tasks/``), which this layer does not know.
-
 """
 
 from __future__ import annotations
@@ -13,13 +12,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
-from pydantic import AfterValidator, Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag
 
 from oneglance.errors import ConfigError, command, nearest
 from oneglance.storage.plain_files import exists, is_folder, read_plain, resolved
 from oneglance.storage.remote.addresses import is_remote
 from oneglance.toml.overrides import Changes, Overrides, plain
 from oneglance.toml.tables import Table, known_keys, read_table, renamed_keys
+from oneglance.toml.value_range import ValueRange
 from oneglance.toml.writer import document
 
 
@@ -29,26 +29,6 @@ class SplitTable(Table):
     test: float = Field(0.2, ge=0, lt=1)  # share of the pictures kept for `evaluate`
     validation: float = Field(0.1, gt=0, lt=1)  # share that stops, chooses and calibrates
     seed: int = Field(0, ge=0, lt=2**32)  # another seed draws another split
-
-
-def _increasing(pair: tuple[float, float]) -> tuple[float, float]:
-    if not pair[0] < pair[1]:
-        raise ValueError("black must be less than white")
-    return pair
-
-
-Value = Annotated[float, Field(allow_inf_nan=False)]
-Pair = Annotated[tuple[Value, Value], AfterValidator(_increasing)]  # what is black, what is white
-ValueRange = Annotated[  # distinguished by hand, as `Size` is
-    Annotated[Literal["auto"], Tag("word")]
-    | Annotated[Pair, Tag("pair")]
-    | Annotated[dict[Literal["16-bit", "integer", "float"], Pair], Tag("table")],
-    Discriminator(
-        lambda written: (
-            "table" if isinstance(written, Mapping) else "word" if isinstance(written, str) else "pair"
-        )
-    ),
-]
 
 
 class PicturesTable(Table):
@@ -70,6 +50,9 @@ class CacheTable(Table):
     # Limit of all caches together, the oldest go first; a set that is larger streams from its files
     gigabytes: float = Field(20, ge=0)
     workers: int = Field(0, ge=0)  # decoding processes; 0: one per core
+    # What streams from tars, zips and Parquet files is read in turn, and mixed among so many gigabytes of
+    # decoded pictures; 0: in any order, which looks for each picture anew
+    shuffle_gigabytes: float = Field(0.5, ge=0)
 
 
 Side = Annotated[int, Field(ge=8, le=4096)]

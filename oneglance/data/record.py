@@ -32,6 +32,13 @@ class ImageRef(ABC):
         """Whether it can be read without those before it in its file."""
         return True
 
+    @property
+    def place(self) -> tuple[str, int, int] | None:
+        """Where it lies in a file that holds many: the path, the part of the file, from whose beginning it is
+        read where there is no random access, and its position there. None: it is a file of its own.
+        """
+        return None
+
     @abstractmethod
     def load(self) -> bytes | np.ndarray:
         """The encoded file, or a uint8 array [h, w] or [h, w, 3] that needs no decoding.

@@ -21,7 +21,9 @@ from oneglance.data.images.content_hash import short
 LISTED = 3  # names of each kind that a message holds
 BYTES = 4  # of the digest of an answer
 # What may change without changing what is learned: places, the cache, and when to write checkpoints.
-APART = re.compile(r"cache\..*|sources\.\d+\.(path|images)|training\.(checkpoint_minutes|tensorboard)")
+APART = re.compile(
+    r"cache\.(?!shuffle_gigabytes).*|sources\.\d+\.(path|images)|training\.(checkpoint_minutes|tensorboard)"
+)
 
 Rows = Sequence[Sequence[str]]  # (picture, group, split) of every record
 

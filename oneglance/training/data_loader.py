@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from oneglance.data.images.decoding.streamed_order import StreamedOrder
+from oneglance.errors import DataError, PictureError
 from oneglance.task import Target
 from oneglance.training.source_sampler import Sampler, SourceSampler
 
@@ -25,11 +27,23 @@ class Batch(NamedTuple):
 class Store(Protocol):
     """Where batches come from: the cache, a stream of files, or features kept in memory."""
 
+    @property
+    def order(self) -> StreamedOrder | None:
+        """How an epoch is mixed where pictures are read in turn; None: in any way."""
+
+    @property
+    def failures(self) -> Mapping[int, PictureError]:
+        """By row: pictures that cannot be decoded, as far as is known."""
+
     def gather(self, rows: np.ndarray) -> np.ndarray:
         """What lies in int64 ``rows`` [k]: uint8 pictures [k, h, w, 3] or float32 features [k, d]."""
 
-    def announce(self, batches: Sequence[np.ndarray]) -> None:
-        """The int64 rows [k] of each batch that is asked for next, so that it can be fetched ahead."""
+    def announce(self, batches: Sequence[np.ndarray], reading: np.ndarray | None = None) -> None:
+        """The int64 rows [k] of each batch that is asked for next, so that it can be fetched ahead.
+
+        Args:
+            reading: int64, of each row of all of them: when it is best read.
+        """
 
 
 class PictureStore(Store, Protocol):
@@ -78,9 +92,23 @@ class BatchLoader:
         return -(-len(self.sampler) // max(1, len(self)))
 
     def shuffled(self, seed: int, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """The batches of ``epoch`` from ``start`` on; the order depends on seed and epoch alone."""
-        order = self.sampler.epoch(np.random.default_rng([seed, epoch]))
-        yield from self._batches([self.share(each) for each in np.array_split(order, len(self))[start:]])
+        """The batches of ``epoch`` from ``start`` on; the order depends on seed and epoch alone. A picture
+        that turns out to be unreadable is left out of its batch.
+
+        Raises:
+            DataError: fewer than two pictures of a batch can be read.
+        """
+        random = np.random.default_rng([seed, epoch])
+        order, reading = self.sampler.epoch(random), None
+        if self.store.order is not None:
+            kinds = self.sampler.kinds
+            kinds = None if kinds is None else kinds[order]
+            places, reading = self.store.order.arranged(self.rows[order], kinds, random)
+            order = order[places]
+        parts = [self.share(each) for each in np.array_split(np.arange(len(order)), len(self))[start:]]
+        if reading is not None and parts:
+            reading = reading[np.concatenate(parts)]
+        yield from self._batches([order[part] for part in parts], reading, leave_out=True)
 
     def in_order(self, share: Callable[[np.ndarray], np.ndarray] = np.asarray) -> Iterator[Batch]:
         """Every picture once, in the order of ``rows``; or of ``share`` of these places [k]."""
@@ -88,15 +116,32 @@ class BatchLoader:
         count = -(-len(places) // self.size)
         yield from self._batches(np.array_split(places, max(1, count)))
 
-    def _batches(self, batches: list[np.ndarray]) -> Iterator[Batch]:
-        self.store.announce([self.rows[indices] for indices in batches])
+    def _batches(
+        self, batches: list[np.ndarray], reading: np.ndarray | None = None, leave_out: bool = False
+    ) -> Iterator[Batch]:
+        self.store.announce([self.rows[indices] for indices in batches], reading)
         for indices in batches:
-            pictures = torch.from_numpy(self.store.gather(self.rows[indices]))
+            gathered = self.store.gather(self.rows[indices])
+            kept = self._readable(self.rows[indices]) if leave_out else slice(None)
+            pictures = torch.from_numpy(gathered[kept])
             if pictures.ndim == 4:
                 pictures = pictures.permute(0, 3, 1, 2)  # stays channels last in memory
-            chosen = torch.from_numpy(indices).to(self.device)
+            chosen = torch.from_numpy(indices[kept]).to(self.device)
             targets = {
                 name: {key: value[chosen] for key, value in target.items()}
                 for name, target in self.targets.items()
             }
             yield Batch(pictures.to(self.device, non_blocking=True), targets)
+
+    def _readable(self, rows: np.ndarray) -> np.ndarray | slice:
+        """Which pictures of a batch, whose rows are given, can be learned from."""
+        if not self.store.failures:
+            return slice(None)
+        kept: np.ndarray = np.isin(rows, list(self.store.failures), invert=True)
+        if kept.sum() < min(2, len(kept)):
+            lost = self.store.failures[int(rows[~kept][0])]
+            what = (
+                f"{(~kept).sum()} of the {len(kept)} pictures of a batch cannot be read; this one {lost.what}"
+            )
+            raise DataError(what, location=lost.location, hint="is the drive or the network still there?")
+        return kept

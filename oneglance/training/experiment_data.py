@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
+import numpy as np
+
 from oneglance.config import Config
 from oneglance.data.dataset import Dataset, SplitData, load_dataset, measured_values
 from oneglance.data.images.decode import Limits
@@ -61,10 +63,10 @@ class ExperimentData:
         Raises:
             DataError: no picture of a split can be read.
         """
-        rows = {name: getattr(dataset.splits, name).tolist() for name in splits}
-        in_order = [row for each in rows.values() for row in each]
+        rows = {name: getattr(dataset.splits, name) for name in splits}
+        in_order = np.concatenate(list(rows.values()))
         store = open_canvases(
-            [dataset.records[row].image for row in in_order],
+            dataset.records.take(in_order).images,
             Fit.declared(config),
             Limits.declared(config),
             config.cache,
@@ -72,6 +74,9 @@ class ExperimentData:
         )
         if store.problem is not None:
             screen.say(str(store.problem))
+        if line := store.describe():
+            screen.say(line)
+        store.survey(np.arange(len(in_order)), screen.progress)
         for line in without_unreadable(store.failures.values(), len(in_order)):
             screen.say(line)
         decoded, start = {}, 0

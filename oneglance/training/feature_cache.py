@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
 import torch
 
 from oneglance.config import Config
+from oneglance.data.images.decoding.streamed_order import StreamedOrder
+from oneglance.errors import PictureError
 from oneglance.network import Network
 from oneglance.nn.device import precise
 from oneglance.progress import Screen
@@ -26,6 +29,9 @@ class HasRows(Protocol):
 class FeatureCache:
     """Features by the rows of the pictures they come from."""
 
+    order: StreamedOrder | None = None
+    failures: Mapping[int, PictureError] = MappingProxyType({})
+
     def __init__(self, rows: np.ndarray, features: np.ndarray, seconds: float = 0.0) -> None:
         self.seconds = seconds  # that the pass took
         self.index = {row: index for index, row in enumerate(rows.tolist())}
@@ -35,7 +41,7 @@ class FeatureCache:
         """float32 [k, d]."""
         return self.features[[self.index[row] for row in rows.tolist()]]
 
-    def announce(self, batches: Sequence[np.ndarray]) -> None:
+    def announce(self, batches: Sequence[np.ndarray], reading: np.ndarray | None = None) -> None:
         """Nothing is fetched: all lies in memory."""
 
 

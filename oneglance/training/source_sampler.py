@@ -13,6 +13,9 @@ from oneglance.data.columns.coded import Coded
 class Sampler(ABC):
     """Draws the pictures of an epoch, each time anew."""
 
+    # int64 [n], by picture: only those of one kind may take each other's place in the epoch; None: all may
+    kinds: np.ndarray | None = None
+
     @abstractmethod
     def __len__(self) -> int:
         """Pictures per epoch."""
@@ -94,6 +97,9 @@ class QuotaSampler(Sampler):
         self.sizes = {name: sum(len(r) for kind, r in kinds.items() if name in kind) for name in names}
         self.largest = max(self.sizes.values(), default=len(answered))
         self.rows = [np.array(rows) for rows in kinds.values()]
+        self.kinds = np.zeros(len(answered), dtype=np.int64)
+        for kind, rows in enumerate(self.rows):
+            self.kinds[rows] = kind
         self.counts = [
             round(len(rows) * max((self.largest / self.sizes[name] for name in kind), default=1.0))
             for kind, rows in kinds.items()

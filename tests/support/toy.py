@@ -15,8 +15,9 @@ import pytest
 from oneglance import config as configuration
 from oneglance.config import Config
 from oneglance.data.dataset import SplitData
+from oneglance.data.images.decoding.streamed_order import StreamedOrder
 from oneglance.data.record import ImageRef, Record
-from oneglance.errors import StoppedError
+from oneglance.errors import PictureError, StoppedError
 from oneglance.progress import Screen
 from oneglance.storage.run_folder import RunFolder
 from oneglance.task import build_tasks
@@ -82,10 +83,13 @@ class Drawn(ImageRef):
 class Pixels:
     """A store of pictures that notes which rows it was asked for."""
 
+    order: StreamedOrder | None = None
+
     def __init__(self, pixels: np.ndarray) -> None:
         self.pixels, self.asked = pixels, list[int]()
+        self.failures: dict[int, PictureError] = {}
 
-    def announce(self, batches: Sequence[np.ndarray]) -> None:
+    def announce(self, batches: Sequence[np.ndarray], reading: np.ndarray | None = None) -> None:
         pass
 
     def gather(self, rows: np.ndarray) -> np.ndarray:

@@ -10,6 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from oneglance.data.images.decoding.streamed_order import StreamedOrder
+from oneglance.errors import PictureError
 from oneglance.training.data_loader import Batch, BatchLoader
 
 CPU = torch.device("cpu")
@@ -19,13 +21,16 @@ quick = settings(deadline=None, max_examples=50)
 class Numbered:
     """A store whose picture ``row`` is full of ``row``; it notes what was announced."""
 
+    order: StreamedOrder | None = None
+
     def __init__(self) -> None:
         self.announced: list[list[int]] = []
+        self.failures: dict[int, PictureError] = {}
 
     def gather(self, rows: np.ndarray) -> np.ndarray:
         return np.broadcast_to(rows.astype(np.uint8)[:, None, None, None], (len(rows), 4, 4, 3)).copy()
 
-    def announce(self, batches: Sequence[np.ndarray]) -> None:
+    def announce(self, batches: Sequence[np.ndarray], reading: np.ndarray | None = None) -> None:
         self.announced.append([row for rows in batches for row in rows.tolist()])
 
 
@@ -102,7 +107,9 @@ def test_pictures_are_channels_last() -> None:
 
 def test_features_come_as_they_are() -> None:
     class FeatureCache:
-        def announce(self, batches: Sequence[np.ndarray]) -> None:
+        order, failures = None, dict[int, PictureError]()
+
+        def announce(self, batches: Sequence[np.ndarray], reading: np.ndarray | None = None) -> None:
             pass
 
         def gather(self, rows: np.ndarray) -> np.ndarray:

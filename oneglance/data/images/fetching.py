@@ -24,7 +24,9 @@ Answer = TypeVar("Answer")
 
 
 def fetched(refs: Iterable[ImageRef]) -> Iterator[ImageRef]:
-    """``refs`` in their order; in the place of those that lie elsewhere, what was fetched."""
+    """``refs`` in their order; in the place of those that lie elsewhere, or can only be read after those
+    before them, what was read: here and once, and not by each of several processes.
+    """
     return ahead(_in_memory, refs, lambda image: len(image.data) if isinstance(image, EncodedImage) else 0)
 
 
@@ -70,7 +72,7 @@ def _is_enough(waiting: Iterable[ImageRef | Future[Answer]], size: Callable[[Ans
 
 
 def _in_memory(ref: ImageRef) -> ImageRef:
-    if not ref.is_remote:
+    if not ref.is_remote and ref.random_access:
         return ref
     try:
         loaded = load(ref)

@@ -99,6 +99,10 @@ class MemberImage(ImageRef):
     def is_remote(self) -> bool:
         return is_remote(self.path)
 
+    @property
+    def place(self) -> tuple[str, int, int]:
+        return self.path, 0, self.offset
+
     def stamp(self) -> tuple[Any, ...]:
         return self.path, *file_stat(self.path), self.member, self.offset
 
@@ -193,6 +197,10 @@ class ArrayImage(ImageRef):
     @property
     def random_access(self) -> bool:
         return False
+
+    @property
+    def place(self) -> tuple[str, int, int]:
+        return f"{self.path}/{self.member}", 0, self.index
 
     def stamp(self) -> tuple[Any, ...]:
         return self.path, *file_stat(self.path), self.member, self.index

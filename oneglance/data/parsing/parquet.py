@@ -255,6 +255,10 @@ class ParquetImage(ImageRef):
     def random_access(self) -> bool:
         return False
 
+    @property
+    def place(self) -> tuple[str, int, int]:
+        return self.path, self.row_group, self.row
+
     def stamp(self) -> tuple[Any, ...]:
         return self.path, *file_stat(self.path), self.column, self.row_group, self.row
 

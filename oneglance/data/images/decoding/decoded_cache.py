@@ -40,6 +40,7 @@ from oneglance.data.images.decoding.decode_pool import (
     processes,
 )
 from oneglance.data.images.decoding.decoded_stream import Stream
+from oneglance.data.images.decoding.streamed_order import StreamedOrder
 from oneglance.data.images.fetching import fetched
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.quoting import plain
@@ -56,13 +57,14 @@ def open_canvases(
     refs: Sequence[ImageRef], fit: Fit, limits: Limits, table: CacheTable, progress: Progress | None = None
 ) -> Canvases | Stream:
     """The decoded pictures ``refs``: from the cache, built there first if need be, or streamed where they are
-    larger than [cache] gigabytes or the folder cannot be written (then ``problem`` holds the reason).
+    larger than [cache] gigabytes or the folder cannot be written (then ``problem`` holds the reason). What is
+    streamed tells of ``failures`` and ``sizes`` after ``survey``.
 
     Raises:
         DataError: the disk is full.
     """
     if _bytes_of(len(refs), fit) > table.gigabytes * 1e9:
-        return Stream(refs, fit, limits, table.workers).survey(progress)
+        return Stream(refs, fit, limits, table.workers, buffer=table.shuffle_gigabytes * 1e9)
     folder = cache_folder(table)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -76,7 +78,7 @@ def open_canvases(
             hint="name another folder in [cache] folder",
             fatal=False,
         )
-        return Stream(refs, fit, limits, table.workers, problem).survey(progress)
+        return Stream(refs, fit, limits, table.workers, problem, table.shuffle_gigabytes * 1e9)
     return Canvases.build(refs, fit, limits, folder, table.workers, progress, table.gigabytes)
 
 
@@ -89,6 +91,7 @@ class Canvases:
     """Decoded pictures in a memory-mapped file."""
 
     problem: Problem | None = None
+    order: StreamedOrder | None = None  # a batch may hold any pictures
 
     def __init__(self, pixels: np.ndarray, sizes: np.ndarray, failures: dict[int, PictureError]) -> None:
         self._pixels, self._sizes = pixels, sizes  # uint8 [n, height, width, 3]; int32 [n, 2]
@@ -153,7 +156,14 @@ class Canvases:
     def __len__(self) -> int:
         return len(self._pixels)
 
-    def announce(self, batches: Iterable[np.ndarray]) -> None:
+    def describe(self) -> str:
+        """Nothing that a user should know."""
+        return ""
+
+    def survey(self, rows: np.ndarray, progress: Progress | None = None) -> None:
+        """All were decoded."""
+
+    def announce(self, batches: Iterable[np.ndarray], reading: np.ndarray | None = None) -> None:
         """The rows that will be gathered next; of use to a ``Stream`` only."""
 
     def gather(self, rows: np.ndarray) -> np.ndarray:

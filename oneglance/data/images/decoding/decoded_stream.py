@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
 from oneglance.data.images.decode import Canvas, Limits
 from oneglance.data.images.decoding.decode_pool import FEW, crashed, decoder, decoding_pool, processes
+from oneglance.data.images.decoding.streamed_order import StreamedOrder
 from oneglance.data.images.fetching import fetched
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.record import ImageRef
@@ -20,13 +21,17 @@ from oneglance.progress import Progress
 AHEAD_BYTES = 256_000_000  # of canvases decoded ahead
 AHEAD_BATCHES = 8
 
-Pending = list[Future[list[Canvas | PictureError]]]
+Answer = Canvas | PictureError
 
 
 class Stream:
     """The interface of ``Canvases``, decoding the rows anew each time.
 
     ``failures`` and ``sizes`` cover the rows that have been decoded so far.
+
+    Args:
+        problem: why this is no cache, where the user should know.
+        buffer: bytes of canvases that wait until it is their turn, where pictures lie in large files.
     """
 
     def __init__(
@@ -36,56 +41,75 @@ class Stream:
         limits: Limits,
         workers: int = 0,
         problem: Problem | None = None,
+        buffer: float = 0,
     ) -> None:
         self.failures: dict[int, PictureError] = {}
-        self.problem = problem  # why this is no cache, where the user should know
+        self.problem = problem
+        self.order = StreamedOrder.of(refs, int(buffer // fit.nbytes))
         self._refs, self._fit = refs, fit
         self._sizes = np.zeros((len(refs), 2), np.int32)
         count = processes(workers) if len(refs) >= FEW else 0
-        self._pool: ProcessPool[ImageRef, Canvas | PictureError]
+        self._pool: ProcessPool[ImageRef, Answer]
         self._pool = decoding_pool(decoder(fit, limits, count), crashed, count)
-        self._announced: Iterator[np.ndarray] = iter(())
-        self._ahead: deque[tuple[np.ndarray, Pending]] = deque()
+        self._reader = ThreadPoolExecutor(1, "reading")  # in it files are read in turn
+        self._plan = _Plan([], None)
+        self._begun = 0  # of the plan's rows, in their order: read, or about to be
+        self._under_way: deque[Future[Future[list[Answer]]]] = deque()
+        self._waiting: deque[Answer] = deque()
+        self._held: dict[int, Answer] = {}  # by their place among all that was announced
+        self._taken = 0  # of the plan's rows, those that are or were in ``_held``
 
     def __len__(self) -> int:
         return len(self._refs)
 
-    def announce(self, batches: Iterable[np.ndarray]) -> None:
+    def describe(self) -> str:
+        """What that means for a training."""
+        line = "each picture is decoded in every epoch"
+        if self.problem is None:
+            line = f"{len(self):,} decoded pictures are more than [cache] gigabytes: {line}"
+        if self.order is not None:
+            line += f"; those in large files are read in turn and mixed {self.order.buffer:,} at a time"
+        return line
+
+    def announce(self, batches: Iterable[np.ndarray], reading: np.ndarray | None = None) -> None:
         """Announce the rows that will be gathered next, batch by batch; some are decoded ahead.
 
         A new announcement replaces the one before.
-        """
-        for _, pending in self._ahead:
-            for future in pending:
-                future.cancel()
-        self._ahead.clear()
-        self._announced = iter(batches)
-        self._start_ahead()
 
-    def survey(self, progress: Progress | None = None) -> Stream:
-        """Decode everything once: from then on ``failures`` and ``sizes`` are whole."""
-        chunks = np.array_split(np.arange(len(self)), max(1, len(self) // 64))
+        Args:
+            reading: of each row of all batches, when it is best read: lower numbers first. Default: as they
+                are gathered.
+        """
+        for future in self._under_way:
+            if not future.cancel() and future.done() and future.exception() is None:
+                future.result().cancel()
+        self._under_way.clear()
+        self._waiting.clear()
+        self._held.clear()
+        self._plan, self._begun, self._taken = _Plan(batches, reading), 0, 0
+        if self._pool.count:
+            self._begin(-1)
+
+    def survey(self, rows: np.ndarray, progress: Progress | None = None) -> None:
+        """Decode ``rows`` once: from then on ``failures`` and ``sizes`` are whole for them."""
+        if self.order is not None:
+            rows = self.order.as_they_lie(rows)
+        chunks = np.array_split(rows, max(1, len(rows) // 64))
         self.announce(chunks)
         done = 0
-        for rows in chunks:
-            self.gather(rows)
-            done += len(rows)
+        for chunk in chunks:
+            self.gather(chunk)
+            done += len(chunk)
             if progress is not None:
-                progress(done, len(self), "looking at every picture")
-        return self
+                progress(done, len(rows), "looking at every picture")
 
     def gather(self, rows: np.ndarray) -> np.ndarray:
         """uint8 [k, height, width, 3] for int64 ``rows`` [k]; zeros where a picture cannot be decoded, which
         ``readable`` and ``failures`` then report.
         """
         rows = np.asarray(rows)
-        if self._ahead and np.array_equal(self._ahead[0][0], rows):
-            _, pending = self._ahead.popleft()
-            self._start_ahead()
-        else:
-            pending = self._start(rows)
+        answers = self._announced(rows) if self._plan.comes_next(rows) else self._at_once(rows)
         canvases = np.zeros((len(rows), *self._fit.shape), np.uint8)
-        answers = (answer for future in pending for answer in future.result())
         for index, (row, answer) in enumerate(zip(rows.tolist(), answers, strict=True)):
             if isinstance(answer, Canvas):
                 canvases[index] = answer.pixels
@@ -107,20 +131,71 @@ class Stream:
 
     def close(self) -> None:
         """End the decoding processes."""
+        self._reader.shutdown(wait=False, cancel_futures=True)
         self._pool.close()
 
-    def _start(self, rows: np.ndarray) -> Pending:
-        refs = list(fetched(self._refs[row] for row in rows.tolist()))
-        chunk = self._pool.chunk
-        return [self._pool.submit(refs[start : start + chunk]) for start in range(0, len(refs), chunk)]
+    def _at_once(self, rows: np.ndarray) -> list[Answer]:
+        futures = [_decoding(self._pool, refs) for refs in self._chunks(rows)]
+        return [answer for future in futures for answer in future.result()]
 
-    def _start_ahead(self) -> None:
-        while self._pool.count and len(self._ahead) < AHEAD_BATCHES:
-            held = sum(rows.size for rows, _ in self._ahead) * self._fit.nbytes
-            if held > AHEAD_BYTES:
-                return
-            rows = next(self._announced, None)
-            if rows is None:
-                return
-            rows = np.asarray(rows)
-            self._ahead.append((rows, self._start(rows)))
+    def _announced(self, rows: np.ndarray) -> list[Answer]:
+        """The answers to the batch that comes next."""
+        batch = self._plan.next
+        self._plan.next += 1
+        self._begin(batch)
+        while self._taken < self._plan.needed[batch]:
+            if not self._waiting:
+                self._waiting.extend(self._under_way.popleft().result().result())
+            self._held[int(self._plan.places[self._taken])] = self._waiting.popleft()
+            self._taken += 1
+        first = int(self._plan.starts[batch])
+        return [self._held.pop(place) for place in range(first, first + len(rows))]
+
+    def _begin(self, batch: int) -> None:
+        """Have decoded what a batch needs, and what those after it need as far as they may be ahead."""
+        end = needed = self._plan.reach(batch)
+        if self._pool.count:
+            ahead = needed + 1 + AHEAD_BYTES // self._fit.nbytes
+            end = max(needed, min(self._plan.reach(batch + AHEAD_BATCHES), ahead))
+        for refs in self._chunks(self._plan.rows[self._begun : end]):
+            if self._pool.count:
+                self._under_way.append(self._reader.submit(_decoding, self._pool, refs))
+            else:
+                decoded: Future[Future[list[Answer]]] = Future()
+                decoded.set_result(_decoding(self._pool, refs))
+                self._under_way.append(decoded)
+        self._begun = max(self._begun, end)
+
+    def _chunks(self, rows: np.ndarray) -> list[list[ImageRef]]:
+        refs, size = [self._refs[row] for row in rows.tolist()], self._pool.chunk
+        return [refs[start : start + size] for start in range(0, len(refs), size)]
+
+
+def _decoding(pool: ProcessPool[ImageRef, Answer], refs: Sequence[ImageRef]) -> Future[list[Answer]]:
+    """What has to be read in turn, or lies elsewhere, is read here."""
+    return pool.submit(list(fetched(refs)))
+
+
+class _Plan:
+    """What was announced, and in which order it is read."""
+
+    def __init__(self, batches: Iterable[np.ndarray], reading: np.ndarray | None) -> None:
+        self._batches = [np.asarray(rows) for rows in batches]
+        self.next = 0  # batch to be gathered
+        rows = np.concatenate([np.zeros(0, dtype=np.int64), *self._batches])
+        places = np.arange(len(rows))
+        self.places = places if reading is None else np.argsort(reading, kind="stable")
+        self.rows = rows[self.places]  # in the order of reading
+        read_at = np.empty(len(rows), dtype=np.int64)
+        read_at[self.places] = places
+        self.starts = np.cumsum([0, *(len(batch) for batch in self._batches)])
+        read_so_far = np.concatenate([[0], np.maximum.accumulate(read_at + 1)])
+        self.needed = read_so_far[self.starts[1:]]  # by batch: rows that have been read when it is whole
+
+    def comes_next(self, rows: np.ndarray) -> bool:
+        """Whether these are the next batch."""
+        return self.next < len(self._batches) and np.array_equal(self._batches[self.next], rows)
+
+    def reach(self, batch: int) -> int:
+        """Rows that have been read once a batch is whole, or the last where there are not so many."""
+        return int(self.needed[min(batch, len(self.needed) - 1)]) if batch >= 0 and len(self.needed) else 0

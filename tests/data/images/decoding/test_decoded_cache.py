@@ -338,8 +338,8 @@ def test_a_set_beyond_the_limit_streams_the_same_pixels(
 def test_announced_batches_are_decoded_ahead_but_not_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = Stream([Drawn(number) for number in range(100)], FIT, LIMITS, workers=2)
     rows_asked: list[int] = []
-    start = stream._start
-    monkeypatch.setattr(stream, "_start", lambda some: rows_asked.append(int(some[0])) or start(some))  # type: ignore[func-returns-value]
+    chunks = stream._chunks
+    monkeypatch.setattr(stream, "_chunks", lambda some: rows_asked.extend(some.tolist()) or chunks(some))  # type: ignore[func-returns-value]
     stream.announce(rows(number) for number in range(100))
     assert rows_asked == list(range(8))
     assert stream.gather(rows(0))[0, 8, 8, 0] == 0 and stream.gather(rows(1))[0, 8, 8, 0] == 1
