@@ -81,7 +81,7 @@ def _annotated_inside(path: Path, base: Path) -> list[Path]:
     if not _is_mere_folder(path, base):
         return [path]
     level = [path]
-    for _ in range(DEEPEST - 1):
+    for _ in range(DEEPEST):
         level = [inner for folder in level for inner in folders_in(folder)][:MOST_TABLES]
         if annotated := [folder for folder in level if not _is_mere_folder(folder, base)]:
             return annotated

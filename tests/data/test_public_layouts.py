@@ -12,6 +12,7 @@ from PIL import Image
 import oneglance
 from oneglance.data.record import BoxAnnotations, Record
 from oneglance.data.source import open_source
+from oneglance.data_api import summarize
 from oneglance.errors import DataError
 
 
@@ -311,3 +312,19 @@ def test_what_lies_beside_the_parts_is_left_out(place: Path) -> None:
     records = [item for item in open_source(source, place).read() if isinstance(item, Record)]
     assert {record.split for record in records} == {"train", "validation", "test"}
     assert len(records) == 96
+
+
+def test_a_list_of_all_pictures_is_no_part(place: Path) -> None:
+    """As darknet's tools leave it, deep in their own repository: train.txt is the validation list too."""
+    data = place / "repo/x64/Release/data"
+    files_of(place, *(f"repo/x64/Release/data/img/a{n}.jpg" for n in range(8)))
+    for n in range(8):
+        (data / f"img/a{n}.txt").write_text("0 0.5 0.5 0.2 0.3\n")
+    (data / "obj.names").write_text("air\n")
+    (data / "obj.data").write_text(
+        "classes= 1\ntrain = data/train.txt\nvalid = data/train.txt\nnames = data/obj.names\n"
+    )
+    (data / "train.txt").write_text("".join(f"data/img/a{n}.jpg\n" for n in range(8)))
+    assert tasks_of(place / "repo") == {"objects": {"type": "boxes"}}
+    assert "The data name the split" not in (place / "oneglance.toml").read_text()
+    assert summarize(place / "oneglance.toml").headline() == "8 pictures"

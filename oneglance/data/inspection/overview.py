@@ -18,7 +18,7 @@ def overview(
     """
     Args:
         records: one per picture, answers by task.
-        splits: how they are split; default: the splits that the data name.
+        splits: how they are split; default: the splits that the data name, unless all train.
 
     Returns:
         ``{"pictures": n, "parts": {"train": n}, "tasks": {"kind": {"answered": n, "unknown": n, "classes":
@@ -28,6 +28,8 @@ def overview(
     names = splits.names() if splits else [record.split for record in records]
     counts = Counter(names)
     parts = {name: counts[name] for name in SPLITS if counts[name]}
+    if not splits and parts == {"train": len(records)}:
+        parts = {}  # the others are drawn from it
     tasks = {question.name: _task(records, question) for question in questions}
     return {"pictures": len(records), "parts": parts, "tasks": tasks}
 

@@ -281,7 +281,7 @@ def _source(guesses: Sequence[Guess], source: Mapping[str, Any]) -> Iterator[str
 
 
 def _split(records: Sequence[Record]) -> Iterator[str]:
-    if any(record.split for record in records):
+    if {record.split for record in records} not in ({""}, {"train"}):
         yield "# The data name the split of some or all pictures; this is for the others."
     yield "[split]"
     yield "test = 0.2  # share kept for evaluate"

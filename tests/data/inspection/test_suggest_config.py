@@ -492,7 +492,9 @@ def test_nothing_to_ask_is_an_error_with_a_hint() -> None:
 
 def test_data_that_are_split_already_are_reported() -> None:
     nowhere = FileImage("/nowhere/1.jpg", "1.jpg")  # a picture that is not there stops nothing
-    records = [Record("a.csv:2", nowhere, {"kind": "ab"[n % 2]}, "", "train") for n in range(10)]
+    records = [
+        Record("a.csv:2", nowhere, {"kind": "ab"[n % 2]}, "", ("train", "")[n // 5]) for n in range(10)
+    ]
     assert "# The data name the split" in toml([Proposal({"path": "x"}, records, guess(records))])
 
 
