@@ -225,6 +225,19 @@ def scan(folder: str | Path) -> AbstractContextManager[Iterator[FolderEntry]]:
     return os.scandir(folder)
 
 
+def entry_names(folder: str | Path) -> list[str]:
+    """The names of what lies directly in ``folder``, in no order, as ``os.listdir`` gives them: in half the
+    time of ``scan``.
+
+    Raises:
+        OSError: it is not there, or cannot be listed.
+    """
+    if address_of(folder) is None:
+        return os.listdir(folder)  # noqa: PTH208
+    with scan(folder) as entries:
+        return [entry.name for entry in entries]
+
+
 def names_in(folder: str | Path, pattern: str = "*") -> list[Path]:
     """What lies directly in ``folder`` under names that match ``pattern``, sorted; nothing where it cannot be
     read.
@@ -234,7 +247,7 @@ def names_in(folder: str | Path, pattern: str = "*") -> list[Path]:
             with scan(folder) as entries:
                 return [Path(entry.path) for entry in entries if fnmatch.fnmatch(entry.name, pattern)]
         # Names are sorted, not paths: with 200,000 files that is a second instead of ten.
-        return [Path(folder, name) for name in sorted(fnmatch.filter(os.listdir(folder), pattern))]  # noqa: PTH208
+        return [Path(folder, name) for name in sorted(fnmatch.filter(entry_names(folder), pattern))]
     except (OSError, ValueError):
         return []
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any, overload
 
@@ -18,7 +18,8 @@ class Coded(Sequence[Any]):
     """A sequence of values, None where one is missing. Equal values of several rows are one object.
 
     Args:
-        codes: int32 [n], the place of each row's value in ``values``; below 0: missing.
+        codes: whole numbers [n] of any dtype with a sign, the place of each row's value in ``values``; -1:
+            missing.
         values: there may be some that no row has, and equal ones twice.
     """
 
@@ -38,12 +39,12 @@ class Coded(Sequence[Any]):
     @classmethod
     def missing(cls, count: int) -> Coded:
         """So many rows without a value."""
-        return cls(np.broadcast_to(np.int32(MISSING), count), ())
+        return cls(np.broadcast_to(np.int8(MISSING), count), ())
 
     @classmethod
     def constant(cls, value: Any, count: int) -> Coded:
         """So many rows with one value."""
-        return cls(np.broadcast_to(np.int32(0), count), [value])
+        return cls(np.broadcast_to(np.int8(0), count), [value])
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -84,22 +85,27 @@ class Coded(Sequence[Any]):
     def rows_of(self, value: Any) -> np.ndarray:
         """bool [n]: which rows have this value."""
         chosen = np.array([*(one == value for one in self.values), False], dtype=bool)
-        rows: np.ndarray = chosen[self.codes]
+        rows: np.ndarray = chosen[self.codes]  # MISSING is the last one
         return rows
 
     def appearing(self) -> Coded:
         """The same without the values that no row has, the others in the order of their first rows."""
-        first = np.full(len(self.values), len(self), dtype=np.int64)
-        known = np.flatnonzero(self.codes >= 0)[::-1]
-        first[self.codes[known]] = known  # of several rows the one written last stays: the first
+        first = _first_rows(self.codes, len(self.values))
         order = np.argsort(first, kind="stable")[: int((first < len(self)).sum())]
-        codes = np.full(len(self.values) + 1, MISSING, dtype=np.int32)  # the last one is that of MISSING
-        codes[order] = np.arange(len(order), dtype=np.int32)
+        codes = np.full(len(self.values) + 1, MISSING, dtype=_smallest(len(order)))
+        codes[order] = np.arange(len(order))
         return Coded(codes[self.codes], [self.values[place] for place in order.tolist()])
 
     def counts(self) -> np.ndarray:
         """int64: in how many rows each of ``values`` is."""
         return np.bincount(self.codes[self.codes >= 0], minlength=len(self.values))
+
+    def counter(self) -> Counter[Any]:
+        """In how many rows each value is, in the order of the first rows."""
+        column, counter = self.appearing(), Counter[Any]()
+        for value, count in zip(column.values, column.counts().tolist(), strict=True):
+            counter[value] += count
+        return counter
 
     def mapped(self, change: Callable[[Any], Any]) -> Coded:
         """The column of what ``change`` makes of the values, missing where that is None. It is asked for each
@@ -109,8 +115,10 @@ class Coded(Sequence[Any]):
         coder = Coder()
         for value in column.values:
             coder.append(change(value))
-        codes, values = coder.codes_and_values()
-        return Coded(np.append(codes, np.int32(MISSING))[column.codes], values)
+        changed = coder.column()
+        codes = np.full(len(changed) + 1, MISSING, dtype=changed.codes.dtype)
+        codes[:-1] = changed.codes
+        return Coded(codes[column.codes], changed.values)
 
     def changed(self, rows: Sequence[int], values: Sequence[Any]) -> Coded:
         """The same with other values in some rows."""
@@ -119,10 +127,13 @@ class Coded(Sequence[Any]):
         coder = Coder()
         for value in values:
             coder.append(value)
-        fresh, added = coder.codes_and_values()
-        codes = np.array(self.codes)
-        codes[np.asarray(rows)] = np.where(fresh < 0, MISSING, fresh + len(self.values))
-        return Coded(codes, [*self.values, *added])
+        fresh = coder.column()
+        both = [*self.values, *fresh.values]
+        codes = self.codes.astype(_smallest(len(both)))
+        codes[np.asarray(rows)] = np.where(
+            fresh.known, fresh.codes.astype(np.int64) + len(self.values), MISSING
+        )
+        return Coded(codes, both)
 
 
 class Coder:
@@ -171,16 +182,31 @@ class Coder:
 
     def column(self) -> Coded:
         """All rows so far."""
-        return Coded(*self.codes_and_values())
-
-    def codes_and_values(self) -> tuple[np.ndarray, Sequence[Any]]:
-        """What a ``Coded`` is made of."""
         codes = np.frombuffer(self._codes, dtype=np.int32) if self._codes else np.zeros(0, dtype=np.int32)
-        return codes, self._values
+        return Coded(codes.astype(_smallest(len(self._values)), copy=False), self._values)
 
     def _add(self, value: Any) -> int:
         self._values.append(value)
         return len(self._values) - 1
+
+
+def coded(items: Iterable[Any]) -> Coded:
+    """Some values as a column; what is one already stays as it is."""
+    return items if isinstance(items, Coded) else Coded.of(items)
+
+
+def labelled(answers: Sequence[Any | None]) -> Sequence[Any]:
+    """The answers that are known."""
+    if isinstance(answers, Coded):
+        return answers if answers.known.all() else answers.take(answers.known)
+    return [answer for answer in answers if answer is not None]
+
+
+def numbers(answers: Sequence[float | None]) -> np.ndarray:
+    """float64 [n]: answers that are numbers; NaN where one is unknown."""
+    if isinstance(answers, Coded):
+        return np.array([*answers.values, np.nan], dtype=np.float64)[answers.codes]  # MISSING is the last
+    return np.array([np.nan if answer is None else answer for answer in answers], dtype=np.float64)
 
 
 def together(columns: Sequence[Coded], count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -200,6 +226,20 @@ def together(columns: Sequence[Coded], count: int) -> tuple[np.ndarray, np.ndarr
         pair += 1
         # By hashing, which takes less time and memory than to sort; numbers come in the order of first rows.
         kind = pa.array(pair).dictionary_encode().indices.to_numpy()
-    first = np.zeros(int(kind.max(initial=-1)) + 1, dtype=np.int64)
-    first[kind[::-1]] = np.arange(count, dtype=np.int64)[::-1]
-    return kind, first
+        del pair
+    return kind, _first_rows(kind, int(kind.max(initial=-1)) + 1)
+
+
+def _first_rows(codes: np.ndarray, count: int) -> np.ndarray:
+    """int64 [count]: the first row that has each code; where none has it, the number of all rows."""
+    first = np.full(count + 1, len(codes), dtype=np.int64)  # the last one is that of MISSING
+    for start in reversed(range(0, len(codes), AT_ONCE)):
+        some = codes[start : start + AT_ONCE]
+        rows = np.arange(start, start + len(some))
+        first[some[::-1]] = rows[::-1]  # of several rows the one written last stays: the first
+    return first[:-1]
+
+
+def _smallest(count: int) -> np.dtype[Any]:
+    """The smallest dtype for the codes of so many values."""
+    return np.min_scalar_type(-max(1, count))

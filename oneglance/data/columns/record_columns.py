@@ -219,7 +219,8 @@ class RecordPacker:
     def picture_keys(self) -> np.ndarray:
         """int64 [n]: see ``picture_keys``."""
         self._pack()
-        return np.concatenate([np.zeros(0, dtype=np.int64), *self._keys])
+        self._keys = [np.concatenate([np.zeros(0, dtype=np.int64), *self._keys])]
+        return self._keys[0]
 
     def _pack(self) -> None:
         if self._images:

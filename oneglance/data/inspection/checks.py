@@ -101,9 +101,7 @@ class Facts:
     @cached_property
     def names(self) -> Coded:
         """The split of each record; "" for all where there is none."""
-        return (
-            self.splits.names() if self.splits else Coded(np.zeros(len(self.records), dtype=np.int32), [""])
-        )
+        return self.splits.names() if self.splits else Coded.constant("", len(self.records))
 
     @cached_property
     def splits_used(self) -> list[str]:

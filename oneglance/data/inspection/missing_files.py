@@ -16,7 +16,7 @@ from oneglance.data.picture_files.formats import without_companions
 from oneglance.data.quoting import plain, quoted
 from oneglance.data.record import Record
 from oneglance.errors import Problem
-from oneglance.storage.plain_files import exists, scan
+from oneglance.storage.plain_files import entry_names, exists
 
 
 def missing_pictures(records: Sequence[Record]) -> tuple[RecordColumns, list[Problem]]:
@@ -68,8 +68,7 @@ def _compared(
         return {}, []
     # Listed once: a million looks at single files would take long.
     try:
-        with scan(folder) as entries:
-            listed = {entry.name for entry in entries}
+        listed = set(entry_names(folder))
     except (FileNotFoundError, NotADirectoryError):
         return {row: _lost(columns[row], "its folder is not there either") for row in rows.tolist()}, []
     except OSError:

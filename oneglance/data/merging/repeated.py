@@ -59,12 +59,14 @@ def merge_repeated(
 
 def _repeated(images: Sequence[ImageRef], hashes: np.ndarray) -> list[int]:
     """The rows whose picture another row mentions too, ascending."""
-    order = np.argsort(hashes, kind="stable")
-    same = hashes[order[1:]] == hashes[order[:-1]]
-    alike = np.zeros(len(hashes), dtype=bool)
-    alike[order[1:][same]] = alike[order[:-1][same]] = True
+    ordered = np.sort(hashes)
+    again = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    if not len(again):
+        return []
+    del ordered
+    places = np.minimum(np.searchsorted(again, hashes), len(again) - 1)
     mentions: dict[ImageRef, list[int]] = {}
-    for row in np.flatnonzero(alike).tolist():
+    for row in np.flatnonzero(again[places] == hashes).tolist():
         mentions.setdefault(images[row], []).append(row)
     return sorted(row for each in mentions.values() if len(each) > 1 for row in each)
 

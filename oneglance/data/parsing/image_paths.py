@@ -20,7 +20,7 @@ from oneglance.data.parsing.folder_walk import files_below
 from oneglance.data.quoting import quoted
 from oneglance.data.record import ImageRef
 from oneglance.errors import DataError, Problem
-from oneglance.storage.plain_files import is_file, is_folder, resolved, scan
+from oneglance.storage.plain_files import entry_names, is_file, is_folder, resolved
 from oneglance.storage.remote.addresses import address_of, below, is_remote, redacted
 
 REMOTE_SAMPLE = 5  # names that are asked for one by one to find their folder
@@ -169,8 +169,7 @@ class _InFolder(Find):
             listing = self._listings[folder]
         except KeyError:
             try:
-                with scan(folder or os.sep) as entries:
-                    listing = frozenset(entry.name for entry in entries)
+                listing = frozenset(entry_names(folder or os.sep))
             except (FileNotFoundError, NotADirectoryError):
                 listing = frozenset()
             except OSError:

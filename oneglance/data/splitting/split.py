@@ -16,7 +16,7 @@ from oneglance.data.merging.collect import Question
 from oneglance.data.merging.merge_records import DisjointSets
 from oneglance.data.quoting import quoted
 from oneglance.data.record import Record
-from oneglance.data.splitting.stratify import TRAIN, Spread, draw_splits
+from oneglance.data.splitting.stratify import TRAIN, Spread, draw_splits, ranks
 from oneglance.errors import DataError
 
 SPLITS = ("train", "validation", "test")
@@ -38,7 +38,7 @@ class SplitIndices:
 
     def names(self) -> Coded:
         """The split of every record, in the order of the records."""
-        codes = np.zeros(len(self.train) + len(self.validation) + len(self.test), dtype=np.int32)
+        codes = np.zeros(len(self.train) + len(self.validation) + len(self.test), dtype=np.int8)
         for code, name in enumerate(SPLITS):
             codes[getattr(self, name)] = code
         return Coded(codes, SPLITS)
@@ -97,25 +97,25 @@ def _classes(question: Question, answer: Any) -> tuple[str, ...]:
 
 
 def units_of(records: Sequence[Record], digests: Sequence[bytes | None] | None) -> np.ndarray:
-    """int64 [n]: records with an equal number stay together, for they share a group or, by their digest, a
+    """int32 [n]: records with an equal number stay together, for they share a group or, by their digest, a
     picture; numbers count from 0.
     """
-    groups = columns_of(records).groups.appearing().codes.astype(np.int64)
-    # A record without a group is a unit of its own, with a number below 0.
-    units = np.where(groups >= 0, groups, -1 - np.arange(len(groups)))
+    units = columns_of(records).groups.appearing().codes.astype(np.int32)
+    alone = np.flatnonzero(units < 0)
+    units[alone] = -1 - alone  # a record without a group is a unit of its own, with a number below 0
     joined: DisjointSets[int] = DisjointSets()
     first: dict[bytes, int] = {}
     for row, digest in enumerate(digests or ()):
         if digest is not None and (other := first.setdefault(digest, row)) != row:
             joined.join(int(units[other]), int(units[row]))
     if joined:
-        distinct, places = np.unique(units, return_inverse=True)
-        units = np.array([joined.root(unit) for unit in distinct.tolist()])[places.reshape(-1)]
-    return np.unique(units, return_inverse=True)[1].reshape(-1)
+        roots = np.array([joined.root(unit) for unit in np.unique(units).tolist()], dtype=np.int32)
+        units = roots[ranks(units)]
+    return ranks(units)
 
 
 def _choice(records: Sequence[Record], units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Two int64 [n]: the code of the split that a record names, or -1; and a bit for each split that its unit
+    """Two int8 [n]: the code of the split that a record names, or -1; and a bit for each split that its unit
     may go to. No bit: the records of the unit contradict each other, and each keeps its own.
     """
     columns = columns_of(records)
@@ -129,8 +129,8 @@ def _choice(records: Sequence[Record], units: np.ndarray) -> tuple[np.ndarray, n
             open_to.append(_bits(p for p in SPLITS if p == "train" or (source, p) not in codes))
         else:
             open_to.append(_bits([split]) | (unnamed if split == "train" else 0))
-    given, may = (np.array(values, dtype=np.int64)[code] for values in (given_of_code, open_to))
-    bound, free = np.full((2, units.max(initial=-1) + 1), _bits(SPLITS))
+    given, may = (np.array(values, dtype=np.int8)[code] for values in (given_of_code, open_to))
+    bound, free = np.full((2, units.max(initial=-1) + 1), _bits(SPLITS), dtype=np.int8)
     np.bitwise_and.at(bound, units[given >= 0], may[given >= 0])
     np.bitwise_and.at(free, units[given < 0], may[given < 0])
     # Where a record of the unit has a split that cannot be changed, that is the split of all.

@@ -31,14 +31,14 @@ def tuples_of(rows: Sequence[Sequence[str]]) -> Coded:
 class Spread:
     """Measures how evenly classes are spread over splits. Rows with the same classes are one kind."""
 
-    kind: np.ndarray  # int64 [n]
+    kind: np.ndarray  # whole numbers [n]
     pairs: np.ndarray  # int64 [m, 2]: a kind and a class that it has
     classes: int
 
     @classmethod
     def over(cls, stratify_labels: Sequence[Sequence[str]]) -> Spread:
         column, names = tuples_of(stratify_labels).appearing(), dict[str, int]()
-        kind, kinds = column.codes.astype(np.int64), column.values
+        kind, kinds = column.codes, column.values
         # Not a set: its order, and with it the last digit of a sum, would differ from run to run.
         pairs = [
             (k, names.setdefault(c, len(names))) for k, row in enumerate(kinds) for c in dict.fromkeys(row)
@@ -56,7 +56,10 @@ class Spread:
         infinitely uneven.
         """
         kinds = int(self.kind.max(initial=-1)) + 1
-        by_kind = np.bincount(self.kind * 3 + split, minlength=kinds * 3).reshape(-1, 3)
+        cell = self.kind.astype(np.int64)
+        cell *= 3
+        cell += split
+        by_kind = np.bincount(cell, minlength=kinds * 3).reshape(-1, 3)
         sizes, wanted = by_kind.sum(axis=0), shares > 0
         if not sizes[wanted].all():
             return float("inf")
@@ -73,19 +76,32 @@ class Spread:
         return float(2 * size @ size + (classes**2).sum(axis=1).mean() + absent.sum(axis=1).mean())
 
 
+def ranks(numbers: np.ndarray) -> np.ndarray:
+    """int32 [n]: the place of each of some whole numbers among the distinct ones in ascending order. They are
+    counted and not sorted, which takes memory for all between the smallest and the largest.
+    """
+    low = int(numbers.min(initial=0))
+    there = np.zeros(int(numbers.max(initial=-1)) - low + 1, dtype=bool)
+    there[numbers - low] = True
+    rank = np.cumsum(there, dtype=np.int32)
+    rank -= 1
+    places: np.ndarray = rank[numbers - low]
+    return places
+
+
 def draw_splits(
     units: np.ndarray, shares: np.ndarray, spread: Spread, random: np.random.Generator
 ) -> np.ndarray:
-    """The split of each row, int64 [n]: the most even of several random splits, and of small changes to it.
+    """The split of each row, int8 [n]: the most even of several random splits, and of small changes to it.
 
     Args:
-        units: int64 [n]; rows with an equal number stay together.
+        units: whole numbers [n]; rows with an equal number stay together.
         shares: float64 [3]; the share of the rows that each split should get.
         spread: the classes of the rows.
         random: the same state gives the same splits.
     """
-    _, unit, sizes = np.unique(units, return_inverse=True, return_counts=True)
-    unit = unit.reshape(-1)
+    unit = ranks(units)
+    sizes = np.bincount(unit)
     trials = min(int(np.clip(EFFORT // len(units), *TRIALS)), PER_UNIT * len(sizes))
     best, least = np.zeros(0), np.inf
     for trial in range(trials):
@@ -110,8 +126,8 @@ def _swap(split: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 
 def _fill(sizes: np.ndarray, wanted: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """int64 [units]: units in random order fill first validation, then test; the rest trains."""
-    split = np.full(len(sizes), int(np.flatnonzero(wanted)[0]))
+    """int8 [units]: units in random order fill first validation, then test; the rest trains."""
+    split = np.full(len(sizes), int(np.flatnonzero(wanted)[0]), dtype=np.int8)
     left = random.permutation(len(sizes))
     others = [code for code in (VALIDATION, TEST) if 0 < wanted[code] < wanted.sum()]
     for index, code in enumerate(others):

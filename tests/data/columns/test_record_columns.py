@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -9,12 +10,13 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.tiny import Ref
 
-from oneglance.data.columns import packed_images, packed_text, record_columns
-from oneglance.data.columns.coded import Coded, together
+from oneglance.data.columns import coded, packed_images, packed_text, record_columns
+from oneglance.data.columns.coded import Coded, labelled, numbers, together
 from oneglance.data.columns.packed_images import PackedImages, packed
 from oneglance.data.columns.packed_text import Piece
 from oneglance.data.columns.record_columns import RecordColumns, columns_of
@@ -47,7 +49,7 @@ RECORDS = st.builds(
 @contextmanager
 def in_small_pieces(rows: int = 3) -> Iterator[None]:
     with ExitStack() as stack:
-        for module in (packed_text, packed_images, record_columns):
+        for module in (packed_text, packed_images, record_columns, coded):
             stack.enter_context(patch.object(module, "AT_ONCE", rows))
         yield
 
@@ -117,8 +119,15 @@ def test_pictures_of_a_folder_take_few_bytes() -> None:
 
 @given(st.lists(st.sampled_from([None, "a", "b", "c"])), st.lists(st.sampled_from([None, "a", "d"])))
 def test_a_coded_column_is_its_values(items: list[str | None], others: list[str | None]) -> None:
-    column = Coded.of(items)
+    with in_small_pieces():
+        assert_column_is(Coded.of(items), items, others)
+
+
+def assert_column_is(column: Coded, items: list[str | None], others: list[str | None]) -> None:
     assert list(column) == items
+    known = [item for item in items if item is not None]
+    assert list(column.counter().items()) == list(Counter(known).items())
+    assert list(labelled(column)) == labelled(items) == known
     assert column.known.tolist() == [item is not None for item in items]
     for value in ("a", "x"):
         assert column.rows_of(value).tolist() == [item == value for item in items]
@@ -138,3 +147,18 @@ def test_a_coded_column_is_its_values(items: list[str | None], others: list[str 
     distinct_pairs = list(dict.fromkeys(pairs))
     assert kind.tolist() == [distinct_pairs.index(pair) for pair in pairs]
     assert first.tolist() == [pairs.index(pair) for pair in distinct_pairs]
+
+
+@pytest.mark.parametrize("count", [1, 127, 128, 129, 32_767, 32_768, 32_769])
+def test_codes_hold_any_number_of_values(count: int) -> None:
+    """However small their dtype."""
+    column = Coded.of([None, *range(count)])
+    assert column.codes.itemsize == (1 if count <= 128 else 2 if count <= 32_768 else 4)
+    assert list(column) == list(column.appearing()) == list(column.mapped(int)) == [None, *range(count)]
+    assert list(column.changed([0], [-7])) == [-7, *range(count)]
+
+
+def test_numbers_of_a_column_are_those_of_its_list() -> None:
+    items = [2.5, None, 1e300, 2.5, -0.1]
+    np.testing.assert_array_equal(numbers(Coded.of(items)), numbers(items))
+    np.testing.assert_array_equal(numbers(items), [2.5, np.nan, 1e300, 2.5, -0.1])

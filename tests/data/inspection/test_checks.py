@@ -241,8 +241,8 @@ def test_many_pictures_are_found_with_one_look_at_their_folder(
     names = [f"{n}.jpg" for n in range(50)]
     records = pictures(tmp_path, *names, made=names)
     looks: list[str] = []
-    scandir = os.scandir
-    monkeypatch.setattr(os, "scandir", lambda path: looks.append(str(path)) or scandir(path))  # type: ignore[func-returns-value]
+    listdir = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda path: looks.append(str(path)) or listdir(path))  # type: ignore[func-returns-value]
     monkeypatch.setattr(os, "stat", lambda *_, **__: pytest.fail("a look at a single file"))
     assert absent(records) == {}
     assert len(looks) == 1

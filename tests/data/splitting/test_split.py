@@ -15,6 +15,7 @@ from oneglance.config import SplitTable
 from oneglance.data.merging.merge_records import DisjointSets
 from oneglance.data.record import Record
 from oneglance.data.splitting.split import SPLITS, SplitIndices, split, stratify_labels, units_of
+from oneglance.data.splitting.stratify import ranks
 from oneglance.errors import DataError
 
 
@@ -275,3 +276,9 @@ def walked_units(records: list[Record], digests: list[bytes | None]) -> list[int
             joined.join(units[first], units[n])
     roots = list(map(joined.root, units))
     return [sorted(set(roots)).index(root) for root in roots]
+
+
+@given(st.lists(st.integers(-9, 9), min_size=1, max_size=30))
+def test_ranks_are_those_of_sorting(numbers: list[int]) -> None:
+    expected = np.unique(numbers, return_inverse=True)[1].reshape(-1)
+    assert ranks(np.array(numbers)).tolist() == expected.tolist()
