@@ -50,6 +50,7 @@ LAYERS = [
         "nn.folding",
         "nn.mlp",
         "nn.packaged_weights",
+        "nn.repeated_rows",
         "nn.threads",
         "nn.weights_hub",
         "storage.fingerprint",

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from oneglance.data.columns.coded import labelled
 from oneglance.errors import ConfigError, DataError, nearest
 from oneglance.members import MemberKind, find_member, member_names
 from oneglance.task import Task
@@ -83,7 +84,7 @@ def fit_targets(tasks: Mapping[str, Task], answers: Callable[[str], Sequence[Any
     wrong = []
     for name, task in tasks.items():
         try:
-            task.fit_target([answer for answer in answers(name) if answer is not None])
+            task.fit_target(labelled(answers(name)))
         except DataError as error:
             wrong.append(error)
     return wrong

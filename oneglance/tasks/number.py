@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field, PrivateAttr, model_validator
 
 from oneglance.data.cell import as_text, number
+from oneglance.data.columns.coded import numbers
 from oneglance.data.number_notation import Notation
 from oneglance.errors import ConfigError, DataError, InvalidAnswer
 from oneglance.metrics.label_errors import USUAL_SHARE, outliers
@@ -122,7 +123,7 @@ class Number(VectorTask):
     def fit_target(self, answers: Sequence[float]) -> None:
         if not answers:
             raise DataError("the training split has no answer", location=self.name)
-        scaled = np.log(answers) if self.log else np.asarray(answers, dtype=np.float64)
+        scaled = np.log(numbers(answers)) if self.log else numbers(answers)
         self._middle, self._spread = float(np.median(scaled)), float(np.std(scaled))
         if not self._spread > 1e-12 * max(1.0, abs(self._middle)):
             raise DataError(
@@ -136,9 +137,9 @@ class Number(VectorTask):
         return 1
 
     def encode(self, answers: Sequence[float | None]) -> Target:
-        labelled = np.array([answer is not None for answer in answers], dtype=np.float32)
-        filled = np.array([np.nan if a is None else a for a in answers], dtype=np.float64)
+        filled = numbers(answers)
         value = (np.log(filled) if self.log else filled) - self._middle
+        labelled = (~np.isnan(filled)).astype(np.float32)
         return {"value": np.nan_to_num(value / self._spread).astype(np.float32), "labelled": labelled}
 
     def loss(self, raw: Tensor, target: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:

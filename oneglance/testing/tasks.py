@@ -15,14 +15,17 @@ import numpy as np
 import torch
 
 from oneglance.batch_transform import Mix, View
+from oneglance.data.columns.coded import Coded, labelled
 from oneglance.data.images.letterbox import Fit
 from oneglance.errors import ConfigError, InvalidAnswer
 from oneglance.nn.feature_shape import Level, Shape
+from oneglance.nn.repeated_rows import rows_on
 from oneglance.report_items import Curve, Grid, Matrix
 from oneglance.storage.task_state import restore
 from oneglance.task import Task, build_tasks
 from oneglance.testing.promises import keep, require, require_close
 from oneglance.training.augment import QUARTERS
+from oneglance.training.preparation.building import encoded
 
 VECTOR = 12  # width of the feature vectors that heads see here
 LEVELS = (Level(6, 6, 8, 4), Level(5, 3, 4, 8))  # of the feature maps
@@ -201,6 +204,23 @@ def two_equal_answers_are_one(example: TaskExample) -> None:
     for answer in at.labelled[:10]:
         merged = at.task.merge(answer, answer)
         require(merged == answer, f"{answer!r} twice is {merged!r}")
+
+
+def answers_that_come_again_teach_as_if_each_was_alone(example: TaskExample) -> None:
+    """A large table keeps equal answers once: the task learns and encodes them as it does a list."""
+    at = trained(example)
+    many = at.answers * 5
+    column, one, other = Coded.of(many), new(example), new(example)
+    one.fit_target(labelled(column))
+    other.fit_target(labelled(many))
+    require(one.state() == other.state(), "it learns otherwise from a column of answers")
+    rows = np.random.default_rng(0).permutation(len(many))[:50]
+    kept, whole = encoded(at.task, column), at.task.encode(many)
+    require(list(kept) == list(whole), "it encodes other arrays")
+    for name, array in kept.items():
+        batch, expected = rows_on(torch.device("cpu"), array)[torch.from_numpy(rows)], whole[name][rows]
+        same = torch.equal(batch, torch.as_tensor(expected)) and batch.numpy().dtype == expected.dtype
+        require(same, f"it encodes {name} of an answer otherwise beside others")
 
 
 def cells_of_a_table_read_the_same(example: TaskExample) -> None:
@@ -506,6 +526,7 @@ EVERY_TASK: tuple[Callable[[TaskExample], None], ...] = (
     mixed_with_itself_a_picture_stays_itself,
     where_nothing_moves_answers_stay,
     a_mosaic_is_labelled_only_for_spatial_tasks,
+    answers_that_come_again_teach_as_if_each_was_alone,
     state_is_json_and_restores_the_task,
     predictions_survive_json_in_any_order,
     wild_outputs_give_finite_answers,

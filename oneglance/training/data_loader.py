@@ -11,7 +11,7 @@ from torch import Tensor
 
 from oneglance.data.images.decoding.streamed_order import StreamedOrder
 from oneglance.errors import DataError, PictureError
-from oneglance.task import Target
+from oneglance.nn.repeated_rows import Encoded, Rows, rows_on
 from oneglance.training.source_sampler import Sampler, SourceSampler
 
 Targets = dict[str, dict[str, Tensor]]
@@ -68,7 +68,7 @@ class BatchLoader:
         self,
         store: Store,
         rows: np.ndarray,
-        targets: Mapping[str, Target],
+        targets: Mapping[str, Encoded],
         size: int,
         device: torch.device,
         sampler: Sampler | None = None,
@@ -77,8 +77,8 @@ class BatchLoader:
         self.sampler: Sampler = sampler or SourceSampler([""] * len(rows))
         self.size = size
         self.share: Callable[[np.ndarray], np.ndarray] = np.asarray  # of each batch, what this process takes
-        self.targets: Targets = {
-            name: {key: torch.as_tensor(value).to(device) for key, value in target.items()}
+        self.targets: Mapping[str, Mapping[str, Rows]] = {
+            name: {key: rows_on(device, value) for key, value in target.items()}
             for name, target in targets.items()
         }
 
@@ -116,6 +116,14 @@ class BatchLoader:
         count = -(-len(places) // self.size)
         yield from self._batches(np.array_split(places, max(1, count)))
 
+    def targets_at(self, places: np.ndarray) -> Targets:
+        """The targets of the pictures at ``places`` of ``rows``, int64 [k]."""
+        chosen = torch.from_numpy(places).to(self.device)
+        return {
+            name: {key: value[chosen] for key, value in target.items()}
+            for name, target in self.targets.items()
+        }
+
     def _batches(
         self, batches: list[np.ndarray], reading: np.ndarray | None = None, leave_out: bool = False
     ) -> Iterator[Batch]:
@@ -126,12 +134,7 @@ class BatchLoader:
             pictures = torch.from_numpy(gathered[kept])
             if pictures.ndim == 4:
                 pictures = pictures.permute(0, 3, 1, 2)  # stays channels last in memory
-            chosen = torch.from_numpy(indices[kept]).to(self.device)
-            targets = {
-                name: {key: value[chosen] for key, value in target.items()}
-                for name, target in self.targets.items()
-            }
-            yield Batch(pictures.to(self.device, non_blocking=True), targets)
+            yield Batch(pictures.to(self.device, non_blocking=True), self.targets_at(indices[kept]))
 
     def _readable(self, rows: np.ndarray) -> np.ndarray | slice:
         """Which pictures of a batch, whose rows are given, can be learned from."""

@@ -24,6 +24,7 @@ from oneglance.errors import DivergedError
 from oneglance.network import Network
 from oneglance.nn.checkpoints import fill
 from oneglance.nn.device import precise
+from oneglance.nn.repeated_rows import Rows
 from oneglance.task import Task
 from oneglance.training.augment import Augment
 from oneglance.training.data_loader import Batch, BatchLoader, Targets
@@ -87,7 +88,7 @@ def labelled_mean(loss: Tensor, labelled: Tensor) -> Tensor:
     return (loss * labelled).sum() / labelled.sum().clamp(min=1e-12)
 
 
-def _chunks(target: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
+def _chunks(target: Mapping[str, Rows]) -> Iterator[dict[str, Tensor]]:
     """At most ``UNIT_ROWS`` rows of a target, evenly spread, a few at a time."""
     count = len(next(iter(target.values())))
     rows = torch.arange(0, count, -(-count // SCALE_ROWS))
@@ -192,7 +193,9 @@ class Learner:
 
     # Losses.
 
-    def measure_loss_scales(self, targets: Targets, *, unanswered: bool = False) -> None:
+    def measure_loss_scales(
+        self, targets: Mapping[str, Mapping[str, Rows]], *, unanswered: bool = False
+    ) -> None:
         """Each loss is taken relative to that of the constant baseline, so that all start near 1.
 
         Args:

@@ -144,8 +144,8 @@ class Trainer:
         extension.apply(network, tasks)
         seen = cached_features(network, store, (training, validation), config, device, screen)
         sampler = new_sampler(config, tasks, training, screen)
-        batch, targets = config.batch, encoded_targets(tasks, training)
-        targets = guidance.taught(targets, training, folder, store, screen)
+        batch, encoded = config.batch, encoded_targets(tasks, training)
+        targets = guidance.taught(encoded, training, folder, store, screen)
         guidance.add_projectors(network)
         loaders = (
             BatchLoader(seen, training.rows, targets, batch, device, sampler),

@@ -22,6 +22,7 @@ from oneglance.progress import Screen
 from oneglance.storage.run_folder import RunFolder
 from oneglance.task import build_tasks
 from oneglance.tasks.tags import TagAnnotations
+from oneglance.training.data_loader import Targets
 from oneglance.training.loop import Learner
 from oneglance.training.preparation.finished_networks import FinishedNetworks
 from oneglance.training.trainer import Trainer
@@ -153,6 +154,12 @@ def trainer(
     validation = SplitData(records[TRAINING:], rows[TRAINING:])
     tasks = build_tasks(config.tasks)
     return Trainer.build(run, config, tasks, store, training, validation, screen or Screen(), finished)
+
+
+def targets_of(trainer: Trainer) -> Targets:
+    """The targets of the whole training split."""
+    loader = trainer.loaders[0]
+    return loader.targets_at(np.arange(len(loader.rows)))
 
 
 def learner(folder: Path, *overrides: str, text: str = CONFIG) -> Learner:

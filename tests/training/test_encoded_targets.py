@@ -38,11 +38,11 @@ def test_the_arrays_are_the_same(name: str) -> None:
             return encode(self, answers)
 
     object.__setattr__(task, "__class__", Counting)
-    target = encoded(task, Coded.of(many))
+    target = {key: np.asarray(array) for key, array in encoded(task, Coded.of(many)).items()}
     expected = encode(task, many)
     assert asked and asked[0] < len(many) / 3
     assert {key: array.dtype for key, array in target.items()} == {k: a.dtype for k, a in expected.items()}
     for key, array in expected.items():
         np.testing.assert_array_equal(target[key], array)
-    for key, array in encoded(task, Coded.missing(3)).items():
-        np.testing.assert_array_equal(array, encode(task, [None] * 3)[key])
+    for key, rows in encoded(task, Coded.missing(3)).items():
+        np.testing.assert_array_equal(np.asarray(rows), encode(task, [None] * 3)[key])

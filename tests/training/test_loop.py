@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from support.toy import PLAIN, SIZE, begin
+from support.toy import PLAIN, SIZE, begin, targets_of
 from torch import Tensor
 
 from oneglance.balancers.equal import Equal
@@ -39,7 +39,7 @@ def learner(trainer: Trainer) -> Learner:
 def everything(trainer: Trainer) -> Batch:
     """The whole training split as one batch."""
     part = trainer.loaders[0]
-    return Batch(torch.cat([batch.pictures for batch in part.in_order()]), copy.deepcopy(part.targets))
+    return Batch(torch.cat([batch.pictures for batch in part.in_order()]), targets_of(trainer))
 
 
 @pytest.fixture
@@ -383,7 +383,7 @@ def test_validation_looks_with_the_average(trainer: Trainer) -> None:
 def test_a_task_without_any_answer_has_no_loss(trainer: Trainer) -> None:
     learner = trainer.learner
     part = trainer.loaders[0]
-    part.targets = forget(Batch(torch.zeros(0), part.targets), "weight").targets
+    part.targets = forget(Batch(torch.zeros(0), targets_of(trainer)), "weight").targets
     steps = train_steps(learner, *trainer.loaders)
     last = next(result for result in steps if result.done)
     loss = last.done.loss  # type: ignore[union-attr]

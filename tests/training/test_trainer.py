@@ -227,12 +227,18 @@ def test_precision_is_chosen_once_and_kept(tmp_path: Path, monkeypatch: pytest.M
 # NaN.
 
 
+def make_nan(trainer: Trainer) -> None:
+    values = trainer.loaders[0].targets["weight"]["value"]
+    assert isinstance(values, torch.Tensor)
+    values.fill_(nan)
+
+
 def poison(trainer: Trainer, step: int) -> None:
     """Every weight becomes NaN after ``step``."""
 
     def hear(now: int) -> None:
         if now == step:
-            trainer.loaders[0].targets["weight"]["value"].fill_(nan)
+            make_nan(trainer)
 
     trainer.screen = Listening(hear)
 
@@ -262,7 +268,7 @@ def test_a_loss_of_nan_in_the_first_epoch_leaves_nothing_finished(tmp_path: Path
     trainer = begin(tmp_path / "run")
     poison(trainer, step)
     if not step:
-        trainer.loaders[0].targets["weight"]["value"].fill_(nan)
+        make_nan(trainer)
     with pytest.raises(DivergedError, match=r"loss of weight.*nothing was learned before that"):
         trainer.run()
     assert not trainer.folder.finished

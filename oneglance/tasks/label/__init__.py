@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from sys import intern
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
@@ -11,6 +10,7 @@ import numpy as np
 from pydantic import Field, PrivateAttr
 
 from oneglance.data.cell import as_text, number
+from oneglance.data.columns.coded import coded
 from oneglance.data.quoting import quoted_list
 from oneglance.errors import ConfigError, DataError, InvalidAnswer, nearest
 from oneglance.metrics.prediction_sets import PredictionSets, refuse_few, sets_of_classes
@@ -83,7 +83,7 @@ class Label(VectorTask):
     def fit_target(self, answers: Sequence[str]) -> None:
         if not answers:
             raise DataError("the training split has no answer", location=self.name)
-        counts = Counter(answers)
+        counts = coded(answers).counter()
         self._classes = list(self.classes) or sorted(counts, key=_in_order)
         if len(self._classes) < 2:
             only = f'only the class "{self._classes[0]}"'
@@ -124,7 +124,7 @@ class Label(VectorTask):
 
     def grow(self, before: Task, answers: Sequence[str]) -> None:
         theirs = cast(Label, before)
-        known, counts = theirs._classes, Counter(answers)
+        known, counts = theirs._classes, coded(answers).counter()
         if self.ordinal:
             raise DataError("has an order, in which added classes have no place", location=self.name)
         refuse_added(self.name, self.added, known, counts)

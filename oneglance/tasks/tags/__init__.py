@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from sys import intern
@@ -21,7 +20,13 @@ from oneglance.report_items import Detail, ExplainedAnswer
 from oneglance.storage.task_state import Form, require_added, require_declared
 from oneglance.task import MetricState, Prediction, Target, Task, Words
 from oneglance.tasks.tags import scores, teaching
-from oneglance.tasks.tags.annotations import TagAnnotations, from_columns, merged, shares_of
+from oneglance.tasks.tags.annotations import (
+    TagAnnotations,
+    from_columns,
+    merged,
+    present_counts,
+    shares_of,
+)
 from oneglance.tasks.tags.calibration import TagCalibration
 from oneglance.tasks.tags.state import LearnedTags
 from oneglance.tasks.tags.suspicions import suspicions
@@ -131,7 +136,7 @@ class Tags(VectorTask):
     def fit_target(self, answers: Sequence[TagAnnotations]) -> None:
         if not answers:
             raise DataError("the training split has no answer", location=self.name)
-        counts = Counter(tag for answer in answers for tag in answer.present)
+        counts = present_counts(answers)
         columns = [] if isinstance(self.from_, str) else list(dict.fromkeys(self.from_))
         self._classes = list(self.classes) or columns or sorted(counts)
         if not self._classes:
@@ -155,7 +160,7 @@ class Tags(VectorTask):
 
     def grow(self, before: Task, answers: Sequence[TagAnnotations]) -> None:
         theirs = cast(Tags, before)
-        counts = Counter(tag for answer in answers for tag in answer.present)
+        counts = present_counts(answers)
         refuse_added(self.name, self.added, theirs._classes, counts)
         self._classes = [*theirs._classes, *self.added]
         self._shares = [*theirs._shares, *shares_of(self.added, answers)]

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from oneglance.data.columns.coded import coded
 from oneglance.data.merging.merge_answers import either, is_queried
 from oneglance.data.quoting import quoted
 from oneglance.errors import InvalidAnswer
@@ -51,11 +52,21 @@ def merged(first: TagAnnotations, second: TagAnnotations) -> TagAnnotations:
     return TagAnnotations(first.present | second.present, either(first.queried, second.queried))
 
 
+def present_counts(answers: Sequence[TagAnnotations]) -> Counter[str]:
+    """How many pictures have each tag."""
+    counts: Counter[str] = Counter()
+    for answer, count in coded(answers).counter().items():
+        counts.update(dict.fromkeys(answer.present, count))
+    return counts
+
+
 def shares_of(classes: Sequence[str], answers: Sequence[TagAnnotations]) -> list[float]:
     """The share of pictures that have each tag, of those whose annotators looked for it. One more of each, so
     that a tag that all or none have still has a finite logit.
     """
-    present = Counter(tag for answer in answers for tag in answer.present)
-    queried = Counter(tag for answer in answers for tag in answer.queried or ())
-    queried_all = sum(answer.queried is None for answer in answers)
+    present, queried = present_counts(answers), Counter[str]()
+    queried_all = 0
+    for answer, count in coded(answers).counter().items():
+        queried.update(dict.fromkeys(answer.queried or (), count))
+        queried_all += count * (answer.queried is None)
     return [(present[tag] + 1) / (queried_all + queried[tag] + 2) for tag in classes]

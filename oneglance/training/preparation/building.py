@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 
 from oneglance.balancer import build_balancer
@@ -18,6 +17,7 @@ from oneglance.data.images.letterbox import Fit
 from oneglance.data.record import Record
 from oneglance.errors import ConfigError
 from oneglance.network import Network, build_network
+from oneglance.nn.repeated_rows import Encoded, RepeatedRows
 from oneglance.progress import Screen
 from oneglance.task import Task
 from oneglance.training.augment import Augment
@@ -109,19 +109,23 @@ def _answered(record: Record, tasks: Mapping[str, Task]) -> list[str]:
     ]
 
 
-def encoded_targets(tasks: Mapping[str, Task], split: SplitData) -> dict[str, dict[str, np.ndarray]]:
+def encoded_targets(tasks: Mapping[str, Task], split: SplitData) -> dict[str, Encoded]:
+    """The targets of a split, by task."""
     return {name: encoded(task, split.answers(name)) for name, task in tasks.items()}
 
 
-def encoded(task: Task, answers: Sequence[Any | None]) -> dict[str, np.ndarray]:
-    """``task.encode(answers)``; of a column in which answers come again and again, each is encoded once."""
+def encoded(task: Task, answers: Sequence[Any | None]) -> Encoded:
+    """``task.encode(answers)``; of a column in which answers come again and again, each is encoded and kept
+    once.
+    """
     if not isinstance(answers, Coded):
         return task.encode(answers)
     column = answers.appearing()
     if not 0 < len(column.values) < len(answers) / REPEATED:
         return task.encode(answers)
     target = task.encode([*column.values, None])  # the last one is that of a missing answer, whose code is -1
-    return {name: array[column.codes] for name, array in target.items()}
+    places = torch.from_numpy(column.codes)
+    return {name: RepeatedRows(torch.from_numpy(array), places) for name, array in target.items()}
 
 
 def on_canvas(split: SplitData, tasks: Mapping[str, Task], store: PictureStore, fit: Fit) -> SplitData:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from oneglance.config import Config
+from oneglance.data.columns.coded import labelled
 from oneglance.data.dataset import SplitData
 from oneglance.errors import ConfigError, nearest
 from oneglance.network import Network, kinds_of_stage
@@ -85,7 +86,7 @@ class Extension:
             DataError: they are not there.
         """
         for name, task in self.grown.items():
-            task.grow(self.theirs[name], [one for one in training.answers(name) if one is not None])
+            task.grow(self.theirs[name], labelled(training.answers(name)))
 
     def learned(self, tasks: Mapping[str, Task]) -> dict[str, Task]:
         """Those of ``tasks`` that learn."""

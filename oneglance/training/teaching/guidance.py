@@ -12,6 +12,7 @@ import torch
 from oneglance.config import Config
 from oneglance.data.dataset import SplitData
 from oneglance.network import Network
+from oneglance.nn.repeated_rows import Encoded
 from oneglance.progress import Screen
 from oneglance.storage.run_folder import RunFolder
 from oneglance.task import Target, Task
@@ -69,12 +70,12 @@ class Guidance:
 
     def taught(
         self,
-        targets: Mapping[str, Target],
+        targets: Mapping[str, Encoded],
         training: SplitData,
         folder: RunFolder,
         store: PictureStore,
         screen: Screen,
-    ) -> dict[str, Target]:
+    ) -> Mapping[str, Encoded]:
         """The targets of the training split with what the teachers say; of those that are asked in every step
         nothing, but they are tried.
 
@@ -87,17 +88,21 @@ class Guidance:
         if self.live is not None:
             rows, soft, seen = sampled_answers(*about)
             of_rows = {
-                n: {key: value[rows] for key, value in target.items()} for n, target in targets.items()
+                n: {key: np.asarray(value)[rows] for key, value in target.items()}
+                for n, target in targets.items()
             }
             self._refuse_disagreement(soft, of_rows)
             self._sample = {name: joined(of_rows[name], soft[name]) for name in soft}
             self._scales = self.live.scales = {key: FeatureScale.of(*one) for key, one in seen.items()}
-            return dict(targets)
+            return targets
         soft, seen, self.seconds = stored_answers(folder, *about)
         self._refuse_disagreement(soft, targets)
         self._scales = {key: FeatureScale.of(*one) for key, one in seen.items()}
         features = {key: scale.target(*seen[key]) for key, scale in self._scales.items()}
-        return {name: joined(target, soft.get(name, {})) for name, target in targets.items()} | features
+        taught: dict[str, Encoded] = {}
+        for name, target in targets.items():
+            taught[name] = joined(target, soft.get(name, {}))
+        return {**taught, **features}
 
     def add_projectors(self, network: Network) -> None:
         """See the function of this name: one for each teacher whose features are learned."""
@@ -105,9 +110,10 @@ class Guidance:
             widths = {key: len(scale.mean) for key, scale in self._scales.items()}
             add_projectors(network, widths, self.config)
 
-    def _refuse_disagreement(self, soft: Mapping[str, Target], targets: Mapping[str, Target]) -> None:
+    def _refuse_disagreement(self, soft: Mapping[str, Target], targets: Mapping[str, Encoded]) -> None:
         for name, own in soft.items():
-            refuse_disagreement(self.config, self.tasks[name], own, targets[name], self.teachers)
+            whole = {key: np.asarray(value) for key, value in targets[name].items()}
+            refuse_disagreement(self.config, self.tasks[name], own, whole, self.teachers)
 
     def attach(self, learner: Learner) -> None:
         """Where they are asked in every step, ``learner`` asks them."""

@@ -19,6 +19,7 @@ SOFT = "~"  # no name of an attribute begins with it
 
 Arrays = Mapping[str, Tensor]
 Array = TypeVar("Array", Tensor, np.ndarray)
+Of = TypeVar("Of")
 
 
 def split(target: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
@@ -27,7 +28,7 @@ def split(target: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Arra
     return {key: value for key, value in target.items() if not key.startswith(SOFT)}, soft
 
 
-def joined(target: Mapping[str, Array], soft: Mapping[str, Array]) -> dict[str, Array]:
+def joined(target: Mapping[str, Of], soft: Mapping[str, Of]) -> dict[str, Of]:
     """The inverse of ``split``."""
     return {**target, **{SOFT + key: value for key, value in soft.items()}}
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.preprocessing import StandardScaler
-from support.toy import CONFIG, begin, go_on, train, world
+from support.toy import CONFIG, begin, go_on, targets_of, train, world
 
 from oneglance.batch_transform import Mix
 from oneglance.errors import ConfigError
@@ -71,7 +71,7 @@ def test_each_projector_learns_the_standardised_features(teachers: list[Path], t
     trainer = taught(tmp_path / "run", teachers)
     pixels = trainer.store.gather(trainer.training.rows)
     for key, teacher in zip(("~kind", "~weight"), teachers, strict=True):
-        target = trainer.loaders[0].targets[key]
+        target = targets_of(trainer)[key]
         vectors = (
             Predictor.open(RunFolder.open(teacher), device="cpu", precision="fp32").forward(pixels).vectors
         )
@@ -231,7 +231,7 @@ def test_a_file_teaches_its_features_too(teachers: list[Path], tmp_path: Path) -
     written = as_onnx(exported, ours, world()[0].pixels[:4], "fp32", "kind.onnx")
     (tmp_path / "kind.onnx").write_bytes(written.content(ours.novelty))
     run, file = (
-        taught(tmp_path / name, [path]).loaders[0].targets["~kind"]["value"]
+        targets_of(taught(tmp_path / name, [path]))["~kind"]["value"]
         for name, path in (("run", teachers[0]), ("file", tmp_path / "kind.onnx"))
     )
     torch.testing.assert_close(run, file, rtol=0, atol=0.02)

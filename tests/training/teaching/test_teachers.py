@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from support import squares
-from support.toy import CONFIG, begin, go_on, train, world
+from support.toy import CONFIG, begin, go_on, targets_of, train, world
 
 from oneglance import config as configuration
 from oneglance.errors import ConfigError, DataError, OneglanceError, RunError
@@ -50,7 +50,7 @@ def only(*names: str, **rename: str) -> str:
 
 
 def targets(trainer: Trainer, name: str) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
-    return split(trainer.loaders[0].targets[name])
+    return split(targets_of(trainer)[name])
 
 
 def test_every_picture_is_taught_as_its_teacher_answers(teacher: Path, tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_every_picture_is_taught_as_its_teacher_answers(teacher: Path, tmp_path:
 
 def test_what_people_say_counts_more_than_what_a_teacher_says(teacher: Path, tmp_path: Path) -> None:
     trainer = taught(tmp_path / "run", teacher)
-    task, target = trainer.tasks["weight"], trainer.loaders[0].targets["weight"]
+    task, target = trainer.tasks["weight"], targets_of(trainer)["weight"]
     own, soft = split(target)
     raw = own["value"][:, None].clone()  # where somebody answered, exactly as people say
     loss, weight = loss_of(task, raw, target, None, 0.25)
@@ -155,15 +155,15 @@ def test_a_pass_that_was_stopped_goes_on(
     monkeypatch.setattr(Predictor, "forward", counted)
     again = go_on(tmp_path / "run")
     assert sum(rows) == 10
-    for name, value in whole.loaders[0].targets["kind"].items():
-        assert torch.equal(value, again.loaders[0].targets["kind"][name])
+    for name, value in targets_of(whole)["kind"].items():
+        assert torch.equal(value, targets_of(again)["kind"][name])
 
 
 def test_a_joint_run_answers_for_its_own_successor_what_nobody_did(teacher: Path, tmp_path: Path) -> None:
     """The cheapest teacher: the same tasks and pictures, of which each knows a part of the answers."""
     trainer = taught(tmp_path / "again", teacher, more=(f"training.from={teacher}", "training.epochs=1"))
     for name, task in trainer.tasks.items():
-        target = trainer.loaders[0].targets[name]
+        target = targets_of(trainer)[name]
         raw = torch.as_tensor(task.constant_raw()).expand(len(trainer.training.rows), -1)
         known, both = task.loss(raw, split(target)[0])[1], loss_of(task, raw, target, None, 0.5)[1]
         known, both = (weight.reshape(len(raw), -1).amax(dim=1) > 0 for weight in (known, both))
@@ -181,7 +181,7 @@ def test_a_teacher_sees_what_the_network_sees(
     teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer = taught(tmp_path / "run", teacher, more=SAME)
-    assert not split(trainer.loaders[0].targets["kind"])[1]
+    assert not split(targets_of(trainer)["kind"])[1]
     seen: dict[str, Any] = {}
     forward, losses = Predictor.forward, type(trainer.learner).losses
 
@@ -359,7 +359,7 @@ def test_boxes_are_taught_point_by_point(
     monkeypatch.setattr("oneglance.detection.soft_boxes.LEAST", 0.0)
     given = f'training.teachers=["{finder}"]'
     trainer = squares.trainer(tmp_path / "run", given, "training.epochs=1")
-    soft = split(trainer.loaders[0].targets["things"])[1]
+    soft = split(targets_of(trainer)["things"])[1]
     levels = trainer.tasks["things"].state()["levels"]
     assert soft["slot"].shape[1] == sum(height * width for _, height, width, _ in levels)
     assert float(soft["point_score"].max()) > 0.01
@@ -377,4 +377,4 @@ def test_a_file_teaches_boxes_as_they_are_found(
     monkeypatch.setattr("oneglance.training.teaching.teachers.Teacher.prepare", lambda teacher: None)
     given = f'training.teachers=["{finder}"]'
     trainer = squares.trainer(tmp_path / "run", given, "training.epochs=1")
-    assert "slot" not in split(trainer.loaders[0].targets["things"])[1]
+    assert "slot" not in split(targets_of(trainer)["things"])[1]
