@@ -188,7 +188,8 @@ def init(
             the folder ``pictures`` and name pictures there.
         out: the file to write.
         recipe: how network and training are chosen: ``quick`` (frozen features), ``auto``, ``best`` (longer
-            and larger), or ``classic`` for the plain settings of a textbook.
+            and larger), ``fast`` (tiny pictures in the fewest seconds), or ``classic`` for the plain settings
+            of a textbook.
         force: write over an existing file.
         image: the column of the tables that names the pictures; default: found by looking.
         boxes: a file or a folder of boxes, beside the other answers.

@@ -50,7 +50,7 @@ Tables = Annotated[
         help="tables of answers; default: those in the folder of the pictures", show_default=False
     ),
 ]
-Recipe = Annotated[str, typer.Option(help="quick, auto, best or classic", autocompletion=recipes)]
+Recipe = Annotated[str, typer.Option(help="quick, auto, best, fast or classic", autocompletion=recipes)]
 Force = Annotated[bool, typer.Option("--force", help="write over an existing file")]
 Image = Annotated[str, typer.Option(help="the column of the pictures' names; default: found by looking")]
 Boxes = Annotated[

@@ -32,7 +32,7 @@ def chosen(name: str, seen: Seen) -> dict[str, Any]:
 
 
 def test_the_recipes() -> None:
-    assert names() == ["auto", "best", "classic", "quick"]
+    assert names() == ["auto", "best", "classic", "fast", "quick"]
     assert type(recipe("default")) is type(recipe("auto")), "its name until 0.1.0"
 
 
@@ -41,7 +41,7 @@ def test_an_unknown_one() -> None:
         recipe("quik")
 
 
-@pytest.mark.parametrize("name", ["auto", "best", "classic", "quick"])
+@pytest.mark.parametrize("name", ["auto", "best", "classic", "fast", "quick"])
 def test_every_key_is_one_of_oneglance_toml(name: str) -> None:
     for seen in ALL:
         keys = list(recipe(name).keys(seen))
@@ -95,3 +95,11 @@ def test_small_things_are_not_made_smaller() -> None:
     large, small = (replace(Seen(300, 640, BOXES), thing=share) for share in (0.2, 0.05))
     assert "augment.mosaic" not in chosen("auto", large)
     assert chosen("auto", small)["augment.mosaic"] == 0
+
+
+@pytest.mark.parametrize(("pictures", "batch"), [(20, 50), (6_000, 150), (50_000, 1000), (1_000_000, 1000)])
+def test_fast_is_for_many_tiny_pictures(pictures: int, batch: int) -> None:
+    keys = chosen("fast", Seen(pictures, 32, LABEL))
+    assert keys["training.optimizer"] == "muon" and keys["training.batch"] == batch
+    photographs = Seen(pictures, 800, LABEL)
+    assert chosen("fast", photographs) == chosen("quick", photographs)
