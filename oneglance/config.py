@@ -41,6 +41,9 @@ class PicturesTable(Table):
     # numbers: `{ "16-bit" = [0, 4095], integer = [0, 10000], float = [0, 1] }`. `"auto"`: measured by `train`
     # over a sample of the training pictures, and kept in the run folder
     value_range: ValueRange = "auto"
+    # `false`: training begins before every picture was read once, where nothing else needs that. Identical
+    # pictures may then lie in two splits, and one that cannot be read is left out when its turn comes
+    look_first: bool = True
 
 
 class CacheTable(Table):

@@ -26,6 +26,13 @@ from oneglance.data.splitting.split import SplitIndices, split, stratify_labels
 from oneglance.errors import ConfigError, DataError, Problem
 from oneglance.progress import Progress
 
+NOT_READ = Problem(
+    "[pictures]",
+    "look_first is false: pictures were not read beforehand, so identical ones may lie in two splits",
+    "unreadable ones are left out when their turn comes, and changed ones are not noticed",
+    fatal=False,
+)
+
 
 @dataclass
 class SplitData:
@@ -48,7 +55,7 @@ class Dataset:
     records: RecordColumns
     splits: SplitIndices
     problems: list[Problem] = field(default_factory=list)
-    contents: list[bytes | None] = field(default_factory=list)  # digest of each picture; None: unreadable
+    contents: list[bytes | None] = field(default_factory=list)  # digest of each picture; None: was not read
 
     def rows(self) -> list[tuple[str, str, str]]:
         """(picture, group, split) of every record."""
@@ -96,12 +103,15 @@ def load_dataset(
     *,
     strict: bool = True,
     earlier: Mapping[str, str] | None = None,
+    contents: bool = False,
 ) -> Dataset:
     """Read every source, merge the answers about each picture, and split the pictures.
 
     Args:
         strict: raise for problems that make training impossible; else only report them.
         earlier: splits of pictures that an earlier run knows; see ``as_earlier``.
+        contents: read every picture although [pictures] look_first says no: the splits are the same, but
+            the ``contents`` are known.
 
     Raises:
         DataError: with all fatal problems at once.
@@ -118,7 +128,15 @@ def load_dataset(
     )
     records, missing = missing_pictures(_answered(answered, questions))
     problems = [*collected.problems, *unanswered, *missing]
-    contents: list[bytes | None] = digests(records.images, cache_folder(config.cache), progress)
+    alike: list[bytes | None] = [None] * len(records)  # by these pictures stay together
+    digest_of_each = alike
+    looks = config.pictures.look_first or taught or bool(known)
+    if looks or contents or not strict:
+        digest_of_each = digests(records.images, cache_folder(config.cache), progress)
+    if looks:
+        alike = digest_of_each
+    else:
+        problems.append(NOT_READ)
     if strict:
         refuse(problems)
     nothing = np.zeros(0, dtype=np.int64)
@@ -126,19 +144,19 @@ def load_dataset(
         return Dataset(records, SplitIndices(nothing, nothing, nothing), problems)
     classes = stratify_labels(records, own)
     try:
-        splits = split(records, config.split, classes, contents)
+        splits = split(records, config.split, classes, alike)
     except DataError as error:
         if strict:
             raise
         splits = SplitIndices(np.arange(len(records)), nothing, nothing)
         problems.append(Problem(error.location or "[split]", error.what, error.hint))
     if earlier:
-        splits, changes = as_earlier(splits, records, contents, earlier)
+        splits, changes = as_earlier(splits, records, digest_of_each, earlier)
         problems += changes
-    problems += check(records, learned, splits=splits, digests=contents, classes=classes, taught=taught)
+    problems += check(records, learned, splits=splits, digests=digest_of_each, classes=classes, taught=taught)
     if strict:
         refuse(problems)
-    return Dataset(records, splits, problems, contents)
+    return Dataset(records, splits, problems, digest_of_each)
 
 
 def measured_values(

@@ -57,8 +57,13 @@ class ExperimentData:
         dataset: Dataset,
         screen: Screen,
         splits: Sequence[str] = SPLITS,
+        surveyed: Sequence[str] = SPLITS,
     ) -> Self:
         """The decoded pictures of some splits of ``dataset``.
+
+        Args:
+            surveyed: of which of them every picture is decoded beforehand, where they are decoded each time:
+                of the others it is not known which are unreadable, nor how large they are.
 
         Raises:
             DataError: no picture of a split can be read.
@@ -74,9 +79,10 @@ class ExperimentData:
         )
         if store.problem is not None:
             screen.say(str(store.problem))
+        beforehand = np.concatenate([np.full(len(each), name in surveyed) for name, each in rows.items()])
         if line := store.describe():
-            screen.say(line)
-        store.survey(np.arange(len(in_order)), screen.progress)
+            screen.say(f"{line}; first {beforehand.sum():,} are looked at ([pictures] look_first)")
+        store.survey(np.flatnonzero(beforehand), screen.progress)
         for line in without_unreadable(store.failures.values(), len(in_order)):
             screen.say(line)
         decoded, start = {}, 0
@@ -116,8 +122,13 @@ class ExperimentData:
         return max(1, sampler_of(self.config, chosen, split).steps(self.config.batch))
 
 
-def read_dataset(config: Config, tasks: Mapping[str, Task], screen: Screen) -> Dataset:
+def read_dataset(
+    config: Config, tasks: Mapping[str, Task], screen: Screen, *, contents: bool = False
+) -> Dataset:
     """All that the sources declare, split; nothing is decoded yet.
+
+    Args:
+        contents: see ``load_dataset``.
 
     Raises:
         ConfigError: a source that cannot be opened.
@@ -125,7 +136,7 @@ def read_dataset(config: Config, tasks: Mapping[str, Task], screen: Screen) -> D
     """
     known = config.training.keep or config.training.hold
     earlier = starting_run(config)[0].splits_by_content() if known else None
-    dataset = load_dataset(config, list(tasks.values()), screen.progress, earlier=earlier)
+    dataset = load_dataset(config, list(tasks.values()), screen.progress, earlier=earlier, contents=contents)
     for line in summary(dataset.problems):
         screen.say(line)
     if config.training.teachers:

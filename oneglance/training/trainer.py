@@ -19,6 +19,7 @@ from oneglance.config import Config
 from oneglance.data.dataset import Dataset, SplitData
 from oneglance.data.images.decode import Limits
 from oneglance.data.images.letterbox import Fit
+from oneglance.data.inspection.checks import without_unreadable
 from oneglance.errors import (
     DivergedError,
     RunError,
@@ -50,7 +51,7 @@ from oneglance.training.data_loader import BatchLoader, PictureStore, Store
 from oneglance.training.display.examples import Examples
 from oneglance.training.display.tensorboard import tensorboard
 from oneglance.training.distributed.ranks import ALONE, Ranks, refuse_small_shares
-from oneglance.training.experiment_data import ExperimentData
+from oneglance.training.experiment_data import SPLITS, ExperimentData
 from oneglance.training.feature_cache import cached_features, feature_vectors, timing
 from oneglance.training.loop import EpochResult, Learner, StepResult, train_steps
 from oneglance.training.preparation.building import (
@@ -95,6 +96,7 @@ class Trainer:
         self.selection, self.history = CheckpointSelection(), list[dict[str, Any]]()
         self._resamples = resamples(len(self.validation.split.rows))
         self._examples: Examples | None = None  # where somebody looks on
+        self._unreadable: set[int] = set()  # rows of training pictures that turned out to be so
         self._saved = 0.0  # when the last checkpoint was written, in seconds
         self._began = 0.0  # when the first step of this process was, less what was spent before it
 
@@ -188,7 +190,10 @@ class Trainer:
             ConfigError: also where a batch is too small for so many processes.
         """
         with ranks.first_on_machine_first():
-            data = ExperimentData.decode(config, tasks, dataset, screen, ("train", "validation"))
+            # Boxes need the size of every picture.
+            looks = config.pictures.look_first or any(task.is_spatial for task in tasks.values())
+            surveyed = SPLITS if looks else ("validation",)
+            data = ExperimentData.decode(config, tasks, dataset, screen, ("train", "validation"), surveyed)
         folder.write_unreadable((failure.location, failure.what) for failure in data.failures.values())
         parts = data.store, data.train, data.validation
         trainer = cls.build(folder, config, tasks, *parts, screen, finished)
@@ -341,6 +346,7 @@ class Trainer:
             self.screen.step(result.epoch, table.epochs, result.step, result.steps, result.pictures)
             if result.done:
                 chart(self._judge(result.done))
+                self._tell_unreadable()
             yield result
             if result.done and self._out_of_patience():
                 self.screen.say(f"no better for {table.patience} epochs: stopping")
@@ -348,6 +354,15 @@ class Trainer:
             if result.done and self._out_of_time():
                 self.screen.say(f"slower than at first, and {table.minutes:g} minutes are over: finishing")
                 return
+
+    def _tell_unreadable(self) -> None:
+        """Of pictures that could not be read when their turn came."""
+        failures, rows = self.store.failures, self.training.rows
+        if new := {*np.intersect1d(list(failures), rows).tolist()} - self._unreadable:
+            for line in without_unreadable([failures[row] for row in sorted(new)], len(rows)):
+                self.screen.say(line)
+            self.folder.write_unreadable((one.location, one.what) for one in failures.values())
+            self._unreadable |= new
 
     def _trained_whole(self) -> bool:
         return self.learner.position.epoch >= self.config.training.epochs

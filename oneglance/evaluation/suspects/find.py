@@ -52,7 +52,7 @@ def of_config(config: Config, plan: Plan, out: Path, screen: Screen) -> Findings
     tasks = build_tasks(config.tasks, config.file)
     plan.chosen(tasks)
     findings = Findings()
-    dataset = read_dataset(config, tasks, screen)
+    dataset = read_dataset(config, tasks, screen, contents=True)
     judge_by_folds(config, plan, dataset, SPLITS, out, findings, screen)
     if not findings.judged:
         raise DataError("; ".join(findings.notes), location=config.file)
@@ -138,7 +138,7 @@ def of_run(run: RunFolder, plan: Plan, out: Path, screen: Screen) -> Findings:
     predictor = Predictor.open(run)
     chosen = plan.chosen(predictor.tasks)
     config, findings = run.config(), Findings()
-    dataset = load_dataset(config, list(predictor.tasks.values()), screen.progress)
+    dataset = load_dataset(config, list(predictor.tasks.values()), screen.progress, contents=True)
     for split in ("validation", "test"):
         records = records_of(run, split, dataset)
         readable, predictions = _answered_by(predictor, records, split, screen)

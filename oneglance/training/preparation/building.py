@@ -51,7 +51,9 @@ def new_network(
     width, height = config.backbone.canvas
     most = max(1, min(PREPARE_BY, PREPARE_PIXELS // (width * height)))
     step = max(1, len(training.rows) // most)
-    network.prepare(store.gather(training.rows[::step][:most]))
+    rows = training.rows[::step][:most]
+    seen = store.gather(rows)
+    network.prepare(seen[np.isin(rows, list(store.failures), invert=True)])
     return network
 
 
