@@ -208,7 +208,7 @@ class Model:
                 yield self._answer(row, ref)
 
 
-def refs_of(pictures: Picture | Iterable[Picture], screen: Screen | None = None) -> list[ImageRef]:
+def refs_of(pictures: Picture | Iterable[Picture], screen: Screen | None = None) -> Sequence[ImageRef]:
     """References to pictures that are given as paths or in memory, in order.
 
     Raises:
@@ -223,12 +223,13 @@ def refs_of(pictures: Picture | Iterable[Picture], screen: Screen | None = None)
     items = list(pictures)
     if not items:
         raise DataError("no pictures are given")
+    if all(isinstance(item, str | Path) for item in items):
+        return pictures_at(items, screen or default_screen())  # type: ignore[arg-type]
     refs: list[ImageRef] = []
     for are_paths, group in groupby(enumerate(items, 1), key=lambda pair: isinstance(pair[1], str | Path)):
         if are_paths:
             paths: list[str | Path] = [item for _, item in group]  # type: ignore[misc]
-            beside = len(paths) < len(items)
-            refs += pictures_at(paths, screen or default_screen(), beside_others=beside)
+            refs += pictures_at(paths, screen or default_screen(), beside_others=True)
         else:
             refs += [memory_image(item, f"picture {number}") for number, item in group]
     return refs

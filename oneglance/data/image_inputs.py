@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from oneglance.data.columns.packed_images import PackedImages, packed
 from oneglance.data.images.archives import is_archive
 from oneglance.data.images.memory_image import UnreadableImage
 from oneglance.data.images.references import FileImage, is_picture, printable
@@ -26,7 +27,7 @@ Paths = str | Path | Iterable[str | Path]
 A_LIST = "is no picture; a list or a table of pictures is read where no picture is named beside it"
 
 
-def pictures(given: Paths, screen: Screen, *, beside_others: bool = False) -> list[ImageRef]:
+def pictures(given: Paths, screen: Screen, *, beside_others: bool = False) -> Sequence[ImageRef]:
     """Every picture of files, folders, archives, tables and glob patterns, in the order given; each is called
     as it was named. Problems are printed.
 
@@ -44,7 +45,8 @@ def pictures(given: Paths, screen: Screen, *, beside_others: bool = False) -> li
     paths = list(_paths(given))
     alone = len(paths) == 1 and not beside_others
     lists = not beside_others and not any(is_picture(path) or is_folder(path) for path in paths)
-    refs: list[ImageRef] = []
+    refs: list[ImageRef] = []  # of what is named by itself, since the last part
+    parts: list[PackedImages | list[ImageRef]] = [refs]
     problems: list[Problem] = []
     for path in paths:
         address = address_of(path)
@@ -73,21 +75,23 @@ def pictures(given: Paths, screen: Screen, *, beside_others: bool = False) -> li
             refs.append(UnreadableImage(printable(path), A_LIST))
             continue
         try:
-            records, wrong = read_all(source)
+            images, wrong = _images_of(source)
         except DataError as error:
             if alone:
                 raise
             refs.append(UnreadableImage(printable(path), error.what))
             continue
-        refs += (record.image for record in records)
+        parts += [images, refs := []]
         problems += wrong
-    strangers = [ref for ref in refs if isinstance(ref, UnreadableImage)]
-    if len(strangers) == len(refs) and not beside_others:
+    strangers = [
+        ref for part in parts if isinstance(part, list) for ref in part if isinstance(ref, UnreadableImage)
+    ]
+    if len(strangers) == sum(map(len, parts)) and not beside_others:
         problems += (Problem(ref.name, ref.what) for ref in strangers)
         raise DataError("\n".join(summary(problems)) or "no pictures are named", problems=problems)
     for line in summary(problems):
         screen.say(line)
-    return refs
+    return refs if parts == [refs] else PackedImages.joined(parts)
 
 
 def _paths(given: Paths) -> Iterator[str]:
@@ -162,6 +166,20 @@ def read_all(source: Source) -> tuple[list[Record], list[Problem]]:
     for item in source.read():
         records.append(item) if isinstance(item, Record) else problems.append(item)
     return records, problems
+
+
+def _images_of(source: Source) -> tuple[PackedImages, list[Problem]]:
+    """The pictures of a source in little memory, and its problems."""
+    problems: list[Problem] = []
+
+    def images() -> Iterator[ImageRef]:
+        for item in source.read():
+            if isinstance(item, Record):
+                yield item.image
+            else:
+                problems.append(item)
+
+    return packed(images()), problems
 
 
 def folder_of_names(table: Path, pictures: Path, keys: Mapping[str, Any] | None = None) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
-from itertools import islice
+from itertools import chain, groupby, islice
 from typing import Any, overload
 
 import numpy as np
@@ -43,6 +43,15 @@ class PackedImages(Sequence[ImageRef]):
     def __init__(self, pieces: Sequence[AlikeImages | list[ImageRef]]) -> None:
         self._pieces = pieces
         self._starts = starts_of(pieces)
+
+    @classmethod
+    def joined(cls, parts: Iterable[PackedImages | list[ImageRef]]) -> PackedImages:
+        """All references of all parts, one part after the other."""
+        pieces: list[AlikeImages | list[ImageRef]] = []
+        for is_packed, some in groupby(parts, lambda part: isinstance(part, PackedImages)):
+            for part in some if is_packed else [packed(chain.from_iterable(some))]:
+                pieces += part._pieces  # type: ignore[union-attr]
+        return cls(pieces)
 
     def __len__(self) -> int:
         return self._starts[-1]
