@@ -216,7 +216,7 @@ class Predictor(Answering[Canvas]):
         own: dict[str, Prediction] = {}
         if self.novelty is not None:
             own = {"unfamiliar": {"value": 0.0}, "unknown": {"value": True}}
-        return {**own, **{name: task.constant_baseline(1)[0] for name, task in self.tasks.items()}}
+        return {**own, **{name: task.example() for name, task in self.tasks.items()}}
 
     def _answer_canvases(self, canvases: Sequence[Canvas]) -> list[dict[str, Any]]:
         """In one pass, in this thread."""

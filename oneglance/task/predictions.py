@@ -68,3 +68,7 @@ class Predictions(ABC):
     def constant_baseline(self, count: int) -> list[Prediction]:
         """The constant baseline, ``count`` times."""
         return self.decode(self.constant_raw()) * count
+
+    def example(self) -> Prediction:
+        """A prediction with every part that one may have: they are the columns of a table of answers."""
+        return {**self.decode(self.constant_raw())[0], **self.constant_baseline(1)[0]}

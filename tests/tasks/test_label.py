@@ -327,6 +327,13 @@ def test_a_constant_answer_promises_nothing() -> None:
     assert "set" in task.decode(raw)[0] and "set" not in task.constant_baseline(1)[0]
 
 
+def test_a_table_of_answers_has_columns_for_sets() -> None:
+    task, raw, truth = random_case(3)
+    assert task.example().keys() == task.decode(raw)[0].keys()
+    task.fit_sets(raw, truth, [""] * len(truth))
+    assert task.example().keys() == task.decode(raw)[0].keys() >= {"set", "coverage"}
+
+
 def test_sets_are_kept_and_old_states_have_none() -> None:
     task, raw, truth = random_case(3)
     before = task.state()

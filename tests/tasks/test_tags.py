@@ -400,6 +400,12 @@ def test_a_set_holds_the_promised_share_of_the_tags() -> None:
     assert again.decode(raw) == task.decode(raw)
 
 
+def test_a_table_of_answers_has_columns_for_sets_of_tags() -> None:
+    task, raw, answers = case(count=300)
+    task.fit_sets(raw, answers, [""] * 300)
+    assert task.example().keys() == task.decode(raw)[0].keys() >= {"set", "coverage"}
+
+
 def test_sets_of_tags_are_not_wanted_or_not_possible() -> None:
     task, raw, answers = case(count=300)
     task.fit_sets(raw[:8], answers[:8], [""] * 8)

@@ -230,7 +230,7 @@ class CombinedPredictor(Answering[tuple[Canvas, ...]]):
                     f"unfamiliar_{member.name}": {"value": 0.0},
                     f"unknown_{member.name}": {"value": True},
                 }
-        return {**own, **{name: task.constant_baseline(1)[0] for name, task in self.tasks.items()}}
+        return {**own, **{name: task.example() for name, task in self.tasks.items()}}
 
     def _outputs(self, share: Sequence[tuple[Canvas, ...]]) -> list[EngineOutput]:
         """What each network makes of the same pictures."""
