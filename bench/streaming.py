@@ -43,6 +43,7 @@ from = "cls"
 [backbone]
 name = "small"
 size = 32
+options = { width = 8, depth = 2 }
 [training]
 epochs = 1
 """
@@ -164,6 +165,8 @@ def in_own_process(*words: object) -> dict[str, Any]:
                 family = [own, *own.children(recursive=True)]
                 together = max(together, sum(one.memory_info().rss for one in family))
         out, _ = process.communicate()
+    if process.returncode:
+        raise SystemExit("an arm failed")
     result: dict[str, Any] = json.loads(out.splitlines()[-1])
     return {**result, "all_gb": together / 1e9}
 
@@ -172,7 +175,7 @@ def main() -> None:
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    options.add_argument("--pictures", type=int, default=20_000)
+    options.add_argument("--pictures", type=int, default=20_000, help="of the batches; 0: only predict")
     options.add_argument("--seconds", type=float, default=20, help="of each arm, at most")
     options.add_argument("--predict", type=int, nargs="*", default=[10_000, 100_000])
     options.add_argument("--arm", nargs="+", help=argparse.SUPPRESS)
@@ -192,6 +195,8 @@ def main() -> None:
 
 
 def of_batches(folder: Path, given: argparse.Namespace) -> list[dict[str, Any]]:
+    if not given.pictures:
+        return []
     write_tars(folder / "tars", given.pictures, SIDE)
     for group in (100, 1000):
         write_parquet(folder / f"groups of {group}.parquet", given.pictures, group)
@@ -219,7 +224,7 @@ def of_predict(folder: Path, sizes: list[int]) -> list[dict[str, Any]]:
         return []
     import oneglance
 
-    write_tars(folder / "learned", 1000, 32)
+    write_tars(folder / "learned", 400, 32)
     (folder / "oneglance.toml").write_text(CONFIG)
     run = oneglance.train(folder / "oneglance.toml", out=folder / "run").path
     results = []

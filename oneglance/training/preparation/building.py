@@ -53,7 +53,7 @@ def new_network(
     step = max(1, len(training.rows) // most)
     rows = training.rows[::step][:most]
     seen = store.gather(rows)
-    network.prepare(seen[np.isin(rows, list(store.failures), invert=True)])
+    network.prepare(seen[[row not in store.failures for row in rows.tolist()]])
     return network
 
 
