@@ -46,7 +46,8 @@ def first_look(declared: Config, file: Path, used: bool, screen: Screen) -> dict
     training, validation = len(dataset.splits.train), len(dataset.splits.validation)
     took = forecast(declared, tasks, training, validation)
     network, table = declared.backbone, declared.training
-    length = f"{table.epochs:,} epoch{'s' if table.epochs > 1 else ''}: about {_duration(took.seconds)} here"
+    epochs = f"{table.epochs:,} epoch{'s' if table.epochs > 1 else ''}"
+    length = f"{epochs}: about {_duration(took.seconds)} of training here"
     if table.minutes is not None:
         took = replace(took, seconds=60 * table.minutes)
         length = f"as many epochs as fit into {_duration(took.seconds)}"

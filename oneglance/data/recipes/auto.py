@@ -13,6 +13,8 @@ from oneglance.data.recipe import PRETRAINED, Key, Recipe, Seen
 
 SEEN_IN_ALL = 16_000  # pictures that a training looks at, each as often as it is trained on
 FEWEST_EPOCHS, MOST_EPOCHS = 4, 16
+SCRATCH_SEEN = 500_000  # the same, of a network that learns from nothing
+SCRATCH_FEWEST, SCRATCH_MOST = 10, 20
 BOX_SIZE, BOX_EPOCHS = 320, 20  # things are smaller than pictures
 BOX_BATCH, SMALL_BATCH = 16, 8  # more at once takes memory; of few pictures, smaller batches are more steps
 FEW_WITH_BOXES = 600  # pictures, below which a training in batches of 16 has hardly 500 steps
@@ -41,9 +43,12 @@ class Auto(Recipe):
         size = BOX_SIZE if "boxes" in seen.types else seen.fitting(64)
         yield Key("backbone", "name", "small", why)
         yield Key("backbone", "size", size, PIXELS)
-        yield Key("training", "epochs", round(20 * self.longer), OFTEN)
+        yield Key("training", "epochs", self.epochs_from_scratch(seen), OFTEN)
         if "boxes" in seen.types:
             yield Key("training", "batch", BOX_BATCH, "more at once takes more memory")
+        elif seen.tiny:
+            yield Key("training", "optimizer", "muon", "learns more than adamw from each step, from nothing")
+            yield Key("training", "momentum", 0.6)
 
     def _pretrained(self, seen: Seen) -> Iterator[Key]:
         boxes = "boxes" in seen.types
@@ -72,6 +77,10 @@ class Auto(Recipe):
             "training", "backbone_learning_rate_scale", 1.0, "the backbone learns as quickly as the heads"
         )
         yield Key("training", "weight_decay", PRETRAINED_DECAY)
+
+    def epochs_from_scratch(self, seen: Seen) -> int:
+        wanted = SCRATCH_SEEN / max(1, seen.pictures)
+        return round(self.longer * min(SCRATCH_MOST, max(SCRATCH_FEWEST, wanted)))
 
     def epochs(self, seen: Seen) -> int:
         """So many that about ``SEEN_IN_ALL`` pictures are seen, within bounds."""
