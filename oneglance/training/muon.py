@@ -52,15 +52,23 @@ def _turn(weight: Tensor, grad: Tensor, state: dict[str, Tensor], group: dict[st
 def orthogonal(matrix: Tensor) -> Tensor:
     """Nearly U V^T of the singular value decomposition U S V^T of ``matrix`` [a, b]: singular values of 0.005
     of its norm or more become 0.6 to 1.21, smaller ones grow 130 times, relative to the norm.
+
+    The iteration X <- (a + b X X^T + c (X X^T)^2) X goes over the squares G = X X^T, with P the polynomial of
+    G: G <- P G P, and the product of all P is brought to X in the end. That is as much the same as the
+    numbers are exact, and costs two products with X in place of two in each iteration.
     """
     a, b, c = COEFFICIENTS
     tall = len(matrix) > matrix.shape[1]
-    x = matrix.T if tall else matrix
-    x = x.bfloat16() if x.device.type == "cuda" else x.float()
+    x = (matrix.T if tall else matrix).float()
     x = x / x.norm().clamp(min=1e-12)
+    square = x @ x.T
+    whole = torch.eye(len(x), device=x.device)
     for _ in range(ITERATIONS):
-        square = x @ x.T
-        x = a * x + (b * square + c * square @ square) @ x
+        factor = torch.addmm(square, square, square, beta=b, alpha=c)
+        factor.diagonal().add_(a)
+        whole = factor @ whole
+        square = factor @ square @ factor
+    x = whole @ x
     return x.T if tall else x
 
 
