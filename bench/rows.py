@@ -22,6 +22,7 @@ import tempfile
 import time
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 BUDGET_SECONDS, BUDGET_GB = 60, 2.0  # for ten million rows
 STEPS = ("collect", "look", "split", "check", "learn", "batch")
@@ -71,6 +72,7 @@ def write_table(path: Path, count: int) -> None:
 def read_and_check(path: Path) -> dict[str, float]:
     """Seconds of each step and the peak memory of this process."""
     import numpy as np
+    import torch
 
     from oneglance.config import SplitTable
     from oneglance.data.dataset import SplitData
@@ -80,6 +82,7 @@ def read_and_check(path: Path) -> dict[str, float]:
     from oneglance.data.source import open_source
     from oneglance.data.splitting.split import split, stratify_labels
     from oneglance.task import build_tasks, fit_targets
+    from oneglance.training.data_loader import BatchLoader
     from oneglance.training.preparation.building import encoded_targets
     from oneglance.training.source_sampler import SourceSampler
 
@@ -106,10 +109,11 @@ def read_and_check(path: Path) -> dict[str, float]:
     targets = encoded_targets(by_name, train)
     times.append(time.perf_counter())
     peaks["learn"] = peak_bytes()
-    order = SourceSampler(train.records.sources).epoch(np.random.default_rng([0, 0]))[:BATCH]
-    files = [train.records[row].image.load() for row in order.tolist()]
-    chosen = {name: {key: array[order] for key, array in target.items()} for name, target in targets.items()}
-    assert len(files) == len(chosen["kind"]["class"]) == BATCH
+    sampler = SourceSampler(train.records.sources)
+    files: Any = Files(train.records)
+    loader = BatchLoader(files, train.rows, targets, BATCH, torch.device("cpu"), sampler)
+    first = next(loader.shuffled(seed=0, epoch=0))
+    assert len(first.pictures) == len(first.targets["kind"]["class"]) >= BATCH - 1
     times.append(time.perf_counter())
     problems = [*collected.problems, *missing, *wrong]
     if problems:
@@ -121,10 +125,37 @@ def read_and_check(path: Path) -> dict[str, float]:
         "seconds": times[-1] - times[0],
         "cpu_seconds": time.process_time() - cpu,  # far less than the seconds: others used the machine too
         "peak_gb": peak_bytes() / 1e9,
+        "anonymous_gb_at_end": anonymous_bytes() / 1e9,
         "imported_gb": imported / 1e9,
         "peak_gb_after": {step: round(peak / 1e9, 3) for step, peak in peaks.items()},
         **steps,
     }
+
+
+class Files:
+    """A store that reads the files of a batch and decodes none."""
+
+    order = None
+
+    def __init__(self, records: Any) -> None:
+        self.records, self.failures = records, dict[int, Exception]()
+
+    def announce(self, batches: Any, reading: Any = None) -> None:
+        """Nothing is read ahead."""
+
+    def gather(self, rows: Any) -> Any:
+        """The size of each, [k, 1]."""
+        import numpy as np
+
+        sizes = [len(self.records[row].image.load()) for row in rows.tolist()]
+        return np.array(sizes, dtype=np.float32)[:, None]
+
+
+def anonymous_bytes() -> int:
+    """The memory of this process that no file lies behind; 0 where the system does not say."""
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon:"))
 
 
 def peak_bytes() -> int:

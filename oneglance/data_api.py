@@ -11,7 +11,7 @@ import numpy as np
 
 from oneglance import config as configuration
 from oneglance.config import ConfigSource
-from oneglance.data.dataset import Dataset, SplitData, load_dataset, measured_values, open_sources, refuse
+from oneglance.data.dataset import Dataset, load_dataset, measured_values, open_sources, refuse
 from oneglance.data.image_inputs import Paths, read, relative
 from oneglance.data.images.decode import Limits
 from oneglance.data.images.letterbox import Fit
@@ -77,10 +77,7 @@ def check(
     dataset = load_dataset(declared, list(tasks.values()), screen.progress, strict=False)
     problems = list(dataset.problems)
     if not any(problem.fatal for problem in problems):
-        learned = dataset.splits.train
-        wrong = fit_targets(
-            tasks, SplitData([dataset.records[row] for row in learned.tolist()], learned).answers
-        )
+        wrong = fit_targets(tasks, dataset.part("train").answers)
         if not declared.training.teachers:  # which may answer the validation pictures too
             wrong += few_answers(tasks, dataset)
         problems += (Problem(error.location, error.what, error.hint) for error in wrong)

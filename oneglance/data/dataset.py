@@ -47,6 +47,13 @@ class SplitData:
             return self.records.answers.get(task) or Coded.missing(len(self.records))
         return [record.answers.get(task) for record in self.records]
 
+    @property
+    def groups(self) -> list[str]:
+        """One per record; "" where it has none."""
+        if isinstance(self.records, RecordColumns):
+            return [group or "" for group in self.records.groups]
+        return [record.group for record in self.records]
+
 
 @dataclass
 class Dataset:
@@ -61,6 +68,11 @@ class Dataset:
         """(picture, group, split) of every record."""
         facts = zip(self.records.images, self.records.groups, self.splits.names(), strict=True)
         return [(image.name, group or "", name) for image, group, name in facts]
+
+    def part(self, name: str) -> SplitData:
+        """One split as it is before any picture is decoded; its rows are those of ``records``."""
+        rows = getattr(self.splits, name)
+        return SplitData(self.records.take(rows), rows)
 
     def split(self, name: str, start: int, unreadable: Collection[int]) -> SplitData:
         """One split, without the ``unreadable`` pictures.

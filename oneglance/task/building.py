@@ -92,16 +92,11 @@ def fit_targets(tasks: Mapping[str, Task], answers: Callable[[str], Sequence[Any
 
 def few_answers(tasks: Mapping[str, Task], dataset: Dataset) -> list[DataError]:
     """Why the validation split of ``dataset`` has too few answers for what each of ``tasks`` asks for."""
-    training, validation = (
-        [dataset.records[row] for row in rows.tolist()]
-        for rows in (dataset.splits.train, dataset.splits.validation)
-    )
-    groups = [record.group for record in validation]
-    wrong = []
+    training, validation = dataset.part("train"), dataset.part("validation")
+    groups, wrong = validation.groups, []
     for name, task in tasks.items():
-        learned, kept = ([one.answers.get(name) for one in records] for records in (training, validation))
         try:
-            task.refuse_few_answers(learned, kept, groups)
+            task.refuse_few_answers(training.answers(name), validation.answers(name), groups)
         except DataError as error:
             wrong.append(error)
     return wrong

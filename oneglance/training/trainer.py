@@ -467,9 +467,7 @@ class Trainer:
         raw = self.learner.validate(self.loaders[1])
         for name, task in tasks.items():
             task.calibrate(raw[name], validation.answers(name))
-            task.fit_sets(
-                raw[name], validation.answers(name), [record.group for record in validation.records]
-            )
+            task.fit_sets(raw[name], validation.answers(name), validation.groups)
         if not self.ranks.is_first:
             return
         if self.extension.held:

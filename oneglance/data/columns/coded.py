@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 MISSING = -1
+WIDER = {2**7 + 1: "h", 2**15 + 1: "i"}  # number of values -> typecode of codes, which begin as "b"
 AT_ONCE = 65_536  # rows that are made at once where all are gone through
 
 
@@ -144,7 +145,7 @@ class Coder:
     """
 
     def __init__(self, most: int = 2**31) -> None:
-        self._codes, self._values = array("i"), list[Any]()
+        self._codes, self._values = array("b"), list[Any]()
         self._index: dict[type, dict[Hashable, int]] = defaultdict(dict)
         self._most = most
         self.put = self._codes.append  # a code, where it is known
@@ -169,7 +170,8 @@ class Coder:
 
     def append(self, value: Any) -> None:
         """One more row."""
-        self._codes.append(self.code(value))
+        code = self.code(value)  # first: it may make room for larger ones
+        self.put(code)
 
     def extend(self, column: Coded) -> None:
         """The rows of another column."""
@@ -178,15 +180,20 @@ class Coder:
 
     def put_all(self, codes: np.ndarray) -> None:
         """Codes, where they are known."""
-        self._codes.frombytes(codes.astype(np.int32).tobytes())
+        self._codes.frombytes(codes.astype(self._codes.typecode).tobytes())
 
     def column(self) -> Coded:
         """All rows so far."""
-        codes = np.frombuffer(self._codes, dtype=np.int32) if self._codes else np.zeros(0, dtype=np.int32)
-        return Coded(codes.astype(_smallest(len(self._values)), copy=False), self._values)
+        kind = self._codes.typecode
+        codes = np.frombuffer(self._codes, dtype=kind) if self._codes else np.zeros(0, dtype=kind)
+        return Coded(codes, self._values)
 
     def _add(self, value: Any) -> int:
         self._values.append(value)
+        wider = WIDER.get(len(self._values))
+        if wider:
+            self._codes = array(wider, self._codes)
+            self.put = self._codes.append
         return len(self._values) - 1
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, cast, runtime_checkable
 
@@ -20,10 +18,12 @@ from oneglance.data.quoting import nearest_of, plain, quoted
 from oneglance.data.record import BoxAnnotations, Record
 from oneglance.data.source import Source
 from oneglance.errors import DataError, InvalidAnswer, Problem, nearest
+from oneglance.nn.allocator import garbage_collection_off, give_back
 
 CACHE_LIMIT = 20_000  # typed answers kept per source and question: classes repeat, free numbers do not
 TAG_PICTURES = 8  # with contradictions that may be tags, one row each
 LONGEST_CACHED = 64  # characters
+MANY = 100_000  # records, from which on the memory that reading took is given back at once
 
 
 class Question(Protocol):
@@ -94,13 +94,22 @@ def collect(
     Args:
         optional: names of questions that nobody need have answered.
     """
+    collected = _collected(sources, questions, optional)
+    if len(collected.records) > MANY:
+        give_back()
+    return collected
+
+
+def _collected(
+    sources: Sequence[Source], questions: Sequence[Question], optional: Collection[str]
+) -> Collected:
     by_name = {question.name: question for question in questions}
     packer = RecordPacker(list(by_name))
     problems = _Problems(packer)
     winning: list[bool] = []  # by source: whether it wins
     starts: list[int] = []  # by source: its first row
     all_fields: set[str] = set()  # of any source
-    with _garbage_collection_off():
+    with garbage_collection_off():
         for source in sorted(sources, key=lambda source: source.wins):  # last, those that win
             winning.append(source.wins)
             starts.append(len(packer))
@@ -157,18 +166,6 @@ class _Problems:
         """All of them, and those of a row that were found later behind its others."""
         places = [*self._places, *((2 * row, problem) for row, problem in contradictions)]
         return [problem for _, problem in sorted(places, key=lambda place: place[0])]
-
-
-@contextmanager
-def _garbage_collection_off() -> Iterator[None]:
-    # A million records hold no cycles, yet Python would search them for cycles again and again.
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ def scores_held(
     then = run.answering_config()
     tasks = run.tasks(then)
     before = _raw(run.network(then, tasks).to(loader.device), loader)
-    weights = _resamples([record.group for record in validation.records])
+    weights = _resamples(validation.groups)
     scores = {}
     for name, task in held.items():
         answers = validation.answers(name)

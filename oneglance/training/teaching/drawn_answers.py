@@ -44,6 +44,8 @@ def with_drawn_answers(
     drawn with the teacher's probabilities, so that the epoch that is kept and the calibration go by them. Of
     what a picture shows, no teacher knows more than that.
     """
+    if not teachers:
+        return validation
     answers = [dict(record.answers) for record in validation.records]
     drawn: list[str] = []
     for teacher in teachers:
