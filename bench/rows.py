@@ -104,6 +104,7 @@ def read_and_check(path: Path) -> dict[str, float]:
     wrong = check(records, tasks, splits=splits, classes=classes)
     times.append(time.perf_counter())
     peaks["check"] = peak_bytes()
+    del classes  # as in load_dataset, which has come to its end
     train = SplitData(records.take(splits.train), np.arange(len(splits.train)))
     fit_targets(by_name, train.answers)
     targets = encoded_targets(by_name, train)

@@ -105,10 +105,14 @@ class BatchLoader:
             kinds = None if kinds is None else kinds[order]
             places, reading = self.store.order.arranged(self.rows[order], kinds, random)
             order = order[places]
-        parts = [self.share(each) for each in np.array_split(np.arange(len(order)), len(self))[start:]]
+        parts = self._shares(order, start)
         if reading is not None and parts:
-            reading = reading[np.concatenate(parts)]
-        yield from self._batches([order[part] for part in parts], reading, leave_out=True)
+            reading = np.concatenate(self._shares(reading, start))
+        yield from self._batches(parts, reading, leave_out=True)
+
+    def _shares(self, pictures: np.ndarray, start: int) -> list[np.ndarray]:
+        """What this process takes of each batch of an epoch from ``start`` on; views of ``pictures``."""
+        return [self.share(each) for each in np.array_split(pictures, len(self))[start:]]
 
     def in_order(self, share: Callable[[np.ndarray], np.ndarray] = np.asarray) -> Iterator[Batch]:
         """Every picture once, in the order of ``rows``; or of ``share`` of these places [k]."""

@@ -223,18 +223,28 @@ def together(columns: Sequence[Coded], count: int) -> tuple[np.ndarray, np.ndarr
         count: of rows.
 
     Returns:
-        int32 [n], the kind of each row, counted from 0 in the order of their first rows; and int64, the first
-        row of each kind.
+        whole numbers [n], the kind of each row, counted from 0 in the order of their first rows; and int64,
+        the first row of each kind.
     """
-    kind = np.zeros(count, dtype=np.int32)
+    kind, kinds = np.zeros(count, dtype=np.int8), 1
     for column in columns:
-        pair = kind * np.int64(len(column.values) + 1)
+        width = len(column.values) + 1
+        pair = kind.astype(_smallest(kinds * width + 1))
+        pair *= width
         pair += column.codes
         pair += 1
-        # By hashing, which takes less time and memory than to sort; numbers come in the order of first rows.
-        kind = pa.array(pair).dictionary_encode().indices.to_numpy()
-        del pair
+        kind = _in_order(pair, kinds * width)
+        kinds = int(kind.max(initial=-1)) + 1
     return kind, _first_rows(kind, int(kind.max(initial=-1)) + 1)
+
+
+def _in_order(codes: np.ndarray, count: int) -> np.ndarray:
+    """Codes below ``count``, none of them missing, numbered anew in the order of their first rows."""
+    if count <= max(len(codes), AT_ONCE):
+        return Coded(codes, range(count)).appearing().codes
+    # By hashing, which takes less memory than a table of them, and less time than to sort.
+    in_order: np.ndarray = pa.array(codes).dictionary_encode().indices.to_numpy()
+    return in_order
 
 
 def _first_rows(codes: np.ndarray, count: int) -> np.ndarray:

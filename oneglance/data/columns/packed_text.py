@@ -110,5 +110,15 @@ def text_array(texts: Sequence[str]) -> pa.Array:
         return pa.array([text.encode("utf-8", "surrogatepass") for text in texts], type=pa.binary())
 
 
+def printable_ascii(texts: pa.StringArray) -> bytes | None:
+    """All texts in a row, where each character is printable ASCII: millions are looked at at once."""
+    _, ends, data = texts.buffers()
+    first, last = np.frombuffer(ends, dtype=np.int32)[[texts.offset, texts.offset + len(texts)]]
+    inside = memoryview(data or b"")[first:last]
+    characters = np.frombuffer(inside, dtype=np.uint8)
+    is_printable = characters.min(initial=32) >= 32 and characters.max(initial=32) < 127
+    return inside.tobytes() if is_printable else None
+
+
 def _text(tail: str | bytes) -> str:
     return tail if isinstance(tail, str) else tail.decode("utf-8", "surrogatepass")

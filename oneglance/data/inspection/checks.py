@@ -200,10 +200,9 @@ _NEEDED = {
 def divided_groups(facts: Facts) -> Iterator[Problem]:
     """Only possible where the data name the splits themselves."""
     groups = facts.records.groups.appearing()
-    known = np.flatnonzero(groups.known)
-    inside = np.zeros((len(groups.values), len(SPLITS)), dtype=bool)
-    inside[groups.codes[known], facts.names.codes[known]] = True
-    for code in np.flatnonzero(inside.sum(axis=1) > 1).tolist():
+    inside = np.zeros((len(groups.values) + 1, len(SPLITS)), dtype=bool)  # the last one is that of no group
+    inside[groups.codes, facts.names.codes] = True
+    for code in np.flatnonzero(inside[:-1].sum(axis=1) > 1).tolist():
         what = f"is in {' and '.join(split for split, there in zip(SPLITS, inside[code]) if there)}"  # noqa: B905
         hint = "scores look better than they are: correct the split that the data give"
         yield Problem(f"group {quoted(groups.values[code])}", what, hint, kind="divided group", fatal=False)

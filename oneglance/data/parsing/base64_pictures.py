@@ -29,7 +29,7 @@ _OTHER = str.maketrans("-_", "+/")
 _URL = re.compile(r"data:[^,]{0,500};\s*base64\s*,", re.IGNORECASE)
 # How the usual kinds of pictures begin: JPEG, PNG, GIF, WebP, TIFF, BMP.
 _BEGINNINGS = ("/9j/", "iVBORw0KGgo", "R0lGOD", "UklGR", "SUkqA", "TU0AK", "Qk")
-_LEAST = 80  # characters of base64 without a data URL before it; the smallest pictures have some more
+LEAST = 80  # characters of base64 without a data URL before it; the smallest pictures have some more
 
 
 def from_base64(text: str) -> bytes:
@@ -55,18 +55,18 @@ def from_base64(text: str) -> bytes:
 
 def is_inline(name: str) -> bool:
     """Whether what stands where the name of a picture is expected is the picture itself."""
-    if len(name) >= _LEAST:
+    if len(name) >= LEAST:
         name = name.strip()
     if name[:5].lower() == "data:":
         return True
-    if len(name) < _LEAST or not name.startswith(_BEGINNINGS):
+    if len(name) < LEAST or not name.startswith(_BEGINNINGS):
         return False
     return ALPHABET.issuperset(name.translate(_SPACES).translate(_OTHER).rstrip("="))
 
 
 def any_inline(names: Sequence[str]) -> bool:
     """Whether one of many names is one; fast where all are short."""
-    may_be = max(map(len, names), default=0) >= _LEAST or "data:" in "\n".join(names).lower()
+    may_be = max(map(len, names), default=0) >= LEAST or "data:" in "\n".join(names).lower()
     return may_be and any(map(is_inline, names))
 
 

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from oneglance.data.columns.packed_images import AlikeImages
-from oneglance.data.columns.packed_text import Piece
+from oneglance.data.columns.packed_text import Piece, printable_ascii
 from oneglance.data.images.archives import is_archive, members
 from oneglance.data.images.references import FileImage, MemberImage, is_picture, printable
 from oneglance.data.images.tail_search import TailSearch
-from oneglance.data.parsing.base64_pictures import any_inline, inline_picture, is_inline
+from oneglance.data.parsing.base64_pictures import LEAST, any_inline, inline_picture, is_inline
 from oneglance.data.parsing.folder_walk import files_below
 from oneglance.data.quoting import quoted
 from oneglance.data.record import ImageRef
@@ -126,9 +127,10 @@ class _InFolder(Find):
         return image if match is None else FileImage(os.path.join(self._root, match), printable(name))  # noqa: PTH118
 
     def many(self, names: pa.StringArray) -> AlikeImages | None:
-        text = "\n".join(names.to_pylist())
-        if not text.replace("\n", "").isprintable() or "\\" in text or any_inline(text.split("\n")):
-            return None
+        if not _is_plain(names):
+            written = names.to_pylist()
+            if any_inline(written) or "\\" in "".join(written) or not all(map(str.isprintable, written)):
+                return None
         folders, files = _at_last_slash(names)
         inside = folders.dictionary.to_pylist()
         codes = folders.indices.to_numpy()
@@ -218,6 +220,15 @@ class _InFolder(Find):
         )
         hint = "write a path that stays inside it, or a whole path; the row is left out"
         return Problem(location, what, hint, kind="picture name", fatal=False)
+
+
+def _is_plain(names: pa.StringArray) -> bool:
+    """Whether each is short and of printable ASCII without a backslash, and none may be a data URL."""
+    text = printable_ascii(names)
+    if text is None or b"\\" in text or b"data:" in text.lower():
+        return False
+    longest: int = pc.max(pc.binary_length(names)).as_py()
+    return longest < LEAST
 
 
 def _at_last_slash(names: pa.StringArray) -> tuple[pa.DictionaryArray, pa.StringArray]:

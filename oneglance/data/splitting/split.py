@@ -86,7 +86,7 @@ def split(
     spread = Spread.over(stratify_labels if stratify_labels is not None else [()] * len(records))
     random = np.random.default_rng(table.seed)
     for bits in np.unique(choice[choice > 0]).tolist():
-        rows = np.flatnonzero(choice == bits)
+        rows = choice == bits
         result[rows] = draw_splits(units[rows], _shares(bits, table), spread.of(rows), random)
     _refuse_empty(result, units, table)
     return SplitIndices(*(np.flatnonzero(result == code) for code in range(3)))

@@ -19,6 +19,7 @@ TRIALS = (4, 3000)  # at least and at most
 PER_UNIT = 20  # trials, at most: few units have few ways to lie
 EVEN = 1e-4  # an unevenness that needs no further trials
 DRAWINGS = 32  # trials that start anew; the others change the best one a little
+AT_ONCE = 1_000_000  # rows that are counted at once
 PASSED_OVER = 1000  # units too large for the rest of a split, after which the split counts as full
 
 
@@ -46,7 +47,7 @@ class Spread:
         return cls(kind, np.array(pairs, dtype=np.int64).reshape(-1, 2), len(names))
 
     def of(self, rows: np.ndarray) -> Spread:
-        """The same for some of the rows."""
+        """The same for some of the rows: bool [n], or int64 [k]."""
         return replace(self, kind=self.kind[rows])
 
     def unevenness(self, split: np.ndarray, shares: np.ndarray) -> float:
@@ -56,10 +57,10 @@ class Spread:
         infinitely uneven.
         """
         kinds = int(self.kind.max(initial=-1)) + 1
-        cell = self.kind.astype(np.int64)
-        cell *= 3
-        cell += split
-        by_kind = np.bincount(cell, minlength=kinds * 3).reshape(-1, 3)
+        by_kind = np.zeros((kinds, 3), dtype=np.int64)
+        for start in range(0, len(split), AT_ONCE):
+            cell = self.kind[start : start + AT_ONCE].astype(np.int64) * 3 + split[start : start + AT_ONCE]
+            by_kind += np.bincount(cell, minlength=kinds * 3).reshape(-1, 3)
         sizes, wanted = by_kind.sum(axis=0), shares > 0
         if not sizes[wanted].all():
             return float("inf")

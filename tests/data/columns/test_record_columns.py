@@ -10,6 +10,7 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,7 +19,7 @@ from support.tiny import Ref
 from oneglance.data.columns import coded, packed_images, packed_text, record_columns
 from oneglance.data.columns.coded import Coded, labelled, numbers, together
 from oneglance.data.columns.packed_images import PackedImages, packed
-from oneglance.data.columns.packed_text import Piece
+from oneglance.data.columns.packed_text import Piece, printable_ascii
 from oneglance.data.columns.record_columns import RecordColumns, columns_of
 from oneglance.data.images.memory_image import EncodedImage
 from oneglance.data.images.references import FileImage, TarMember, ZipMember
@@ -162,3 +163,10 @@ def test_numbers_of_a_column_are_those_of_its_list() -> None:
     items = [2.5, None, 1e300, 2.5, -0.1]
     np.testing.assert_array_equal(numbers(Coded.of(items)), numbers(items))
     np.testing.assert_array_equal(numbers(items), [2.5, np.nan, 1e300, 2.5, -0.1])
+
+
+@given(st.lists(st.text(st.sampled_from("a~ \x7f\x1fü")), min_size=2))
+def test_printable_ascii_is_seen_at_once(texts: list[str]) -> None:
+    array = pa.array(texts, type=pa.string())[1:]
+    text = "".join(texts[1:])
+    assert printable_ascii(array) == (text.encode() if text.isascii() and text.isprintable() else None)

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from pyarrow import csv as pa_csv
 
 from oneglance.data.columns.coded import MISSING, Coded
-from oneglance.data.columns.packed_text import text_array
+from oneglance.data.columns.packed_text import printable_ascii, text_array
 from oneglance.data.csv_text import from_cell
 from oneglance.data.images.references import is_picture
 from oneglance.data.parsing import separator
@@ -288,7 +288,8 @@ class Delimited(Rows):
 
 def _needs_care(names: pa.StringArray) -> bool:
     """Whether a cell may be another text than is written in it."""
-    text = "".join(names.to_pylist())
+    plain = printable_ascii(names)
+    text = "".join(names.to_pylist()) if plain is None else plain.decode()
     return not text.isprintable() or "'" in text or not names.equals(pc.utf8_trim(names, " "))
 
 
