@@ -45,7 +45,8 @@ def test_start_goes_the_whole_way_and_its_commands_can_be_copied(folder: Path, s
     assert found[1] == "folder (label): hat 20, shirt 20"
     assert found[2] == "nothing looks suspicious"
     assert re.fullmatch(
-        r"oneglance\.toml is written: small at 32 × 32 pixels, 1 epoch: about \d+ seconds? of training here, .*",
+        r"oneglance\.toml is written: small at 32 × 32 pixels, 1 epoch: about \d+ seconds? of training here, "
+        r".*",
         found[3],
     )
     assert Path("runs/my photos/report.json").is_file()
