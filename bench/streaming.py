@@ -5,7 +5,7 @@ Drawn pictures of 64 px lie in files sorted by class. Each arm is an epoch of ba
 fits into the time, without a network and in a process of its own; the two orders take turns. Counted from the
 first batch on: pictures in a second, and in a second of a processor (of all processes together), which says
 more where others use the machine. Then a small network answers tars of ever more pictures of 32 px, by the
-public ``predict`` into a file. Memory is the peak of the process itself, and of the sum with all others.
+public ``predict`` into a file. Memory is the peak of all processes together.
 
     python bench/streaming.py [--pictures 20000] [--seconds 20] [--predict 10000 100000]
 """
@@ -124,18 +124,38 @@ def batches(path: Path, streamed: bool, seconds: float) -> dict[str, float]:
     cpu_rate = done / (processor_seconds() - before)
     store.close()
     entropy = float(np.mean(mixed[len(mixed) // 4 :]))  # the buffer fills at first
-    return {"rate": rate, "cpu_rate": cpu_rate, "first": first, "entropy": entropy, "gb": peak_gb()}
+    return {"rate": rate, "cpu_rate": cpu_rate, "first": first, "entropy": entropy}
 
 
 def predicted(run: Path, tars: Path, out: Path) -> dict[str, float]:
     import oneglance
+    from oneglance.progress import Screen
 
     began = time.perf_counter()
-    oneglance.predict(run, tars, out=out)
+    oneglance.predict(run, tars, out=out, screen=Screen())
     seconds = time.perf_counter() - began
     with out.open() as file:
         rows = sum(1 for _ in file) - 1
-    return {"pictures": rows, "seconds": seconds, "rate": rows / seconds, "gb": peak_gb()}
+    return {"pictures": rows, "seconds": seconds, "rate": rows / seconds}
+
+
+def first_step(config: Path, look_first: str) -> dict[str, float]:
+    """Of a training whose pictures are not kept."""
+    import oneglance
+    from oneglance.progress import Screen
+
+    class Enough(BaseException):
+        pass
+
+    class FirstStep(Screen):
+        def step(self, *counts: int) -> None:
+            raise Enough
+
+    began, before = time.perf_counter(), processor_seconds()
+    overrides = ["cache.gigabytes=0", f"pictures.look_first={look_first}", "sources.0.path=first"]
+    with suppress(Enough):
+        oneglance.train(config, out=config.parent / look_first, overrides=overrides, screen=FirstStep())
+    return {"seconds": time.perf_counter() - began, "cpu_seconds": processor_seconds() - before}
 
 
 def processor_seconds() -> float:
@@ -145,30 +165,25 @@ def processor_seconds() -> float:
     return float(sum(each.user + each.system for each in times))
 
 
-def peak_gb() -> float:
-    """The most memory that this process ever held."""
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return float(peak * (1 if sys.platform == "darwin" else 1024) / 1e9)
-
-
 def in_own_process(*words: object) -> dict[str, Any]:
-    """What it prints, and ``all_gb``: the peak of all processes together, seen twice a second."""
+    """What it prints, and ``gb``: the peak of all processes together, seen twice a second; of two looks in a
+    row the lesser, since a process that starts another one seems to be two for a moment.
+    """
     command = [sys.executable, __file__, "--arm", *map(str, words)]
-    together = 0
+    together, last = 0, 0
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         own = psutil.Process(process.pid)
         while process.poll() is None:
             time.sleep(0.5)
             with suppress(psutil.Error):
                 family = [own, *own.children(recursive=True)]
-                together = max(together, sum(one.memory_info().rss for one in family))
+                held = sum(one.memory_info().rss for one in family)
+                together, last = max(together, min(last, held)), held
         out, _ = process.communicate()
     if process.returncode:
         raise SystemExit("an arm failed")
     result: dict[str, Any] = json.loads(out.splitlines()[-1])
-    return {**result, "all_gb": together / 1e9}
+    return {**result, "gb": together / 1e9}
 
 
 def main() -> None:
@@ -182,15 +197,22 @@ def main() -> None:
     given = options.parse_args()
     if given.arm:
         kind, *words = given.arm
-        if kind == "batches":
-            print(json.dumps(batches(Path(words[0]), words[1] == "streamed", float(words[2]))))
-        else:
-            print(json.dumps(predicted(*map(Path, words))))
+        arms = {
+            "batches": lambda path, order, most: batches(Path(path), order == "streamed", float(most)),
+            "first": lambda config, look_first: first_step(Path(config), look_first),
+            "predict": lambda *paths: predicted(*map(Path, paths)),
+        }
+        print(json.dumps(arms[kind](*words)))
         return
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         os.environ["ONEGLANCE_CACHE"] = str(folder / "cache")
-        results = {"batches": of_batches(folder, given), "predict": of_predict(folder, given.predict)}
+        (folder / "oneglance.toml").write_text(CONFIG)
+        results = {
+            "batches": of_batches(folder, given),
+            "first": of_first_step(folder, given.pictures),
+            "predict": of_predict(folder, given.predict),
+        }
     print(json.dumps({"bench": "streaming", "buffer_gb": BUFFER_GB, **results}))
 
 
@@ -206,16 +228,31 @@ def of_batches(folder: Path, given: argparse.Namespace) -> list[dict[str, Any]]:
         arms = [in_own_process("batches", path, order, given.seconds) | {"order": order} for order in orders]
         for order in ("random", "streamed"):
             twice = [arm for arm in arms if arm["order"] == order]
-            keys = ("rate", "cpu_rate", "first", "entropy", "gb", "all_gb")
+            keys = ("rate", "cpu_rate", "first", "entropy", "gb")
             mean = {key: sum(arm[key] for arm in twice) / len(twice) for key in keys}
             results.append({"files": path.stem, "order": order, **mean})
             line = (
                 "{files}, {order}: {rate:.0f} a second, {cpu_rate:.0f} a second of a processor, first batch"
             )
-            line += " after {first:.1f} s, {gb:.2f} GB, in all {all_gb:.2f} GB, {entropy:.2f} bits"
+            line += " after {first:.1f} s, {gb:.2f} GB, {entropy:.2f} bits"
             print(line.format(**results[-1]), flush=True)
         ratio = results[-1]["cpu_rate"] / results[-2]["cpu_rate"]
         print(f"    {ratio:.2f} times as many in a second of a processor", flush=True)
+    return results
+
+
+def of_first_step(folder: Path, count: int) -> list[dict[str, Any]]:
+    if not count:
+        return []
+    write_tars(folder / "first", count, 32)
+    results = []
+    for look_first in ("true", "false"):
+        arm = in_own_process("first", folder / "oneglance.toml", look_first)
+        results.append({"look_first": look_first, "pictures": count, **arm})
+        line = (
+            "look_first = {look_first}: first step after {seconds:.0f} s, {cpu_seconds:.0f} s of a processor"
+        )
+        print(line.format(**results[-1]), flush=True)
     return results
 
 
@@ -223,16 +260,15 @@ def of_predict(folder: Path, sizes: list[int]) -> list[dict[str, Any]]:
     if not sizes:
         return []
     import oneglance
+    from oneglance.progress import Screen
 
     write_tars(folder / "learned", 400, 32)
-    (folder / "oneglance.toml").write_text(CONFIG)
-    run = oneglance.train(folder / "oneglance.toml", out=folder / "run").path
+    run = oneglance.train(folder / "oneglance.toml", out=folder / "run", screen=Screen()).path
     results = []
     for count in sizes:
         write_tars(folder / str(count), count, 32)
         results.append(in_own_process("predict", run, folder / str(count), folder / f"{count}.csv"))
         line = "{pictures:,} answers in {seconds:.0f} s, {rate:.0f} a second, {gb:.3f} GB"
-        line += ", in all {all_gb:.3f} GB"
         print(line.format(**results[-1]), flush=True)
     return results
 
