@@ -22,7 +22,8 @@ from torchjd.aggregation import (
 
 from oneglance.balancer import Balancer, build_balancer, gram_matrix
 
-pytestmark = pytest.mark.thorough
+# Another library's solvers, for each balancer: two minutes together.
+pytestmark = [pytest.mark.thorough, pytest.mark.slow]
 
 DRAWS = 1000
 SEED = 7

@@ -418,6 +418,7 @@ finally:
     assert ended.stdout.decode().splitlines()[-1] == "loaded:"
 
 
+@pytest.mark.slow  # every command in a process of its own, with a training
 def test_no_warning_of_a_library_reaches_the_user(home: Path) -> None:
     """Training, scoring and answering, with every warning of Python on."""
     code = """

@@ -97,6 +97,7 @@ def test_what_is_undefined_is_none() -> None:
     json.dumps(result, allow_nan=False)
 
 
+@pytest.mark.slow  # hundreds of test splits are simulated, and resampled
 @pytest.mark.thorough
 def test_an_interval_holds_the_truth_nineteen_times_of_twenty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 100 samples of groups of pictures, about 95 intervals hold the accuracy of the whole world."""

@@ -190,6 +190,7 @@ def test_networks_that_are_the_same_do_not_differ() -> None:
     assert result["difference"] == {"value": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
 
 
+@pytest.mark.slow  # hundreds of comparisons are simulated, and resampled
 @pytest.mark.thorough
 def test_where_nothing_is_there_a_verdict_is_rare() -> None:
     wrong = 0

@@ -123,6 +123,7 @@ def asked(folder: Path, delay: float) -> Iterator[Asked]:
             process.kill()
 
 
+@pytest.mark.slow  # a service starts, and is waited for
 @POSIX
 @pytest.mark.parametrize("group", [False, True])
 def test_what_is_under_way_is_answered_at_sigterm_and_nothing_new_is_taken(

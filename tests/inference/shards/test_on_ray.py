@@ -51,6 +51,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return given
 
 
+@pytest.mark.slow  # a cluster starts, and actors import torch
 @pytest.mark.parametrize("ending", ["parquet", "json"])  # of the others: test_merge.py
 def test_the_bytes_of_one_process(
     many: Path,
@@ -69,6 +70,7 @@ def test_the_bytes_of_one_process(
     assert not (many / f"answers.{ending}.parts").exists()
 
 
+@pytest.mark.slow  # a cluster starts, and actors import torch
 def test_what_was_answered_before_a_kill_is_kept(
     many: Path,
     shell: Shell,  # noqa: F811
@@ -95,6 +97,7 @@ def test_what_was_answered_before_a_kill_is_kept(
     assert in_process == [2, 1, 0]
 
 
+@pytest.mark.slow  # a cluster starts, and actors import torch
 def test_a_file_in_a_store(many: Path, shell: Shell, in_process: list[int]) -> None:  # noqa: F811
     shell(*WORDS, "whole.csv")
     assert shell(*WORDS, "memory://ray/answers.csv", "--ray").code == 3
@@ -103,6 +106,7 @@ def test_a_file_in_a_store(many: Path, shell: Shell, in_process: list[int]) -> N
     assert [path.name for path in names_in("memory://ray") if path.suffix == ".csv"] == ["answers.csv"]
 
 
+@pytest.mark.slow  # a cluster starts, and actors import torch
 def test_what_an_actor_refuses_is_the_message(
     many: Path,
     shell: Shell,  # noqa: F811
