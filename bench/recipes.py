@@ -57,7 +57,6 @@ SETS: dict[str, dict[str, Any]] = {
         "tasks": {"kind": LABEL},
     },
     "trash": {"source": {"path": "trash"}, "tasks": {"folder": LABEL}},
-    "trash_200": {"source": {"path": "trash"}, "tasks": {"folder": LABEL}, "few": 200},
     "rubbish": {"source": {"path": "own_pictures/rubbish"}, "tasks": {"folder": LABEL}},
     "insects": {"source": {"path": "own_pictures/insects"}, "tasks": {"folder": LABEL}},
     "houses": {
@@ -88,8 +87,7 @@ RATES = {
     "training.weight_decay": 0.02,
 }
 SMALL = {"training.batch": 32}
-SMALLER = {"training.batch": 16}
-PLACES = {"training.batch": 16}  # of boxes: larger pictures, and many answers in each
+PLACES = {"training.batch": 16}  # of boxes, whose pictures are larger, and of very few pictures
 WHOLE = {"augment.mosaic": 0}
 MUON = {"training.optimizer": "muon"}
 QUICK = {"training.momentum": 0.6}
@@ -116,8 +114,6 @@ ARMS: dict[str, dict[str, Any]] = {
     "rates_whole_light_16": PLACES | RATES | WHOLE | LIGHT,
     "light": LIGHT,
     "light_32": LIGHT | SMALL,
-    "batch_16": SMALLER,
-    "batch_8": {"training.batch": 8},
     "rate_4": {"training.learning_rate": 0.004},
     "muon": MUON,
     "muon_quick": MUON | QUICK,
@@ -148,8 +144,6 @@ def declared(name: str, data: Path, kept: Path, size: int, epochs: int, seed: in
         key: str((kept if name == "drawn" else data) / value) if key in ("path", "images") else value
         for key, value in one["source"].items()
     }
-    if "few" in one:
-        source = {"path": str(some_of(Path(source["path"]), kept / f"{name}.csv", one["few"]))}
     if source["path"].endswith(".parquet"):
         few = kept / f"{name}-{FIRST}.parquet"
         if not few.exists():
@@ -164,16 +158,6 @@ def declared(name: str, data: Path, kept: Path, size: int, epochs: int, seed: in
             "training": {"epochs": epochs, "seed": seed},
         }
     )
-
-
-def some_of(folder: Path, table: Path, count: int) -> Path:
-    """A table of ``count`` pictures of a folder of classes, drawn at random."""
-    if not table.exists():
-        paths = sorted(path for path in folder.rglob("*.*") if path.is_file())
-        chosen = np.random.default_rng(0).permutation(len(paths))[:count]
-        rows = [f"{paths[row]},{paths[row].parent.name}" for row in sorted(chosen)]
-        table.write_text("\n".join(["image,folder", *rows, ""]))
-    return table
 
 
 def trained(config: Config, keys: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from oneglance.data.parsing.folder_walk import files_below, folders_in
 from oneglance.data.parsing.text_tables import is_text_table
 from oneglance.data.proposing.answers_in_names import with_names
 from oneglance.data.proposing.folders_beside_tables import with_folders
-from oneglance.data.proposing.proposed_source import are_other_pictures, proposed, there
+from oneglance.data.proposing.proposed_source import proposed, there
 from oneglance.data.proposing.tables_of_parts import joined_parts
 from oneglance.data.proposing.text_encoding import encoding_key
 from oneglance.data.quoting import nearest_of, plain, quoted
@@ -224,7 +224,7 @@ def _fitting(proposal: Proposal, table: Path, base: Path, image: str) -> Proposa
     """Where the boxes were not drawn in these pictures, the same table with those of a folder beside it that
     they fit, such as ``images/`` and not ``crops/``.
     """
-    if not are_other_pictures(proposal.misfits, len(proposal.records)):
+    if proposal.fits_its_pictures:
         return proposal
     for folder in folders_in(table.parent)[:MOST_TABLES]:
         keys = _keys(base, table) | {"images": relative(base, folder)}

@@ -226,7 +226,7 @@ def together(columns: Sequence[Coded], count: int) -> tuple[np.ndarray, np.ndarr
         whole numbers [n], the kind of each row, counted from 0 in the order of their first rows; and int64,
         the first row of each kind.
     """
-    kind, kinds = np.zeros(count, dtype=np.int8), 1
+    kind, kinds = np.zeros(count, dtype=np.int8), min(count, 1)
     for column in columns:
         width = len(column.values) + 1
         pair = kind.astype(_smallest(kinds * width + 1))
@@ -235,7 +235,7 @@ def together(columns: Sequence[Coded], count: int) -> tuple[np.ndarray, np.ndarr
         pair += 1
         kind = _in_order(pair, kinds * width)
         kinds = int(kind.max(initial=-1)) + 1
-    return kind, _first_rows(kind, int(kind.max(initial=-1)) + 1)
+    return kind, _first_rows(kind, kinds)
 
 
 def _in_order(codes: np.ndarray, count: int) -> np.ndarray:

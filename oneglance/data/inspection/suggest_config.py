@@ -40,6 +40,7 @@ WITHOUT_CLASS = (
     "without a class, so all have one name; a column of classes is named by the source's key label"
 )
 MOST_NAMED = 8  # classes of boxes that a comment names
+OTHER_PICTURES = 0.2  # share of the rows whose boxes lie outside their pictures, from which these are others
 SAMPLE = 16  # pictures whose size is read, spread evenly
 
 
@@ -57,6 +58,11 @@ class Proposal:
     def is_useful(self) -> bool:
         """Whether anything in it may be asked."""
         return any(one.type for one in self.guesses)
+
+    @property
+    def fits_its_pictures(self) -> bool:
+        """Whether not so many boxes lie outside that they were drawn in other pictures of the same names."""
+        return self.misfits < max(2, OTHER_PICTURES * len(self.records))
 
     def with_group(self, field: str) -> Proposal:
         """The same with another group."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,6 @@ from oneglance.data.tag_rows import are_tags
 from oneglance.errors import DataError, Problem
 
 NOTED = ("picture names", "columns", "boxes as edges", "no names", "masks")  # problems told in the file
-
-OTHER_PICTURES = 0.2  # share of the rows whose boxes lie outside their pictures, from which these are others
 
 
 def there(proposal: Proposal) -> int:
@@ -42,8 +41,6 @@ def proposed(path: Path, keys: Mapping[str, Any], base: Path) -> Proposal:
         notes.append(f"is no UTF-8 text: read as {encoding}; look whether its letters are right")
     notes += [f"{p.what}; {p.hint}" for p in problems if p.kind in NOTED]
     notes += _lost(problems)
-    misfits = len({problem.location for problem in problems if problem.kind == "box outside"})
-    notes += _other_pictures(misfits, len(records))
     if are_tags(records):
         try:
             records, _ = read(path, {**keys, "rows": "tags"}, base)
@@ -51,7 +48,17 @@ def proposed(path: Path, keys: Mapping[str, Any], base: Path) -> Proposal:
             notes.insert(0, "a picture has a row for each of its tags")
         except DataError:
             pass  # a format without such rows
-    return Proposal(keys, records, guess(records), notes, misfits)
+    misfits = len({problem.location for problem in problems if problem.kind == "box outside"})
+    proposal = Proposal(keys, records, guess(records), notes, misfits)
+    return proposal if proposal.fits_its_pictures else replace(proposal, notes=[*notes, _outside(proposal)])
+
+
+def _outside(proposal: Proposal) -> str:
+    return (
+        f"{proposal.misfits:,} of {len(proposal.records):,} rows have a box that lies outside the picture: "
+        "were they drawn in other pictures of these names? Name their folder before the table: "
+        "oneglance init FOLDER TABLE"
+    )
 
 
 def _unread(problems: Sequence[Problem]) -> DataError:
@@ -68,16 +75,3 @@ def _lost(problems: Sequence[Problem]) -> Iterator[str]:
         line = "line" if len(rows) == 1 else "lines"
         first = f"the first {rows[0].what}; {rows[0].hint}"
         yield f"{len(rows):,} rows are left out ({line} {lines}{more}): {first}"
-
-
-def _other_pictures(misfits: int, records: int) -> Iterator[str]:
-    if are_other_pictures(misfits, records):
-        yield (
-            f"{misfits:,} of {records:,} rows have a box that lies outside the picture: were they drawn in "
-            "other pictures of these names? Name their folder before the table: oneglance init FOLDER TABLE"
-        )
-
-
-def are_other_pictures(misfits: int, records: int) -> bool:
-    """Whether so many boxes lie outside their pictures that they were drawn in others of the same names."""
-    return misfits >= max(2, OTHER_PICTURES * records)
