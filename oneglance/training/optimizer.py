@@ -47,11 +47,13 @@ def _tunes_with_adamw(network: Network, table: TrainingTable) -> bool:
 
 
 def _muon_groups(network: Network, table: TrainingTable, rate: float) -> Iterator[dict[str, Any]]:
-    """Matrices and convolutions of the backbone turn; the heads, biases, norms, and a transformer's positions
-    and tokens are AdamW's.
+    """Matrices and convolutions of the backbone turn, and convolutions of the heads that a norm follows, since
+    they have no bias; what gives the answers, biases, norms, and a transformer's positions and tokens are
+    AdamW's.
     """
     inside = chain(network.backbone.modules(), network.branches.modules())
-    layers = [m for m in inside if isinstance(m, nn.Linear | nn.Conv2d)]
+    layers: list[nn.Module] = [m for m in inside if isinstance(m, nn.Linear | nn.Conv2d)]
+    layers += [m for m in network.heads.modules() if isinstance(m, nn.Conv2d) and m.bias is None]
     inner = {id(layer.weight) for layer in layers}
     for factor, decay, parameters in _groups(network, table):
         for is_matrix in (True, False):

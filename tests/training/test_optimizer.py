@@ -15,6 +15,8 @@ from torch import nn
 
 from oneglance.backbone import build_backbone
 from oneglance.config import BackboneTable, TrainingTable
+from oneglance.data.record import Box, BoxAnnotations
+from oneglance.detection.head import Conv
 from oneglance.network import Network
 from oneglance.task import build_tasks
 from oneglance.training.muon import Muon
@@ -159,6 +161,18 @@ def test_muon_turns_the_layers_of_the_backbone_and_nothing_else(name: str) -> No
         rate = 0.5 * (1 if group["turns"] else BESIDE_MUON)
         of_head = bool(heads & {id(parameter) for parameter in group["params"]})
         assert group["lr"] == group["top"] == pytest.approx(rate if of_head else 0.2 * rate)
+
+
+def test_muon_turns_what_a_norm_follows_within_a_detector() -> None:
+    """It keeps the size of a matrix, which counts where no norm follows: there the answers are given."""
+    tasks = build_tasks({"thing": {"type": "boxes", "width": 8, "levels": 2}})
+    tasks["thing"].fit_target([BoxAnnotations((Box(4, 4, 20, 20, "apple"),))])
+    found = Network(build_backbone(BackboneTable(size=32, **BACKBONES["small"]), Path()), tasks)
+    groups = build_optimizer(found, TrainingTable(optimizer="muon")).param_groups
+    turned = {id(p) for group in groups if group["turns"] for p in group["params"]}
+    within = [m[0].weight for m in found.heads.modules() if isinstance(m, Conv)]
+    assert len(within) > 5
+    assert turned & {id(p) for p in found.heads.parameters()} == {id(weight) for weight in within}
 
 
 def test_set_rate_is_a_share_of_each_groups_top() -> None:
