@@ -47,9 +47,9 @@ def _tunes_with_adamw(network: Network, table: TrainingTable) -> bool:
 
 
 def _muon_groups(network: Network, table: TrainingTable, rate: float) -> Iterator[dict[str, Any]]:
-    """Matrices and convolutions of the backbone turn, and convolutions of the heads that a norm follows, since
-    they have no bias; what gives the answers, biases, norms, and a transformer's positions and tokens are
-    AdamW's.
+    """Matrices and convolutions of the backbone turn, and those convolutions of the heads that have no bias,
+    since a norm follows them; what gives the answers, biases, norms, and a transformer's positions and tokens
+    are AdamW's.
     """
     inside = chain(network.backbone.modules(), network.branches.modules())
     layers: list[nn.Module] = [m for m in inside if isinstance(m, nn.Linear | nn.Conv2d)]
