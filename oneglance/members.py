@@ -247,7 +247,8 @@ def _points_of_extensions(
 ) -> Sequence[tuple[EntryPoint, Distribution]]:
     """Read again (a tenth of a second) only where a folder of the module path has changed."""
     # Names lie in long files; where no package adds anything, as nearly everywhere, none need be read.
-    if not any(GROUPS in (installed.read_text("entry_points.txt") or "") for installed in distributions()):
+    texts = (installed.read_text("entry_points.txt") or "" for installed in distributions())
+    if not any(f"[{GROUPS}" in text for text in texts):  # the head of a group; our own script is no group
         return []
     return [
         (point, installed)

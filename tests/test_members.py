@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from oneglance import members
 from oneglance.balancer import KIND, Balancer, build_balancer, names
 from oneglance.balancers.db_mtl import DbMtl
 from oneglance.data.source import KIND as SOURCES
@@ -282,6 +283,18 @@ def test_the_rest_of_an_uninstalled_package_is_passed_over(tmp_path: Path) -> No
     (site(tmp_path) / "gone-1.0.dist-info").mkdir()
     assert find_member(KIND, "db_mtl") is DbMtl
     refused("mine:Mine", "there is no module mine")
+
+
+def test_long_files_are_not_read_where_no_package_adds_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The names of all packages lie there; our own program is in none of our groups."""
+    install(site(tmp_path), "program", points="[console_scripts]\nmine = oneglance.__main__:main\n")
+    monkeypatch.setattr(members, "_name", None)
+    assert "db_mtl" in names()
+    install(site(tmp_path), points="[oneglance.balancers]\nmine = mine:Mine\n")
+    with pytest.raises(TypeError, match="not callable"):
+        names()
 
 
 @pytest.mark.parametrize("name", ["mine:Mine", "mean"])
