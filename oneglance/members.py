@@ -30,7 +30,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import import_module
 from importlib.metadata import Distribution, EntryPoint, distributions
 from importlib.util import find_spec
@@ -193,15 +193,16 @@ def _checked(kind: MemberKind[T], module: ModuleType, attribute: str) -> type[T]
             f"{module.__name__}.{attribute} is no {contract.__name__}",
             f"derive it from {contract.__module__}.{contract.__name__}",
         )
-    if missing := _abstract(member):
+    if missing := _abstract(member):  # type: ignore[arg-type]  # mypy takes no class for hashable
         raise _UnusableError(f"{module.__name__}.{attribute} lacks {', '.join(missing)}")
     return member
 
 
 def _is_member(contract: type, thing: object) -> bool:
-    return isinstance(thing, type) and issubclass(thing, contract) and not _abstract(thing)
+    return isinstance(thing, type) and issubclass(thing, contract) and not _abstract(thing)  # type: ignore[arg-type]
 
 
+@cache
 def _abstract(member: type) -> list[str]:
     """What of the contract it does not have; a contract need not have ABCMeta for that."""
     names = (name for name in dir(member) if not name.startswith("__"))

@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 import typer
-from support.user import PICTURES, TASKS, Said, Shell, files, home, shell, trained  # noqa: F401
+from support.user import PICTURES, SHELL_DETECTION, TASKS, Said, Shell, files, home, shell, trained  # noqa: F401
 
 import oneglance
 from oneglance.cli import commands
@@ -119,7 +119,7 @@ def test_tab_completes_verbs_and_options(shell: Shell, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("kind", ["bash", "zsh", "fish"])
 def test_completion_can_be_shown(kind: str, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")
+    monkeypatch.setenv(SHELL_DETECTION, "1")
     response = shell("--show-completion", kind)
     assert response.code == 0
     assert "oneglance" in response.out

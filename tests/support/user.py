@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.drawn import copied, settings, trained_on_scenes
+from typer.main import get_command
 
-from oneglance.cli.commands import main
+from oneglance.cli.commands import app, main
 
 CONFIG = """\
 [[sources]]
@@ -32,6 +36,8 @@ unit = "%"
 """ + settings()
 PICTURES = 60
 TASKS = ("digit", "background", "shapes", "covered")
+
+SHELL_DETECTION = "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION"
 
 _made: dict[str, Path] = {}  # what the tests of all files share
 
@@ -56,11 +62,19 @@ class Said:
 Shell = Callable[..., Said]
 
 
+@cache
+def _command(detection: str | None) -> Any:
+    """As Typer builds it, which looks at that variable then."""
+    return get_command(app)
+
+
 @pytest.fixture
 def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
     """``shell("train", "oneglance.toml")`` is what that line does in the shell, in the current folder.
-    No line of progress: those come by the clock.
+    No line of progress: those come by the clock. Typer reads every signature anew for each line, a tenth of a
+    second; here they are read once.
     """
+    monkeypatch.setattr("typer.main.get_command", lambda app: _command(os.environ.get(SHELL_DETECTION)))
     monkeypatch.setattr("oneglance.screens.terminal.LINE_EVERY", math.inf)
 
     def ask(*words: object) -> Said:
