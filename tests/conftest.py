@@ -79,3 +79,9 @@ def no_process_kept() -> Iterator[None]:
     yield
     if pool := sys.modules.get("oneglance.data.images.decoding.decode_pool"):
         pool._kept.cache_clear()
+
+
+@pytest.fixture
+def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests to which it does not matter how exact an interval is: a tenth of the time."""
+    monkeypatch.setattr("oneglance.evaluation.bootstrap.RESAMPLES", 100)

@@ -31,6 +31,8 @@ from oneglance.starting import demonstration
 from oneglance.storage.run_folder import RunFolder
 from oneglance.storage.training_lock import training_lock
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
 SILENT = Screen()
 ONE_EPOCH = ("training.epochs=1",)
 

@@ -19,6 +19,8 @@ from support.user import CONFIG, PICTURES, Shell, files, home, shell, trained  #
 
 from oneglance.storage.run_folder import RunFolder
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
 
 def left_alone(home: Path, before: set[str]) -> None:
     """Nothing of a run is there, nor what an unfinished writing would leave."""

@@ -23,6 +23,8 @@ from oneglance.cli import commands
 from oneglance.data.writer import targets
 from oneglance.results.grouping import Grouping
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
 VERBS = [
     *(
         "check",

@@ -21,6 +21,8 @@ from oneglance.data.images.decode import Limits
 from oneglance.errors import ConfigError, DataError, RunError
 from oneglance.progress import Screen
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 METRICS = {
     "label": ["accuracy", "balanced_accuracy", "f1_macro", "log_loss", "ece"],
