@@ -35,6 +35,7 @@ def worked(home: Path, name: str) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow  # a training and its answers, twice
 def test_the_clock_may_jump_at_any_time(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     steady = worked(home, "steady")
     jumps = itertools.cycle([0.0, YEAR, -YEAR, 3 * YEAR, -20 * YEAR])

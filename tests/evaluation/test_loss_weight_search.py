@@ -58,6 +58,7 @@ def test_drawn_weights_have_a_mean_of_one() -> None:
     assert [one.weights for one in drawn(declared, 40)] == [first.weights, *(one.weights for one in others)]
 
 
+@pytest.mark.slow  # several trainings
 def test_the_best_go_on_and_nothing_is_trained_twice(
     home: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:

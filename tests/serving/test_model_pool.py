@@ -82,6 +82,7 @@ def test_what_cannot_be_opened_is_refused_at_once(tmp_path: Path) -> None:
     assert psutil.Process().children() == []
 
 
+@pytest.mark.slow  # processes that load torch, again and again
 def test_a_picture_that_kills_its_process_is_named_and_the_service_goes_on() -> None:
     with running() as service:
         before = {child.pid for child in psutil.Process().children()}

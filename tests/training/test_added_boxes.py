@@ -142,6 +142,7 @@ def growing(old: Path) -> tuple[str, ...]:
     return f"training.from={old}", keep, "backbone.freeze=true", ADDED
 
 
+@pytest.mark.slow  # a detector learns
 @pytest.mark.usefixtures("world")
 def test_a_new_class_is_learned_in_a_branch(old: Path, tmp_path: Path) -> None:
     steady = "augment.mosaic=0", "augment.mixup=0", "training.learning_rate=0.02"

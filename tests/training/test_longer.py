@@ -88,6 +88,7 @@ def test_it_goes_on_from_the_weights_that_it_kept(tmp_path: Path) -> None:
     assert not going.folder.finished
 
 
+@pytest.mark.slow  # a training for each step
 def test_stopped_after_any_step(tmp_path: Path, whole: dict[str, Any]) -> None:
     assert [row["epoch"] for row in whole["history"]] == [1, 2, 3, 4, 5, 6]
     for stop in range(1, 9, 3):

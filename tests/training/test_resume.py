@@ -78,6 +78,7 @@ def test_stopped_after_any_step(tmp_path: Path, whole: dict[str, Any], stop: int
     assert results(tmp_path / "run") == whole
 
 
+@pytest.mark.slow  # a training that begins many times
 @settings(max_examples=8, deadline=None)
 @given(st.sets(st.integers(1, STEPS - 1), min_size=2))
 def test_stopped_again_and_again(whole: dict[str, Any], places: set[int]) -> None:

@@ -76,6 +76,7 @@ def config(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow  # three trainings
 def test_stopped_in_an_epoch_the_rest_is_the_same(config: Path) -> None:
     said = Lines()
     oneglance.train(config, out=config.parent / "whole", screen=said)

@@ -109,6 +109,7 @@ def opened(folder: Path, text: str, **keys: Any) -> Source:
     return open_source({"path": str(path), "group": "seller", **keys}, folder)
 
 
+@pytest.mark.slow  # hundreds of drawn tables
 @settings(deadline=None, max_examples=300)
 @given(
     st.lists(LINES, max_size=9),
@@ -129,6 +130,7 @@ def test_blocks_hold_what_the_rows_hold(
     assert names[0] == names[1]
 
 
+@pytest.mark.slow  # hundreds of drawn tables
 @settings(deadline=None, max_examples=100)
 @given(st.lists(LINES, max_size=9))
 def test_answers_and_problems_are_the_same(folder: Path, lines: list[str]) -> None:

@@ -84,6 +84,7 @@ def test_every_way_answers_every_task(kind: str, way: Callable[..., Fitted]) -> 
     assert fitted.task.decode(fitted.raw(rows().test)) == fitted.predictions
 
 
+@pytest.mark.slow  # perceptrons of several sizes learn
 def test_a_perceptron_sees_what_no_line_can() -> None:
     seen = rows()
     answers = [["in", "out"][int(abs(row[0]) > 0.7)] for row in seen.whole]

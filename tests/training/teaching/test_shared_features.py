@@ -224,6 +224,7 @@ def test_what_was_kept_without_features_is_made_anew(teachers: list[Path], tmp_p
     assert "~kind" in again.loaders[0].targets
 
 
+@pytest.mark.slow  # an export and two trainings
 def test_a_file_teaches_its_features_too(teachers: list[Path], tmp_path: Path) -> None:
     ours, network = in_full_precision(RunFolder.open(teachers[0])), RunFolder.open(teachers[0])
     config = network.config()
