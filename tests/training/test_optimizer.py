@@ -148,7 +148,7 @@ def test_defaults_and_settings_reach_the_optimizer() -> None:
 
 
 @every_backbone
-def test_muon_turns_the_layers_of_the_backbone_and_nothing_else(name: str) -> None:
+def test_muon_turns_the_layers_of_the_backbone_and_not_those_that_answer(name: str) -> None:
     found = network(name)
     optimizer = build_optimizer(
         found, TrainingTable(optimizer="muon", learning_rate=0.5, backbone_learning_rate_scale=0.2)
