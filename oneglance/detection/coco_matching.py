@@ -135,22 +135,59 @@ def class_scores(matched: Matched, weights: np.ndarray) -> ClassScores:
     """
     weights = np.asarray(weights, dtype=np.float64)
     each, total = weights[matched.picture], weights @ matched.truths
-    starts = np.searchsorted(matched.label, np.arange(len(total)))
-    scores = ClassScores(*np.full((2, len(OVERLAPS), len(total)), np.nan))
-    everything = _running(each)
-    for number, ignored in enumerate(matched.ignored):
-        seen = _running(np.where(ignored, 0.0, each)) if ignored.any() else everything
-        for label in np.flatnonzero(total):
-            # Precision rises only where a box is right; the others are counted and need no step of their own.
-            hit = matched.hit[slice(*matched.begin[number, label : label + 2])]
-            right, among = np.cumsum(each[hit]), seen[hit + 1] - seen[starts[label]]
-            precision = np.divide(right, among, out=np.zeros_like(right), where=among > 0)
-            best = np.maximum.accumulate(precision[::-1])[::-1]
-            recall = right / total[label]
-            reached = np.searchsorted(recall, RECALLS)
-            scores.precision[number, label] = np.append(best, 0.0)[reached].mean()
-            scores.recall[number, label] = recall[-1] if len(recall) else 0.0
-    return scores
+    classes, hit = len(total), matched.hit
+    begins = matched.begin[:, :-1].reshape(-1)
+    curve = np.repeat(np.arange(len(begins)), np.diff(matched.begin).reshape(-1))  # an overlap and a class
+    number, label = np.divmod(curve, classes)
+    # Precision rises only where a box is right; the others are counted and need no step of their own.
+    right = _running(each[hit])
+    right = right[1:] - right[begins][curve]
+    recall = np.divide(right, total[label], out=np.zeros_like(right), where=total[label] > 0)
+    among = _seen(matched, each, number, label)
+    precision = np.divide(right, among, out=np.zeros_like(right), where=among > 0)
+    best = _highest_from_here(precision, curve)
+    # How many of the recalls each right box is the first to reach; what none reaches has precision 0.
+    reached = np.searchsorted(RECALLS, recall, side="right")
+    further = np.diff(reached, prepend=0)
+    first = np.diff(curve, prepend=-1) > 0
+    further[first] = reached[first]
+    shape, count = (len(OVERLAPS), classes), len(begins)
+    mean = np.bincount(curve, best * further, minlength=count) / len(RECALLS)
+    found = np.bincount(curve, each[hit], minlength=count).reshape(shape)
+    precision, recall = np.full((2, *shape), np.nan)
+    there = np.broadcast_to(total > 0, shape)
+    np.copyto(precision, mean.reshape(shape), where=there)
+    np.divide(found, total, out=recall, where=there)
+    return ClassScores(precision, recall)
+
+
+def _seen(matched: Matched, each: np.ndarray, number: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """What the found boxes of its class weigh that come no later than each right one: float64 [h].
+
+    Args:
+        each: float64 [n], the weights of the found boxes.
+        number, label: int64 [h], the overlap and the class of each right box.
+    """
+    row = np.stack(
+        [np.searchsorted(matched.label, np.arange(matched.truths.shape[1]))[label], matched.hit + 1]
+    )
+    seen = _running(each)[row]
+    ignored = np.flatnonzero(matched.ignored)  # few, overlap by overlap
+    if len(ignored):
+        place = np.searchsorted(ignored, number * len(each) + row)
+        seen -= _running(each[ignored % len(each)])[place]
+    return np.asarray(seen[1] - seen[0])
+
+
+def _highest_from_here(values: np.ndarray, curve: np.ndarray) -> np.ndarray:
+    """The highest value, 0 to 1, of each place and those after it on its curve: float64 [h].
+
+    Args:
+        curve: int64 [h], ascending.
+    """
+    # A running maximum from the end, lifted so that each curve begins above all that came before.
+    lift = 2.0 * (curve[-1] - curve) if len(curve) else np.zeros(0)
+    return np.asarray(np.maximum.accumulate((values + lift)[::-1])[::-1] - lift)
 
 
 def best_threshold(matched: Matched) -> float:

@@ -19,7 +19,9 @@ STEPS = 20  # of Newton's method, at most; about five are taken
 SPREAD = 1.0  # standard deviation of the offsets of tags around the usual ones, in log-odds
 REACH = 4 * SPREAD  # no offset is farther from the usual one
 
-_error_function = np.vectorize(math.erf, otypes=[np.float64])  # NumPy has none, and SciPy may not be there
+
+def _error_function(values: np.ndarray) -> np.ndarray:
+    return np.array([math.erf(value) for value in values.tolist()])  # NumPy has none, SciPy may not be there
 
 
 def mean_bins(

@@ -383,14 +383,21 @@ class Boxes(Task):
         # More or fewer classes than the network has would get columns of others.
         if raw.shape[2] not in (wanted, wanted + 4 * self.bins):
             raise ValueError(f"{raw.shape[2]} columns, where these classes and attributes take {wanted}")
-        return [{"boxes": self._decoded(np.asarray(row, dtype=np.float64))} for row in raw]
-
-    def _decoded(self, raw: np.ndarray) -> list[dict[str, Any]]:
-        kept = self._kept(raw)
-        attributes = self._attributes.decode(raw, kept.point, len(self._classes))
-        corners = cut(raw[kept.point, :4], self._canvas).tolist()
-        columns = zip(corners, kept.label.tolist(), kept.score.tolist(), attributes, strict=True)
-        return [_box(box, self._classes[label], score, own) for box, label, score, own in columns]
+        kept = [self._kept(np.asarray(row, dtype=np.float64)) for row in raw]
+        # Attributes of all pictures at once: each call has its price, and a picture has few boxes.
+        rows = [row[own.point] for row, own in zip(raw, kept, strict=True)]
+        every = np.concatenate([raw[:0, 0], *rows]).astype(np.float64)
+        attributes = iter(self._attributes.decode(every, len(self._classes)))
+        corners, classes = iter(cut(every[:, :4], self._canvas).tolist()), self._classes
+        return [
+            {
+                "boxes": [
+                    _box(next(corners), classes[label], score, next(attributes))
+                    for label, score in zip(own.label.tolist(), own.score.tolist(), strict=True)
+                ]
+            }
+            for own in kept
+        ]
 
     def _kept(self, raw: np.ndarray) -> Kept:
         limits: dict[str, Any] = {"iou": self.overlap, "most": self.most}

@@ -119,10 +119,12 @@ class Attributes(dict[str, VectorTask]):
             term, labelled = self[name].loss(rows[:, columns], own)
             yield (term * labelled).sum() / labelled.sum().clamp(min=1)
 
-    def decode(self, raw: np.ndarray, points: np.ndarray, classes: int) -> list[dict[str, Prediction]]:
-        """What is predicted for the boxes of some ``points`` of one picture, in their order."""
-        rows = {name: self[name].decode(raw[points, columns]) for name, columns in self.columns(classes)}
-        return [{name: own[row] for name, own in rows.items()} for row in range(len(points))]
+    def decode(self, raw: np.ndarray, classes: int) -> list[dict[str, Prediction]]:
+        """What is predicted for boxes [n, columns], in their order."""
+        own = {name: self[name].decode(raw[:, columns]) for name, columns in self.columns(classes)}
+        return [dict(zip(own, row, strict=True)) for row in zip(*own.values(), strict=True)] or [{}] * len(
+            raw
+        )
 
     def constant_raw(self) -> list[np.ndarray]:
         return [task.constant_raw()[0] for task in self.values()]

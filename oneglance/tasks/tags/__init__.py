@@ -280,11 +280,11 @@ class Tags(VectorTask):
         return self._sets.joined(predictions, chances, self._classes)
 
     def _predictions(self, chances: np.ndarray) -> list[Prediction]:
-        applies = chances >= np.array(self._calibration.thresholds)
+        applies, tags = chances >= np.array(self._calibration.thresholds), self._classes
         return [
             {
-                "values": [tag for tag, yes in zip(self._classes, chosen, strict=True) if yes],
-                "probabilities": dict(zip(self._classes, row, strict=True)),
+                "values": [tag for tag, yes in zip(tags, chosen, strict=True) if yes],
+                "probabilities": dict(zip(tags, row, strict=True)),
             }
             for chosen, row in zip(applies.tolist(), chances.tolist(), strict=True)
         ]
