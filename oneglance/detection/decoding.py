@@ -21,17 +21,27 @@ class Kept(NamedTuple):
     score: np.ndarray
 
 
-def keep(raw: np.ndarray, classes: int, canvas: tuple[int, int] | None, *, iou: float, most: int) -> Kept:
+def keep(
+    raw: np.ndarray,
+    classes: int,
+    canvas: tuple[int, int] | None,
+    *,
+    iou: float,
+    most: int,
+    least: np.ndarray | None = None,
+) -> Kept:
     """The boxes of one picture that stay.
 
     Args:
         raw: [points, 4 + classes + ...], as ``DenseHead`` gives it while not training.
         iou: overlap from which only the more confident of two boxes of a class stays.
         most: boxes per picture.
+        least: float64 [classes], the confidence of each from which boxes are wanted; where all are equal,
+            those are the same as among all boxes, for only a more confident one removes another.
     """
     corners = cut(raw[:, :4], canvas)
     score = sigmoid(np.asarray(raw[:, 4 : 4 + classes], dtype=np.float64))
-    point, label = np.nonzero(score >= FAINTEST)
+    point, label = np.nonzero(score >= (FAINTEST if least is None else np.maximum(least, FAINTEST)))
     order = np.argsort(-score[point, label], kind="stable")[:CANDIDATES]
     point, label = point[order], label[order]
     confidence = score[point, label]
@@ -46,6 +56,7 @@ def keep_both(
     *,
     iou: float,
     most: int,
+    least: np.ndarray | None = None,
 ) -> Kept:
     """The same of a head with added classes: each part by itself, so that what is added takes no box away
     from what was known, and then both by falling confidence.
@@ -56,8 +67,9 @@ def keep_both(
     """
     known, middle = classes[0], len(raw) // 2
     columns = np.r_[0:4, 4 + known : raw.shape[1]]
-    first = keep(raw[:middle], known, canvas, iou=iou, most=most)
-    second = keep(raw[middle:, columns], classes[1], canvas, iou=iou, most=most)
+    wanted = (None, None) if least is None else (least[:known], least[known:])
+    first = keep(raw[:middle], known, canvas, iou=iou, most=most, least=wanted[0])
+    second = keep(raw[middle:, columns], classes[1], canvas, iou=iou, most=most, least=wanted[1])
     second = Kept(second.point + middle, second.label + known, second.score)
     joined = Kept(*(np.concatenate(pair) for pair in zip(first, second, strict=True)))
     order = np.argsort(-joined.score, kind="stable")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -160,12 +161,17 @@ class Predictor(Answering[Canvas]):
         return output
 
     def decode(
-        self, raw: Mapping[str, np.ndarray], placements: Sequence[Placement]
+        self, raw: Mapping[str, np.ndarray], placements: Sequence[Placement], *, complete: bool = True
     ) -> list[dict[str, Prediction]]:
-        """The raw output of every task, and how each picture lies on its canvas, to n answers by task, with
-        all that metrics need.
+        """The raw output of every task, and how each picture lies on its canvas, to n answers by task.
+
+        Args:
+            complete: with all that metrics need; else what a user does not see may be missing.
         """
-        rows = {name: task.decode(raw[name]) for name, task in self.tasks.items()}
+        rows = {
+            name: task.decode(raw[name]) if complete else task.decode_visible(raw[name])
+            for name, task in self.tasks.items()
+        }
         return [
             {name: task.to_image(rows[name][row], placement) for name, task in self.tasks.items()}
             for row, placement in enumerate(placements)
@@ -173,7 +179,7 @@ class Predictor(Answering[Canvas]):
 
     def rows(self, decoded: Sequence[Canvas], *, complete: bool = False) -> Iterator[dict[str, Any]]:
         """See ``Answering``."""
-        shares = self._passes.map(self._answer_canvases, decoded)
+        shares = self._passes.map(partial(self._answer_canvases, complete=complete), decoded)
         return (row if complete else self.seen(row) for row in chain.from_iterable(shares))
 
     def vectors(self, decoded: Sequence[Canvas], task: str = "") -> np.ndarray:
@@ -187,7 +193,7 @@ class Predictor(Answering[Canvas]):
 
         def both(canvases: Sequence[Canvas]) -> tuple[list[dict[str, Any]], np.ndarray]:
             output = self.engine.forward(stacked([canvas.pixels for canvas in canvases]))
-            rows = [self.seen(row) for row in self.rows_of(output, canvases)]
+            rows = [self.seen(row) for row in self.rows_of(output, canvases, complete=False)]
             return rows, self.vectors_of(output, task)
 
         shares = list(self._passes.map(both, decoded))
@@ -218,18 +224,19 @@ class Predictor(Answering[Canvas]):
             own = {"unfamiliar": {"value": 0.0}, "unknown": {"value": True}}
         return {**own, **{name: task.example() for name, task in self.tasks.items()}}
 
-    def _answer_canvases(self, canvases: Sequence[Canvas]) -> list[dict[str, Any]]:
+    def _answer_canvases(self, canvases: Sequence[Canvas], complete: bool) -> list[dict[str, Any]]:
         """In one pass, in this thread."""
         output = self.engine.forward(stacked([canvas.pixels for canvas in canvases]))
-        return self.rows_of(output, canvases)
+        return self.rows_of(output, canvases, complete=complete)
 
-    def rows_of(self, output: EngineOutput, canvases: Sequence[Canvas]) -> list[dict[str, Any]]:
-        """A complete row for each picture, from what the network made of all of them."""
+    def rows_of(
+        self, output: EngineOutput, canvases: Sequence[Canvas], *, complete: bool = True
+    ) -> list[dict[str, Any]]:
+        """A row for each picture, from what the network made of all of them; see ``decode``."""
         refuse_unusable(output, len(canvases))
         placements = [self.fit.placement(canvas.width, canvas.height) for canvas in canvases]
-        parts = zip(
-            canvases, self._familiarity(output.vectors), self.decode(output.raw, placements), strict=True
-        )
+        answers = self.decode(output.raw, placements, complete=complete)
+        parts = zip(canvases, self._familiarity(output.vectors), answers, strict=True)
         return [
             {"width": canvas.width, "height": canvas.height, **familiar, "answers": answers}
             for canvas, familiar, answers in parts

@@ -49,6 +49,10 @@ class Predictions(ABC):
     def decode(self, raw: np.ndarray) -> list[Prediction]:
         """One answer per row of ``raw``, about the canvas."""
 
+    def decode_visible(self, raw: np.ndarray) -> list[Prediction]:
+        """The same for who asks for no more than is ``visible``: what that leaves out may be missing."""
+        return self.decode(raw)
+
     def to_image(self, prediction: Prediction, placement: Placement) -> Prediction:
         """The inverse of ``to_canvas``: an answer about the canvas as one about the upright picture."""
         return prediction

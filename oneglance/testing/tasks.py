@@ -390,8 +390,10 @@ def what_a_user_sees_can_be_written(example: TaskExample) -> None:
     at = trained(example)
     at.task.calibrate(at.raw, at.answers)
     placement = Fit(SHAPE.canvas).placement(64, 30)
-    for prediction in at.task.decode(at.raw):
+    for prediction, shorter in zip(at.task.decode(at.raw), at.task.decode_visible(at.raw), strict=True):
         visible = at.task.visible(at.task.to_image(prediction, placement))
+        same = at.task.visible(at.task.to_image(shorter, placement))
+        require(visible == same, f"decode_visible lacks what is visible: {same} for {visible}")
         require(json.loads(json.dumps(visible, allow_nan=False)) == visible, f"{visible} is no plain JSON")
         require(at.task.format_prediction(visible), f"{visible} has no text")
 

@@ -186,7 +186,7 @@ class CombinedPredictor(Answering[tuple[Canvas, ...]]):
     ) -> list[Row]:
         canvases = [[canvas[view] for canvas in share] for view in self.views]
         parts = [
-            member.predictor.rows_of(output, seen)
+            member.predictor.rows_of(output, seen, complete=complete)
             for member, output, seen in zip(self.members, outputs, canvases, strict=True)
         ]
         return [self._joined(rows, complete) for rows in zip(*parts, strict=True)]

@@ -379,11 +379,21 @@ class Boxes(Task):
                 self._attributes[name].calibrate(np.stack(output), truth)
 
     def decode(self, raw: np.ndarray) -> list[Prediction]:
+        return self._decoded(raw, None)
+
+    def decode_visible(self, raw: np.ndarray) -> list[Prediction]:
+        return self._decoded(raw, self._thresholds)
+
+    def _decoded(self, raw: np.ndarray, least: np.ndarray | None) -> list[Prediction]:
+        """
+        Args:
+            least: float64 [classes], the confidence below which boxes are left out.
+        """
         wanted = 4 + len(self._classes) + self._attributes.width
         # More or fewer classes than the network has would get columns of others.
         if raw.shape[2] not in (wanted, wanted + 4 * self.bins):
             raise ValueError(f"{raw.shape[2]} columns, where these classes and attributes take {wanted}")
-        kept = [self._kept(np.asarray(row, dtype=np.float64)) for row in raw]
+        kept = [self._kept(np.asarray(row, dtype=np.float64), least) for row in raw]
         # Attributes of all pictures at once: each call has its price, and a picture has few boxes.
         rows = [row[own.point] for row, own in zip(raw, kept, strict=True)]
         every = np.concatenate([raw[:0, 0], *rows]).astype(np.float64)
@@ -399,8 +409,8 @@ class Boxes(Task):
             for own in kept
         ]
 
-    def _kept(self, raw: np.ndarray) -> Kept:
-        limits: dict[str, Any] = {"iou": self.overlap, "most": self.most}
+    def _kept(self, raw: np.ndarray, least: np.ndarray | None = None) -> Kept:
+        limits: dict[str, Any] = {"iou": self.overlap, "most": self.most, "least": least}
         if self.added:
             classes = len(self._classes) - len(self.added), len(self.added)
             return keep_both(raw, classes, self._canvas, **limits)
@@ -431,16 +441,15 @@ class Boxes(Task):
     def explained_answers(self, raw: np.ndarray) -> list[ExplainedAnswer]:
         """Each box that a user sees, by the logit of its class at the point that gives it."""
         row = np.asarray(raw[0], dtype=np.float64)
-        kept = self._kept(row)
+        kept = self._kept(row, self._thresholds)
         corners = cut(row[kept.point, :4], self._canvas)
         answers = []
         for point, label, score, box in zip(kept.point, kept.label, kept.score, corners, strict=True):
-            if score >= self._thresholds[label]:
-                slope = np.zeros(row.shape)
-                slope[point, 4 + label] = 1
-                words = f"{self._classes[label]} ({score:.0%})"
-                same = partial(likeness, box=box, label=int(label))
-                answers.append(ExplainedAnswer(words, same, slope, box=box.tolist()))
+            slope = np.zeros(row.shape)
+            slope[point, 4 + label] = 1
+            words = f"{self._classes[label]} ({score:.0%})"
+            same = partial(likeness, box=box, label=int(label))
+            answers.append(ExplainedAnswer(words, same, slope, box=box.tolist()))
         return answers
 
     # Scores.
