@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import oneglance
-from oneglance.data.inspection.shortcuts.predictability import class_skill, number_skill
+from oneglance.data.inspection.shortcuts.predictability import class_judge, number_judge
 from oneglance.progress import Screen
 
 COUNT = 90
@@ -86,8 +86,8 @@ def test_pictures_of_one_group_are_never_learned_from_and_asked() -> None:
     groups = np.repeat(np.arange(40), 10)
     classes = random.integers(0, 2, 40)[groups]
     clues = random.permutation(40)[groups][:, None].astype(np.float32)
-    apart = class_skill(clues, classes, groups)
-    leaking = class_skill(clues, classes, np.arange(400))
+    apart = class_judge(classes, groups)(clues)
+    leaking = class_judge(classes, np.arange(400))(clues)
     assert apart is not None and leaking is not None
     assert apart.low < 0.25
     assert leaking.low > 0.5
@@ -97,8 +97,8 @@ def test_the_skill_of_numbers_is_that_of_their_ranks() -> None:
     random = np.random.default_rng(0)
     values = random.normal(size=200)
     values[0] = 1e9
-    told = number_skill(values[:, None].astype(np.float32), values, np.arange(200))
-    untold = number_skill(random.normal(size=(200, 1)).astype(np.float32), values, np.arange(200))
+    told = number_judge(values, np.arange(200))(values[:, None].astype(np.float32))
+    untold = number_judge(values, np.arange(200))(random.normal(size=(200, 1)).astype(np.float32))
     assert told is not None and untold is not None
     assert told.low > 0.8
     assert untold.high < 0.3

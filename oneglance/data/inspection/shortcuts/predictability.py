@@ -30,63 +30,78 @@ class Skill:
     n: int
 
 
-def class_skill(clues: np.ndarray, classes: np.ndarray, groups: np.ndarray) -> Skill | None:
-    """Of classes, numbers from 0, int64 [n]; None where fewer than two have enough pictures in groups enough.
+Judge = Callable[[np.ndarray], Skill | None]
+"""The skill that clues, float32 [n, columns], give; None where nothing can be said."""
+
+
+def class_judge(classes: np.ndarray, groups: np.ndarray) -> Judge:
+    """How well clues tell classes, numbers from 0, int64 [n]; None where fewer than two have enough pictures
+    in groups enough. The folds are drawn once, for any number of clues.
 
     Args:
-        clues: float32 [n, columns].
         groups: int64 [n]: pictures with equal numbers are never learned from and asked at once.
     """
     from sklearn.model_selection import StratifiedGroupKFold
     from sklearn.tree import DecisionTreeClassifier
 
     kept = _sample(np.flatnonzero(np.isin(classes, _frequent(classes))))
-    clues, classes, groups = clues[kept], classes[kept], groups[kept]
-    if not clues.shape[1] or len(np.unique(classes)) < 2 or len(np.unique(groups)) < 2 * FOLDS:
-        return None
-    predicted = np.full(len(classes), -1)
-    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
-    for learned, asked in folds.split(clues, classes, groups):
-        tree = DecisionTreeClassifier(
-            max_depth=DEEPEST, min_samples_leaf=LEAF, class_weight="balanced", random_state=0
-        )
-        predicted[asked] = tree.fit(clues[learned], classes[learned]).predict(clues[asked])
+    classes, groups = np.unique(classes[kept], return_inverse=True)[1], groups[kept]
+    known = int(classes.max(initial=-1)) + 1
+    if known < 2 or len(np.unique(groups)) < 2 * FOLDS:
+        return _unknown
+    drawn = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0).split(classes, classes, groups)
+    folds = list(drawn)
 
-    known = np.unique(classes)
+    def judge(clues: np.ndarray) -> Skill | None:
+        clues, predicted = clues[kept], np.full(len(classes), -1)
+        for learned, asked in folds:
+            tree = DecisionTreeClassifier(
+                max_depth=DEEPEST, min_samples_leaf=LEAF, class_weight="balanced", random_state=0
+            )
+            predicted[asked] = tree.fit(clues[learned], classes[learned]).predict(clues[asked])
+        right = predicted == classes
 
-    def skill(weights: np.ndarray) -> float:
-        right = weights * (predicted == classes)
-        totals = [weights[classes == one].sum() for one in known]
-        shares = [
-            right[classes == one].sum() / total for one, total in zip(known, totals, strict=True) if total
-        ]
-        chance = 1 / len(known)
-        return (float(np.mean(shares)) - chance) / (1 - chance)
+        def skill(weights: np.ndarray) -> float:
+            totals = np.bincount(classes, weights, minlength=known)
+            hits = np.bincount(classes, weights * right, minlength=known)
+            chance, there = 1 / known, totals > 0
+            return (float(np.mean(hits[there] / totals[there])) - chance) / (1 - chance)
 
-    return _with_interval(skill, groups)
+        return _with_interval(skill, groups)
+
+    return judge
 
 
-def number_skill(clues: np.ndarray, values: np.ndarray, groups: np.ndarray) -> Skill | None:
+def number_judge(values: np.ndarray, groups: np.ndarray) -> Judge:
     """Of numbers, float64 [n], by their ranks, so that a few extreme ones do not decide; else as above."""
     from sklearn.model_selection import GroupKFold
     from sklearn.tree import DecisionTreeRegressor
 
     kept = _sample(np.arange(len(values)))
-    clues, groups = clues[kept], groups[kept]
+    groups = groups[kept]
     ranks = np.unique(values[kept], return_inverse=True)[1].astype(np.float64)
-    if not clues.shape[1] or len(np.unique(ranks)) < 2 or len(np.unique(groups)) < 2 * FOLDS:
-        return None
-    predicted = np.zeros(len(ranks))
-    for learned, asked in GroupKFold(FOLDS).split(clues, ranks, groups):
-        tree = DecisionTreeRegressor(max_depth=DEEPEST, min_samples_leaf=LEAF, random_state=0)
-        predicted[asked] = tree.fit(clues[learned], ranks[learned]).predict(clues[asked])
+    if len(np.unique(ranks)) < 2 or len(np.unique(groups)) < 2 * FOLDS:
+        return _unknown
+    folds = list(GroupKFold(FOLDS).split(ranks, ranks, groups))
 
-    def skill(weights: np.ndarray) -> float:
-        mean = np.average(ranks, weights=weights)
-        error, spread = weights @ (ranks - predicted) ** 2, weights @ (ranks - mean) ** 2
-        return float(1 - error / spread) if spread else 0.0
+    def judge(clues: np.ndarray) -> Skill | None:
+        clues, predicted = clues[kept], np.zeros(len(ranks))
+        for learned, asked in folds:
+            tree = DecisionTreeRegressor(max_depth=DEEPEST, min_samples_leaf=LEAF, random_state=0)
+            predicted[asked] = tree.fit(clues[learned], ranks[learned]).predict(clues[asked])
 
-    return _with_interval(skill, groups)
+        def skill(weights: np.ndarray) -> float:
+            mean = np.average(ranks, weights=weights)
+            error, spread = weights @ (ranks - predicted) ** 2, weights @ (ranks - mean) ** 2
+            return float(1 - error / spread) if spread else 0.0
+
+        return _with_interval(skill, groups)
+
+    return judge
+
+
+def _unknown(clues: np.ndarray) -> None:
+    return None
 
 
 def _with_interval(skill: Callable[[np.ndarray], float], groups: np.ndarray) -> Skill:

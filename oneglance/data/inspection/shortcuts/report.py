@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from oneglance.data.inspection.shortcuts.clues import FAMILIES, Clues
-from oneglance.data.inspection.shortcuts.predictability import LEAST, Skill, class_skill, number_skill
+from oneglance.data.inspection.shortcuts.predictability import LEAST, Judge, class_judge, number_judge
 from oneglance.data.merging.collect import Question
 from oneglance.data.quoting import plain, quoted
 from oneglance.data.record import BoxAnnotations, Record
@@ -63,8 +63,10 @@ def _of_task(
         return
     at = np.array([place for place, _ in answered])
     answers = [answer for _, answer in answered]
+    told = list(_told(question, answers, groups[at]))
     for name, columns in families.items():
-        for title, skill, telling in _skills(question, answers, columns[at], groups[at]):
+        for title, judge, telling in told:
+            skill = judge(columns[at])
             if skill is None or skill.low < REPORTED[name]:
                 continue
             example = _example(clues, at, telling, name, records)
@@ -82,13 +84,13 @@ HINTS = {
 }
 
 
-def _skills(
-    question: Question, answers: list[Any], columns: np.ndarray, groups: np.ndarray
-) -> Iterator[tuple[str, Skill | None, dict[str, np.ndarray] | np.ndarray]]:
-    """(title, skill, what is told: class -> which pictures have it, or the numbers)."""
+def _told(
+    question: Question, answers: list[Any], groups: np.ndarray
+) -> Iterator[tuple[str, Judge, dict[str, np.ndarray] | np.ndarray]]:
+    """(title, who judges clues, what is told: class -> which pictures have it, or the numbers)."""
     if isinstance(answers[0], float):
         values = np.array(answers, np.float64)
-        yield question.name, number_skill(columns, values, groups), values
+        yield question.name, number_judge(values, groups), values
         return
     sets = [frozenset(question.stratify_labels(answer)) for answer in answers]
     counts = Counter(word for words in sets for word in words)
@@ -100,12 +102,12 @@ def _skills(
     if all(len(words) == 1 for words in sets):
         order = {word: number for number, word in enumerate(counts)}
         classes = np.array([order[next(iter(words))] for words in sets])
-        yield question.name, class_skill(columns, classes, groups), has
+        yield question.name, class_judge(classes, groups), has
         return
     for word, present in has.items():
         if len(present) - present.sum() >= LEAST:
             title = f"{question.name} {quoted(word)}"
-            yield title, class_skill(columns, present.astype(np.int64), groups), {word: present}
+            yield title, class_judge(present.astype(np.int64), groups), {word: present}
 
 
 def _example(
