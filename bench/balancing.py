@@ -28,7 +28,7 @@ from oneglance.nn.allocator import keep_freed_memory
 from oneglance.nn.device import environment
 from oneglance.training.augment import Augment
 from oneglance.training.data_loader import BatchLoader
-from oneglance.training.loop import Learner
+from oneglance.training.learner import Learner
 
 WANTED = {False: 1.03, True: 1.3}  # by whether a method needs the gradients
 

@@ -35,7 +35,7 @@ from oneglance.nn.device import environment, precise
 from oneglance.task import Task, build_tasks
 from oneglance.training.augment import Augment
 from oneglance.training.data_loader import BatchLoader
-from oneglance.training.loop import Learner
+from oneglance.training.learner import Learner
 
 TABLE = BackboneTable(name="mobilenetv2_100", weights="none", size=320)
 TASKS = {"kind": {"type": "label"}, "things": {"type": "boxes"}}

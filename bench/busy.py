@@ -184,7 +184,7 @@ def training(name: str, size: int, batch: int, others: Neighbours) -> Steps:
     from oneglance.task import build_tasks
     from oneglance.training.augment import Augment
     from oneglance.training.data_loader import BatchLoader
-    from oneglance.training.loop import Learner
+    from oneglance.training.learner import Learner
     from oneglance.training.resources.thread_choice import ThreadChoice
 
     class Noise:

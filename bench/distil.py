@@ -50,7 +50,7 @@ from oneglance.nn.device import environment
 from oneglance.progress import Screen
 from oneglance.training.augment import Augment
 from oneglance.training.data_loader import BatchLoader
-from oneglance.training.loop import Learner
+from oneglance.training.learner import Learner
 from oneglance.training.teaching.live_teachers import LiveTeachers
 from oneglance.training.teaching.soft_targets import joined
 from oneglance.training.teaching.teachers import Teacher

@@ -36,7 +36,7 @@ from oneglance.nn.device import environment, precise
 from oneglance.task import Task, build_tasks
 from oneglance.training.augment import Augment
 from oneglance.training.data_loader import Batch, BatchLoader
-from oneglance.training.loop import Learner
+from oneglance.training.learner import Learner
 from oneglance.training.optimizer import build_optimizer
 
 SETTINGS = {

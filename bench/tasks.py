@@ -32,7 +32,7 @@ from oneglance.nn.device import environment
 from oneglance.task import Task, build_tasks
 from oneglance.training.augment import Augment
 from oneglance.training.data_loader import BatchLoader
-from oneglance.training.loop import Learner
+from oneglance.training.learner import Learner
 
 COUNT = 512  # pictures, of noise: what they show does not matter here
 FIVE = {

@@ -157,8 +157,8 @@ def train(
         from oneglance.training.distributed.launch import launch
         from oneglance.training.distributed.process_group import ranks_of_environment
         from oneglance.training.distributed.ranks import refuse_small_shares
-        from oneglance.training.early_checks import refuse_impossible
         from oneglance.training.experiment_data import read_dataset, with_value_range
+        from oneglance.training.preparation.early_checks import refuse_impossible
         from oneglance.training.trainer import Trainer
 
     screen = screen or default_screen()
@@ -344,7 +344,7 @@ def compare(
         from oneglance.evaluation.comparison import compare as comparison
         from oneglance.evaluation.comparison import plan as plans
         from oneglance.storage.run_lookup import run_name
-        from oneglance.training.early_checks import refuse_impossible
+        from oneglance.training.preparation.early_checks import refuse_impossible
 
     wanted = plans.plan(seeds, budget, only, balancers, groups, guided, ray, robustness)
     declared = configuration.load(config, overrides)
@@ -381,7 +381,7 @@ def group(
         from oneglance.evaluation import task_grouping
         from oneglance.storage.run_folder import RunFolder
         from oneglance.storage.run_lookup import run_name
-        from oneglance.training.early_checks import refuse_impossible
+        from oneglance.training.preparation.early_checks import refuse_impossible
 
     if isinstance(config, str | Path) and is_folder(config):
         return Grouping(task_grouping.of_run(RunFolder.open(config)))
@@ -426,7 +426,7 @@ def tune(
         from oneglance.evaluation import loss_weight_search
         from oneglance.evaluation.comparison import plan as plans
         from oneglance.storage.run_lookup import run_name
-        from oneglance.training.early_checks import refuse_impossible
+        from oneglance.training.preparation.early_checks import refuse_impossible
 
     time = plans.seconds(budget) if budget else None
     declared = configuration.load(config, overrides)

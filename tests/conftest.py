@@ -48,7 +48,7 @@ def no_training(request: pytest.FixtureRequest) -> Iterator[None]:
     if not request.config.getoption("--quick"):
         yield
         return
-    from oneglance.training.loop import Learner
+    from oneglance.training.learner import Learner
 
     def skip(*_: object) -> NoReturn:
         pytest.skip("trains a network: left out with --quick")

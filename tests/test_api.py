@@ -466,7 +466,7 @@ def test_resume_needs_no_pretrained_weights(home: Path, monkeypatch: pytest.Monk
 
     stopped()
     monkeypatch.setattr(
-        "oneglance.training.early_checks.build_backbone",
+        "oneglance.training.preparation.early_checks.build_backbone",
         lambda table, base, *, load_weights=True: (
             wanted.append(load_weights) or build(table, base, load_weights=load_weights)  # type: ignore[func-returns-value]
         ),

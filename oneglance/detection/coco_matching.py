@@ -153,11 +153,11 @@ def class_scores(matched: Matched, weights: np.ndarray) -> ClassScores:
     further[first] = reached[first]
     shape, count = (len(OVERLAPS), classes), len(begins)
     mean = np.bincount(curve, best * further, minlength=count) / len(RECALLS)
-    found = np.bincount(curve, each[hit], minlength=count).reshape(shape)
+    hits = np.bincount(curve, each[hit], minlength=count).reshape(shape)
     precision, recall = np.full((2, *shape), np.nan)
     there = np.broadcast_to(total > 0, shape)
     np.copyto(precision, mean.reshape(shape), where=there)
-    np.divide(found, total, out=recall, where=there)
+    np.divide(hits, total, out=recall, where=there)
     return ClassScores(precision, recall)
 
 

@@ -17,7 +17,7 @@ from oneglance.network import Network
 from oneglance.nn.device import precise
 from oneglance.progress import Screen
 from oneglance.training.data_loader import BatchLoader, Store
-from oneglance.training.loop import Learner, raw_outputs
+from oneglance.training.learner import Learner, raw_outputs
 
 FAMILIAR = 2000  # pictures of each split whose feature vectors are kept
 

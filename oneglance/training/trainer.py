@@ -53,7 +53,8 @@ from oneglance.training.display.tensorboard import tensorboard
 from oneglance.training.distributed.ranks import ALONE, Ranks, refuse_small_shares
 from oneglance.training.experiment_data import SPLITS, ExperimentData
 from oneglance.training.feature_cache import cached_features, feature_vectors, timing
-from oneglance.training.loop import EpochResult, Learner, StepResult, train_steps
+from oneglance.training.learner import Learner
+from oneglance.training.loop import EpochResult, StepResult, train_steps
 from oneglance.training.preparation.building import (
     encoded_targets,
     new_learner,

@@ -35,7 +35,7 @@ def test_what_was_freed_is_given_back() -> None:
 
 def test_nothing_of_a_training_is_held_after_it(home: Path) -> None:  # noqa: F811
     """Whoever evaluates next in the same process, as ``start`` does, needs the memory."""
-    from oneglance.training.loop import Learner
+    from oneglance.training.learner import Learner
 
     before = {id(one) for one in gc.get_objects() if type(one) is Learner}
     changes = {"training.epochs": 1}

@@ -23,7 +23,7 @@ from oneglance.storage.run_folder import RunFolder
 from oneglance.task import build_tasks
 from oneglance.tasks.tags import TagAnnotations
 from oneglance.training.data_loader import Targets
-from oneglance.training.loop import Learner
+from oneglance.training.learner import Learner
 from oneglance.training.preparation.finished_networks import FinishedNetworks
 from oneglance.training.trainer import Trainer
 

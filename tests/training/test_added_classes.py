@@ -17,7 +17,7 @@ from oneglance.data.record import Record
 from oneglance.errors import ConfigError, DataError
 from oneglance.storage.run_folder import RunFolder
 from oneglance.tasks.tags import TagAnnotations
-from oneglance.training.early_checks import refuse_impossible
+from oneglance.training.preparation.early_checks import refuse_impossible
 from oneglance.training.preparation.extension import extended
 
 ADDED = ('tasks.kind.added=["red"]', 'tasks.style.added=["blue"]')

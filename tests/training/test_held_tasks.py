@@ -15,8 +15,8 @@ from oneglance import config as configuration
 from oneglance.data.record import Record
 from oneglance.errors import ConfigError, DataError, RunError
 from oneglance.storage.run_folder import RunFolder
-from oneglance.training.early_checks import refuse_impossible
 from oneglance.training.preparation import held_tasks
+from oneglance.training.preparation.early_checks import refuse_impossible
 from oneglance.training.preparation.extension import extended
 from oneglance.training.source_sampler import RehearsalSampler
 

@@ -13,7 +13,7 @@ from support.toy import CONFIG, begin, learner
 from oneglance import config as configuration
 from oneglance.errors import ConfigError
 from oneglance.tasks.label import Label
-from oneglance.training.early_checks import refuse_impossible
+from oneglance.training.preparation.early_checks import refuse_impossible
 
 HELPER = "tasks.kind.weight=0"
 

@@ -17,7 +17,8 @@ from oneglance.balancers.equal import Equal
 from oneglance.batch_transform import Mix, View
 from oneglance.errors import DivergedError
 from oneglance.training.data_loader import Batch
-from oneglance.training.loop import Learner, labelled_mean, train_steps
+from oneglance.training.learner import Learner, labelled_mean
+from oneglance.training.loop import train_steps
 from oneglance.training.optimizer import learning_rate_factor
 from oneglance.training.trainer import Trainer
 from oneglance.training.validation import mean_skill

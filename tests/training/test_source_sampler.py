@@ -16,7 +16,7 @@ from oneglance import config as configuration
 from oneglance.data.record import Record
 from oneglance.errors import ConfigError
 from oneglance.training.data_loader import Batch
-from oneglance.training.early_checks import refuse_impossible
+from oneglance.training.preparation.early_checks import refuse_impossible
 from oneglance.training.source_sampler import QuotaSampler, SourceSampler
 
 

@@ -14,7 +14,7 @@ from support.toy import begin, go_on, results, train
 from oneglance.errors import ConfigError, OneglanceError, RunError, StoppedError, WeightsError
 from oneglance.progress import Screen
 from oneglance.storage.run_folder import RunFolder
-from oneglance.training.early_checks import refuse_impossible
+from oneglance.training.preparation.early_checks import refuse_impossible
 
 LONG = ("training.epochs=12", "augment.mixup=0", "augment.erase=0")
 SHORT = ("training.epochs=1", "augment.mixup=0", "augment.erase=0")

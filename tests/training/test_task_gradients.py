@@ -19,7 +19,7 @@ from oneglance.network import Network
 from oneglance.task import build_tasks
 from oneglance.training.augment import Augment
 from oneglance.training.data_loader import Batch
-from oneglance.training.loop import Learner
+from oneglance.training.learner import Learner
 from oneglance.training.task_gradients import GradientMonitor, SharedFeatures
 from oneglance.training.trainer import Trainer
 

@@ -27,7 +27,8 @@ from oneglance.task import Prediction, Task
 from oneglance.training.checkpoint_selection import CheckpointSelection, resamples
 from oneglance.training.data_loader import BatchLoader
 from oneglance.training.feature_cache import FeatureCache
-from oneglance.training.loop import Learner, labelled_mean, train_steps
+from oneglance.training.learner import Learner, labelled_mean
+from oneglance.training.loop import train_steps
 from oneglance.training.validation import task_metrics
 
 STEPS, EPOCHS = 800, 60  # of a head, at most

@@ -20,7 +20,7 @@ from oneglance.storage.run_folder import RunFolder
 from oneglance.task import Task
 from oneglance.training.checkpoint_selection import resamples
 from oneglance.training.data_loader import BatchLoader
-from oneglance.training.loop import raw_outputs
+from oneglance.training.learner import raw_outputs
 from oneglance.training.validation import task_metrics
 
 RESAMPLES = 400  # of the validation pictures, for an interval

@@ -20,7 +20,7 @@ from oneglance.network import Network
 from oneglance.nn.device import precise
 from oneglance.parallel.free_memory import free_memory
 from oneglance.training.data_loader import BatchLoader
-from oneglance.training.loop import Learner
+from oneglance.training.learner import Learner
 from oneglance.training.resources.parts import distinct
 
 TRIED = 2, 4  # pictures

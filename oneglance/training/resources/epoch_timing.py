@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from oneglance.training.data_loader import Batch, BatchLoader
-from oneglance.training.loop import Learner
+from oneglance.training.learner import Learner
 from oneglance.training.task_gradients import EVERY
 from oneglance.training.validation import Validation
 

@@ -8,7 +8,7 @@ from oneglance.config import Config
 from oneglance.data.images.decoding.decoded_cache import cache_folder
 from oneglance.nn.device import faster_precision
 from oneglance.training.data_loader import BatchLoader
-from oneglance.training.loop import Learner
+from oneglance.training.learner import Learner
 
 
 def measured_precision(learner: Learner, loader: BatchLoader, config: Config) -> str:

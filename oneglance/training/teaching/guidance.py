@@ -17,7 +17,7 @@ from oneglance.progress import Screen
 from oneglance.storage.run_folder import RunFolder
 from oneglance.task import Target, Task
 from oneglance.training.data_loader import PictureStore
-from oneglance.training.loop import Learner
+from oneglance.training.learner import Learner
 from oneglance.training.teaching.drawn_answers import learn_targets, with_drawn_answers
 from oneglance.training.teaching.live_teachers import LiveTeachers
 from oneglance.training.teaching.shared_features import FeatureScale, add_projectors

@@ -10,7 +10,7 @@ from support.toy import PLAIN, begin
 
 from oneglance.errors import ConfigError
 from oneglance.progress import Screen
-from oneglance.training.loop import Learner
+from oneglance.training.learner import Learner
 from oneglance.training.resources import batch_memory
 from oneglance.training.resources.batch_memory import BatchMemory, measured, no_memory
 

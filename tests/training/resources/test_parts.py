@@ -13,7 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from oneglance.balancer import names
 from oneglance.training.data_loader import Batch
-from oneglance.training.loop import Learner
+from oneglance.training.learner import Learner
 from oneglance.training.task_gradients import EVERY
 
 STILL = (*PLAIN, "tasks.style.dropout=0", "training.batch=24")

@@ -20,7 +20,7 @@ from oneglance.evaluation.comparison.variants import variant
 from oneglance.inference.predictor import Predictor
 from oneglance.storage.run_folder import RunFolder
 from oneglance.task import Task
-from oneglance.training.early_checks import refuse_impossible
+from oneglance.training.preparation.early_checks import refuse_impossible
 from oneglance.training.teaching.soft_targets import loss_of, split
 from oneglance.training.trainer import Trainer
 

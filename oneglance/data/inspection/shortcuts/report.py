@@ -63,9 +63,9 @@ def _of_task(
         return
     at = np.array([place for place, _ in answered])
     answers = [answer for _, answer in answered]
-    told = list(_told(question, answers, groups[at]))
+    targets = list(_targets(question, answers, groups[at]))
     for name, columns in families.items():
-        for title, judge, telling in told:
+        for title, judge, telling in targets:
             skill = judge(columns[at])
             if skill is None or skill.low < REPORTED[name]:
                 continue
@@ -84,7 +84,7 @@ HINTS = {
 }
 
 
-def _told(
+def _targets(
     question: Question, answers: list[Any], groups: np.ndarray
 ) -> Iterator[tuple[str, Judge, dict[str, np.ndarray] | np.ndarray]]:
     """(title, who judges clues, what is told: class -> which pictures have it, or the numbers)."""
