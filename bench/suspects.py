@@ -2,7 +2,7 @@
 
     python bench/suspects.py CONFIG.toml TASK [TASK ...]     labels, tags, numbers: heads on frozen features;
                                                              boxes: five trainings for each seed
-        --share 0.05 --seeds 5 --pictures 5000 --cleanlab /tmp/venv/bin/python
+        --share 0.05 --seeds 5 --pictures 5000 --cleanlab /tmp/venv/bin/python --losses
 
 For each seed, `--share` of the answers become others: another class, another picture's number, one tag more
 or less. Of all boxes as many are dropped, moved by a quarter of their sides, or given another class, in turn;
@@ -10,7 +10,9 @@ a suspicion finds one of these if it is about the same place (an overlap of 0.5)
 as `suspects` orders them; what it does not list comes last. AP is the area under the curve of precision and
 recall, P@k the precision among as many as were changed; by chance both are the share. `--cleanlab` names a
 Python in which cleanlab is installed (it is under the AGPL, so nowhere else): its scores are worked out from
-the same predictions. Features are computed once, for they depend on no answer.
+the same predictions. Features are computed once, for they depend on no answer. With `--losses` the
+configuration is trained as well, once for each seed, and its training pictures alone are ordered: by folds,
+by the losses that the run kept, and by both, as `suspects RUN` does.
 """
 
 from __future__ import annotations
@@ -34,23 +36,27 @@ from oneglance.config import Config
 from oneglance.data.columns.record_columns import columns_of
 from oneglance.data.dataset import Dataset
 from oneglance.data.record import Box, BoxAnnotations
-from oneglance.data.splitting.split import SPLITS
+from oneglance.data.splitting.split import SPLITS, SplitIndices
 from oneglance.detection.box_ops import iou
+from oneglance.evaluation.comparison.variants import trained
 from oneglance.evaluation.suspects import frozen
 from oneglance.evaluation.suspects.find import (
     Pictures,
     fold_numbers,
+    judge_by_folds,
     judge_by_trainings,
     judged,
     pictures_of,
     usable_folds,
 )
 from oneglance.evaluation.suspects.findings import Findings, Plan
+from oneglance.evaluation.suspects.learned_late import with_kept_losses
 from oneglance.metrics.suspicion import Suspicion
 from oneglance.progress import Screen
+from oneglance.storage.picture_losses import read_losses
 from oneglance.task import Prediction, Task, build_tasks
 from oneglance.tasks.tags import TagAnnotations
-from oneglance.training.experiment_data import read_dataset
+from oneglance.training.experiment_data import ExperimentData, read_dataset
 
 CLEANLAB = """
 import sys, numpy as np
@@ -206,6 +212,38 @@ def one_seed(
     return {name: scores(is_changed, order) for name, order in orders.items()}
 
 
+def one_seed_with_losses(
+    task: Task, config: Config, dataset: Dataset, args: argparse.Namespace, seed: int, out: Path
+) -> dict[str, tuple[float, float]]:
+    """(AP, P@k) of the training pictures' answers alone."""
+    draw, records = np.random.default_rng(seed), list(dataset.records)
+    rows = [row for row, record in enumerate(records) if record.answers.get(task.name) is not None]
+    truth = [records[row].answers[task.name] for row in rows]
+    wrong = set(draw.choice(rows, round(args.share * len(rows)), replace=False).tolist())
+    for row, answer in zip(rows, truth, strict=True):
+        if row in wrong:
+            answers = {**records[row].answers, task.name: changed(answer, truth, draw)}
+            records[row] = replace(records[row], answers=answers)
+    given = replace(dataset, records=columns_of(records))
+    config = config.with_changes({"training.seed": seed})
+    data = ExperimentData.decode(config, build_tasks(config.tasks, config.file), given, Quiet(), SPLITS)
+    losses = read_losses(trained(data, out / f"{task.name}-{seed}", config, Quiet()))
+    assert losses is not None
+    findings = Findings()
+    judge_by_folds(config, Plan(tasks=[task.name]), given, ("train",), out, findings, Quiet())
+    (by_folds,) = findings.judged
+    names = [record.image.name for record in by_folds.records]
+    is_changed = np.isin(names, [records[row].image.name for row in wrong])
+    means = losses.mean(task.name)
+    orders = {"losses alone": np.array([means[name] for name in names])}
+    for title, one in (("folds", by_folds), ("both", with_kept_losses(by_folds, losses))):
+        orders[title] = np.zeros(len(names))
+        for suspicion in one.suspicions:
+            orders[title][suspicion.row] = suspicion.score
+    print(f"  seed {seed}: {is_changed.sum()} of {len(names)} training pictures changed", flush=True)
+    return {name: scores(is_changed, order) for name, order in orders.items()}
+
+
 def scores(is_changed: np.ndarray, order: np.ndarray) -> tuple[float, float]:
     first = np.argsort(-order, kind="stable")[: is_changed.sum()]
     return float(average_precision_score(is_changed, order)), float(is_changed[first].mean())
@@ -220,12 +258,19 @@ def with_interval(values: Sequence[float]) -> str:
     return f"{np.mean(values):.3f} ± {half:.3f}"
 
 
-def thinned(dataset: Dataset, pictures: int) -> None:
-    """Leave about so many of each part, evenly chosen; 0: all."""
-    for name in SPLITS if pictures else ():
+def thinned(dataset: Dataset, pictures: int) -> Dataset:
+    """The same with about so many of each part, evenly chosen; 0: all."""
+    if not pictures:
+        return dataset
+    parts = []
+    for name in SPLITS:
         rows = getattr(dataset.splits, name)
-        kept = round(pictures * len(rows) / len(dataset.records))
-        object.__setattr__(dataset.splits, name, rows[np.linspace(0, len(rows) - 1, kept).astype(int)])
+        count = round(pictures * len(rows) / len(dataset.records))
+        parts.append(rows[np.linspace(0, len(rows) - 1, count).astype(int)])
+    kept = np.sort(np.concatenate(parts))
+    splits = SplitIndices(*(np.searchsorted(kept, rows) for rows in parts))
+    contents = [dataset.contents[row] for row in kept.tolist()] if dataset.contents else dataset.contents
+    return replace(dataset, records=dataset.records.take(kept), splits=splits, contents=contents)
 
 
 def main() -> None:
@@ -238,12 +283,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--pictures", type=int, default=0)
     parser.add_argument("--cleanlab", default="")
+    parser.add_argument("--losses", action="store_true")
     args = parser.parse_args()
     declared = configuration.load(args.config)
     config = frozen.for_features(declared)
     tasks = build_tasks(config.tasks, config.file)
-    dataset = read_dataset(config, tasks, Quiet())
-    thinned(dataset, args.pictures)
+    dataset = thinned(read_dataset(config, tasks, Quiet()), args.pictures)
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         pictures = pictures_of(config, tasks, dataset, SPLITS, Path(folder), Quiet())
@@ -252,12 +297,13 @@ def main() -> None:
         print(f"{len(pictures.records)} pictures, features of {seen}: {seconds:.0f} s")
         for name in args.tasks:
             began = time.perf_counter()
-            found = [
-                one_seed_of_boxes(tasks[name], declared, dataset, args, seed, Path(folder))
-                if tasks[name].is_spatial
-                else one_seed(tasks[name], pictures, args, seed, Path(folder))
-                for seed in range(args.seeds)
-            ]
+            found = []
+            for seed in range(args.seeds):
+                if args.losses or tasks[name].is_spatial:
+                    one = one_seed_with_losses if args.losses else one_seed_of_boxes
+                    found.append(one(tasks[name], declared, dataset, args, seed, Path(folder)))
+                else:
+                    found.append(one_seed(tasks[name], pictures, args, seed, Path(folder)))
             print(f"{name}: {(time.perf_counter() - began) / args.seeds:.0f} s for each seed")
             for order in found[0]:
                 ap, precision = (with_interval([one[order][k] for one in found]) for k in (0, 1))

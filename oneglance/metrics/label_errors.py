@@ -5,6 +5,8 @@ Why no library: cleanlab is under the AGPL; ``bench/suspects.py`` compares with 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 USUAL_SHARE = 0.05  # of wrong answers, before anything is known
@@ -37,6 +39,25 @@ def doubted_labels(chances: np.ndarray, given: np.ndarray) -> tuple[np.ndarray, 
     best = others[rows, proposed]
     score = best / np.maximum(best + own, 1e-12)
     return proposed, score, (best >= thresholds[proposed]) & (best > own)
+
+
+def with_losses(scores: np.ndarray, rows: Sequence[int], losses: np.ndarray) -> np.ndarray:
+    """Scores [k] in 0 to 1 of suspicions, with what the losses of a training say of these answers besides:
+    the odds of a score times those of the rank that an answer's loss has among all, from 0 to 1. What that is
+    worth: ``bench/suspects.py --losses``.
+
+    Args:
+        rows: whole numbers [k], which answers they are about.
+        losses: float64 [n], mean losses of all answers while they were learned; NaN: unknown, and the score
+            stays.
+    """
+    known = np.isfinite(losses)
+    order = np.argsort(np.argsort(losses[known], kind="stable"), kind="stable")
+    rank = np.full(len(losses), 0.5)
+    rank[known] = (order + 0.5) / max(1, known.sum())
+    late = rank[np.asarray(rows, dtype=np.int64)]
+    right, wrong = (1 - scores) * (1 - late), scores * late
+    return np.asarray(wrong / np.maximum(wrong + right, 1e-12))
 
 
 def outliers(residuals: np.ndarray, near: np.ndarray | None = None) -> np.ndarray:

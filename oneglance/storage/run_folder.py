@@ -20,6 +20,7 @@ earlier-splits.json  of the pictures that an extended run knew, digest and split
 fitted.json          classes and scales when the training began
 resume.pt            tensors and plain values to go on with; gone once the training is finished
 weights.safetensors  the best averaged weights so far
+losses.safetensors   of each training picture in each epoch; see ``storage.picture_losses``
 novelty.safetensors  feature vectors of some training and validation pictures: what is familiar
 tasks.json           classes, scales, thresholds, temperatures; its presence says that the run is finished
 examples.json        validation pictures with their answers after the last epoch; only with train --watch
@@ -169,10 +170,10 @@ class RunFolder:
 
     def _config(self) -> Config:
         kept = self.read_json("overrides.json", run_files.OVERRIDES)
-        with self._whole("overrides.json"):
+        with self.whole("overrides.json"):
             overrides = Changes.of(kept.set or []) if kept.overrides is None else Changes(kept.overrides)
         text = self.read_text("config.toml")
-        with self._whole("config.toml"):
+        with self.whole("config.toml"):
             return configuration.parse(
                 text,
                 base=Path(kept.base),
@@ -208,7 +209,7 @@ class RunFolder:
     def split(self) -> list[tuple[str, ...]]:
         """Rows of (picture, group, split) as written."""
         text = io.StringIO(self.read_text("split.csv"), newline="")
-        with self._whole("split.csv"):
+        with self.whole("split.csv"):
             header, *rows = (tuple(row) for row in csv.reader(text))
             if header != SPLIT_HEADER:
                 raise OtherForm("its first line is another")
@@ -319,7 +320,7 @@ class RunFolder:
         if not (self / "history.jsonl").exists():
             return []
         text = self.read_text("history.jsonl")
-        with self._whole("history.jsonl"):
+        with self.whole("history.jsonl"):
             rows = [json.loads(line) for line in text.split("\n") if line]
             in_form(rows, run_files.HISTORY)
             return rows
@@ -361,8 +362,8 @@ class RunFolder:
         """
         if not (self / "novelty.safetensors").exists():
             return None
-        tensors = self._tensors("novelty.safetensors")
-        with self._whole("novelty.safetensors"):
+        tensors = self.tensors("novelty.safetensors")
+        with self.whole("novelty.safetensors"):
             parts = {name: tensors[name].numpy() for name in ("training", "validation")}
             if "directions" in tensors:
                 parts["directions"] = tensors["directions"].numpy()
@@ -414,7 +415,7 @@ class RunFolder:
 
     def _restore(self, tasks: Mapping[str, Task], name: str) -> None:
         states: Any = self.read_json(name)
-        with self._whole(name):
+        with self.whole(name):
             restore(tasks, states)
 
     def network(self, config: Config, tasks: Mapping[str, Task]) -> Network:
@@ -446,9 +447,14 @@ class RunFolder:
         Raises:
             RunError: they are missing or damaged.
         """
-        return self._tensors("weights.safetensors")
+        return self.tensors("weights.safetensors")
 
-    def _tensors(self, name: str) -> dict[str, Tensor]:
+    def tensors(self, name: str) -> dict[str, Tensor]:
+        """Those of one of the .safetensors files, on the CPU.
+
+        Raises:
+            RunError: it is missing or damaged.
+        """
         with self._weights_named():
             return read_tensors(self / name)
 
@@ -467,7 +473,7 @@ class RunFolder:
             RunError: it is missing or damaged.
         """
         text = self.read_text(name)
-        with self._whole(name):
+        with self.whole(name):
             value = json.loads(text)
             return value if form is None else in_form(value, form)
 
@@ -478,7 +484,7 @@ class RunFolder:
             RunError: it is missing or damaged.
         """
         try:
-            with self._whole(name):
+            with self.whole(name):
                 if (self / name).stat().st_size > LARGEST_TEXT:
                     raise OtherForm("it is larger than any such file")
                 return (self / name).read_bytes().decode("utf-8")
@@ -487,7 +493,7 @@ class RunFolder:
             raise RunError(what, location=str(self / name), hint=ANEW) from None
 
     @contextmanager
-    def _whole(self, name: str) -> Iterator[None]:
+    def whole(self, name: str) -> Iterator[None]:
         """What goes wrong in understanding a file is a damage of it."""
         try:
             yield

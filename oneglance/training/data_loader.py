@@ -22,6 +22,7 @@ class Batch(NamedTuple):
 
     pictures: Tensor  # uint8 [n, 3, h, w] on the device (channels last), or features [n, d]
     targets: Targets  # by task and name; the first axis is the picture
+    places: np.ndarray | None = None  # int64 [n]: which pictures of the split they are
 
 
 class Store(Protocol):
@@ -138,7 +139,8 @@ class BatchLoader:
             pictures = torch.from_numpy(gathered[kept])
             if pictures.ndim == 4:
                 pictures = pictures.permute(0, 3, 1, 2)  # stays channels last in memory
-            yield Batch(pictures.to(self.device, non_blocking=True), self.targets_at(indices[kept]))
+            places = indices[kept]
+            yield Batch(pictures.to(self.device, non_blocking=True), self.targets_at(places), places)
 
     def _readable(self, rows: np.ndarray) -> np.ndarray | slice:
         """Which pictures of a batch, whose rows are given, can be learned from."""

@@ -33,6 +33,7 @@ from oneglance.training.optimizer import (
     learning_rate_share,
     set_learning_rates,
 )
+from oneglance.training.picture_losses import PictureLosses
 from oneglance.training.resources.parts import Parts
 from oneglance.training.task_gradients import EVERY, GradientMonitor, SharedFeatures, mixed
 from oneglance.training.teaching.live_teachers import LiveTeachers
@@ -98,6 +99,8 @@ class Learner:
         self.monitor = GradientMonitor(len(tasks), device)
         self.sums = torch.zeros(2, len(tasks), device=device)  # of losses, and of batches with a label
         self.live: LiveTeachers | None = None  # who is asked in every step
+        self.picture_losses: PictureLosses | None = None  # where somebody wants to know them
+        self._places: Tensor | None = None  # int64: the pictures of the step under way, as losses have them
         self.parts = 1  # in which the pictures of a batch pass through the backbone
         self.ranks: Ranks = ALONE  # the processes that share each batch
 
@@ -107,7 +110,8 @@ class Learner:
         """Tensors and plain values: all that resume() needs. The next step changes them in place. The keys
         stay those of version 0.1.0, so that a training it began can go on.
         """
-        return {
+        noted = {} if self.picture_losses is None else {"picture_losses": self.picture_losses.values}
+        return noted | {
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -141,6 +145,8 @@ class Learner:
         self.position = Position(**state["place"])
         self.set_length(self.table)
         self.sums = state["sums"].to(self.device)
+        if self.picture_losses is not None and "picture_losses" in state:  # earlier versions kept none
+            self.picture_losses.values.copy_(state["picture_losses"])
         self.precision = state["precision"]
 
     def go_on_from(self, tensors: dict[str, Tensor], epochs: int, steps: int, *, location: str) -> None:
@@ -210,6 +216,8 @@ class Learner:
                 self.table.teacher_weight,
                 seen_mixed=self.live is not None,
             )
+            if self.picture_losses is not None and self._places is not None and mix is None:
+                self.picture_losses.note(index, self._places, loss, labelled)
             losses.append(labelled_mean(loss, labelled))
             present.append(labelled.sum() > 0)
         relative, known = torch.stack(losses) / self.loss_scales, torch.stack(present)
@@ -238,7 +246,9 @@ class Learner:
         if self.augment is not None:
             calm = position.updates >= steps_in_all * (1 - self.augment.table.rest)
             pictures, targets, mix = self._augmented(self.augment, pictures, targets, drawn, calm)
+        self._places = self._joined_places(batch)
         losses, present = (row[: len(self.tasks)] for row in self.backward(pictures, targets, mix, drawn))
+        self._places = None
         self.ranks.sum_gradients(self.network)
         if not bool(torch.isfinite(losses.sum())):
             self._diverged(losses)
@@ -252,6 +262,13 @@ class Learner:
         position.step += 1
         position.updates += 1
         return torch.where(counted, losses, torch.nan)
+
+    def _joined_places(self, batch: Batch) -> Tensor | None:
+        """Those of the whole batch, where somebody wants to know its losses."""
+        if self.picture_losses is None or batch.places is None:
+            return None
+        places = self.ranks.gathered({"places": batch.places})["places"]
+        return torch.from_numpy(places).to(self.device, non_blocking=True)
 
     def _augmented(
         self, augment: Augment, pictures: Tensor, targets: Targets, seed: int, calm: bool

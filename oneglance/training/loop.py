@@ -37,6 +37,7 @@ class EpochResult:
     seconds: float
     gradients: dict[str, dict[str, float]] = field(default_factory=dict)  # see ``GradientMonitor.summary``
     raw: dict[str, np.ndarray] = field(default_factory=dict, repr=False)  # of the validation split, in order
+    picture_losses: np.ndarray | None = field(default=None, repr=False)  # see ``PictureLosses.take``
 
 
 def train_steps(
@@ -77,5 +78,6 @@ def _finish_epoch(learner: Learner, validation: BatchLoader) -> EpochResult:
     learner.sums.zero_()
     learner.monitor.sums.zero_()
     learner.ranks.average_statistics(learner.network, learner.average)
+    noted = learner.picture_losses.take() if learner.picture_losses is not None else None
     raw = learner.validate(validation)
-    return EpochResult(position.epoch, loss, learning_rate, seconds, gradients, raw)
+    return EpochResult(position.epoch, loss, learning_rate, seconds, gradients, raw, noted)

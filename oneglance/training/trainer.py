@@ -55,6 +55,7 @@ from oneglance.training.experiment_data import SPLITS, ExperimentData
 from oneglance.training.feature_cache import cached_features, feature_vectors, timing
 from oneglance.training.learner import Learner
 from oneglance.training.loop import EpochResult, StepResult, train_steps
+from oneglance.training.picture_losses import LossLog
 from oneglance.training.preparation.building import (
     encoded_targets,
     new_learner,
@@ -95,6 +96,7 @@ class Trainer:
 
     def __post_init__(self) -> None:
         self.selection, self.history = CheckpointSelection(), list[dict[str, Any]]()
+        self._losses = LossLog(self.folder, list(self.tasks), self.training)
         self._resamples = resamples(len(self.validation.split.rows))
         self._examples: Examples | None = None  # where somebody looks on
         self._unreadable: set[int] = set()  # rows of training pictures that turned out to be so
@@ -232,6 +234,7 @@ class Trainer:
             ) from None
         # A run killed between its history and its checkpoint has a row too many: that epoch comes again.
         self.history = self.folder.history()[: self.learner.position.epoch]
+        self._losses.go_on(len(self.history))
         return True
 
     def go_on(self) -> None:
@@ -256,6 +259,7 @@ class Trainer:
         """
         sweep(self.folder.path)
         self.history = self.folder.history()
+        self._losses.go_on(len(self.history))
         kept = kept_of(self.history)
         try:
             tensors, location = self.folder.network_tensors(), str(self.folder / "weights.safetensors")
@@ -398,6 +402,7 @@ class Trainer:
             "elapsed": round(time.monotonic() - self._began, 3),
         }
         self.history.append(row)
+        self._losses.add(epoch.picture_losses)
         self.folder.record(self.history)
         if self._examples is not None:
             self.folder.write_examples(self._examples.now(epoch.epoch, epoch.raw))

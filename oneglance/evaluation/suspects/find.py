@@ -18,9 +18,11 @@ from oneglance.evaluation.evaluate import records_of
 from oneglance.evaluation.suspects import frozen
 from oneglance.evaluation.suspects.findings import Findings, Judged, Plan
 from oneglance.evaluation.suspects.folds import Fold, folds_of, seen_in_one_fold
+from oneglance.evaluation.suspects.learned_late import with_kept_losses
 from oneglance.evaluation.suspects.trainings import answers_of_trainings
 from oneglance.inference.predictor import Predictor
 from oneglance.progress import Screen
+from oneglance.storage.picture_losses import read_losses
 from oneglance.storage.run_folder import RunFolder
 from oneglance.task import Prediction, Task, build_tasks
 from oneglance.training.experiment_data import ExperimentData, read_dataset, with_value_range
@@ -127,8 +129,8 @@ def judge_by_trainings(
 
 def of_run(run: RunFolder, plan: Plan, out: Path, screen: Screen) -> Findings:
     """Judge the answers of a run's own data: its validation and test pictures by the network itself, and the
-    training pictures, which it has learned from, by folds on features of before its training: those of the
-    run may have seen the answers.
+    training pictures, which it has learned from, by folds on features of before its training, since those of
+    the run may have seen the answers, and by how late the run learned them.
 
     Raises:
         ConfigError: an impossible plan.
@@ -149,8 +151,11 @@ def of_run(run: RunFolder, plan: Plan, out: Path, screen: Screen) -> Findings:
                 answers = [record.answers[name] for record in kept]
                 suspicions = task.suspicions([predictions[row][name] for row in rows], answers)
                 findings.add(Judged(task, kept, suspicions, METHODS[split]))
-    trained = SplitIndices.of([row[2] for row in run.split()])
+    trained, asked = SplitIndices.of([row[2] for row in run.split()]), len(findings.judged)
     judge_by_folds(config, plan, replace(dataset, splits=trained), ("train",), out, findings, screen)
+    losses = read_losses(run)
+    if losses is not None:
+        findings.judged[asked:] = [with_kept_losses(one, losses) for one in findings.judged[asked:]]
     return findings
 
 

@@ -24,6 +24,7 @@ from oneglance.training.augment import Augment
 from oneglance.training.data_loader import BatchLoader, PictureStore
 from oneglance.training.feature_cache import FeatureCache
 from oneglance.training.learner import Learner
+from oneglance.training.picture_losses import MOST, PictureLosses
 from oneglance.training.source_sampler import QuotaSampler, RehearsalSampler, Sampler, SourceSampler
 
 REPEATED = 4  # rows for each distinct answer, from which it is worth the while to encode each once
@@ -79,6 +80,8 @@ def new_learner(
     are_features = isinstance(loader.store, FeatureCache)
     augment = None if are_features else Augment(config.augment, network.mean, table.epochs)
     learner = Learner(network, tasks, balancer, augment, table, device)
+    if len(loader.rows) <= MOST:
+        learner.picture_losses = PictureLosses(len(tasks), len(loader.rows), device)
     learner.measure_loss_scales(loader.targets)
     return learner
 
