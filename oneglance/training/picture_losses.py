@@ -76,5 +76,6 @@ class LossLog:
         """One more, as ``PictureLosses.take`` gives it; None where nothing is kept."""
         if losses is not None:
             self._epochs.append(losses)
+        if any(np.isfinite(epoch).any() for epoch in self._epochs):  # not where all pictures are mixed
             whole = np.stack(self._epochs, axis=1)  # [tasks, epochs, pictures]
             write_losses(self._folder, KeptLosses(self._names, dict(zip(self._tasks, whole, strict=True))))

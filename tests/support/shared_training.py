@@ -55,7 +55,14 @@ def train(made: Trainer, ranks: Ranks) -> dict[str, object]:
             break
     raw = {name: torch.from_numpy(value) for name, value in learner.validate(made.loaders[1]).items()}
     weights = dict(learner.network.state_dict())
-    return {"losses": torch.stack(losses), "norms": learner.monitor.sums, "raw": raw, "weights": weights}
+    assert learner.picture_losses is not None
+    return {
+        "losses": torch.stack(losses),
+        "noted": learner.picture_losses.values,
+        "norms": learner.monitor.sums,
+        "raw": raw,
+        "weights": weights,
+    }
 
 
 def main() -> None:

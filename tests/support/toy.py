@@ -196,10 +196,12 @@ def results(folder: Path) -> dict[str, Any]:
     rows = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
     for row in rows:
         del row["seconds"], row["elapsed"]
+    kept = folder / "losses.safetensors"
     return {
         "weights": (folder / "weights.safetensors").read_bytes(),
         "tasks": (folder / "tasks.json").read_text(),
         "history": rows,
+        "picture losses": kept.read_bytes() if kept.exists() else b"",
     }
 
 

@@ -25,6 +25,7 @@ VARIANTS = {
     "sgd": ("training.optimizer=sgd", "training.momentum=0.5"),
     "bf16": ("training.precision=bf16",),
     "no average": ("training.ema=0",),
+    "not mixed": ("augment.mixup=0",),
     "frozen": ("backbone.freeze=true",),
     "patience": ("training.patience=1", "training.learning_rate=1e-30", "backbone.freeze=true"),
 }

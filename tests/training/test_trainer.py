@@ -48,7 +48,7 @@ class Listening(Screen):
 
 
 def test_a_finished_run_explains_itself(tmp_path: Path) -> None:
-    train(tmp_path / "run")
+    train(tmp_path / "run", "augment.mixup=0")
     names = sorted(path.name for path in (tmp_path / "run").iterdir())
     assert names == sorted(
         [
@@ -56,6 +56,7 @@ def test_a_finished_run_explains_itself(tmp_path: Path) -> None:
             "environment.json",
             "fitted.json",
             "history.jsonl",
+            "losses.safetensors",
             "novelty.safetensors",
             "overrides.json",
             "tasks.json",

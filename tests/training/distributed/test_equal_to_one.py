@@ -55,7 +55,7 @@ def test_two_processes_learn_what_one_does(trained: tuple[Path, Path], case: str
     one = kept(trained[0], case, 0)
     for number in (0, 1):
         other = kept(trained[1], case, number)
-        for key in ("losses", "norms"):
+        for key in ("losses", "norms", "noted"):
             close(other[key], one[key])
         for name, weight in one["weights"].items():
             close(other["weights"][name], weight)

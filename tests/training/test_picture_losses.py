@@ -1,0 +1,114 @@
+"""What a training keeps of each picture's losses, and that wrong answers are seen in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from support.doubted import TASKS, coloured
+from support.toy import PLAIN, TRAINING, begin, train, world
+
+import oneglance
+from oneglance.errors import RunError
+from oneglance.progress import Screen
+from oneglance.storage.picture_losses import read_losses
+from oneglance.storage.run_folder import RunFolder
+from oneglance.training.picture_losses import PictureLosses
+
+WRONG = (3, 30)  # rows
+
+
+def test_a_mean_over_what_was_annotated() -> None:
+    noted = PictureLosses(2, 5, torch.device("cpu"))
+    loss = torch.tensor([[1.0, 3.0], [5.0, 7.0], [9.0, 9.0]])
+    labelled = torch.tensor([[1.0, 1.0], [0.0, 2.0], [0.0, 0.0]])
+    noted.note(1, torch.tensor([4, 0, 2]), torch.cat([loss, 100 * loss]), torch.cat([labelled, labelled]))
+    expected = np.full((2, 5), np.nan)
+    expected[1, [4, 0]] = [2, 7]
+    np.testing.assert_array_equal(noted.take(), expected.astype(np.float16))
+    assert np.isnan(noted.take()).all()
+
+
+def test_the_losses_of_an_epoch_are_those_of_its_steps(tmp_path: Path) -> None:
+    trainer = begin(tmp_path / "run", *PLAIN, "training.epochs=1", "tasks.style.dropout=0")
+    learner, (training, _) = trainer.learner, trainer.loaders
+    assert learner.picture_losses is not None
+    for batch in training.shuffled(0, 0):
+        (losses,) = learner.update(batch, 10)[None]
+        assert batch.places is not None
+        noted = learner.picture_losses.values[:, torch.from_numpy(batch.places)]
+        means = torch.nanmean(noted, dim=1) / learner.loss_scales
+        torch.testing.assert_close(means[0], losses[0])  # a label: every answer counts the same
+        answered = [["kind" in trainer.training.records[place].answers for place in batch.places.tolist()]]
+        assert torch.isfinite(noted[:1]).tolist() == answered
+
+
+def test_a_run_keeps_them_by_picture_and_epoch(tmp_path: Path) -> None:
+    train(tmp_path / "run", "augment.mixup=0")
+    kept = read_losses(RunFolder(tmp_path / "run"))
+    records = world()[1][:TRAINING]
+    assert kept is not None and kept.names == [record.image.name for record in records]
+    assert list(kept.tasks) == ["kind", "style", "verdict", "weight"]
+    for name, values in kept.tasks.items():
+        answered = [record.answers.get(name) is not None for record in records]
+        assert np.isfinite(values).tolist() == [answered] * 3
+        known = {record.image.name for record in records if record.answers.get(name) is not None}
+        assert kept.mean(name).keys() == known
+    assert kept.mean("kind")["1.png"] == pytest.approx(kept.tasks["kind"][:, 1].astype(float).mean())
+
+
+def test_nothing_is_kept_where_every_picture_is_mixed(tmp_path: Path) -> None:
+    train(tmp_path / "run", "augment.rest=0")
+    assert read_losses(RunFolder(tmp_path / "run")) is None
+
+
+def test_pictures_of_one_name_cannot_be_told_apart(tmp_path: Path) -> None:
+    train(tmp_path / "run", "augment.mixup=0", "training.epochs=1")
+    kept = read_losses(RunFolder(tmp_path / "run"))
+    assert kept is not None
+    kept.names[2] = kept.names[1]
+    assert "1.png" not in kept.mean("kind") and "3.png" in kept.mean("kind")
+
+
+@pytest.mark.parametrize("damage", ["no names", "another length", "text"])
+def test_a_damaged_file_is_told(tmp_path: Path, damage: str) -> None:
+    file = tmp_path / "losses.safetensors"
+    if damage == "text":
+        file.write_text("losses")
+    elif damage == "no names":
+        save_file({"task kind": torch.zeros(2, 3, dtype=torch.float16)}, file)
+    else:
+        names = torch.frombuffer(bytearray(b'["a", "b"]'), dtype=torch.uint8)
+        save_file({"names": names, "task kind": torch.zeros(2, 3, dtype=torch.float16)}, file)
+    with pytest.raises(RunError, match=r"losses\.safetensors: "):
+        read_losses(RunFolder(tmp_path))
+
+
+def test_wrong_answers_are_learned_last_and_come_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONEGLANCE_CACHE", str(tmp_path / "cache"))
+    config = coloured(tmp_path, tasks=TASKS.split("[tasks.style]")[0], wrong=False)
+    table = tmp_path / "labels.csv"
+    lines = table.read_text().splitlines()
+    for row in WRONG:
+        name, kind, *rest = lines[row + 1].split(",")
+        lines[row + 1] = ",".join([name, "cold" if kind == "warm" else "warm", *rest])
+    table.write_text("\n".join(lines) + "\n")
+    keys = ["split.test=0", "training.epochs=10", "training.batch=8", "training.learning_rate=0.01"]
+    keys += ["backbone.name=small", "backbone.options={ width = 4, depth = 2 }", "augment.colour=0"]
+    run = oneglance.train(config, out=tmp_path / "run", overrides=keys, screen=Screen())
+    kept = read_losses(RunFolder(run.path))
+    assert kept is not None
+    losses = kept.mean("kind")
+    trained = [f"{row}.png" for row in WRONG if f"{row}.png" in losses]
+    assert trained
+    highest = sorted(losses, key=lambda name: -losses[name])
+    assert set(highest[: len(trained)]) == set(trained)
+    found = oneglance.suspects(run.path, folds=3, out=tmp_path / "out", screen=Screen())
+    assert set(trained) == {one["image"] for one in found["suspects"][: len(trained)]}
+    methods = found["tasks"]["kind"]["methods"]
+    assert any("how late they were learned in the 10 epochs" in one for one in methods)
