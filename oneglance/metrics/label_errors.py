@@ -43,8 +43,8 @@ def doubted_labels(chances: np.ndarray, given: np.ndarray) -> tuple[np.ndarray, 
 
 def with_losses(scores: np.ndarray, rows: Sequence[int], losses: np.ndarray) -> np.ndarray:
     """Scores [k] in 0 to 1 of suspicions, with what the losses of a training say of these answers besides:
-    the odds of a score times those of the rank that an answer's loss has among all, from 0 to 1. What that is
-    worth: ``bench/suspects.py --losses``.
+    the odds of a score times those of the rank that an answer's loss has among all, from 0 to 1, which count
+    twice: on three sets better than once, or than either alone. See ``bench/suspects.py --losses``.
 
     Args:
         rows: whole numbers [k], which answers they are about.
@@ -56,7 +56,7 @@ def with_losses(scores: np.ndarray, rows: Sequence[int], losses: np.ndarray) -> 
     rank = np.full(len(losses), 0.5)
     rank[known] = (order + 0.5) / max(1, known.sum())
     late = rank[np.asarray(rows, dtype=np.int64)]
-    right, wrong = (1 - scores) * (1 - late), scores * late
+    right, wrong = (1 - scores) * (1 - late) ** 2, scores * late**2
     return np.asarray(wrong / np.maximum(wrong + right, 1e-12))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from oneglance.metrics.label_errors import doubted_labels, outliers
+from oneglance.metrics.label_errors import doubted_labels, outliers, with_losses
 
 
 def predictions(count: int, wrong: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -64,3 +64,11 @@ def test_what_is_far_depends_on_the_spread_there() -> None:
 def test_few_or_equal_numbers_are_no_trouble(residuals: list[float]) -> None:
     scores = outliers(np.array(residuals))
     assert scores.shape == (len(residuals),) and np.isfinite(scores).all()
+
+
+def test_losses_move_a_suspicion_by_the_odds_of_their_rank() -> None:
+    losses = np.array([3.0, np.nan, 0.5, 1.0, 2.0])  # ranks 7/8, unknown, 1/8, 3/8, 5/8
+    found = with_losses(np.array([0.6, 0.6, 0.6]), [0, 1, 2], losses)
+    expected = [1.5 * 49 / (1 + 1.5 * 49), 0.6, 1.5 / 49 / (1 + 1.5 / 49)]
+    np.testing.assert_allclose(found, expected)
+    assert not len(with_losses(np.zeros(0), [], losses))
