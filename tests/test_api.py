@@ -274,6 +274,7 @@ def test_train_makes_a_run(home: Path) -> None:
     assert screen.closed
 
 
+@pytest.mark.slow  # several trainings
 def test_runs_get_names_of_their_own(home: Path) -> None:
     Path("clothes.toml").write_text(CONFIG)
     train = partial(oneglance.train, overrides=ONE_EPOCH, screen=SILENT)
@@ -421,6 +422,7 @@ def test_a_run_that_goes_on_can_become_longer(home: Path, way: str) -> None:
     assert [row["epoch"] for row in run.history()] == [1, 2, 3]
 
 
+@pytest.mark.slow  # several trainings
 def test_a_finished_run_is_trained_longer(home: Path) -> None:
     oneglance.evaluate("runs/a", screen=SILENT)
     report = Path("runs/a/report.json").read_bytes()
@@ -688,6 +690,7 @@ device = "cpu"
 """
 
 
+@pytest.mark.slow  # a network learns until it answers
 def test_one_network_learns_from_several_sources(tmp_path: Path) -> None:
     write_shop(tmp_path)
     config = tmp_path / "shop.toml"

@@ -429,6 +429,7 @@ class FullDisk:
 linux = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs to know which file is written")
 
 
+@pytest.mark.slow  # a training for each file
 @linux
 @pytest.mark.parametrize("after", range(0, 9, 2))
 def test_a_full_disk_while_training(

@@ -97,6 +97,7 @@ def test_a_mirrored_network_is_exported_mirrored(tmp_path: Path) -> None:
 # Other precisions and formats.
 
 
+@pytest.mark.slow  # exports and their comparison
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
 def test_a_smaller_file_says_what_it_costs(made: Made, tmp_path: Path, precision: str) -> None:
     out = tmp_path / "small.onnx"
@@ -112,6 +113,7 @@ def test_a_smaller_file_says_what_it_costs(made: Made, tmp_path: Path, precision
     assert all(set(row["answers"]) == NAMES and 0 <= row["unfamiliar"] <= 1 for row in rows)
 
 
+@pytest.mark.slow  # a network is compiled
 def test_a_program_of_torch(made: Made, tmp_path: Path) -> None:
     out = tmp_path / "model.pt2"
     report = oneglance.export(made.run, out=out, file_format="torch", screen=Screen())
@@ -163,6 +165,7 @@ def test_unknown_formats_and_precisions_are_refused(
     assert message in shell("export", made.run, *words).refused()
 
 
+@pytest.mark.slow  # exports and their comparison
 def test_a_file_that_would_answer_otherwise_is_not_written(
     made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,6 +20,7 @@ from oneglance.serving.app import Settings
 from oneglance.serving.model_pool import open_model
 
 
+@pytest.mark.slow  # networks are trained and served
 def test_rows_are_those_of_predict(several: Path, photos: Path, tmp_path: Path) -> None:
     """Of pictures in one request, and to the bit of one alone."""
     run = oneglance.combine(

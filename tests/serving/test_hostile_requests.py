@@ -20,6 +20,8 @@ from oneglance.serving.limits import Bounds, Refused
 from oneglance.serving.multipart import boundary_of, parts
 from oneglance.serving.request_body import pictures_of
 
+pytestmark = pytest.mark.slow  # clients that keep a service waiting
+
 psutil = pytest.importorskip("psutil")
 
 RED = picture("red")

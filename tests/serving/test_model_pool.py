@@ -24,6 +24,8 @@ from oneglance.serving.dynamic_batching import BATCH
 from oneglance.serving.limits import Bounds
 from oneglance.serving.model_pool import MOST_ON_GPU, MOST_PROCESSES, ModelPool, open_model
 
+pytestmark = pytest.mark.slow  # processes that load torch
+
 psutil = pytest.importorskip("psutil")
 
 RED = picture("red")
@@ -82,7 +84,6 @@ def test_what_cannot_be_opened_is_refused_at_once(tmp_path: Path) -> None:
     assert psutil.Process().children() == []
 
 
-@pytest.mark.slow  # processes that load torch, again and again
 def test_a_picture_that_kills_its_process_is_named_and_the_service_goes_on() -> None:
     with running() as service:
         before = {child.pid for child in psutil.Process().children()}
@@ -107,7 +108,6 @@ def test_processes_that_do_not_start_are_a_matter_of_waiting(monkeypatch: pytest
         assert service.predict(("a.png", RED)).status == 200
 
 
-@pytest.mark.slow  # ten seconds of requests while processes die
 def test_while_processes_are_killed_every_request_is_answered_or_asked_to_come_again() -> None:
     with running(processes=2) as service, ThreadPoolExecutor(6) as clients:
         end = time.monotonic() + 10

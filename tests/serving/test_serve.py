@@ -33,6 +33,8 @@ import sys
 sys.path.insert(0, sys.argv[1])
 from support.service import opened
 import oneglance, oneglance.serving.model_pool as model_pool
+
+pytestmark = pytest.mark.slow  # services are started and stopped
 model_pool.open_model = opened
 oneglance.serve("painted", port=0)
 """
@@ -123,7 +125,6 @@ def asked(folder: Path, delay: float) -> Iterator[Asked]:
             process.kill()
 
 
-@pytest.mark.slow  # a service starts, and is waited for
 @POSIX
 @pytest.mark.parametrize("group", [False, True])
 def test_what_is_under_way_is_answered_at_sigterm_and_nothing_new_is_taken(
@@ -153,7 +154,6 @@ def test_who_asks_twice_is_not_kept_waiting(tmp_path: Path) -> None:
 
 
 @POSIX
-@pytest.mark.slow  # the twenty seconds that a service waits
 def test_what_takes_too_long_is_given_up_at_the_end(tmp_path: Path) -> None:
     with asked(tmp_path, delay=60) as service:
         half = socket.create_connection(("127.0.0.1", service.running.port), timeout=60)

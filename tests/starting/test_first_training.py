@@ -62,6 +62,7 @@ def test_start_goes_the_whole_way_and_its_commands_can_be_copied(folder: Path, s
     assert shell(*shlex.split(trained.out.partition(": oneglance")[2])).code == 0
 
 
+@pytest.mark.slow  # a whole training in a process of its own
 def test_start_speaks_json_alone_on_standard_output(folder: Path, shell: Shell) -> None:
     broken = folder / "my photos" / "hat" / "broken.png"
     broken.write_bytes(b"no picture")
@@ -123,6 +124,7 @@ class Refusing(Screen):
         return False
 
 
+@pytest.mark.slow  # three processes
 def test_start_asks_only_where_it_should(folder: Path) -> None:
     with pytest.raises(StoppedError, match="nothing was trained"):
         oneglance.start("my photos", ask=True, screen=Refusing())

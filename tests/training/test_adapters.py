@@ -131,6 +131,7 @@ def test_a_run_is_trained_and_read_again(tmp_path: Path, overrides: tuple[str, .
     assert all(p.abs().sum() > 0 for p in network.adapters.parameters())
 
 
+@pytest.mark.slow  # an export and its comparison
 def test_the_exported_file_answers_alike(tmp_path: Path) -> None:
     """Which ``export`` sees for itself before it writes."""
     path = tmp_path / "run"

@@ -113,6 +113,7 @@ def test_so_do_raw_outputs_and_vectors(extended: Extended) -> None:
     assert after.raw["ground"].std() > 0 and after.raw["amount"].std() > 0
 
 
+@pytest.mark.slow  # two exports
 def test_so_do_those_of_exported_files(extended: Extended, tmp_path: Path) -> None:
     oneglance.export(extended.new, out=tmp_path / "more.onnx", screen=Screen())
     files = extended.file, tmp_path / "more.onnx"

@@ -73,6 +73,7 @@ def skill(fitted: Fitted, answers: list[Any]) -> float:
     return task.skill(metrics[task.primary_metric], constant[task.primary_metric])
 
 
+@pytest.mark.slow  # every way is fitted to every type
 @pytest.mark.parametrize("way", [head, boosted, nearest])
 @pytest.mark.parametrize("kind", ANSWERS)
 def test_every_way_answers_every_task(kind: str, way: Callable[..., Fitted]) -> None:

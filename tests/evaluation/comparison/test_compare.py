@@ -224,6 +224,7 @@ def test_names_of_the_data_are_escaped(compared: Compared, tmp_path: Path) -> No
     assert "<b>" not in page and "<i>" not in page.replace("<i></i>", "")
 
 
+@pytest.mark.slow  # every baseline is fitted
 def test_baselines_alone_take_no_training(drawn: Path, tmp_path: Path, shell: Shell) -> None:
     response = shell(
         "compare",
@@ -244,6 +245,7 @@ def test_baselines_alone_take_no_training(drawn: Path, tmp_path: Path, shell: Sh
     assert "trained" not in response.out
 
 
+@pytest.mark.slow  # several trainings
 @pytest.mark.skipif(plan.CONTROL not in balancer.names(), reason="there are no random weights yet")
 def test_a_balancer_stands_beside_random_weights(drawn: Path, tmp_path: Path) -> None:
     listener = Heard()
@@ -258,6 +260,7 @@ def test_a_balancer_stands_beside_random_weights(drawn: Path, tmp_path: Path) ->
     assert "one seed" in " ".join(result["notes"])
 
 
+@pytest.mark.slow  # several trainings
 def test_single_networks_as_large_together_as_the_joint_one(drawn: Path, tmp_path: Path) -> None:
     listener = Heard()
     result = oneglance.compare(

@@ -22,6 +22,8 @@ from oneglance.evaluation.corruptions.catalogue import FAMILIES
 from oneglance.progress import Screen
 from oneglance.task import build_tasks
 
+pytestmark = pytest.mark.slow  # a comparison is trained and scored again and again
+
 CONFIG = """
 [[sources]]
 path = "scenes/labels.csv"

@@ -27,6 +27,8 @@ from oneglance.inference.engines.onnx import KEY
 from oneglance.progress import Screen
 from oneglance.results.exported import Exported
 
+pytestmark = pytest.mark.slow  # three networks are trained and exported
+
 
 class Files(NamedTuple):
     together: Path
