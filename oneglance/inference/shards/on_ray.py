@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,7 +24,7 @@ from oneglance.inference.combined.opening import open_answering
 from oneglance.inference.engine import BATCH
 from oneglance.inference.prediction_files import check_ending, write_answers
 from oneglance.inference.shards.merge import join
-from oneglance.inference.shards.shard import Note, Shard, ShardWork, note_path, question
+from oneglance.inference.shards.shard import Note, Shard, ShardWork, Unread, note_path, question
 from oneglance.parallel.cpus import threads
 from oneglance.parallel.ray_cluster import Share, cluster, own_version, refuse_other_version, share_of
 from oneglance.parallel.waiting_threads import let_waiting_threads_sleep
@@ -36,8 +36,6 @@ from oneglance.storage.remote.store import store_of
 
 STRETCH = 4 * BATCH  # pictures that an actor answers at once
 MOST = 1000  # stretches, which become longer in their place
-
-Unread = tuple[str, str]  # a picture, and why it cannot be read
 
 
 @dataclass(frozen=True)
@@ -161,8 +159,8 @@ class RayPrediction:
         return Path(out)
 
     def unread(self, screen: Screen) -> Iterator[Unread]:
-        """Answer all, and yield the pictures that cannot be read; those of an earlier process that did a part
-        of this are counted in ``failed`` only.
+        """Answer all, and yield the pictures that cannot be read, first those that an earlier process met
+        which did a part of this. ``failed`` counts them.
 
         Raises:
             MissingExtraError: Ray is not installed.
@@ -172,12 +170,14 @@ class RayPrediction:
         kept = {number: note for number, work in enumerate(self._works) if (note := work.done())}
         done = sum(note.rows for note in kept.values())
         self.failed = sum(note.failed for note in kept.values())
+        for note in kept.values():
+            yield from note.unread
         left = [Stretch(number, work.refs) for number, work in enumerate(self._works) if number not in kept]
         if left:
             for one in self._answered(left):
                 work = self._works[one.number]
                 write_bytes(work.path, one.content)
-                replace(work.note, failed=len(one.unread)).write(work.path)
+                work.note.with_unread(one.unread).write(work.path)
                 done, self.failed = done + len(work.refs), self.failed + len(one.unread)
                 screen.progress(done, len(self._refs), "predicting")
                 yield from one.unread

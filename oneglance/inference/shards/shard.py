@@ -26,7 +26,11 @@ from oneglance.storage.remote.local_files import local_file
 from oneglance.storage.run_files import ANSWERING
 from oneglance.task import Prediction, Task
 
-LARGEST = 10_000  # bytes of a note
+LARGEST = 4_000_000  # bytes of a note
+NAMED = 1000  # unreadable pictures in it
+LONGEST = 1000  # characters of a name, or of why
+
+Unread = tuple[str, str]  # a picture, and why it cannot be read
 ANSWERED_BY = (*ANSWERING, "novelty.safetensors")  # files of a run folder
 
 
@@ -86,6 +90,12 @@ class Note:
     pictures: int  # in all
     rows: int  # in this shard
     failed: int = 0  # of these, pictures that cannot be read
+    unread: tuple[Unread, ...] = ()  # which, or the first of them; --shard says it once and keeps none
+
+    def with_unread(self, unread: Sequence[Unread]) -> Note:
+        """The same shard, in which these pictures cannot be read."""
+        short = tuple((name[:LONGEST], why[:LONGEST]) for name, why in unread[:NAMED])
+        return replace(self, failed=len(unread), unread=short)
 
     def write(self, answers: Path) -> None:
         """Beside the file of its answers, once that is whole."""
@@ -99,7 +109,10 @@ class Note:
             return None
         try:
             kept: Any = json.loads(read_plain(path, LARGEST))
-            return cls(str(kept["question"]), *(int(kept[key]) for key in ("pictures", "rows", "failed")))
+            pictures, rows, failed = (int(kept[key]) for key in ("pictures", "rows", "failed"))
+            # Earlier versions kept no names.
+            unread = tuple((str(name), str(why)) for name, why in kept.get("unread", ()))
+            return cls(str(kept["question"]), pictures, rows, failed, unread)
         except (ValueError, KeyError, TypeError, OSError):
             return None
 
@@ -136,7 +149,7 @@ class ShardWork:
     def done(self) -> Note | None:
         """The note of an earlier process that did the same, where its file is there."""
         kept = Note.read(self.path) if is_file(self.path) else None
-        return kept if kept is not None and replace(kept, failed=0) == self.note else None
+        return kept if kept is not None and replace(kept, failed=0, unread=()) == self.note else None
 
     def write(
         self,

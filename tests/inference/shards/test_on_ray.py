@@ -90,7 +90,8 @@ def test_what_was_answered_before_a_kill_is_kept(
         assert shell(*WORDS, "answers.csv", "--ray").code == 1
     assert not (many / "answers.csv").exists()
     in_process.clear()
-    assert shell(*WORDS, "answers.csv", "--ray").code == 3  # an earlier part holds what cannot be read
+    again = shell(*WORDS, "answers.csv", "--ray")
+    assert again.code == 3 and "1 broken.png" in again.err  # which an earlier part holds
     assert in_process == [0]
     in_process.clear()
     assert shell(*WORDS, "answers.csv", "--ray", "--false-alarm", "0.2").code == 3
