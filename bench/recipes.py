@@ -66,6 +66,12 @@ SETS: dict[str, dict[str, Any]] = {
     "raccoon": {"source": {"path": "raccoon"}, "tasks": {"objects": {"type": "boxes"}}},
     "bccd": {"source": {"path": "bccd"}, "tasks": {"objects": {"type": "boxes"}}},
     "cifar10": {"source": {"path": "cifar10/train.parquet"}, "tasks": {"label": LABEL}, "network": "small"},
+    "cifar10_many": {
+        "source": {"path": "cifar10/train.parquet"},
+        "tasks": {"label": LABEL},
+        "network": "small",
+        "first": 25_000,
+    },
     "fashion": {"source": {"path": "fashion_mnist"}, "tasks": {"label": LABEL}, "network": "small"},
     "drawn": {
         "source": {"path": "drawn/labels.csv", "group": "scene"},
@@ -78,7 +84,7 @@ SETS: dict[str, dict[str, Any]] = {
         "network": "small",
     },
 }
-FIRST = 6000  # pictures of a Parquet file, and drawn ones
+FIRST = 6000  # pictures of a Parquet file that says nothing else, and drawn ones
 ABSOLUTE = 0.1  # standard deviations from which on an error of a number counts linearly
 LIGHT = {"augment.scale": [0.95, 1.05], "augment.shift": 0.04, "augment.colour": 0}
 RATES = {
@@ -120,6 +126,9 @@ ARMS: dict[str, dict[str, Any]] = {
     "muon_quick_light": MUON | QUICK | LIGHT,
     "muon_half": MUON | QUICK | {"training.backbone_learning_rate_scale": 0.5},
     "muon_gentle": MUON | QUICK | {"training.backbone_learning_rate_scale": 0.05},
+    "muon_slow": MUON | QUICK | {"training.learning_rate": 0.03},
+    "muon_256": MUON | QUICK | {"training.batch": 256, "training.learning_rate": 0.15},
+    "muon_512": MUON | QUICK | {"training.batch": 512, "training.learning_rate": 0.24},
     "muon_32": MUON | SMALL,
     "muon_light": MUON | LIGHT,
     "muon_light_32": MUON | LIGHT | SMALL,
@@ -148,9 +157,10 @@ def declared(name: str, data: Path, kept: Path, size: int, epochs: int, seed: in
         for key, value in one["source"].items()
     }
     if source["path"].endswith(".parquet"):
-        few = kept / f"{name}-{FIRST}.parquet"
+        first = one.get("first", FIRST)
+        few = kept / f"{name}-{first}.parquet"
         if not few.exists():
-            pq.write_table(pq.read_table(source["path"]).slice(0, FIRST), few)
+            pq.write_table(pq.read_table(source["path"]).slice(0, first), few)
         source["path"] = str(few)
     return configuration.load(
         {
