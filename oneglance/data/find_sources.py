@@ -15,7 +15,7 @@ from oneglance.data.inspection.suggest_config import Proposal
 from oneglance.data.parsing.folder_walk import files_below, folders_in
 from oneglance.data.parsing.text_tables import is_text_table
 from oneglance.data.proposing.answers_in_names import with_names
-from oneglance.data.proposing.folders_beside_tables import with_folders
+from oneglance.data.proposing.folders_beside_tables import with_folders, without_icons
 from oneglance.data.proposing.proposed_source import proposed, there
 from oneglance.data.proposing.tables_of_parts import joined_parts
 from oneglance.data.proposing.text_encoding import encoding_key
@@ -29,7 +29,6 @@ from oneglance.storage.plain_files import exists, is_folder, resolved
 DEEPEST = 3  # folders above a table that is looked for
 MOST_TABLES = 20
 NAMED = 0.05  # share of a table's pictures that have to be there
-ICONS = 0.05  # share of the pictures of the largest table that a table of icons names
 NO_ANSWERS = ("submission",)  # in the name of a table whose answers stand for none
 
 
@@ -64,7 +63,7 @@ def find_sources(
         notes += (_without_answers(one) for one in proposals if not one.is_useful)
         proposals = [one for one in proposals if one.is_useful]
         if proposals:
-            proposals = _without_icons(joined_parts(proposals, base), notes)
+            proposals = without_icons(joined_parts(proposals, base), notes)
             proposals = list(with_folders(pictures, proposals, base, notes))
         else:
             proposals = _wholes(_annotated_inside(pictures, base), base, image, notes)
@@ -180,24 +179,6 @@ def _in_folder(folder: Path, base: Path, image: str, notes: list[str]) -> Iterat
             notes.append(f"not read: {name}: it names hardly a picture that is there")
         else:
             yield proposal
-
-
-def _without_icons(tables: Sequence[Proposal], notes: list[str]) -> list[Proposal]:
-    """The tables but those that name a few other pictures, such as an icon of each class; they are added to
-    ``notes``.
-    """
-    pictures = [{record.image for record in table.records} for table in tables]
-    most = max(pictures, key=len)
-    kept = []
-    for table, own in zip(tables, pictures, strict=True):
-        if len(own) > ICONS * len(most) or own & most:
-            kept.append(table)
-        else:
-            name = Path(table.source["path"]).name
-            notes.append(
-                f"not read: {name}: it names {len(own):,} pictures, and none of {len(most):,} others"
-            )
-    return kept
 
 
 def _without_answers(table: Proposal) -> str:

@@ -52,7 +52,6 @@ from oneglance.training.display.examples import Examples
 from oneglance.training.display.tensorboard import tensorboard
 from oneglance.training.distributed.ranks import ALONE, Ranks, refuse_small_shares
 from oneglance.training.experiment_data import SPLITS, ExperimentData
-from oneglance.training.feature_cache import cached_features, feature_vectors, timing
 from oneglance.training.learner import Learner
 from oneglance.training.loop import EpochResult, StepResult, train_steps
 from oneglance.training.picture_losses import LossLog
@@ -64,6 +63,7 @@ from oneglance.training.preparation.building import (
     on_canvas,
 )
 from oneglance.training.preparation.extension import NOTHING_KEPT, Extension
+from oneglance.training.preparation.feature_cache import cached_features, feature_vectors, timing
 from oneglance.training.preparation.finished_networks import FinishedNetworks
 from oneglance.training.preparation.held_tasks import refuse_loss, refuse_unseen, scores_held
 from oneglance.training.preparation.starting_weights import start_from_run

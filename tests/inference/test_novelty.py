@@ -238,7 +238,7 @@ def test_a_training_keeps_vectors_of_both_parts(tmp_path: Path, freeze: str) -> 
 
 
 def test_of_many_pictures_some_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("oneglance.training.feature_cache.FAMILIAR", 5)
+    monkeypatch.setattr("oneglance.training.preparation.feature_cache.FAMILIAR", 5)
     kept = toy.train(tmp_path / "run", "training.epochs=1").folder.novelty()
     assert kept is not None and [len(part) for part in kept.values()] == [5, 5]
 

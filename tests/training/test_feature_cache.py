@@ -13,7 +13,7 @@ from torch import Tensor
 
 from oneglance.evaluation.comparison.variants import feature_seconds
 from oneglance.progress import Screen
-from oneglance.training.feature_cache import FeatureCache, cached_features
+from oneglance.training.preparation.feature_cache import FeatureCache, cached_features
 from oneglance.training.trainer import Trainer
 
 FROZEN = ("backbone.freeze=true", "training.batch=7")

@@ -13,8 +13,8 @@ from support.toy import Interrupter, begin, go_on, results, train
 
 from oneglance.errors import ConfigError, OneglanceError, RunError, StoppedError
 from oneglance.storage.run_folder import RunFolder
-from oneglance.training.feature_cache import FeatureCache
 from oneglance.training.preparation.early_checks import refuse_impossible
+from oneglance.training.preparation.feature_cache import FeatureCache
 
 OLD = toy.CONFIG.replace('[tasks.verdict]\ntype = "label"\nfrom = "kind"\nuses = ["kind", "style"]\n', "")
 STAGE = 'training.task_stage=["verdict"]'

@@ -1,4 +1,6 @@
-"""What the folders of pictures say that the tables beside them do not: classes, and splits."""
+"""What the folders of pictures say that the tables beside them do not: classes, and splits; and which tables
+are not about these pictures at all.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,25 @@ from oneglance.data.proposing.proposed_source import proposed
 from oneglance.data.record import ImageRef, Record
 from oneglance.errors import DataError
 
-FEW_NAMED = 0.05  # share of the pictures of a folder that tables have to name for them to be about it
+FEW_NAMED = 0.05  # share of all pictures; a table that names fewer is not about them
 MOST_OTHERS = 0.1  # share of pictures in folders of splits that no table names
 SAME = 0.95  # share of pictures in which a folder says what a table says
 LEAST_NAMED = 0.5  # share of pictures in class folders that a table names
+
+
+def without_icons(tables: Sequence[Proposal], notes: list[str]) -> list[Proposal]:
+    """The tables but those that name a few other pictures, such as an icon of each class; they are added to
+    ``notes``.
+    """
+    pictures = [{record.image for record in table.records} for table in tables]
+    most = max(pictures, key=len)
+    kept = []
+    for table, own in zip(tables, pictures, strict=True):
+        if len(own) > FEW_NAMED * len(most) or own & most:
+            kept.append(table)
+        else:
+            notes.append(_too_few(table, f"none of {len(most):,} others"))
+    return kept
 
 
 def with_folders(
@@ -35,14 +52,14 @@ def with_folders(
         return tables
     named = {record.image for one in tables for record in one.records}
     if whole.is_useful and len(named) <= FEW_NAMED * len(whole.records):
-        notes += (_too_few(one, len(whole.records)) for one in tables)
+        notes += (_too_few(one, f"{len(whole.records):,} are there") for one in tables)
         return [whole]
     return [*tables, *_beside(whole, tables)]
 
 
-def _too_few(table: Proposal, count: int) -> str:
-    name = Path(table.source["path"]).name
-    return f"not read: {name}: it names {len(table.records):,} pictures, and {count:,} are there"
+def _too_few(table: Proposal, others: str) -> str:
+    name, count = Path(table.source["path"]).name, len({record.image for record in table.records})
+    return f"not read: {name}: it names {count:,} pictures, and {others}"
 
 
 def _beside(whole: Proposal, tables: Sequence[Proposal]) -> list[Proposal]:

@@ -26,9 +26,9 @@ from oneglance.nn.feature_shape import Shape
 from oneglance.task import Prediction, Task
 from oneglance.training.checkpoint_selection import CheckpointSelection, resamples
 from oneglance.training.data_loader import BatchLoader
-from oneglance.training.feature_cache import FeatureCache
 from oneglance.training.learner import Learner, labelled_mean
 from oneglance.training.loop import train_steps
+from oneglance.training.preparation.feature_cache import FeatureCache
 from oneglance.training.validation import task_metrics
 
 STEPS, EPOCHS = 800, 60  # of a head, at most

@@ -22,9 +22,9 @@ from oneglance.progress import Screen
 from oneglance.task import Task
 from oneglance.training.augment import Augment
 from oneglance.training.data_loader import BatchLoader, PictureStore
-from oneglance.training.feature_cache import FeatureCache
 from oneglance.training.learner import Learner
 from oneglance.training.picture_losses import MOST, PictureLosses
+from oneglance.training.preparation.feature_cache import FeatureCache
 from oneglance.training.source_sampler import QuotaSampler, RehearsalSampler, Sampler, SourceSampler
 
 REPEATED = 4  # rows for each distinct answer, from which it is worth the while to encode each once
