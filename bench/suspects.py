@@ -53,10 +53,10 @@ from oneglance.evaluation.suspects.findings import Findings, Plan
 from oneglance.evaluation.suspects.learned_late import with_kept_losses
 from oneglance.metrics.suspicion import Suspicion
 from oneglance.progress import Screen
-from oneglance.storage.picture_losses import read_losses
 from oneglance.task import Prediction, Task, build_tasks
 from oneglance.tasks.tags import TagAnnotations
 from oneglance.training.experiment_data import ExperimentData, read_dataset
+from oneglance.training.picture_losses import read_losses
 
 CLEANLAB = """
 import sys, numpy as np

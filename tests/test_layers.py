@@ -127,7 +127,7 @@ EVALUATION_LAYERS = [
     ["reports.evaluation", "reports.robustness", "reports.suspects", "suspects.findings", "suspects.folds"],
     ["evaluate"],
     ["comparison.variants"],
-    ["suspects.trainings"],
+    ["suspects.learned_late", "suspects.trainings"],
     [
         "baselines.image_features",
         "distillation",

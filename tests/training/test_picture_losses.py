@@ -14,9 +14,8 @@ from support.toy import PLAIN, TRAINING, begin, train, world
 import oneglance
 from oneglance.errors import RunError
 from oneglance.progress import Screen
-from oneglance.storage.picture_losses import read_losses
 from oneglance.storage.run_folder import RunFolder
-from oneglance.training.picture_losses import PictureLosses
+from oneglance.training.picture_losses import PictureLosses, read_losses
 
 WRONG = (3, 30)  # rows
 

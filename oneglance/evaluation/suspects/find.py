@@ -22,10 +22,10 @@ from oneglance.evaluation.suspects.learned_late import with_kept_losses
 from oneglance.evaluation.suspects.trainings import answers_of_trainings
 from oneglance.inference.predictor import Predictor
 from oneglance.progress import Screen
-from oneglance.storage.picture_losses import read_losses
 from oneglance.storage.run_folder import RunFolder
 from oneglance.task import Prediction, Task, build_tasks
 from oneglance.training.experiment_data import ExperimentData, read_dataset, with_value_range
+from oneglance.training.picture_losses import read_losses
 
 FEWEST = 4  # pictures, or groups of them, with an answer for each fold
 

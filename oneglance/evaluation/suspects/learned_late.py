@@ -8,7 +8,7 @@ import numpy as np
 
 from oneglance.evaluation.suspects.findings import Judged
 from oneglance.metrics.label_errors import with_losses
-from oneglance.storage.picture_losses import KeptLosses
+from oneglance.training.picture_losses import KeptLosses
 
 
 def with_kept_losses(judged: Judged, kept: KeptLosses) -> Judged:
