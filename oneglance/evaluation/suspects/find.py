@@ -139,7 +139,7 @@ def of_run(run: RunFolder, plan: Plan, out: Path, screen: Screen) -> Findings:
     """
     predictor = Predictor.open(run)
     chosen = plan.chosen(predictor.tasks)
-    config, findings = run.config(), Findings()
+    config, findings, losses = run.config(), Findings(), read_losses(run)
     dataset = load_dataset(config, list(predictor.tasks.values()), screen.progress, contents=True)
     for split in ("validation", "test"):
         records = records_of(run, split, dataset)
@@ -153,7 +153,6 @@ def of_run(run: RunFolder, plan: Plan, out: Path, screen: Screen) -> Findings:
                 findings.add(Judged(task, kept, suspicions, METHODS[split]))
     trained, asked = SplitIndices.of([row[2] for row in run.split()]), len(findings.judged)
     judge_by_folds(config, plan, replace(dataset, splits=trained), ("train",), out, findings, screen)
-    losses = read_losses(run)
     if losses is not None:
         findings.judged[asked:] = [with_kept_losses(one, losses) for one in findings.judged[asked:]]
     return findings

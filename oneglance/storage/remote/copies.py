@@ -37,7 +37,8 @@ FINISHED = "tasks.json"  # its presence says that a run is finished
 NAMES = (
     *("config.toml", "overrides.json", "environment.json", "split.csv", "fingerprint.json", "fitted.json"),
     *("unreadable.json", "history.jsonl", "length.json", "start.json", "held.json", "distil.json"),
-    *("weights.safetensors", "novelty.safetensors", "reads.json", "report.json", FINISHED),
+    *("weights.safetensors", "losses.safetensors", "novelty.safetensors", "reads.json", "report.json"),
+    FINISHED,
 )  # of the files of a run, where a server lists none
 EVERY = 60.0  # seconds between two times that a training sends what it has
 
