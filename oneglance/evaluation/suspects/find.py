@@ -58,6 +58,10 @@ def of_config(config: Config, plan: Plan, out: Path, screen: Screen) -> Findings
     judge_by_folds(config, plan, dataset, SPLITS, out, findings, screen)
     if not findings.judged:
         raise DataError("; ".join(findings.notes), location=config.file)
+    if any(not one.task.is_spatial for one in findings.judged):
+        screen.say(
+            "more is found after a training: name the run, which knows how late it learned each answer"
+        )
     return findings
 
 
