@@ -23,6 +23,7 @@ from oneglance.storage.run_files import OtherForm, in_form
 from oneglance.storage.run_folder import RunFolder
 
 MOST = 1_000_000  # pictures; of more, nothing is kept
+LARGEST = 60_000.0  # that float16 holds, and more
 FILE = "losses.safetensors"
 TEXTS = TypeAdapter(list[str])
 NAMES, TASK = "names", "task "  # of the tensors: the pictures, and what goes before the name of a task
@@ -54,7 +55,7 @@ class PictureLosses:
 
     def take(self) -> np.ndarray:
         """All that was noted, float16 [tasks, pictures]; from now on nothing is."""
-        values = self.values.cpu().numpy().astype(np.float16)
+        values = self.values.clamp(max=LARGEST).cpu().numpy().astype(np.float16)
         self.values.fill_(torch.nan)
         return values
 
@@ -64,7 +65,7 @@ class KeptLosses:
     """What is kept of a training."""
 
     names: list[str]  # of n pictures
-    tasks: dict[str, np.ndarray]  # float16 [epochs, n], relative to nothing; NaN: unknown
+    tasks: dict[str, np.ndarray]  # float16 [epochs, n], as the task counts them; NaN: unknown
 
     def mean(self, task: str) -> dict[str, float]:
         """The mean over all epochs, of each picture of which something is known. Where two pictures have one

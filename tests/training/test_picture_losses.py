@@ -24,9 +24,10 @@ def test_a_mean_over_what_was_annotated() -> None:
     noted = PictureLosses(2, 5, torch.device("cpu"))
     loss = torch.tensor([[1.0, 3.0], [5.0, 7.0], [9.0, 9.0]])
     labelled = torch.tensor([[1.0, 1.0], [0.0, 2.0], [0.0, 0.0]])
+    noted.note(0, torch.tensor([3]), torch.tensor([1e9]), torch.ones(1))
     noted.note(1, torch.tensor([4, 0, 2]), torch.cat([loss, 100 * loss]), torch.cat([labelled, labelled]))
     expected = np.full((2, 5), np.nan)
-    expected[1, [4, 0]] = [2, 7]
+    expected[1, [4, 0]], expected[0, 3] = [2, 7], 60_000
     np.testing.assert_array_equal(noted.take(), expected.astype(np.float16))
     assert np.isnan(noted.take()).all()
 
