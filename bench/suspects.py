@@ -49,8 +49,7 @@ from oneglance.evaluation.suspects.find import (
     pictures_of,
     usable_folds,
 )
-from oneglance.evaluation.suspects.findings import Findings, Plan
-from oneglance.evaluation.suspects.learned_late import with_kept_losses
+from oneglance.evaluation.suspects.findings import Findings, Judged, Plan
 from oneglance.metrics.suspicion import Suspicion
 from oneglance.progress import Screen
 from oneglance.task import Prediction, Task, build_tasks
@@ -229,14 +228,16 @@ def one_seed_with_losses(
     data = ExperimentData.decode(config, build_tasks(config.tasks, config.file), given, Quiet(), SPLITS)
     losses = read_losses(trained(data, out / f"{task.name}-{seed}", config, Quiet()))
     assert losses is not None
-    findings = Findings()
-    judge_by_folds(config, Plan(tasks=[task.name]), given, ("train",), out, findings, Quiet())
-    (by_folds,) = findings.judged
-    names = [record.image.name for record in by_folds.records]
+    judged_by: dict[str, Judged] = {}
+    for title, known in (("folds", None), ("both", losses)):
+        findings, plan = Findings(), Plan(tasks=[task.name], losses=known)
+        judge_by_folds(config, plan, given, ("train",), out, findings, Quiet())
+        (judged_by[title],) = findings.judged
+    names = [record.image.name for record in judged_by["folds"].records]
     is_changed = np.isin(names, [records[row].image.name for row in wrong])
     means = losses.mean(task.name)
     orders = {"losses alone": np.array([means[name] for name in names])}
-    for title, one in (("folds", by_folds), ("both", with_kept_losses(by_folds, losses))):
+    for title, one in judged_by.items():
         orders[title] = np.zeros(len(names))
         for suspicion in one.suspicions:
             orders[title][suspicion.row] = suspicion.score

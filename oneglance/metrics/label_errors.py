@@ -5,11 +5,10 @@ Why no library: cleanlab is under the AGPL; ``bench/suspects.py`` compares with 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 USUAL_SHARE = 0.05  # of wrong answers, before anything is known
+DOUBT = 0.1  # of an answer that nobody contradicts
 DEGREES = 4.0  # of freedom of the distribution of right answers: tails that are heavier than normal ones
 NEIGHBOURS = 60  # answers by which the spread at one place is measured, at least
 
@@ -41,21 +40,26 @@ def doubted_labels(chances: np.ndarray, given: np.ndarray) -> tuple[np.ndarray, 
     return proposed, score, (best >= thresholds[proposed]) & (best > own)
 
 
-def with_losses(scores: np.ndarray, rows: Sequence[int], losses: np.ndarray) -> np.ndarray:
-    """Scores [k] in 0 to 1 of suspicions, with what the losses of a training say of these answers besides:
-    the odds of a score times those of the rank that an answer's loss has among all, from 0 to 1, which count
-    twice: on three sets better than once, or than either alone. See ``bench/suspects.py --losses``.
+def learned_last(losses: np.ndarray) -> np.ndarray:
+    """The share of answers that were learned sooner than each, float64 [n] between 0 and 1.
 
     Args:
-        rows: whole numbers [k], which answers they are about.
-        losses: float64 [n], mean losses of all answers while they were learned; NaN: unknown, and the score
-            stays.
+        losses: float64 [n], mean losses of the answers while they were learned; NaN: unknown, which is in
+            the middle.
     """
     known = np.isfinite(losses)
     order = np.argsort(np.argsort(losses[known], kind="stable"), kind="stable")
-    rank = np.full(len(losses), 0.5)
-    rank[known] = (order + 0.5) / max(1, known.sum())
-    late = rank[np.asarray(rows, dtype=np.int64)]
+    late = np.full(len(losses), 0.5)
+    late[known] = (order + 0.5) / max(1, known.sum())
+    return late
+
+
+def with_learning(scores: np.ndarray, late: np.ndarray) -> np.ndarray:
+    """Scores [k] in 0 to 1 of suspicions, with how late these answers were learned, [k]: the odds of both are
+    multiplied, those of being late twice. A score counts as a tenth at least, for networks that have not
+    learned from an answer may not be able to tell. See ``bench/suspects.py --losses``.
+    """
+    scores = np.maximum(scores, DOUBT)
     right, wrong = (1 - scores) * (1 - late) ** 2, scores * late**2
     return np.asarray(wrong / np.maximum(wrong + right, 1e-12))
 

@@ -60,7 +60,9 @@ class Scoring(Presentation):
         """What the report shows besides the metrics."""
         return []
 
-    def suspicions(self, predictions: Sequence[Prediction], answers: Sequence[Any]) -> list[Suspicion]:
+    def suspicions(
+        self, predictions: Sequence[Prediction], answers: Sequence[Any], *, every: bool = False
+    ) -> list[Suspicion]:
         """Those answers that are probably wrong.
 
         A type that brings no method of its own doubts the answers whose error lies apart from all others.
@@ -69,10 +71,11 @@ class Scoring(Presentation):
             predictions: of networks that have not learned from these answers, about the upright pictures,
                 with all that ``metric_state`` needs; of this task as it was fitted for each network.
             answers: about the same pictures, each known.
+            every: one for each answer, however likely it is right; not of a type with places.
         """
         errors = self.sample_errors(self.metric_state(predictions, answers))
         scores = outliers(np.asarray(errors, dtype=np.float64))
-        above = errors > np.median(errors) if len(errors) else errors
+        above = errors > (-np.inf if every else np.median(errors)) if len(errors) else errors
         return [
             Suspicion(
                 row,

@@ -298,7 +298,9 @@ class Number(VectorTask):
         value, truth = metric_state["value"], metric_state["truth"]
         return np.abs(np.log(value) - np.log(truth)) if self.log else np.abs(value - truth)
 
-    def suspicions(self, predictions: Sequence[Prediction], answers: Sequence[float]) -> list[Suspicion]:
+    def suspicions(
+        self, predictions: Sequence[Prediction], answers: Sequence[float], *, every: bool = False
+    ) -> list[Suspicion]:
         """Those far from the prediction for the spread that others have there; see ``outliers``."""
 
         def scaled(values: Sequence[float]) -> np.ndarray:
@@ -316,7 +318,7 @@ class Number(VectorTask):
                 bool(scores[row] > 0.5),
                 cells=self.correction(float(f"{predictions[row]['value']:.3g}")),
             )
-            for row in np.flatnonzero(scores > USUAL_SHARE).tolist()
+            for row in np.flatnonzero(scores > (-1 if every else USUAL_SHARE)).tolist()
         ]
 
     def details(self, metric_state: MetricState) -> list[Detail]:

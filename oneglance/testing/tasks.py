@@ -407,6 +407,18 @@ def answers_have_a_text(example: TaskExample) -> None:
     require(at.task.brief(0.5), "the primary metric has no text")
 
 
+def any_answer_can_be_suspected(example: TaskExample) -> None:
+    at = trained(example)
+    predictions = at.task.decode(at.raw[at.rows])
+    likely = at.task.suspicions(predictions, at.labelled)
+    require(all(0 <= one.score <= 1 and one.answer for one in likely), "a suspicion has no score or no text")
+    if not at.task.is_spatial:
+        every = {one.row: one for one in at.task.suspicions(predictions, at.labelled, every=True)}
+        require(sorted(every) == list(range(len(at.labelled))), "not every answer has a suspicion")
+        same = [every[one.row].score == one.score for one in likely]
+        require(all(same), "a suspicion has another score among all")
+
+
 def explained_answers_fit_the_raw_output(example: TaskExample) -> None:
     at = trained(example)
     at.task.calibrate(at.raw, at.answers)
@@ -534,6 +546,7 @@ EVERY_TASK: tuple[Callable[[TaskExample], None], ...] = (
     wild_outputs_give_finite_answers,
     what_a_user_sees_can_be_written,
     answers_have_a_text,
+    any_answer_can_be_suspected,
     explained_answers_fit_the_raw_output,
     the_primary_metric_comes_first_and_each_has_a_meaning,
     a_weight_is_a_number_of_copies,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from oneglance.metrics.label_errors import doubted_labels, outliers, with_losses
+from oneglance.metrics.label_errors import doubted_labels, learned_last, outliers, with_learning
 
 
 def predictions(count: int, wrong: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -66,9 +66,10 @@ def test_few_or_equal_numbers_are_no_trouble(residuals: list[float]) -> None:
     assert scores.shape == (len(residuals),) and np.isfinite(scores).all()
 
 
-def test_losses_move_a_suspicion_by_the_odds_of_their_rank() -> None:
-    losses = np.array([3.0, np.nan, 0.5, 1.0, 2.0])  # ranks 7/8, unknown, 1/8, 3/8, 5/8
-    found = with_losses(np.array([0.6, 0.6, 0.6]), [0, 1, 2], losses)
-    expected = [1.5 * 49 / (1 + 1.5 * 49), 0.6, 1.5 / 49 / (1 + 1.5 / 49)]
-    np.testing.assert_allclose(found, expected)
-    assert not len(with_losses(np.zeros(0), [], losses))
+def test_what_was_learned_last_is_doubted_more() -> None:
+    late = learned_last(np.array([3.0, np.nan, 0.5, 1.0, 2.0]))
+    np.testing.assert_allclose(late, [7 / 8, 0.5, 1 / 8, 3 / 8, 5 / 8])
+    found = with_learning(np.array([0.6, 0.6, 0.6, 0.001, 0.001]), late)
+    odds = np.array([1.5 * 49, 1.5, 1.5 / 49, (3 / 5) ** 2 / 9, (5 / 3) ** 2 / 9])
+    np.testing.assert_allclose(found, odds / (1 + odds))
+    assert not len(with_learning(np.zeros(0), np.zeros(0)))

@@ -18,14 +18,14 @@ from oneglance.evaluation.evaluate import records_of
 from oneglance.evaluation.suspects import frozen
 from oneglance.evaluation.suspects.findings import Findings, Judged, Plan
 from oneglance.evaluation.suspects.folds import Fold, folds_of, seen_in_one_fold
-from oneglance.evaluation.suspects.learned_late import with_kept_losses
+from oneglance.evaluation.suspects.learned_late import lateness, with_lateness
 from oneglance.evaluation.suspects.trainings import answers_of_trainings
 from oneglance.inference.predictor import Predictor
 from oneglance.progress import Screen
 from oneglance.storage.run_folder import RunFolder
 from oneglance.task import Prediction, Task, build_tasks
 from oneglance.training.experiment_data import ExperimentData, read_dataset, with_value_range
-from oneglance.training.picture_losses import read_losses
+from oneglance.training.picture_losses import KeptLosses, read_losses
 
 FEWEST = 4  # pictures, or groups of them, with an answer for each fold
 
@@ -128,7 +128,8 @@ def judge_by_trainings(
         task.fit_target([records[row].answers[name] for row in own])
         fold = fold_numbers(folds, len(records))[own]
         predictions = [answers[row][name] for row in own]
-        findings.add(judged(task, [records[row] for row in own], predictions, fold, method, findings))
+        kept = [records[row] for row in own]
+        findings.add(judged(task, kept, predictions, fold, method, findings, plan.losses))
 
 
 def of_run(run: RunFolder, plan: Plan, out: Path, screen: Screen) -> Findings:
@@ -155,10 +156,8 @@ def of_run(run: RunFolder, plan: Plan, out: Path, screen: Screen) -> Findings:
                 answers = [record.answers[name] for record in kept]
                 suspicions = task.suspicions([predictions[row][name] for row in rows], answers)
                 findings.add(Judged(task, kept, suspicions, METHODS[split]))
-    trained, asked = SplitIndices.of([row[2] for row in run.split()]), len(findings.judged)
-    judge_by_folds(config, plan, replace(dataset, splits=trained), ("train",), out, findings, screen)
-    if losses is not None:
-        findings.judged[asked:] = [with_kept_losses(one, losses) for one in findings.judged[asked:]]
+    parts = replace(dataset, splits=SplitIndices.of([row[2] for row in run.split()]))
+    judge_by_folds(config, replace(plan, losses=losses), parts, ("train",), out, findings, screen)
     return findings
 
 
@@ -226,7 +225,7 @@ def judge_by_heads(
         features = frozen.Features(pictures.features.vectors[rows], pictures.features.key)
         predictions = frozen.out_of_fold(task, answers, features, folds, out, screen)
         numbers = fold_numbers(folds, len(records))
-        findings.add(judged(task, records, predictions, numbers, method, findings))
+        findings.add(judged(task, records, predictions, numbers, method, findings, plan.losses))
 
 
 def fold_numbers(folds: Sequence[Fold], count: int) -> np.ndarray:
@@ -273,8 +272,11 @@ def judged(
     fold: np.ndarray,
     method: str,
     findings: Findings,
+    losses: KeptLosses | None = None,
 ) -> Judged:
-    """The suspicions of one task. Nobody can judge a class that is in no other fold: a note says so."""
+    """The suspicions of one task, by the ``losses`` of its training too where they are known. Nobody can judge
+    a class that is in no other fold: a note says so.
+    """
     classes = stratify_labels(records, [task])
     lonely = seen_in_one_fold(fold, classes)
     if lonely:
@@ -289,5 +291,9 @@ def judged(
         )
     rows = [row for row, own in enumerate(classes) if not lonely.intersection(own)]
     kept = [records[row] for row in rows]
-    suspicions = task.suspicions([predictions[row] for row in rows], [one.answers[task.name] for one in kept])
-    return Judged(task, kept, suspicions, method)
+    own, answers = [predictions[row] for row in rows], [one.answers[task.name] for one in kept]
+    late = lateness(task, kept, losses)
+    if late is None:
+        return Judged(task, kept, task.suspicions(own, answers), method)
+    suspicions = with_lateness(task.suspicions(own, answers, every=True), late)
+    return Judged(task, kept, suspicions, f"{method}, and how late the run learned them")

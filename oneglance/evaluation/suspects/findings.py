@@ -12,6 +12,7 @@ from oneglance.data.record import Record
 from oneglance.errors import ConfigError, nearest
 from oneglance.metrics.suspicion import Suspicion
 from oneglance.task import Task
+from oneglance.training.picture_losses import KeptLosses
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Plan:
     whole: bool = False  # trainings instead of heads on frozen features
     tasks: Sequence[str] = ()  # none: all
     count: int = 200  # of suspects, at most
+    losses: KeptLosses | None = None  # of the training of a run, where its training pictures are judged
 
     def chosen(self, tasks: Mapping[str, Task]) -> dict[str, Task]:
         """Those whose answers people gave.

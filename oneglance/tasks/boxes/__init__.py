@@ -481,7 +481,7 @@ class Boxes(Task):
         return np.array([max(own, default=0.0) for own in each], dtype=np.float64)
 
     def suspicions(
-        self, predictions: Sequence[Prediction], answers: Sequence[BoxAnnotations]
+        self, predictions: Sequence[Prediction], answers: Sequence[BoxAnnotations], *, every: bool = False
     ) -> list[Suspicion]:
         return suspicions(predictions, answers, cells=self._detection_row)
 

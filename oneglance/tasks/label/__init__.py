@@ -316,8 +316,10 @@ class Label(VectorTask):
         two = [sorted(one["probabilities"].values())[-2:] for one in predictions]
         return np.array([1 - (best - second) for second, best in two], dtype=np.float64)
 
-    def suspicions(self, predictions: Sequence[Prediction], answers: Sequence[str]) -> list[Suspicion]:
-        return suspicions(predictions, answers, cells=self.correction)
+    def suspicions(
+        self, predictions: Sequence[Prediction], answers: Sequence[str], *, every: bool = False
+    ) -> list[Suspicion]:
+        return suspicions(predictions, answers, cells=self.correction, every=every)
 
     def format(self, answer: str) -> str:
         return answer

@@ -15,6 +15,7 @@ def suspicions(
     predictions: Sequence[Prediction],
     answers: Sequence[str],
     cells: Callable[[str], dict[str, str] | None],
+    every: bool = False,
 ) -> list[Suspicion]:
     """See ``doubted_labels``.
 
@@ -37,5 +38,5 @@ def suspicions(
             f"{chances[row, proposed[row]]:.0%} against {chances[row, given[row]]:.0%}",
             cells=cells(words[proposed[row]]),
         )
-        for row in np.flatnonzero(scores > 0.5).tolist()
+        for row in np.flatnonzero(scores > (-1 if every else 0.5)).tolist()
     ]

@@ -333,9 +333,9 @@ class Tags(VectorTask):
         return np.array([1 - np.abs(2 * own - 1).min() for own in chances], dtype=np.float64)
 
     def suspicions(
-        self, predictions: Sequence[Prediction], answers: Sequence[TagAnnotations]
+        self, predictions: Sequence[Prediction], answers: Sequence[TagAnnotations], *, every: bool = False
     ) -> list[Suspicion]:
-        return suspicions(predictions, answers, text=self.format, cells=self._known_cells)
+        return suspicions(predictions, answers, text=self.format, cells=self._known_cells, every=every)
 
     def _known_cells(self, answer: TagAnnotations) -> dict[str, str] | None:
         """None where only some tags were looked for and one cell would say that all were."""

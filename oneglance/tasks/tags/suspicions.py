@@ -18,6 +18,7 @@ def suspicions(
     answers: Sequence[TagAnnotations],
     text: Callable[[TagAnnotations], str],
     cells: Callable[[TagAnnotations], dict[str, str] | None],
+    every: bool = False,
 ) -> list[Suspicion]:
     """Each tag as a label of two classes, see ``doubted_labels``; one suspicion for a picture, as doubtful as
     its most doubtful tag.
@@ -36,11 +37,12 @@ def suspicions(
         chances[:, column] = own
         both = np.stack([1 - own[asked], own[asked]], axis=1)
         _, scores, likely[asked, column] = doubted_labels(both, yes)
-        doubts[asked, column] = np.where(scores > 0.5, scores, 0.0)
+        doubts[asked, column] = scores
     suspicions = []
-    for row in np.flatnonzero(doubts.any(axis=1)).tolist():
+    for row in np.flatnonzero(doubts.max(axis=1, initial=0) > (0 if every else 0.5)).tolist():
         answer, order = answers[row], np.argsort(-doubts[row], kind="stable").tolist()
-        wrong = {words[column]: chances[row, column] for column in order if doubts[row, column] > 0}
+        doubted = [column for column in order if doubts[row, column] > 0.5] or order[:1]
+        wrong = {words[column]: chances[row, column] for column in doubted}
         other = answer._replace(present=answer.present ^ set(wrong))
         reasons = [
             f"{tag} is {'too much' if tag in answer.present else 'missing'} ({chance:.0%})"
