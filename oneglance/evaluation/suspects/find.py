@@ -274,8 +274,8 @@ def judged(
     findings: Findings,
     losses: KeptLosses | None = None,
 ) -> Judged:
-    """The suspicions of one task, by the ``losses`` of its training too where they are known. Nobody can judge
-    a class that is in no other fold: a note says so.
+    """The suspicions of one task, by the ``losses`` of its training too where they are known. Nobody can
+    judge a class that is in no other fold: a note says so.
     """
     classes = stratify_labels(records, [task])
     lonely = seen_in_one_fold(fold, classes)
