@@ -260,6 +260,7 @@ def test_train_makes_a_run(home: Path) -> None:
         "fitted.json",
         "lock",
         "history.jsonl",
+        "losses.safetensors",
         "novelty.safetensors",
         "unreadable.json",
         "overrides.json",

@@ -126,6 +126,9 @@ class LossLog:
         if kept is not None and set(kept.tasks) == set(self._tasks) and kept.names == self._names:
             whole = np.stack([kept.tasks[name] for name in self._tasks], axis=1)
             self._epochs = list(whole[:epochs])
+        # Those of which nothing was known were not written.
+        nothing = np.full((len(self._tasks), len(self._names)), np.nan, dtype=np.float16)
+        self._epochs[:0] = [nothing] * (epochs - len(self._epochs))
 
     def add(self, losses: np.ndarray | None) -> None:
         """One more, as ``PictureLosses.take`` gives it; None where nothing is kept."""

@@ -28,13 +28,13 @@ from oneglance.progress import Screen
 from oneglance.serving.http_server import GRACE, JsonLines, is_loopback, open_socket
 
 # The painted network in a process of its own.
+pytestmark = pytest.mark.slow  # services are started and stopped
+
 SERVED = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from support.service import opened
 import oneglance, oneglance.serving.model_pool as model_pool
-
-pytestmark = pytest.mark.slow  # services are started and stopped
 model_pool.open_model = opened
 oneglance.serve("painted", port=0)
 """
