@@ -86,6 +86,15 @@ def changed(answer: Any, others: Sequence[Any], draw: np.random.Generator) -> An
     return other
 
 
+def some_changed(answers: Sequence[Any], share: float, seed: int) -> tuple[list[Any], np.ndarray]:
+    """The same with `share` of them changed, and which are: bool [n]."""
+    draw, is_changed = np.random.default_rng(seed), np.zeros(len(answers), dtype=bool)
+    is_changed[draw.choice(len(answers), round(share * len(answers)), replace=False)] = True
+    return [
+        changed(one, answers, draw) if bad else one for one, bad in zip(answers, is_changed, strict=True)
+    ], is_changed
+
+
 class Change(NamedTuple):
     """A box that was changed, in one of n pictures."""
 
@@ -184,13 +193,9 @@ def one_seed(
     task: Task, pictures: Pictures, args: argparse.Namespace, seed: int, out: Path
 ) -> dict[str, tuple[float, float]]:
     """(AP, P@k) of each order."""
-    draw = np.random.default_rng(seed)
     rows = pictures.answered(task.name)
     records = [pictures.records[row] for row in rows.tolist()]
-    truth = [record.answers[task.name] for record in records]
-    is_changed = np.zeros(len(truth), dtype=bool)
-    is_changed[draw.choice(len(truth), round(args.share * len(truth)), replace=False)] = True
-    given = [changed(one, truth, draw) if bad else one for one, bad in zip(truth, is_changed, strict=True)]
+    given, is_changed = some_changed([record.answers[task.name] for record in records], args.share, seed)
     records = [
         type(r)(r.location, r.image, {task.name: a}, r.group) for r, a in zip(records, given, strict=True)
     ]
@@ -215,14 +220,11 @@ def one_seed_with_losses(
     task: Task, config: Config, dataset: Dataset, args: argparse.Namespace, seed: int, out: Path
 ) -> dict[str, tuple[float, float]]:
     """(AP, P@k) of the training pictures' answers alone."""
-    draw, records = np.random.default_rng(seed), list(dataset.records)
+    records = list(dataset.records)
     rows = [row for row, record in enumerate(records) if record.answers.get(task.name) is not None]
-    truth = [records[row].answers[task.name] for row in rows]
-    wrong = set(draw.choice(rows, round(args.share * len(rows)), replace=False).tolist())
-    for row, answer in zip(rows, truth, strict=True):
-        if row in wrong:
-            answers = {**records[row].answers, task.name: changed(answer, truth, draw)}
-            records[row] = replace(records[row], answers=answers)
+    answers, wrong = some_changed([records[row].answers[task.name] for row in rows], args.share, seed)
+    for row, answer in zip(rows, answers, strict=True):
+        records[row] = replace(records[row], answers={**records[row].answers, task.name: answer})
     given = replace(dataset, records=columns_of(records))
     config = config.with_changes({"training.seed": seed})
     data = ExperimentData.decode(config, build_tasks(config.tasks, config.file), given, Quiet(), SPLITS)
@@ -234,7 +236,7 @@ def one_seed_with_losses(
         judge_by_folds(config, plan, given, ("train",), out, findings, Quiet())
         (judged_by[title],) = findings.judged
     names = [record.image.name for record in judged_by["folds"].records]
-    is_changed = np.isin(names, [records[row].image.name for row in wrong])
+    is_changed = np.isin(names, [records[row].image.name for row in np.array(rows)[wrong].tolist()])
     means = losses.mean(task.name)
     orders = {"losses alone": np.array([means[name] for name in names])}
     for title, one in judged_by.items():

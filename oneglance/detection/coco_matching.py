@@ -154,11 +154,9 @@ def class_scores(matched: Matched, weights: np.ndarray) -> ClassScores:
     shape, count = (len(OVERLAPS), classes), len(begins)
     mean = np.bincount(curve, best * further, minlength=count) / len(RECALLS)
     hits = np.bincount(curve, each[hit], minlength=count).reshape(shape)
-    precision, recall = np.full((2, *shape), np.nan)
-    there = np.broadcast_to(total > 0, shape)
-    np.copyto(precision, mean.reshape(shape), where=there)
-    np.divide(hits, total, out=recall, where=there)
-    return ClassScores(precision, recall)
+    there = total > 0
+    share = np.divide(hits, total, out=np.full(shape, np.nan), where=there)
+    return ClassScores(np.where(there, mean.reshape(shape), np.nan), share)
 
 
 def _seen(matched: Matched, each: np.ndarray, number: np.ndarray, label: np.ndarray) -> np.ndarray:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from oneglance.metrics.weighted import dense_ranks, weighted_ranks
+
 USUAL_SHARE = 0.05  # of wrong answers, before anything is known
 DOUBT = 0.1  # of an answer that nobody contradicts
 DEGREES = 4.0  # of freedom of the distribution of right answers: tails that are heavier than normal ones
@@ -48,9 +50,9 @@ def learned_last(losses: np.ndarray) -> np.ndarray:
             the middle.
     """
     known = np.isfinite(losses)
-    order = np.argsort(np.argsort(losses[known], kind="stable"), kind="stable")
+    rank = weighted_ranks(dense_ranks(losses[known]), np.ones(int(known.sum())))  # from 1
     late = np.full(len(losses), 0.5)
-    late[known] = (order + 0.5) / max(1, known.sum())
+    late[known] = (rank - 0.5) / max(1, len(rank))
     return late
 
 

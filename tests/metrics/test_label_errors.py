@@ -69,7 +69,7 @@ def test_few_or_equal_numbers_are_no_trouble(residuals: list[float]) -> None:
 def test_what_was_learned_last_is_doubted_more() -> None:
     late = learned_last(np.array([3.0, np.nan, 0.5, 1.0, 2.0]))
     np.testing.assert_allclose(late, [7 / 8, 0.5, 1 / 8, 3 / 8, 5 / 8])
-    found = with_learning(np.array([0.6, 0.6, 0.6, 0.001, 0.001]), late)
+    scores = with_learning(np.array([0.6, 0.6, 0.6, 0.001, 0.001]), late)
     odds = np.array([1.5 * 49, 1.5, 1.5 / 49, (3 / 5) ** 2 / 9, (5 / 3) ** 2 / 9])
-    np.testing.assert_allclose(found, odds / (1 + odds))
+    np.testing.assert_allclose(scores, odds / (1 + odds))
     assert not len(with_learning(np.zeros(0), np.zeros(0)))

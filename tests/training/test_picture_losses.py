@@ -108,7 +108,7 @@ def test_wrong_answers_are_learned_last_and_come_first(
     assert trained
     highest = sorted(losses, key=lambda name: -losses[name])
     assert set(highest[: len(trained)]) == set(trained)
-    found = oneglance.suspects(run.path, folds=3, out=tmp_path / "out", screen=Screen())
-    assert set(trained) == {one["image"] for one in found["suspects"][: len(trained)]}
-    methods = found["tasks"]["kind"]["methods"]
+    suspects = oneglance.suspects(run.path, folds=3, out=tmp_path / "out", screen=Screen())
+    assert set(trained) == {one["image"] for one in suspects["suspects"][: len(trained)]}
+    methods = suspects["tasks"]["kind"]["methods"]
     assert any("how late the run learned them" in one for one in methods)

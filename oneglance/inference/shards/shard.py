@@ -27,7 +27,7 @@ from oneglance.storage.run_files import ANSWERING
 from oneglance.task import Prediction, Task
 
 LARGEST = 4_000_000  # bytes of a note
-NAMED = 1000  # unreadable pictures in it
+NAMED = 300  # unreadable pictures in it; with six bytes for a character that is less than LARGEST
 LONGEST = 1000  # characters of a name, or of why
 
 Unread = tuple[str, str]  # a picture, and why it cannot be read

@@ -122,9 +122,7 @@ class Attributes(dict[str, VectorTask]):
     def decode(self, raw: np.ndarray, classes: int) -> list[dict[str, Prediction]]:
         """What is predicted for boxes [n, columns], in their order."""
         own = {name: self[name].decode(raw[:, columns]) for name, columns in self.columns(classes)}
-        return [dict(zip(own, row, strict=True)) for row in zip(*own.values(), strict=True)] or [{}] * len(
-            raw
-        )
+        return [{name: rows[row] for name, rows in own.items()} for row in range(len(raw))]
 
     def constant_raw(self) -> list[np.ndarray]:
         return [task.constant_raw()[0] for task in self.values()]

@@ -6,8 +6,9 @@ accuracy above that of chance, of numbers the share of the variance (R²) that i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -52,14 +53,12 @@ def class_judge(classes: np.ndarray, groups: np.ndarray) -> Judge:
     drawn = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0).split(classes, classes, groups)
     folds = list(drawn)
 
-    def judge(clues: np.ndarray) -> Skill | None:
-        clues, predicted = clues[kept], np.full(len(classes), -1)
-        for learned, asked in folds:
-            tree = DecisionTreeClassifier(
-                max_depth=DEEPEST, min_samples_leaf=LEAF, class_weight="balanced", random_state=0
-            )
-            predicted[asked] = tree.fit(clues[learned], classes[learned]).predict(clues[asked])
-        right = predicted == classes
+    tree = DecisionTreeClassifier(
+        max_depth=DEEPEST, min_samples_leaf=LEAF, class_weight="balanced", random_state=0
+    )
+
+    def judge(clues: np.ndarray) -> Skill:
+        right = _out_of_fold(tree, clues[kept], classes, folds) == classes
 
         def skill(weights: np.ndarray) -> float:
             totals = np.bincount(classes, weights, minlength=known)
@@ -84,11 +83,10 @@ def number_judge(values: np.ndarray, groups: np.ndarray) -> Judge:
         return _unknown
     folds = list(GroupKFold(FOLDS).split(ranks, ranks, groups))
 
-    def judge(clues: np.ndarray) -> Skill | None:
-        clues, predicted = clues[kept], np.zeros(len(ranks))
-        for learned, asked in folds:
-            tree = DecisionTreeRegressor(max_depth=DEEPEST, min_samples_leaf=LEAF, random_state=0)
-            predicted[asked] = tree.fit(clues[learned], ranks[learned]).predict(clues[asked])
+    tree = DecisionTreeRegressor(max_depth=DEEPEST, min_samples_leaf=LEAF, random_state=0)
+
+    def judge(clues: np.ndarray) -> Skill:
+        predicted = _out_of_fold(tree, clues[kept], ranks, folds)
 
         def skill(weights: np.ndarray) -> float:
             mean = np.average(ranks, weights=weights)
@@ -98,6 +96,16 @@ def number_judge(values: np.ndarray, groups: np.ndarray) -> Judge:
         return _with_interval(skill, groups)
 
     return judge
+
+
+def _out_of_fold(
+    tree: Any, clues: np.ndarray, target: np.ndarray, folds: Sequence[tuple[np.ndarray, np.ndarray]]
+) -> np.ndarray:
+    """What scikit-learn's ``tree``, fitted to the rest, says of each picture; each is in one fold."""
+    predicted = np.empty_like(target)
+    for learned, asked in folds:
+        predicted[asked] = tree.fit(clues[learned], target[learned]).predict(clues[asked])
+    return predicted
 
 
 def _unknown(clues: np.ndarray) -> None:
