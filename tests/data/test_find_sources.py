@@ -339,6 +339,26 @@ def test_folders_that_say_what_a_table_says_are_not_asked(place: Path) -> None:
     assert proposed("set")["sources"] == [{"path": "set/labels.csv"}]
 
 
+def test_class_folders_of_more_pictures_than_a_table_says_the_same_of(place: Path) -> None:
+    names = [f"{('train', 'val')[n % 5 == 0]}/{KINDS[n % 3]}/{n}.jpg" for n in range(60)]
+    draw(place / "set", names)
+    known = [n for n, name in enumerate(names) if name.startswith("train")][:30]
+    table(place / "set/train.csv", "filename,class", lambda n: f"{known[n]}.jpg,{KINDS[known[n] % 3]}")
+    config = proposed("set")
+    assert config["sources"] == [{"path": "set"}]
+    assert config["tasks"] == {"folder": {"type": "label"}}
+    assert "# not read: train.csv: it says of 30 pictures what folders say of 60" in config["text"]
+    sound(60)
+
+
+def test_pictures_that_no_table_names_are_told(place: Path) -> None:
+    draw(place / "set", [f"photos/{n}.jpg" for n in range(40)])
+    rows(place / "set/labels.csv", [f"{n}.jpg" for n in range(30)])
+    config = proposed("set")
+    assert config["sources"] == [{"path": "set/labels.csv"}]
+    assert '# 10 of 40 pictures there, such as "set/photos/30.jpg", are in no table' in config["text"]
+
+
 def test_folders_of_splits_beside_a_table_without_parts(place: Path) -> None:
     names = [f"{('train', 'test')[n % 4 == 0]}/{n}.jpg" for n in range(40)]
     draw(place / "set", names)

@@ -314,6 +314,27 @@ def test_what_lies_beside_the_parts_is_left_out(place: Path) -> None:
     assert len(records) == 96
 
 
+def test_a_whole_beside_the_parts_that_were_taken_from_it_is_left_out(place: Path) -> None:
+    kinds = ("with_mask", "without_mask")
+    parts = {"train": 9, "val": 3, "test": 4}
+    files_of(
+        place,
+        *(
+            f"repo/work/cut/{part}/{k}/{part}{n}.jpg"
+            for part, many in parts.items()
+            for k in kinds
+            for n in range(many)
+        ),
+        *(f"repo/work/data/{kind}/{n}.jpg" for kind in kinds for n in range(14)),
+        "repo/generator/images/blue.png",
+    )
+    assert tasks_of(place / "repo") == {"folder": {"type": "label"}}
+    text = (place / "oneglance.toml").read_text()
+    assert set(tomllib.loads(text)["sources"][0]["leave_out"]) == {"work/data", "generator"}
+    assert "# left out: work/data, which holds 28 pictures, and lies beside test, train, val" in text
+    assert summarize(place / "oneglance.toml").headline() == "32 pictures: 18 train, 6 validation, 8 test"
+
+
 def test_a_list_of_all_pictures_is_no_part(place: Path) -> None:
     """As darknet's tools leave it, deep in their own repository: train.txt is the validation list too."""
     data = place / "repo/x64/Release/data"

@@ -31,7 +31,8 @@ NEARLY_ALL = 0.95  # of the names have to share the shape
 REPEATED = 3  # pictures with the same word, on average, for it to be an answer
 REPEATED_NUMBER = 1.5  # the same of a number
 LONGEST_NUMBER = 5  # digits; longer ones are identifiers
-SPLIT_FIELD = "split"
+LEAST_THINGS, EACH_KIND = 20, 0.9  # numbers of things, and their share of which each kind of picture is there
+SPLIT_FIELD, THING_FIELD = "split", "item"
 
 CAMERAS = word_set(
     "img dsc dscn dscf pxl mvi vid gopr gx gh dji sam cimg kodak imag hpim pict wa whatsapp screenshot "
@@ -174,6 +175,8 @@ def _judge(part: _Part, parts: Sequence[_Part], after: str) -> None:
         part.field = SPLIT_FIELD
     elif part.key in GROUP_FIELDS:
         part.field = part.key if part.often >= REPEATED_NUMBER else ""
+    elif _numbers_things(part, [one for one in parts if one is not part]) and part is not parts[-1]:
+        part.field = THING_FIELD
     elif words <= SAYS_NOTHING or (words <= SIZES and part is parts[-1]):
         return
     elif _is_number(part, parts, after) if part.is_digits else _is_word(part):
@@ -194,6 +197,19 @@ def _is_number(part: _Part, parts: Sequence[_Part], after: str) -> bool:
         return False
     is_last = part is parts[-1] and not re.search(r"\d", after)
     return not is_last or not _counts(part, [one for one in parts if one is not part])
+
+
+def _numbers_things(part: _Part, others: Sequence[_Part]) -> bool:
+    """Whether its numbers only say which pictures are of one thing: of nearly each there is one picture of
+    every kind, as of the houses of ``12_kitchen.jpg`` and ``12_bathroom.jpg``.
+    """
+    if not part.is_digits or part.key in MEASURES or len(part.counts) < LEAST_THINGS:
+        return False
+    if not others or any(one.is_digits or not _is_word(one) for one in others):
+        return False
+    kinds = len(set(zip(*(one.values for one in others), strict=True)))
+    pictures = Counter(part.counts.values())
+    return kinds > 1 and pictures[kinds] >= EACH_KIND * len(part.counts)
 
 
 def _counts(part: _Part, others: Sequence[_Part]) -> bool:

@@ -80,20 +80,23 @@ def children_named(folder: Path, names: Iterable[str]) -> Iterator[Path]:
 
 def annotated_places(
     path: Path,
-    holds_below: Callable[[Path], bool],
+    holds_below: Callable[[Place], bool],
     holds: Callable[[Path], bool],
     names: Sequence[str] = ANNOTATION_FOLDERS,
 ) -> list[Place]:
     """Where the annotation files in ``path`` lie: in a folder of a usual name, or beside the pictures, or so
-    in a folder for each split; or beside pictures in any folders there. None: nowhere.
+    in a folder for each split, or in two for each split; or beside pictures in any folders there. None:
+    nowhere.
 
     Args:
-        holds_below: whether there are annotation files in or below a folder.
-        holds: whether there are some directly in it.
+        holds_below: whether there are annotation files in or below the folder that a place names for them.
+        holds: whether there are some directly in a folder.
         names: the usual names of folders of annotation files.
     """
     if place := _place(path, "", holds_below, holds, names):
         return [place]
+    if twins := [place for place in _twins(path, names) if holds_below(place)]:
+        return twins
     parts = [_place(folder, split, holds_below, holds, names) for folder, split in part_folders(path)]
     if any(parts):
         return [part for part in parts if part is not None]
@@ -120,13 +123,32 @@ def picture_folder(
 def _place(
     base: Path,
     split: str,
-    holds_below: Callable[[Path], bool],
+    holds_below: Callable[[Place], bool],
     holds: Callable[[Path], bool],
     names: Sequence[str],
 ) -> Place | None:
-    named = children_named(base, names)
-    folder = next(filter(holds_below, named), base if holds(base) else None)
-    return None if folder is None else Place(folder, base, split)
+    named = (Place(folder, base, split) for folder in children_named(base, names))
+    return next(filter(holds_below, named), Place(base, base, split) if holds(base) else None)
+
+
+def _twins(path: Path, names: Sequence[str]) -> Iterator[Place]:
+    """The folders of annotations in ``path`` beside the folder of their pictures, where both names say the
+    same split: ``train`` and ``trainannot``, ``train_images`` and ``train_masks``.
+    """
+    folders = folders_in(path)
+    pictures = {_without(PICTURE_FOLDERS, child.name) or child.name.lower(): child for child in folders}
+    for child in folders:
+        rest = _without(names, child.name)
+        split = named_split(rest)
+        if split and rest in pictures and pictures[rest] != child:
+            yield Place(child, pictures[rest], split)
+
+
+def _without(words: Iterable[str], name: str) -> str:
+    """``name`` without the word that it begins or ends with, in small letters; "" where there is none."""
+    one = "|".join(map(re.escape, words))
+    match = re.fullmatch(rf"(?:{one})[ _.-]+(.+)|(.+?)[ _.-]*(?:{one})", name.lower())
+    return (match[1] or match[2]) if match else ""
 
 
 def _innermost(folder: Path) -> Path:

@@ -15,6 +15,7 @@ from oneglance.data.image_inputs import relative
 from oneglance.data.inspection.column_rules import Guess
 from oneglance.data.inspection.suggest_config import Proposal
 from oneglance.data.proposing.proposed_source import proposed
+from oneglance.data.quoting import quoted
 from oneglance.data.record import ImageRef, Record
 from oneglance.errors import DataError
 
@@ -44,7 +45,8 @@ def with_folders(
 ) -> Sequence[Proposal]:
     """The tables and the folder ``pictures`` as one more source, if its folders are classes of which no table
     speaks, or splits that no table has. The folder alone, where the tables name hardly a picture of it, such
-    as an icon of each class; they are added to ``notes`` then.
+    as an icon of each class, or say of some what the folders say of all; they are added to ``notes`` then,
+    and so are pictures that are left out.
     """
     try:
         whole = proposed(pictures, {"path": relative(base, pictures)}, base)
@@ -54,12 +56,45 @@ def with_folders(
     if whole.is_useful and len(named) <= FEW_NAMED * len(whole.records):
         notes += (_too_few(one, f"{len(whole.records):,} are there") for one in tables)
         return [whole]
-    return [*tables, *_beside(whole, tables)]
+    records = {record.image: record for record in whole.records}
+    others = [record for image, record in records.items() if image not in named]
+    if len(others) <= MOST_OTHERS * len(records):
+        return [*tables, *_beside(whole, tables)]
+    if all(_repeats_folders(one, whole, records) for one in tables):
+        notes += (_as_folders(one, len(records)) for one in tables)
+        return [whole]
+    beside = _beside(whole, tables)
+    if not beside:
+        example = quoted(others[0].image.name)
+        notes.append(
+            f"{len(others):,} of {len(records):,} pictures there, such as {example}, are in no table"
+        )
+    return [*tables, *beside]
 
 
 def _too_few(table: Proposal, others: str) -> str:
     name, count = Path(table.source["path"]).name, len({record.image for record in table.records})
     return f"not read: {name}: it names {count:,} pictures, and {others}"
+
+
+def _as_folders(table: Proposal, count: int) -> str:
+    name = Path(table.source["path"]).name
+    return f"not read: {name}: it says of {len(table.records):,} pictures what folders say of {count:,}"
+
+
+def _repeats_folders(table: Proposal, whole: Proposal, records: Mapping[ImageRef, Record]) -> bool:
+    """Whether all that is asked of the table is a class that folders say too, in all of its pictures."""
+    named = {record.image: record for record in table.records}
+    folders = [
+        _words({image: record for image, record in records.items() if image in named}, guess.field)
+        for guess in whole.guesses
+        if guess.type
+    ]
+    return named.keys() <= records.keys() and all(
+        any(len(words) == len(named) and _says_the_same(words, named, guess.field) for words in folders)
+        for guess in table.guesses
+        if guess.type
+    )
 
 
 def _beside(whole: Proposal, tables: Sequence[Proposal]) -> list[Proposal]:
@@ -88,17 +123,18 @@ def _is_new(guess: Guess, folders: Mapping[ImageRef, Record], named: Mapping[Ima
     """Whether the names of folders are words that tell the pictures of the tables apart, and no field of a
     table says the same in other words.
     """
-    words = {
-        image: str(record.answers[guess.field])
-        for image, record in folders.items()
-        if guess.field in record.answers
-    }
+    words = _words(folders, guess.field)
     if not all(re.search(r"[^\W\d_]", word) for word in words.values()):
         return False
     if len({words[image] for image in named if image in words}) < 2:
         return False  # the other folders hold something else
     fields = {field for record in named.values() for field in record.answers}
     return not any(_says_the_same(words, named, field) for field in fields)
+
+
+def _words(folders: Mapping[ImageRef, Record], field: str) -> dict[ImageRef, str]:
+    """What a folder says of each picture of which it says something."""
+    return {image: str(record.answers[field]) for image, record in folders.items() if field in record.answers}
 
 
 def _says_the_same(words: Mapping[ImageRef, str], named: Mapping[ImageRef, Record], field: str) -> bool:

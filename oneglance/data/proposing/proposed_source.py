@@ -14,7 +14,8 @@ from oneglance.data.inspection.suggest_config import Proposal, guess
 from oneglance.data.tag_rows import are_tags
 from oneglance.errors import DataError, Problem
 
-NOTED = ("picture names", "columns", "boxes as edges", "no names", "masks")  # problems told in the file
+# Problems that are told in the file.
+NOTED = ("picture names", "columns", "boxes as edges", "no names", "masks", "values of masks")
 
 
 def there(proposal: Proposal) -> int:

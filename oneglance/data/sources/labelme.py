@@ -350,7 +350,7 @@ def _is_there(image: ImageRef) -> bool:
 def _places(path: Path) -> list[Place]:
     return annotated_places(
         path,
-        lambda folder: any(map(_is_labelme, _below(folder))),
+        lambda place: any(map(_is_labelme, _below(place.annotations))),
         lambda folder: any(map(_is_labelme, _directly_in(folder))),
         FOLDERS,
     )

@@ -222,8 +222,7 @@ def _bytes(image: FileImage) -> float:
 
 
 def _places(path: Path) -> list[Place]:
-    def beside_pictures(folder: Path) -> bool:
-        place = Place(folder, folder.parent, "")
+    def beside_pictures(place: Place) -> bool:
         return any(one.masks for one in islice(_masked(place, None), MANY))
 
     def suffixed(folder: Path) -> bool:

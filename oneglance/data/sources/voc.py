@@ -300,7 +300,7 @@ def _text(element: Element | None) -> str:
 def _places(path: Path) -> list[Place]:
     return annotated_places(
         path,
-        lambda folder: any(map(_is_voc, _below(folder))),
+        lambda place: any(map(_is_voc, _below(place.annotations))),
         lambda folder: any(map(_is_voc, _directly_in(folder))),
     )
 

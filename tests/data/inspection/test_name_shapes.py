@@ -69,6 +69,11 @@ ANSWERS: dict[str, tuple[Callable[[int], str], int, str]] = {
         60,
         "patient{patient}_{name1}_{#}",
     ),
+    "pictures of each thing": (
+        lambda n: f"{n // 3 + 1}_{('kitchen', 'bedroom', 'front')[n % 3]}.jpg",
+        90,
+        "{item}_{name1}",
+    ),
     "with its part": (
         lambda n: f"{('train', 'test')[n % 4 == 0]}_{KINDS[n % 3]}_{n}.jpg",
         60,

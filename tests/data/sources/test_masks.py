@@ -53,6 +53,9 @@ def things_of(stem: str, *numbers: int) -> list[tuple[int, int, int, int, int]]:
         ("{stem}.jpg", "{stem}.png"),
         ("{part}/images/{stem}.png", "{part}/masks/{stem}.png"),
         ("images/{part}/{stem}.png", "annotations/{part}/{stem}.png"),
+        ("{part}/{stem}.png", "{part}annot/{stem}.png"),
+        ("{part}_images/{stem}.png", "{part}_masks/{stem}.png"),
+        ("images_prepped_{part}/{stem}.png", "annotations_prepped_{part}/{stem}.png"),
         ("one/photos/{stem}.png", "one/SegmentationClass/{stem}.png"),
     ],
 )

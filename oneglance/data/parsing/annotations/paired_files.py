@@ -35,8 +35,8 @@ class Pair(NamedTuple):
 def text_places(path: Path) -> list[Place]:
     """Where text files lie that are called like pictures: beside them or in a folder of a usual name."""
 
-    def below(folder: Path) -> bool:
-        below_it = (name for _, _, names in walk(folder) for name in names)
+    def below(place: Place) -> bool:
+        below_it = (name for _, _, names in walk(place.annotations) for name in names)
         return any(map(_is_text, islice(below_it, MANY)))
 
     return annotated_places(path, below, _holds_pairs)

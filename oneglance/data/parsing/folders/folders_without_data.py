@@ -8,10 +8,13 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from oneglance.data.parsing.folders.split_folders import parts_at
-from oneglance.data.parsing.layouts import MASK_FOLDERS, PICTURE_FOLDERS
+from oneglance.data.parsing.layouts import MASK_FOLDERS, PICTURE_FOLDERS, named_split
 
 Folders = tuple[str, ...]
 
+HALF = (
+    0.5  # share of all pictures that the folders of train and test hold, where there is a whole beside them
+)
 MOST, FEW = 0.1, 12  # share of all pictures, or pictures, that illustrations may have
 ILLUSTRATIONS = frozenset(
     {"readme", "doc", "docs", "documentation", "example", "examples", "demo", "demos", "logo", "logos"}
@@ -41,20 +44,28 @@ def is_below(folder: Folders, tops: Collection[str]) -> bool:
 
 
 def _beside_parts(folders: Counter[Folders]) -> dict[str, str]:
-    """Folders beside those of train and test, wherever they lie, if these hold nearly all pictures."""
+    """Folders beside those of train and test, wherever they lie, if these hold nearly all pictures; or most,
+    and the others have the same classes: they are what the parts were taken from.
+    """
     below: Counter[Folders] = Counter()
     for folder, count in folders.items():
         below.update({folder[:depth]: count for depth in range(len(folder))})
-    least = (1 - MOST) * folders.total()
+    least = HALF * folders.total()
     for above in (folder for folder, count in below.items() if count >= least):  # each holds the next
         inside = [folder for folder in folders if folder[: len(above)] == above]
         names = dict.fromkeys(folder[len(above)] for folder in inside if len(folder) > len(above))
         parts = parts_at(len(above), names, inside)
         others = [f for f in folders if not (parts.of(f)[0] and f in inside) and not parts.is_unanswered(f)]
-        count = sum(folders[folder] for folder in others)
-        if parts.splits and 0 < count <= MOST * folders.total():
+        classes = {left[-1] for split, left in map(parts.of, inside) if split and left[len(above) :]}
+        strange = sum(folders[folder] for folder in others if not _holds_class(folder, classes))
+        if parts.splits and others and strange <= MOST * folders.total():
             return _aside(others, above, folders, sorted(parts.splits))
     return {}
+
+
+def _holds_class(folder: Folders, classes: Collection[str]) -> bool:
+    """Whether it is a folder of one of the classes, and of no split."""
+    return bool(folder) and folder[-1] in classes and not any(map(named_split, folder))
 
 
 def _aside(
