@@ -234,7 +234,7 @@ def init(
             screen.say(line)
     keys = {"name": backbone, "size": _canvas_size(size), "weights": _weights(weights, base)}
     given = {key: value for key, value in keys.items() if value}
-    write_text(target, toml(proposals, recipe=recipe, backbone=given, minutes=minutes))
+    write_text(target, toml(proposals, recipe=recipe, backbone=given, minutes=minutes, file=str(out)))
     return target
 
 

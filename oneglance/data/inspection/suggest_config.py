@@ -23,7 +23,7 @@ from oneglance.data.quoting import plain, quoted
 from oneglance.data.recipe import FROM_NOTHING, Key, Seen, with_given
 from oneglance.data.recipe import recipe as find_recipe
 from oneglance.data.record import BoxAnnotations, Record
-from oneglance.errors import DataError
+from oneglance.errors import DataError, command
 from oneglance.toml.writer import key as toml_key
 from oneglance.toml.writer import lines as toml_lines
 
@@ -199,6 +199,7 @@ def toml(
     recipe: str = "auto",
     backbone: Mapping[str, Any] | None = None,
     minutes: float | None = None,
+    file: str = "oneglance.toml",
 ) -> str:
     """The text of oneglance.toml, which ``oneglance.config.load`` reads.
 
@@ -207,6 +208,7 @@ def toml(
         recipe: the name of a file of ``oneglance/data/recipes/``.
         backbone: keys of [backbone] that were given.
         minutes: that the training is to take, in place of the epochs of the recipe.
+        file: what the text is written to, as commands name it.
 
     Raises:
         ConfigError: an unknown recipe.
@@ -219,7 +221,8 @@ def toml(
         hint = "name a table of answers, or sort the pictures into a folder per class"
         path = str(proposals[0].source.get("path", ""))
         raise DataError("nothing there looks like an answer", location=path, hint=hint)
-    lines = ["# Written by oneglance init. Correct what it guessed wrong, then run: oneglance check", ""]
+    then = f"Written by oneglance init. Correct what it guessed wrong, then run: {command('check', file)}"
+    lines = [_comment(then), ""]
     for proposal in proposals:
         lines += [*_source(proposal.guesses, proposal.source), *map(_comment, proposal.notes), ""]
     lines += [*_split(records), ""]

@@ -38,7 +38,7 @@ class SplitLists:
         self._contradictions: list[Problem] = []
         self._counter = ProblemCounter()
         folders = [folder / name for name in inside]
-        files = next((lists for one in folders if (lists := sorted(_lists(one)))), [])
+        files = next((lists for one in folders if (lists := sorted(lists_of_splits(one)))), [])
         for file in names_in(folders[0], "*_*.txt"):
             if file.stem.rpartition("_")[2].lower() in (*SPLIT_NAMES, "trainval"):
                 what = "tells of one class in which pictures it is, and is not used: the boxes tell"
@@ -97,8 +97,8 @@ def _name_in(line: str) -> str:
     return match[1] if match else line
 
 
-def _lists(folder: Path) -> Iterator[tuple[int, str, Path]]:
-    """Their rank, split and file; ``trainval.txt`` comes first, to be overruled."""
+def lists_of_splits(folder: Path) -> Iterator[tuple[int, str, Path]]:
+    """The rank, split and file of each list of a split; ``trainval.txt`` comes first, to be overruled."""
     for file in names_in(folder, "*.txt"):
         word = FIRST_OF_SEVERAL.sub("", file.stem.lower())
         if word == "trainval":

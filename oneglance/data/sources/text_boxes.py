@@ -12,6 +12,7 @@ from pydantic import Field
 from oneglance.data.images.header import Header, header
 from oneglance.data.parsing.annotations import yolo_rows
 from oneglance.data.parsing.annotations.box_geometry import BoxReader, RawBox
+from oneglance.data.parsing.annotations.pair_lists import has_pairs, listed_pairs
 from oneglance.data.parsing.annotations.paired_files import Pair, pairs, text_places
 from oneglance.data.parsing.annotations.text_columns import (
     EXAMPLES,
@@ -22,6 +23,7 @@ from oneglance.data.parsing.annotations.text_columns import (
     is_heading,
     words_of,
 )
+from oneglance.data.parsing.problem_counter import ProblemCounter
 from oneglance.data.parsing.text_lines import lines, lines_or_none
 from oneglance.data.quoting import quoted
 from oneglance.data.source import Entry, Source
@@ -79,7 +81,7 @@ class TextBoxes(Source):
         box_reader = BoxReader()
         columns, shares, ignore, classes_by_word = self._columns(box_reader)
         read: list[tuple[Pair, Header | None, list[RawBox] | None]] = []
-        for pair in pairs(text_places(self.path), self.images):
+        for pair in _pairs(self.path, self.images, box_reader.counter):
             head = header(pair.image)
             sides = head.upright if shares and head else None
             try:
@@ -152,9 +154,15 @@ class TextBoxes(Source):
         return boxes
 
 
+def _pairs(path: Path, images: Path | None, counter: ProblemCounter) -> Iterator[Pair]:
+    if has_pairs(path):
+        return listed_pairs(path, images, counter)
+    return pairs(text_places(path), images)
+
+
 def _some(path: Path, images: Path | None) -> Iterator[tuple[Pair, list[str]]]:
     """The words of some lines, each with its picture."""
-    with_file = (pair for pair in pairs(text_places(path), images) if pair.file is not None)
+    with_file = (pair for pair in _pairs(path, images, ProblemCounter()) if pair.file is not None)
     for pair in islice(with_file, FILES):
         assert pair.file is not None
         for text in islice(lines_or_none(pair.file), ROWS):

@@ -9,6 +9,7 @@ from support.annotated import annotations_of, boxes, corners, draw, kinds, read
 from support.layouts import proposed, write
 
 import oneglance
+from oneglance.data.parsing.annotations.pair_lists import has_pairs
 from oneglance.data.parsing.layouts import named_split
 from oneglance.data.record import BoxAnnotations
 
@@ -32,6 +33,44 @@ def test_dota(tmp_path: Path, folder: str) -> None:
     assert annotations_of(fourth).boxes[0].ignore
     assert {record.split for record in found.records} == {"train", "validation"}
     assert found.problems == []
+
+
+def test_lists_of_pictures_with_their_text_files(tmp_path: Path) -> None:
+    """Each board beside the template that it was made after, as lists name them without saying which."""
+    folder, lines = tmp_path / "repo/Data", []
+    for n, text in enumerate(("12 20 40 60 3\n", "50 10 70 30 1\n5 60 90 75 3\n", "", "30 1 44 61 2\n")):
+        for word in ("temp", "test"):
+            draw(folder / f"group7/0{n % 2}/{n}_{word}.png")
+        write(folder / f"group7/0{n % 2}_not/{n}.txt", text)
+        lines.append(f"group7/0{n % 2}/{n}.png group7/0{n % 2}_not/{n}.txt\n")
+    write(folder / "trainval.txt", "".join(lines[:3]) + "a line of something else\n")
+    write(folder / "test.txt", lines[3])
+    draw(tmp_path / "repo/fig/logo.png")
+    found = proposed(tmp_path / "repo")
+    assert found.sources[0]["columns"] == ["xmin", "ymin", "xmax", "ymax", "class"]
+    assert [record.split for record in found.records] == ["train", "train", "train", "test"]
+    assert [Path(record.image.path).name for record in found.records] == [f"{n}_test.png" for n in range(4)]  # type: ignore[union-attr]
+    assert [corners(record) for record in found.records] == [
+        [(12, 20, 40, 60)],
+        [(50, 10, 70, 30), (5, 60, 90, 75)],
+        [],
+        [(30, 1, 44, 61)],
+    ]
+    assert sorted(kinds(found.problems)) == ["line of a list", "on no list", "picture names"]
+    assert '"group7/00/0.png" is "0_test.png"' in found.text
+
+
+@pytest.mark.parametrize(
+    "line", ["../else/1.png ../else/1.txt", "/etc/1.png /etc/1.txt", "1.png 2.png", "1.png", "a b c"]
+)
+def test_what_a_list_may_not_name(tmp_path: Path, line: str) -> None:
+    for n in range(3):
+        draw(tmp_path / "set" / f"{n}.png")
+        write(tmp_path / "set" / f"{n}.txt", "12 20 40 60 3\n")
+    draw(tmp_path / "else" / "1.png")
+    write(tmp_path / "else" / "1.txt", "12 20 40 60 3\n")
+    write(tmp_path / "set" / "train.txt", line + "\n")
+    assert not has_pairs(tmp_path / "set")
 
 
 def test_a_damaged_line_is_no_heading(tmp_path: Path) -> None:
