@@ -301,7 +301,7 @@ def suspects(
     out: str | Path | None = None,
     screen: Screen | None = None,
 ) -> Suspects:
-    """Answers that are probably wrong, the most suspicious first, and what the network says in their place.
+    """Answers that may be wrong, the most suspicious first, and what the network says in their place.
     Writes suspects.json, suspects.csv, and suspects.html, on which a person goes through them.
 
     An answer is only judged by a network that has not learned from it. Of a configuration each of ``folds``

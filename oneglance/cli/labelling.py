@@ -29,7 +29,7 @@ def suspects(
     out: Annotated[Path | None, typer.Option(help="where everything goes", show_default=False)] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Answers that are probably wrong, and what the network says."""
+    """Answers that may be wrong, the most suspicious first, and what the network says."""
     result = oneglance.suspects(
         run_or_config,
         overrides=overrides,

@@ -253,9 +253,9 @@ def show_robustness(result: Robustness) -> None:
 
 def show_suspects(result: Suspects) -> None:
     """The most suspicious answers, how each task was judged, and what could not be."""
-    rows = table(["image", "task", "said", "proposed", "score", "why"], left=SUSPECTS_LEFT)
+    rows = table(SUSPECTS_LEFT, left=SUSPECTS_LEFT)
     for row in result.rows()[:MOST_SUSPECTS]:
-        rows.add_row(*(row[key] for key in SUSPECTS_LEFT[:4]), f"{row['score']:.2f}", row["reason"])
+        rows.add_row(*(row[key] for key in SUSPECTS_LEFT[:-1]), row["reason"])
     console = standard_output()
     console.print(rows)
     for name, entry in result["tasks"].items():

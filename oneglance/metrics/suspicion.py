@@ -23,7 +23,7 @@ class Suspicion:
     row: int  # which of the answers
     answer: str  # what people say, as a person reads it
     proposed: str  # what the network says
-    score: float  # 0 to 1: how likely it is wrong
+    score: float  # 0 to 1, by which suspicions are ordered; no probability: right answers have high ones too
     likely: bool = True  # whether the network contradicts it confidently
     reason: str = ""  # in a few words; "" where answer and proposal say it all
     # The proposal as the cells of a table hold it, by column; None: no cell can say it

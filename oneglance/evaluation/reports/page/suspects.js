@@ -21,7 +21,7 @@ function show() {
   byId("task").textContent = one.task;
   byId("answer").textContent = one.said;
   byId("proposed").textContent = one.proposed;
-  byId("reason").textContent = [`score ${one.score.toFixed(2)}`, one.reason].filter(Boolean).join(" · ");
+  byId("reason").textContent = one.reason;
   byId("location").textContent = one.location && `(${one.location})`;
   draw(one);
   const mine = chosen[number];
