@@ -60,6 +60,7 @@ DATED = r"(19|20)\d\d([-_. ]?\d\d){0,5}"
 DAY = r"[0-3]?\d"  # or a month
 
 FEW_GROUPS, MOST_IN_ONE = 10, 0.45  # of so few groups none may hold more than this share
+MOST_ODD = 20  # words among numbers that a configuration lists
 FEW_CLASSES = 20  # so many are classes even where each has few pictures
 MOST_CLASSES = 1000
 LONGEST_CLASS = 60  # characters, on average
@@ -249,9 +250,11 @@ def numbers(column: Column) -> Guess | None:
     log = bool(low > 0 and _is_skewed(values))
     never_below_0 = low >= 0 and _is_amount(column, whole)
     reason = f"numbers from {low:g} to {high:g} in {column.coverage}"
+    odd_words = list(dict.fromkeys(column.no_numbers))
+    are_few = len(odd_words) <= MOST_ODD
     if odd:
-        example = quoted(next(column.no_numbers), 30)
-        reason += f", but {odd:,} are none, such as {example}: correct them, or list them as unknown"
+        cure = "they are unknown until they are corrected" if are_few else "correct them"
+        reason += f", but {odd:,} are none, such as {quoted(odd_words[0], 30)}: {cure}"
     if column.unclear:
         reason += (
             f'; {quoted(column.unclear, 30)} may be two numbers: say decimal = "," or "." in [[sources]]'
@@ -265,6 +268,8 @@ def numbers(column: Column) -> Guess | None:
     task = _task(column, "number", reason, unit=unit, log=log)
     if never_below_0 and not log:
         task = replace(task, settings=task.settings | {"low": 0})
+    if odd and are_few:
+        task = replace(task, settings=task.settings | {"unknown": [*column.unknown, *odd_words]})
     return task if column.unclear else replace(task, decimal=_decimal(column))
 
 

@@ -226,7 +226,10 @@ def test_the_largest_numbers_are_numbers() -> None:
 def test_a_few_cells_that_are_no_numbers_are_reported() -> None:
     guessed = only(price=[*map(str, range(100, 200)), "about 30"])
     assert guessed.type == "number"
-    assert 'but 1 are none, such as "about 30"' in guessed.reason
+    assert 'but 1 are none, such as "about 30": they are unknown until they are corrected' in guessed.reason
+    assert guessed.settings["unknown"] == ["about 30"]
+    many = only(price=[*map(str, range(1000, 2000)), *(f"about {n}" for n in range(30))])
+    assert "correct them" in many.reason and "unknown" not in many.settings
 
 
 @pytest.mark.parametrize("name", ["digit", "label", "class_id"])
