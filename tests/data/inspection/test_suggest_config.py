@@ -226,7 +226,7 @@ def test_the_largest_numbers_are_numbers() -> None:
 def test_a_few_cells_that_are_no_numbers_are_reported() -> None:
     guessed = only(price=[*map(str, range(100, 200)), "about 30"])
     assert guessed.type == "number"
-    assert 'but 1 are none, such as "about 30": they are unknown until they are corrected' in guessed.reason
+    assert 'but not in 1, such as "about 30": unknown until corrected' in guessed.reason
     assert guessed.settings["unknown"] == ["about 30"]
     many = only(price=[*map(str, range(1000, 2000)), *(f"about {n}" for n in range(30))])
     assert "correct them" in many.reason and "unknown" not in many.settings
@@ -624,7 +624,7 @@ def test_numbers_with_a_decimal_comma_are_numbers(name: str) -> None:
 def test_a_few_words_among_decimal_commas_make_no_tags() -> None:
     guessed = only(rating=[*(f"{1 + n % 5},{n % 2 * 5}" for n in range(60)), "new"])
     assert guessed.type == "number"
-    assert 'but 1 are none, such as "new"' in guessed.reason
+    assert 'but not in 1, such as "new"' in guessed.reason
 
 
 def test_marks_between_thousands_are_none_of_the_number() -> None:
