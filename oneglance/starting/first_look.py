@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from oneglance.config import Config
 from oneglance.data.dataset import Dataset, load_dataset, refuse
 from oneglance.data.inspection.checks import summary
 from oneglance.data.inspection.overview import overview
+from oneglance.data.quoting import quoted
 from oneglance.errors import command
 from oneglance.progress import Screen
 from oneglance.results.overview import Overview, answers
@@ -39,8 +41,9 @@ def first_look(declared: Config, file: Path, used: bool, screen: Screen) -> dict
     held = Overview(overview(dataset.records, list(tasks.values()), dataset.splits))
     screen.say(held.headline())
     for name, task in held["tasks"].items():
-        gaps = f"; {task['unknown']:,} pictures without an answer" if task["unknown"] else ""
-        screen.say(f"{name} ({declared.tasks[name]['type']}): {answers(task) or task['answered']}{gaps}")
+        keys = declared.tasks[name]
+        gaps = _gaps(task["unknown"], keys.get("unknown", ()))
+        screen.say(f"{name} ({keys['type']}): {answers(task) or task['answered']}{gaps}")
     screen.say(_suspicious(dataset, file))
     _fit(tasks, dataset)
     training, validation = len(dataset.splits.train), len(dataset.splits.validation)
@@ -74,6 +77,15 @@ def _fit(tasks: dict[str, Task], dataset: Dataset) -> None:
     training = dataset.split("train", 0, ())
     if wrong := fit_targets(tasks, training.answers):
         raise wrong[0]
+
+
+def _gaps(count: int, words: Sequence[str]) -> str:
+    """How many pictures have no answer, and some words that count as none."""
+    if not count:
+        return ""
+    named = ", ".join(quoted(word, 30) for word in words[:2])
+    among = f", {named} among them" if words else ""
+    return f"; {count:,} picture{'s' if count > 1 else ''} without an answer{among}"
 
 
 def _suspicious(dataset: Dataset, file: Path) -> str:

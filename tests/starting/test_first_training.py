@@ -62,6 +62,18 @@ def test_start_goes_the_whole_way_and_its_commands_can_be_copied(folder: Path, s
     assert shell(*shlex.split(trained.out.partition(": oneglance")[2])).code == 0
 
 
+def test_a_word_among_numbers_is_said_and_does_not_stop_it(folder: Path, shell: Shell) -> None:
+    ages = ["50+" if n == 7 else str(20 + n) for n in range(40)]
+    names = [f"{kind}/{n}.png" for kind in ("hat", "shirt") for n in range(20)]
+    rows = "".join(f"{name},{age}\n" for name, age in zip(names, ages, strict=True))
+    Path("my photos/ages.csv").write_text("image,age\n" + rows)
+    response = shell("start", "my photos", *QUICK)
+    assert response.code == 0, response.err
+    assert 'age (number): 20 to 59, half of them below 40; 1 picture without an answer, "50+" among them' in (
+        response.err
+    )
+
+
 @pytest.mark.slow  # a whole training in a process of its own
 def test_start_speaks_json_alone_on_standard_output(folder: Path, shell: Shell) -> None:
     broken = folder / "my photos" / "hat" / "broken.png"
