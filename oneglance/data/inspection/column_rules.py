@@ -253,8 +253,8 @@ def numbers(column: Column) -> Guess | None:
     odd_words = list(dict.fromkeys(column.no_numbers))
     are_few = len(odd_words) <= MOST_ODD
     if odd:
-        advice = "unknown until corrected" if are_few else "correct them"
-        reason += f", but not in {odd:,}, such as {quoted(odd_words[0], 30)}: {advice}"
+        hint = "unknown until corrected" if are_few else "correct them"
+        reason += f", but not in {odd:,}, such as {quoted(odd_words[0], 30)}: {hint}"
     if column.unclear:
         reason += (
             f'; {quoted(column.unclear, 30)} may be two numbers: say decimal = "," or "." in [[sources]]'
