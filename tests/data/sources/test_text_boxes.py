@@ -60,6 +60,20 @@ def test_lists_of_pictures_with_their_text_files(tmp_path: Path) -> None:
     assert '"group7/00/0.png" is "0_test.png"' in found.text
 
 
+def test_a_picture_on_two_lists_is_told(tmp_path: Path) -> None:
+    for n in range(4):
+        draw(tmp_path / "set" / f"{n}.png")
+        write(tmp_path / "set/boxes" / f"{n}.txt", f"1{n} 20 40 60 3\n")
+    for part, numbers in {"train": (0, 1, 2), "test": (2, 3)}.items():
+        lines = "".join(f"{n}.png boxes/{n}.txt\n" for n in numbers)
+        write(tmp_path / "set" / f"{part}.txt", lines)
+    columns = ["xmin", "ymin", "xmax", "ymax", "class"]
+    records, problems = read(tmp_path / "set", format="text_boxes", columns=columns)
+    assert kinds(problems) == ["two parts"]
+    assert {record.image.name: record.split for record in records}["2.png"] in ("train", "test")
+    assert len(records) == 4
+
+
 @pytest.mark.parametrize(
     "line", ["../else/1.png ../else/1.txt", "/etc/1.png /etc/1.txt", "1.png 2.png", "1.png", "a b c"]
 )

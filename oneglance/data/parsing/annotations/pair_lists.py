@@ -41,7 +41,11 @@ def listed_pairs(path: Path, images: Path | None, counter: ProblemCounter) -> It
         for number, line in enumerate(lines(file), 1):
             names = _names(line)
             if names:
+                _, earlier, first = by_name.get(names[0], ("", split, ""))
                 by_name[names[0]] = (names[1], split, f"{file.name}:{number}")
+                if earlier != split and not first.startswith("trainval"):
+                    what = f"{quoted(names[0])} is in {split}, but in {earlier} by {first}"
+                    counter.add("two parts", f"{file.name}:{number}", what, "the later list counts")
             elif line.strip():
                 what = f"{quoted(line.strip(), 60)} names no picture with a text file"
                 counter.add("line of a list", f"{file.name}:{number}", what, "the line is left out")

@@ -12,9 +12,7 @@ from oneglance.data.parsing.layouts import MASK_FOLDERS, PICTURE_FOLDERS, named_
 
 Folders = tuple[str, ...]
 
-HALF = (
-    0.5  # share of all pictures that the folders of train and test hold, where there is a whole beside them
-)
+HALF = 0.5  # share of all pictures that train and test hold, where the whole lies beside them
 MOST, FEW = 0.1, 12  # share of all pictures, or pictures, that illustrations may have
 ILLUSTRATIONS = frozenset(
     {"readme", "doc", "docs", "documentation", "example", "examples", "demo", "demos", "logo", "logos"}
