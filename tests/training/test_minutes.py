@@ -96,6 +96,15 @@ def test_it_is_told_and_kept(tmp_path: Path, sixteen: None) -> None:
     assert epochs_of(tmp_path / "run") == 3
 
 
+def test_less_than_an_epoch_is_one_and_says_what_that_takes(tmp_path: Path, sixteen: None) -> None:
+    screen = Heard()
+    begin(tmp_path / "run", "training.minutes=0.1", screen=screen).run()
+    assert screen.lines == [
+        "0.1 minutes: one epoch takes 0.27 minutes and is the least, so it will take these"
+    ]
+    assert epochs_of(tmp_path / "run") == 1
+
+
 @pytest.mark.parametrize(
     ("overrides", "epochs", "line"),
     [
