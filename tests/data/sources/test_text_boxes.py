@@ -9,6 +9,7 @@ from support.annotated import annotations_of, boxes, corners, draw, kinds, read
 from support.layouts import proposed, write
 
 import oneglance
+from oneglance.data.images.references import FileImage
 from oneglance.data.parsing.annotations.pair_lists import has_pairs
 from oneglance.data.parsing.layouts import named_split
 from oneglance.data.record import BoxAnnotations
@@ -49,7 +50,10 @@ def test_lists_of_pictures_with_their_text_files(tmp_path: Path) -> None:
     found = proposed(tmp_path / "repo")
     assert found.sources[0]["columns"] == ["xmin", "ymin", "xmax", "ymax", "class"]
     assert [record.split for record in found.records] == ["train", "train", "train", "test"]
-    assert [Path(record.image.path).name for record in found.records] == [f"{n}_test.png" for n in range(4)]  # type: ignore[union-attr]
+    images = [record.image for record in found.records]
+    assert [isinstance(one, FileImage) and Path(one.path).name for one in images] == [
+        f"{n}_test.png" for n in range(4)
+    ]
     assert [corners(record) for record in found.records] == [
         [(12, 20, 40, 60)],
         [(50, 10, 70, 30), (5, 60, 90, 75)],
