@@ -34,10 +34,9 @@ class Length:
         epochs, seconds = min(self.epochs, most), self.epoch_seconds
         long = f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s"
         if seconds > 60 * self.minutes:
-            given = _counted(self.minutes, "minute")
-            return (
-                f"{given}: one epoch takes {seconds / 60:.2g} minutes and is the least, so it will take these"
-            )
+            given, took = _counted(self.minutes, "minute"), seconds / 60
+            least = f"{took:,.0f}" if took >= 10 else f"{took:.2g}"
+            return f"{given}: one epoch takes {least} minutes and is the least, so it will take these"
         text = f"{_counted(self.minutes, 'minute')}: {_counted(epochs, 'epoch')} of {long}"
         return text if epochs == self.epochs else f"{text}, as many as epochs says; {self.epochs:,} would fit"
 

@@ -96,6 +96,12 @@ def test_it_is_told_and_kept(tmp_path: Path, sixteen: None) -> None:
     assert epochs_of(tmp_path / "run") == 3
 
 
+def test_a_long_epoch_is_said_in_whole_minutes() -> None:
+    assert Length.of(20, 90_000).describe(1000) == (
+        "20 minutes: one epoch takes 1,500 minutes and is the least, so it will take these"
+    )
+
+
 def test_less_than_an_epoch_is_one_and_says_what_that_takes(tmp_path: Path, sixteen: None) -> None:
     screen = Heard()
     begin(tmp_path / "run", "training.minutes=0.1", screen=screen).run()
