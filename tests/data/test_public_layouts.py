@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,17 @@ def files_of(place: Path, *names: str) -> None:
         path = place / name
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (20, 16), (len(name) % 255, 80, 9)).save(path)
+
+
+def in_parts(top: str, kinds: Sequence[str]) -> list[str]:
+    """Names of 9, 3 and 4 pictures of each kind in train, val and test."""
+    parts = {"train": 9, "val": 3, "test": 4}
+    return [
+        f"{top}/{part}/{kind}/{part}{n}.jpg"
+        for part, count in parts.items()
+        for kind in kinds
+        for n in range(count)
+    ]
 
 
 def tasks_of(path: Path) -> dict[str, dict[str, object]]:
@@ -289,15 +301,9 @@ def test_boxes_that_fit_no_pictures_there_are_told(place: Path) -> None:
 def test_what_lies_beside_the_parts_is_left_out(place: Path) -> None:
     """An icon of each class with a table of its own, and samples, beside train, val and test."""
     kinds = [f"{top}/{kind}" for top in ("Fruit", "Milk") for kind in ("A", "B", "C")]
-    parts = {"train": 9, "val": 3, "test": 4}
     files_of(
         place,
-        *(
-            f"repo/data/{part}/{k}/{part}{n}.jpg"
-            for part, count in parts.items()
-            for k in kinds
-            for n in range(count)
-        ),
+        *in_parts("repo/data", kinds),
         *(f"repo/data/icons-of-classes/{kind}/icon.jpg" for kind in kinds[:4]),
         "repo/samples/a.jpg",
     )
@@ -316,15 +322,9 @@ def test_what_lies_beside_the_parts_is_left_out(place: Path) -> None:
 
 def test_a_whole_beside_the_parts_that_were_taken_from_it_is_left_out(place: Path) -> None:
     kinds = ("with_mask", "without_mask")
-    parts = {"train": 9, "val": 3, "test": 4}
     files_of(
         place,
-        *(
-            f"repo/work/cut/{part}/{k}/{part}{n}.jpg"
-            for part, many in parts.items()
-            for k in kinds
-            for n in range(many)
-        ),
+        *in_parts("repo/work/cut", kinds),
         *(f"repo/work/data/{kind}/{n}.jpg" for kind in kinds for n in range(14)),
         "repo/generator/images/blue.png",
     )

@@ -250,7 +250,7 @@ def numbers(column: Column) -> Guess | None:
     log = bool(low > 0 and _is_skewed(values))
     never_below_0 = low >= 0 and _is_amount(column, whole)
     reason = f"numbers from {low:g} to {high:g} in {column.coverage}"
-    odd_words = list(dict.fromkeys(column.no_numbers))
+    odd_words = list(dict.fromkeys(column.no_numbers)) if odd else []
     are_few = len(odd_words) <= MOST_ODD
     if odd:
         hint = "unknown until corrected" if are_few else "correct them"

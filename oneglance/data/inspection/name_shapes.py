@@ -175,7 +175,7 @@ def _judge(part: _Part, parts: Sequence[_Part], after: str) -> None:
         part.field = SPLIT_FIELD
     elif part.key in GROUP_FIELDS:
         part.field = part.key if part.often >= REPEATED_NUMBER else ""
-    elif _numbers_things(part, [one for one in parts if one is not part]) and part is not parts[-1]:
+    elif _numbers_things(part, parts):
         part.field = THING_FIELD
     elif words <= SAYS_NOTHING or (words <= SIZES and part is parts[-1]):
         return
@@ -199,13 +199,14 @@ def _is_number(part: _Part, parts: Sequence[_Part], after: str) -> bool:
     return not is_last or not _counts(part, [one for one in parts if one is not part])
 
 
-def _numbers_things(part: _Part, others: Sequence[_Part]) -> bool:
+def _numbers_things(part: _Part, parts: Sequence[_Part]) -> bool:
     """Whether its numbers only say which pictures are of one thing: of nearly each there is one picture of
     every kind, as of the houses of ``12_kitchen.jpg`` and ``12_bathroom.jpg``.
     """
-    if not part.is_digits or part.key in MEASURES or len(part.counts) < LEAST_THINGS:
+    if part is parts[-1] or not part.is_digits or part.key in MEASURES or len(part.counts) < LEAST_THINGS:
         return False
-    if not others or any(one.is_digits or not _is_word(one) for one in others):
+    others = [one for one in parts if one is not part]
+    if any(one.is_digits or not _is_word(one) for one in others):
         return False
     kinds = len(set(zip(*(one.values for one in others), strict=True)))
     pictures = Counter(part.counts.values())

@@ -135,19 +135,24 @@ def _twins(path: Path, names: Sequence[str]) -> Iterator[Place]:
     """The folders of annotations in ``path`` beside the folder of their pictures, where both names say the
     same split: ``train`` and ``trainannot``, ``train_images`` and ``train_masks``.
     """
-    folders = folders_in(path)
-    pictures = {_without(PICTURE_FOLDERS, child.name) or child.name.lower(): child for child in folders}
+    of_annotations, of_pictures, folders = _affixed(names), _affixed(PICTURE_FOLDERS), folders_in(path)
+    pictures = {_rest(child, of_pictures) or child.name.lower(): child for child in folders}
     for child in folders:
-        rest = _without(names, child.name)
+        rest = _rest(child, of_annotations)
         split = named_split(rest)
         if split and rest in pictures and pictures[rest] != child:
             yield Place(child, pictures[rest], split)
 
 
-def _without(words: Iterable[str], name: str) -> str:
-    """``name`` without the word that it begins or ends with, in small letters; "" where there is none."""
+def _affixed(words: Iterable[str]) -> re.Pattern[str]:
+    """What begins or ends with one of ``words``, and the rest of it."""
     one = "|".join(map(re.escape, words))
-    match = re.fullmatch(rf"(?:{one})[ _.-]+(.+)|(.+?)[ _.-]*(?:{one})", name.lower())
+    return re.compile(rf"(?:{one})[ _.-]+(.+)|(.+?)[ _.-]*(?:{one})")
+
+
+def _rest(folder: Path, affixed: re.Pattern[str]) -> str:
+    """The name of a folder without the word, in small letters; "" where it has none."""
+    match = affixed.fullmatch(folder.name.lower())
     return (match[1] or match[2]) if match else ""
 
 

@@ -51,8 +51,7 @@ class SplitLists:
     def _add(self, key: str, split: str, location: str) -> None:
         earlier, first = self._splits.setdefault(key, (split, location))
         self._unused[key] = None
-        if earlier != split and not first.startswith("trainval"):
-            what = f"{quoted(key)} is in {split}, but in {earlier} by {first}"
+        if what := contradiction(key, split, earlier, first):
             hint = "take it out of one of the lists"
             self._contradictions.append(Problem(location, what, hint, kind="two parts"))
         elif earlier != split:
@@ -95,6 +94,14 @@ def _name_in(line: str) -> str:
     """The name that a line holds: what stands before numbers, as classes are there."""
     match = BEFORE_NUMBERS.fullmatch(line)
     return match[1] if match else line
+
+
+def contradiction(name: str, split: str, earlier: str, first: str) -> str:
+    """What is wrong where a picture is in ``split``, but by the line ``first`` in ``earlier``; "" where that
+    is right: other lists overrule ``trainval.txt``.
+    """
+    is_wrong = earlier != split and not first.startswith("trainval")
+    return f"{quoted(name)} is in {split}, but in {earlier} by {first}" if is_wrong else ""
 
 
 def lists_of_splits(folder: Path) -> Iterator[tuple[int, str, Path]]:

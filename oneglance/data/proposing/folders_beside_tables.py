@@ -57,15 +57,14 @@ def with_folders(
         notes += (_too_few(one, f"{len(whole.records):,} are there") for one in tables)
         return [whole]
     records = {record.image: record for record in whole.records}
-    others = [record for image, record in records.items() if image not in named]
-    if len(others) <= MOST_OTHERS * len(records):
-        return [*tables, *_beside(whole, tables)]
-    if all(_repeats_folders(one, whole, records) for one in tables):
+    others = [image for image in records if image not in named]
+    few_others = len(others) <= MOST_OTHERS * len(records)
+    if not few_others and all(_repeats_folders(one, whole, records) for one in tables):
         notes += (_as_folders(one, len(records)) for one in tables)
         return [whole]
-    beside = _beside(whole, tables)
-    if not beside:
-        example = quoted(others[0].image.name)
+    beside = _beside(whole, records, tables, few_others)
+    if not beside and not few_others:
+        example = quoted(others[0].name)
         notes.append(
             f"{len(others):,} of {len(records):,} pictures there, such as {example}, are in no table"
         )
@@ -85,21 +84,26 @@ def _as_folders(table: Proposal, count: int) -> str:
 def _repeats_folders(table: Proposal, whole: Proposal, records: Mapping[ImageRef, Record]) -> bool:
     """Whether all that is asked of the table is a class that folders say too, in all of its pictures."""
     named = {record.image: record for record in table.records}
-    folders = [
-        _words({image: record for image, record in records.items() if image in named}, guess.field)
-        for guess in whole.guesses
-        if guess.type
-    ]
-    return named.keys() <= records.keys() and all(
+    if not named.keys() <= records.keys():
+        return False
+    own = {image: records[image] for image in named}
+    folders = [_words(own, guess.field) for guess in whole.guesses if guess.type]
+    return all(
         any(len(words) == len(named) and _says_the_same(words, named, guess.field) for words in folders)
         for guess in table.guesses
         if guess.type
     )
 
 
-def _beside(whole: Proposal, tables: Sequence[Proposal]) -> list[Proposal]:
-    """The folder, if it says something that the tables do not."""
-    records = {record.image: record for record in whole.records}
+def _beside(
+    whole: Proposal, records: Mapping[ImageRef, Record], tables: Sequence[Proposal], few_others: bool
+) -> list[Proposal]:
+    """The folder, if it says something that the tables do not.
+
+    Args:
+        records: those of the folder.
+        few_others: whether the tables name nearly all of them.
+    """
     named = {record.image: record for one in tables for record in one.records if record.image in records}
     if len(named) < LEAST_NAMED * len(records):
         return []
@@ -109,7 +113,6 @@ def _beside(whole: Proposal, tables: Sequence[Proposal]) -> list[Proposal]:
     ]
     splits = {records[image].split for image in named}
     parted = "train" in splits and len(splits) > 1 and not any(record.split for record in named.values())
-    few_others = len(named) >= (1 - MOST_OTHERS) * len(records)
     if not any(guess.type for guess in asked) and not (parted and few_others):
         return []
     return [replace(whole, guesses=asked)]

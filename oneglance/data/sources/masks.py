@@ -222,13 +222,12 @@ def _bytes(image: FileImage) -> float:
 
 
 def _places(path: Path) -> list[Place]:
-    def beside_pictures(place: Place) -> bool:
+    def has_masks(place: Place) -> bool:
         return any(one.masks for one in islice(_masked(place, None), MANY))
 
-    def suffixed(folder: Path) -> bool:
-        return any(one.masks for one in islice(_masked(Place(folder, folder, ""), None), MANY))
-
-    return annotated_places(path, beside_pictures, suffixed, MASK_FOLDERS)
+    return annotated_places(
+        path, has_masks, lambda folder: has_masks(Place(folder, folder, "")), MASK_FOLDERS
+    )
 
 
 def _masked(place: Place, images: Path | None) -> Iterator[_Masked]:

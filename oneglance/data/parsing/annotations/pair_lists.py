@@ -11,7 +11,7 @@ from oneglance.data.images.references import FileImage, is_picture, printable
 from oneglance.data.parsing.annotations.paired_files import TEXT, Pair
 from oneglance.data.parsing.folder_walk import files_below
 from oneglance.data.parsing.problem_counter import ProblemCounter
-from oneglance.data.parsing.split_lists import lists_of_splits
+from oneglance.data.parsing.split_lists import contradiction, lists_of_splits
 from oneglance.data.parsing.text_lines import lines, lines_or_none
 from oneglance.data.quoting import quoted
 from oneglance.storage.plain_files import entry_names, is_file, resolved
@@ -43,8 +43,7 @@ def listed_pairs(path: Path, images: Path | None, counter: ProblemCounter) -> It
             if names:
                 _, earlier, first = by_name.get(names[0], ("", split, ""))
                 by_name[names[0]] = (names[1], split, f"{file.name}:{number}")
-                if earlier != split and not first.startswith("trainval"):
-                    what = f"{quoted(names[0])} is in {split}, but in {earlier} by {first}"
+                if what := contradiction(names[0], split, earlier, first):
                     counter.add("two parts", f"{file.name}:{number}", what, "the later list counts")
             elif line.strip():
                 what = f"{quoted(line.strip(), 60)} names no picture with a text file"
