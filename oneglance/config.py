@@ -165,7 +165,7 @@ class TrainingTable(Table):
 
     epochs: int = Field(20, ge=1)  # how often each picture is seen
     # As many epochs as fit into so many minutes, measured before the first step once all pictures are
-    # decoded; with `epochs`, at most these
+    # decoded; with `epochs`, at most these. Where less than three fit, an epoch is a part of the pictures
     minutes: float | None = Field(None, gt=0)
     # A finished run whose weights it starts from, such as `"runs/photos"`: those of the backbone, and of the
     # heads of tasks that have the same name, type and classes there

@@ -14,7 +14,7 @@ import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -258,7 +258,7 @@ def _scatter(
 
 
 def _picture(setting: _Setting, rng: np.random.Generator, *, name: str, scene: str, size: int) -> Scene:
-    canvas = _ground(GROUNDS[setting.ground], np.random.default_rng(setting.texture), size)
+    canvas = _ground(setting.ground, setting.texture, size)
     card = _Spot(rng.uniform(0.34, 0.66, 2), rng.uniform(0.26, 0.31), rng.normal(0, 0.12))
     things, shown = [], np.zeros((size, size))
     for shape, spot in _scatter(setting.shapes, card, rng):
@@ -295,7 +295,10 @@ def _box(outline: np.ndarray, size: int) -> tuple[float, ...]:
     return tuple(round(float(edge) * size, 1) for edge in (*outline.min(axis=0), *outline.max(axis=0)))
 
 
-def _ground(ground: _Ground, rng: np.random.Generator, size: int) -> np.ndarray:
+@lru_cache(maxsize=1)
+def _ground(name: str, texture: int, size: int) -> np.ndarray:
+    """What all pictures of one scene are drawn on."""
+    ground, rng = GROUNDS[name], np.random.default_rng(texture)
     down = np.linspace(0, 1, size)[:, None, None]
     canvas = np.array(ground.top) * (1 - down) + np.array(ground.bottom) * down
     grain = Image.fromarray(rng.normal(0, 1, ground.grain).astype(np.float32))

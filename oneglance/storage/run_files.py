@@ -91,6 +91,7 @@ class KeptLength(Part):
     minutes: float = Field(gt=0)
     epochs: int = Field(ge=1, le=10**9)
     epoch_seconds: float = Field(gt=0)
+    steps: int | None = Field(default=None, ge=1, le=10**12)
 
 
 Count = Annotated[int, Field(ge=0, le=10**12)]

@@ -1,7 +1,8 @@
 """How many epochs a training has that is to take so many minutes.
 
 They are counted once, from what an epoch takes on this machine, and kept in length.json: so a run that goes
-on, or is made again with this number, ends at the same weights.
+on, or is made again with this number, ends at the same weights. Where hardly an epoch fits, each is only some
+steps, and the next goes on with the pictures that are left.
 """
 
 from __future__ import annotations
@@ -14,6 +15,22 @@ from oneglance.storage.atomic_files import write_json
 from oneglance.storage.run_folder import RunFolder
 
 MOST = 1000  # epochs, where nothing else is said
+FEWEST = 3  # epochs: where less than that fits, they are parts of what they would be
+VALIDATED = 0.25  # of the minutes, that validation may take where epochs are parts
+TRAINED = 0.5  # of the minutes, that steps take at least, however long validation is
+
+
+@dataclass(frozen=True)
+class EpochTime:
+    """What an epoch takes here."""
+
+    steps: int
+    step: float  # seconds
+    rest: float  # seconds of the answers to the validation split, of their scores and of a checkpoint
+
+    @property
+    def seconds(self) -> float:
+        return self.steps * self.step + self.rest
 
 
 @dataclass(frozen=True)
@@ -23,21 +40,42 @@ class Length:
     minutes: float
     epochs: int  # that fit into them
     epoch_seconds: float
+    steps: int | None = None  # of an epoch, where that is less than all pictures
 
     @classmethod
-    def of(cls, minutes: float, epoch_seconds: float) -> Length:
+    def of(cls, minutes: float, epoch_seconds: float, steps: int | None = None) -> Length:
         """As many epochs as fit, at least one."""
-        return cls(minutes, max(1, min(MOST, int(60 * minutes / epoch_seconds))), epoch_seconds)
+        return cls(minutes, max(1, min(MOST, int(60 * minutes / epoch_seconds))), epoch_seconds, steps)
 
-    def describe(self, most: int) -> str:
-        """``10 minutes: 37 epochs of 16 s``."""
+    @classmethod
+    def fitting(cls, minutes: float, time: EpochTime, most: int = MOST) -> Length:
+        """As many epochs as fit, of all pictures or, where less than a few fit, of parts of them.
+
+        Args:
+            most: epochs that there are to be, however many minutes there are.
+        """
+        available, wanted = 60 * minutes, min(FEWEST, most)
+        if wanted * time.seconds <= available:
+            return cls.of(minutes, time.seconds)
+        longest = max(time.rest / VALIDATED, time.step)
+        count = max(1, min(wanted, int(available / longest)))
+        learning = max(available - count * time.rest, TRAINED * available) / count
+        steps = max(1, int(learning / time.step))
+        if steps >= time.steps:
+            return cls.of(minutes, time.seconds)
+        return cls(minutes, count, steps * time.step + time.rest, steps)
+
+    def describe(self, most: int, whole: int) -> str:
+        """``10 minutes: 37 epochs of 16 s``.
+
+        Args:
+            whole: steps of an epoch of all pictures.
+        """
         epochs, seconds = min(self.epochs, most), self.epoch_seconds
         long = f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s"
-        if seconds > 60 * self.minutes:
-            given, took = _counted(self.minutes, "minute"), seconds / 60
-            least = f"{took:,.0f}" if took >= 10 else f"{took:.2g}"
-            return f"{given}: one epoch takes {least} minutes and is the least, so it will take these"
         text = f"{_counted(self.minutes, 'minute')}: {_counted(epochs, 'epoch')} of {long}"
+        if self.steps is not None:
+            return f"{text}, each {_share(self.steps / whole)} of the pictures: more do not fit"
         return text if epochs == self.epochs else f"{text}, as many as epochs says; {self.epochs:,} would fit"
 
 
@@ -69,8 +107,14 @@ def planned_length(config: Config, folder: RunFolder) -> Length | None:
         return kept
     if history:
         took = history[-1].get("elapsed") or sum(row["seconds"] for row in history)
-        return Length.of(minutes, max(1e-3, took / len(history)))
-    return Length.of(minutes, kept.epoch_seconds) if kept is not None else None
+        return Length.of(minutes, max(1e-3, took / len(history)), steps_of_epoch(folder))
+    return Length.of(minutes, kept.epoch_seconds, kept.steps) if kept is not None else None
+
+
+def steps_of_epoch(folder: RunFolder) -> int | None:
+    """Where an epoch of this run is less than all pictures: its steps."""
+    kept = kept_length(folder)
+    return kept.steps if kept is not None else None
 
 
 def most_epochs(config: Config) -> int:
@@ -85,6 +129,10 @@ def with_length(config: Config, length: Length | None) -> Config:
         return config
     epochs = min(length.epochs, most_epochs(config))
     return config.model_copy(update={"training": config.training.model_copy(update={"epochs": epochs})})
+
+
+def _share(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.01 else f"{share:.1g}"
 
 
 def _counted(number: float, what: str) -> str:

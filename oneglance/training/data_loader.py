@@ -77,6 +77,7 @@ class BatchLoader:
         self.store, self.rows, self.device = store, rows, device
         self.sampler: Sampler = sampler or SourceSampler([""] * len(rows))
         self.size = size
+        self.steps: int | None = None  # of an epoch, where that is to be less than what the sampler draws
         self.share: Callable[[np.ndarray], np.ndarray] = np.asarray  # of each batch, what this process takes
         self.targets: Mapping[str, Mapping[str, Rows]] = {
             name: {key: rows_on(device, value) for key, value in target.items()}
@@ -85,35 +86,49 @@ class BatchLoader:
 
     def __len__(self) -> int:
         """Batches of an epoch."""
+        return min(self.steps or self.whole, self.whole)
+
+    @property
+    def whole(self) -> int:
+        """Batches of all that the sampler draws."""
         return self.sampler.steps(self.size)
 
     @property
     def largest(self) -> int:
         """Pictures of the largest batch of an epoch."""
-        return -(-len(self.sampler) // max(1, len(self)))
+        return -(-len(self.sampler) // max(1, self.whole))
 
     def shuffled(self, seed: int, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of ``epoch`` from ``start`` on; the order depends on seed and epoch alone. A picture
-        that turns out to be unreadable is left out of its batch.
+        that turns out to be unreadable is left out of its batch. An epoch that is less than all the sampler
+        draws goes on where the one before it ended.
 
         Raises:
             DataError: fewer than two pictures of a batch can be read.
         """
-        random = np.random.default_rng([seed, epoch])
+        step, end = epoch * len(self) + start, (epoch + 1) * len(self)
+        while step < end:
+            draw, first = divmod(step, self.whole)
+            count = min(self.whole - first, end - step)
+            yield from self._drawn(np.random.default_rng([seed, draw]), first, count)
+            step += count
+
+    def _drawn(self, random: np.random.Generator, start: int, count: int) -> Iterator[Batch]:
+        """``count`` batches from ``start`` on of what the sampler draws with ``random``."""
         order, reading = self.sampler.epoch(random), None
         if self.store.order is not None:
             kinds = self.sampler.kinds
             kinds = None if kinds is None else kinds[order]
             places, reading = self.store.order.arranged(self.rows[order], kinds, random)
             order = order[places]
-        parts = self._shares(order, start)
-        if reading is not None and parts:
-            reading = np.concatenate(self._shares(reading, start))
+        parts = self._shares(order, start, count)
+        if reading is not None:
+            reading = np.concatenate(self._shares(reading, start, count))
         yield from self._batches(parts, reading, leave_out=True)
 
-    def _shares(self, pictures: np.ndarray, start: int) -> list[np.ndarray]:
-        """What this process takes of each batch of an epoch from ``start`` on; views of ``pictures``."""
-        return [self.share(each) for each in np.array_split(pictures, len(self))[start:]]
+    def _shares(self, pictures: np.ndarray, start: int, count: int) -> list[np.ndarray]:
+        """What this process takes of each of ``count`` batches from ``start`` on; views of ``pictures``."""
+        return [self.share(each) for each in np.array_split(pictures, self.whole)[start : start + count]]
 
     def in_order(self, share: Callable[[np.ndarray], np.ndarray] = np.asarray) -> Iterator[Batch]:
         """Every picture once, in the order of ``rows``; or of ``share`` of these places [k]."""

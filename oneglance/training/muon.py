@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from inspect import unwrap
 from typing import Any
 
 import torch
@@ -25,6 +26,12 @@ class Muon(torch.optim.Optimizer):
     Args:
         groups: of parameters, with "lr", "weight_decay" and "turns": Muon, else AdamW.
     """
+
+    # Without the decorator by which torch imports its compiler: three seconds, and nothing is compiled here.
+    add_param_group = unwrap(torch.optim.Optimizer.add_param_group)
+    zero_grad = unwrap(torch.optim.Optimizer.zero_grad)
+    state_dict = unwrap(torch.optim.Optimizer.state_dict)
+    load_state_dict = unwrap(torch.optim.Optimizer.load_state_dict)
 
     def __init__(self, groups: Iterable[dict[str, Any]], momentum: float = 0.6) -> None:
         super().__init__(groups, {"momentum": momentum})

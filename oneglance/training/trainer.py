@@ -43,6 +43,7 @@ from oneglance.storage.training_length import (
     kept_length,
     most_epochs,
     planned_length,
+    steps_of_epoch,
     with_length,
 )
 from oneglance.task import Task
@@ -68,7 +69,7 @@ from oneglance.training.preparation.finished_networks import FinishedNetworks
 from oneglance.training.preparation.held_tasks import refuse_loss, refuse_unseen, scores_held
 from oneglance.training.preparation.starting_weights import start_from_run
 from oneglance.training.resources.batch_memory import clear_memory_errors, fit_memory
-from oneglance.training.resources.epoch_timing import Check, seconds_of_epoch
+from oneglance.training.resources.epoch_timing import Check, time_of_epoch
 from oneglance.training.resources.precision_choice import measured_precision
 from oneglance.training.resources.thread_choice import at_once, threads_chosen
 from oneglance.training.resources.time_limit import is_too_late, seconds_spent
@@ -156,6 +157,7 @@ class Trainer:
             BatchLoader(seen, training.rows, targets, batch, device, sampler),
             BatchLoader(seen, validation.rows, encoded_targets(tasks, validation), batch, device),
         )
+        loaders[0].steps = steps_of_epoch(folder)
         learner = new_learner(config, tasks, network, loaders[0], device)
         guidance.attach(learner)
         folder.write_fitted(tasks)
@@ -210,7 +212,7 @@ class Trainer:
             ConfigError: some would have fewer than two pictures of a batch.
         """
         loader = self.loaders[0]
-        refuse_small_shares(ranks.count, len(loader.sampler) // len(loader))
+        refuse_small_shares(ranks.count, len(loader.sampler) // loader.whole)
         self.ranks, loader.share = ranks, ranks.share
 
     def resume(self) -> bool:
@@ -508,13 +510,14 @@ class Trainer:
         most, length = most_epochs(self.config), planned_length(self.config, self.folder)
         if length is None:
             check = Check(self.validation, self._resamples, self.save)
-            length = Length.of(minutes, seconds_of_epoch(self.learner, *self.loaders, check, minutes))
-            length = self.ranks.same(length)
+            time_needed = time_of_epoch(self.learner, *self.loaders, check, minutes)
+            length = self.ranks.same(Length.fitting(minutes, time_needed, most))
+            self.loaders[0].steps = length.steps
             self.config = with_length(self.config, length)
             self.learner.set_length(self.config.training)
         if length != kept_length(self.folder):
             keep_length(self.folder, length)
-            self.screen.say(length.describe(most))
+            self.screen.say(length.describe(most, self.loaders[0].whole))
 
     # The precision.
 

@@ -6,19 +6,22 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from support import toy
 from support.toy import begin, go_on, results, train
 
 from oneglance.errors import RunError, StoppedError
 from oneglance.progress import Screen
 from oneglance.storage.run_folder import RunFolder
-from oneglance.storage.training_length import Length, kept_length
+from oneglance.storage.training_length import EpochTime, Length, kept_length, steps_of_epoch
 from oneglance.training.resources import epoch_timing, time_limit
 from oneglance.training.trainer import Trainer
 
-MINUTES = "training.minutes=0.004"
+MINUTES = "training.minutes=0.02"
 
 
 class Heard(Screen):
@@ -40,7 +43,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def sixteen(monkeypatch: pytest.MonkeyPatch, patient: None) -> None:
     """An epoch is found to take 16 seconds."""
-    monkeypatch.setattr("oneglance.training.trainer.seconds_of_epoch", lambda *_: 16.0)
+    monkeypatch.setattr("oneglance.training.trainer.time_of_epoch", lambda *_: EpochTime(8, 1.5, 4.0))
 
 
 def longer(folder: Path, *overrides: str) -> Trainer:
@@ -65,7 +68,7 @@ def test_the_same_weights_as_with_that_number_by_hand(
     length = kept_length(RunFolder(tmp_path / "minutes"))
     assert length is not None and length.epoch_seconds > 0
     assert epochs_of(tmp_path / "minutes") == length.epochs
-    assert length == Length.of(0.004, length.epoch_seconds)
+    assert length == Length.of(0.02, length.epoch_seconds)
     train(tmp_path / "epochs", f"training.epochs={length.epochs}", *overrides)
     assert results(tmp_path / "minutes") == results(tmp_path / "epochs")
 
@@ -79,7 +82,7 @@ def test_measuring_changes_nothing(tmp_path: Path) -> None:
     trainer = begin(tmp_path / "run")
     before, random = as_text(trainer), torch.get_rng_state()
     check = epoch_timing.Check(trainer.validation, trainer._resamples, trainer.save)
-    assert epoch_timing.seconds_of_epoch(trainer.learner, *trainer.loaders, check, 1.0) > 0
+    assert epoch_timing.time_of_epoch(trainer.learner, *trainer.loaders, check, 1.0).seconds > 0
     assert as_text(trainer) == before
     assert torch.equal(torch.get_rng_state(), random)
 
@@ -92,23 +95,104 @@ def test_it_is_told_and_kept(tmp_path: Path, sixteen: None) -> None:
         "minutes": 1.0,
         "epochs": 3,
         "epoch_seconds": 16.0,
+        "steps": None,
     }
     assert epochs_of(tmp_path / "run") == 3
 
 
-def test_a_long_epoch_is_said_in_whole_minutes() -> None:
-    assert Length.of(20, 90_000).describe(1000) == (
-        "20 minutes: one epoch takes 1,500 minutes and is the least, so it will take these"
-    )
+# Where hardly an epoch fits.
 
 
-def test_less_than_an_epoch_is_one_and_says_what_that_takes(tmp_path: Path, sixteen: None) -> None:
+@pytest.mark.parametrize(
+    ("minutes", "most", "expected"),
+    [
+        (10, 1000, Length(10, 6, 100.0)),
+        (5, 1000, Length(5, 3, 100.0)),
+        (4, 1000, Length(4, 3, 80.0, 70)),  # not two with a minute left
+        (4, 2, Length(4, 2, 100.0)),
+        (1, 1000, Length(1, 1, 60.0, 50)),  # validation takes a sixth of it
+        (1 / 6, 1000, Length(1 / 6, 1, 15.0, 5)),  # it would take all of it
+    ],
+)
+def test_parts_of_an_epoch(minutes: float, most: int, expected: Length) -> None:
+    assert Length.fitting(minutes, EpochTime(90, 1.0, 10.0), most) == expected
+
+
+@given(
+    minutes=st.floats(1e-5, 1e5),
+    steps=st.integers(1, 10**7),
+    step=st.floats(1e-5, 1e3),
+    rest=st.floats(0, 1e5),
+    most=st.integers(1, 1000),
+)
+def test_what_is_planned_fits(minutes: float, steps: int, step: float, rest: float, most: int) -> None:
+    length = Length.fitting(minutes, EpochTime(steps, step, rest), most)
+    learned = steps if length.steps is None else length.steps
+    assert 1 <= learned <= steps and length.epochs >= 1
+    took = length.epochs * (learned * step + rest)
+    # More than the minutes only for one step and one look at the validation split, or by half for that look.
+    assert took <= 60 * minutes * 1.5 + rest + step or (learned, length.epochs) == (steps, 1)
+
+
+def test_it_takes_parts_and_says_so(tmp_path: Path, sixteen: None) -> None:
     screen = Heard()
-    begin(tmp_path / "run", "training.minutes=0.1", screen=screen).run()
+    begin(tmp_path / "run", "training.minutes=0.5", screen=screen).run()
+    assert screen.lines == ["0.5 minutes: 1 epoch of 16 s"]
+    screen = Heard()
+    trainer = begin(tmp_path / "part", "training.minutes=0.25", screen=screen)
+    whole = len(trainer.loaders[0])
+    trainer.run()
     assert screen.lines == [
-        "0.1 minutes: one epoch takes 0.27 minutes and is the least, so it will take these"
+        f"0.25 minutes: 1 epoch of 14 s, each {7 / whole:.0%} of the pictures: more do not fit"
     ]
-    assert epochs_of(tmp_path / "run") == 1
+    assert len(trainer.loaders[0]) == min(7, whole) and epochs_of(tmp_path / "part") == 1
+
+
+def test_parts_follow_each_other_and_hold_all_pictures(tmp_path: Path) -> None:
+    loader = begin(tmp_path / "run").loaders[0]
+
+    def places(epoch: int, start: int = 0) -> list[np.ndarray]:
+        return [batch.places for batch in loader.shuffled(0, epoch, start) if batch.places is not None]
+
+    whole = places(0) + places(1) + places(2)
+    steps = len(loader)
+    loader.steps = steps - 1
+    assert len(loader) == steps - 1 > 0
+    parts = places(0) + places(1) + places(2)
+    assert len(parts) == 3 * (steps - 1)
+    for expected, part in zip(whole, parts, strict=False):
+        np.testing.assert_array_equal(part, expected)
+    for expected, part in zip(places(1)[1:], places(1, 1), strict=True):
+        np.testing.assert_array_equal(part, expected)
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3])
+def test_parts_go_on_after_a_stop(
+    tmp_path: Path, patient: None, monkeypatch: pytest.MonkeyPatch, stop: int
+) -> None:
+    monkeypatch.setattr("oneglance.training.trainer.time_of_epoch", lambda *_: EpochTime(9, 10.0, 0.0))
+    monkeypatch.setattr("oneglance.storage.training_length.FEWEST", 4)
+    train(tmp_path / "whole", "training.minutes=1.4", text=without_epochs())
+    assert steps_of_epoch(RunFolder(tmp_path / "whole")) == 2 and epochs_of(tmp_path / "whole") == 4
+    trainer = begin(
+        tmp_path / "run", "training.minutes=1.4", text=without_epochs(), screen=toy.Interrupter(stop)
+    )
+    with pytest.raises(StoppedError):
+        trainer.run()
+    go_on(tmp_path / "run").run()
+    assert results(tmp_path / "run") == results(tmp_path / "whole")
+
+
+def test_more_minutes_go_on_with_parts(
+    tmp_path: Path, patient: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oneglance.training.trainer.time_of_epoch", lambda *_: EpochTime(9, 10.0, 0.0))
+    train(tmp_path / "run", "training.minutes=1", text=without_epochs())
+    run = RunFolder(tmp_path / "run")
+    assert steps_of_epoch(run) == 2 and epochs_of(tmp_path / "run") == 3
+    run.record([{**row, "elapsed": 20.0 * row["epoch"]} for row in run.history()])
+    longer(tmp_path / "run", "training.minutes=1.7").run()
+    assert kept_length(run) == Length(1.7, 5, 20.0, 2) and epochs_of(tmp_path / "run") == 5
 
 
 @pytest.mark.parametrize(
@@ -141,7 +225,9 @@ def test_stopped_it_is_as_long_as_it_was_to_be(
     )
     with pytest.raises(StoppedError):
         trainer.run()
-    monkeypatch.setattr("oneglance.training.trainer.seconds_of_epoch", lambda *_: 1.0)  # it is quicker now
+    monkeypatch.setattr(
+        "oneglance.training.trainer.time_of_epoch", lambda *_: EpochTime(1, 0.5, 0.5)
+    )  # it is quicker now
     screen = Heard()
     go_on(tmp_path / "run", screen).run()
     assert results(tmp_path / "run") == results(tmp_path / "whole")
@@ -206,7 +292,7 @@ def test_another_epoch_would_end_too_late(elapsed: list[float], late: bool) -> N
 
 
 def test_it_finishes_with_what_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("oneglance.training.trainer.seconds_of_epoch", lambda *_: 1e-4)
+    monkeypatch.setattr("oneglance.training.trainer.time_of_epoch", lambda *_: EpochTime(1, 5e-5, 5e-5))
     screen = Heard()
     trainer = begin(tmp_path / "run", "training.minutes=1e-5", text=without_epochs(), screen=screen)
     trainer.run()

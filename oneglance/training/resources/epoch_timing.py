@@ -11,6 +11,7 @@ from statistics import median
 import numpy as np
 import torch
 
+from oneglance.storage.training_length import EpochTime
 from oneglance.training.data_loader import Batch, BatchLoader
 from oneglance.training.learner import Learner
 from oneglance.training.task_gradients import EVERY
@@ -30,10 +31,10 @@ class Check:
     save: Callable[[], None]  # writes a checkpoint
 
 
-def seconds_of_epoch(
+def time_of_epoch(
     learner: Learner, training: BatchLoader, validation: BatchLoader, check: Check, minutes: float
-) -> float:
-    """Seconds of all steps of an epoch and of what follows them: the answers to the validation split, their
+) -> EpochTime:
+    """What a step takes and what follows those of an epoch: the answers to the validation split, their
     scores, and a checkpoint.
 
     Args:
@@ -45,7 +46,8 @@ def seconds_of_epoch(
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         trial, longest = copy.deepcopy(learner), min(LONGEST, SHARE * 60 * minutes)
         step = _seconds_of_step(trial, training, longest)
-        return step * len(training) + _seconds_of_check(trial, validation, check, longest) + saving
+        rest = _seconds_of_check(trial, validation, check, longest) + saving
+        return EpochTime(len(training), step, rest)
 
 
 def _seconds_of_step(trial: Learner, training: BatchLoader, longest: float) -> float:
