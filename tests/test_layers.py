@@ -48,6 +48,7 @@ LAYERS = [
         "nn.checkpoints",
         "nn.device",
         "nn.folding",
+        "nn.inner_product",
         "nn.mlp",
         "nn.packaged_weights",
         "nn.repeated_rows",

@@ -21,7 +21,7 @@ def demo(folder: str | Path = "demo", *, screen: Screen | None = None) -> Run:
 
     with needs_extra("train", "demo"):
         import_module("oneglance.training.trainer")  # a missing package is named before anything is written
-        from oneglance.storage.run_folder import free_path
+        from oneglance.storage.run_folder import RunFolder, free_path
     screen = screen or default_screen()
     target = make_folder(Path(folder))
     data, config = target / "scenes", target / "oneglance.toml"
@@ -30,7 +30,7 @@ def demo(folder: str | Path = "demo", *, screen: Screen | None = None) -> Run:
             "is another one already", location=str(config), hint="name a new folder for the demo"
         )
     screen.say("drawing pictures, with a few answers left out on purpose")
-    write_scenes(data)
+    write_scenes(data, PICTURES)
     write_text(config, DEMO)
     problems = check(config, screen=screen)
     # Here a background *is* its colour: that it can be told from that is no finding.
@@ -38,8 +38,13 @@ def demo(folder: str | Path = "demo", *, screen: Screen | None = None) -> Run:
         screen.say(line)
     run = train(config, out=free_path(target / "runs", "demo"), screen=screen)
     run.evaluate(screen=screen)
-    predict(run.path, data / "images", out=target / "answers.jsonl", screen=screen)
+    unseen = [data / image for image, _, split in RunFolder(run.path).split() if split == "test"]
+    screen.say(f"answering the {len(unseen)} pictures that it has not seen")
+    predict(run.path, unseen, out=target / "answers.jsonl", screen=screen)
     return run
+
+
+PICTURES = 1200
 
 
 DEMO = """\
@@ -52,7 +57,6 @@ path = "scenes/boxes.csv"   # the same pictures: what both say of one is known o
 
 [tasks.digit]
 type = "label"
-weight = 2          # the hardest question: it counts twice where tasks share the backbone
 [tasks.background]
 type = "label"
 [tasks.shapes]
@@ -63,6 +67,7 @@ type = "number"
 unit = "%"
 [tasks.objects]
 type = "boxes"
+weight = 2          # the hardest question: it counts twice where tasks share the backbone
 width = 32
 depth = 1
 levels = 2          # the two coarser maps: nothing here is tiny, and the finest costs more than all else
@@ -89,4 +94,6 @@ epochs = 10
 batch = 32          # more steps than with larger ones
 optimizer = "muon"  # learns more than adamw from each step, from nothing
 momentum = 0.6
+schedule = "linear" # of so few steps none should be lost at either end
+warmup = 0
 """

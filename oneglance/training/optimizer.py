@@ -12,7 +12,8 @@ from torch import nn
 
 from oneglance.config import PRETRAINED_DECAY, PRETRAINED_RATE, TrainingTable
 from oneglance.network import Network
-from oneglance.training.muon import Muon
+from oneglance.training.optimizers.eager import SGD, AdamW
+from oneglance.training.optimizers.muon import Muon
 
 DEFAULT_RATE = {"adamw": 0.002, "sgd": 0.05, "muon": 0.1}
 BESIDE_MUON = 0.02  # of its rate, for what Muon leaves to AdamW
@@ -34,8 +35,8 @@ def build_optimizer(network: Network, table: TrainingTable) -> torch.optim.Optim
     fused = next(network.parameters()).device.type in ("cpu", "cuda")
     if table.optimizer == "sgd":
         nesterov = table.nesterov and table.momentum > 0
-        return torch.optim.SGD(groups, momentum=table.momentum, nesterov=nesterov, fused=fused)
-    return torch.optim.AdamW(groups, fused=fused)
+        return SGD(groups, momentum=table.momentum, nesterov=nesterov, fused=fused)
+    return AdamW(groups, fused=fused)
 
 
 def default_rate(network: Network, table: TrainingTable) -> float:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from oneglance.backbone import Features
+from oneglance.nn.inner_product import inner_product
 
 EVERY = 16  # steps between two measurements of the gradients where the balancer needs none
 
@@ -77,7 +78,8 @@ class SharedFeatures:
             return gradients
         taken = []
         for gradient in gradients[own]:
-            back = torch.autograd.grad(vector, maps[-1], gradient, retain_graph=True, allow_unused=True)[0]
+            along = inner_product([vector], [gradient])
+            back = torch.autograd.grad(along, maps[-1], retain_graph=True, allow_unused=True)[0]
             if back is None:
                 return gradients
             taken.append(back)
@@ -87,7 +89,7 @@ class SharedFeatures:
 
     def backward(self, gradients: list[Tensor]) -> None:
         """Let the backbone learn from one gradient for each shared tensor."""
-        torch.autograd.backward(self.shared, gradients)
+        inner_product(self.shared, gradients).backward()  # type: ignore[no-untyped-call]
 
 
 def mixed(gradients: list[Tensor], weights: Tensor) -> list[Tensor]:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from oneglance.training.muon import Muon, orthogonal
+from oneglance.training.optimizers.muon import Muon, orthogonal
 
 seeds = st.integers(0, 10_000)
 

@@ -19,7 +19,6 @@ from oneglance.data.record import Box, BoxAnnotations
 from oneglance.detection.head import Conv
 from oneglance.network import Network
 from oneglance.task import build_tasks
-from oneglance.training.muon import Muon
 from oneglance.training.optimizer import (
     BESIDE_MUON,
     PRETRAINED_SHARE,
@@ -27,6 +26,7 @@ from oneglance.training.optimizer import (
     learning_rate_factor,
     set_learning_rates,
 )
+from oneglance.training.optimizers.muon import Muon
 
 BACKBONES: Mapping[str, dict[str, Any]] = {
     "small": {"name": "small", "options": {"width": 4, "depth": 2}},

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from oneglance.inference.explanation.grids import Grid, joined
 from oneglance.network import Network
 from oneglance.nn.feature_shape import Level
+from oneglance.nn.inner_product import inner_product
 from oneglance.report_items import ExplainedAnswer
 
 PREFIX = 8  # tokens of a transformer at most that belong to no position
@@ -61,8 +62,7 @@ class GradientPass:
         assert answer.slope is not None
         outputs = [one[task] for one in self._of(task)]
         slope = torch.as_tensor(answer.slope, dtype=torch.float32, device=outputs[0].device)[None]
-        # Of one number: gradients of tensors would load torch's symbolic shapes, a second of work.
-        along = torch.stack([(output.float() * slope).sum() for output in outputs]).mean()
+        along = inner_product([output.float() for output in outputs], [slope / len(outputs)] * len(outputs))
         gradients = torch.autograd.grad(
             along, [one.features for one in self._watched], retain_graph=True, allow_unused=True
         )

@@ -21,6 +21,7 @@ from oneglance.backbone import Features
 from oneglance.balancer import gram_matrix
 from oneglance.network import Network
 from oneglance.nn.device import precise
+from oneglance.nn.inner_product import inner_product
 from oneglance.training.task_gradients import SharedFeatures
 
 
@@ -65,7 +66,8 @@ class Parts:
             for number, rows in enumerate(self.slices):
                 pairs = zip(distinct(self._pass(number)), gradients, strict=True)
                 learning = [(tensor, each[rows]) for tensor, each in pairs if tensor.requires_grad]
-                torch.autograd.backward([t for t, _ in learning], [g.to(t.dtype) for t, g in learning])
+                if learning:
+                    inner_product(*zip(*learning, strict=True)).backward()  # type: ignore[no-untyped-call]
 
     def gram(self, gradients: list[Tensor]) -> Tensor:
         """Inner products of the tasks' gradients [tasks, n, ...] at the features, comparable as

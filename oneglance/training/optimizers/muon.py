@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from inspect import unwrap
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim.adamw import adamw
 
+from oneglance.training.optimizers.eager import Eager
+
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the iteration; Jordan 2024
 ITERATIONS = 4
 BETAS, EPS = (0.9, 0.99), 1e-8  # of Adam
 
 
-class Muon(torch.optim.Optimizer):
+class Muon(Eager):
     """Momentum that is made orthogonal, for the matrices and convolutions of a network; torch's AdamW for the
     rest (Jordan et al. 2024, Muon: an optimizer for hidden layers; the iteration is that of Newton and
     Schulz).
@@ -27,22 +28,18 @@ class Muon(torch.optim.Optimizer):
         groups: of parameters, with "lr", "weight_decay" and "turns": Muon, else AdamW.
     """
 
-    # Without the decorator by which torch imports its compiler: three seconds, and nothing is compiled here.
-    add_param_group = unwrap(torch.optim.Optimizer.add_param_group)
-    zero_grad = unwrap(torch.optim.Optimizer.zero_grad)
-    state_dict = unwrap(torch.optim.Optimizer.state_dict)
-    load_state_dict = unwrap(torch.optim.Optimizer.load_state_dict)
-
     def __init__(self, groups: Iterable[dict[str, Any]], momentum: float = 0.6) -> None:
         super().__init__(groups, {"momentum": momentum})
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
-            change = _turn if group["turns"] else _adamw
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    change(parameter, parameter.grad, self.state[parameter], group)
+            weights = [weight for weight in group["params"] if weight.grad is not None]
+            if group["turns"]:
+                for weight in weights:
+                    _turn(weight, weight.grad, self.state[weight], group)
+            elif weights:
+                _adamw(weights, [self.state[weight] for weight in weights], group)
 
 
 def _turn(weight: Tensor, grad: Tensor, state: dict[str, Tensor], group: dict[str, Any]) -> None:
@@ -64,32 +61,40 @@ def orthogonal(matrix: Tensor) -> Tensor:
     G: G <- P G P, and the product of all P is brought to X in the end. That is as much the same as the
     numbers are exact, and costs two products with X in place of two in each iteration.
     """
-    a, b, c = COEFFICIENTS
     tall = len(matrix) > matrix.shape[1]
     x = (matrix.T if tall else matrix).float()
     x = x / x.norm().clamp(min=1e-12)
     square = x @ x.T
-    whole = torch.eye(len(x), device=x.device)
-    for _ in range(ITERATIONS):
-        factor = torch.addmm(square, square, square, beta=b, alpha=c)
-        factor.diagonal().add_(a)
-        whole = factor @ whole
+    whole = factor = _polynomial(square)
+    for _ in range(ITERATIONS - 1):
         square = factor @ square @ factor
+        factor = _polynomial(square)
+        whole = factor @ whole
     x = whole @ x
     return x.T if tall else x
 
 
-def _adamw(weight: Tensor, grad: Tensor, state: dict[str, Tensor], group: dict[str, Any]) -> None:
-    if not state:
-        state["step"] = torch.zeros(())
-        state["mean"], state["square"] = torch.zeros_like(grad), torch.zeros_like(grad)
+def _polynomial(square: Tensor) -> Tensor:
+    a, b, c = COEFFICIENTS
+    factor = torch.addmm(square, square, square, beta=b, alpha=c)
+    factor.diagonal().add_(a)
+    return factor
+
+
+def _adamw(weights: list[Tensor], states: list[dict[str, Tensor]], group: dict[str, Any]) -> None:
+    grads = [weight.grad for weight in weights if weight.grad is not None]
+    for grad, state in zip(grads, states, strict=True):
+        if not state:
+            state["step"] = torch.zeros(())
+            state["mean"], state["square"] = torch.zeros_like(grad), torch.zeros_like(grad)
     adamw(
-        [weight],
-        [grad],
-        [state["mean"]],
-        [state["square"]],
+        weights,
+        grads,
+        [state["mean"] for state in states],
+        [state["square"] for state in states],
         [],
-        [state["step"]],
+        [state["step"] for state in states],
+        fused=True if weights[0].device.type == "cpu" else None,
         lr=group["lr"],
         weight_decay=group["weight_decay"],
         beta1=BETAS[0],

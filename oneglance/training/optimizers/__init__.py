@@ -1,0 +1,1 @@
+"""How weights are changed: torch's optimizers, and one of our own."""
