@@ -14,7 +14,7 @@ import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +22,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from oneglance.errors import DataError, needs_extra
+from oneglance.parallel.cpus import processors
+from oneglance.parallel.process_pool import ProcessPool
 from oneglance.storage.atomic_files import explained, here
 
 TASKS = ("digit", "background", "shapes", "covered")
@@ -30,6 +32,7 @@ UNKNOWN = 0.15  # share of the answers left out, per task
 NOTHING = "none"  # the word for "there is no shape"; an empty cell: unlabelled
 FAINT = 0.2  # of a digit's ink: less at its edges is no stroke
 WRITTEN = 0.88  # of the card's side: the digit's longer one
+MANY = 500  # pictures from which several processes draw, each of which takes a second to start
 FINE = 4  # polygons are drawn this many times larger and averaged down, for smooth edges
 
 Colour = tuple[int, int, int]
@@ -62,11 +65,24 @@ def scenes(count: int = 1500, seed: int = 0, size: int = 64) -> Iterator[Scene]:
     Raises:
         MissingExtraError: scikit-learn, which brings the digits, is not installed.
     """
-    for number in range(count):
-        group = number // PER_SCENE
-        setting = _setting(np.random.default_rng([seed, group]))
-        rng = np.random.default_rng([seed, group, number])
-        yield _picture(setting, rng, name=f"{number:05d}", scene=f"s{group:04d}", size=size)
+    _handwriting()
+    draw = partial(_scene, seed, size)
+    if count < MANY:
+        yield from map(draw, range(count))
+        return
+    with ProcessPool(draw, _not_drawn, processors(), chunk=20 * PER_SCENE) as pool:
+        yield from pool.map(range(count))
+
+
+def _scene(seed: int, size: int, number: int) -> Scene:
+    group = number // PER_SCENE
+    setting = _setting(np.random.default_rng([seed, group]))
+    rng = np.random.default_rng([seed, group, number])
+    return _picture(setting, rng, name=f"{number:05d}", scene=f"s{group:04d}", size=size)
+
+
+def _not_drawn(number: int, what: str) -> Scene:
+    raise DataError(f"picture {number} could not be drawn: its process {what}")
 
 
 def write_scenes(folder: Path, count: int = 1500, seed: int = 0, size: int = 64) -> Path:
