@@ -19,6 +19,7 @@ from oneglance.starting.forecast import forecast
 from oneglance.task import Task, build_tasks, fit_targets
 
 MOST = 3  # kinds of problems that are said before the training, which says all
+LONG = 30 * 60  # seconds of training from which it is said how to have a shorter one
 
 
 def first_look(declared: Config, file: Path, used: bool, screen: Screen) -> dict[str, Any]:
@@ -59,6 +60,8 @@ def first_look(declared: Config, file: Path, used: bool, screen: Screen) -> dict
         f"{file} {'is used' if used else 'is written'}: {network.name} at {width} × {height} pixels, "
         f"{length}, about {took.mb / 1000:.1f} GB of memory"
     )
+    if table.minutes is None and took.seconds > LONG:
+        screen.say("for a shorter training, the same command with --set training.minutes=20")
     return {
         "backbone": network.name,
         "weights": network.weights,

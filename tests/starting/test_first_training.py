@@ -62,6 +62,19 @@ def test_start_goes_the_whole_way_and_its_commands_can_be_copied(folder: Path, s
     assert shell(*shlex.split(trained.out.partition(": oneglance")[2])).code == 0
 
 
+def test_a_long_training_says_how_to_have_a_shorter_one(
+    folder: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oneglance.starting.first_look.LONG", 0)
+    first = shell("start", "my photos", *QUICK)
+    assert first.code == 0, first.err
+    line = next(line for line in first.err.splitlines() if "shorter" in line)
+    assert line == "for a shorter training, the same command with --set training.minutes=20"
+    again = shell("start", "my photos", *QUICK, "--out", "runs/short", *line.split()[-2:])
+    assert again.code == 0 and "as many epochs as fit into 20 minutes" in again.err
+    assert "shorter" not in again.err
+
+
 def test_a_word_among_numbers_is_said_and_does_not_stop_it(folder: Path, shell: Shell) -> None:
     ages = ["50+" if n == 7 else str(20 + n) for n in range(40)]
     names = [f"{kind}/{n}.png" for kind in ("hat", "shirt") for n in range(20)]
