@@ -57,7 +57,7 @@ path = "scenes/boxes.csv"   # the same pictures: what both say of one is known o
 
 [tasks.digit]
 type = "label"
-weight = 1.5        # this and the boxes are the hardest questions: they count more where tasks share the backbone
+weight = 1.5        # this and the boxes are the hardest: they count more where tasks share the backbone
 [tasks.background]
 type = "label"
 [tasks.shapes]
