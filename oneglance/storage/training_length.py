@@ -75,7 +75,8 @@ class Length:
         long = f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s"
         text = f"{_counted(self.minutes, 'minute')}: {_counted(epochs, 'epoch')} of {long}"
         if self.steps is not None:
-            return f"{text}, each {_share(self.steps / whole)} of the pictures: more do not fit"
+            each = "each " if epochs > 1 else ""
+            return f"{text}, {each}{_share(self.steps / whole)} of the pictures: more do not fit"
         return text if epochs == self.epochs else f"{text}, as many as epochs says; {self.epochs:,} would fit"
 
 

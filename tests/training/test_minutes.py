@@ -143,7 +143,7 @@ def test_it_takes_parts_and_says_so(tmp_path: Path, sixteen: None) -> None:
     whole = len(trainer.loaders[0])
     trainer.run()
     assert screen.lines == [
-        f"0.25 minutes: 1 epoch of 14 s, each {7 / whole:.0%} of the pictures: more do not fit"
+        f"0.25 minutes: 1 epoch of 14 s, {7 / whole:.0%} of the pictures: more do not fit"
     ]
     assert len(trainer.loaders[0]) == min(7, whole) and epochs_of(tmp_path / "part") == 1
 
