@@ -241,6 +241,9 @@ def numbers(column: Column) -> Guess | None:
     values = np.array(column.numbers)
     unit, whole = _unit(column.field), bool((values == np.round(values)).all())
     low, high = float(values.min()), float(values.max())
+    if whole and odd and is_folder_field(column.field):
+        reason = f"{column.distinct:,} folders in {column.coverage}, most of which are numbers"
+        return _without_odd(_task(column, "label", reason), column)
     if whole and not unit and not odd and not column.notation.example:
         if column.distinct == len(column) == high - low + 1:
             return nothing(column, "counts the rows")
@@ -250,27 +253,33 @@ def numbers(column: Column) -> Guess | None:
     log = bool(low > 0 and _is_skewed(values))
     never_below_0 = low >= 0 and _is_amount(column, whole)
     reason = f"numbers from {low:g} to {high:g} in {column.coverage}"
-    odd_words = list(dict.fromkeys(column.no_numbers)) if odd else []
-    are_few = len(odd_words) <= MOST_ODD
-    if odd:
-        hint = "unknown until corrected" if are_few else "correct them"
-        reason += f", but not in {odd:,}, such as {quoted(odd_words[0], 30)}: {hint}"
+    task = _without_odd(_task(column, "number", reason, unit=unit, log=log), column)
+    if never_below_0 and not log:
+        task = replace(task, settings=task.settings | {"low": 0})
     if column.unclear:
-        reason += (
-            f'; {quoted(column.unclear, 30)} may be two numbers: say decimal = "," or "." in [[sources]]'
-        )
-    elif column.notation.example:
+        unclear = f"{quoted(column.unclear, 30)} may be two numbers"
+        return replace(task, reason=f'{task.reason}; {unclear}: say decimal = "," or "." in [[sources]]')
+    if column.notation.example:
         example = quoted(column.notation.example, 30)
         value = column.notation.number(column.notation.example)
         point = quoted(column.notation.point, 30)
         mixed = f"; {example} has another decimal mark than {point}: write all with the same"
-        reason += mixed if value is None else f"; {example} is read as {value:.15g}"
-    task = _task(column, "number", reason, unit=unit, log=log)
-    if never_below_0 and not log:
-        task = replace(task, settings=task.settings | {"low": 0})
-    if odd and are_few:
-        task = replace(task, settings=task.settings | {"unknown": [*column.unknown, *odd_words]})
-    return task if column.unclear else replace(task, decimal=_decimal(column))
+        read = mixed if value is None else f"; {example} is read as {value:.15g}"
+        task = replace(task, reason=task.reason + read)
+    return replace(task, decimal=_decimal(column))
+
+
+def _without_odd(task: Guess, column: Column) -> Guess:
+    """The same where a few cells are no numbers: those say so, and nobody knows their answers."""
+    odd = len(column) - len(column.numbers)
+    if not odd:
+        return task
+    words = list(dict.fromkeys(column.no_numbers))
+    are_few = len(words) <= MOST_ODD
+    hint = "unknown until corrected" if are_few else "correct them"
+    settings = task.settings | ({"unknown": [*column.unknown, *words]} if are_few else {})
+    reason = f"{task.reason}, but not in {odd:,}, such as {quoted(words[0], 30)}: {hint}"
+    return replace(task, reason=reason, settings=settings)
 
 
 def _is_amount(column: Column, whole: bool) -> bool:

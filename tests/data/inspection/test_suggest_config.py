@@ -135,6 +135,19 @@ def test_numbered_folders_of_people_are_the_group_and_those_of_classes_a_label()
     assert only(folder=[str(n % 10) for n in range(60)]).type == "label"
 
 
+@pytest.mark.parametrize("first", [0, 1, 20])
+def test_folders_that_are_numbers_are_classes(first: int) -> None:
+    """The flowers of Oxford lie in 1 to 102, and drawn letters in 0 to 79, beside folders of other things."""
+    names = [str(first + n % 90) for n in range(450)]
+    assert only(folder=names).type == "label"
+    guessed = only(folder=names + ["sample", "source"] * 5)
+    assert (guessed.type, guessed.settings["unknown"]) == ("label", ["sample", "source"])
+    assert guessed.reason == (
+        "92 folders in all 460 rows, most of which are numbers, "
+        'but not in 10, such as "sample": unknown until corrected'
+    )
+
+
 def test_a_level_of_folders_that_only_repeats_the_deepest_is_not_asked() -> None:
     records = [
         Record(f"a/{n}", Ref(str(n)), {"folder1": "animals", "folder2": "ab"[n % 2], "folder": "ab"[n % 2]})
