@@ -128,6 +128,7 @@ ARMS: dict[str, dict[str, Any]] = {
     "muon_gentle": MUON | QUICK | {"training.backbone_learning_rate_scale": 0.05},
     "muon_slow": MUON | QUICK | {"training.learning_rate": 0.03},
     "muon_low_decay": MUON | QUICK | {"training.weight_decay": 0.0125},
+    "muon_linear": MUON | QUICK | {"training.schedule": "linear", "training.warmup": 0},
     "muon_256": MUON | QUICK | {"training.batch": 256, "training.learning_rate": 0.15},
     "muon_512": MUON | QUICK | {"training.batch": 512, "training.learning_rate": 0.24},
     "muon_32": MUON | SMALL,
