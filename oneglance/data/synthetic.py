@@ -82,7 +82,7 @@ def _scene(seed: int, size: int, number: int) -> Scene:
 
 
 def _not_drawn(number: int, what: str) -> Scene:
-    raise DataError(f"picture {number} could not be drawn: its process {what}")
+    raise DataError(f"picture {number} could not be drawn: its process crashed or hung")
 
 
 def write_scenes(folder: Path, count: int = 1500, seed: int = 0, size: int = 64) -> Path:

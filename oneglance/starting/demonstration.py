@@ -14,6 +14,8 @@ from oneglance.progress import Screen
 from oneglance.screens.choice import default_screen
 from oneglance.storage.atomic_files import make_folder, write_text
 
+PICTURES = 1500
+
 
 def demo(folder: str | Path = "demo", *, screen: Screen | None = None) -> Run:
     """Everything once, offline: draw pictures, check, train, evaluate, predict, and say where to look."""
@@ -42,9 +44,6 @@ def demo(folder: str | Path = "demo", *, screen: Screen | None = None) -> Run:
     screen.say(f"answering the {len(unseen)} pictures that it has not seen")
     predict(run.path, unseen, out=target / "answers.jsonl", screen=screen)
     return run
-
-
-PICTURES = 1500
 
 
 DEMO = """\

@@ -108,7 +108,7 @@ def planned_length(config: Config, folder: RunFolder) -> Length | None:
         return kept
     if history:
         took = history[-1].get("elapsed") or sum(row["seconds"] for row in history)
-        return Length.of(minutes, max(1e-3, took / len(history)), steps_of_epoch(folder))
+        return Length.of(minutes, max(1e-3, took / len(history)), kept.steps if kept else None)
     return Length.of(minutes, kept.epoch_seconds, kept.steps) if kept is not None else None
 
 

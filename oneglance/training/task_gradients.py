@@ -89,7 +89,7 @@ class SharedFeatures:
 
     def backward(self, gradients: list[Tensor]) -> None:
         """Let the backbone learn from one gradient for each shared tensor."""
-        inner_product(self.shared, gradients).backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(inner_product(self.shared, gradients))
 
 
 def mixed(gradients: list[Tensor], weights: Tensor) -> list[Tensor]:

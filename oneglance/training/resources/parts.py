@@ -67,7 +67,7 @@ class Parts:
                 pairs = zip(distinct(self._pass(number)), gradients, strict=True)
                 learning = [(tensor, each[rows]) for tensor, each in pairs if tensor.requires_grad]
                 if learning:
-                    inner_product(*zip(*learning, strict=True)).backward()  # type: ignore[no-untyped-call]
+                    torch.autograd.backward(inner_product(*zip(*learning, strict=True)))
 
     def gram(self, gradients: list[Tensor]) -> Tensor:
         """Inner products of the tasks' gradients [tasks, n, ...] at the features, comparable as
