@@ -85,7 +85,6 @@ SETS: dict[str, dict[str, Any]] = {
     },
 }
 FIRST = 6000  # pictures of a Parquet file that says nothing else, and drawn ones
-ABSOLUTE = 0.1  # standard deviations from which on an error of a number counts linearly
 LIGHT = {"augment.scale": [0.95, 1.05], "augment.shift": 0.04, "augment.colour": 0}
 RATES = {
     "training.learning_rate": 0.001,
@@ -118,6 +117,9 @@ ARMS: dict[str, dict[str, Any]] = {
     "rates_16": PLACES | RATES,
     "rates_whole_16": PLACES | RATES | WHOLE,
     "rates_whole_light_16": PLACES | RATES | WHOLE | LIGHT,
+    "no_ema": {"training.ema": 0},
+    "light_no_ema": LIGHT | {"training.ema": 0},
+    "default_32": SMALL,
     "light": LIGHT,
     "light_32": LIGHT | SMALL,
     "rate_4": {"training.learning_rate": 0.004},
@@ -137,15 +139,24 @@ ARMS: dict[str, dict[str, Any]] = {
     "frozen": {"backbone.freeze": True, "training.epochs": 60},
 }
 """The keys of each arm; those of ``oneglance init --recipe auto`` are rates, up to 8 epochs rates_light."""
+OF_TASKS = {
+    "absolute": ("number", "bend", 0.1),  # standard deviations from which on an error counts linearly
+    "sharp": ("label", "smoothing", 0),
+    "drop": ("label", "dropout", 0.2),
+}
+"""A type of task and what a word behind an arm's name sets for it."""
 
 
 def keys_of(arm: str, name: str) -> dict[str, Any]:
-    """The keys of an arm for a set; `absolute` behind a name: numbers are learned by their absolute error."""
-    base, _, absolute = arm.partition("+")
+    """The keys of an arm for a set; behind its name `+absolute`: numbers are learned by their absolute error,
+    `+sharp`: labels without smoothing, `+drop`: with dropout before their layer.
+    """
+    base, *words = arm.split("+")
     keys = dict(ARMS.get(base, {}))
-    if absolute:
-        numbers = [task for task, table in SETS[name]["tasks"].items() if table["type"] == "number"]
-        keys |= {f"tasks.{task}.bend": ABSOLUTE for task in numbers}
+    for word in words:
+        kind, key, value = OF_TASKS[word]
+        tasks = [task for task, table in SETS[name]["tasks"].items() if table["type"] == kind]
+        keys |= {f"tasks.{task}.{key}": value for task in tasks}
     return keys
 
 
