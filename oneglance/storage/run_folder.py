@@ -21,6 +21,7 @@ fitted.json          classes and scales when the training began
 resume.pt            tensors and plain values to go on with; gone once the training is finished
 weights.safetensors  the best averaged weights so far
 losses.safetensors   of each training picture in each epoch; see ``training.picture_losses``
+losses/              of each epoch that is not in that file yet; gone once the training is finished
 novelty.safetensors  feature vectors of some training and validation pictures: what is familiar
 tasks.json           classes, scales, thresholds, temperatures; its presence says that the run is finished
 examples.json        validation pictures with their answers after the last epoch; only with train --watch

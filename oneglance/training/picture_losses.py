@@ -5,11 +5,14 @@ task has a loss).
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,15 +21,16 @@ from safetensors.torch import save
 from torch import Tensor
 
 from oneglance.data.dataset import SplitData
-from oneglance.storage.atomic_files import write_bytes
+from oneglance.storage.atomic_files import make_folder, write_bytes
 from oneglance.storage.run_files import OtherForm, in_form
 from oneglance.storage.run_folder import RunFolder
 
 MOST = 1_000_000  # pictures; of more, nothing is kept
 LARGEST = 60_000.0  # that float16 holds, and more
 FILE = "losses.safetensors"
+FOLDER = "losses"  # of the epochs that are not in it yet
 TEXTS = TypeAdapter(list[str])
-NAMES, TASK = "names", "task "  # of the tensors: the pictures, and what goes before the name of a task
+NAMES, TASK = "names", "task "  # of the tensors: the pictures, or a digest; and what goes before a task
 
 
 class PictureLosses:
@@ -80,16 +84,8 @@ class KeptLosses:
         return {name: total / count for name, total, count in rows if count and named[name] == 1}
 
 
-def write_losses(run: RunFolder, losses: KeptLosses) -> None:
-    """Replace the file at once."""
-    text = bytearray(json.dumps(losses.names).encode())
-    tensors = {NAMES: torch.frombuffer(text, dtype=torch.uint8)}
-    tensors |= {TASK + name: torch.from_numpy(values) for name, values in losses.tasks.items()}
-    write_bytes(run / FILE, save(tensors))
-
-
 def read_losses(run: RunFolder) -> KeptLosses | None:
-    """None for a run that kept none.
+    """None for a run that kept none, or is not finished.
 
     Raises:
         RunError: the file is damaged.
@@ -99,41 +95,95 @@ def read_losses(run: RunFolder) -> KeptLosses | None:
     tensors = run.tensors(FILE)
     with run.whole(FILE):
         names = in_form(json.loads(tensors.pop(NAMES).numpy().tobytes()), TEXTS)
-        tasks = {name.removeprefix(TASK): tensor.numpy() for name, tensor in tensors.items()}
-        if any(values.dtype != np.float16 or values.shape[1:] != (len(names),) for values in tasks.values()):
+        return KeptLosses(names, _by_task(tensors, len(names), dimensions=2))
+
+
+def _by_task(tensors: Mapping[str, Tensor], pictures: int, dimensions: int) -> dict[str, np.ndarray]:
+    tasks = {name.removeprefix(TASK): tensor.numpy() for name, tensor in tensors.items()}
+    for values in tasks.values():
+        if values.dtype != np.float16 or values.ndim != dimensions or values.shape[-1] != pictures:
             raise OtherForm("it holds something else than a loss for each picture")
-    return KeptLosses(names, tasks)
+    return tasks
 
 
 class LossLog:
-    """All epochs of a training so far, in its run folder."""
+    """All epochs of a training so far, in its run folder: ``losses.safetensors``, and beside it a file for
+    each epoch since that was written, so that an epoch costs the same however many came before.
+    """
 
     def __init__(self, folder: RunFolder, tasks: Sequence[str], training: SplitData) -> None:
         self._folder, self._tasks, self._training = folder, tasks, training
-        self._epochs: list[np.ndarray] = []
 
     @cached_property
     def _names(self) -> list[str]:
         return [record.image.name for record in self._training.records]
 
-    def go_on(self, epochs: int) -> None:
-        """After so many of those that the folder knows; what is about other pictures or tasks is forgotten.
+    @cached_property
+    def _text(self) -> bytes:
+        return json.dumps(self._names).encode()
+
+    @cached_property
+    def _digest(self) -> bytes:
+        """By it an epoch is known to be about these pictures."""
+        return hashlib.blake2b(self._text, digest_size=16).digest()
+
+    def add(self, epoch: int, losses: np.ndarray | None) -> None:
+        """Keep one epoch.
+
+        Args:
+            epoch: its number, from 1.
+            losses: as ``PictureLosses.take`` gives them; None where nothing is kept.
+        """
+        path = self._folder / _file_of(epoch)
+        if losses is None or not np.isfinite(losses).any():  # all pictures were mixed
+            path.unlink(missing_ok=True)
+            return
+        make_folder(path.parent)
+        _write(path, self._digest, dict(zip(self._tasks, losses, strict=True)))
+
+    def join(self, epochs: int) -> None:
+        """The first so many epochs become one file, and nothing else stays: later ones come again, and what
+        is about other pictures or tasks is forgotten.
 
         Raises:
-            RunError: the file is damaged.
+            RunError: a file is damaged.
         """
-        kept = read_losses(self._folder)
-        if kept is not None and set(kept.tasks) == set(self._tasks) and kept.names == self._names:
-            whole = np.stack([kept.tasks[name] for name in self._tasks], axis=1)
-            self._epochs = list(whole[:epochs])
-        # Those of which nothing was known were not written.
-        nothing = np.full((len(self._tasks), len(self._names)), np.nan, dtype=np.float16)
-        self._epochs[:0] = [nothing] * (epochs - len(self._epochs))
+        kept, folder = read_losses(self._folder), self._folder / FOLDER
+        if kept is None and not folder.exists():
+            return
+        whole = {name: np.full((epochs, len(self._names)), np.nan, np.float16) for name in self._tasks}
+        if kept is not None and kept.names == self._names and set(kept.tasks) == set(whole):
+            for name, values in kept.tasks.items():
+                whole[name][: len(values)] = values[:epochs]
+        for epoch in range(1, epochs + 1):
+            for name, losses in self._of(epoch).items():
+                whole[name][epoch - 1] = losses
+        if any(np.isfinite(values).any() for values in whole.values()):
+            _write(self._folder / FILE, self._text, whole)
+        else:
+            (self._folder / FILE).unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
-    def add(self, losses: np.ndarray | None) -> None:
-        """One more, as ``PictureLosses.take`` gives it; None where nothing is kept."""
-        if losses is not None:
-            self._epochs.append(losses)
-        if any(np.isfinite(epoch).any() for epoch in self._epochs):  # not where all pictures are mixed
-            whole = np.stack(self._epochs, axis=1)  # [tasks, epochs, pictures]
-            write_losses(self._folder, KeptLosses(self._names, dict(zip(self._tasks, whole, strict=True))))
+    def _of(self, epoch: int) -> dict[str, np.ndarray]:
+        """float16 [pictures] by task, if the file of that epoch is there and about these."""
+        name = _file_of(epoch)
+        if not (self._folder / name).exists():
+            return {}
+        tensors = self._folder.tensors(name)
+        with self._folder.whole(name):
+            if tensors.pop(NAMES).numpy().tobytes() != self._digest:
+                return {}
+            tasks = _by_task(tensors, len(self._names), dimensions=1)
+        return tasks if set(tasks) == set(self._tasks) else {}
+
+
+def _file_of(epoch: int) -> str:
+    return f"{FOLDER}/{epoch}.safetensors"
+
+
+def _write(path: Path, names: bytes, tasks: Mapping[str, np.ndarray]) -> None:
+    """Replace the file at once."""
+    tensors = {NAMES: torch.frombuffer(bytearray(names), dtype=torch.uint8)}
+    write_bytes(
+        path, save(tensors | {TASK + name: torch.from_numpy(values) for name, values in tasks.items()})
+    )

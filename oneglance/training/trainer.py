@@ -236,7 +236,7 @@ class Trainer:
             ) from None
         # A run killed between its history and its checkpoint has a row too many: that epoch comes again.
         self.history = self.folder.history()[: self.learner.position.epoch]
-        self._losses.go_on(len(self.history))
+        self._join_losses()
         return True
 
     def go_on(self) -> None:
@@ -261,7 +261,7 @@ class Trainer:
         """
         sweep(self.folder.path)
         self.history = self.folder.history()
-        self._losses.go_on(len(self.history))
+        self._join_losses()
         kept = kept_of(self.history)
         try:
             tensors, location = self.folder.network_tensors(), str(self.folder / "weights.safetensors")
@@ -404,7 +404,8 @@ class Trainer:
             "elapsed": round(time.monotonic() - self._began, 3),
         }
         self.history.append(row)
-        self._losses.add(epoch.picture_losses)
+        if self.ranks.is_first:  # the folders of others are thrown away
+            self._losses.add(epoch.epoch, epoch.picture_losses)
         self.folder.record(self.history)
         if self._examples is not None:
             self.folder.write_examples(self._examples.now(epoch.epoch, epoch.raw))
@@ -414,7 +415,9 @@ class Trainer:
         return row
 
     def save(self) -> None:
-        """A checkpoint of this very step."""
+        """A checkpoint of this very step, by the first of several processes."""
+        if not self.ranks.is_first:
+            return
         self.folder.save_checkpoint({"learner": self.learner.state(), "choice": vars(self.selection)})
 
     def _save_when_due(self, result: StepResult) -> None:
@@ -422,6 +425,10 @@ class Trainer:
         if due or result.done:
             self.save()
             self._saved = time.monotonic()
+
+    def _join_losses(self) -> None:
+        if self.ranks.is_first:
+            self._losses.join(len(self.history))
 
     def _is_asked_to_finish(self) -> bool:
         """By another process; not before there is something to use."""
@@ -484,6 +491,7 @@ class Trainer:
             self.folder.take_novelty(self.extension.run)
         else:
             self._save_novelty(network)
+        self._join_losses()
         self.folder.finish(self.extension.finished(tasks))
 
     def _refuse_loss(self, tasks: Mapping[str, Task], raw: Mapping[str, np.ndarray]) -> None:

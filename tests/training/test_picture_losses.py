@@ -12,10 +12,14 @@ from support.doubted import TASKS, coloured
 from support.toy import PLAIN, TRAINING, begin, train, world
 
 import oneglance
+from oneglance.data.dataset import SplitData
+from oneglance.data.images.references import FileImage
+from oneglance.data.record import Record
 from oneglance.errors import RunError
 from oneglance.progress import Screen
 from oneglance.storage.run_folder import RunFolder
-from oneglance.training.picture_losses import PictureLosses, read_losses
+from oneglance.training.distributed.ranks import Ranks
+from oneglance.training.picture_losses import LossLog, PictureLosses, read_losses
 
 WRONG = (3, 30)  # rows
 
@@ -58,6 +62,68 @@ def test_a_run_keeps_them_by_picture_and_epoch(tmp_path: Path) -> None:
         known = {record.image.name for record in records if record.answers.get(name) is not None}
         assert kept.mean(name).keys() == known
     assert kept.mean("kind")["1.png"] == pytest.approx(kept.tasks["kind"][:, 1].astype(float).mean())
+
+
+def test_an_epoch_costs_the_same_after_many(tmp_path: Path) -> None:
+    folder, log, epochs = RunFolder(tmp_path), *some_log(tmp_path, 50)
+    for epoch, losses in enumerate(epochs, 1):
+        log.add(epoch, losses)
+    files = [tmp_path / "losses" / f"{epoch}.safetensors" for epoch in range(1, 51)]
+    assert sorted(tmp_path.rglob("*.safetensors")) == sorted(files)  # each written once, and no other
+    assert len({file.stat().st_size for file in files}) == 1
+    log.join(50)
+    kept = read_losses(folder)
+    assert kept is not None and [path.name for path in tmp_path.iterdir()] == ["losses.safetensors"]
+    for place, name in enumerate(kept.tasks):
+        np.testing.assert_array_equal(kept.tasks[name], [epoch[place] for epoch in epochs])
+
+
+@pytest.mark.parametrize("joined", [0, 2, 4])
+@pytest.mark.parametrize("kept", range(5))
+def test_epochs_that_come_again_count_once(tmp_path: Path, kept: int, joined: int) -> None:
+    """A process was killed after four epochs, of which the checkpoint knows some; another goes on to six."""
+    log, epochs = some_log(tmp_path, 6)
+    epochs[1][:] = np.nan  # every picture was mixed
+    for epoch in range(1, 5):
+        log.add(epoch, np.full_like(epochs[0], 9) if epoch > kept else epochs[epoch - 1])
+        if epoch == joined:
+            log.join(joined)
+    log, _ = some_log(tmp_path, 0)
+    log.join(kept)
+    for epoch in range(kept + 1, 7):
+        log.add(epoch, epochs[epoch - 1])
+    log.join(6)
+    found = read_losses(RunFolder(tmp_path))
+    assert found is not None
+    np.testing.assert_array_equal(np.stack([*found.tasks.values()], axis=1), epochs)
+
+
+def test_what_is_about_other_pictures_is_forgotten(tmp_path: Path) -> None:
+    log, epochs = some_log(tmp_path, 2)
+    log.add(1, epochs[0])
+    log.join(1)
+    log.add(2, epochs[1])
+    other, _ = some_log(tmp_path, 0, first=1)
+    other.join(2)
+    assert read_losses(RunFolder(tmp_path)) is None and not [*tmp_path.iterdir()]
+
+
+def some_log(folder: Path, epochs: int, first: int = 0) -> tuple[LossLog, list[np.ndarray]]:
+    records = [Record("", FileImage("", f"{number}.png"), {}) for number in range(first, first + 7)]
+    log = LossLog(RunFolder(folder), ["kind", "weight"], SplitData(records, np.arange(7)))
+    draw = np.random.default_rng(0)
+    return log, [draw.random((2, 7)).astype(np.float16) for _ in range(epochs)]
+
+
+def test_only_the_first_of_several_processes_keeps_them(tmp_path: Path) -> None:
+    class Second(Ranks):
+        number = 1
+
+    trainer = begin(tmp_path / "run", "augment.mixup=0", "training.epochs=2")
+    trainer.share_among(Second())
+    trainer.run()
+    assert len(trainer.history) == 2
+    assert not [*(tmp_path / "run").glob("losses*"), *(tmp_path / "run").glob("resume.pt")]
 
 
 def test_nothing_is_kept_where_every_picture_is_mixed(tmp_path: Path) -> None:
