@@ -150,7 +150,7 @@ def test_a_table_of_icons_is_no_source(place: Path) -> None:
     assert tasks_of(place / "set") == {"ClassId": {"type": "label"}}
     text = (place / "oneglance.toml").read_text()
     assert "not read: Meta.csv: it names 6 pictures, and none of 120 others" in text
-    assert "# not asked: Roi.X1: is an edge of a box" in text
+    assert "# not asked: Roi.X1, Roi.Y1, Roi.X2, Roi.Y2: is an edge of a box" in text
 
 
 def test_parts_of_a_download_are_no_classes(place: Path) -> None:

@@ -13,57 +13,40 @@ import numpy as np
 
 from oneglance.data import cell
 from oneglance.data.inspection.column_profile import Column
+from oneglance.data.inspection.fields.field_words import (
+    AMOUNTS,
+    BOTH_SIDES,
+    CAMERA_FOLDER,
+    CLASS_FIELDS,
+    COUNTING,
+    COUNTS,
+    DATED,
+    GENERIC,
+    GROUP_FIELDS,
+    ID_FIELDS,
+    MONEY,
+    NO_FINDING,
+    NONE,
+    ORDER_FIELDS,
+    PLACES,
+    PORTIONS,
+    SPLIT_FIELDS,
+    UNITS,
+)
 from oneglance.data.inspection.look_alikes import differing_in_case
+from oneglance.data.parsing.layouts import OF_TOOLS
 from oneglance.data.picture_files.formats import PICTURE_ENDINGS
 from oneglance.data.quoting import quoted
 from oneglance.data.record import SPLIT_NAMES
 from oneglance.toml.tables import is_encodable
 
-
-def word_set(text: str) -> frozenset[str]:
-    """The words of a sentence."""
-    return frozenset(text.split())
-
-
-SPLIT_FIELDS = word_set("split subset part partition set fold")
-CLASS_FIELDS = word_set("label labels class classes category kind type species folder target")
-ORDER_FIELDS = word_set("rating grade stars stage severity quality level")
-ID_FIELDS = word_set("id ids uid uuid guid hash md sha idx index key identifier")
-GROUP_FIELDS = word_set(
-    "item patient seller sender subject user owner person customer board product object session video clip "
-    "scene case group donor author photographer device camera plot slide lot batch series sequence store "
-    "house home building property apartment farm herd tree"
-)
-GENERIC = word_set(
-    "batch part parts image images img imgs folder folders dir set sets data dataset chunk shard volume "
-    "vol disc picture pictures photo photos pics dcim download archive zip section new upload uploads"
-)  # what folders are called that say nothing of their pictures
-PORTIONS = word_set("part parts batch batches chunk shard volume vol disc zip archive")
-SAYING_NOTHING = GENERIC | SPLIT_NAMES.keys()
-COUNTING = word_set("no nr num number code name")  # "patient number" is about patients
-COUNTS = word_set("count counts num nb amount quantity total")
-NONE = word_set("none nothing empty")
-NO_FINDING = r"no[ _-]?(finding|defect|anomaly|lesion|disease|tag|label|object|damage)s?"
-AMOUNTS = word_set(
-    "age ages price prices cost costs count counts amount quantity total number weight mass volume area "
-    "length width height depth size distance duration"
-)  # what is never below 0
-BOTH_SIDES = word_set("c deg degrees celsius temperature offset change difference delta shift balance")
-MONEY = word_set("eur usd gbp chf jpy")
-UNITS = MONEY | word_set(
-    "mm cm m km mm2 cm2 m2 mm3 cm3 m3 ml l g kg mg t lb oz px percent pct deg degrees celsius kelvin hz ms s "
-    "sqft sqm sec seconds min minutes h hours days weeks months years kcal calories euro euros dollars"
-)
-
-CAMERA_FOLDER = r"\d{3}[A-Z0-9_]{5}"  # what cameras call their folders: 100CANON, 101_PANA
-DATED = r"(19|20)\d\d([-_. ]?\d\d){0,5}"
-DAY = r"[0-3]?\d"  # or a month
-
 FEW_GROUPS, MOST_IN_ONE = 10, 0.45  # of so few groups none may hold more than this share
+ODD, ODD_AMOUNTS = 0.05, 0.2  # share of cells that are no numbers in a column of numbers, and of an amount
 MOST_ODD = 20  # words among numbers that a configuration lists
 FEW_CLASSES = 20  # so many are classes even where each has few pictures
 MOST_CLASSES = 1000
 LONGEST_CLASS = 60  # characters, on average
+MOST_OF_TOOLS = 0.2  # share of pictures in folders of annotation tools, by which no folder is a class
 NEARLY_CONSTANT = 0.85  # share of one answer that is worth a warning
 
 
@@ -156,13 +139,31 @@ def is_folder_field(field: str) -> bool:
     return bool(re.fullmatch(r"folder\d*", field))
 
 
+def are_of_tools(column: Column) -> bool:
+    """Whether folders hold the same pictures in several forms, as annotation tools write them: then neither
+    these nor those above are classes.
+    """
+    written = sum(n for text, n in column.counts.items() if OF_TOOLS.fullmatch(text))
+    return is_folder_field(column.field) and written > MOST_OF_TOOLS * len(column)
+
+
+def folders_of_tools(column: Column) -> Guess | None:
+    """Of other folders, those that a tool has written beside the classes are none of these."""
+    written = [text for text in column.counts if OF_TOOLS.fullmatch(text)]
+    if not written or not is_folder_field(column.field):
+        return None
+    others = [value for value in column.values if value not in written]
+    rest = replace(column, values=others, unknown=(*column.unknown, *written))
+    return next(guess for rule in RULES if (guess := rule(rest)) is not None)
+
+
 def folders(column: Column) -> Guess | None:
     """Folders that only number the pictures, or hold those of one person each."""
     if not is_folder_field(column.field):
         return None
     heads = {re.sub(r"[\W\d_]+$", "", text).casefold() for text in column.counts}
     used = {word for head in heads for word in re.findall(r"[^\W\d_]+", head)}
-    if len(heads) > 1 and ((used and SAYING_NOTHING.issuperset(used)) or column.share(CAMERA_FOLDER) == 1):
+    if len(heads) > 1 and ((used and PLACES.issuperset(used)) or column.share(CAMERA_FOLDER) == 1):
         return nothing(column, f"says nothing of the pictures in it: {quoted(', '.join(column.counts), 60)}")
     if len(heads) > 1:
         return None
@@ -235,21 +236,18 @@ def separated(column: Column) -> Guess | None:
 
 
 def numbers(column: Column) -> Guess | None:
-    odd = len(column) - len(column.numbers)
     if not _are_numbers(column) or column.distinct < 3 or any(map(cell.is_code, column.counts)):
         return None
     values = np.array(column.numbers)
     unit, whole = _unit(column.field), bool((values == np.round(values)).all())
     low, high = float(values.min()), float(values.max())
-    if whole and odd and is_folder_field(column.field):
-        reason = f"{column.distinct:,} folders in {column.coverage}, most of which are numbers"
-        return _without_odd(_task(column, "label", reason), column)
-    if whole and not unit and not odd and not column.notation.example:
+    if whole and not unit and not column.notation.example:
         if column.distinct == len(column) == high - low + 1:
             return nothing(column, "counts the rows")
         if CLASS_FIELDS & set(column.words) or (_is_scale(column, low, high) and not _is_count(column)):
-            reason = f"{column.distinct:,} distinct whole numbers in {column.coverage}"
-            return _task(column, "label", reason, ordinal=bool(ORDER_FIELDS & set(column.words)))
+            reason = f"{len(set(column.numbers)):,} distinct whole numbers in {column.coverage}"
+            codes = _task(column, "label", reason, ordinal=bool(ORDER_FIELDS & set(column.words)))
+            return _without_odd(codes, column)
     log = bool(low > 0 and _is_skewed(values))
     never_below_0 = low >= 0 and _is_amount(column, whole)
     reason = f"numbers from {low:g} to {high:g} in {column.coverage}"
@@ -289,7 +287,9 @@ def _is_amount(column: Column, whole: bool) -> bool:
 
 
 def _are_numbers(column: Column) -> bool:
-    return len(column) - len(column.numbers) <= 0.05 * len(column)
+    """Whether all but a few cells are numbers: of an amount, which words can hardly be, all but some."""
+    most = ODD_AMOUNTS if AMOUNTS & set(column.words) else ODD
+    return len(column) - len(column.numbers) <= most * len(column)
 
 
 def _decimal(column: Column) -> str:
@@ -323,6 +323,7 @@ RULES: tuple[Callable[[Column], Guess | None], ...] = (
     has_a_name_of_pandas,
     is_split,
     is_constant,
+    folders_of_tools,
     folders,
     lists,
     paths,
@@ -355,7 +356,11 @@ def _unit(name: str) -> str:
 
 
 def _is_scale(column: Column, low: float, high: float) -> bool:
-    """Whether whole numbers look like codes or grades: few, without large gaps, from 0 or 1."""
+    """Whether whole numbers look like codes or grades: few, without large gaps, from 0 or 1. An amount with
+    words among its numbers, such as ``5+``, is none.
+    """
+    if AMOUNTS & set(column.words) and len(column.numbers) < len(column):
+        return False
     few = column.distinct <= FEW_CLASSES and column.often >= 3
     return few and low in (0, 1) and high - low + 1 <= 1.5 * column.distinct
 

@@ -7,7 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from oneglance.data.inspection.column_rules import (
+from oneglance.data.inspection.column_rules import LONGEST_CLASS, MOST_CLASSES
+from oneglance.data.inspection.fields.field_words import (
     AMOUNTS,
     CLASS_FIELDS,
     COUNTING,
@@ -15,8 +16,6 @@ from oneglance.data.inspection.column_rules import (
     GENERIC,
     GROUP_FIELDS,
     ID_FIELDS,
-    LONGEST_CLASS,
-    MOST_CLASSES,
     ORDER_FIELDS,
     word_set,
 )

@@ -16,8 +16,10 @@ import numpy as np
 
 from oneglance.data.images.header import header
 from oneglance.data.inspection.column_profile import Column, columns
-from oneglance.data.inspection.column_rules import DATED, DAY, RULES, Guess, is_folder_field, nothing
-from oneglance.data.inspection.yes_no_columns import yes_no_together
+from oneglance.data.inspection.column_rules import RULES, Guess, are_of_tools, is_folder_field, nothing
+from oneglance.data.inspection.fields.field_words import DATED, DAY
+from oneglance.data.inspection.fields.point_columns import without_points
+from oneglance.data.inspection.fields.yes_no_columns import yes_no_together
 from oneglance.data.parsing.annotations.box_spellings import EDGES
 from oneglance.data.quoting import plain, quoted
 from oneglance.data.recipe import FROM_NOTHING, Key, Seen, with_given
@@ -39,7 +41,7 @@ ENOUGH_GROUPS = 10  # fewer can hardly be spread over three splits
 WITHOUT_CLASS = (
     "without a class, so all have one name; a column of classes is named by the source's key label"
 )
-MOST_NAMED = 8  # classes of boxes that a comment names
+MOST_NAMED = 8  # classes of boxes, and fields of one reason, that a comment names
 OTHER_PICTURES = 0.2  # share of the rows whose boxes lie outside their pictures, from which these are others
 SAMPLE = 16  # pictures whose size is read, spread evenly
 
@@ -83,6 +85,7 @@ def guess(records: Sequence[Record]) -> list[Guess]:
     profiles = columns(records)
     edges = _edges([column.field for column in profiles])
     dated = any(is_folder_field(c.field) and len(c) and c.share(DATED) == 1 for c in profiles)
+    of_tools = any(map(are_of_tools, profiles))
     guesses = []
     for column in profiles:
         original = next((c.field for c in profiles if _is_copy(column, c, records)), None)
@@ -91,6 +94,8 @@ def guess(records: Sequence[Record]) -> list[Guess]:
         elif _is_container(column, records):
             top = quoted(column.counts.most_common(1)[0][0], 30)
             guesses.append(nothing(column, f"says {top} of nearly all, whose folders say more"))
+        elif of_tools and is_folder_field(column.field) and column.distinct > 1:
+            guesses.append(nothing(column, "says where a tool has put pictures and annotations"))
         elif dated and is_folder_field(column.field) and column.share(DAY) == 1:
             guesses.append(nothing(column, "says when, below a folder that is a year or a day"))
         elif column.field in edges:
@@ -102,7 +107,7 @@ def guess(records: Sequence[Record]) -> list[Guess]:
         else:
             guesses.append(next(task for rule in RULES if (task := rule(column)) is not None))
     by_field = {column.field: column for column in profiles}
-    return _one_group(yes_no_together(guesses, by_field, records), by_field)
+    return _one_group(without_points(yes_no_together(guesses, by_field, records)), by_field)
 
 
 def _edges(fields: Sequence[str]) -> set[str]:
@@ -263,16 +268,27 @@ def _recipe_lines(name: str, keys: Sequence[Key]) -> Iterator[str]:
 def _tasks(proposals: Sequence[Proposal]) -> tuple[list[Guess], list[str]]:
     """The tasks of all sources, a field once, and what is said of the fields that are none."""
     tasks: dict[str, Guess] = {}
-    others: dict[str, str] = {}
+    others: list[str] = []
+    unasked: dict[str, str] = {}
     for proposal in proposals:
         for one in proposal.guesses:
             first = tasks.setdefault(one.field, one) if one.type else one
             if first.type != one.type:
                 path = proposal.source.get("path", "")
-                others[f"{path}:{one.field}"] = f"in {path}, {one.field} looks like {one.type}: {one.reason}"
+                others.append(f"in {path}, {one.field} looks like {one.type}: {one.reason}")
             elif not (one.type or one.settings):
-                others.setdefault(one.field, f"not asked: {one.field}: {one.reason}")
-    return list(tasks.values()), [line for field, line in others.items() if field not in tasks]
+                unasked.setdefault(one.field, one.reason)
+    by_reason: dict[str, list[str]] = {}
+    for field, reason in unasked.items():
+        if field not in tasks:
+            by_reason.setdefault(reason, []).append(field)
+    lines = [f"not asked: {_few(fields)}: {reason}" for reason, fields in by_reason.items()]
+    return list(tasks.values()), [*others, *lines]
+
+
+def _few(fields: Sequence[str]) -> str:
+    more = f" and {len(fields) - MOST_NAMED:,} more" if len(fields) > MOST_NAMED else ""
+    return ", ".join(fields[:MOST_NAMED]) + more
 
 
 def _source(guesses: Sequence[Guess], source: Mapping[str, Any]) -> Iterator[str]:

@@ -35,6 +35,16 @@ OF_MASKS = re.compile(
 )
 
 
+# What tools call the folders of pictures and annotations that they write; no class is called so.
+OF_TOOLS = re.compile(
+    r"(?i)jpeg[ _-]?images|(?:segmentation(?:class|object)?|annotations?|masks?)"
+    r"[ _-]?(?:class|object|png|npy|raw|visuali[sz]ations?)"
+    r"|segmentation(?:class|object)s?|annotations"
+    r"|data(?:set)?[ _-](?:annotated|voc|coco|yolo|dataset)(?:_\w+)?"
+    r"|visuali[sz]ations?|ground[ _-]?truths?|imagesets|bndboxes|bboxes"
+)
+
+
 class Place(NamedTuple):
     """A folder with annotation files, and the folder in or below which their pictures lie."""
 

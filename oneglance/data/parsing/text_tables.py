@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 from oneglance.data.images.references import is_picture
 from oneglance.data.parsing import separator
-from oneglance.data.parsing.tables.delimited import Delimited
+from oneglance.data.parsing.tables.delimited import SPACE, Delimited
+from oneglance.data.parsing.tables.unnamed_columns import PICTURE, are_names
 from oneglance.data.parsing.text_lines import lines_or_none
 from oneglance.errors import Problem
 
-SPACE = " "
+FILE = re.compile(r".*\.[A-Za-z]\w{1,4}")
 SNIFFED = 20  # rows that tell whether a file is a table, and whether its first column has a name
-PICTURE = "image"  # what a first column without a name is called
 
 
 class TextTable(Delimited):
@@ -31,24 +30,27 @@ class TextTable(Delimited):
         marked = any(mark in header.strip() for mark in separator.SEPARATORS)
         return super()._detected() if marked else SPACE
 
-    def _lines(self) -> Iterator[str]:
-        text = super()._lines()
-        return (f"{SPACE.join(line.split())}\n" for line in text) if self.separator == SPACE else text
-
     def _named(self, header: list[str]) -> list[str]:
         rows = [row for _, row in islice(self._read(), 1, SNIFFED) if not isinstance(row, Problem)]
         unnamed = rows and all(len(row) == len(header) + 1 for row in rows) and PICTURE not in header
-        return [PICTURE, *header] if unnamed else header
+        return [PICTURE, *header] if unnamed else super()._named(header)
 
 
 def is_text_table(path: Path) -> bool:
     """Whether a text file looks like a table by its first lines: names of columns, then rows that begin with
-    the name of a picture.
+    the name of a picture; or only such rows, all with as many words, none of which is the name of
+    another file.
     """
     nonempty = (words for line in lines_or_none(path) if (words := re.split(r"[\s,;|]+", line.strip()))[0])
     first = list(islice(nonempty, SNIFFED))
     if first and len(first[0]) == 1 and first[0][0].isdecimal():
         del first[0]
-    if len(first) < 2 or any(map(is_picture, first[0])):
+    if len(first) < 2:
         return False
-    return all(len(words) > 1 and is_picture(words[0]) for words in first[1:])
+    rows = first[1:] if are_names(first[0]) else first
+    if not all(len(words) > 1 and is_picture(words[0]) for words in rows):
+        return False
+    return rows is not first or (
+        len(set(map(len, rows))) == 1
+        and not any(FILE.fullmatch(word) for words in rows for word in words[1:])
+    )

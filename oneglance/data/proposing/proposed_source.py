@@ -15,7 +15,7 @@ from oneglance.data.tag_rows import are_tags
 from oneglance.errors import DataError, Problem
 
 # Problems that are told in the file.
-NOTED = ("picture names", "columns", "boxes as edges", "no names", "masks", "values of masks")
+NOTED = ("picture names", "column names", "columns", "boxes as edges", "no names", "masks", "values of masks")
 
 
 def there(proposal: Proposal) -> int:

@@ -143,8 +143,7 @@ def test_folders_that_are_numbers_are_classes(first: int) -> None:
     guessed = only(folder=names + ["sample", "source"] * 5)
     assert (guessed.type, guessed.settings["unknown"]) == ("label", ["sample", "source"])
     assert guessed.reason == (
-        "92 folders in all 460 rows, most of which are numbers, "
-        'but not in 10, such as "sample": unknown until corrected'
+        '90 distinct whole numbers in all 460 rows, but not in 10, such as "sample": unknown until corrected'
     )
 
 
@@ -245,11 +244,76 @@ def test_a_few_cells_that_are_no_numbers_are_reported() -> None:
     assert "correct them" in many.reason and "unknown" not in many.settings
 
 
+@pytest.mark.parametrize(
+    ("name", "numbers", "odd", "type"),
+    [
+        ("class", 90, ["other", "x"], "label"),
+        ("category_id", 300, ["other"], "label"),
+        ("digit", 10, ["other"], "label"),
+        ("age", 90, ["50+"], "number"),
+        ("age", 5, ["5+"], "number"),
+        ("weight", 90, ["ten"], "number"),
+    ],
+)
+def test_a_few_words_among_numbers(name: str, numbers: int, odd: list[str], type: str) -> None:
+    """Codes stay a label, and amounts a number; what the words mean is unknown."""
+    guessed = only(**{name: [str(1 + n % numbers) for n in range(900)] + odd * 10})
+    assert (guessed.type, guessed.settings["unknown"]) == (type, odd)
+    assert f'such as "{odd[0]}": unknown until corrected' in guessed.reason
+
+
+def test_more_words_among_ages_are_no_classes() -> None:
+    assert only(age=[str(20 + n % 40) for n in range(90)] + ["50+"] * 10).type == "number"
+    assert only(age=["20-29", "30-39", "50+"] * 30).type == "label"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["JPEGImages", "data_annotated", "SegmentationClass"],
+        ["JPEGImages", "SegmentationClassPNG", "SegmentationObjectVisualization", "icons"],
+        ["images", "masks", "image_2"],
+        ["imgs", "gt", "labels"],
+    ],
+)
+def test_folders_that_tools_write_are_no_classes(names: list[str]) -> None:
+    guesses = guess(table(folder1=["a", "b", "a", "a", "b"] * 12, folder=(names * 60)[:60]))
+    assert [one.type for one in guesses if one.field == "folder"] == [""]
+    assert any(name in names for name in ("images", "imgs")) or not any(one.type for one in guesses)
+
+
+def test_a_folder_of_a_tool_beside_classes_is_none_of_them() -> None:
+    guessed = only(folder=["hat", "shoe"] * 40 + ["Visualization"] * 3)
+    assert (guessed.type, guessed.settings) == ("label", {"unknown": ["Visualization"]})
+
+
 @pytest.mark.parametrize("name", ["digit", "label", "class_id"])
 def test_small_codes_are_a_label(name: str) -> None:
     (guessed,) = guess(rows({name: [n % 10 for n in range(100)]}))
     assert guessed.type == "label"
     assert "ordinal" not in guessed.settings
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["left_eye_x", "left_eye_y", "nose_x", "nose_y"],
+        ["x10", "y10", "x11", "y11"],
+        [str(place) for place in range(12)],
+    ],
+)
+def test_coordinates_of_points_are_not_asked(names: list[str]) -> None:
+    """A network that sees shifted pictures learns nothing of places in the file's pixels."""
+    fields = {name: [(7 * n + 13 * place) % 90 + 0.5 for n in range(60)] for place, name in enumerate(names)}
+    guesses = {one.field: one for one in guess(table(**fields, kind=["hat", "shoe"] * 30))}
+    assert {name: guesses[name].type for name in names} == dict.fromkeys(names, "")
+    assert guesses["kind"].type == "label"
+    assert "point" in guesses[names[0]].reason
+
+
+def test_few_numbers_of_any_names_are_asked() -> None:
+    fields = {name: [(7 * n + 13 * place) % 90 + 0.5 for n in range(60)] for place, name in enumerate("xyz")}
+    assert {one.type for one in guess(table(**fields))} == {"number"}
 
 
 def test_a_hundred_codes_are_a_label_by_their_name_only() -> None:

@@ -37,6 +37,20 @@ def test_a_text_file_is_a_table(tmp_path: Path, first: str, between: str) -> Non
     assert problems == []
 
 
+@pytest.mark.parametrize("between", ["  ", "\t", ","])
+@pytest.mark.parametrize("ending", ["txt", "csv"])
+def test_rows_below_no_names(tmp_path: Path, between: str, ending: str) -> None:
+    """As lists of pictures with their classes come: the first row is one of them."""
+    for name, *_ in ROWS:
+        draw(tmp_path / name)
+    path = write(tmp_path / f"labels.{ending}", "".join(f"{between.join(row)}\n" for row in ROWS))
+    records, problems = read(path)
+    assert [record.answers for record in records] == [{"column2": k, "column3": a} for _, k, a in ROWS]
+    assert records[0].location == f"labels.{ending}:1"
+    assert kinds(problems) == ["column names"]
+    assert "image, column2, column3" in str(problems[0])
+
+
 def test_quoted_cells(tmp_path: Path) -> None:
     draw(tmp_path / "a.png")
     path = write(tmp_path / "labels.txt", 'image kind\na.png "big  cat"\na.png a b\n')
@@ -51,7 +65,9 @@ def test_quoted_cells(tmp_path: Path) -> None:
         "",
         "5\n",
         "a.png\nb.png\n",
-        "a.png cat\nb.png dog\n",
+        "a.png\nb.png dog\n",
+        "a.png a.txt\nb.png b.txt\n",
+        "a.png masks/a.png\nb.png masks/b.png\n",
         "# pictures\na.png\n",
         "images/a.png\n2\n1 2 3 4\n",
         "imagesource:x\ngsd:1\n1 2 3 4 5 6 7 8 plane 0\n",

@@ -195,6 +195,16 @@ def test_links_that_lead_back_are_followed_once(tmp_path: Path) -> None:
     assert sorted(name.rpartition("/")[2] for name in there) == ["a.png", "b.png"]
 
 
+def test_boxes_below_no_names_of_columns(tmp_path: Path) -> None:
+    """As keras-retinanet reads them: a picture, four edges and a class in each row."""
+    for stem, things in THINGS.items():
+        draw(tmp_path / "set" / PARTS[stem] / f"{stem}.png")
+        file = tmp_path / "set" / PARTS[stem] / "_annotations.csv"
+        rows = "".join(f"{stem}.png,{','.join(map(str, edges))},{kind}\n" for kind, *edges in things)
+        write(file, (file.read_text() if file.exists() else "") + rows)
+    check_things(proposed(tmp_path / "set"), parts=True)
+
+
 @pytest.mark.parametrize(
     ("pictures", "table"),
     [

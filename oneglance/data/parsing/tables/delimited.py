@@ -27,8 +27,8 @@ from oneglance.data.parsing.tables.rows import (
     TextBlock,
     check_columns,
 )
+from oneglance.data.parsing.tables.unnamed_columns import PICTURE, are_names, names_for
 from oneglance.data.parsing.text_lines import lines
-from oneglance.data.quoting import quoted
 from oneglance.errors import DataError, Problem
 
 BLOCK = 65_536  # rows that are read at once
@@ -36,8 +36,13 @@ SAMPLE_CELLS = 1_000_000  # in a sample, at most
 CLOSE_IT = 'close the quotation mark, or write "" for one inside a cell'
 
 
+SPACE = " "  # stands for any amount of space
+
+
 class Delimited(Rows):
-    """CSV and its relatives: the first row names the columns. Quotation marks as Excel writes them."""
+    """CSV and its relatives. The first row names the columns, or else names a picture: then the columns have
+    the names that ``names_for`` gives, which is told. Quotation marks as Excel writes them.
+    """
 
     def __init__(self, path: Path, title: str, encoding: str = "utf-8", delimiter: str = "") -> None:
         super().__init__(path, title)
@@ -51,7 +56,9 @@ class Delimited(Rows):
         if isinstance(header, Problem):
             hint = 'close it, or write "" for one inside a cell'
             raise DataError(header.what, location=header.location, hint=hint)
-        self._header = self._named([from_cell(name) for name in header])
+        cells = [from_cell(name) for name in header]
+        self._is_headed = are_names(cells)
+        self._header = self._named(cells) if self._is_headed else names_for(self._sampled)
         self.columns = [name for name in self._header if name]  # a column without a name is left out
         self._check()
 
@@ -60,12 +67,24 @@ class Delimited(Rows):
         return False
 
     def _detected(self) -> str:
-        """The separator, where nothing says it."""
-        return separator.detected(self._lines(), self.title)
+        """The separator, where nothing says it; space only behind the name of a picture."""
+        first, *others = next((line for line in self._lines() if line.strip()), "").split() or [""]
+        marked = any(mark in word for word in (first, *others) for mark in separator.SEPARATORS)
+        is_spaced = others and not marked and is_picture(first)
+        return SPACE if is_spaced else separator.detected(self._lines(), self.title)
 
     def _named(self, header: list[str]) -> list[str]:
-        """The names of the columns."""
-        return header
+        """The names of the columns. One without a name that holds the pictures has one too, as a table that
+        was saved with them for the names of its rows.
+        """
+        unnamed = [place for place, name in enumerate(header) if not name and self._holds_pictures(place)]
+        if len(unnamed) != 1 or PICTURE in header or not any(header):
+            return header
+        return [PICTURE if place == unnamed[0] else name for place, name in enumerate(header)]
+
+    def _holds_pictures(self, place: int) -> bool:
+        cells = [row[place] for row in self._sampled if len(row) > place]
+        return bool(cells) and all(map(is_picture, cells))
 
     def _lines(self) -> Iterator[str]:
         """The lines of the file; a first one that is no row is empty, so that all keep their numbers."""
@@ -73,16 +92,20 @@ class Delimited(Rows):
         if self._hides_first:
             next(text)
             yield "\n"
-        yield from text
+        yield from (f"{SPACE.join(line.split())}\n" for line in text) if self.separator == SPACE else text
+
+    def _unnamed(self) -> Iterator[Problem]:
+        """What is told of a table whose first row names no columns."""
+        if not self._is_headed:
+            what = f"has no column names: they are called {', '.join(self.columns)}"
+            hint = "write a first row of names if others are better"
+            yield Problem(self.title, what, hint, kind="column names", fatal=False)
 
     def _check(self) -> None:
         check_columns(self.columns, self.title)
         if not self.columns:
             what = "has no column names in its first row" if self._header else "is empty"
             raise DataError(what, location=self.title, hint="write a first row such as: image,kind")
-        if any(map(is_picture, self.columns)):
-            what = f"has no column names: its first row is {quoted(self.separator.join(self._header))}"
-            raise DataError(what, location=self.title, hint="add a first row such as: image,kind")
 
     def _read(
         self, text: Iterable[str] | None = None, before: int = 0, least: int = 0
@@ -151,7 +174,7 @@ class Delimited(Rows):
         """The first rows, read once for all columns."""
         sampled: list[list[str]] = []
         cells = 0
-        for _, row in islice(self._read(), 1, SAMPLE + 1):
+        for _, row in islice(self._read(), self._is_headed, SAMPLE + self._is_headed):
             if not isinstance(row, Problem):
                 sampled.append(row)
                 cells += len(row)
@@ -161,13 +184,16 @@ class Delimited(Rows):
 
     def rows(self, column: str) -> Iterator[Row | Problem]:
         widths = _Widths(self._header)
-        yield from self._rows(islice(self._read(), 1, None), column, InternedText(from_cell), widths)
+        rows = islice(self._read(), self._is_headed, None)
+        yield from self._unnamed()
+        yield from self._rows(rows, column, InternedText(from_cell), widths)
         yield from widths.problems(self.title, self.separator)
 
     def blocks(self, column: str) -> Iterator[TextBlock | Row | Problem]:
         text, taken, before = self._lines(), list[str](), 0
         interned, widths = InternedText(from_cell), _Widths(self._header)
-        is_header = True
+        is_header = self._is_headed
+        yield from self._unnamed()
         failure: DataError | None = None
         while failure is None:
             taken = []

@@ -1,0 +1,1 @@
+"""What the names of fields say, and what several fields beside each other say together."""
