@@ -136,8 +136,8 @@ class Network(nn.Module):
     def prepare(self, canvases: np.ndarray) -> None:
         """Let a new backbone adapt to a few training pictures, uint8 [n, h, w, 3], before it learns."""
         if not self.backbone.pretrained:
-            pictures = torch.from_numpy(canvases).permute(0, 3, 1, 2).to(self.mean.device)
-            self.backbone.prepare((pictures - self.mean) / self.std)
+            pictures = torch.from_numpy(canvases).permute(0, 3, 1, 2).to(self.mean.device).float()
+            self.backbone.prepare(pictures.sub_(self.mean).div_(self.std))  # in place: they are many
 
     def answer(self, features: Features) -> dict[str, Tensor]:
         """The raw output of every task."""

@@ -23,6 +23,7 @@ REPEATS = 4  # the fastest counts
 LONGEST = 6.0  # seconds after which there is no other
 COPIES = 2  # of each weight that stay beside those of a step: the average, and the best epoch's
 PASS = 0.4  # of the time of a training step, for a picture of the validation split
+LATER = 100_000_000  # bytes of libraries that are imported after the forecast, by scores and the report
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,13 @@ def forecast(config: Config, tasks: Mapping[str, Task], training: int, validatio
     seconds = best / count * epochs * (training + PASS * validation)
     weights = sum(one.numel() * one.element_size() for one in network.parameters())
     batch = min(config.batch, max(training, 1)) * max(task.views for task in tasks.values())
-    step = measured(network, pictures[:1], len(tasks), "fp32")
-    # A batch that does not fit comes in parts.
-    taken = COPIES * weights + step.of(batch, step.parts(batch, free(device)) or max(1, batch // 2))
-    return Forecast(seconds, (now + taken) / 1e6)
+    if config.backbone.freeze:  # nothing is kept for a way back: what passes took just now tells
+        step = batch / count * max(0, psutil.Process().memory_info().rss - now)
+    else:
+        need = measured(network, pictures[:1], len(tasks), "fp32")
+        # A batch that does not fit comes in parts.
+        step = need.of(batch, need.parts(batch, free(device)) or max(1, batch // 2))
+    return Forecast(seconds, (now + COPIES * weights + step + LATER) / 1e6)
 
 
 def _step(network: Network, pictures: Tensor, *, learns: bool) -> None:
