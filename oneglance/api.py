@@ -479,10 +479,11 @@ def export(
     return Exported(export_run(RunFolder.open(run), target, file_format, precision, screen))
 
 
-def runs(folder: str | Path = "runs", *, html: str | Path | None = None) -> Runs:
+def runs(folder: str | Path | Sequence[str | Path] = "runs", *, html: str | Path | None = None) -> Runs:
     """What is known of each run folder in ``folder``: name, tasks, best epoch, validation scores, seconds.
 
     Args:
+        folder: where runs lie, or a run; several of either.
         html: a file for a page with all runs side by side: scores, settings that differ, curves.
 
     Raises:
@@ -493,11 +494,18 @@ def runs(folder: str | Path = "runs", *, html: str | Path | None = None) -> Runs
         from oneglance.storage.run_folder import runs_in
         from oneglance.storage.run_lookup import listed
 
-    every = list(runs_in(Path(folder)))
+    folders = [Path(one) for one in ([folder] if isinstance(folder, str | Path) else folder)]
+    every = [run for one in folders for run in runs_in(one)]
+    combined = [path for one in folders for path in combined_in(one)]
+    names = [run.name for run in every] + [path.name for path in combined]
+    if len(set(names)) < len(names):
+        for run in every:
+            run.name = run.address
+        names = [run.name for run in every] + [str(path) for path in combined]
     if html is not None:
         from oneglance.evaluation.reports.run_table import write_page
 
-        write_page(Path(html), every, title=Path(folder).resolve().name)
-    single = [listed(run) for run in every]
-    combined = [combined_overview(path) for path in combined_in(Path(folder))]
-    return Runs(sorted(single + combined, key=lambda row: row["run"]))
+        write_page(Path(html), every, title=folders[0].resolve().name if len(folders) == 1 else "runs")
+    rows = [listed(run) for run in every] + [combined_overview(path) for path in combined]
+    named = [{**row, "run": name} for row, name in zip(rows, names, strict=True)]
+    return Runs(sorted(named, key=lambda row: str(row["run"])))

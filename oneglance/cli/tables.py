@@ -207,11 +207,11 @@ def show_weights(weights: Weights) -> None:
     console.print("get one with: oneglance weights get NAME")
 
 
-def show_runs(runs: Runs, folder: Path) -> None:
+def show_runs(runs: Runs, places: Sequence[Path]) -> None:
     """A row for each run, the primary validation metric of each task in a column."""
     console = standard_output()
     if not runs:
-        console.print(f"no runs in {folder}")
+        console.print(f"no runs in {' '.join(map(str, places))}")
         return
     tasks = list(dict.fromkeys(task for run in runs for task in run["scores"]))
     columns = ["run", "state", "epochs", "best", "skill", *tasks, "minutes"]

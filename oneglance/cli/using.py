@@ -180,7 +180,9 @@ def export(
 
 @app.command()
 def runs(
-    folder: Annotated[Path, typer.Argument(help="where the runs are")] = Path("runs"),
+    folders: Annotated[
+        list[Path] | None, typer.Argument(help="where runs are, or runs; default: runs", show_default=False)
+    ] = None,
     html: Annotated[
         Path | None,
         typer.Option(help="a file for a page with all of them side by side", show_default=False),
@@ -188,13 +190,14 @@ def runs(
     as_json: AsJson = False,
 ) -> None:
     """List and compare run folders."""
-    result = oneglance.runs(folder, html=html)
+    places = folders or [Path("runs")]
+    result = oneglance.runs(places, html=html)
     if as_json:
         print_json(result.to_dict())
     else:
         from oneglance.cli.tables import show_runs
 
-        show_runs(result, folder)
+        show_runs(result, places)
 
 
 @app.command()

@@ -238,8 +238,8 @@ def _task_named(key: str, networks: Sequence[CombinedRun]) -> tuple[str, str]:
 
 
 def combined_in(folder: Path) -> Iterator[Path]:
-    """The combined folders directly in ``folder``, by name."""
-    for path in names_in(folder):
+    """The combined folders directly in ``folder``, by name; ``folder`` alone where it is one itself."""
+    for path in [folder] if is_file(folder / COMBINED) else names_in(folder):
         if is_file(path / COMBINED) and not path.name.startswith("."):
             yield path
 

@@ -83,6 +83,7 @@ class RunFolder:
     def __init__(self, path: str | Path) -> None:
         self.copy = FolderCopy.of(path)
         self.path = Path(path) if self.copy is None else self.copy.folder
+        self.name = self.path.name  # in a list of runs; longer where two would be called the same
 
     def __repr__(self) -> str:
         return f"RunFolder({self.address!r})"
@@ -513,8 +514,8 @@ def free_path(folder: Path, name: str) -> Path:
 
 
 def runs_in(folder: Path) -> Iterator[RunFolder]:
-    """The run folders directly in ``folder``, by name."""
-    for path in names_in(folder):
+    """The run folders directly in ``folder``, by name; ``folder`` alone where it is one itself."""
+    for path in [folder] if is_file(folder / "config.toml") else names_in(folder):
         if is_file(path / "config.toml") and not path.name.startswith("."):
             yield RunFolder(path)
 
@@ -542,7 +543,7 @@ def overview(run: RunFolder) -> dict[str, Any]:
     kept = kept_of(history)
     validation = kept["validation"] if kept else {}
     return {
-        "run": run.path.name,
+        "run": run.name,
         "state": "finished" if run.finished else "not finished",
         "backbone": config.backbone.name,
         "epochs": len(history),

@@ -236,4 +236,4 @@ def listed(run: RunFolder) -> dict[str, Any]:
         return overview(run)
     except OneglanceError as error:
         unknown = {"backbone": "", "epochs": 0, "best_epoch": None, "skill": None, "scores": {}, "seconds": 0}
-        return {"run": run.path.name, "state": f"damaged: {error}", **unknown}
+        return {"run": run.name, "state": f"damaged: {error}", **unknown}

@@ -89,7 +89,7 @@ def _best(runs: Sequence[RunFolder], rows: Sequence[Mapping[str, Any]], task: st
 
 
 def _plots(runs: Sequence[RunFolder], tasks: Sequence[tuple[str, str]]) -> list[Plot]:
-    histories = [(run.path.name, run.history()) for run in runs]
+    histories = [(run.name, run.history()) for run in runs]
     skill = [(name, _epochs(rows), [row.get("skill") for row in rows]) for name, rows in histories]
     labels = ("epoch", "0: the constant baseline, 1: perfect")
     drawn = [plot("Skill on the validation split", labels, skill, include=(0.0, 1.0), least_step=1)]

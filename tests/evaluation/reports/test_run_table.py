@@ -43,4 +43,10 @@ def test_the_verb_writes_it(tmp_path: Path) -> None:
     toy.train(tmp_path / "runs" / "a", "training.epochs=1")
     found = oneglance.runs(tmp_path / "runs", html=tmp_path / "runs.html")
     assert [run["run"] for run in found] == ["a"]
+    assert oneglance.runs(tmp_path / "runs" / "a").to_dict() == found.to_dict()  # the run itself
+    toy.train(tmp_path / "others" / "a", "training.epochs=1")
+    both = oneglance.runs([tmp_path / "runs", tmp_path / "others" / "a"], html=tmp_path / "both.html")
+    names = [str(tmp_path / "others" / "a"), str(tmp_path / "runs" / "a")]
+    assert [run["run"] for run in both] == names  # whole paths, for both are called "a"
+    assert all(name in (tmp_path / "both.html").read_text(encoding="utf-8") for name in names)
     assert "Settings that differ" in (tmp_path / "runs.html").read_text(encoding="utf-8")
