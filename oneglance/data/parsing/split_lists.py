@@ -16,6 +16,7 @@ from oneglance.storage.plain_files import names_in
 
 BEFORE_NUMBERS = re.compile(r"(\S+)(?:[ \t]+-?\d+)+")
 FIRST_OF_SEVERAL = re.compile(r"(?<=[a-z])_?0?1$")  # `train1.txt`, where there are ten ways to split
+ALSO_CALLED = re.compile(r"^(?:list|files)_|_(?:list|lst|pairs?|files|images)$")  # `train_list.txt`
 NAMED = 0.9  # share of the names of lists that are pictures
 
 
@@ -107,7 +108,7 @@ def contradiction(name: str, split: str, earlier: str, first: str) -> str:
 def lists_of_splits(folder: Path) -> Iterator[tuple[int, str, Path]]:
     """The rank, split and file of each list of a split; ``trainval.txt`` comes first, to be overruled."""
     for file in names_in(folder, "*.txt"):
-        word = FIRST_OF_SEVERAL.sub("", file.stem.lower())
+        word = FIRST_OF_SEVERAL.sub("", ALSO_CALLED.sub("", file.stem.lower()))
         if word == "trainval":
             yield 0, "train", file
         elif word in SPLIT_NAMES:

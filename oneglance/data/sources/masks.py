@@ -16,6 +16,7 @@ from oneglance.data.images.header import header
 from oneglance.data.images.references import FileImage, file_stat, is_picture
 from oneglance.data.parsing.annotations.box_geometry import BoxReader, Fault, RawBox
 from oneglance.data.parsing.annotations.mask_parts import Inside, MaskReader, Part
+from oneglance.data.parsing.annotations.pair_lists import has_pairs, listed_pairs
 from oneglance.data.parsing.annotations.paired_files import named_split_of
 from oneglance.data.parsing.folder_walk import files_below
 from oneglance.data.parsing.folders.split_folders import folder_fields
@@ -28,6 +29,7 @@ from oneglance.data.parsing.layouts import (
     annotated_places,
     children_named,
 )
+from oneglance.data.parsing.problem_counter import ProblemCounter
 from oneglance.data.picture_files.formats import without_companions
 from oneglance.data.quoting import quoted
 from oneglance.data.source import Entry, Source
@@ -50,7 +52,8 @@ SQUARE = 0.02  # difference of the ratio of the sides of a picture and its mask
 class Masks(Source):
     """Pictures and a mask of each: of the same name in a folder ``masks`` (or another usual one) beside a
     folder of pictures, or called ``a_mask.png`` or ``a.png`` beside ``a.jpg``; also in a folder for each
-    split. Folders of pictures are the fields that they are in the format ``folder``.
+    split; or whatever their names, where lists (``train.txt``) name a picture and its mask in each line.
+    Folders of pictures are the fields that they are in the format ``folder``.
 
     The boxes of the field ``objects`` are those around the connected parts of a mask, so that things that
     touch are one box. 0 is the background. Where masks hold one other value, the boxes have no class; of
@@ -70,13 +73,13 @@ class Masks(Source):
     def recognises(cls, path: Path) -> bool:
         if not is_folder(path):
             return False
-        some = islice((one for place in _places(path) for one in _masked(place, None) if one.masks), FEW)
+        some = islice((one for one in _all(path, None, ProblemCounter()) if one.masks), FEW)
         fitting = [_fits(one.image, one.masks[0]) for one in some]
         return bool(fitting) and all(fitting)
 
     def entries(self) -> Iterator[Entry | Problem]:
         box_reader = BoxReader()
-        masked = [one for place in _places(self.path) for one in _masked(place, self.images)]
+        masked = list(_all(self.path, self.images, box_reader.counter))
         if not masked:
             raise DataError("holds no pictures with masks", location=self.title, hint="put them into masks")
         yield from self._read(masked, box_reader)
@@ -219,6 +222,17 @@ def _bytes(image: FileImage) -> float:
         return file_stat(image.path)[0]
     except OSError:
         return float("inf")
+
+
+def _all(path: Path, images: Path | None, counter: ProblemCounter) -> Iterator[_Masked]:
+    """The pictures in a folder with their masks, if any: as lists of splits say, or by their names."""
+    if not has_pairs(path, is_picture):
+        for place in _places(path):
+            yield from _masked(place, images)
+        return
+    for image, file, split in listed_pairs(path, images, counter, is_picture):
+        masks = [FileImage(str(file), f"{file.parent.name}/{file.name}")] if file is not None else ()
+        yield _Masked(image, masks, split, ())
 
 
 def _places(path: Path) -> list[Place]:

@@ -43,6 +43,24 @@ def things_of(stem: str, *numbers: int) -> list[tuple[int, int, int, int, int]]:
     return [(numbers[CLASSES.index(label)], *edges) for label, *edges in THINGS[stem]]  # type: ignore[misc]
 
 
+@pytest.mark.parametrize("start", ["", "./", "/home/someone/set/", "D:\\sets\\"])
+@pytest.mark.parametrize("lists", ["{part}.txt", "{part}_list.txt"])
+def test_lists_of_pictures_with_their_masks(tmp_path: Path, start: str, lists: str) -> None:
+    """Whatever their names are, and wherever they lay when the lists were written."""
+    for number, stem in enumerate(THINGS):
+        draw(tmp_path / "set" / "photos" / f"{stem}.png")
+        mask(tmp_path / "set" / "drawn" / f"{90 - number}.png", *things_of(stem, 1, 2))
+        file = tmp_path / "set" / lists.format(part=PARTS[stem])
+        line = f"{start}photos/{stem}.png {start}drawn/{90 - number}.png\n"
+        file.write_text((file.read_text() if file.exists() else "") + line)
+    found = proposed(tmp_path / "set")
+    assert found.parts == PARTS
+    assert {name: sorted(things) for name, things in found.things.items()} == {
+        stem: sorted((str(1 + CLASSES.index(label)), *edges) for label, *edges in things)
+        for stem, things in THINGS.items()
+    }
+
+
 @pytest.mark.parametrize(
     ("pictures", "masks"),
     [

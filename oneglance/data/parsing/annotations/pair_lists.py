@@ -1,11 +1,11 @@
-"""Lists that name in each line a picture and the text file of its boxes: ``a/1.jpg b/1.txt``."""
+"""Lists that name in each line a picture and the file of its annotations: ``a/1.jpg b/1.txt``."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from oneglance.data.images.references import FileImage, is_picture, printable
 from oneglance.data.parsing.annotations.paired_files import TEXT, Pair
@@ -21,36 +21,52 @@ FEW = 10  # lines of a list that are looked at
 OTHERS = frozenset(("temp", "template", "ref", "reference", "mask", "gt", "golden", "defect", "diff"))
 
 
-def has_pairs(path: Path) -> bool:
-    """Whether a list of a split in a folder has such lines."""
+def is_text(name: str) -> bool:
+    """Whether a file may hold the boxes of a picture."""
+    return name.lower().endswith(TEXT)
+
+
+def has_pairs(path: Path, is_annotation: Callable[[str], bool] = is_text) -> bool:
+    """Whether a list of a split in a folder has such lines.
+
+    Args:
+        is_annotation: whether a name is that of a file of annotations.
+    """
     lists = (file for _, _, file in sorted(lists_of_splits(path)))
-    some = (pair for file in lists for pair in map(_names, islice(lines_or_none(file), FEW)))
-    return any(pair is not None and is_file(path / pair[1]) for pair in some)
+    lines_there = (line for file in lists for line in islice(lines_or_none(file), FEW))
+    pairs = (pair for line in lines_there if (pair := _names(line, is_annotation)) is not None)
+    there = _Tails(path)
+    return any(is_file(path / there.tail(names[1])) for names in pairs)
 
 
-def listed_pairs(path: Path, images: Path | None, counter: ProblemCounter) -> Iterator[Pair]:
-    """Every picture of the lists in a folder with its text file. Of a name that is in two lists the later one
-    counts, and ``trainval.txt`` is the first. What is read otherwise than it is written is counted.
+def listed_pairs(
+    path: Path, images: Path | None, counter: ProblemCounter, is_annotation: Callable[[str], bool] = is_text
+) -> Iterator[Pair]:
+    """Every picture of the lists in a folder with its annotations. Of a name that is in two lists the later
+    one counts, and ``trainval.txt`` is the first. What is read otherwise than it is written is counted.
 
     Args:
         images: where the names of pictures start, if not in ``path``.
+        is_annotation: whether a name is that of a file of annotations.
     """
     start = resolved(images or path)
+    pictures, annotations = _Tails(start), _Tails(path)
     by_name: dict[str, tuple[str, str, str]] = {}
     for _, split, file in sorted(lists_of_splits(path)):
         for number, line in enumerate(lines(file), 1):
-            names = _names(line)
+            names = _names(line, is_annotation)
             if names:
-                _, earlier, first = by_name.get(names[0], ("", split, ""))
-                by_name[names[0]] = (names[1], split, f"{file.name}:{number}")
-                if what := contradiction(names[0], split, earlier, first):
+                name = pictures.tail(names[0])
+                _, earlier, first = by_name.get(name, ("", split, ""))
+                by_name[name] = (annotations.tail(names[1]), split, f"{file.name}:{number}")
+                if what := contradiction(name, split, earlier, first):
                     counter.add("two parts", f"{file.name}:{number}", what, "the later list counts")
             elif line.strip():
-                what = f"{quoted(line.strip(), 60)} names no picture with a text file"
+                what = f"{quoted(line.strip(), 60)} names no picture with a file of annotations"
                 counter.add("line of a list", f"{file.name}:{number}", what, "the line is left out")
     folders: dict[Path, _Folder] = {}
     used = set()
-    for name, (text, split, location) in by_name.items():
+    for name, (annotated, split, location) in by_name.items():
         written = start / name
         if written.parent not in folders:
             folders[written.parent] = _Folder(written.parent)
@@ -59,8 +75,8 @@ def listed_pairs(path: Path, images: Path | None, counter: ProblemCounter) -> It
             what = f"names pictures otherwise than their files are called: {quoted(name)} is {quoted(own)}"
             counter.add("picture names", location, what, "look whether these are the pictures of the boxes")
         image = FileImage(str(written.with_name(own)), printable(name))
-        used.add(image.path)
-        yield Pair(image, path / text if is_file(path / text) else None, split)
+        used |= {image.path, str(start / annotated)}
+        yield Pair(image, path / annotated if is_file(path / annotated) else None, split)
     left = sum(str(start / name) not in used for name in files_below(start, is_picture))
     if left:
         counter.add(
@@ -68,13 +84,32 @@ def listed_pairs(path: Path, images: Path | None, counter: ProblemCounter) -> It
         )
 
 
-def _names(line: str) -> tuple[str, str] | None:
-    """The two names of a line, as paths below the folder of the list."""
+def _names(line: str, is_annotation: Callable[[str], bool]) -> tuple[str, str] | None:
+    """The two names of a line."""
     words = [word.removeprefix("./") for word in re.split(r"[\s,;]+", line.strip().replace("\\", "/"))]
-    if len(words) != 2 or not is_picture(words[0]) or not words[1].lower().endswith(TEXT):
+    if len(words) != 2 or not is_picture(words[0]) or not is_annotation(words[1]):
         return None
-    inside = all(word[:1] != "/" and ":" not in word and ".." not in word.split("/") for word in words)
-    return (words[0], words[1]) if inside else None
+    return None if any(".." in word.split("/") for word in words) else (words[0], words[1])
+
+
+class _Tails:
+    """Names as paths below a folder: of those that were written elsewhere, ``/home/me/set/a/1.jpg``, what is
+    left from a folder there on.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._parents: dict[str, str] = {}
+
+    def tail(self, name: str) -> str:
+        """The longest end of a name that a file has there, with a folder if it has one; else all of it."""
+        parent, _, last = name.rpartition("/")
+        if parent not in self._parents:
+            parts = [part for part in PurePosixPath(parent).parts if part != "/"]
+            ends = ("/".join(parts[start:]) for start in range(max(1, len(parts))))
+            there = (end for end in ends if is_file(self._folder / end / last))
+            self._parents[parent] = next(there, parent.lstrip("/"))
+        return f"{self._parents[parent]}/{last}".lstrip("/")
 
 
 class _Folder:
