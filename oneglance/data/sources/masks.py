@@ -15,6 +15,7 @@ from oneglance.data.images.decoding.decode_pool import DecodeMask, decode_with
 from oneglance.data.images.header import header
 from oneglance.data.images.references import FileImage, file_stat, is_picture
 from oneglance.data.parsing.annotations.box_geometry import BoxReader, Fault, RawBox
+from oneglance.data.parsing.annotations.mask_legend import legend
 from oneglance.data.parsing.annotations.mask_parts import Inside, MaskReader, Part
 from oneglance.data.parsing.annotations.pair_lists import has_pairs, listed_pairs
 from oneglance.data.parsing.annotations.paired_files import named_split_of
@@ -31,7 +32,7 @@ from oneglance.data.parsing.layouts import (
 )
 from oneglance.data.parsing.problem_counter import ProblemCounter
 from oneglance.data.picture_files.formats import without_companions
-from oneglance.data.quoting import quoted
+from oneglance.data.quoting import quoted, quoted_list
 from oneglance.data.source import Entry, Source
 from oneglance.errors import DataError, PictureError, Problem
 from oneglance.storage.plain_files import is_folder
@@ -57,7 +58,9 @@ class Masks(Source):
 
     The boxes of the field ``objects`` are those around the connected parts of a mask, so that things that
     touch are one box. 0 is the background. Where masks hold one other value, the boxes have no class; of
-    several, each is a class, called by its number or its colour (``#ff0000``) unless ``values`` says more.
+    several, each is a class, called by its number or its colour (``#ff0000``) unless ``values`` says more, or
+    a legend beside the masks: a ``.csv`` or ``.txt`` that names in each line a class and its value or its
+    three colours, as Roboflow (``_classes.csv``), CamVid and CVAT (``labelmap.txt``) have it.
     Masks in grey with soft edges are cut at half of their largest value. A mask of nothing means that nothing
     is there; of a picture without a mask nothing is known. The queried classes are all that any mask holds.
     """
@@ -152,6 +155,12 @@ class Masks(Source):
         if isinstance(self.values, dict):
             stated = {_value(word, self.title): name or None for word, name in self.values.items()}
             return {**stated, **{value: "" for value in there if value not in stated}}
+        file, legend_classes = legend(self.path) if not self.values else ("", {})
+        if there and legend_classes.keys() >= set(there):
+            names = [name for value in there if (name := legend_classes[value])]
+            what = f"holds masks with {len(there)} values, which {file} names: {quoted_list(names)}"
+            box_reader.counter.add("values of masks", self.title, what, "`values` names them otherwise")
+            return {value: legend_classes[value] for value in there}
         if len(there) <= 1 or self.values == "things":
             return dict.fromkeys(there, "")
         if counts[WHITE] >= MAINLY * counts.total():

@@ -180,6 +180,56 @@ def test_values_are_classes(tmp_path: Path, mode: str) -> None:
         read(tmp_path / "set", values={"cat": "1"})
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("_classes.csv", "Pixel Value, Class\n0, background\n1, cat\n3, dog"),
+        ("classes.txt", "0:_background_\n1:cat\n3:dog\n7:bird\n"),
+        ("names.csv", "name,value\ncat,1\ndog,3\n"),
+    ],
+)
+def test_a_legend_beside_the_masks_names_their_values(tmp_path: Path, name: str, text: str) -> None:
+    for stem in THINGS:
+        draw(tmp_path / "set" / "train" / f"{stem}.jpg")
+        mask(tmp_path / "set" / "train" / f"{stem}_mask.png", *things_of(stem, 1, 3))
+    (tmp_path / "set" / "train" / name).write_text(text)
+    found = proposed(tmp_path / "set")
+    assert {stem: sorted(things) for stem, things in found.things.items()} == {
+        stem: sorted(things) for stem, things in THINGS.items()
+    }
+    assert f"{name} names: cat, dog" in found.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# label:color_rgb:parts:actions\nvoid:0,0,0::\nlight red:255,0,0::\n",
+        "255 0 0\tlight red\n0 0 0 Void\n",
+    ],
+)
+def test_a_legend_of_colours(tmp_path: Path, text: str) -> None:
+    draw(tmp_path / "set" / "images" / "a.png")
+    colours = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    colours[10:20, 10:30] = (255, 0, 0)
+    (tmp_path / "set" / "masks").mkdir()
+    Image.fromarray(colours).save(tmp_path / "set" / "masks" / "a.png")
+    (tmp_path / "set" / "labelmap.txt").write_text(text)
+    records, _ = read(tmp_path / "set")
+    assert [found_things(record) for record in records] == [[("light red", 10, 10, 30, 20)]]
+
+
+@pytest.mark.parametrize(
+    "text", ["1 cat\n", "name,value\ncat,1\nbird,2\n", "a/1.png 1\na/3.png 3\n", "1 cat\n1 dog\n"]
+)
+def test_what_is_no_legend_of_these_masks(tmp_path: Path, text: str) -> None:
+    for stem in THINGS:
+        draw(tmp_path / "set" / "images" / f"{stem}.png")
+        mask(tmp_path / "set" / "masks" / f"{stem}.png", *things_of(stem, 1, 3))
+    (tmp_path / "set" / "notes.txt").write_text(text)
+    records, _ = read(tmp_path / "set")
+    assert {box.label for record in records for box in boxes(record)} == {"1", "3"}
+
+
 def test_each_value_may_be_one_thing(tmp_path: Path) -> None:
     draw(tmp_path / "set" / "images" / "a.png")
     mask(tmp_path / "set" / "masks" / "a.png", (1, 0, 0, 5, 5), (2, 5, 0, 9, 5), (1, 20, 20, 30, 30))
