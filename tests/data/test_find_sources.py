@@ -290,6 +290,21 @@ def test_tables_of_parts_are_one_source(place: Path) -> None:
     assert parts_of(60)["test"] == 20
 
 
+def test_tables_of_one_name_in_folders_of_parts_are_one_source(place: Path) -> None:
+    """As Roboflow writes several classes for a picture; the few pictures of a part hold only some of them."""
+    for part, count in {"train": 30, "valid": 6, "test": 4}.items():
+        draw(place / "set" / part, [f"{part}{n}.jpg" for n in range(count)])
+        kinds = [n % (3 if part == "train" else 2) for n in range(count)]
+        lines = [
+            f"{part}{n}.jpg, {kind == 0:d}, {kind == 1:d}, {kind == 2:d}" for n, kind in enumerate(kinds)
+        ]
+        table(place / "set" / part / "_classes.csv", "filename, hat, shoe, coat", lines.__getitem__, count)
+    config = proposed("set")
+    assert config["sources"] == [{"path": "set", "format": "table"}]
+    assert config["tasks"] == {"attributes": {"type": "tags", "from": ["hat", "shoe", "coat"]}}
+    assert parts_of(40) == {"train": 30, "validation": 6, "test": 4}
+
+
 def test_tables_of_parts_in_a_folder_of_their_own(place: Path) -> None:
     draw(place / "set/pictures", [f"{n}.jpg" for n in range(60)])
     rows(place / "set/lists/train_labels.csv", [f"{n}.jpg" for n in range(40)])

@@ -1,4 +1,4 @@
-"""Tables beside each other whose names say a split, ``train.csv`` and ``test.csv``: they are one source."""
+"""Tables of splits, ``train.csv`` and ``test.csv``, or of one name in folders of splits: one source."""
 
 from __future__ import annotations
 
@@ -17,15 +17,19 @@ from oneglance.storage.plain_files import located
 
 def joined_parts(proposals: Sequence[Proposal], base: Path) -> list[Proposal]:
     """The proposals, with one for a folder in the place of its tables of train and another split, where these
-    ask for the same and are read in the same way.
+    ask for the same, or have the same columns, and are read in the same way.
     """
-    by_folder: dict[Path, list[Proposal]] = defaultdict(list)
+    by_place: dict[tuple[Path, str], list[Proposal]] = defaultdict(list)
     for one in proposals:
         path = located(base, str(one.source["path"]))
-        if named_split(path.stem) and not any(record.split for record in one.records):
-            by_folder[path.parent].append(one)
+        if any(record.split for record in one.records):
+            continue
+        if named_split(path.stem):
+            by_place[path.parent, ""].append(one)
+        elif named_split(path.parent.name):
+            by_place[path.parent.parent, path.name].append(one)
     wholes: dict[int, Proposal | None] = {}  # by the identity of what they stand for
-    for folder, parts in by_folder.items():
+    for (folder, _), parts in by_place.items():
         whole = _joined(folder, parts, base)
         if whole is not None:
             wholes |= {id(parts[0]): whole, **{id(part): None for part in parts[1:]}}
@@ -33,12 +37,16 @@ def joined_parts(proposals: Sequence[Proposal], base: Path) -> list[Proposal]:
 
 
 def _joined(folder: Path, parts: Sequence[Proposal], base: Path) -> Proposal | None:
-    splits = {named_split(Path(str(one.source["path"])).stem) for one in parts}
+    paths = [Path(str(one.source["path"])) for one in parts]
+    splits = {named_split(path.stem) or named_split(path.parent.name) for path in paths}
     if "train" not in splits or len(splits) < 2:
         return None
     first, *others = [{key: value for key, value in one.source.items() if key != "path"} for one in parts]
     asked = [{guess.field for guess in one.guesses if guess.type} for one in parts]
-    if any(keys != first for keys in others) or not set.intersection(*asked):
+    columns = [{field for record in one.records for field in record.answers} for one in parts]
+    if any(keys != first for keys in others):
+        return None
+    if not set.intersection(*asked) and any(fields != columns[0] for fields in columns):
         return None
     keys = {"path": relative(base, folder), "format": "table", **first}
     try:

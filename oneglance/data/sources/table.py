@@ -46,7 +46,8 @@ class Table(Source):
     A folder may stand for its tables, where their names begin with a split: ``train.parquet``,
     ``test-00000-of-00002.parquet`` (also in ``data`` there), or where each split's folder of pictures holds
     a ``metadata.csv``, ``.jsonl`` or ``.parquet``. It is then the split of all their pictures. With
-    ``format = "table"`` there may be other folders beside tables of text.
+    ``format = "table"`` there may be other folders beside tables of text, and each split's folder may hold a
+    table of another name, which is the same in all (``_classes.csv``).
 
     A cell of JSON lines or Parquet may hold all boxes of its picture: ``{"bbox": [[x, y, width, height],
     …], "category": ["cat", …]}``. Such a field holds boxes.
@@ -107,7 +108,7 @@ class Table(Source):
 
     def _files(self) -> list[tuple[Path, str]]:
         """The tables of a folder, with their splits."""
-        files = _split_files(self.path) or _tables_beside_folders(self.path)
+        files = _split_files(self.path) or _tables_beside_folders(self.path) or _tables_in_parts(self.path)
         if not files:
             raise DataError("holds no tables whose names say a split", location=self.title)
         return files
@@ -278,6 +279,16 @@ def _tables_beside_folders(folder: Path) -> list[tuple[Path, str]]:
     """The tables directly in a folder whose names say a split."""
     files = [(file, named_split(file.stem)) for file in names_in(folder, "*.*")]
     return sorted((file, split) for file, split in files if split and file.suffix.lower() in READERS)
+
+
+def _tables_in_parts(folder: Path) -> list[tuple[Path, str]]:
+    """The tables of one name in folders of splits: the first name that all of them hold."""
+    parts = part_folders(folder)
+    names = [
+        {file.name for file in names_in(part, "*.*") if file.suffix.lower() in READERS} for part, _ in parts
+    ]
+    shared = sorted(set.intersection(*names)) if names else []
+    return [(part / shared[0], split) for part, split in parts] if shared else []
 
 
 def _is_of_pictures(folder: str) -> bool:
