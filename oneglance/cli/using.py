@@ -180,7 +180,7 @@ def export(
 
 @app.command()
 def runs(
-    folders: Annotated[
+    folder: Annotated[
         list[Path] | None, typer.Argument(help="where runs are, or runs; default: runs", show_default=False)
     ] = None,
     html: Annotated[
@@ -190,7 +190,7 @@ def runs(
     as_json: AsJson = False,
 ) -> None:
     """List and compare run folders."""
-    places = folders or [Path("runs")]
+    places = folder or [Path("runs")]
     result = oneglance.runs(places, html=html)
     if as_json:
         print_json(result.to_dict())
