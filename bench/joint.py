@@ -43,6 +43,7 @@ EPOCHS = {"questions": 8, "food": 10, "clothing": 10}
 def arms(name: str) -> dict[str, dict[str, Any]]:
     """The keys of each arm, for one set."""
     hard, other = HARDEST[name], NUMBER[name]
+    quick = {"training.optimizer": "muon", "training.momentum": 0.6}
     return {
         "joint": {},
         "hard_3": {f"tasks.{hard}.weight": 3.0},
@@ -66,6 +67,10 @@ def arms(name: str) -> dict[str, dict[str, Any]]:
         "absolute_hard_2": {f"tasks.{other}.bend": 0.1, f"tasks.{hard}.weight": 2.0},
         "absolute_imtl_g": {f"tasks.{other}.bend": 0.1, "training.balancer": "imtl_g"},
         "muon_absolute": {f"tasks.{other}.bend": 0.1, "training.optimizer": "muon"},
+        "quick": quick,  # what init writes for tiny pictures
+        "quick_absolute": {**quick, f"tasks.{other}.bend": 0.1},
+        "quick_absolute_third": {**quick, f"tasks.{other}.bend": 0.1, f"tasks.{other}.weight": 0.3},
+        "quick_absolute_imtl_g": {**quick, f"tasks.{other}.bend": 0.1, "training.balancer": "imtl_g"},
         "batch_32": {"training.batch": 32},
     }
 
