@@ -187,8 +187,8 @@ class Source(Table, ABC):
             """Of text, missing where it is empty."""
             return (block.fields.get(name) if name else None) or Coded.missing(len(block.images))
 
-        groups, words = column(self.group).mapped(as_text), column(self.split)
-        words = words.mapped(str)
+        groups, words = column(self.group), column(self.split).mapped(str)
+        groups = Coded(groups.codes, list(map(as_text, groups.values)))
         _, first = np.unique(words.codes, return_index=True)
         firsts = first.tolist()[len(first) - len(words.values) :]
         splits = {

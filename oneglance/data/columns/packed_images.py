@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
 from itertools import chain, groupby, islice
 from typing import Any, overload
 
 import numpy as np
+import pyarrow as pa
 
-from oneglance.data.columns.packed_text import AT_ONCE, Piece, at_slash, piece, starts_of
+from oneglance.data.columns.packed_text import (
+    AT_ONCE,
+    MIXING,
+    Piece,
+    at_slash,
+    piece,
+    starts_of,
+    text_array,
+    text_keys,
+)
 from oneglance.data.images.references import FileImage
 from oneglance.data.record import ImageRef
-
-MIXING = 0x5851F42D4C957F2D  # odd and large (Knuth, MMIX): a and b are not b and a
 
 Column = Piece | np.ndarray | Any  # texts; int64 [n]; or the one value of all
 
 
 @dataclass(frozen=True, slots=True)
 class AlikeImages:
-    """References of one class, whose fields are texts and numbers."""
+    """References of one class, whose fields are texts and numbers.
+
+    Args:
+        listed: of folders in which all of these pictures were seen: how many names there are in each.
+    """
 
     kind: type[ImageRef]
     columns: tuple[Column, ...]
     count: int
+    listed: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return self.count
@@ -72,39 +85,54 @@ class PackedImages(Sequence[ImageRef]):
         for one in self._pieces:
             yield from one
 
-    def folders(self) -> Iterator[tuple[str, np.ndarray]]:
-        """Each folder of a piece, with its last separator, and the rows of its pictures: int64. Only pictures
-        that are files have one; a folder may come again.
+    def folders(self) -> Iterator[tuple[str, np.ndarray, int | None]]:
+        """Each folder of a piece, with its last separator; the rows of its pictures, int64; and how many
+        names there are in it, where these pictures were seen among them. Only pictures that are files have
+        a folder; it may come again.
         """
         for start, one in zip(self._starts, self._pieces):  # noqa: B905 - the last start is the end
             if isinstance(one, AlikeImages) and one.kind is FileImage and isinstance(one.columns[0], Piece):
                 paths = one.columns[0]
                 if paths.codes is None:
-                    yield paths.heads[0], np.arange(start, start + len(paths))
+                    head = paths.heads[0]
+                    yield head, np.arange(start, start + len(paths)), one.listed.get(head)
                     continue
                 order = np.argsort(paths.codes, kind="stable")
                 ends = np.bincount(paths.codes, minlength=len(paths.heads)).cumsum()
-                yield from zip(paths.heads, np.split(order + start, ends[:-1]), strict=True)
+                each = np.split(order + start, ends[:-1])
+                yield from zip(paths.heads, each, map(one.listed.get, paths.heads), strict=True)
                 continue
             rows: dict[str, list[int]] = {}
             for row, image in enumerate(one, start):
                 if isinstance(image, FileImage):
                     rows.setdefault(at_slash(image.path)[0], []).append(row)
-            yield from ((head, np.array(each, dtype=np.int64)) for head, each in rows.items())
+            yield from ((head, np.array(each, dtype=np.int64), None) for head, each in rows.items())
 
     def file_names(self, folder: str, rows: np.ndarray) -> list[str]:
         """The names of files in ``folder``, of rows that ``folders`` has given."""
         names: list[str] = []
-        piece_of_row = np.searchsorted(self._starts, rows, side="right") - 1
-        for number in np.unique(piece_of_row).tolist():
-            inside = rows[piece_of_row == number] - self._starts[number]
-            one = self._pieces[number]
+        for one, inside in self._by_piece(rows):
             paths = one.columns[0] if isinstance(one, AlikeImages) else None
             if isinstance(paths, Piece):
                 names += paths.tails_of(inside)
             else:
-                names += [one[row].path[len(folder) :] for row in inside.tolist()]  # type: ignore[attr-defined]
+                paths_of_rows = (one[row].path for row in inside.tolist())  # type: ignore[attr-defined,union-attr]
+                names += [path[len(folder) :] for path in paths_of_rows]
         return names
+
+    def all_differ(self, rows: np.ndarray) -> bool:
+        """Whether no two rows of one folder have one name, where ``folders`` gave a number with each."""
+        keys = [
+            text_keys(one.columns[0].tails.take(pa.array(inside)))  # type: ignore[union-attr]
+            for one, inside in self._by_piece(rows)
+        ]
+        return len(np.unique(np.concatenate(keys))) == len(rows)
+
+    def _by_piece(self, rows: np.ndarray) -> Iterator[tuple[AlikeImages | list[ImageRef], np.ndarray]]:
+        """Each piece that has some of the rows, and their places in it."""
+        piece_of_row = np.searchsorted(self._starts, rows, side="right") - 1
+        for number in np.unique(piece_of_row).tolist():
+            yield self._pieces[number], rows[piece_of_row == number] - self._starts[number]
 
 
 def packed(images: Iterable[ImageRef]) -> PackedImages:
@@ -144,12 +172,11 @@ def picture_keys(images: AlikeImages | list[ImageRef]) -> np.ndarray:
     if isinstance(images, AlikeImages) and images.kind is FileImage and isinstance(images.columns[0], Piece):
         path = images.columns[0]
         heads = np.array(list(map(hash, path.heads)), dtype=np.int64)
-        tails = np.array(list(map(hash, path.tails_of(None))), dtype=np.int64)
-        return _mixed(heads if path.codes is None else heads[path.codes], tails)
-    parts = (at_slash(one.path) if type(one) is FileImage else (None, one) for one in images)
-    pairs = [(0 if head is None else hash(head), hash(tail)) for head, tail in parts]
-    heads, tails = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
-    return _mixed(heads, tails)
+        return _mixed(heads if path.codes is None else heads[path.codes], text_keys(path.tails))
+    parts = [at_slash(one.path) if type(one) is FileImage else None for one in images]
+    tails = text_keys(text_array([part[1] if part else "" for part in parts]))
+    hashes = [hash(part[0] if part else one) for part, one in zip(parts, images, strict=True)]
+    return _mixed(np.array(hashes, dtype=np.int64), tails)
 
 
 def _mixed(heads: np.ndarray, tails: np.ndarray) -> np.ndarray:

@@ -13,6 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 AT_ONCE = 65_536  # texts of a piece, where they come one by one
+MOST_KEYED = 1024  # bytes of a text that its key is made of
+MIXING = 0x5851F42D4C957F2D  # odd and large (Knuth, MMIX): a and b are not b and a
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,26 @@ def printable_ascii(texts: pa.StringArray) -> bytes | None:
     characters = np.frombuffer(inside, dtype=np.uint8)
     is_printable = characters.min(initial=32) >= 32 and characters.max(initial=32) < 127
     return inside.tobytes() if is_printable else None
+
+
+def text_keys(texts: pa.Array) -> np.ndarray:
+    """int64 [n]: equal texts have equal keys, and others hardly ever, if they differ in their first bytes."""
+    _, ends, data = texts.buffers()
+    bounds = np.frombuffer(ends, dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1].astype(
+        np.int64
+    )
+    starts, sizes = bounds[:-1], np.diff(bounds)
+    padded = np.zeros(int(bounds[-1]) + 8, dtype=np.uint8)
+    padded[:-8] = np.frombuffer(data or b"", dtype=np.uint8)[: bounds[-1]]
+    words = np.ndarray(len(padded) - 7, dtype="<u8", buffer=padded, strides=(1,))  # eight bytes from each on
+    keys = sizes.astype(np.uint64)
+    for start in range(0, min(int(sizes.max(initial=0)), MOST_KEYED), 8):
+        rows = np.flatnonzero(sizes > start)
+        left = np.minimum(sizes[rows] - start, 8).astype(np.uint64)
+        eight = words[starts[rows] + start] << (np.uint64(64) - 8 * left)  # without those of the next text
+        mixed = (keys[rows] ^ eight) * np.uint64(MIXING)
+        keys[rows] = mixed ^ (mixed >> np.uint64(32))
+    return keys.view(np.int64)
 
 
 def _text(tail: str | bytes) -> str:

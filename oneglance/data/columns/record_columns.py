@@ -14,7 +14,7 @@ from oneglance.data.columns.packed_images import AlikeImages, PackedImages, imag
 from oneglance.data.columns.packed_text import AT_ONCE, PackedText, Piece, at_colon, piece
 from oneglance.data.record import ImageRef, Record
 
-DISTINCT = 20_000  # answers to a question that are looked for; classes repeat, free numbers do not
+DISTINCT = 100_000  # answers to a question that are looked for; classes repeat, free numbers do not
 
 
 T = TypeVar("T")

@@ -133,9 +133,10 @@ class Facts:
         counts: dict[str, Counter[str]] = defaultdict(Counter)
         tuples = tuples_of(self.stratify_labels)
         kind, first = together([tuples, self.names], len(self.records))
-        for row, count in zip(first.tolist(), np.bincount(kind).tolist(), strict=True):
-            for name in tuples[row]:
-                counts[name][self.names[row]] += count
+        kinds = zip(tuples.take(first), self.names.take(first), np.bincount(kind).tolist(), strict=True)
+        for names, split, count in kinds:
+            for name in names:
+                counts[name][split] += count
         return counts
 
 

@@ -26,8 +26,8 @@ def missing_pictures(records: Sequence[Record]) -> tuple[RecordColumns, list[Pro
     columns = columns_of(records)
     absent: dict[int, Problem] = {}
     problems = []
-    for folder, pieces in _folders(columns).items():
-        lost, unnamed = _compared(folder, pieces, columns)
+    for folder, (pieces, listed) in _folders(columns).items():
+        lost, unnamed = _compared(folder, pieces, listed, columns)
         absent |= lost
         if unnamed:
             others = len(unnamed) - 1
@@ -44,21 +44,24 @@ def absent(records: Sequence[Record]) -> dict[int, Problem]:
     """Row -> problem, for every record whose picture is a file that is not there."""
     columns = columns_of(records)
     problems: dict[int, Problem] = {}
-    for folder, pieces in _folders(columns).items():
-        problems |= _compared(folder, pieces, columns)[0]
+    for folder, (pieces, listed) in _folders(columns).items():
+        problems |= _compared(folder, pieces, listed, columns)[0]
     return problems
 
 
-def _folders(columns: RecordColumns) -> dict[str, list[np.ndarray]]:
-    """Folder with its last separator -> the places in ``packed`` of its pictures, in several pieces."""
-    pieces: dict[str, list[np.ndarray]] = defaultdict(list)
-    for folder, places in columns.packed.folders():
-        pieces[folder].append(places)
-    return pieces
+def _folders(columns: RecordColumns) -> dict[str, tuple[list[np.ndarray], set[int | None]]]:
+    """Folder with its last separator -> the places in ``packed`` of its pictures, in several pieces, and what
+    reading counted in it.
+    """
+    folders: dict[str, tuple[list[np.ndarray], set[int | None]]] = defaultdict(lambda: ([], set()))
+    for folder, places, listed in columns.packed.folders():
+        folders[folder][0].append(places)
+        folders[folder][1].add(listed)
+    return folders
 
 
 def _compared(
-    folder: str, pieces: Sequence[np.ndarray], columns: RecordColumns
+    folder: str, pieces: Sequence[np.ndarray], counts: set[int | None], columns: RecordColumns
 ) -> tuple[dict[int, Problem], list[str]]:
     """A problem for each row whose picture is not there, and the names of pictures that no row names."""
     places = np.concatenate(pieces)
@@ -66,6 +69,8 @@ def _compared(
     places, rows = places[rows >= 0], rows[rows >= 0]
     if not len(rows):
         return {}, []
+    if counts == {len(rows)} and columns.packed.all_differ(places):
+        return {}, []  # reading has seen all of them there, and there is nothing else
     # Listed once: a million looks at single files would take long.
     try:
         listed = set(entry_names(folder))

@@ -20,7 +20,7 @@ from oneglance.data.source import Source
 from oneglance.errors import DataError, InvalidAnswer, Problem, nearest
 from oneglance.nn.allocator import garbage_collection_off, give_back
 
-CACHE_LIMIT = 20_000  # typed answers kept per source and question: classes repeat, free numbers do not
+CACHE_LIMIT = 100_000  # typed answers kept per source and question: classes repeat, free numbers do not
 TAG_PICTURES = 8  # with contradictions that may be tags, one row each
 LONGEST_CACHED = 64  # characters
 MANY = 100_000  # records, from which on the memory that reading took is given back at once

@@ -114,6 +114,7 @@ class _InFolder(Find):
         self._folders: dict[str, str | None] = {}  # as written -> real one with its last separator
         self._sample, self._exact = sample, exact
         self._listings: dict[str, frozenset[str] | None] = {}  # real folder -> names in it; None: unknown
+        self._counts: dict[str, int] = {}  # real folder -> how many names are in it
         self._listed = 0  # names in all of them
         self._search: TailSearch | None = None
 
@@ -138,17 +139,21 @@ class _InFolder(Find):
         sorted_files = files.take(pa.array(order)).to_pylist()
         ends = np.bincount(codes, minlength=len(inside)).cumsum().tolist()
         reals: list[str] = []
+        listed: dict[str, int] = {}
         for folder, start, end in zip(inside, [0, *ends], ends):  # noqa: B905 - the last end is no start
             own = sorted_files[start:end]
             real = self._folders[folder] if folder in self._folders else self._resolve(folder)
             if real is None or not {"", ".", ".."}.isdisjoint(own):
                 return None
-            if not (self._exact or self._are_listed(real, own)):
-                return None
+            if not self._exact:
+                if not self._are_listed(real, own):
+                    return None
+                if (count := self._counts.get(real.rstrip(os.sep))) is not None:
+                    listed[real] = count
             reals.append(real)
         numbers = None if len(inside) == 1 else codes
         columns = (Piece(reals, numbers, files), Piece(inside, numbers, files))
-        return AlikeImages(FileImage, columns, len(names))
+        return AlikeImages(FileImage, columns, len(names), listed)
 
     def problems(self, title: str) -> list[Problem]:
         return self._search.problems(title) if self._search else []
@@ -180,6 +185,8 @@ class _InFolder(Find):
                 self._listings.clear()
                 self._listed = 0
             self._listings[folder] = listing
+            if listing is not None:
+                self._counts[folder] = len(listing)
             self._listed += 1 + len(listing or ())
         return listing is None or listing.issuperset(files)
 

@@ -13,6 +13,7 @@ from oneglance.errors import DataError
 from oneglance.storage.plain_files import open_plain
 
 LONGEST_LINE = 16_000_000  # characters: a file without line ends must not fill the memory
+SMALLEST, LARGEST = 8_192, 4_000_000  # characters of the first piece, and of later ones
 
 
 def lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
@@ -21,6 +22,58 @@ def lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
     Raises:
         DataError: the file cannot be read, is not in this encoding, or holds what no text holds.
     """
+    for piece in pieces(path, encoding):
+        yield from lines_of(piece)
+
+
+def lines_of(text: str) -> io.StringIO:
+    """The lines of a piece of text, with their ends."""
+    return io.StringIO(text, newline="")
+
+
+def pieces(path: Path, encoding: str = "utf-8") -> Iterator[str]:
+    """The same text in pieces of whole lines, a small one and then larger ones; what lies before a mistake is
+    a piece too.
+
+    Raises:
+        DataError: see ``lines``.
+    """
+    done, size, decoder = 0, SMALLEST, _decoder(encoding)
+    try:
+        with io.TextIOWrapper(open_plain(path), decoder, newline="") as file:
+            while text := file.read(size) + file.readline(LONGEST_LINE):
+                if "\0" in text or (len(text) >= LONGEST_LINE and _longest(text) >= LONGEST_LINE):
+                    break
+                yield text
+                done, size = done + len(text), min(2 * size, LARGEST)
+            else:
+                return
+    except UnicodeError:
+        pass
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror})", location=path.name) from None
+    yield from _up_to_the_mistake(path, encoding, done)
+
+
+def _longest(text: str) -> int:
+    return max(map(len, lines_of(text)))
+
+
+def _up_to_the_mistake(path: Path, encoding: str, done: int) -> Iterator[str]:
+    """What comes after so many characters, read anew line by line to name the one that is wrong."""
+    right: list[str] = []
+    try:
+        for line in _one_by_one(path, encoding):
+            done -= len(line)
+            if done < 0:
+                right.append(line)
+    except DataError:
+        yield "".join(right)
+        raise
+    yield "".join(right)
+
+
+def _one_by_one(path: Path, encoding: str) -> Iterator[str]:
     number = 0
     try:
         decoder = _decoder(encoding)
@@ -43,6 +96,25 @@ def lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
         raise _not_text(path, encoding) from None
     except OSError as error:
         raise DataError(f"cannot be read ({error.strerror})", location=path.name) from None
+
+
+class TextInPieces:
+    """Text that is read by lines and by pieces in turn."""
+
+    def __init__(self, pieces: Iterator[str]) -> None:
+        self._begun, self._pieces = lines_of(""), pieces
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        while not (line := self._begun.readline()):
+            self._begun = lines_of(next(self._pieces))
+        return line
+
+    def piece(self) -> str:
+        """What is left of the piece whose lines were read, or the next one; "" at the end."""
+        return self._begun.read() or next(filter(None, self._pieces), "")
 
 
 def lines_or_none(path: Path) -> Iterator[str]:

@@ -54,7 +54,8 @@ def stratify_labels(records: Sequence[Record], questions: Sequence[Question]) ->
     ]
     classes = [column for column in classes if any(column.values)]
     kind, first = together(classes, len(columns))
-    rows = [sum((column[row] or () for column in classes), ()) for row in first.tolist()]
+    of_each = zip(*(column.take(first) for column in classes), strict=True)
+    rows = [sum((words or () for words in some), ()) for some in of_each] or [()]
     return Coded(kind, rows).mapped(tuple)
 
 

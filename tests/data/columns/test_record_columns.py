@@ -19,7 +19,7 @@ from support.tiny import Ref
 from oneglance.data.columns import coded, packed_images, packed_text, record_columns
 from oneglance.data.columns.coded import Coded, labelled, numbers, together
 from oneglance.data.columns.packed_images import PackedImages, packed
-from oneglance.data.columns.packed_text import Piece, printable_ascii
+from oneglance.data.columns.packed_text import Piece, printable_ascii, text_array, text_keys
 from oneglance.data.columns.record_columns import RecordColumns, columns_of
 from oneglance.data.images.memory_image import EncodedImage
 from oneglance.data.images.references import FileImage, TarMember, ZipMember
@@ -89,7 +89,7 @@ def test_files_are_found_by_their_folders(images: list[ImageRef]) -> None:
         columns = packed(images)
         found = {
             (row, folder + name)
-            for folder, rows in columns.folders()
+            for folder, rows, _ in columns.folders()
             for row, name in zip(rows.tolist(), columns.file_names(folder, rows), strict=True)
         }
     assert found == {(row, image.path) for row, image in enumerate(images) if isinstance(image, FileImage)}
@@ -170,3 +170,16 @@ def test_printable_ascii_is_seen_at_once(texts: list[str]) -> None:
     array = pa.array(texts, type=pa.string())[1:]
     text = "".join(texts[1:])
     assert printable_ascii(array) == (text.encode() if text.isascii() and text.isprintable() else None)
+
+
+@given(st.lists(st.text(max_size=20), max_size=8), st.text(max_size=9))
+def test_keys_are_those_of_the_texts(texts: list[str], before: str) -> None:
+    """Wherever they lie in memory, and whatever follows them."""
+    keys = text_keys(text_array(texts))
+    assert len(set(keys.tolist())) == len(set(texts))
+    moved = text_array([before, *texts[::-1], before]).slice(1, len(texts))
+    np.testing.assert_array_equal(text_keys(moved)[::-1], keys)
+    halves = text_array([*texts, "\ud800"])  # as bytes
+    np.testing.assert_array_equal(text_keys(halves)[:-1], keys)
+    long = text_array([before + "a" * 100 + text for text in texts])
+    assert len(set(text_keys(long).tolist())) == len(set(texts))

@@ -7,16 +7,20 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oneglance.data.columns.record_columns import RecordBlock
+from oneglance.data.columns.record_columns import RecordBlock, RecordPacker
+from oneglance.data.inspection import missing_files
+from oneglance.data.inspection.missing_files import missing_pictures
 from oneglance.data.merging.collect import collect
-from oneglance.data.parsing.tables import delimited
+from oneglance.data.parsing import text_lines
 from oneglance.data.record import Record
 from oneglance.data.source import Source, open_source
 from oneglance.errors import DataError
+from oneglance.storage.plain_files import entry_names
 from oneglance.task import build_tasks
 
 NAMES = st.sampled_from(
@@ -122,7 +126,7 @@ def opened(folder: Path, text: str, **keys: Any) -> Source:
 def test_blocks_hold_what_the_rows_hold(
     folder: Path, lines: list[str], end: str, keys: dict[str, str], header: str
 ) -> None:
-    with patch.object(delimited, "BLOCK", 3):
+    with patch.multiple(text_lines, SMALLEST=20, LARGEST=60):
         source = opened(folder, end.join([header, *lines]), **keys)
         rows, blocks = one_by_one(source.read()), one_by_one(source.read_blocks())
     assert blocks == rows
@@ -141,7 +145,7 @@ def test_answers_and_problems_are_the_same(folder: Path, lines: list[str]) -> No
             "both": {"type": "tags", "from": ["kind", "price"]},
         }
     )
-    with patch.object(delimited, "BLOCK", 3):
+    with patch.multiple(text_lines, SMALLEST=20, LARGEST=60):
         source = opened(folder, "\n".join(["image,kind,price,seller,split", *lines]))
         blocks = collect([source], list(tasks.values()))
         with patch.object(type(source), "read_blocks", type(source).read):
@@ -164,3 +168,64 @@ def test_what_lies_before_a_broken_place_is_read(folder: Path) -> None:
     rows, blocks = one_by_one(source.read()), one_by_one(source.read_blocks())
     assert blocks == rows
     assert [type(item) for item in blocks] == [Record] * 150 + [str]
+
+
+@pytest.mark.parametrize(
+    ("rows", "files", "left_out", "listed"),
+    [
+        ("x/a x/b y/a", "x/a x/b y/a", [], ""),
+        ("x/a x/b y/a", "x/a x/b y/a x/c", [], "x"),  # x/c is named by no row
+        ("x/a x/a y/a", "x/a x/c y/a", [], "x"),  # nor here, although there are as many rows as files
+        ("x/a x/b y/a", "x/a x/b y/a", [1], "x"),
+        ("y/a x/a x/b", "x/a x/b y/a", [0], ""),
+    ],
+)
+def test_what_reading_has_seen_is_not_listed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: str, files: str, left_out: list[int], listed: str
+) -> None:
+    for name in files.split():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / f"{name}.jpg").touch()
+    packer = RecordPacker([])
+    lines = [f"{name}.jpg\n" for name in rows.split()]
+    for block in opened(tmp_path, "".join(["image\n", *lines]), group="").read_blocks():
+        assert isinstance(block, RecordBlock)
+        packer.add_block(block)
+    records = packer.columns()
+    records = records.take(np.setdiff1d(np.arange(len(records)), left_out))
+    expected = missing_pictures(list(records))  # of which nothing was seen
+    asked: list[str] = []
+
+    def listing(folder: str) -> list[str]:
+        asked.append(folder)
+        return entry_names(folder)
+
+    monkeypatch.setattr(missing_files, "entry_names", listing)
+    assert missing_pictures(records) == expected
+    assert bool(expected[1]) == bool(listed)
+    assert "".join(Path(folder).name for folder in asked) == listed
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252"])
+@pytest.mark.parametrize("mistake", ["", "\0", "x" * 50])
+def test_pieces_hold_the_lines(tmp_path: Path, encoding: str, mistake: str) -> None:
+    path = tmp_path / "t.csv"
+    text = "".join(f"{'é' * (n % 7)}{n}{end}" for n, end in enumerate(["\n", "\r\n", "\r", "\n\n"] * 20))
+    path.write_bytes(f"{text}{mistake}\nend".encode(encoding))
+    with patch.multiple(text_lines, SMALLEST=5, LARGEST=17, LONGEST_LINE=40):
+        expected = up_to_an_error(text_lines._one_by_one(path, encoding))
+        assert up_to_an_error(text_lines.lines(path, encoding)) == expected
+        pieces = up_to_an_error(text_lines.pieces(path, encoding))
+    assert "".join(pieces) == "".join(expected)
+    assert bool(mistake) == ("t.csv:" in pieces[-1])
+    assert len(pieces) < 0.8 * len(expected)
+    assert all(piece.endswith(("\n", "\r")) for piece in pieces[:-1])
+
+
+def up_to_an_error(items: Iterable[str]) -> list[str]:
+    listed: list[str] = []
+    try:
+        listed.extend(items)
+    except DataError as error:
+        listed.append(str(error))
+    return listed

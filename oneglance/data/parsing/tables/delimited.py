@@ -28,10 +28,9 @@ from oneglance.data.parsing.tables.rows import (
     check_columns,
 )
 from oneglance.data.parsing.tables.unnamed_columns import PICTURE, are_names, names_for
-from oneglance.data.parsing.text_lines import lines
+from oneglance.data.parsing.text_lines import TextInPieces, lines, lines_of, pieces
 from oneglance.errors import DataError, Problem
 
-BLOCK = 65_536  # rows that are read at once
 SAMPLE_CELLS = 1_000_000  # in a sample, at most
 CLOSE_IT = 'close the quotation mark, or write "" for one inside a cell'
 
@@ -86,13 +85,14 @@ class Delimited(Rows):
         cells = [row[place] for row in self._sampled if len(row) > place]
         return bool(cells) and all(map(is_picture, cells))
 
-    def _lines(self) -> Iterator[str]:
-        """The lines of the file; a first one that is no row is empty, so that all keep their numbers."""
-        text = lines(self.path, self._encoding)
+    def _pieces(self) -> Iterator[str]:
+        """The text of the file; a first line that is no row is empty, so that all keep their numbers."""
+        text = pieces(self.path, self._encoding)
         if self._hides_first:
-            next(text)
-            yield "\n"
-        yield from (f"{SPACE.join(line.split())}\n" for line in text) if self.separator == SPACE else text
+            first = lines_of(next(text))
+            first.readline()
+            text = chain(["\n" + first.read()], text)
+        return map(_single_spaced, text) if self.separator == SPACE else text
 
     def _unnamed(self) -> Iterator[Problem]:
         """What is told of a table whose first row names no columns."""
@@ -100,6 +100,10 @@ class Delimited(Rows):
             what = f"has no column names: they are called {', '.join(self.columns)}"
             hint = "write a first row of names if others are better"
             yield Problem(self.title, what, hint, kind="column names", fatal=False)
+
+    def _lines(self) -> Iterator[str]:
+        for text in self._pieces():
+            yield from lines_of(text)
 
     def _check(self) -> None:
         check_columns(self.columns, self.title)
@@ -190,38 +194,27 @@ class Delimited(Rows):
         yield from widths.problems(self.title, self.separator)
 
     def blocks(self, column: str) -> Iterator[TextBlock | Row | Problem]:
-        text, taken, before = self._lines(), list[str](), 0
+        text, before, is_header = TextInPieces(self._pieces()), 0, self._is_headed
         interned, widths = InternedText(from_cell), _Widths(self._header)
-        is_header = self._is_headed
         yield from self._unnamed()
-        failure: DataError | None = None
-        while failure is None:
-            taken = []
-            try:
-                taken.extend(islice(text, 1 if is_header else BLOCK))
-            except DataError as error:
-                failure = error
-            if not taken:
-                break
+        while taken := next(text, "") if is_header else text.piece():
             block = None if is_header else self._block(taken, before + 1, column, interned)
             if block is not None:
                 widths.widest = len(self._header)
-                before += len(taken)
+                before += len(block.names)
                 yield block
                 continue
-            counted = _Counted(chain(taken, text) if failure is None else taken)
-            rows = self._read(counted, before, len(taken))
+            counted = _Counted(chain(lines_of(taken), text))
+            rows = self._read(counted, before, sum(1 for _ in lines_of(taken)))
             if is_header:
                 is_header = next(rows, None) is None
             yield from self._rows(rows, column, interned, widths)
             before += counted.count
-        if failure is not None:
-            raise failure
         yield from widths.problems(self.title, self.separator)
 
-    def _block(self, taken: list[str], start: int, column: str, interned: InternedText) -> TextBlock | None:
+    def _block(self, text: str, start: int, column: str, interned: InternedText) -> TextBlock | None:
         """The rows of some lines; None where not each of them is a whole row that names a picture."""
-        columns = self._arrow_columns(taken) or self._csv_columns(taken)
+        columns = self._arrow_columns(text) or self._csv_columns(text)
         if columns is None:
             return None
         names = columns.pop(column)
@@ -235,14 +228,11 @@ class Delimited(Rows):
         fields = {name: _cleaned(cells, interned) for name, cells in columns.items()}
         return TextBlock(self.title, start, cleaned, fields)
 
-    def _arrow_columns(self, taken: list[str]) -> dict[str, pa.StringArray] | None:
+    def _arrow_columns(self, text: str) -> dict[str, pa.StringArray] | None:
         """The cells of some lines, where no quotation mark says that there is more to them than that."""
-        text = "".join(taken)
         if "\r" in text:
             text = text.replace("\r\n", "\n")
         if '"' in text or "\r" in text or not self.separator.isascii():
-            return None
-        if max(map(len, taken)) > csv.field_size_limit():
             return None
         options = pa_csv.ConvertOptions(
             column_types=dict.fromkeys(self._columns, pa.string()), strings_can_be_null=False
@@ -257,16 +247,19 @@ class Delimited(Rows):
             )
         except (UnicodeEncodeError, pa.ArrowInvalid):
             return None
-        if table.num_rows != len(taken):
+        if table.num_rows != text.count("\n") + (not text.endswith("\n")):
             return None
-        arrays = (table.column(name).combine_chunks() for name in self._columns)
+        arrays = [table.column(name).combine_chunks() for name in self._columns]
+        if max(pc.max(pc.binary_length(cells)).as_py() for cells in arrays) > csv.field_size_limit():
+            return None
         return dict(zip(self._header, arrays, strict=True))
 
-    def _csv_columns(self, taken: list[str]) -> dict[str, pa.StringArray] | None:
+    def _csv_columns(self, text: str) -> dict[str, pa.StringArray] | None:
         """The same where there are quotation marks; None where a line is no whole row of the table."""
         try:
-            rows = list(csv.reader(taken, delimiter=self.separator, strict=True))
-            if len(rows) != len(taken) or set(map(len, rows)) != {len(self._header)}:
+            reader = csv.reader(lines_of(text), delimiter=self.separator, strict=True)
+            rows = list(reader)
+            if len(rows) != reader.line_num or set(map(len, rows)) != {len(self._header)}:
                 return None
             return {
                 name: pa.array(cells, type=pa.string())
@@ -312,16 +305,27 @@ class Delimited(Rows):
                 yield location, name, answers
 
 
+def _single_spaced(text: str) -> str:
+    return "".join(f"{SPACE.join(line.split())}\n" for line in lines_of(text))
+
+
 def _needs_care(names: pa.StringArray) -> bool:
     """Whether a cell may be another text than is written in it."""
     plain = printable_ascii(names)
-    text = "".join(names.to_pylist()) if plain is None else plain.decode()
-    return not text.isprintable() or "'" in text or not names.equals(pc.utf8_trim(names, " "))
+    if plain is None:
+        text = "".join(names.to_pylist())
+        if not text.isprintable() or "'" in text:
+            return True
+    elif b"'" in plain:
+        return True
+    return not names.equals(pc.utf8_trim(names, " "))
 
 
 def _cleaned(cells: pa.StringArray, interned: InternedText) -> Coded:
     encoded = cells.dictionary_encode()
-    texts = list(map(interned.__getitem__, encoded.dictionary.to_pylist()))
+    texts = encoded.dictionary.to_pylist()
+    if _needs_care(encoded.dictionary):
+        texts = list(map(interned.__getitem__, texts))
     codes = encoded.indices.to_numpy()
     if "" not in texts:
         return Coded(codes, texts)
