@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +10,11 @@ from typing import Any
 
 from oneglance.data.image_inputs import folder_of_names, relative
 from oneglance.data.images.archives import is_archive
+from oneglance.data.images.references import is_picture
 from oneglance.data.inspection.picture_column import image_key
 from oneglance.data.inspection.suggest_config import Proposal
 from oneglance.data.parsing.folder_walk import files_below, folders_in
+from oneglance.data.parsing.tables.box_lines import are_box_lines
 from oneglance.data.parsing.text_tables import is_text_table
 from oneglance.data.proposing.answers_in_names import with_names
 from oneglance.data.proposing.folders_beside_tables import with_folders, without_icons
@@ -21,13 +23,14 @@ from oneglance.data.proposing.tables_of_parts import joined_parts
 from oneglance.data.proposing.text_encoding import encoding_key
 from oneglance.data.quoting import nearest_of, plain, quoted
 from oneglance.data.record import Record
-from oneglance.data.source import open_source, proposed_keys
+from oneglance.data.source import open_source, proposed_keys, recognising_formats
 from oneglance.data.sources.table import READERS, TEXT_READERS
 from oneglance.errors import ConfigError, DataError, command
 from oneglance.storage.plain_files import exists, is_folder, resolved
 
 DEEPEST = 3  # folders above a table that is looked for
 MOST_TABLES = 20
+FEW_READ = 0.1  # share of the pictures there; a format that reads fewer may be the wrong one
 NAMED = 0.05  # share of a table's pictures that have to be there
 NO_ANSWERS = ("submission",)  # in the name of a table whose answers stand for none
 
@@ -121,12 +124,34 @@ def _whole(path: Path, base: Path, image: str) -> Proposal:
     if not is_folder(path) and exists(path):
         keys |= image_key(keys, path.parent, base, image)
     proposal = proposed(path, keys, base)
+    if is_folder(path):
+        proposal = _of_most(proposal, path, keys, base)
     if not there(proposal):
         what = f"names {len(proposal.records):,} pictures, and none of them is there"
         raise DataError(
             what, location=str(path), hint=f"where they lie elsewhere: {command('init', 'FOLDER', path)}"
         )
+    if "format" in proposal.source:
+        return proposal
     return replace(proposal, source={**proposal.source, **proposed_keys(resolved(path))})
+
+
+def _of_most(proposal: Proposal, path: Path, keys: Mapping[str, Any], base: Path) -> Proposal:
+    """Where it holds hardly a picture of those in the folder, what another format that recognises the folder
+    reads, if that are more; and a note, if they are still few.
+    """
+    pictures = sum(1 for _ in files_below(path, is_picture))
+    if len(proposal.records) >= FEW_READ * pictures:
+        return proposal
+    _, *others = [name for name in recognising_formats(resolved(path)) if name != "folder"] or [""]
+    for name in others:
+        with suppress(DataError):
+            other = proposed(path, {**keys, "format": name}, base)
+            proposal = max(proposal, other, key=lambda one: len(one.records) * one.is_useful)
+    if len(proposal.records) >= FEW_READ * pictures:
+        return proposal
+    what = f"only {len(proposal.records):,} of {pictures:,} pictures there are read: nothing names the others"
+    return replace(proposal, notes=[*proposal.notes, what])
 
 
 def _keys(base: Path, path: Path) -> dict[str, Any]:
@@ -165,7 +190,8 @@ def _in_folder(folder: Path, base: Path, image: str, notes: list[str]) -> Iterat
     texts = [name for name in files if Path(name).suffix.lower() in TEXT_READERS]
     tables = [name for name in files if Path(name).suffix.lower() in READERS]
     if len(texts) <= MOST_TABLES:  # more are a file for each picture
-        tables += [name for name in texts if is_text_table(folder / name)]
+        looks = (is_text_table, are_box_lines)
+        tables += [name for name in texts if any(look(folder / name) for look in looks)]
     near = [name for name in tables if name.count("/") <= DEEPEST and not _is_no_answer(name)]
     if len(near) > MOST_TABLES:
         notes.append(f"only {MOST_TABLES} of {len(near):,} tables there were looked at")

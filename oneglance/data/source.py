@@ -247,7 +247,7 @@ def format_class(name: str, *, location: str = "") -> type[Source]:
     return find_member(KIND, name, section="[[sources]]", location=location)
 
 
-def _recognising(path: Path) -> list[str]:
+def recognising_formats(path: Path) -> list[str]:
     """The formats that ``path`` looks like, the likeliest first. An extension that cannot be used is not
     asked: it concerns those who name it.
     """
@@ -264,7 +264,7 @@ def _recognising(path: Path) -> list[str]:
 
 def proposed_keys(path: Path) -> Mapping[str, Any]:
     """What the likeliest format that recognises ``path`` proposes to write into [[sources]]."""
-    name = next(iter(_recognising(path)), "")
+    name = next(iter(recognising_formats(path)), "")
     return format_class(name).proposes(path) if name else {}
 
 
@@ -304,7 +304,7 @@ def open_source(table: Mapping[str, Any], base: Path, location: str = "oneglance
         raise ConfigError(f"[[sources]] path {path} {what}", location=location, hint=NAME_A_FILE)
     if not exists(path):
         raise ConfigError(f"[[sources]] path {path} {why_absent(path)}", location=location)
-    name = str(table.get("format", "")) or next(iter(_recognising(path)), "")
+    name = str(table.get("format", "")) or next(iter(recognising_formats(path)), "")
     if not name:
         raise ConfigError(
             f"[[sources]] nothing known reads {path}",

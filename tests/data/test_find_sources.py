@@ -305,6 +305,28 @@ def test_tables_of_one_name_in_folders_of_parts_are_one_source(place: Path) -> N
     assert parts_of(40) == {"train": 30, "validation": 6, "test": 4}
 
 
+def test_the_format_is_the_one_that_reads_more_than_a_few_pictures(place: Path) -> None:
+    """Two pictures that somebody annotated for YOLO lie in a set of lines of boxes."""
+    for part, count in {"train": 60, "valid": 20}.items():
+        draw(place / "set" / part, [f"{part}{n}.jpg" for n in range(count)])
+        lines = "".join(f"{part}{n}.jpg 1,2,8,7,{n % 2}\n" for n in range(count))
+        (place / "set" / part / "_annotations.txt").write_text(lines)
+    draw(place / "set" / "test", ["a.png", "b.png"])
+    for stem in "ab":
+        (place / "set" / "test" / f"{stem}.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+    config = proposed("set")
+    assert config["sources"] == [{"path": "set", "format": "boxes_table"}]
+    assert parts_of(80)["validation"] == 20
+
+
+def test_hardly_any_picture_that_is_read_is_told(place: Path) -> None:
+    draw(place / "set" / "test", ["a.png", "b.png"])
+    draw(place / "set" / "train", [f"{n}.png" for n in range(40)])
+    for stem in "ab":
+        (place / "set" / "test" / f"{stem}.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+    assert "only 2 of 42 pictures there are read" in proposed("set")["text"]
+
+
 def test_tables_of_parts_in_a_folder_of_their_own(place: Path) -> None:
     draw(place / "set/pictures", [f"{n}.jpg" for n in range(60)])
     rows(place / "set/lists/train_labels.csv", [f"{n}.jpg" for n in range(40)])

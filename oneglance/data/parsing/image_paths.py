@@ -83,10 +83,14 @@ def find_nearby(
     sample: Sequence[str],
     others: Iterable[Path] = (),
     *,
+    whole: Path | None = None,
     exact: bool = True,
 ) -> Find:
     """How names become pictures: as ``finder`` does it, but if none of the ``sample`` lies where that
     looks, names start at the first of the ``others`` that holds one of them.
+
+    Args:
+        whole: a folder in which names are searched for if none of these holds one.
 
     Raises:
         DataError: see ``finder``.
@@ -96,7 +100,7 @@ def find_nearby(
         return any(is_file(folder / name) for name in sample if not is_inline(name))
 
     if images is None and not holds(beside.parent) and not holds(beside.parent / "images"):
-        images = next(filter(holds, others), None)
+        images = next(filter(holds, others), whole)
     return finder(images, beside, sample, exact=exact)
 
 

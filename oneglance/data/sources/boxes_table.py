@@ -40,8 +40,9 @@ from oneglance.data.parsing.layouts import (
     named_split,
     part_folders,
 )
+from oneglance.data.parsing.tables.box_lines import BoxLines, are_box_lines
 from oneglance.data.parsing.tables.delimited import Delimited
-from oneglance.data.parsing.tables.rows import LostRow
+from oneglance.data.parsing.tables.rows import LostRow, Rows
 from oneglance.data.quoting import nearest_of, plain, quoted
 from oneglance.data.record import Record
 from oneglance.data.source import Entry, Source
@@ -63,7 +64,9 @@ class BoxesTable(Source):
     ``test/_annotations.csv``): ``image,label,xmin,ymin,xmax,ymax``, ``…,x,y,width,height`` or one
     column ``bbox`` of such four, ``[10, 20, 30, 40]``, in pixels from 0; further columns are attributes of
     the box. Without a column of classes the boxes have none. A row with only the name of a picture: it was
-    annotated and holds nothing.
+    annotated and holds nothing. Or text with a picture and all its boxes in each line,
+    ``a.jpg 10,20,40,60,1 5,6,50,70,0``: edges and the number of a class, which ``classes.txt`` or
+    ``_classes.txt`` beside it names.
 
     The field ``objects`` holds the boxes. ``ignore``, ``difficult`` or ``iscrowd`` make a region to ignore.
     ``width`` and ``height`` beside the four edges are the size of the picture. The columns named by ``group``
@@ -86,8 +89,8 @@ class BoxesTable(Source):
     def recognises(cls, path: Path) -> bool:
         if is_folder(path):
             return bool(_split_files(path))
-        if path.suffix.lower() not in ENDINGS or not is_file(path):
-            return False
+        if not is_file(path) or path.suffix.lower() not in ENDINGS:
+            return is_file(path) and are_box_lines(path)
         try:
             table = Delimited(path, path.name)
             image, (four, sized) = _image(table), _four(_lower(table.columns))
@@ -127,8 +130,7 @@ class BoxesTable(Source):
 
     def _read(self, part: _Part) -> Iterator[Problem]:
         """Take the rows of one table into ``part``."""
-        ending = part.file.suffix.lower()
-        table = Delimited(part.file, part.title, self.encoding, self.delimiter or "\t" * (ending == ".tsv"))
+        table = _open(part.file, part.title, self.encoding, self.delimiter)
         layout = self._layout(table)
         part.sample, pictures = table.sample(layout.image), part.pictures
         lost: list[LostRow] = []
@@ -155,7 +157,8 @@ class BoxesTable(Source):
     ) -> Iterator[Entry | Problem]:
         if is_folder(self.path):
             others = _folders(part.file, self.path, part.split)
-            find = find_nearby(self.images, part.file, part.sample, others, exact=self.exact)
+            whole = None if self.exact else self.path
+            find = find_nearby(self.images, part.file, part.sample, others, whole=whole, exact=self.exact)
         else:
             find = finder(self.images, part.file, part.sample, exact=self.exact)
         common = {self.split: part.split} if part.split and self.split else {}
@@ -177,7 +180,7 @@ class BoxesTable(Source):
             yield picture.location, image, answers
         yield from find.problems(part.title)
 
-    def _layout(self, table: Delimited) -> _Layout:
+    def _layout(self, table: Rows) -> _Layout:
         columns = _lower(table.columns)
         for column in filter(None, (self.image, self.label)):
             if column not in table.columns:
@@ -306,6 +309,13 @@ class _Part:
     pictures: dict[str, _Picture] = field(default_factory=dict)
 
 
+def _open(file: Path, title: str, encoding: str = "utf-8", delimiter: str = "") -> Rows:
+    ending = file.suffix.lower()
+    if ending not in ENDINGS:
+        return BoxLines(file, title, encoding)
+    return Delimited(file, title, encoding, delimiter or "\t" * (ending == ".tsv"))
+
+
 def _split_files(folder: Path) -> list[tuple[Path, str]]:
     """The tables of boxes of a folder that holds one per split, by its name or that of its folder; none where
     there is another table, which would be lost.
@@ -313,8 +323,8 @@ def _split_files(folder: Path) -> list[tuple[Path, str]]:
     parts = dict(part_folders(folder))
     files = []
     for place in (folder, *children_named(folder, (*ANNOTATION_FOLDERS, "data", "csv")), *parts):
-        for file in names_in(place, "*.[ctCT][sS][vV]"):
-            if file.suffix.lower() not in ENDINGS:
+        for file in names_in(place, "*.[ctCT][sSxX][vVtT]"):
+            if file.suffix.lower() not in ENDINGS and not are_box_lines(file):
                 continue
             split = parts.get(place) or named_split(file.stem)
             if not split or not BoxesTable.recognises(file):
@@ -326,7 +336,7 @@ def _split_files(folder: Path) -> list[tuple[Path, str]]:
 def _holds_shares(file: Path) -> bool:
     """Whether the first boxes of a table lie from 0 to 1."""
     try:
-        table = Delimited(file, file.name)
+        table = _open(file, file.name)
         four, is_sized = _four(_lower(table.columns))
         rows = list(zip(*map(table.sample, four), strict=False))
     except DataError:
@@ -349,7 +359,7 @@ def _folders(file: Path, base: Path, split: str) -> Iterator[Path]:
     yield from folders_in(base)
 
 
-def _image(table: Delimited) -> str:
+def _image(table: Rows) -> str:
     """The column of the pictures, of a usual name or the only one that looks like it; "" without any."""
     columns = _lower(table.columns)
     if usual := _first(columns, IMAGE_COLUMNS):

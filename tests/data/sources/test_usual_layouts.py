@@ -205,6 +205,55 @@ def test_boxes_below_no_names_of_columns(tmp_path: Path) -> None:
     check_things(proposed(tmp_path / "set"), parts=True)
 
 
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize(
+    ("pictures", "file", "start"),
+    [
+        ("{part}", "{part}/_annotations.txt", ""),
+        ("pictures of {part}", "2007_{part}.txt", "pictures of {part}/"),
+        ("images", "data/{part}.txt", "/home/someone/set/images/"),
+    ],
+)
+def test_all_boxes_of_a_picture_in_a_line(
+    tmp_path: Path, pictures: str, file: str, start: str, named: bool
+) -> None:
+    """As programs of YOLO read them: edges and the number of a class, which a list beside them names."""
+    for stem, things in THINGS.items():
+        part = PARTS[stem]
+        draw(tmp_path / "set" / pictures.format(part=part) / f"{stem}.png")
+        lines = tmp_path / "set" / file.format(part=part)
+        text = " ".join(f"{x0},{y0},{x1},{y1},{CLASSES.index(label)}" for label, x0, y0, x1, y1 in things)
+        line = f"{start.format(part=part)}{stem}.png {text}\n"
+        write(lines, (lines.read_text() if lines.exists() else "") + line)
+        if named:
+            write(lines.parent / "_classes.txt", "\n".join(CLASSES))
+    found = proposed(tmp_path / "set")
+    if named:
+        check_things(found, parts=True)
+    else:
+        assert {box.label for record in found.records for box in boxes(record)} == {"0", "1"}
+
+
+def test_a_box_of_no_width_in_a_line_is_a_fault_of_the_drawing(tmp_path: Path) -> None:
+    for stem in "ab":
+        draw(tmp_path / f"{stem}.png")
+    records, _ = read(write(tmp_path / "boxes.txt", "a.png 1,2,30,40,0 7,9,7,20,0\nb.png 1,2,30,40,0\n"))
+    assert [len(boxes(record)) for record in records] == [1, 1]
+
+
+def test_a_line_with_something_else_than_boxes_says_nothing(tmp_path: Path) -> None:
+    for stem in "abcd":
+        draw(tmp_path / f"{stem}.png")
+    path = write(
+        tmp_path / "boxes.txt", "a.png 1,2,30,40,0\nb.png\nc.png 1,2,30,40,0 7,7\nd.png 9,9,20,20,1\n"
+    )
+    records, problems = read(path, format="boxes_table")
+    assert [len(boxes(record)) for record in records] == [1, 0, 1, 1]
+    assert annotations_of(records[1]).queried == frozenset({"0", "1"})
+    assert annotations_of(records[2]).queried == frozenset()
+    assert kinds(problems) == ["line of boxes"]
+
+
 @pytest.mark.parametrize(
     ("pictures", "table"),
     [
@@ -213,6 +262,7 @@ def test_boxes_below_no_names_of_columns(tmp_path: Path) -> None:
         ("{part}", "{part}/{part}_labels.csv"),
         ("images", "data/{part}_labels.csv"),
         ("images/{part}", "annotations/{part}.csv"),
+        ("pictures/of/{part}", "annotations/{part}.csv"),
     ],
 )
 def test_a_table_of_boxes_for_each_part(tmp_path: Path, pictures: str, table: str) -> None:
