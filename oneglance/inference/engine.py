@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 BATCH = 64  # pictures per forward pass, and in the one by which precisions are timed
+AT_ONCE = 16 * 320 * 320  # pixels of a pass on a CPU: more take more memory and hardly less time
 
 
 class EngineOutput(NamedTuple):
@@ -52,6 +53,14 @@ class Engine(Parallel, Protocol):
     def forward(self, canvases: np.ndarray) -> EngineOutput:
         """One pass over pictures, uint8 [n, h, w, 3]."""
         ...
+
+    def pieces(self, canvases: np.ndarray) -> Iterator[np.ndarray]:
+        """Pictures, uint8 [n, h, w, 3], in runs that are passed one after the other, at least one. How they
+        are cut depends on n, h and w alone, and so do the last bits of what comes out.
+        """
+        _, height, width, _ = canvases.shape
+        most = max(1, len(canvases) if self.on_gpu else AT_ONCE // (height * width))
+        yield from (canvases[start : start + most] for start in range(0, max(1, len(canvases)), most))
 
     def latency_mode(self, threads: int) -> Engine:
         """The same network for passes that have so many processors to themselves; this one where it has no

@@ -67,6 +67,7 @@ def forecast(config: Config, tasks: Mapping[str, Task], training: int, validatio
     batch = min(config.batch, max(training, 1)) * max(task.views for task in tasks.values())
     if config.backbone.freeze:  # nothing is kept for a way back: what passes took just now tells
         step = batch / count * max(0, psutil.Process().memory_info().rss - now)
+        step += 4 * network.backbone.shape.vector * (training + validation)  # the features that are kept
     else:
         need = measured(network, pictures[:1], len(tasks), "fp32")
         # A batch that does not fit comes in parts.

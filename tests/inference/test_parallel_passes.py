@@ -73,6 +73,32 @@ def test_each_pass_gets_its_share_and_nothing_changes_its_order(count: int) -> N
     assert own.isdisjoint(engine.prepared)
 
 
+@pytest.mark.parametrize(("count", "side", "most"), [(64, 128, 64), (40, 320, 16), (5, 2000, 1), (0, 32, 0)])
+def test_large_pictures_come_in_pieces(count: int, side: int, most: int) -> None:
+    engine = Slow(1, 1)
+    canvases = np.broadcast_to(np.arange(count, dtype=np.uint8)[:, None, None, None], (count, side, side, 3))
+    pieces = list(engine.pieces(canvases))
+    assert np.array_equal(np.concatenate([piece[:, 0, 0, 0] for piece in pieces]), np.arange(count))
+    assert max(map(len, pieces)) == most  # 1.6 million pixels
+    engine.on_gpu = True
+    assert [len(piece) for piece in engine.pieces(canvases)] == [count]
+
+
+def test_a_pass_in_pieces_is_one_answer(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    fit = open_predictor(made.run, device="cpu").fit
+    canvases = np.random.default_rng(0).integers(0, 256, (7, *fit.shape), dtype=np.uint8)
+    for path in (made.run, made.file):
+        engine = open_predictor(path, device="cpu").engine
+        whole = engine.forward(canvases)
+        monkeypatch.setattr("oneglance.inference.engine.AT_ONCE", 2 * fit.shape[0] * fit.shape[1])
+        assert [len(piece) for piece in engine.pieces(canvases)] == [2, 2, 2, 1]
+        few = engine.forward(canvases)
+        monkeypatch.undo()
+        np.testing.assert_allclose(few.vectors, whole.vectors, rtol=1e-4, atol=1e-4)
+        for name, raw in whole.raw.items():
+            np.testing.assert_allclose(few.raw[name], raw, rtol=1e-3, atol=1e-3)
+
+
 def test_the_threads_stay() -> None:
     engine = Slow(2, 2)
     passes = ParallelPasses(engine)

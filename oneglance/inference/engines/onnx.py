@@ -70,6 +70,9 @@ class OnnxEngine(Engine):
 
     def forward(self, canvases: np.ndarray) -> EngineOutput:
         """See ``Engine``."""
+        return EngineOutput.joined([self._pass(piece) for piece in self.pieces(canvases)])
+
+    def _pass(self, canvases: np.ndarray) -> EngineOutput:
         vectors, *raw = self._bounded.run(self.outputs, INPUT, np.ascontiguousarray(canvases))
         return EngineOutput(vectors, dict(zip(self.tasks, raw, strict=True)))
 

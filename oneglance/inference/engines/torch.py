@@ -94,6 +94,9 @@ class TorchEngine(Engine):
     @torch.inference_mode()
     def forward(self, canvases: np.ndarray) -> EngineOutput:
         """See ``Engine``."""
+        return EngineOutput.joined([self._pass(piece) for piece in self.pieces(canvases)])
+
+    def _pass(self, canvases: np.ndarray) -> EngineOutput:
         pictures = torch.from_numpy(canvases).permute(0, 3, 1, 2).to(self.device)
         with precise(self.precision, self.device):
             vectors, own, raw = self.network.forward_in_full(pictures)

@@ -68,14 +68,15 @@ def cached_features(
         return store
     rows = np.concatenate([split.rows for split in splits])
     loader = BatchLoader(store, rows, {}, config.batch, device)
-    features: list[np.ndarray] = []
+    features, done = np.empty((len(rows), network.backbone.shape.vector), dtype=np.float32), 0
     began = time.perf_counter()
     network.eval()
     with torch.inference_mode(), precise("fp32", device):
         for batch in loader.in_order():
-            features.append(network.features(batch.pictures).vector.float().cpu().numpy())
-            screen.progress(sum(map(len, features)), len(rows), "features")
-    return FeatureCache(rows, np.concatenate(features), time.perf_counter() - began)
+            few = network.features(batch.pictures).vector.float().cpu().numpy()
+            features[done : done + len(few)] = few
+            screen.progress(done := done + len(few), len(rows), "features")
+    return FeatureCache(rows, features, time.perf_counter() - began)
 
 
 def feature_vectors(
