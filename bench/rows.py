@@ -94,7 +94,7 @@ def read_and_check(path: Path) -> dict[str, float]:
     collected = collect([source], tasks)
     times.append(time.perf_counter())
     peaks["collect"] = peak_bytes()
-    records, missing = missing_pictures(collected.records)
+    records, missing = missing_pictures(collected.records, are_distinct=True)
     times.append(time.perf_counter())
     peaks["look"] = peak_bytes()
     classes = stratify_labels(records, tasks)

@@ -186,7 +186,7 @@ def train(
         return Run(target)
     with ranks_of_environment() as ranks, closing(screen if ranks.is_first else Screen()) as screen:
         tasks = build_tasks(declared.tasks, declared.file)
-        dataset = read_dataset(declared, tasks, screen)
+        dataset = read_dataset(declared, tasks, screen, turn=ranks.first_on_machine_first())
         if resumed is None:
             declared = with_value_range(declared, dataset, screen)
             opened = begun(new_run(declared, out), declared, dataset)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -116,6 +117,7 @@ def load_dataset(
     strict: bool = True,
     earlier: Mapping[str, str] | None = None,
     contents: bool = False,
+    turn: AbstractContextManager[None] | None = None,
 ) -> Dataset:
     """Read every source, merge the answers about each picture, and split the pictures.
 
@@ -124,6 +126,7 @@ def load_dataset(
         earlier: splits of pictures that an earlier run knows; see ``as_earlier``.
         contents: read every picture although [pictures] look_first says no: the splits are the same, but
             the ``contents`` are known.
+        turn: within it every picture is read, one process of a machine after the other.
 
     Raises:
         DataError: with all fatal problems at once.
@@ -138,13 +141,14 @@ def load_dataset(
     answered, unanswered = (
         without_unanswered_parts(collected.records) if not taught else (collected.records, [])
     )
-    records, missing = missing_pictures(_answered(answered, questions))
+    records, missing = missing_pictures(_answered(answered, questions), are_distinct=True)
     problems = [*collected.problems, *unanswered, *missing]
     alike: list[bytes | None] = [None] * len(records)  # by these pictures stay together
     digest_of_each = alike
     looks = config.pictures.look_first or taught or bool(known)
     if looks or contents or not strict:
-        digest_of_each = digests(records.images, cache_folder(config.cache), progress)
+        with turn or nullcontext():
+            digest_of_each = digests(records.images, cache_folder(config.cache), progress)
     if looks:
         alike = digest_of_each
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Self
 
@@ -123,12 +124,17 @@ class ExperimentData:
 
 
 def read_dataset(
-    config: Config, tasks: Mapping[str, Task], screen: Screen, *, contents: bool = False
+    config: Config,
+    tasks: Mapping[str, Task],
+    screen: Screen,
+    *,
+    contents: bool = False,
+    turn: AbstractContextManager[None] | None = None,
 ) -> Dataset:
     """All that the sources declare, split; nothing is decoded yet.
 
     Args:
-        contents: see ``load_dataset``.
+        contents, turn: see ``load_dataset``.
 
     Raises:
         ConfigError: a source that cannot be opened.
@@ -136,7 +142,9 @@ def read_dataset(
     """
     known = config.training.keep or config.training.hold
     earlier = starting_run(config)[0].splits_by_content() if known else None
-    dataset = load_dataset(config, list(tasks.values()), screen.progress, earlier=earlier, contents=contents)
+    dataset = load_dataset(
+        config, list(tasks.values()), screen.progress, earlier=earlier, contents=contents, turn=turn
+    )
     for line in summary(dataset.problems):
         screen.say(line)
     if config.training.teachers:

@@ -9,7 +9,6 @@ from itertools import chain, groupby, islice
 from typing import Any, overload
 
 import numpy as np
-import pyarrow as pa
 
 from oneglance.data.columns.packed_text import (
     AT_ONCE,
@@ -111,7 +110,10 @@ class PackedImages(Sequence[ImageRef]):
     def file_names(self, folder: str, rows: np.ndarray) -> list[str]:
         """The names of files in ``folder``, of rows that ``folders`` has given."""
         names: list[str] = []
-        for one, inside in self._by_piece(rows):
+        piece_of_row = np.searchsorted(self._starts, rows, side="right") - 1
+        for number in np.unique(piece_of_row).tolist():
+            inside = rows[piece_of_row == number] - self._starts[number]
+            one = self._pieces[number]
             paths = one.columns[0] if isinstance(one, AlikeImages) else None
             if isinstance(paths, Piece):
                 names += paths.tails_of(inside)
@@ -119,20 +121,6 @@ class PackedImages(Sequence[ImageRef]):
                 paths_of_rows = (one[row].path for row in inside.tolist())  # type: ignore[attr-defined,union-attr]
                 names += [path[len(folder) :] for path in paths_of_rows]
         return names
-
-    def all_differ(self, rows: np.ndarray) -> bool:
-        """Whether no two rows of one folder have one name, where ``folders`` gave a number with each."""
-        keys = [
-            text_keys(one.columns[0].tails.take(pa.array(inside)))  # type: ignore[union-attr]
-            for one, inside in self._by_piece(rows)
-        ]
-        return len(np.unique(np.concatenate(keys))) == len(rows)
-
-    def _by_piece(self, rows: np.ndarray) -> Iterator[tuple[AlikeImages | list[ImageRef], np.ndarray]]:
-        """Each piece that has some of the rows, and their places in it."""
-        piece_of_row = np.searchsorted(self._starts, rows, side="right") - 1
-        for number in np.unique(piece_of_row).tolist():
-            yield self._pieces[number], rows[piece_of_row == number] - self._starts[number]
 
 
 def packed(images: Iterable[ImageRef]) -> PackedImages:

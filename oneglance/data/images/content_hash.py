@@ -66,6 +66,14 @@ def content_digest(loaded: bytes | np.ndarray) -> bytes:
     return digest.digest()
 
 
+def joint_digest(digests: Iterable[bytes | None], settings: object) -> str:
+    """Of several pictures in their order, and of what is done to them."""
+    joint = hashlib.blake2b(repr(settings).encode(), digest_size=BYTES)
+    for digest in digests:
+        joint.update(digest or bytes(BYTES))
+    return joint.hexdigest()
+
+
 def _digest_of(ref: ImageRef) -> bytes | None:
     try:
         return content_digest(ref.load())

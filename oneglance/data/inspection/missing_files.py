@@ -19,15 +19,21 @@ from oneglance.errors import Problem
 from oneglance.storage.plain_files import entry_names, exists
 
 
-def missing_pictures(records: Sequence[Record]) -> tuple[RecordColumns, list[Problem]]:
+def missing_pictures(
+    records: Sequence[Record], *, are_distinct: bool = False
+) -> tuple[RecordColumns, list[Problem]]:
     """The records whose picture is there, and a problem for each whose is not, and for pictures beside
     them that no record names. No picture is opened; those in archives and tables are taken to be there.
+
+    Args:
+        are_distinct: no picture is in two records. A folder in which reading has seen them all, and that
+            holds no more names than these, is then not listed again.
     """
     columns = columns_of(records)
     absent: dict[int, Problem] = {}
     problems = []
     for folder, (pieces, listed) in _folders(columns).items():
-        lost, unnamed = _compared(folder, pieces, listed, columns)
+        lost, unnamed = _compared(folder, pieces, listed if are_distinct else set(), columns)
         absent |= lost
         if unnamed:
             others = len(unnamed) - 1
@@ -44,8 +50,8 @@ def absent(records: Sequence[Record]) -> dict[int, Problem]:
     """Row -> problem, for every record whose picture is a file that is not there."""
     columns = columns_of(records)
     problems: dict[int, Problem] = {}
-    for folder, (pieces, listed) in _folders(columns).items():
-        problems |= _compared(folder, pieces, listed, columns)[0]
+    for folder, (pieces, _) in _folders(columns).items():
+        problems |= _compared(folder, pieces, set(), columns)[0]
     return problems
 
 
@@ -69,8 +75,8 @@ def _compared(
     places, rows = places[rows >= 0], rows[rows >= 0]
     if not len(rows):
         return {}, []
-    if counts == {len(rows)} and columns.packed.all_differ(places):
-        return {}, []  # reading has seen all of them there, and there is nothing else
+    if counts == {len(rows)}:  # reading has seen all of them there, and there is nothing else
+        return {}, []
     # Listed once: a million looks at single files would take long.
     try:
         listed = set(entry_names(folder))

@@ -22,7 +22,7 @@ from oneglance.batch_transform import Mix
 from oneglance.errors import ConfigError, RunError
 from oneglance.training.distributed.ranks import ALONE, Ranks, Targets, Value
 
-PATIENCE = timedelta(hours=2)  # with others: one may decode all pictures, or score a large split
+PATIENCE = timedelta(hours=12)  # with others: one may read and decode all pictures, or score a large split
 NUMBER, COUNT = "RANK", "WORLD_SIZE"
 
 

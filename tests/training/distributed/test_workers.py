@@ -7,14 +7,24 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
 import pytest
 from PIL import Image
+from support.doubted import coloured
 
+from oneglance.config import load
+from oneglance.data import dataset
+from oneglance.data.images import content_hash
+from oneglance.progress import Screen
 from oneglance.storage.run_folder import RunFolder
+from oneglance.task import build_tasks
+from oneglance.training.experiment_data import read_dataset
 
 CONFIG = """
 [[sources]]
@@ -94,3 +104,23 @@ def test_a_page_that_would_stay_empty_is_refused(tmp_path: Path) -> None:
     asked = oneglance(tmp_path, "oneglance.toml", "--workers", "2", "--watch")
     _, why = asked.communicate(timeout=300)
     assert asked.returncode == 1 and "--watch shows a training of one process" in why
+
+
+def test_the_pictures_of_a_data_set_are_read_in_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By one process of a machine after the other: the first keeps their digests for all."""
+    config = load(coloured(tmp_path, wrong=False), {"cache.folder": str(tmp_path / "cache")})
+    order: list[str] = []
+
+    @contextmanager
+    def turn() -> Iterator[None]:
+        order.append("begins")
+        yield
+        order.append("ends")
+
+    def noting(*words: Any) -> list[bytes | None]:
+        order.append("reads")
+        return content_hash.digests(*words)
+
+    monkeypatch.setattr(dataset, "digests", noting)
+    read = read_dataset(config, build_tasks(config.tasks), Screen(), turn=turn())
+    assert order == ["begins", "reads", "ends"] and len(set(read.contents)) == len(read.records)

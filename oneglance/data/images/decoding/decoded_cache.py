@@ -13,7 +13,6 @@ be trusted. Sets too large for the limit stream instead, through the same interf
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import math
 import os
@@ -28,7 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from oneglance.config import CacheTable
-from oneglance.data.images.content_hash import digests
+from oneglance.data.images.content_hash import digests, joint_digest
 from oneglance.data.images.decode import Canvas, Limits
 from oneglance.data.images.decoding.decode_pool import (
     FEW,
@@ -63,9 +62,9 @@ def open_canvases(
     Raises:
         DataError: the disk is full.
     """
+    folder, waiting = cache_folder(table), table.shuffle_gigabytes * 1e9
     if _bytes_of(len(refs), fit) > table.gigabytes * 1e9:
-        return Stream(refs, fit, limits, table.workers, buffer=table.shuffle_gigabytes * 1e9)
-    folder = cache_folder(table)
+        return Stream(refs, fit, limits, table.workers, buffer=waiting, folder=folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -78,7 +77,7 @@ def open_canvases(
             hint="name another folder in [cache] folder",
             fatal=False,
         )
-        return Stream(refs, fit, limits, table.workers, problem, table.shuffle_gigabytes * 1e9)
+        return Stream(refs, fit, limits, table.workers, problem, waiting)
     return Canvases.build(refs, fit, limits, folder, table.workers, progress, table.gigabytes)
 
 
@@ -113,7 +112,8 @@ class Canvases:
         Raises:
             DataError: the disk is full.
         """
-        path = folder / f"{_key(digests(refs, folder, progress), fit, limits)}.canvases"
+        contents = digests(refs, folder, progress)
+        path = folder / f"{joint_digest(contents, (VERSION, fit, limits))}.canvases"
         for _ in range(3):  # another run may remove the file in between, to make room for its own
             canvases = cls._read(path, refs, fit)
             if canvases and not canvases._decodes_better(refs, fit, limits, workers):
@@ -183,13 +183,6 @@ class Canvases:
     def close(self) -> None:
         """Release the file."""
         self._pixels = np.zeros((0, *self._pixels.shape[1:]), np.uint8)
-
-
-def _key(contents: Iterable[bytes | None], fit: Fit, limits: Limits) -> str:
-    digest = hashlib.blake2b(repr((VERSION, fit, limits)).encode(), digest_size=16)
-    for content in contents:
-        digest.update(content or bytes(16))
-    return digest.hexdigest()
 
 
 def _bytes_of(count: int, fit: Fit) -> int:

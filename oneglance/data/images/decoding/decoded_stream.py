@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 
 from oneglance.data.images.decode import Canvas, Limits
 from oneglance.data.images.decoding.decode_pool import FEW, crashed, decoder, decoding_pool, processes
 from oneglance.data.images.decoding.streamed_order import StreamedOrder
+from oneglance.data.images.decoding.surveyed_sizes import SurveyedSizes
 from oneglance.data.images.fetching import fetched
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.record import ImageRef
@@ -20,6 +22,7 @@ from oneglance.progress import Progress
 
 AHEAD_BYTES = 256_000_000  # of canvases decoded ahead
 AHEAD_BATCHES = 8
+VERSION = 1  # of how a picture is opened: a new number forgets all that ``survey`` kept
 
 Answer = Canvas | PictureError
 
@@ -32,6 +35,7 @@ class Stream:
     Args:
         problem: why this is no cache, where the user should know.
         buffer: bytes of canvases that wait until it is their turn, where pictures lie in large files.
+        folder: the cache folder, where ``survey`` keeps what it has seen.
     """
 
     def __init__(
@@ -42,11 +46,12 @@ class Stream:
         workers: int = 0,
         problem: Problem | None = None,
         buffer: float = 0,
+        folder: Path | None = None,
     ) -> None:
         self.failures: dict[int, PictureError] = {}
         self.problem = problem
         self.order = StreamedOrder.of(refs, int(buffer // fit.nbytes))
-        self._refs, self._fit = refs, fit
+        self._refs, self._fit, self._limits, self._folder = refs, fit, limits, folder
         self._sizes = np.zeros((len(refs), 2), np.int32)
         count = processes(workers) if len(refs) >= FEW else 0
         self._pool: ProcessPool[ImageRef, Answer]
@@ -91,7 +96,23 @@ class Stream:
             self._begin(-1)
 
     def survey(self, rows: np.ndarray, progress: Progress | None = None) -> None:
-        """Decode ``rows`` once: from then on ``failures`` and ``sizes`` are whole for them."""
+        """Decode ``rows`` once: from then on ``failures`` and ``sizes`` are whole for them. What was decoded
+        so before, and has not changed since, is not decoded again, but for pictures that could not be.
+        """
+        if self._folder is None:
+            self._survey(rows, progress)
+            return
+        refs = [self._refs[row] for row in rows.tolist()]
+        kept = SurveyedSizes(self._folder, refs, (VERSION, self._limits))
+        self._sizes[rows] = kept.read()
+        unknown = rows[~self._sizes[rows].any(axis=1)]
+        self._survey(unknown, progress)
+        if self._sizes[unknown].any():
+            kept.write(self._sizes[rows])
+
+    def _survey(self, rows: np.ndarray, progress: Progress | None) -> None:
+        if not len(rows):
+            return
         if self.order is not None:
             rows = self.order.as_they_lie(rows)
         chunks = np.array_split(rows, max(1, len(rows) // 64))

@@ -17,9 +17,10 @@ from PIL import Image
 
 from oneglance.data.images.archives import members
 from oneglance.data.images.decode import Limits
+from oneglance.data.images.decoding import surveyed_sizes
 from oneglance.data.images.decoding.decoded_stream import Stream
 from oneglance.data.images.letterbox import Fit
-from oneglance.data.images.references import MemberImage, TarMember
+from oneglance.data.images.references import FileImage, MemberImage, TarMember
 from oneglance.data.parsing import parquet
 from oneglance.data.parsing.parquet import ParquetImage
 from oneglance.data.record import ImageRef
@@ -165,3 +166,69 @@ def test_an_unreadable_picture_is_left_out_of_its_batch(in_tars: list[ImageRef],
     shown = flat(pictures(loader(store)))
     assert sorted(shown) == [number for number in range(600) if number != 7]
     assert list(store.failures) == [7]
+
+
+@pytest.fixture
+def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The rows of any stream, as they are decoded."""
+    rows_asked: list[int] = []
+    chunks = Stream._chunks
+
+    def asking(self: Stream, rows: np.ndarray) -> list[list[ImageRef]]:
+        rows_asked.extend(rows.tolist())
+        return chunks(self, rows)
+
+    monkeypatch.setattr(Stream, "_chunks", asking)
+    return rows_asked
+
+
+def test_what_one_process_has_looked_at_another_need_not(tmp_path: Path, looked_at: list[int]) -> None:
+    paths = [tmp_path / f"{number}.png" for number in range(6)]
+    for number, path in enumerate(paths):
+        path.write_bytes(b"no picture" if number == 4 else encoded(number))
+    refs = [FileImage(str(path), path.name) for path in paths]
+    rows = np.array([0, 4, 2, 1])  # of one split
+
+    def asked(rows: np.ndarray, limits: Limits = Limits()) -> list[int]:  # noqa: B008 - it is frozen
+        looked_at.clear()
+        stream = Stream(refs, FIT, limits, folder=tmp_path / "cache")
+        stream.survey(rows)
+        sizes = [[0, 0] if paths[row].read_bytes() == b"no picture" else [8, 8] for row in rows.tolist()]
+        assert stream.sizes(rows).tolist() == sizes
+        assert list(stream.failures) == [
+            row for row, size in zip(rows.tolist(), sizes, strict=True) if not size[0]
+        ]
+        return list(looked_at)
+
+    assert asked(rows) == [0, 4, 2, 1]
+    assert asked(rows) == [4]  # which may be readable by now
+    assert asked(rows[:3]) == [0, 4, 2]
+    assert asked(rows, Limits(megapixels=100)) == [0, 4, 2, 1]
+    paths[4].write_bytes(encoded(4))
+    assert asked(rows) == [0, 4, 2, 1]  # it is another picture
+    assert asked(rows) == []
+    for kept in (tmp_path / "cache").glob("*.sizes"):
+        kept.write_bytes(kept.read_bytes()[:-1])
+    assert asked(rows) == [0, 4, 2, 1]
+    paths[2].write_bytes(b"no picture")
+    assert asked(rows) == [0, 4, 2, 1]
+
+
+def test_few_of_what_was_looked_at_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(surveyed_sizes, "MOST", 2)
+    (tmp_path / "0.png").write_bytes(encoded(0))
+    ref = FileImage(str(tmp_path / "0.png"), "0.png")
+    for count in (1, 2, 3):
+        Stream([ref] * count, FIT, Limits(), folder=tmp_path).survey(np.arange(count))
+    assert len([*tmp_path.glob("*.sizes")]) == 2
+
+
+def test_a_folder_that_cannot_be_written_costs_time_alone(tmp_path: Path, looked_at: list[int]) -> None:
+    (tmp_path / "0.png").write_bytes(encoded(0))
+    for _ in range(2):
+        stream = Stream(
+            [FileImage(str(tmp_path / "0.png"), "0.png")], FIT, Limits(), folder=tmp_path / "0.png" / "cache"
+        )
+        stream.survey(np.arange(1))
+        assert stream.sizes(np.arange(1)).tolist() == [[8, 8]]
+    assert looked_at == [0, 0]
