@@ -12,7 +12,7 @@ from oneglance.data.image_inputs import folder_of_names, relative
 from oneglance.data.images.archives import is_archive
 from oneglance.data.images.references import is_picture
 from oneglance.data.inspection.picture_column import image_key
-from oneglance.data.inspection.suggest_config import Proposal
+from oneglance.data.inspection.suggest_config import Proposal, by_reason
 from oneglance.data.parsing.folder_walk import files_below, folders_in
 from oneglance.data.parsing.tables.box_lines import are_box_lines
 from oneglance.data.parsing.text_tables import is_text_table
@@ -209,7 +209,8 @@ def _in_folder(folder: Path, base: Path, image: str, notes: list[str]) -> Iterat
 
 def _without_answers(table: Proposal) -> str:
     """A note on a table of which nothing is asked."""
-    fields = "; ".join(f"{guess.field} {guess.reason}" for guess in table.guesses) or "it has no other column"
+    reasons = by_reason((guess.field, guess.reason) for guess in table.guesses)
+    fields = "; ".join(map(" ".join, reasons)) or "it has no other column"
     return f"not read: {Path(table.source['path']).name}: no column is an answer: {fields}"
 
 

@@ -349,3 +349,17 @@ def test_a_list_of_all_pictures_is_no_part(place: Path) -> None:
     assert tasks_of(place / "repo") == {"objects": {"type": "boxes"}}
     assert "The data name the split" not in (place / "oneglance.toml").read_text()
     assert summarize(place / "oneglance.toml").headline() == "8 pictures"
+
+
+def test_coordinates_of_points_are_told_once(place: Path) -> None:
+    """As sets of faces come: a table that pandas saved with the pictures' names for the names of its rows."""
+    files_of(place, *(f"faces/training/{name}_{n}.jpg" for name in ("ada", "max") for n in range(12)))
+    rows = [
+        ",".join([f"{name}_{n}.jpg", *(f"{(7 * n + 13 * place) % 90}.0" for place in range(20))])
+        for name in ("ada", "max")
+        for n in range(12)
+    ]
+    (place / "faces" / "points.csv").write_text("\n".join([",".join(["", *map(str, range(20))]), *rows]))
+    assert tasks_of(place / "faces") == {"name1": {"type": "label"}}
+    text = (place / "oneglance.toml").read_text()
+    assert "points.csv: no column is an answer: 0, 1, 2, 3, 4, 5, 6, 7 and 12 more seems to be x or y" in text

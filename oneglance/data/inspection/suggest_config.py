@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -278,15 +278,19 @@ def _tasks(proposals: Sequence[Proposal]) -> tuple[list[Guess], list[str]]:
                 others.append(f"in {path}, {one.field} looks like {one.type}: {one.reason}")
             elif not (one.type or one.settings):
                 unasked.setdefault(one.field, one.reason)
-    by_reason: dict[str, list[str]] = {}
-    for field, reason in unasked.items():
-        if field not in tasks:
-            by_reason.setdefault(reason, []).append(field)
-    lines = [f"not asked: {_few(fields)}: {reason}" for reason, fields in by_reason.items()]
-    return list(tasks.values()), [*others, *lines]
+    lines = by_reason((field, reason) for field, reason in unasked.items() if field not in tasks)
+    return list(tasks.values()), [*others, *(f"not asked: {fields}: {reason}" for fields, reason in lines)]
 
 
-def _few(fields: Sequence[str]) -> str:
+def by_reason(reasons: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Fields, each with a reason -> the first fields of each reason, and how many more, with it."""
+    fields_of: dict[str, list[str]] = {}
+    for field, reason in reasons:
+        fields_of.setdefault(reason, []).append(field)
+    return [(_first(fields), reason) for reason, fields in fields_of.items()]
+
+
+def _first(fields: Sequence[str]) -> str:
     more = f" and {len(fields) - MOST_NAMED:,} more" if len(fields) > MOST_NAMED else ""
     return ", ".join(fields[:MOST_NAMED]) + more
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from oneglance.data.inspection.suggest_config import Proposal
+from oneglance.data.inspection.suggest_config import Proposal, by_reason
 from oneglance.data.proposing.nearest_layouts import nearest_layouts
 from oneglance.data.proposing.seen_files import SeenFiles
 from oneglance.data.quoting import plain
@@ -33,13 +33,9 @@ def nothing_recognised(pictures: Path, proposals: Sequence[Proposal]) -> DataErr
     unread = [
         note.removeprefix(NOT_READ) for one in proposals for note in one.notes if note.startswith(NOT_READ)
     ]
-    fields = [
-        f"{guess.field} {guess.reason}"
-        for one in proposals
-        for guess in one.guesses
-        if not guess.reason.startswith("says the same")
-    ]
-    details = _details(pictures, hint, unread, fields)
+    asked = (guess for one in proposals for guess in one.guesses)
+    reasons = [(one.field, one.reason) for one in asked if not one.reason.startswith("says the same")]
+    details = _details(pictures, hint, unread, list(map(" ".join, by_reason(reasons))))
     return DataError("nothing there looks like an answer", location=str(pictures), hint=details)
 
 
