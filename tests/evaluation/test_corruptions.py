@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import ndimage
 
 from oneglance.data.images.decode import Canvas
 from oneglance.data.images.letterbox import PADDING, Fit
+from oneglance.evaluation.corruptions.blur import interpolation, zoomed
 from oneglance.evaluation.corruptions.catalogue import FAMILIES, STRENGTHS, corrupted
+from oneglance.evaluation.corruptions.weather import plasma
 
 NAMES = [name for family in FAMILIES.values() for name in family]
 FIT = Fit((96, 64))
@@ -87,3 +90,21 @@ def test_blur_keeps_the_light_and_spreads_a_point_as_far_as_published() -> None:
     disk = FAMILIES["blur"]["defocus_blur"](point, 5, random)[0, ..., 0]
     assert disk.sum() == pytest.approx(1, rel=1e-3)
     assert (disk > disk.max() / 2).sum() == pytest.approx(np.pi * 10.25**2, rel=0.1)  # a radius of 10 pixels
+
+
+@pytest.mark.parametrize(("height", "width"), [(40, 57), (1, 8)])
+def test_what_lies_between_pixels_is_as_in_scipy(height: int, width: int) -> None:
+    random = np.random.default_rng(0)
+    pictures = random.random((2, height, width, 3)).astype(np.float32)
+    for zoom in (1.0, 1.07, 1.31):
+        starts = [(side - 1) / 2 * (1 - 1 / zoom) for side in (height, width)]
+        scales, shift = (1, 1 / zoom, 1 / zoom, 1), (0, *starts, 0)
+        expected = ndimage.affine_transform(pictures, scales, shift, order=1, mode="nearest")
+        np.testing.assert_allclose(zoomed(pictures, zoom), expected, atol=1e-6)
+    noise = plasma((3, height, width), 2.0, np.random.default_rng(1))
+    assert noise.dtype == np.float32 and noise.shape == (3, height, width)
+    assert (noise.min(axis=(1, 2)) == 0).all() and (noise.max(axis=(1, 2)) == 1).all()
+    coarse = random.random((1, 5, 5)).astype(np.float32)
+    lines = [interpolation(np.linspace(0, 4, side), 5) for side in (40, 57)]
+    expected = ndimage.zoom(coarse, (1, 8, 57 / 5), order=1)
+    np.testing.assert_allclose(lines[0] @ coarse @ lines[1].T, expected, atol=1e-6)

@@ -62,13 +62,18 @@ def zoom_blur(pictures: np.ndarray, strength: int, random: np.random.Generator) 
 
 
 def zoomed(pictures: np.ndarray, zoom: float) -> np.ndarray:
-    """The middle of each picture, as large as the whole."""
-    sides = pictures.shape[1:3]
-    offsets = [(side - 1) / 2 * (1 - 1 / zoom) for side in sides]
-    larger: np.ndarray = ndimage.affine_transform(
-        pictures, (1, 1 / zoom, 1 / zoom, 1), (0, *offsets, 0), order=1, mode="nearest"
+    """The middle of each picture, float32 [n, h, w, c], as large as the whole; between pixels linearly."""
+    down, across = (
+        interpolation((np.arange(side) - (side - 1) / 2) / zoom + (side - 1) / 2, side)
+        for side in pictures.shape[1:3]
     )
-    return larger
+    larger: np.ndarray = down @ pictures.transpose(0, 3, 1, 2) @ across.T
+    return larger.transpose(0, 2, 3, 1)
+
+
+def interpolation(at: np.ndarray, side: int) -> np.ndarray:
+    """float32 [n, side]: the share of each pixel of a line in what lies at n places between them."""
+    return np.maximum(0, 1 - np.abs(at[:, None] - np.arange(side))).astype(np.float32)
 
 
 def moved_along(pictures: np.ndarray, radius: float, sigma: float, degrees: float) -> np.ndarray:

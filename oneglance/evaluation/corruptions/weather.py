@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
 
-from oneglance.evaluation.corruptions.blur import moved_along, per_side, zoomed
+from oneglance.evaluation.corruptions.blur import interpolation, moved_along, per_side, zoomed
 
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
@@ -67,13 +66,8 @@ def plasma(shape: tuple[int, ...], decay: float, random: np.random.Generator) ->
     cells, weight = 2, 1.0
     while cells < 2 * max(height, width):
         coarse = random.uniform(-1, 1, (count, cells + 1, cells + 1)).astype(np.float32)
-        zoom = (1, height / (cells + 1), width / (cells + 1))
-        total += weight * _fitted(ndimage.zoom(coarse, zoom, order=1), height, width)
+        down, across = (interpolation(np.linspace(0, cells, side), cells + 1) for side in (height, width))
+        total += weight * (down @ coarse @ across.T)
         cells, weight = 2 * cells, weight / decay
     low, high = total.min(axis=(1, 2), keepdims=True), total.max(axis=(1, 2), keepdims=True)
     return (total - low) / np.maximum(high - low, 1e-6)
-
-
-def _fitted(noise: np.ndarray, height: int, width: int) -> np.ndarray:
-    more = ((0, 0), (0, max(0, height - noise.shape[1])), (0, max(0, width - noise.shape[2])))
-    return np.pad(noise, more, mode="edge")[:, :height, :width]
