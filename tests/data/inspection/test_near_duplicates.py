@@ -12,9 +12,14 @@ import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
 import oneglance
+from oneglance.data.images.references import FileImage
 from oneglance.data.inspection.near_duplicates import candidates
+from oneglance.data.inspection.near_duplicates.find import Pair
+from oneglance.data.inspection.near_duplicates.report import MANY, problems
+from oneglance.data.record import Record
 from oneglance.errors import ConfigError
 from oneglance.progress import Screen
+from oneglance.task import build_tasks
 
 SIDE = 96
 KIND = "near_duplicate"
@@ -163,3 +168,18 @@ def test_many_pictures_are_looked_up_in_cells(monkeypatch: pytest.MonkeyPatch) -
         )
     }
     assert [mirrored.get((row, 460 + row)) for row in range(40)] == [False] * 20 + [True] * 20
+
+
+@pytest.mark.parametrize("count", [MANY, MANY + 1])
+def test_a_large_group_may_be_of_one_arrangement(count: int) -> None:
+    """Photographs of 943 solar cells look alike, and their defects differ."""
+    kind = build_tasks({"kind": {"type": "label"}})["kind"]
+    records = [
+        Record(f"t:{n}", FileImage(f"{n}.png", f"{n}.png"), {"kind": "ab"[n % 2]}) for n in range(count)
+    ]
+    chain = [Pair(n, n + 1, "") for n in range(count - 1)]
+    digests = [bytes([n]) for n in range(count)]
+    (problem,) = problems([chain], records, ["train"] * count, [kind], digests)
+    assert ("one arrangement" in problem.what) == (count > MANY)
+    assert ("kind is" in problem.what) == (count <= MANY)
+    assert len(problem.pictures) == count
