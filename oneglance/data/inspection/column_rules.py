@@ -41,6 +41,7 @@ from oneglance.data.record import SPLIT_NAMES
 from oneglance.toml.tables import is_encodable
 
 FEW_GROUPS, MOST_IN_ONE = 10, 0.45  # of so few groups none may hold more than this share
+MEASURED = AMOUNTS - COUNTS - COUNTING  # amounts that do not count things
 ODD, ODD_AMOUNTS = 0.05, 0.2  # share of cells that are no numbers in a column of numbers, and of an amount
 MOST_ODD = 20  # words among numbers that a configuration lists
 FEW_CLASSES = 20  # so many are classes even where each has few pictures
@@ -242,7 +243,8 @@ def numbers(column: Column) -> Guess | None:
     unit, whole = _unit(column.field), bool((values == np.round(values)).all())
     low, high = float(values.min()), float(values.max())
     if whole and not unit and not column.notation.example:
-        if column.distinct == len(column) == high - low + 1:
+        in_turn = column.distinct == len(column.numbers) == len(column) == high - low + 1
+        if in_turn and not MEASURED & set(column.words):
             return nothing(column, "counts the rows")
         if CLASS_FIELDS & set(column.words) or (_is_scale(column, low, high) and not _is_count(column)):
             reason = f"{len(set(column.numbers)):,} distinct whole numbers in {column.coverage}"

@@ -740,3 +740,11 @@ def test_codes_are_no_numbers(codes: list[str]) -> None:
 def test_plus_and_minus_are_answers() -> None:
     assert only(result=["+", "-"] * 10).type == "label"
     assert only(kind=["a", "b", "-"] * 10).settings == {"unknown": ["-"]}
+
+
+def test_ages_in_turn_are_ages_and_do_not_count_the_rows() -> None:
+    ages = [str(20 + n) for n in range(40)]
+    with_odd = [*ages[:7], "50+", *ages[8:]]
+    for column in (ages, with_odd):
+        (one,) = guess([Record(f"t:{n}", FileImage("a", "a"), {"age": age}) for n, age in enumerate(column)])
+        assert one.type == "number"
