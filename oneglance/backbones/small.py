@@ -15,7 +15,7 @@ from oneglance.toml.tables import Table
 
 PATCH = 2  # pixels: the side of the first layer's window
 AT_ONCE = 100  # pictures whose patches are in memory together
-SMALLEST_VARIANCE = 5e-4  # added to that of each direction before it is made 1
+SMALLEST_VARIANCE = 0.01  # added to that of each direction before it is made 1: noise grows ten times at most
 
 
 class Options(Table):
