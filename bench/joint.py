@@ -69,7 +69,6 @@ def arms(name: str) -> dict[str, dict[str, Any]]:
         "muon_absolute": {f"tasks.{other}.bend": 0.1, "training.optimizer": "muon"},
         "quick": quick,  # what init writes for tiny pictures
         "quick_absolute": {**quick, f"tasks.{other}.bend": 0.1},
-        "quick_absolute_third": {**quick, f"tasks.{other}.bend": 0.1, f"tasks.{other}.weight": 0.3},
         "quick_absolute_imtl_g": {**quick, f"tasks.{other}.bend": 0.1, "training.balancer": "imtl_g"},
         "batch_32": {"training.batch": 32},
     }

@@ -118,7 +118,6 @@ ARMS: dict[str, dict[str, Any]] = {
     "rates_whole_16": PLACES | RATES | WHOLE,
     "rates_whole_light_16": PLACES | RATES | WHOLE | LIGHT,
     "no_ema": {"training.ema": 0},
-    "light_no_ema": LIGHT | {"training.ema": 0},
     "default_32": SMALL,
     "light": LIGHT,
     "light_32": LIGHT | SMALL,

@@ -497,15 +497,14 @@ def runs(folder: str | Path | Sequence[str | Path] = "runs", *, html: str | Path
     folders = [Path(one) for one in ([folder] if isinstance(folder, str | Path) else folder)]
     every = [run for one in folders for run in runs_in(one)]
     combined = [path for one in folders for path in combined_in(one)]
-    names = [run.name for run in every] + [path.name for path in combined]
-    if len(set(names)) < len(names):
+    names = {*(run.name for run in every), *(path.name for path in combined)}
+    if are_alike := len(names) < len(every) + len(combined):
         for run in every:
             run.name = run.address
-        names = [run.name for run in every] + [str(path) for path in combined]
     if html is not None:
         from oneglance.evaluation.reports.run_table import write_page
 
         write_page(Path(html), every, title=folders[0].resolve().name if len(folders) == 1 else "runs")
-    rows = [listed(run) for run in every] + [combined_overview(path) for path in combined]
-    named = [{**row, "run": name} for row, name in zip(rows, names, strict=True)]
-    return Runs(sorted(named, key=lambda row: str(row["run"])))
+    rows = [listed(run) for run in every]
+    rows += [combined_overview(path, str(path) if are_alike else path.name) for path in combined]
+    return Runs(sorted(rows, key=lambda row: str(row["run"])))

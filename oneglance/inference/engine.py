@@ -22,6 +22,8 @@ class EngineOutput(NamedTuple):
     @classmethod
     def joined(cls, parts: Sequence[EngineOutput]) -> EngineOutput:
         """The same for the pictures of all ``parts``, at least one."""
+        if len(parts) == 1:
+            return parts[0]
         return cls(
             np.concatenate([part.vectors for part in parts]),
             {name: np.concatenate([part.raw[name] for part in parts]) for name in parts[0].raw},

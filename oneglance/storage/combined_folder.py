@@ -11,13 +11,13 @@ import json
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from oneglance.errors import ConfigError, OneglanceError, RunError, command, nearest
 from oneglance.storage.atomic_files import new_folder, write_json
-from oneglance.storage.plain_files import is_file, is_folder, names_in
+from oneglance.storage.plain_files import folders_with, is_file, is_folder
 from oneglance.storage.remote.copies import fetched_folder
 from oneglance.storage.run_files import COMBINATION, COMBINED, OtherForm, in_form
 from oneglance.storage.run_folder import RunFolder, overview
@@ -237,17 +237,15 @@ def _task_named(key: str, networks: Sequence[CombinedRun]) -> tuple[str, str]:
     return known[key]
 
 
-def combined_in(folder: Path) -> Iterator[Path]:
+def combined_in(folder: Path) -> list[Path]:
     """The combined folders directly in ``folder``, by name; ``folder`` alone where it is one itself."""
-    for path in [folder] if is_file(folder / COMBINED) else names_in(folder):
-        if is_file(path / COMBINED) and not path.name.startswith("."):
-            yield path
+    return folders_with(folder, COMBINED)
 
 
-def combined_overview(path: Path) -> dict[str, Any]:
-    """What a list of runs tells of it; a damaged one says so instead of hiding the others."""
+def combined_overview(path: Path, name: str) -> dict[str, Any]:
+    """What a list of runs tells of it under this name; a damaged one says so instead of hiding the others."""
     row: dict[str, Any] = {
-        "run": path.name,
+        "run": name,
         "state": "combined",
         "backbone": "",
         "epochs": 0,

@@ -252,6 +252,14 @@ def names_in(folder: str | Path, pattern: str = "*") -> list[Path]:
         return []
 
 
+def folders_with(folder: Path, name: str) -> list[Path]:
+    """``folder`` alone where it holds a file of this name, else those directly in it that do, sorted; hidden
+    ones are left out.
+    """
+    every = [folder] if is_file(folder / name) else names_in(folder)
+    return [path for path in every if is_file(path / name) and not path.name.startswith(".")]
+
+
 def _is_remote_file(address: str) -> bool:
     try:
         store_of(address).facts(address)

@@ -60,7 +60,7 @@ from oneglance.parallel.cpus import processors
 from oneglance.storage import run_files
 from oneglance.storage.atomic_files import beside, new_folder, write_bytes, write_json, write_text
 from oneglance.storage.fingerprint import Fingerprint
-from oneglance.storage.plain_files import exists, is_file, is_folder, names_in
+from oneglance.storage.plain_files import exists, folders_with, is_file, is_folder, names_in
 from oneglance.storage.remote.copies import EVERY, FolderCopy
 from oneglance.storage.run_files import KeptExamples, OtherForm, in_form
 from oneglance.storage.run_version import named_if_newer
@@ -515,9 +515,7 @@ def free_path(folder: Path, name: str) -> Path:
 
 def runs_in(folder: Path) -> Iterator[RunFolder]:
     """The run folders directly in ``folder``, by name; ``folder`` alone where it is one itself."""
-    for path in [folder] if is_file(folder / "config.toml") else names_in(folder):
-        if is_file(path / "config.toml") and not path.name.startswith("."):
-            yield RunFolder(path)
+    return map(RunFolder, folders_with(folder, "config.toml"))
 
 
 def remove(run: RunFolder) -> None:

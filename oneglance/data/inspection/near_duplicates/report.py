@@ -40,14 +40,15 @@ def problems(
         parts = [part for part in SPLITS if any(splits[row] == part for row in rows)]
         pair = _example(pairs, splits)
         one, two = records[pair.first].image.name, records[pair.second].image.name
-        looks = "looks like" if len(rows) > MANY else "shows the same as"
+        are_many = len(rows) > MANY
+        looks = "looks like" if are_many else "shows the same as"
         what = f"{looks} {plain(two)}" + (f" ({pair.changes})" if pair.changes else "")
         if len(rows) > 2:
             what += f" and {len(rows) - 2:,} more"
         if len(parts) > 1:
             what += f", and they are in {' and '.join(parts)}"
         # Of different things in one arrangement (solar cells, X-rays) different answers are true.
-        what += ARRANGED if len(rows) > MANY else "".join(_contradictions(records, rows, questions))
+        what += ARRANGED if are_many else "".join(_contradictions(records, rows, questions))
         named = len({records[row].split for row in rows} - {""}) > 1
         hint = "scores look better than they are: take the copies out of one of the parts" if named else KEEP
         names = tuple(records[row].image.name for row in rows)

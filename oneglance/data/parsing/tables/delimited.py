@@ -33,8 +33,6 @@ from oneglance.errors import DataError, Problem
 
 SAMPLE_CELLS = 1_000_000  # in a sample, at most
 CLOSE_IT = 'close the quotation mark, or write "" for one inside a cell'
-
-
 SPACE = " "  # stands for any amount of space
 
 
