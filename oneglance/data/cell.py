@@ -11,9 +11,14 @@ import json
 import math
 import re
 import unicodedata
+from collections.abc import Mapping
 from typing import Any
 
+from oneglance.errors import InvalidAnswer
+
 DIGITS = frozenset("0123456789.")
+YES = frozenset({"1", "true", "yes", "y", "t", "x"})
+NO = frozenset({"0", "false", "no", "n", "f", "-1"})  # -1 as in CelebA
 _WHOLE = re.compile(r"(-?(?:0|[1-9]\d*))\.0+", re.ASCII)
 # Zero-width spaces, soft hyphen, word joiner, marks of direction; no joiners of letters, by which words of
 # Persian and Hindi change.
@@ -104,3 +109,16 @@ def number(value: Any) -> float | None:
 def is_code(text: str) -> bool:
     """Whether text of digits is no amount: ``007`` has lost its name if it is read as 7."""
     return bool(_CODE.fullmatch(text)) and not text.lstrip("+-").startswith(("0.", "0e", "0E"))
+
+
+def fields_of_yes(cells: Mapping[str, str]) -> frozenset[str]:
+    """The fields whose cell, in small letters, says yes.
+
+    Raises:
+        InvalidAnswer: a cell says neither yes nor no.
+    """
+    for field, cell in cells.items():
+        if cell not in YES | NO:
+            hint = "write yes or no, or leave the cell empty if unknown"
+            raise InvalidAnswer(f'{field} is "{cell}"', hint)
+    return frozenset(field for field, cell in cells.items() if cell in YES)

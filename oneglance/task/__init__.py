@@ -53,8 +53,8 @@ class Task(Table, Teachable, Learning, Stateful, Answers, Scoring, Presentation,
 
     # One of the types below, or one of another package: an entry point, or `"package.module:Class"`
     type: str
-    # The field that holds the answer; a list for tags with one yes/no column each; default: the name of the
-    # task
+    # The field that holds the answer; a list for tags with one yes/no column each, and for a label with one
+    # for each class; default: the name of the task
     from_: str | list[str] = Field("", alias="from")
     # Words of the data that mean "nobody knows", besides an empty cell: `["?", "n/a"]`
     unknown: Words = []

@@ -77,6 +77,45 @@ def test_a_class_outside_the_declared_ones_is_a_misfit_that_names_the_nearest() 
     assert caught.value.hint == 'it is not among `classes`. Did you mean "shirt"?'
 
 
+COLUMNS = ["shirt", "hat", "shoe"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "read"),
+    [
+        ({"shirt": 0, "hat": 1, "shoe": 0}, "hat"),
+        ({"shirt": "no", "hat": "no", "shoe": "Yes"}, "shoe"),
+        ({"shirt": "0.0", "hat": "1.0", "shoe": "0.0"}, "hat"),
+        ({"hat": "1"}, "hat"),  # the others are unknown
+        ({"shirt": "0", "hat": "?", "shoe": "0"}, None),
+        ({"shirt": "0"}, None),
+    ],
+)
+def test_of_columns_for_each_class_the_one_that_says_yes_is_the_class(cells: Any, read: str | None) -> None:
+    assert label(**{"from": COLUMNS, "unknown": ["?"]}).read(cells) == read
+
+
+@pytest.mark.parametrize(
+    ("cells", "what"),
+    [
+        ({"shirt": 1, "hat": 1, "shoe": 0}, "says yes in hat, shirt"),
+        ({"shirt": 0, "hat": 0, "shoe": 0}, "says no in all of its 3 columns"),
+        ({"shirt": 0, "hat": 0.7, "shoe": 0}, 'hat is "0.7"'),
+    ],
+)
+def test_columns_that_say_no_class_or_two_are_a_misfit(cells: Any, what: str) -> None:
+    with pytest.raises(InvalidAnswer, match=what):
+        label(**{"from": COLUMNS}).read(cells)
+
+
+def test_a_class_is_written_into_its_columns_and_read_again() -> None:
+    task = label(**{"from": COLUMNS})
+    assert task.to_cells("hat") == {"shirt": "no", "hat": "yes", "shoe": "no"}
+    assert task.read(task.to_cells("hat")) == "hat"
+    with pytest.raises(InvalidAnswer, match='has no column "scarf"'):
+        task.to_cells("scarf")
+
+
 def test_several_values_are_a_misfit_that_names_tags() -> None:
     with pytest.raises(InvalidAnswer, match="holds several values") as caught:
         label().read(["a", "b"])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 import numpy as np
 from pydantic import Field, PrivateAttr
 
-from oneglance.data.cell import as_text, number
+from oneglance.data.cell import as_text, fields_of_yes, number
 from oneglance.data.columns.coded import coded
 from oneglance.data.quoting import quoted_list
 from oneglance.errors import ConfigError, DataError, InvalidAnswer, nearest
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 class Label(VectorTask):
     """One of several classes, such as the kind of a garment.
+
+    In the data: one cell with its name, or one yes/no column for each class (``from`` names them all), of
+    which exactly one says yes.
 
     With ``ordinal`` the classes have an order and the network answers "more than this?" class by class:
     P(y > k | y >= k) = sigmoid(raw_k), the continuation-ratio model that CORN trains (Shi, Cao and Raschka
@@ -68,6 +71,8 @@ class Label(VectorTask):
     debiased_metrics: ClassVar[frozenset[str]] = frozenset({"ece"})
 
     def read(self, raw_value: Any, queried: Sequence[str] | None = None) -> str | None:
+        if isinstance(raw_value, dict) and len(self.fields) > 1:
+            raw_value = self._chosen(raw_value)
         if self.is_unknown(raw_value):
             return None
         if isinstance(raw_value, list | tuple | dict | set):
@@ -76,6 +81,26 @@ class Label(VectorTask):
         if self.classes and word not in self.classes and word not in self.added:
             raise InvalidAnswer(f'is "{word}"', f"it is not among `classes`.{nearest(word, self.classes)}")
         return word
+
+    def _chosen(self, cells: Mapping[str, Any]) -> str | None:
+        """The one column that says yes; None where that may be one whose cell is unknown."""
+        known = {field: as_text(cell).lower() for field, cell in cells.items() if not self.is_unknown(cell)}
+        says = sorted(fields_of_yes(known))  # ISIC's and many contests' tables are written so
+        if len(says) > 1:
+            hint = "leave one yes, or make it a task of type tags"
+            raise InvalidAnswer(f"says yes in {quoted_list(says)}", hint)
+        if not says and len(known) == len(self.fields):
+            hint = "empty cells say that nobody knows; a column of its own would be for none of these"
+            raise InvalidAnswer(f"says no in all of its {len(known)} columns", hint)
+        return says[0] if says else None
+
+    def to_cells(self, raw_value: Any) -> dict[str, str]:
+        if len(self.fields) == 1:
+            return super().to_cells(raw_value)
+        word = self.word(raw_value)
+        if all(self.word(field) != word for field in self.fields):
+            raise InvalidAnswer(f'has no column "{word}"')
+        return {field: "yes" if self.word(field) == word else "no" for field in self.fields}
 
     def stratify_labels(self, answer: str) -> Iterable[str]:
         return (answer,)

@@ -6,13 +6,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from oneglance.data.cell import fields_of_yes
 from oneglance.data.columns.coded import coded
 from oneglance.data.merging.merge_answers import either, is_queried
 from oneglance.data.quoting import quoted
 from oneglance.errors import InvalidAnswer
-
-YES = {"1", "true", "yes", "y", "t", "x"}
-NO = {"0", "false", "no", "n", "f", "-1"}  # -1 as in CelebA
 
 
 class TagAnnotations(NamedTuple):
@@ -28,13 +26,8 @@ def from_columns(cells: Mapping[str, str]) -> TagAnnotations | None:
     Raises:
         InvalidAnswer: a cell says something else.
     """
-    for tag, cell in cells.items():
-        if cell not in YES | NO:
-            hint = "write yes or no, or leave the cell empty if unknown"
-            raise InvalidAnswer(f'{tag} is "{cell}"', hint)
-    if not cells:
-        return None
-    return TagAnnotations(frozenset(tag for tag, cell in cells.items() if cell in YES), frozenset(cells))
+    present = fields_of_yes(cells)
+    return TagAnnotations(present, frozenset(cells)) if cells else None
 
 
 def merged(first: TagAnnotations, second: TagAnnotations) -> TagAnnotations:

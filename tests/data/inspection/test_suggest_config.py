@@ -110,14 +110,15 @@ def test_two_columns_of_yes_and_no_are_two_questions() -> None:
     assert [one.type for one in guess(table(hat=bits[0], kids=bits[1]))] == ["label", "label"]
 
 
-def test_a_column_per_class_is_told() -> None:
+def test_a_column_per_class_of_which_exactly_one_is_yes_is_a_label() -> None:
     records = rows(
         {name: [int(n % 3 == k) for n in range(30)] for k, name in enumerate(("cat", "dog", "cow"))}
     )
     (guessed,) = guess(records)
-    assert guessed.reason.endswith(
-        "; in every row exactly one is yes, so one column of its name would be a label"
-    )
+    assert (guessed.field, guessed.type) == ("class", "label")
+    assert guessed.reason.endswith("; in every row exactly one is yes, which is the class")
+    config = parse(written(records), base=Path())
+    assert build_tasks(config.tasks)["class"].read(records[1].answers) == "dog"
 
 
 @pytest.mark.parametrize(
