@@ -21,8 +21,8 @@ NAMES = {"tags": "attributes", "label": "class"}
 def yes_no_together(
     guesses: Sequence[Guess], profiles: Mapping[str, Column], records: Sequence[Record]
 ) -> list[Guess]:
-    """The guesses, with one task in the place of at least ``LEAST`` columns beside each other that say yes and
-    no in the same words: a label where each row says yes exactly once, else tags.
+    """The guesses, with one task in the place of at least ``LEAST`` columns beside each other that say yes
+    and no in the same words: a label where each row says yes exactly once, else tags.
     """
     together: list[Guess] = []
     taken = {guess.field for guess in guesses}
