@@ -6,7 +6,7 @@ answers, looks for every file, splits the pictures by seller, runs every check, 
 the tasks, encodes the answers of the training split, and reads the files and targets of a first batch. No
 picture is compared with others byte by byte, and none is decoded.
 
-    python bench/rows.py [--rows 100000 1000000 10000000] [--keep FOLDER]
+    python bench/rows.py [--rows 100000 1000000 10000000] [--keep FOLDER] [--plot rows.svg]
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import math
 import os
 import random
 import subprocess
@@ -171,12 +172,52 @@ def peak_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024  # kilobytes on Linux
 
 
+def drawing(results: list[dict[str, Any]]) -> str:
+    """Seconds and gigabytes by rows, both axes logarithmic, as one SVG file that follows light and dark."""
+    from oneglance.evaluation.reports.svg_plots import HEIGHT, WIDTH, plot
+
+    shown = {"seconds": "seconds", "peak_gb": "GB of memory at the peak"}
+    rows = [one["rows"] for one in results]
+    series = [(name, rows, [one[key] for one in results]) for key, name in shown.items()]
+    drawn = plot("", ("rows", ""), series, log=True)
+    assert drawn is not None
+    strokes = ("#0072b2", "#d55e00")
+    style = "text{font:11px sans-serif;fill:#555}path{fill:none;stroke-width:2}"
+    x_lines = (
+        f'<path d="M{tick.at} 10V{HEIGHT - 42}" stroke="#8884"/>'
+        f'<text x="{tick.at}" y="{HEIGHT - 26}" text-anchor="middle">{float(tick.text):,.0f}</text>'
+        for tick in drawn.x_ticks
+        if math.log10(float(tick.text)).is_integer()
+    )
+    y_lines = (
+        f'<path d="M52 {tick.at}H{WIDTH - 12}" stroke="#8884"/>'
+        f'<text x="46" y="{tick.at + 4}" text-anchor="end">{tick.text}</text>'
+        for tick in drawn.y_ticks
+    )
+    curves = (
+        f'<path d="{line.path}" stroke="{stroke}"/><path d="{line.dots}" style="fill:{stroke}"/>'
+        f'<text x="{52 + 128 * number}" y="{HEIGHT + 6}" style="fill:{stroke}">{line.name}</text>'
+        for number, (line, stroke) in enumerate(zip(drawn.lines, strokes, strict=True))
+    )
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT + 20}" role="img">',
+            f"<title>Seconds and memory by rows</title><style>{style}</style>",
+            *x_lines,
+            *y_lines,
+            *curves,
+            f'<text x="{WIDTH - 12}" y="{HEIGHT - 8}" text-anchor="end">rows</text></svg>',
+        ]
+    )
+
+
 def main() -> None:
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     options.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000, 10_000_000])
     options.add_argument("--keep", type=Path, help="a folder for the tables and pictures, made once and kept")
+    options.add_argument("--plot", type=Path, help="an SVG file of seconds and memory by rows")
     options.add_argument(
         "--read", type=Path, help=argparse.SUPPRESS
     )  # the table, in the process that is measured
@@ -203,6 +244,8 @@ def main() -> None:
         size = (two["peak_gb"] - one["peak_gb"]) / more * 1e9
         each = f"{micro:.2f} µs and {size:.0f} bytes a further row"
         print(f"from {one['rows']:,} to {two['rows']:,} rows: {each}")
+    if given.plot:
+        given.plot.write_text(drawing(results), encoding="utf-8")
     budget = {"budget_seconds": BUDGET_SECONDS, "budget_gb": BUDGET_GB}
     print(json.dumps({"bench": "rows", **budget, "sizes": results}))
 

@@ -63,7 +63,9 @@ class SourceSampler(Sampler):
         for rows, count in zip(self.rows, self.counts, strict=True):
             chosen += [rows] * (count // len(rows))
             chosen.append(random.choice(rows, count % len(rows), replace=False))
-        return random.permutation(np.concatenate(chosen))
+        order: np.ndarray = np.concatenate(chosen)
+        random.shuffle(order)  # as ``permutation``, without a copy of millions of rows
+        return order
 
     def describe(self, batch: int) -> str:
         """``a 1,200 pictures (60 %), b 400 pictures 2.0 times (40 %)``."""

@@ -16,6 +16,7 @@ from torch import Tensor
 from oneglance.balancers.equal import Equal
 from oneglance.batch_transform import Mix, View
 from oneglance.errors import DivergedError
+from oneglance.tasks.number import Number
 from oneglance.training.data_loader import Batch
 from oneglance.training.learner import Learner, labelled_mean
 from oneglance.training.loop import train_steps
@@ -187,6 +188,8 @@ def test_a_batch_that_knows_nothing_of_a_task(learner: Learner, batch: Batch, na
 def test_mixup_is_the_weighted_sum_of_two_losses(learner: Learner) -> None:
     """Checked by hand on two pictures that are each other's partners."""
     task = learner.tasks["weight"]
+    assert isinstance(task, Number)
+    bend = task.bend
     raw, share = torch.tensor([[0.3], [-0.4]]), 0.7
     mix = Mix(torch.tensor([1, 0]), share)
     learner.tasks = {"weight": task}
@@ -200,7 +203,7 @@ def test_mixup_is_the_weighted_sum_of_two_losses(learner: Learner) -> None:
 
     def huber(row: int, value: float) -> float:
         error = abs(float(raw[row, 0]) - value)
-        return error**2 / 2 if error < 1 else error - 0.5
+        return error**2 / 2 if error < bend else bend * (error - bend / 2)
 
     first = share * huber(0, 0.1) + (1 - share) * huber(0, 0.8)
     second = share * huber(1, 0.8) + (1 - share) * huber(1, 0.1)
