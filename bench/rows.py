@@ -201,7 +201,7 @@ def drawing(results: list[dict[str, Any]]) -> str:
     )
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT + 20}" role="img">',
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH + 24} {HEIGHT + 20}" role="img">',
             f"<title>Seconds and memory by rows</title><style>{style}</style>",
             *x_lines,
             *y_lines,
