@@ -72,6 +72,11 @@ SETS: dict[str, dict[str, Any]] = {
         "network": "small",
         "first": 25_000,
     },
+    "cifar10_tuned": {  # a pretrained network in few epochs of many pictures: with --size 64 --epochs 4
+        "source": {"path": "cifar10/train.parquet"},
+        "tasks": {"label": LABEL},
+        "first": 10_000,
+    },
     "fashion": {"source": {"path": "fashion_mnist"}, "tasks": {"label": LABEL}, "network": "small"},
     "drawn": {
         "source": {"path": "drawn/labels.csv", "group": "scene"},

@@ -118,9 +118,8 @@ def ours(job: Job) -> None:
             job.note(first["accuracy"])
 
     scratch = job.backbone.get("weights", "none") == "none"
-    tuned = (
-        {} if scratch else {"learning_rate": 0.001, "backbone_learning_rate_scale": 1.0, "weight_decay": 0.02}
-    )
+    pretrained = {"learning_rate": 0.001, "backbone_learning_rate_scale": 1.0, "weight_decay": 0.02}
+    tuned = {"optimizer": "muon", "momentum": 0.6} if scratch else pretrained
     light = {} if scratch else {"scale": [0.8, 1.0], "shift": 0.05, "colour": 0.1}
     config = {
         "sources": [{"path": str(job.table), "images": job.images}],
