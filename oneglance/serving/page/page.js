@@ -295,16 +295,31 @@ function draw(view) {
     pen.lineWidth = view.lit === at ? 2 * thick : thick;
     pen.strokeStyle = colour(view, box.label);
     pen.strokeRect(x0, y0, x1 - x0, y1 - y0);
+  });
+  pen.font = `600 ${size}px system-ui, sans-serif`;
+  const placed = [];
+  boxes.forEach((box, at) => {
     if (boxes.length > 25 && view.lit !== at) return; // their names would hide the picture
-    pen.font = `600 ${size}px system-ui, sans-serif`;
-    const width = pen.measureText(box.label).width + size * 0.6;
-    const top = Math.max(0, y0 - size * 1.35);
+    const [x0, y0] = box.box.map((edge) => edge * picture.scale);
+    const name = { x0: x0 - thick / 2, width: pen.measureText(box.label).width + size * 0.6 };
+    name.top = freeTop(name, y0, size * 1.35, placed, picture.height);
+    placed.push(name);
+    pen.globalAlpha = view.lit < 0 || view.lit === at ? 1 : 0.25;
     pen.fillStyle = colour(view, box.label);
-    pen.fillRect(x0 - thick / 2, top, width, size * 1.35);
+    pen.fillRect(name.x0, name.top, name.width, size * 1.35);
     pen.fillStyle = "#fff";
-    pen.fillText(box.label, x0 + size * 0.3, top + size);
+    pen.fillText(box.label, x0 + size * 0.3, name.top + size);
   });
   pen.globalAlpha = 1;
+}
+
+// Where the name of a box may stand without hiding another: above its upper edge, else higher, else below it.
+function freeTop(name, edge, height, placed, lowest) {
+  const usual = Math.max(0, edge - height);
+  const rows = [0, -1, 1, -2, 2, 3, 4].map((row) => usual + row * height);
+  const free = (top) => placed.every((other) => Math.abs(other.top - top) >= height - 1
+    || other.x0 >= name.x0 + name.width || name.x0 >= other.x0 + other.width);
+  return rows.find((top) => top >= 0 && top + height <= lowest && free(top)) ?? usual;
 }
 
 function colour(view, label) {
