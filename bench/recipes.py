@@ -149,6 +149,8 @@ ARMS: dict[str, dict[str, Any]] = {
 """The keys of each arm; those of ``oneglance init --recipe auto`` are rates, up to 8 epochs rates_light."""
 OF_TASKS = {
     "absolute": ("number", "bend", 0.1),  # standard deviations from which on an error counts linearly
+    "bent": ("number", "bend", 0.3),
+    "squared": ("number", "bend", 1.0),
     "sharp": ("label", "smoothing", 0),
     "drop": ("label", "dropout", 0.2),
 }
@@ -156,8 +158,9 @@ OF_TASKS = {
 
 
 def keys_of(arm: str, name: str) -> dict[str, Any]:
-    """The keys of an arm for a set; behind its name `+absolute`: numbers are learned by their absolute error,
-    `+sharp`: labels without smoothing, `+drop`: with dropout before their layer.
+    """The keys of an arm for a set; behind its name `+absolute`: numbers are learned by their absolute error
+    (`+bent` and `+squared`: from larger errors on), `+sharp`: labels without smoothing, `+drop`: with dropout
+    before their layer.
     """
     base, *words = arm.split("+")
     keys = dict(ARMS.get(base, {}))

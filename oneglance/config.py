@@ -182,8 +182,9 @@ class TrainingTable(Table):
     # Finished runs, or `.onnx` files, that answer some of the tasks: `["runs/kind", "runs/price"]`. Each such
     # task also learns from its teacher, on all pictures, also where nobody has answered it
     teachers: list[str] = []
-    # What a teacher's answer counts where somebody has answered: the share of the true one that it takes
-    teacher_weight: float = Field(0.5, ge=0, le=1)
+    # What a teacher's answer counts where somebody has answered: the share of the true one that it takes;
+    # default: 0.5, and 0 for numbers, to which a teacher only adds its error
+    teacher_weight: float | None = Field(None, ge=0, le=1)
     # How much the shared features also learn to predict those of the teachers, beside tasks whose weights
     # sum to 1, by a linear layer for each that the finished network does not have; 0: only answers are taught
     teacher_features: float = Field(0.0, ge=0)

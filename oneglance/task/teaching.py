@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 class Teachable(Learning, Stateful):
     """Soft targets of a teacher and the loss against them. A type that brings neither has no teacher."""
+
+    # The share of a true answer that a teacher's takes by default. What a network makes of all classes says
+    # more than one true class does (Hinton et al. 2015, arXiv 1503.02531); of a number it says nothing more.
+    teacher_weight: ClassVar[float] = 0.5
 
     if TYPE_CHECKING:
         type: str  # a key of its table

@@ -46,7 +46,7 @@ class Number(VectorTask):
     """One number per picture, such as a weight or an age.
 
     The network learns it in standard deviations from the median (of its logarithm with ``log``), with
-    Huber's loss, by default nearly the absolute error. The interval is split conformal (Lei et al. 2018,
+    Huber's loss, by default mostly the absolute error. The interval is split conformal (Lei et al. 2018,
     arXiv 1604.04173, algorithm 2): as wide as holds 90 % of the validation split.
     """
 
@@ -54,7 +54,7 @@ class Number(VectorTask):
     log: bool = False  # learn its logarithm: prices, volumes, whatever is given in per cent; only above 0
     # An error beyond this many standard deviations counts linearly, not squared: 0.1 learns the distance from
     # the truth, as `mae` measures it, 10 its square
-    bend: float = Field(0.1, gt=0)
+    bend: float = Field(0.3, gt=0)
     # The least number that there can be: 0 for ages, prices, counts. No answer and no interval goes below it,
     # and a smaller number in the data is a problem; default: none
     low: float | None = Field(None, ge=-LARGEST, le=LARGEST)
@@ -65,6 +65,7 @@ class Number(VectorTask):
     _reach: float | None = PrivateAttr(None)  # half the interval, on the learned scale; None: unknown
 
     learned: ClassVar[Form] = LearnedNumber
+    teacher_weight: ClassVar[float] = 0.0
     primary_metric: ClassVar[str] = "mae"
     best: ClassVar[float] = 0.0
     meaning: ClassVar[Mapping[str, str]] = {

@@ -213,7 +213,7 @@ class Learner:
                 raw[name],
                 targets[name],
                 mix,
-                self.table.teacher_weight,
+                task.teacher_weight if self.table.teacher_weight is None else self.table.teacher_weight,
                 seen_mixed=self.live is not None,
             )
             if self.picture_losses is not None and self._places is not None and mix is None:

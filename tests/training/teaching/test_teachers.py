@@ -83,6 +83,20 @@ def test_what_people_say_counts_more_than_what_a_teacher_says(teacher: Path, tmp
     assert float(hard[known].abs().max()) == 0
 
 
+@pytest.mark.parametrize(("key", "share"), [((), 0.0), (("training.teacher_weight=0.25",), 0.25)])
+def test_a_known_number_is_learned_as_it_is_unless_it_is_said_otherwise(
+    teacher: Path, tmp_path: Path, key: tuple[str, ...], share: float
+) -> None:
+    trainer = taught(tmp_path / "run", teacher, more=key)
+    task, target = trainer.tasks["weight"], targets_of(trainer)["weight"]
+    raw = {name: torch.randn(len(target["value"]), one.width) for name, one in trainer.tasks.items()}
+    learner = trainer.learner
+    learner.loss_scales = torch.ones(len(trainer.tasks))
+    mean = learner.losses(raw, targets_of(trainer), None)[0][list(trainer.tasks).index("weight")]
+    loss, weight = loss_of(task, raw["weight"], target, None, share)
+    torch.testing.assert_close(mean, (loss * weight).sum() / weight.sum())
+
+
 @pytest.mark.parametrize("balancer", ["equal", "fairgrad", "famo"])
 def test_it_learns_with_every_kind_of_balancer_and_in_parts(
     teacher: Path, tmp_path: Path, balancer: str
