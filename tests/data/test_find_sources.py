@@ -301,7 +301,7 @@ def test_tables_of_one_name_in_folders_of_parts_are_one_source(place: Path) -> N
         table(place / "set" / part / "_classes.csv", "filename, hat, shoe, coat", lines.__getitem__, count)
     config = proposed("set")
     assert config["sources"] == [{"path": "set", "format": "table"}]
-    assert config["tasks"] == {"attributes": {"type": "tags", "from": ["hat", "shoe", "coat"]}}
+    assert config["tasks"] == {"class": {"type": "label", "from": ["hat", "shoe", "coat"]}}
     assert parts_of(40) == {"train": 30, "validation": 6, "test": 4}
 
 

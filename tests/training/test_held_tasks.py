@@ -67,6 +67,14 @@ def test_who_loses_is_not_finished_and_is_told_by_how_much(old: Path, tmp_path: 
         go_on(tmp_path / "run").finish()
 
 
+def test_one_mistake_after_none_is_no_loss(old: Path, tmp_path: Path) -> None:
+    """A bootstrap of answers that are all right knows no other: 9 pictures say 0.667 to 1."""
+    train(tmp_path / "run", *holding(old), *CALM)
+    before = RunFolder.open(tmp_path / "run").held()["kind"]["before"]
+    assert (before["value"], before["n"]) == (1, 9)
+    assert before["low"] == pytest.approx(1 - 3 / 9)
+
+
 def test_what_the_tasks_mean_does_not_change(old: Path, tmp_path: Path) -> None:
     """Though the data at hand would give another scale."""
     world = toy.world
