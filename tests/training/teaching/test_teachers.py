@@ -89,7 +89,8 @@ def test_a_known_number_is_learned_as_it_is_unless_it_is_said_otherwise(
 ) -> None:
     trainer = taught(tmp_path / "run", teacher, more=key)
     task, target = trainer.tasks["weight"], targets_of(trainer)["weight"]
-    raw = {name: torch.randn(len(target["value"]), one.width) for name, one in trainer.tasks.items()}
+    count = len(target["value"])
+    raw = {name: torch.randn(count, len(one.constant_raw()[0])) for name, one in trainer.tasks.items()}
     learner = trainer.learner
     learner.loss_scales = torch.ones(len(trainer.tasks))
     mean = learner.losses(raw, targets_of(trainer), None)[0][list(trainer.tasks).index("weight")]
