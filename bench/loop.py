@@ -24,7 +24,6 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torchvision.transforms import v2
 
 from oneglance.backbone import build_backbone
@@ -59,8 +58,11 @@ def measure(
     rounds: int,
     batch: int = BATCH,
     count: int = 1,
+    beside_plain: bool = False,
 ) -> dict[str, float]:
-    """Ratios of step rates, ours over bare and over a plain loop, for one network and ``count`` labels."""
+    """Ratios of step rates, ours over bare and, where it is wanted, over a plain loop, for one network and
+    ``count`` labels.
+    """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     tasks = build_tasks({f"kind_{number}": {"type": "label"} for number in range(count)})
     answers = [str(place % CLASSES) for place in range(len(pictures))]
@@ -78,17 +80,15 @@ def measure(
     batches = BatchLoader(store, np.arange(len(refs)), targets, batch, device)
     learner.measure_loss_scales(batches.targets)
     rates = {}
-    plain = plain_step(table, pictures, device, batch, count)
+    others = {"plain": plain_step(table, tasks, pictures, device, batch)} if beside_plain else {}
     for precision in ("fp32", "bf16"):
         learner.precision = precision
         stream = endless(batches)
-        bare = bare_step(table, tasks, device, precision, batch)
-        turns = [
-            (timed(partial(our_step, learner, stream), steps), timed(bare, steps), timed(plain, steps))
-            for _ in range(rounds + 1)
-        ]
-        ours, *others = zip(*turns[1:], strict=True)
-        for name, theirs in zip(("bare", "plain"), others, strict=True):
+        compared = {"bare": bare_step(table, tasks, device, precision, batch), **others}
+        ways = [partial(our_step, learner, stream), *compared.values()]
+        turns = [[timed(way, steps) for way in ways] for _ in range(rounds + 1)]
+        ours, *rest = zip(*turns[1:], strict=True)
+        for name, theirs in zip(compared, rest, strict=True):
             ratios = [t / o for o, t in zip(ours, theirs, strict=True)]
             rates[f"{precision}_ours_over_{name}"] = statistics.median(ratios)
         rates[f"{precision}_pictures_per_s"] = batch / statistics.median(ours)
@@ -130,41 +130,28 @@ def bare_step(
     return step
 
 
-class Files(torch.utils.data.Dataset):  # type: ignore[type-arg]
-    """Each picture opened and changed when it is asked for."""
-
-    def __init__(self, paths: list[Path], side: int, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
-        self.paths = paths
-        self.change = v2.Compose(
-            [
-                v2.Resize((side, side)),
-                v2.RandomHorizontalFlip(),
-                v2.ToImage(),
-                v2.ToDtype(torch.float32, scale=True),
-                v2.Normalize(mean, std),
-            ]
-        )
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, place: int) -> tuple[torch.Tensor, int]:
-        with Image.open(self.paths[place]) as opened:
-            return self.change(opened.convert("RGB")), place % CLASSES
-
-
 def plain_step(
-    table: BackboneTable, paths: list[Path], device: torch.device, batch: int, count: int
+    table: BackboneTable, tasks: dict[str, Task], paths: list[Path], device: torch.device, batch: int
 ) -> Callable[[], None]:
-    """The same network, and a linear layer for each label."""
+    """The same backbone, and a linear layer for each label."""
+    from recipes import Plain
+    from rival import Files
+
     backbone = build_backbone(table, Path())
     backbone.gives_maps = False
-    backbone.to(device, memory_format=torch.contiguous_format).train()
-    heads = torch.nn.ModuleList(torch.nn.Linear(backbone.shape.vector, CLASSES) for _ in range(count)).to(
-        device
+    network = Plain(backbone, tasks).to(device, memory_format=torch.contiguous_format).train()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
+    change = v2.Compose(
+        [
+            v2.Resize(table.canvas[::-1]),
+            v2.RandomHorizontalFlip(),
+            v2.ToImage(),
+            v2.ToDtype(torch.float32, scale=True),
+            v2.Normalize(backbone.mean, backbone.std),
+        ]
     )
-    optimizer = torch.optim.AdamW([*backbone.parameters(), *heads.parameters()], lr=1e-3)
-    files = Files(paths, table.canvas[0], backbone.mean, backbone.std)
+    classes = [str(number) for number in range(CLASSES)]
+    files = Files([(str(path), str(place % CLASSES)) for place, path in enumerate(paths)], classes, change)
     loader = torch.utils.data.DataLoader(files, batch_size=batch, shuffle=True, drop_last=True)
 
     def rows() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -175,8 +162,7 @@ def plain_step(
 
     def step() -> None:
         pictures, truth = (each.to(device) for each in next(stream))
-        vector = backbone(pictures).vector
-        loss = torch.stack([F.cross_entropy(head(vector), truth) for head in heads]).sum()
+        loss = torch.stack([F.cross_entropy(raw, truth) for raw in network(pictures).values()]).sum()
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -208,7 +194,7 @@ def main() -> None:
         pictures = sorted((folder / "scenes" / "images").iterdir())
         found = {
             f"{name}, {count} {'label' if count == 1 else 'labels'}": measure(
-                table, pictures, folder, given.steps, given.rounds, count=count
+                table, pictures, folder, given.steps, given.rounds, count=count, beside_plain=True
             )
             for name, table in SETTINGS.items()
             for count in given.tasks

@@ -72,11 +72,6 @@ SETS: dict[str, dict[str, Any]] = {
         "network": "small",
         "first": 25_000,
     },
-    "cifar10_tuned": {  # a pretrained network in few epochs of many pictures: with --size 64 --epochs 4
-        "source": {"path": "cifar10/train.parquet"},
-        "tasks": {"label": LABEL},
-        "first": 10_000,
-    },
     "fashion": {"source": {"path": "fashion_mnist"}, "tasks": {"label": LABEL}, "network": "small"},
     "drawn": {
         "source": {"path": "drawn/labels.csv", "group": "scene"},
@@ -126,11 +121,7 @@ ARMS: dict[str, dict[str, Any]] = {
     "default_32": SMALL,
     "light": LIGHT,
     "light_32": LIGHT | SMALL,
-    "rate_2": {"training.learning_rate": 0.002},
-    "rate_2_32": SMALL | {"training.learning_rate": 0.002},
     "rate_4": {"training.learning_rate": 0.004},
-    "trivial": {"augment.trivial": True},
-    "trivial_32": SMALL | {"augment.trivial": True},
     "muon": MUON,
     "muon_quick": MUON | QUICK,
     "muon_quick_light": MUON | QUICK | LIGHT,

@@ -110,6 +110,7 @@ class Files(torch.utils.data.Dataset):  # type: ignore[type-arg]
 def ours(job: Job) -> None:
     """oneglance: what ``init`` writes, but for the backbone, and ``training.minutes``."""
     import oneglance
+    from oneglance.data.recipe import Seen, recipe
     from oneglance.progress import Screen
 
     class Watch(Screen):
@@ -118,8 +119,8 @@ def ours(job: Job) -> None:
             job.note(first["accuracy"])
 
     scratch = job.backbone.get("weights", "none") == "none"
-    pretrained = {"learning_rate": 0.001, "backbone_learning_rate_scale": 1.0, "weight_decay": 0.02}
-    tuned = {"optimizer": "muon", "momentum": 0.6} if scratch else pretrained
+    seen = Seen(len(job.rows("train", job.tasks[0])), job.size, frozenset({"label"}), pretrained=not scratch)
+    keys = [key for key in recipe("auto").keys(seen) if key.table == "training" and key.name != "epochs"]
     light = {} if scratch else {"scale": [0.8, 1.0], "shift": 0.05, "colour": 0.1}
     config = {
         "sources": [{"path": str(job.table), "images": job.images}],
@@ -127,7 +128,7 @@ def ours(job: Job) -> None:
         "backbone": job.backbone,
         "augment": light,
         "cache": {"folder": str(job.out.parent / f"cache-{job.out.stem}")},
-        "training": {"minutes": job.left() / 60, **tuned},
+        "training": {"minutes": job.left() / 60, **{key.name: key.value for key in keys}},
     }
     run = oneglance.train(config, out=job.out.with_suffix(".run"), screen=Watch())
     report = oneglance.evaluate(run.path)["tasks"]

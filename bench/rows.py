@@ -173,8 +173,8 @@ def peak_bytes() -> int:
 
 
 def drawing(results: list[dict[str, Any]]) -> str:
-    """Seconds and gigabytes by rows, both axes logarithmic, as one SVG file that follows light and dark."""
-    from oneglance.evaluation.reports.svg_plots import HEIGHT, WIDTH, plot
+    """Seconds and gigabytes by rows, both axes logarithmic: one SVG file, to be read on light and on dark."""
+    from oneglance.evaluation.reports.svg_plots import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, plot
 
     shown = {"seconds": "seconds", "peak_gb": "GB of memory at the peak"}
     rows = [one["rows"] for one in results]
@@ -182,21 +182,21 @@ def drawing(results: list[dict[str, Any]]) -> str:
     drawn = plot("", ("rows", ""), series, log=True)
     assert drawn is not None
     strokes = ("#0072b2", "#d55e00")
-    style = "text{font:11px sans-serif;fill:#555}path{fill:none;stroke-width:2}"
+    style = "text{font:11px sans-serif;fill:#888}path{fill:none;stroke-width:2}"
     x_lines = (
-        f'<path d="M{tick.at} 10V{HEIGHT - 42}" stroke="#8884"/>'
+        f'<path d="M{tick.at} {TOP}V{HEIGHT - BOTTOM}" stroke="#8884"/>'
         f'<text x="{tick.at}" y="{HEIGHT - 26}" text-anchor="middle">{float(tick.text):,.0f}</text>'
         for tick in drawn.x_ticks
         if math.log10(float(tick.text)).is_integer()
     )
     y_lines = (
-        f'<path d="M52 {tick.at}H{WIDTH - 12}" stroke="#8884"/>'
-        f'<text x="46" y="{tick.at + 4}" text-anchor="end">{tick.text}</text>'
+        f'<path d="M{LEFT} {tick.at}H{WIDTH - RIGHT}" stroke="#8884"/>'
+        f'<text x="{LEFT - 6}" y="{tick.at + 4}" text-anchor="end">{tick.text}</text>'
         for tick in drawn.y_ticks
     )
     curves = (
         f'<path d="{line.path}" stroke="{stroke}"/><path d="{line.dots}" style="fill:{stroke}"/>'
-        f'<text x="{52 + 128 * number}" y="{HEIGHT + 6}" style="fill:{stroke}">{line.name}</text>'
+        f'<text x="{LEFT + 128 * number}" y="{HEIGHT + 6}" style="fill:{stroke}">{line.name}</text>'
         for number, (line, stroke) in enumerate(zip(drawn.lines, strokes, strict=True))
     )
     return "\n".join(
@@ -206,7 +206,7 @@ def drawing(results: list[dict[str, Any]]) -> str:
             *x_lines,
             *y_lines,
             *curves,
-            f'<text x="{WIDTH - 12}" y="{HEIGHT - 8}" text-anchor="end">rows</text></svg>',
+            f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 8}" text-anchor="end">rows</text></svg>',
         ]
     )
 

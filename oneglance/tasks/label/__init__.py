@@ -85,7 +85,7 @@ class Label(VectorTask):
     def _chosen(self, cells: Mapping[str, Any]) -> str | None:
         """The one column that says yes; None where that may be one whose cell is unknown."""
         known = {field: as_text(cell).lower() for field, cell in cells.items() if not self.is_unknown(cell)}
-        says = sorted(fields_of_yes(known))  # ISIC's and many contests' tables are written so
+        says = sorted(fields_of_yes(known))
         if len(says) > 1:
             hint = "leave one yes, or make it a task of type tags"
             raise InvalidAnswer(f"says yes in {quoted_list(says)}", hint)
