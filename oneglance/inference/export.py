@@ -64,7 +64,10 @@ def export_run(
         else:
             written = as_onnx(exported, ours, calibrated.canvases, precision, str(path))
     outputs = all_outputs(written.engine, compared.canvases)
-    differences = {name: disagreement(expected.raw[name], outputs.raw[name]) for name in ours.tasks}
+    differences = {
+        name: disagreement(expected.raw[name], outputs.raw[name], task.raw_unit)
+        for name, task in ours.tasks.items()
+    }
     refuse_disagreement(differences, precision, path)
     novelty = ours.novelty
     if novelty is not None and precision != "fp32" and compared.records:

@@ -100,13 +100,14 @@ def speed_note(precision: str, speed: float) -> str:
     return text if speed > 1 else f"{text}: not recommended here but for its size"
 
 
-def disagreement(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """The largest difference of two raw outputs, relative to the largest number of the first.
+def disagreement(ours: np.ndarray, theirs: np.ndarray, unit: float = 0.0) -> float:
+    """The largest difference of two raw outputs, relative to the largest number of the first, or to ``unit``
+    (``Task.raw_unit``) where that is more.
 
     Where a picture has many rows, highest-scoring first, two of nearly equal score may change their order,
     and the last may fall out: each of the better half is then compared with the row that is nearest to it.
     """
-    scale = max(float(np.abs(ours).max()), 1e-6)
+    scale = max(float(np.abs(ours).max()), unit, 1e-6)
     if ours.ndim == 3:
         pairs = zip(ours[:, : -(-ours.shape[1] // 2)], theirs, strict=True)
         worst = max(nearest_row(rows, others) for rows, others in pairs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from oneglance.task.answers import Answers
 
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 class Learning(Answers):
     """A head and its loss against the targets, also where pictures are changed or mixed."""
+
+    # A step of the raw output that means something, such as one logit or one standard deviation: an exported
+    # file may differ by a share of it where all outputs are smaller. 0: by a share of the largest alone.
+    raw_unit: ClassVar[float] = 0.0
 
     @property
     def answered_by(self) -> str:

@@ -65,6 +65,7 @@ class Number(VectorTask):
     _reach: float | None = PrivateAttr(None)  # half the interval, on the learned scale; None: unknown
 
     learned: ClassVar[Form] = LearnedNumber
+    raw_unit: ClassVar[float] = 1.0  # a standard deviation
     teacher_weight: ClassVar[float] = 0.0
     primary_metric: ClassVar[str] = "mae"
     best: ClassVar[float] = 0.0

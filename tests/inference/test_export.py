@@ -32,6 +32,7 @@ from oneglance.inference.engines import onnx as engine_onnx
 from oneglance.inference.predictor import open_predictor
 from oneglance.progress import Screen
 from oneglance.storage.run_folder import RunFolder
+from oneglance.task import build_tasks
 
 # The same answers.
 
@@ -146,6 +147,15 @@ def test_what_is_slower_is_not_recommended() -> None:
     assert export_comparison.speed_note("int8", 1.74) == "int8 is 1.7 times as fast as fp32 on this machine"
     assert export_comparison.speed_note("int8", 0.84).startswith("int8 is 0.84 times as fast")
     assert "not recommended" in export_comparison.speed_note("int8", 0.84)
+
+
+@pytest.mark.parametrize("text", [{"type": "label"}, {"type": "tags"}, {"type": "number"}])
+def test_what_is_hardly_learned_may_be_rounded(text: dict[str, str]) -> None:
+    """Its raw output is almost 0, of which any rounding is a large share, but no logit and no deviation."""
+    (task,) = build_tasks({"one": text}, "oneglance.toml").values()
+    hardly = np.full((3, 1), 0.1, np.float32)
+    assert export_comparison.disagreement(hardly, hardly - 0.06, task.raw_unit) < export.TOLERANCE["int8"]
+    assert export_comparison.disagreement(hardly, hardly - 0.6, task.raw_unit) > export.TOLERANCE["int8"]
 
 
 # What is refused.
@@ -286,6 +296,7 @@ def test_other_answers_disagree() -> None:
     assert export_comparison.disagreement(plain, plain + np.array([[0, 0], [0, 1]])) == 0.25
     many = np.arange(12.0).reshape(1, 4, 3)
     assert export_comparison.disagreement(many, many + 0.11) == pytest.approx(0.01)
+    assert export_comparison.disagreement(plain, plain + 1, unit=2) == 0.25
     for shape in ((2, 2), (1, 4, 3)):
         assert export_comparison.disagreement(np.ones(shape), np.full(shape, np.nan)) == np.inf
 

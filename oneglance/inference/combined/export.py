@@ -81,7 +81,9 @@ def export_combined(
         after = all_outputs(PartOfEngine(joint, number, several.views[number]), compared.canvases)
         in_run, in_file = (scores(member.predictor, each.raw, compared) for each in (before, after))
         for own, name in member.names().items():
-            differences[name] = disagreement(before.raw[own], after.raw[own])
+            differences[name] = disagreement(
+                before.raw[own], after.raw[own], member.predictor.tasks[own].raw_unit
+            )
             if own in in_run:
                 compared_scores[name] = {**in_run[own], "file": in_file[own]["run"]}
     refuse_disagreement(differences, precision, path)

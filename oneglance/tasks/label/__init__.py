@@ -66,6 +66,7 @@ class Label(VectorTask):
     _sets: PredictionSets | None = PrivateAttr(None)
 
     learned: ClassVar[Form] = LearnedLabel
+    raw_unit: ClassVar[float] = 1.0  # a logit
     primary_metric: ClassVar[str] = "accuracy"
     meaning: ClassVar[Mapping[str, str]] = scores.MEANING
     debiased_metrics: ClassVar[frozenset[str]] = frozenset({"ece"})

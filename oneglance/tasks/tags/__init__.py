@@ -71,6 +71,7 @@ class Tags(VectorTask):
     _sets: PredictionSets | None = PrivateAttr(None)
 
     learned: ClassVar[Form] = LearnedTags
+    raw_unit: ClassVar[float] = 1.0  # a logit
     primary_metric: ClassVar[str] = "map"
     meaning: ClassVar[Mapping[str, str]] = scores.MEANING
     debiased_metrics: ClassVar[frozenset[str]] = frozenset({"ece"})
