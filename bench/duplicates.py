@@ -24,6 +24,7 @@ from PIL import Image, ImageEnhance, ImageOps
 from oneglance.data.images.decode import Canvas
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.inspection.near_duplicates.find import NearDuplicates
+from oneglance.data.merging.merge_records import DisjointSets
 
 SIZE = 160
 Change = Callable[[Image.Image, random.Random], Image.Image]
@@ -120,23 +121,30 @@ def accuracy(folders: list[Path], count: int, listed: bool) -> None:
     start = time.perf_counter()
     groups = finder.groups([], lambda done, total, what: None)
     seconds = time.perf_counter() - start
-    same: dict[int, int] = {}
-    wrong = []
-    for number, pairs in enumerate(groups):
-        for pair in pairs:
-            same[pair.first] = same[pair.second] = number
-            if origin[pair.first] != origin[pair.second]:
-                wrong.append((names[origin[pair.first]], names[origin[pair.second]], pair.changes))
-    made, joined = Counter(change_of.values()), Counter()
+    alike, copies = DisjointSets[int](), DisjointSets[int]()
+    others = []
+    for pair in (pair for pairs in groups for pair in pairs):
+        alike.join(pair.first, pair.second)
+        if pair.is_copy:
+            copies.join(pair.first, pair.second)
+        if origin[pair.first] != origin[pair.second]:
+            others.append((names[origin[pair.first]], names[origin[pair.second]], pair))
+    made, joined, called = Counter(change_of.values()), Counter(), Counter()
     for row, name in change_of.items():
-        joined[name] += row in same and same[row] == same.get(origin[row])
+        joined[name] += alike.root(row) == alike.root(origin[row])
+        called[name] += copies.root(row) == copies.root(origin[row])
+    print(f"{'':40} in one group     called copies")
     for name in CHANGES:
-        print(f"{name:40} {joined[name]:4} of {made[name]:4}  {joined[name] / made[name]:.3f}")
+        print(
+            f"{name:40} {joined[name] / made[name]:.3f} {called[name] / made[name]:16.3f}  n = {made[name]}"
+        )
     total = sum(made.values())
-    print(f"{'all':40} {joined.total():4} of {total:4}  {joined.total() / total:.3f}")
-    print(f"{len(names):,} pictures, {seconds:.1f} s; {len(wrong)} joins of two different originals")
-    for one, two, changes in wrong if listed else []:
-        print("  ", one, two, changes)
+    print(f"{'all':40} {joined.total() / total:.3f} {called.total() / total:16.3f}  n = {total}")
+    kinds = Counter(pair.is_copy for *_, pair in others)
+    print(f"{len(names):,} pictures, {seconds:.1f} s; two different originals:", end=" ")
+    print(f"{kinds[True]} pairs called copies, {kinds[False]} that look alike")
+    for one, two, pair in others if listed else []:
+        print("  copies" if pair.is_copy else "  alike ", one, two, pair.changes)
 
 
 def speed(count: int) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageEnhance, ImageOps
+from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
 import oneglance
 from oneglance.data.images.references import FileImage
@@ -141,6 +141,42 @@ def test_parts_that_share_a_copy_are_named(
     assert all("group" not in p.hint for p in found if "train and test" in p.what)  # no group can help there
 
 
+def on_a_plate(what: str, shift: int) -> Image.Image:
+    """A thing before a background that is always the same, photographed from almost the same place."""
+    picture = drawn(1000).resize((SIDE + 4, SIDE + 4)).crop((shift, 0, shift + SIDE, SIDE))
+    thing = ImageDraw.Draw(picture)
+    thing.ellipse((34, 40, 62, 68), fill="white")
+    if what == "egg":
+        thing.ellipse((42, 46, 54, 62), fill="brown")
+    else:
+        thing.rectangle((40, 50, 56, 58), fill="brown")
+    return picture
+
+
+def test_other_things_in_one_place_look_alike_and_contradict_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONEGLANCE_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "pictures").mkdir()
+    rows = [("image", "kind", "part")]
+    for number in range(20):
+        drawn(number).save(tmp_path / "pictures" / f"p{number:02}.png")
+        rows.append((f"p{number:02}.png", "ab"[number % 2], ""))
+    for number, what in enumerate(("egg", "egg", "toast", "toast")):
+        on_a_plate(what, number).save(tmp_path / "pictures" / f"{what}{number}.png")
+        rows.append((f"{what}{number}.png", what, ""))
+    compressed(on_a_plate("egg", 0), 60).save(tmp_path / "pictures" / "copy.png")
+    write(tmp_path / "labels.csv", [*rows, ("copy.png", "toast", "")])
+    (problem,) = [one for one in oneglance.check(config(tmp_path), screen=Screen()) if one.kind == KIND]
+    assert len(problem.pictures) == 5
+    assert "and 3 more that are the same or look alike" in problem.what
+    assert problem.what.count("kind is") == 1
+    assert problem.what.endswith('; kind is "toast", but "egg" (copy.png and egg0.png)')
+    write(tmp_path / "labels.csv", [row for row in rows if row[0] != "copy.png"])
+    (problem,) = [one for one in oneglance.check(config(tmp_path), screen=Screen()) if one.kind == KIND]
+    assert "kind is" not in problem.what
+
+
 def test_a_table_of_the_users_is_not_written_over(tmp_path: Path) -> None:
     write(tmp_path / "near_duplicates.csv", [("image", "group"), ("a.png", "mine")])
     write(tmp_path / "labels.csv", [("image", "kind"), ("a.png", "x")])
@@ -177,7 +213,7 @@ def test_a_large_group_may_be_of_one_arrangement(count: int) -> None:
     records = [
         Record(f"t:{n}", FileImage(f"{n}.png", f"{n}.png"), {"kind": "ab"[n % 2]}) for n in range(count)
     ]
-    chain = [Pair(n, n + 1, "") for n in range(count - 1)]
+    chain = [Pair(n, n + 1, "", is_copy=True) for n in range(count - 1)]
     digests = [bytes([n]) for n in range(count)]
     (problem,) = problems([chain], records, ["train"] * count, [kind], digests)
     assert ("one arrangement" in problem.what) == (count > MANY)

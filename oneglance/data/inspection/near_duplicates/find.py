@@ -10,7 +10,7 @@ import numpy as np
 from oneglance.data.images.decode import Canvas
 from oneglance.data.images.letterbox import Fit
 from oneglance.data.inspection.near_duplicates.candidates import candidates
-from oneglance.data.inspection.near_duplicates.registration import SAME, fitted
+from oneglance.data.inspection.near_duplicates.registration import DIFFERENT, SAME, fitted
 from oneglance.data.inspection.near_duplicates.signatures import WINDOWS
 from oneglance.data.inspection.near_duplicates.thumbnails import Thumbnails
 from oneglance.data.merging.merge_records import DisjointSets
@@ -28,6 +28,9 @@ class Pair:
     first: int
     second: int
     changes: str
+    is_copy: (
+        bool  # else something differs in one place: another thing in the same arrangement, or a frame later
+    )
 
 
 class NearDuplicates:
@@ -43,29 +46,27 @@ class NearDuplicates:
         self._thumbnails.add(canvas)
 
     def groups(self, digests: Sequence[bytes | None], progress: Progress) -> list[list[Pair]]:
-        """The groups of pictures that show the same, each as the pairs that connect it, in the order of the
-        rows. Nothing can be added afterwards.
+        """The groups of pictures that show the same, each as the pairs that connect it, by copies where they
+        do, in the order of the rows. Nothing can be added afterwards.
 
         Args:
             digests: by row, of the content: those that are equal are not compared.
         """
-        pairs, singles = self._equal(digests)
-        pairs += [
-            (self._rows[a], self._rows[b], changes) for a, b, changes in self._changed(singles, progress)
-        ]
+        equal, singles = self._equal(digests)
+        pairs = sorted(equal + self._changed(singles, progress), key=lambda pair: not pair.is_copy)
         self._thumbnails.close()
         joined: DisjointSets[int] = DisjointSets()
         kept = []
-        for first, second, changes in pairs:
-            if joined.root(first) != joined.root(second):
-                joined.join(first, second)
-                kept.append(Pair(min(first, second), max(first, second), changes))
+        for pair in pairs:
+            if joined.root(pair.first) != joined.root(pair.second):
+                joined.join(pair.first, pair.second)
+                kept.append(pair)
         groups: dict[int, list[Pair]] = {}
         for pair in sorted(kept, key=lambda pair: (pair.first, pair.second)):
             groups.setdefault(joined.root(pair.first), []).append(pair)
         return list(groups.values())
 
-    def _equal(self, digests: Sequence[bytes | None]) -> tuple[list[tuple[int, int, str]], np.ndarray]:
+    def _equal(self, digests: Sequence[bytes | None]) -> tuple[list[Pair], np.ndarray]:
         """Pairs of rows whose files are equal, and the numbers of the pictures that are left to compare: one
         of each, none of one colour.
         """
@@ -75,12 +76,12 @@ class NearDuplicates:
             digest = digests[row] if digests else None
             other = row if digest is None else first.setdefault(digest, row)
             if other != row:
-                pairs.append((other, row, ""))
+                pairs.append(Pair(other, row, "", is_copy=True))
             elif not flat:
                 left.append(number)
         return pairs, np.array(left, dtype=np.int64)
 
-    def _changed(self, numbers: np.ndarray, progress: Progress) -> list[tuple[int, int, str]]:
+    def _changed(self, numbers: np.ndarray, progress: Progress) -> list[Pair]:
         if len(numbers) < 2:
             return []
         take, sizes = self._thumbnails.take, self._thumbnails.sizes
@@ -95,11 +96,14 @@ class NearDuplicates:
             first, second, mirrored = alike.first[part], alike.second[part], alike.mirrored[part]
             copies = take(second)
             copies[mirrored] = copies[mirrored][:, :, ::-1]
-            same, place = fitted(take(first), copies, WINDOWS[alike.window[part]])
-            for at in np.flatnonzero(same > SAME).tolist():
+            fits = fitted(take(first), copies, WINDOWS[alike.window[part]])
+            for at in np.flatnonzero(fits.same > SAME).tolist():
                 one, two = int(first[at]), int(second[at])
-                changes = _changes(place[at], bool(mirrored[at]), sizes[one], sizes[two])
-                pairs.append((one, two, changes))
+                changes = _changes(fits.place[at], bool(mirrored[at]), sizes[one], sizes[two])
+                ends = self._rows[one], self._rows[two]
+                pairs.append(
+                    Pair(min(ends), max(ends), changes, is_copy=bool(fits.different[at] < DIFFERENT))
+                )
             progress(min(len(alike), start + BATCH), len(alike), "comparing pictures that look alike")
         return pairs
 
