@@ -9,8 +9,9 @@ label: LAC, one less the probability of the class, which is what oneglance takes
 taken for what they are, and per class); APS, the sum of the probabilities of all classes down to it (Romano
 et al. 2020, arXiv 2006.02544), and RAPS, with 0.05 for each class beyond the second (Angelopoulos et al.
 2021, arXiv 2009.14193), both without their random part, or with a half in its place. A set always holds the
-likeliest class. `groups` is the coverage where each group counts the same, `worst class` that of the class
-that is missed most often among those with ten test pictures. Intervals are 95 %, over the seeds.
+likeliest class. `calibration` is of test pictures, before and after the temperature is learned from the
+validation pictures. `groups` is the coverage where each group counts the same, `worst class` that of the
+class that is missed most often among those with ten test pictures. Intervals are 95 %, over the seeds.
 """
 
 from __future__ import annotations
@@ -121,12 +122,20 @@ def one_seed(task: Task, pictures: Pictures, seed: int) -> Figures:
     scaled = standardised(vectors[learned], vectors[np.concatenate(others)], vectors[:0])
     raw = head_at_end(task, answers[0], scaled.train, scaled.validation)
     raws = np.split(raw, [len(others[0])])
+    before = calibration(task, raws[1], answers[2])
     task.calibrate(raws[0], answers[1])
+    figures = {"calibration": {**before, **calibration(task, raws[1], answers[2], " after")}}
     names = [
         np.array([pictures.records[row].group or f"\0{row}" for row in part.tolist()]) for part in others
     ]
     of = of_label if isinstance(task, Label) else of_tags
-    return of(task, raws, answers[1:], names)  # type: ignore[operator]
+    return figures | of(task, raws, answers[1:], names)  # type: ignore[operator]
+
+
+def calibration(task: Task, raw: np.ndarray, answers: list[Any], when: str = "") -> dict[str, float]:
+    """The expected calibration error and the logarithmic loss of a label."""
+    metrics = task.metrics(task.metric_state(task.decode(raw), answers), np.ones(len(answers)))
+    return {f"{name}{when}": metrics[name] for name in ("ece", "log_loss") if name in metrics}
 
 
 def main() -> None:
