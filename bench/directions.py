@@ -25,7 +25,7 @@ from oneglance.data.images.decode import Limits
 from oneglance.data.images.decoding.decode_pool import decode
 from oneglance.data.images.letterbox import Fit
 from oneglance.errors import DataError
-from oneglance.inference.novelty import Novelty, unit
+from oneglance.inference.familiarity.novelty import Novelty, unit
 from oneglance.nn import principal
 from oneglance.progress import Screen
 

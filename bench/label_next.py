@@ -30,7 +30,7 @@ from oneglance.evaluation.baselines.image_features import standardised
 from oneglance.evaluation.labelling.label_next import Pool, order_of
 from oneglance.evaluation.suspects import frozen
 from oneglance.evaluation.suspects.find import pictures_of
-from oneglance.inference.novelty import unit
+from oneglance.inference.familiarity.novelty import unit
 from oneglance.task import Prediction, Task, build_tasks
 from oneglance.training.experiment_data import read_dataset
 

@@ -32,10 +32,10 @@ from oneglance.data.images.references import FileImage
 from oneglance.data.synthetic import scenes
 from oneglance.inference.engines.onnx import INPUT
 from oneglance.inference.engines.torch import TorchEngine
-from oneglance.inference.novelty import Novelty, unit
+from oneglance.inference.familiarity.novelty import Novelty, unit
+from oneglance.inference.familiarity.principal_directions import in_principal_directions
 from oneglance.model import Model
 from oneglance.nn.allocator import keep_freed_memory
-from oneglance.nn.principal import in_principal_directions
 from oneglance.parallel.cpus import threads
 from oneglance.progress import Screen
 

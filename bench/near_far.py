@@ -38,10 +38,10 @@ from oneglance.data.images.decoding.decode_pool import decode
 from oneglance.data.record import ImageRef
 from oneglance.evaluation.bootstrap import group_weights
 from oneglance.inference.export_comparison import records_of_splits
-from oneglance.inference.novelty import Novelty
+from oneglance.inference.familiarity.novelty import Novelty
+from oneglance.inference.familiarity.principal_directions import DIMENSIONS, in_principal_directions
 from oneglance.inference.predictor import Predictor
 from oneglance.network import Network
-from oneglance.nn.principal import DIMENSIONS, in_principal_directions
 from oneglance.progress import Screen
 from oneglance.storage.run_folder import RunFolder
 

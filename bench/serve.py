@@ -46,7 +46,7 @@ from oneglance.data.images.letterbox import Fit
 from oneglance.data.images.references import FileImage
 from oneglance.inference.export_comparison import random_pictures
 from oneglance.inference.exported_network import Exported, as_onnx, quiet
-from oneglance.inference.novelty import Novelty
+from oneglance.inference.familiarity.novelty import Novelty
 from oneglance.inference.predictor import Predictor, open_predictor
 from oneglance.model import Model
 from oneglance.nn.allocator import keep_freed_memory

@@ -30,6 +30,7 @@ class Features(NamedTuple):
     vector: Tensor  # [n, d]: the picture as a whole
     maps: tuple[Tensor, ...] = ()  # [n, c, h, w], fine to coarse: features by position
     below: Tensor | None = None  # what the last stage builds on, where a copy of that stage builds on it too
+    middle: Tensor | None = None  # [n, m]: means of features from halfway up, which learning changes less
 
 
 class Backbone(nn.Module):
@@ -47,6 +48,7 @@ class Backbone(nn.Module):
     pretrained: bool  # whether it starts from trained weights
     gives_maps: bool = True  # off where no task wants them: some backbones are then a little faster
     gives_below: bool = False  # on where a copy of the last stage wants it
+    gives_middle: bool = False  # on where it is to be told how unfamiliar a picture is; some have none
 
     @classmethod
     def build(cls, table: BackboneTable, base: Path, *, load_weights: bool = True) -> Self:

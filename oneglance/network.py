@@ -26,6 +26,7 @@ class NetworkOutput(NamedTuple):
     vector: Tensor  # [n, d]: the features that all tasks share
     own: dict[str, Tensor]  # [n, k] of each task: its own features, of pictures that are not mirrored
     raw: dict[str, Tensor]  # [n, ...] of each task: its raw output
+    middle: Tensor | None = None  # [n, m]: see ``Features``
 
 
 class Network(nn.Module):
@@ -155,7 +156,7 @@ class Network(nn.Module):
             own[name], raw[name] = head(vector, specific.maps)
         if self.training:
             raw |= {key: projector(features.vector) for key, projector in self.projectors.items()}
-        return NetworkOutput(features.vector, own, raw)
+        return NetworkOutput(features.vector, own, raw, features.middle)
 
     def _features_of(self, name: str, features: Features) -> Features:
         """The shared features, or what the task's own stage or adapter makes of them."""
@@ -174,8 +175,8 @@ class Network(nn.Module):
 
     def forward_with_features(self, pictures: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """(feature vectors [n, d], raw output of every task) of pictures [n, 3, h, w] in 0 to 255."""
-        vector, _, raw = self.forward_in_full(pictures)
-        return vector, raw
+        output = self.forward_in_full(pictures)
+        return output.vector, output.raw
 
     def forward_in_full(self, pictures: Tensor) -> NetworkOutput:
         """The same, with the tasks' own features."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from math import log
 from pathlib import Path
+from threading import get_ident
 from typing import Any, Self
 
 import torch
@@ -112,11 +113,18 @@ class Timm(Backbone):
         )
 
     def forward(self, pictures: Tensor) -> Features:
-        if not self.gives_below:
-            return self._features(pictures)
-        with recorded(self.model.get_submodule(_last_stage(self.model))) as tensors:
+        middle, channels = _middle_stage(self.model)
+        with (
+            recorded(self._part(_last_stage(self.model), self.gives_below)) as last,
+            recorded(self._part(middle, self.gives_middle)) as halfway,
+        ):
             features = self._features(pictures)
-        return features._replace(below=tensors[0])
+        return features._replace(
+            below=last[0] if last else None, middle=_means(halfway[1], channels) if halfway else None
+        )
+
+    def _part(self, path: str, wanted: bool) -> nn.Module | None:
+        return self.model.get_submodule(path) if wanted else None
 
     def _features(self, pictures: Tensor) -> Features:
         maps: list[Tensor] = []
@@ -192,13 +200,18 @@ class LastStage(nn.Module):
 
 
 @contextmanager
-def recorded(module: nn.Module) -> Iterator[list[Tensor]]:
-    """The input and the output of a module, once it is called."""
+def recorded(module: nn.Module | None) -> Iterator[list[Tensor]]:
+    """The input and the output of a module, once this thread has called it; of none nothing."""
     tensors: list[Tensor] = []
+    thread = get_ident()  # others may be within the same network, each in a pass of its own
 
     def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        tensors.extend((inputs[0], output))
+        if get_ident() == thread:
+            tensors.extend((inputs[0], output))
 
+    if module is None:
+        yield tensors
+        return
     handle = module.register_forward_hook(record)
     try:
         yield tensors
@@ -209,6 +222,25 @@ def recorded(module: nn.Module) -> Iterator[list[Tensor]]:
 def _last_stage(model: Any) -> str:
     """Its path: ``layer4``, ``blocks.6``; from timm's own list of features."""
     return ".".join(model.feature_info[-1]["module"].split(".")[:2])
+
+
+def _middle_stage(model: Any) -> tuple[str, int]:
+    """Its path and its channels: the last one before the last halving, or the middle one where all are of one
+    size; from timm's own list of features.
+    """
+    stages = list(model.feature_info)
+    finer = [stage for stage in stages if stage["reduction"] < stages[-1]["reduction"]]
+    stage = finer[-1] if finer else stages[len(stages) // 2]
+    return stage["module"], stage["num_chs"]
+
+
+def _means(output: Any, channels: int) -> Tensor | None:
+    """[n, channels] over all positions of maps, with their channels first or last, or of tokens."""
+    if not isinstance(output, Tensor) or output.ndim not in (3, 4):
+        return None
+    places = (2, 3) if output.ndim == 4 and output.shape[1] == channels else tuple(range(1, output.ndim - 1))
+    means = output.mean(dim=places)
+    return means if means.shape[1] == channels else None
 
 
 @torch.inference_mode()

@@ -18,6 +18,9 @@ class EngineOutput(NamedTuple):
     vectors: np.ndarray  # float32 [n, d]: the features that all tasks share
     raw: dict[str, np.ndarray]  # float32 [n, ...]: the raw output of every task
     own: Mapping[str, np.ndarray] = {}  # float32 [n, k]: the tasks' own features, where the engine has them
+    middle: np.ndarray | None = (
+        None  # float32 [n, m]: means of features halfway up, where the network has them
+    )
 
     @classmethod
     def joined(cls, parts: Sequence[EngineOutput]) -> EngineOutput:
@@ -28,6 +31,7 @@ class EngineOutput(NamedTuple):
             np.concatenate([part.vectors for part in parts]),
             {name: np.concatenate([part.raw[name] for part in parts]) for name in parts[0].raw},
             {name: np.concatenate([part.own[name] for part in parts]) for name in parts[0].own},
+            None if parts[0].middle is None else np.concatenate([part.middle for part in parts]),  # type: ignore[arg-type]
         )
 
 

@@ -71,7 +71,9 @@ def export_run(
     refuse_disagreement(differences, precision, path)
     novelty = ours.novelty
     if novelty is not None and precision != "fp32" and compared.records:
-        novelty = novelty.with_familiar(outputs.vectors)  # its rounding moves every picture a little
+        novelty = novelty.with_familiar(
+            outputs.vectors, outputs.middle
+        )  # its rounding moves every picture a little
     with quiet():
         content = written.content(novelty)
     write_bytes(path, content)

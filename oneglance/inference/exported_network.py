@@ -19,15 +19,15 @@ from oneglance.inference.engine import Engine, EngineOutput
 from oneglance.inference.engines.onnx import (
     INPUT,
     KEY,
-    VECTORS,
     OnnxEngine,
+    engine_output,
     open_session,
-    output_name,
+    output_names,
     packed,
     passes_for,
 )
 from oneglance.inference.engines.torch import plain
-from oneglance.inference.novelty import Novelty
+from oneglance.inference.familiarity.novelty import Novelty
 from oneglance.inference.parallel_passes import threads_of_each
 from oneglance.inference.predictor import Predictor
 from oneglance.inference.quantization import in_int8
@@ -44,7 +44,9 @@ class Written:
 
 
 class Exported(nn.Module):
-    """Pictures uint8 [n, h, w, 3] to (feature vectors, raw output of each task in turn)."""
+    """Pictures uint8 [n, h, w, 3] to (feature vectors, raw output of each task in turn), and last the
+    features from halfway up where the network gives them.
+    """
 
     def __init__(self, network: Network, *, half: bool) -> None:
         super().__init__()
@@ -53,8 +55,8 @@ class Exported(nn.Module):
             network.backbone = Halved(network.backbone)  # type: ignore[assignment]
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, ...]:
-        vectors, raw = self.network.forward_with_features(pictures.permute(0, 3, 1, 2).float())
-        return vectors, *raw.values()
+        output = self.network.forward_in_full(pictures.permute(0, 3, 1, 2).float())
+        return output.vector, *output.raw.values(), *([] if output.middle is None else [output.middle])
 
 
 class Halved(nn.Module):
@@ -62,13 +64,13 @@ class Halved(nn.Module):
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
-        self.gives_maps = backbone.gives_maps
+        self.gives_maps, self.gives_middle = backbone.gives_maps, backbone.gives_middle
         self.backbone = backbone.half()
 
     def forward(self, pictures: Tensor) -> Features:
         half = Features(*self.backbone(pictures.half()))
-        below = None if half.below is None else half.below.float()
-        return Features(half.vector.float(), tuple(each.float() for each in half.maps), below)
+        below, middle = (None if each is None else each.float() for each in (half.below, half.middle))
+        return Features(half.vector.float(), tuple(each.float() for each in half.maps), below, middle)
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,7 @@ class Program(Engine):
     @torch.inference_mode()
     def forward(self, canvases: np.ndarray) -> EngineOutput:
         """See ``Engine``."""
-        vectors, *raw = self.module(torch.from_numpy(canvases))
-        return EngineOutput(plain(vectors), dict(zip(self.tasks, map(plain, raw), strict=True)))
+        return engine_output(self.tasks, [plain(one) for one in self.module(torch.from_numpy(canvases))])
 
 
 def as_torch(exported: Exported, ours: Predictor, canvases: np.ndarray) -> Written:
@@ -104,7 +105,7 @@ def as_onnx(
     """An ONNX model; the ranges of int8 are those of the pictures ``canvases``."""
     import onnx
 
-    model = onnx_model(exported, canvases, [VECTORS, *map(output_name, ours.tasks)])
+    model = onnx_model(exported, canvases, output_names(ours.tasks, exported.network.backbone.gives_middle))
 
     def engine() -> Engine:
         passes = passes_for("cpu")

@@ -24,7 +24,7 @@ from oneglance.data.images.letterbox import Fit, Placement
 from oneglance.errors import ConfigError, RunError, nearest
 from oneglance.inference.answering import Answering, Part, stacked
 from oneglance.inference.engine import Engine, EngineOutput
-from oneglance.inference.novelty import FALSE_ALARM, Novelty
+from oneglance.inference.familiarity.novelty import FALSE_ALARM, Novelty
 from oneglance.inference.parallel_passes import ParallelPasses
 from oneglance.inference.trial import refuse_unusable, try_once
 from oneglance.storage.plain_files import is_folder
@@ -236,19 +236,19 @@ class Predictor(Answering[Canvas]):
         refuse_unusable(output, len(canvases))
         placements = [self.fit.placement(canvas.width, canvas.height) for canvas in canvases]
         answers = self.decode(output.raw, placements, complete=complete)
-        parts = zip(canvases, self._familiarity(output.vectors), answers, strict=True)
+        parts = zip(canvases, self._familiarity(output), answers, strict=True)
         return [
             {"width": canvas.width, "height": canvas.height, **familiar, "answers": answers}
             for canvas, familiar, answers in parts
         ]
 
-    def _familiarity(self, vectors: np.ndarray) -> list[dict[str, Any]]:
+    def _familiarity(self, output: EngineOutput) -> list[dict[str, Any]]:
         """``{"unfamiliar": 0.03}`` for each of n pictures, with ``"unknown": True`` where so few familiar
         ones lie as far; nothing where nobody measured.
         """
         if self.novelty is None:
-            return [{} for _ in vectors]
-        shares = self.novelty.unfamiliar(vectors)
+            return [{} for _ in output.vectors]
+        shares = self.novelty.unfamiliar(output.vectors, output.middle)
         unknown = self.novelty.is_unknown(shares, self.false_alarm)
         return [
             {"unfamiliar": round(share, 4), **({"unknown": True} if far else {})}
@@ -257,6 +257,13 @@ class Predictor(Answering[Canvas]):
 
 
 def novelty_of(run: RunFolder) -> Novelty | None:
-    """What the run folder keeps for it; None for the run of a version that kept nothing."""
+    """What the run folder keeps for it; None for the run of a version that kept nothing.
+
+    Raises:
+        RunError: it is damaged.
+    """
     parts = run.novelty()
-    return Novelty.learned(**parts) if parts else None
+    if not parts:
+        return None
+    with run.whole("novelty.safetensors"):
+        return Novelty.learned(**parts)

@@ -9,7 +9,7 @@ import numpy as np
 
 from oneglance.errors import OneglanceError, RunError
 from oneglance.inference.engine import Engine, EngineOutput
-from oneglance.inference.novelty import Novelty
+from oneglance.inference.familiarity.novelty import Novelty
 from oneglance.task import Task
 from oneglance.vector_task import VectorTask
 
@@ -21,7 +21,8 @@ def refuse_unusable(output: EngineOutput, pictures: int, location: str = "") -> 
     Raises:
         RunError: what an engine made of so many pictures are no finite numbers, or not one row for each.
     """
-    for name, values in [("the features", output.vectors), *output.raw.items()]:
+    middle = [] if output.middle is None else [("the features halfway up", output.middle)]
+    for name, values in [("the features", output.vectors), *middle, *output.raw.items()]:
         if values.dtype.kind != "f" or values.ndim < 2 or len(values) != pictures:
             raise RunError(
                 f"the network has another output for {name} than its tasks need", location=location
@@ -63,7 +64,7 @@ def try_once(
             (prediction,) = task.decode(raw)
             json.dumps(task.visible(prediction), allow_nan=False)
         if novelty is not None:
-            novelty.distances(output.vectors)
+            novelty.distances(output.vectors, output.middle)
     except OneglanceError:
         raise
     except Exception:  # a foreign file may fail anywhere, in the engine too

@@ -15,6 +15,8 @@ Value = TypeVar("Value")
 
 Score = float | None  # finite, see ``Part``; None: undefined
 
+MIDDLE = "middle "  # before the names of arrays that are about features from halfway up a backbone
+
 
 class Part(BaseModel):
     """What all have in common: numbers are finite, and no text is taken for one."""

@@ -62,7 +62,7 @@ from oneglance.storage.atomic_files import beside, new_folder, write_bytes, writ
 from oneglance.storage.fingerprint import Fingerprint
 from oneglance.storage.plain_files import exists, folders_with, is_file, is_folder, names_in
 from oneglance.storage.remote.copies import EVERY, FolderCopy
-from oneglance.storage.run_files import KeptExamples, OtherForm, in_form
+from oneglance.storage.run_files import MIDDLE, KeptExamples, OtherForm, in_form
 from oneglance.storage.run_version import named_if_newer
 from oneglance.storage.task_state import restore
 from oneglance.task import Task, build_tasks
@@ -344,19 +344,24 @@ class RunFolder:
     # The end.
 
     def save_novelty(
-        self, training: np.ndarray, validation: np.ndarray, directions: np.ndarray | None
+        self,
+        training: np.ndarray,
+        validation: np.ndarray,
+        directions: np.ndarray | None,
+        middle: Mapping[str, np.ndarray] | None = None,
     ) -> None:
         """Feature vectors of pictures of both parts, float16 [n, k]: of length 1, or these brought to the
-        ``directions``, float32 [d, k].
+        ``directions``, float32 [d, k]; and what ``Novelty.learned`` needs of features from halfway up.
         """
         parts = {"training": training, "validation": validation}
         if directions is not None:
             parts["directions"] = directions
+        parts |= {MIDDLE + name: each for name, each in (middle or {}).items()}
         write_bytes(
             self / "novelty.safetensors", save({n: torch.from_numpy(part) for n, part in parts.items()})
         )
 
-    def novelty(self) -> dict[str, np.ndarray] | None:
+    def novelty(self) -> dict[str, Any] | None:
         """What save_novelty() wrote, by its names; None for a run of before there was such a file.
 
         Raises:
@@ -373,9 +378,14 @@ class RunFolder:
                 raise OtherForm("it holds no vectors")
             if len({part.shape[1] for part in parts.values()}) > 1:
                 raise OtherForm("it holds no vectors of one length")
-            if not all(part.dtype.kind == "f" and np.isfinite(part).all() for part in parts.values()):
+            names = [name for name in tensors if name.startswith(MIDDLE)]
+            middle = {name[len(MIDDLE) :]: tensors[name].numpy() for name in names}
+            every = [*parts.values(), *middle.values()]
+            if not all(part.dtype.kind == "f" and np.isfinite(part).all() for part in every):
                 raise OtherForm("it holds no finite numbers")
-            return parts
+            if middle and middle.get("validation", every[0][:0, 0]).shape != (len(parts["validation"]),):
+                raise OtherForm("it holds no distance of each picture")
+            return {**parts, "middle": middle} if middle else parts
 
     def take_novelty(self, other: RunFolder) -> None:
         """The same vectors as another run has, byte for byte."""
@@ -441,7 +451,13 @@ class RunFolder:
                 task_stage=config.training.task_stage,
             )
         fill(network, self.network_tensors(), location=str(path))
+        network.backbone.gives_middle = self._keeps_middle()
         return network.eval()
+
+    def _keeps_middle(self) -> bool:
+        """Whether features from halfway up say how unfamiliar a picture is."""
+        path = self / "novelty.safetensors"
+        return path.exists() and any(name.startswith(MIDDLE) for name in shapes_in(path))
 
     def network_tensors(self) -> dict[str, Tensor]:
         """The best weights, on the CPU.

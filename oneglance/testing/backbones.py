@@ -103,6 +103,22 @@ def without_maps_the_vector_is_the_same(example: BackboneExample) -> None:
     torch.testing.assert_close(vector_only.vector, whole.vector)
 
 
+def features_from_halfway_up_change_nothing_else(example: BackboneExample) -> None:
+    network, x = example.network.eval(), pictures(3, example.size)
+    with torch.inference_mode():
+        plain = network(x)
+        network.gives_middle = True
+        try:
+            whole, alone = Features(*network(x)), Features(*network(x[1:2]))
+        finally:
+            network.gives_middle = False
+    require(Features(*plain).middle is None, "it gives features from halfway up that nobody wants")
+    torch.testing.assert_close(whole.vector, plain.vector)
+    if whole.middle is not None and alone.middle is not None:  # they need not be
+        require(whole.middle.ndim == 2 and len(whole.middle) == 3, f"they are {tuple(whole.middle.shape)}")
+        torch.testing.assert_close(alone.middle, whole.middle[1:2], atol=1e-4, rtol=1e-3)
+
+
 def a_picture_does_not_depend_on_the_rest_of_its_batch(example: BackboneExample) -> None:
     network, batch = example.network.eval(), pictures(4, example.size)
     with torch.inference_mode():
@@ -206,6 +222,7 @@ LEARNING_AT_EVERY_SIZE: tuple[Check, ...] = (
 ONCE: tuple[Check, ...] = (
     a_canvas_may_be_a_rectangle,
     without_maps_the_vector_is_the_same,
+    features_from_halfway_up_change_nothing_else,
     unknown_options_are_refused,
     a_narrower_one_has_about_that_share_of_the_parameters,
 )

@@ -27,10 +27,11 @@ from oneglance.errors import (
     WeightsError,
     command,
 )
+from oneglance.inference.familiarity.principal_directions import in_principal_directions
+from oneglance.inference.familiarity.spread import Spread
 from oneglance.network import Network
 from oneglance.nn.allocator import keep_freed_memory
 from oneglance.nn.device import environment, pick_device
-from oneglance.nn.principal import in_principal_directions
 from oneglance.nn.threads import use_allowed_processors
 from oneglance.progress import Screen
 from oneglance.storage import run_files
@@ -64,7 +65,7 @@ from oneglance.training.preparation.building import (
     on_canvas,
 )
 from oneglance.training.preparation.extension import NOTHING_KEPT, Extension
-from oneglance.training.preparation.feature_cache import cached_features, feature_vectors, timing
+from oneglance.training.preparation.feature_cache import cached_features, familiar_features, timing
 from oneglance.training.preparation.finished_networks import FinishedNetworks
 from oneglance.training.preparation.held_tasks import refuse_loss, refuse_unseen, scores_held
 from oneglance.training.preparation.starting_weights import start_from_run
@@ -502,11 +503,15 @@ class Trainer:
             refuse_loss(scores, self.folder, len(self.history), self.screen)
 
     def _save_novelty(self, network: Network) -> None:
-        vectors = [
-            feature_vectors(network, self.store, rows, self.loaders[1].size, self.learner)
+        (training, middle), (validation, other) = (
+            familiar_features(network, self.store, rows, self.loaders[1].size, self.learner)
             for rows in (self.training.rows, self.validation.split.rows)
-        ]
-        self.folder.save_novelty(*in_principal_directions(*vectors))
+        )
+        halfway = None
+        if middle is not None and other is not None:
+            spread = Spread.of(middle)
+            halfway = {**spread._asdict(), "validation": spread.distances(other)}
+        self.folder.save_novelty(*in_principal_directions(training, validation), halfway)
 
     # The length.
 

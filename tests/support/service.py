@@ -24,7 +24,7 @@ from PIL import Image
 from oneglance import config as configuration
 from oneglance.data.record import Box, BoxAnnotations
 from oneglance.inference.engine import Engine, EngineOutput
-from oneglance.inference.novelty import Novelty
+from oneglance.inference.familiarity.novelty import Novelty
 from oneglance.inference.predictor import Predictor
 from oneglance.model import Model
 from oneglance.serving.app import Settings, build_app

@@ -19,7 +19,8 @@ from oneglance.errors import ConfigError, DataError, PictureError, nearest
 from oneglance.evaluation.labelling.choosing import typical, unsure
 from oneglance.evaluation.labelling.preannotations import write_preannotations
 from oneglance.inference.engine import BATCH
-from oneglance.inference.novelty import products, unit
+from oneglance.inference.familiarity.novelty import unit
+from oneglance.inference.familiarity.spread import products
 from oneglance.inference.predictor import Predictor
 from oneglance.progress import Screen
 from oneglance.storage.run_folder import RunFolder

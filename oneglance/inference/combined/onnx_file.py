@@ -20,10 +20,11 @@ from oneglance.inference.engines.onnx import (
     CPU,
     EXPORT_AGAIN,
     INPUT,
-    VECTORS,
     Contents,
     OpenedFile,
-    output_name,
+    engine_output,
+    has_middle,
+    output_names,
     packed,
     unpacked_content,
     whole,
@@ -57,9 +58,9 @@ def input_name(view: int) -> str:
     return f"{INPUT} {view + 1}" if view else INPUT
 
 
-def output_names(number: int, tasks: Sequence[str]) -> list[str]:
+def outputs_of(number: int, tasks: Sequence[str], session: Any) -> list[str]:
     """The outputs of the network of that number."""
-    return [prefix(number) + name for name in (VECTORS, *map(output_name, tasks))]
+    return [prefix(number) + name for name in output_names(tasks, has_middle(session, prefix(number)))]
 
 
 def packed_members(members: Sequence[Member]) -> str:
@@ -119,7 +120,7 @@ def refuse_other_inputs(session: Any, canvases: Sequence[Decode], tasks: Sequenc
     if taken != [(input_name(view), "tensor(uint8)", one.fit.shape) for view, one in enumerate(canvases)]:
         raise ValueError(f"it takes {taken}")
     given = [output.name for output in session.get_outputs()]
-    if given != [name for number, own in enumerate(tasks) for name in output_names(number, own)]:
+    if given != [name for number, own in enumerate(tasks) for name in outputs_of(number, own, session)]:
         raise ValueError(f"it gives {given}")
 
 
@@ -145,18 +146,17 @@ class JointOnnxEngine(JointEngine):
         self.session, self.canvases, self.tasks = session, list(canvases), tasks
         self.passes, self._reopen, self._location = passes, reopen, location
         self._bounded = BoundedPasses(session, location)
+        self._outputs = [outputs_of(number, own, session) for number, own in enumerate(tasks)]
         self.on_gpu = session.get_providers()[0] != CPU
 
     def forward(self, canvases: Sequence[np.ndarray]) -> list[EngineOutput]:
         """See ``JointEngine``."""
         feeds = {input_name(view): np.ascontiguousarray(each) for view, each in enumerate(canvases)}
-        outputs = []
-        names = [output_names(number, own) for number, own in enumerate(self.tasks)]
-        values = iter(self._bounded.run_all([name for each in names for name in each], feeds))
-        for own in self.tasks:
-            vectors = next(values)
-            outputs.append(EngineOutput(vectors, {name: next(values) for name in own}))
-        return outputs
+        values = iter(self._bounded.run_all([name for each in self._outputs for name in each], feeds))
+        return [
+            engine_output(own, [next(values) for _ in names])
+            for own, names in zip(self.tasks, self._outputs, strict=True)
+        ]
 
     def latency_mode(self, threads: int) -> JointOnnxEngine:
         """See ``OnnxEngine``."""

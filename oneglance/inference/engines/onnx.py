@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from oneglance.config import Config
 from oneglance.errors import ConfigError, RunError
 from oneglance.inference.bounded_passes import BoundedPasses, bounded_memory
 from oneglance.inference.engine import Engine, EngineOutput
-from oneglance.inference.novelty import Novelty
+from oneglance.inference.familiarity.novelty import Novelty
 from oneglance.inference.parallel_passes import threads_of_each
 from oneglance.inference.trial import try_once
 from oneglance.parallel.cpus import threads
@@ -29,6 +29,7 @@ from oneglance.toml.tables import read_table
 
 INPUT = "pictures"  # uint8 [n, h, w, 3]
 VECTORS = "shared features"  # with a space: no name of a value inside the network has one
+MIDDLE = "middle features"  # the last output of networks that have them
 KEY = "oneglance"  # of the metadata: JSON
 CPU = "CPUExecutionProvider"
 EXPORT_AGAIN = "write it anew with: oneglance export RUN"
@@ -37,6 +38,23 @@ EXPORT_AGAIN = "write it anew with: oneglance export RUN"
 def output_name(task: str) -> str:
     """The output of the file that is the raw output of a task."""
     return f"{task} raw"
+
+
+def output_names(tasks: Iterable[str], has_middle: bool) -> list[str]:
+    """All outputs of the file of a network."""
+    return [VECTORS, *map(output_name, tasks), *([MIDDLE] if has_middle else [])]
+
+
+def engine_output(tasks: Sequence[str], values: Sequence[np.ndarray]) -> EngineOutput:
+    """From what has the names of ``output_names``."""
+    vectors, *raw = values
+    middle = raw.pop() if len(raw) > len(tasks) else None
+    return EngineOutput(vectors, dict(zip(tasks, raw, strict=True)), middle=middle)
+
+
+def has_middle(session: Any, prefix: str = "") -> bool:
+    """Whether it gives features from halfway up; files of before do not."""
+    return any(output.name == prefix + MIDDLE for output in session.get_outputs())
 
 
 class Contents(NamedTuple):
@@ -66,15 +84,16 @@ class OnnxEngine(Engine):
         self.session, self.tasks, self.passes, self._reopen = session, list(tasks), passes, reopen
         self._bounded, self._location = BoundedPasses(session, location), location
         self.on_gpu = session.get_providers()[0] != CPU
-        self.outputs = [VECTORS, *map(output_name, tasks)]
+        self.outputs = output_names(tasks, has_middle(session))
 
     def forward(self, canvases: np.ndarray) -> EngineOutput:
         """See ``Engine``."""
         return EngineOutput.joined([self._pass(piece) for piece in self.pieces(canvases)])
 
     def _pass(self, canvases: np.ndarray) -> EngineOutput:
-        vectors, *raw = self._bounded.run(self.outputs, INPUT, np.ascontiguousarray(canvases))
-        return EngineOutput(vectors, dict(zip(self.tasks, raw, strict=True)))
+        return engine_output(
+            self.tasks, self._bounded.run(self.outputs, INPUT, np.ascontiguousarray(canvases))
+        )
 
     def latency_mode(self, threads: int) -> OnnxEngine:
         """See ``Engine``. How many threads a pass takes is a matter of the session."""
@@ -158,7 +177,7 @@ def refuse_other_shapes(session: Any, tasks: Sequence[str], shape: tuple[int, in
     outputs = [output.name for output in session.get_outputs()]
     if (pictures.name, pictures.type, tuple(pictures.shape[1:])) != (INPUT, "tensor(uint8)", shape):
         raise ValueError(f"it takes {pictures.shape}")
-    if outputs != [VECTORS, *map(output_name, tasks)]:
+    if outputs != output_names(tasks, has_middle(session)):
         raise ValueError(f"it gives {outputs}")
 
 

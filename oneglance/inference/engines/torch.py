@@ -99,8 +99,11 @@ class TorchEngine(Engine):
     def _pass(self, canvases: np.ndarray) -> EngineOutput:
         pictures = torch.from_numpy(canvases).permute(0, 3, 1, 2).to(self.device)
         with precise(self.precision, self.device):
-            vectors, own, raw = self.network.forward_in_full(pictures)
-        return EngineOutput(plain(vectors), _plain_values(raw), _plain_values(own))
+            output = self.network.forward_in_full(pictures)
+        middle = None if output.middle is None else plain(output.middle)
+        return EngineOutput(
+            plain(output.vector), _plain_values(output.raw), _plain_values(output.own), middle
+        )
 
 
 def _plain_values(by_task: Mapping[str, Tensor]) -> dict[str, np.ndarray]:

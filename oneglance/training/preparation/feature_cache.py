@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from oneglance.backbone import Features
 from oneglance.config import Config
 from oneglance.data.images.decoding.streamed_order import StreamedOrder
 from oneglance.errors import PictureError
@@ -79,16 +80,25 @@ def cached_features(
     return FeatureCache(rows, features, time.perf_counter() - began)
 
 
-def feature_vectors(
+def familiar_features(
     network: Network, store: Store, rows: np.ndarray, batch: int, learner: Learner
-) -> np.ndarray:
-    """Feature vectors of length 1 of at most ``FAMILIAR`` of ``rows``, evenly spread: float16 [n, d]."""
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Features of at most ``FAMILIAR`` of ``rows``, evenly spread: vectors of length 1, float16 [n, d], and
+    those from halfway up, float32 [n, m], where the backbone gives them. Where it is frozen its last features
+    know as much.
+    """
     chosen = rows[np.linspace(0, len(rows) - 1, min(FAMILIAR, len(rows))).astype(np.int64)]
     are_features = isinstance(store, FeatureCache)
 
     def forward(pictures: torch.Tensor) -> dict[str, torch.Tensor]:
-        vectors = pictures if are_features else network.features(pictures).vector
-        return {"vector": torch.nn.functional.normalize(vectors.float())}
+        features = Features(pictures) if are_features else network.features(pictures)
+        middle = {} if features.middle is None else {"middle": features.middle.float()}
+        return {"vector": torch.nn.functional.normalize(features.vector.float()), **middle}
 
     loader = BatchLoader(store, chosen, {}, batch, learner.device)
-    return raw_outputs(forward, loader, learner.precision)["vector"].astype(np.float16)
+    network.backbone.gives_middle = not network.frozen
+    try:
+        features = raw_outputs(forward, loader, learner.precision)
+    finally:
+        network.backbone.gives_middle = False
+    return features["vector"].astype(np.float16), features.get("middle")

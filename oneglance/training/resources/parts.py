@@ -50,7 +50,7 @@ class Parts:
         columns = zip(*(distinct(part) for part in parts), strict=True)
         joined = [torch.cat(column).requires_grad_(learns) for column in columns]
         index = {id(tensor): joined[n] for n, tensor in enumerate(distinct(parts[0]))}
-        vector, maps, below = parts[0]
+        vector, maps, below, _ = parts[0]  # what lies halfway up no training reads
         torch.manual_seed(self.seed)  # dropout in the heads
         return Features(
             index[id(vector)],

@@ -29,7 +29,7 @@ from oneglance.data.images.decoding.decode_pool import decode_with
 from oneglance.data.images.letterbox import Fit, Placement
 from oneglance.errors import DataError, RunError
 from oneglance.inference.engine import BATCH, EngineOutput
-from oneglance.inference.novelty import Novelty
+from oneglance.inference.familiarity.novelty import Novelty
 from oneglance.progress import Screen
 from oneglance.storage.atomic_files import make_folder, write_bytes, write_json
 from oneglance.storage.run_files import OtherForm, Part, in_form
@@ -277,5 +277,5 @@ def familiarity(output: EngineOutput, novelty: Novelty | None) -> np.ndarray:
     """
     if novelty is None:
         return np.ones(len(output.vectors), dtype=np.float32)
-    nearer = 1 - novelty.unfamiliar(output.vectors)
+    nearer = 1 - novelty.unfamiliar(output.vectors, output.middle)
     return np.clip(nearer / FAMILIAR, LEAST_TRUST, 1).astype(np.float32)

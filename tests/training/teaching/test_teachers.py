@@ -320,7 +320,10 @@ def test_one_of_a_newer_version_says_so(teacher: Path, tmp_path: Path) -> None:
 def test_a_teacher_to_whom_all_is_unfamiliar_is_refused(
     teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("oneglance.inference.novelty.Novelty.unfamiliar", lambda self, v: np.ones(len(v)))
+    monkeypatch.setattr(
+        "oneglance.inference.familiarity.novelty.Novelty.unfamiliar",
+        lambda self, vectors, middle: np.ones(len(vectors)),
+    )
     with pytest.raises(DataError, match="hardly one is like those it was trained on"):
         taught(tmp_path / "run", teacher)
 

@@ -15,10 +15,10 @@ from support.user import home, trained  # noqa: F401
 from oneglance.data.images.decode import Canvas
 from oneglance.data.images.references import FileImage
 from oneglance.errors import ConfigError, RunError
-from oneglance.inference import novelty
-from oneglance.inference.novelty import NEIGHBOURS, Novelty, unit
+from oneglance.inference.familiarity import novelty
+from oneglance.inference.familiarity.novelty import NEIGHBOURS, Novelty, unit
+from oneglance.inference.familiarity.principal_directions import DIMENSIONS, in_principal_directions
 from oneglance.inference.predictor import open_predictor
-from oneglance.nn.principal import DIMENSIONS, in_principal_directions
 from oneglance.storage.run_folder import RunFolder
 
 WIDTH = 6
@@ -198,7 +198,7 @@ def test_directions_are_kept_too(shortened: Novelty) -> None:
 
 
 def test_a_run_folder_keeps_the_directions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("oneglance.nn.principal.DIMENSIONS", 3)
+    monkeypatch.setattr("oneglance.inference.familiarity.principal_directions.DIMENSIONS", 3)
     session = toy.train(tmp_path / "run", "training.epochs=1")
     kept = session.folder.novelty()
     assert kept is not None and [part.shape[1] for part in kept.values()] == [3, 3, 3]

@@ -3,19 +3,50 @@ do."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from oneglance.errors import ConfigError
+from oneglance.inference.familiarity.spread import Spread, products
+from oneglance.storage.run_files import MIDDLE
 
 NEIGHBOURS = 5
 SAME = 1e-4  # distances that differ by less are equal: engines round in their own ways
 ROWS = 256  # pictures that are compared with the whole sample at once
-# Pictures, at most, that are compared without BLAS: its threads keep turning for a while after such a product
-# and take the processors from the next pass, which can then take ten times as long.
-FEW = 4
 FALSE_ALARM = 0.05  # share of familiar pictures that may be called unknown, where nobody says another
+
+
+class Halfway(NamedTuple):
+    """How far features from halfway up lie from those of training pictures, and what is usual."""
+
+    spread: Spread
+    usual: np.ndarray  # float32 [4]: of validation pictures, mean and deviation of the distance at the top,
+    # and of that halfway up
+
+    @classmethod
+    def learned(cls, spread: Spread, at_top: np.ndarray, halfway: np.ndarray) -> Self:
+        """From the distances of the same validation pictures, float [v]."""
+        usual = [value for each in (at_top, halfway) for value in (each.mean(), max(each.std(), SAME))]
+        return cls(spread, np.array(usual, dtype=np.float32))
+
+    def joined(self, at_top: np.ndarray, halfway: np.ndarray) -> np.ndarray:
+        """Float32 [n]: the sum of both, each in deviations from what is usual."""
+        mean, deviation, other_mean, other_deviation = self.usual
+        return (at_top - mean) / deviation + (halfway - other_mean) / other_deviation
+
+    @classmethod
+    def restored(cls, arrays: Mapping[str, np.ndarray]) -> Self:
+        """The mirror of ``arrays``."""
+        usual = np.asarray(arrays["usual"], dtype=np.float32)
+        if usual.shape != (4,) or not np.isfinite(usual).all() or not (usual[1::2] > 0).all():
+            raise ValueError("no usual distances")
+        return cls(Spread.restored(arrays), usual)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All that is to be kept."""
+        return {**self.spread._asdict(), "usual": self.usual}
 
 
 class Novelty:
@@ -28,6 +59,10 @@ class Novelty:
     docs/performance.md). Short vectors, and those of few training pictures, have no such directions: deep
     nearest neighbours (Sun et al. 2022, arXiv 2204.06507), the distance to the ``NEIGHBOURS``-th nearest of
     a sample of training pictures. So do .onnx files of before.
+
+    To this is added how far features from halfway up lie, where the backbone gives them (``Halfway``): what
+    was learned there before is hardly changed by a training, and tells kinds of things apart of which the
+    last features know nothing any more. Lee et al. 2018 (arXiv 1807.03888) joined layers in this way.
     """
 
     def __init__(
@@ -37,6 +72,7 @@ class Novelty:
         directions: np.ndarray | None = None,
         *,
         outside: bool = True,
+        halfway: Halfway | None = None,
     ) -> None:
         """
         Args:
@@ -45,7 +81,9 @@ class Novelty:
             familiar: float [v], distances of validation pictures.
             directions: float [d, k], orthonormal columns; None: vectors are compared as they are.
             outside: with directions, the distance is what lies outside of them; else that of neighbours.
+            halfway: what is added to it.
         """
+        self.halfway = halfway
         self.outside = outside and directions is not None
         # Rounded before anything is compared with it, so that what is kept and read again gives the same.
         self.directions = None if directions is None else directions.astype(np.float32)
@@ -53,28 +91,55 @@ class Novelty:
         self.kept = (sample if whole else unit(sample)).astype(np.float16)
         self.sample = unit(self.kept) if directions is None else self.kept.astype(np.float32)
         self.familiar = np.sort(familiar.astype(np.float32))
+        self._same = SAME if halfway is None else SAME * float((1 / halfway.usual[1::2]).sum())
 
     @classmethod
     def learned(
-        cls, training: np.ndarray, validation: np.ndarray, directions: np.ndarray | None = None
+        cls,
+        training: np.ndarray,
+        validation: np.ndarray,
+        directions: np.ndarray | None = None,
+        middle: Mapping[str, np.ndarray] | None = None,
     ) -> Novelty:
         """From feature vectors of both parts, float [m, k] and [v, k], brought to length 1 and then to the
         ``directions`` where there are any. Validation vectors of run folders of before are float16, too
         coarse to say how little lies outside: they are compared with neighbours, as they were.
+
+        Args:
+            middle: the arrays of a ``Spread`` of features from halfway up, and ``validation``, float [v]:
+                the distances of the same validation pictures in it.
         """
         fresh = cls(training, np.zeros(0), directions, outside=validation.dtype != np.float16)
         nearest = fresh._distances(validation if directions is not None else unit(validation))
-        return cls(fresh.kept, nearest, directions, outside=fresh.outside)
+        halfway = None
+        if middle is not None:
+            halfway = Halfway.learned(Spread.restored(middle), nearest, middle["validation"])
+            nearest = halfway.joined(nearest, middle["validation"])
+        return cls(fresh.kept, nearest, directions, outside=fresh.outside, halfway=halfway)
 
-    def with_familiar(self, validation: np.ndarray) -> Novelty:
-        """The same sample, with the distances of other validation vectors [v, d]: those of an engine that
-        rounds in its own way, for one.
+    def with_familiar(self, vectors: np.ndarray, middle: np.ndarray | None = None) -> Novelty:
+        """The same sample, with the distances of other validation vectors: those of an engine that rounds
+        in its own way, for one; see ``distances``.
         """
-        return Novelty(self.kept, self.distances(validation), self.directions, outside=self.outside)
+        familiar = self.distances(vectors, middle)
+        return Novelty(self.kept, familiar, self.directions, outside=self.outside, halfway=self.halfway)
 
-    def distances(self, vectors: np.ndarray) -> np.ndarray:
-        """Float32 [n], from 0 to 2, or to 1 outside of directions, of feature vectors [n, d]."""
-        return self._distances(products(unit(vectors), self.directions))
+    def distances(self, vectors: np.ndarray, middle: np.ndarray | None = None) -> np.ndarray:
+        """Float32 [n]: from 0 to 2, or to 1 outside of directions, or a sum of deviations with ``halfway``.
+
+        Args:
+            vectors: float [n, d], the shared features.
+            middle: float [n, m], those from halfway up, which ``halfway`` needs.
+
+        Raises:
+            ValueError: these are not there.
+        """
+        at_top = self._distances(products(unit(vectors), self.directions))
+        if self.halfway is None:
+            return at_top
+        if middle is None:
+            raise ValueError("the network has no features from halfway up")
+        return self.halfway.joined(at_top, self.halfway.spread.distances(middle))
 
     def _distances(self, vectors: np.ndarray) -> np.ndarray:
         """Of vectors [n, k] as the sample has them."""
@@ -90,9 +155,9 @@ class Novelty:
             distances[start : start + ROWS] = np.sqrt(np.clip(2 - 2 * nth, 0, 4))
         return distances
 
-    def unfamiliar(self, vectors: np.ndarray) -> np.ndarray:
-        """Float64 [n]: the share of validation pictures that lie nearer, from 0 to 1."""
-        nearer = np.searchsorted(self.familiar, self.distances(vectors) - SAME)
+    def unfamiliar(self, vectors: np.ndarray, middle: np.ndarray | None = None) -> np.ndarray:
+        """Float64 [n]: the share of validation pictures that lie nearer, from 0 to 1; see ``distances``."""
+        nearer = np.searchsorted(self.familiar, self.distances(vectors, middle) - self._same)
         return nearer / len(self.familiar)
 
     def is_unknown(self, unfamiliar: np.ndarray, false_alarm: float) -> np.ndarray:
@@ -132,28 +197,29 @@ class Novelty:
             whole = whole and bool(np.isfinite(directions).all())
         if not (whole and np.isfinite(sample).all() and np.isfinite(familiar).all()):
             raise ValueError("no sample of feature vectors")
-        return cls(sample, familiar, directions, outside="outside" in arrays)
+        halfway = {name[len(MIDDLE) :]: each for name, each in arrays.items() if name.startswith(MIDDLE)}
+        return cls(
+            sample,
+            familiar,
+            directions,
+            outside="outside" in arrays,
+            halfway=Halfway.restored(halfway) if halfway else None,
+        )
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All that is to be kept: ``sample`` float16 [m, k], ``familiar`` float32 [v] and, of long vectors,
         ``directions`` float32 [d, k], and ``outside``, float32 [1], where distances are those outside of
-        them. Of the sample these need one row.
+        them. Of the sample these need one row. With ``halfway`` its arrays too, ``middle mean`` and so on.
         """
-        if self.directions is None:
-            return {"sample": self.kept, "familiar": self.familiar}
         sample = self.kept[:1] if self.outside else self.kept
         kept: dict[str, np.ndarray] = {"sample": sample, "familiar": self.familiar}
-        marked = {"outside": np.ones(1, dtype=np.float32)} if self.outside else {}
-        return {**kept, "directions": self.directions, **marked}
-
-
-def products(vectors: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
-    """Float32 [n, k], of vectors [n, d] and a matrix [d, k]; without one the vectors themselves."""
-    if matrix is None:
-        return vectors
-    if len(vectors) <= FEW:
-        return np.stack([np.einsum("dk,d->k", matrix, vector) for vector in vectors])
-    return vectors @ matrix
+        if self.directions is not None:
+            kept["directions"] = self.directions
+        if self.outside:
+            kept["outside"] = np.ones(1, dtype=np.float32)
+        if self.halfway is not None:
+            kept |= {MIDDLE + name: each for name, each in self.halfway.arrays().items()}
+        return kept
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""How unfamiliar a picture is."""
