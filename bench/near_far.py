@@ -11,8 +11,10 @@ of its pretrained backbone before the training (`before`):
   what oneglance takes for short vectors.
 - Mahalanobis: the distance from the mean of all training pictures in their own spread (Lee et al. 2018, with
   one class), Ledoit and Wolf's covariance.
-- residual: what lies outside of the 128 main directions, which oneglance takes, there not centred. ViM adds
-  the energy to it (Wang et al. 2022), both in standard deviations of the validation pictures.
+- residual: what lies outside of the 128 main directions. ViM adds the energy to it (Wang et al. 2022), both
+  in standard deviations of the validation pictures.
+- halfway: the distance of Mahalanobis of features from halfway up the backbone; `residual + halfway` is what
+  oneglance takes, there with a residual that is not centred.
 - energy (Liu et al. 2020) and GEN (Liu et al. 2023) of the label's raw output.
 - both: neighbours of ours and before, each in standard deviations of the validation pictures.
 
@@ -40,6 +42,7 @@ from oneglance.evaluation.bootstrap import group_weights
 from oneglance.inference.export_comparison import records_of_splits
 from oneglance.inference.familiarity.novelty import Novelty
 from oneglance.inference.familiarity.principal_directions import DIMENSIONS, in_principal_directions
+from oneglance.inference.familiarity.spread import Spread
 from oneglance.inference.predictor import Predictor
 from oneglance.network import Network
 from oneglance.progress import Screen
@@ -54,7 +57,7 @@ class Seen:
     """What both networks see in some pictures."""
 
     def __init__(self, predictor: Predictor, before: Network, task: str, refs: Sequence[ImageRef]) -> None:
-        parts: list[list[np.ndarray]] = [[], [], []]
+        parts: list[list[np.ndarray]] = [[], [], [], []]
         self.kept: list[int] = []
         decoded = decode(refs, predictor.fit, predictor.limits, predictor.config.cache.workers)
         for pixels in batches(decoded, self.kept):
@@ -62,9 +65,10 @@ class Seen:
             output = predictor.forward(canvases)
             with torch.inference_mode():
                 old = before.features(torch.from_numpy(canvases).permute(0, 3, 1, 2)).vector
-            for part, one in zip(parts, (output.vectors, old.numpy(), output.raw[task]), strict=True):
+            seen = (output.vectors, old.numpy(), output.raw[task], output.middle)
+            for part, one in zip(parts, seen, strict=True):
                 part.append(np.asarray(one, dtype=np.float32))
-        self.ours, self.before, self.raw = map(np.concatenate, parts)
+        self.ours, self.before, self.raw, self.middle = map(np.concatenate, parts)
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -113,9 +117,12 @@ def scored(train: Seen, validation: Seen, others: dict[str, Seen]) -> dict[str, 
     values = {name: {key: score(one.ours) for key, one in every.items()} for name, score in ours.items()}
     values["energy"] = {key: energy(one.raw) for key, one in every.items()}
     values["GEN"] = {key: gen(one.raw) for key, one in every.items()}
+    spread = Spread.of(train.middle)
+    values["halfway"] = {key: spread.distances(one.middle) for key, one in every.items()}
     values["neighbours before"] = {key: before(one.before) for key, one in every.items()}
     for name, *parts in (
         ("ViM", "residual", "energy"),
+        ("residual + halfway", "residual", "halfway"),
         ("neighbours, both", "neighbours", "neighbours before"),
     ):
         usual = {one: (values[one]["validation"].mean(), values[one]["validation"].std()) for one in parts}
@@ -142,6 +149,7 @@ def main() -> None:
     torch.set_num_threads(1)
     run = RunFolder.open(given.run)
     predictor = Predictor.open(run, device="cpu")
+    predictor.engine.network.backbone.gives_middle = True
     table = predictor.config.backbone
     old = build_backbone(table.model_copy(update={"weights": "pretrained"}), predictor.config.base)
     before = Network(old, {}).eval()

@@ -3,6 +3,8 @@
     python bench/suspects.py CONFIG.toml TASK [TASK ...]     labels, tags, numbers: heads on frozen features;
                                                              boxes: five trainings for each seed
         --share 0.05 --seeds 5 --pictures 5000 --cleanlab /tmp/venv/bin/python --losses
+    python bench/suspects.py RUN TASK                        boxes by a finished run: its validation and test
+                                                             pictures, without any training
 
 For each seed, `--share` of the answers become others: another class, another picture's number, one tag more
 or less. Of all boxes as many are dropped, moved by a quarter of their sides, or given another class, in turn;
@@ -50,8 +52,11 @@ from oneglance.evaluation.suspects.find import (
     usable_folds,
 )
 from oneglance.evaluation.suspects.findings import Findings, Judged, Plan
+from oneglance.inference.export_comparison import records_of_splits
+from oneglance.inference.predictor import Predictor
 from oneglance.metrics.suspicion import Suspicion
 from oneglance.progress import Screen
+from oneglance.storage.run_folder import RunFolder
 from oneglance.task import Prediction, Task, build_tasks
 from oneglance.tasks.tags import TagAnnotations
 from oneglance.training.experiment_data import ExperimentData, read_dataset
@@ -172,6 +177,24 @@ def one_seed_of_boxes(
     return {"suspects": box_scores(named, changes)}
 
 
+def by_run(run: RunFolder, name: str, args: argparse.Namespace) -> None:
+    """What a finished run finds among changed boxes of pictures that it has not learned from."""
+    predictor = Predictor.open(run)
+    task, parts = predictor.tasks[name], records_of_splits(run, predictor, Quiet())
+    records = [each for part in ("validation", "test") for each in parts[part]]
+    records = [each for each in records if each.answers.get(name) is not None]
+    rows = predictor.predict((each.image for each in records), complete=True)
+    pairs = [(row["answers"][name], one.answers[name]) for row, one in zip(rows, records, strict=True)]
+    predictions, answers = zip(*pairs, strict=True)
+    print(f"{len(records)} pictures, {sum(len(one.boxes) for one in answers):,} boxes")
+    scored = []
+    for seed in range(args.seeds):
+        given, changes = changed_boxes(answers, args.share, np.random.default_rng(seed))
+        scored.append(box_scores(task.suspicions(predictions, given), changes))
+    ap, precision = (with_interval([one[k] for one in scored]) for k in (0, 1))
+    print(f"  suspects  AP {ap}   P@k {precision}   {len(changes)} of them changed", flush=True)
+
+
 def cleanlab_scores(
     python: str, given: Sequence[Any], predictions: Sequence[Prediction]
 ) -> dict[str, np.ndarray]:
@@ -288,6 +311,10 @@ def main() -> None:
     parser.add_argument("--cleanlab", default="")
     parser.add_argument("--losses", action="store_true")
     args = parser.parse_args()
+    if Path(args.config).is_dir():
+        for name in args.tasks:
+            by_run(RunFolder.open(args.config), name, args)
+        return
     declared = configuration.load(args.config)
     config = frozen.for_features(declared)
     tasks = build_tasks(config.tasks, config.file)
