@@ -16,7 +16,7 @@ import numpy as np
 
 from oneglance.data.columns.coded import Coded, together
 from oneglance.data.columns.record_columns import RecordColumns, columns_of
-from oneglance.data.inspection.box_checks import implausible_boxes, repeated_boxes
+from oneglance.data.inspection.box_checks import forgotten_classes, implausible_boxes, repeated_boxes
 from oneglance.data.inspection.look_alikes import gaps, look_alikes
 from oneglance.data.inspection.missing_files import absent as absent
 from oneglance.data.merging.collect import Question
@@ -267,6 +267,7 @@ def unlikely_boxes(facts: Facts) -> Iterator[Problem]:
             answered = facts.records.take(answers.known)
             yield from repeated_boxes(answered, question.name)
             yield from implausible_boxes(answered, question.name)
+            yield from forgotten_classes(answered, question.name)
 
 
 CHECKS: tuple[Callable[[Facts], Iterator[Problem]], ...] = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from oneglance.data.images.references import FileImage
-from oneglance.data.inspection.box_checks import implausible_boxes, repeated_boxes
+from oneglance.data.inspection.box_checks import forgotten_classes, implausible_boxes, repeated_boxes
 from oneglance.data.record import Box, BoxAnnotations, Record
 
 
@@ -42,3 +42,30 @@ def test_few_boxes_and_wide_classes_say_nothing() -> None:
     assert list(implausible_boxes([*few, record(99, box(5, 1))], "things")) == []
     wide = [record(number, box(5, 2.0 ** (number % 9))) for number in range(90)]
     assert list(implausible_boxes(wide, "things")) == []
+
+
+def in_folder(folder: str, number: int, *labels: str, queried: frozenset[str] | None = None) -> Record:
+    boxes = tuple(box(50 * place, 40, label) for place, label in enumerate(labels))
+    image = FileImage(f"/{folder}/{number}.png", f"{folder}/{number}.png")
+    return Record(f"{folder}.csv:{number}", image, {"things": BoxAnnotations(boxes, queried)})
+
+
+def streets(folder: str, pictures: int, *more: str, queried: frozenset[str] | None = None) -> list[Record]:
+    return [in_folder(folder, n, "car", "tree", *more[: n % 2], queried=queried) for n in range(pictures)]
+
+
+def test_a_class_that_somebody_forgot_in_a_folder_is_named() -> None:
+    records = [*streets("a", 40, "dog"), *streets("b", 40, "dog"), *streets("c", 40)]
+    (problem,) = forgotten_classes(records, "things")
+    assert problem.kind == "forgotten_class" and problem.location == "c.csv:0" and not problem.fatal
+    assert '"dog" in 40 pictures of c; of others that else show the same, 49% have one' in problem.what
+
+
+def test_a_class_that_nobody_looked_for_that_is_rare_or_of_other_pictures_is_not_forgotten() -> None:
+    others = [*streets("a", 40, "dog"), *streets("b", 40, "dog")]
+    unlooked = streets("c", 40, queried=frozenset({"car", "tree"}))
+    assert list(forgotten_classes([*others, *unlooked], "things")) == []
+    assert list(forgotten_classes([*others, *streets("c", 8)], "things")) == []  # one time in 256 by accident
+    kitchens = [in_folder("c", n, "cup") for n in range(40)]
+    assert [each.location for each in forgotten_classes([*others, *kitchens], "things")] == []
+    assert list(forgotten_classes(others, "things")) == list(forgotten_classes([], "things")) == []
