@@ -13,8 +13,9 @@ of its pretrained backbone before the training (`before`):
   one class), Ledoit and Wolf's covariance.
 - residual: what lies outside of the 128 main directions. ViM adds the energy to it (Wang et al. 2022), both
   in standard deviations of the validation pictures.
-- halfway: the distance of Mahalanobis of features from halfway up the backbone; `residual + halfway` is what
-  oneglance takes, there with a residual that is not centred.
+- halfway: the distance of Mahalanobis of features from halfway up the backbone; `residual, halfway` is what
+  oneglance takes, twice the first and once the second in standard deviations, there with a residual that is not
+  centred.
 - energy (Liu et al. 2020) and GEN (Liu et al. 2023) of the label's raw output.
 - both: neighbours of ours and before, each in standard deviations of the validation pictures.
 
@@ -122,7 +123,7 @@ def scored(train: Seen, validation: Seen, others: dict[str, Seen]) -> dict[str, 
     values["neighbours before"] = {key: before(one.before) for key, one in every.items()}
     for name, *parts in (
         ("ViM", "residual", "energy"),
-        ("residual + halfway", "residual", "halfway"),
+        ("residual, halfway", "residual", "residual", "halfway"),
         ("neighbours, both", "neighbours", "neighbours before"),
     ):
         usual = {one: (values[one]["validation"].mean(), values[one]["validation"].std()) for one in parts}

@@ -14,6 +14,9 @@ from oneglance.storage.run_files import MIDDLE
 
 NEIGHBOURS = 5
 SAME = 1e-4  # distances that differ by less are equal: engines round in their own ways
+# Of the distance halfway up: as much would find new classes of a known kind less often, and other kinds of things
+# hardly more often (measured: docs/performance.md).
+WEIGHT = 0.5
 ROWS = 256  # pictures that are compared with the whole sample at once
 FALSE_ALARM = 0.05  # share of familiar pictures that may be called unknown, where nobody says another
 
@@ -32,9 +35,13 @@ class Halfway(NamedTuple):
         return cls(spread, np.array(usual, dtype=np.float32))
 
     def joined(self, at_top: np.ndarray, halfway: np.ndarray) -> np.ndarray:
-        """Float32 [n]: the sum of both, each in deviations from what is usual."""
+        """Float32 [n]: both together, each in deviations from what is usual."""
         mean, deviation, other_mean, other_deviation = self.usual
-        return (at_top - mean) / deviation + (halfway - other_mean) / other_deviation
+        return (at_top - mean) / deviation + WEIGHT * ((halfway - other_mean) / other_deviation)
+
+    def rounding(self) -> float:
+        """How much of what is joined are distances that differ by ``SAME``."""
+        return SAME * float(1 / self.usual[1] + WEIGHT / self.usual[3])
 
     @classmethod
     def restored(cls, arrays: Mapping[str, np.ndarray]) -> Self:
@@ -91,7 +98,7 @@ class Novelty:
         self.kept = (sample if whole else unit(sample)).astype(np.float16)
         self.sample = unit(self.kept) if directions is None else self.kept.astype(np.float32)
         self.familiar = np.sort(familiar.astype(np.float32))
-        self._same = SAME if halfway is None else SAME * float((1 / halfway.usual[1::2]).sum())
+        self._same = SAME if halfway is None else halfway.rounding()
 
     @classmethod
     def learned(
