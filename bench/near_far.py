@@ -14,8 +14,8 @@ of its pretrained backbone before the training (`before`):
 - residual: what lies outside of the 128 main directions. ViM adds the energy to it (Wang et al. 2022), both
   in standard deviations of the validation pictures.
 - halfway: the distance of Mahalanobis of features from halfway up the backbone; `residual, halfway` is what
-  oneglance takes, twice the first and once the second in standard deviations, there with a residual that is not
-  centred.
+  oneglance takes, twice the first and once the second in standard deviations, there with a residual that is
+  not centred.
 - energy (Liu et al. 2020) and GEN (Liu et al. 2023) of the label's raw output.
 - both: neighbours of ours and before, each in standard deviations of the validation pictures.
 

@@ -14,8 +14,8 @@ from oneglance.storage.run_files import MIDDLE
 
 NEIGHBOURS = 5
 SAME = 1e-4  # distances that differ by less are equal: engines round in their own ways
-# Of the distance halfway up: as much would find new classes of a known kind less often, and other kinds of things
-# hardly more often (measured: docs/performance.md).
+# Of the distance halfway up: as much would find new classes of a known kind less often, and other kinds of
+# things hardly more often (measured: docs/performance.md).
 WEIGHT = 0.5
 ROWS = 256  # pictures that are compared with the whole sample at once
 FALSE_ALARM = 0.05  # share of familiar pictures that may be called unknown, where nobody says another
