@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -18,6 +20,7 @@ from oneglance.errors import ConfigError, PictureError
 from oneglance.evaluation.bootstrap import draws, interval
 from oneglance.evaluation.corruptions.catalogue import FAMILIES, STRENGTHS, corrupted
 from oneglance.evaluation.evaluate import SPLITS, records_of
+from oneglance.evaluation.kept_arrays import digest, keep, kept
 from oneglance.evaluation.reports.robustness import write_page
 from oneglance.inference.engine import BATCH
 from oneglance.inference.predictor import Predictor
@@ -32,7 +35,8 @@ Draws = dict[str, np.ndarray]  # task -> its primary metric: float64 [1 + resamp
 
 
 def robustness_of_run(run: RunFolder, split: str, pictures: int, out: Path, screen: Screen) -> dict[str, Any]:
-    """Score a finished run on pictures of one split, clean and with every corruption in every strength.
+    """Score a finished run on pictures of one split, clean and with every corruption in every strength. What
+    is scored is kept beside ``out`` until all is: the same call goes on after it was stopped.
 
     Raises:
         ConfigError: no such split, or it is empty, or nothing in it can be read.
@@ -52,9 +56,14 @@ def robustness_of_run(run: RunFolder, split: str, pictures: int, out: Path, scre
     clean = _scored(predictor, records, canvases)
     worse: dict[str, list[Draws]] = {}
     total = sum(map(len, FAMILIES.values())) * len(STRENGTHS)
+    key, folder = _key(run, records, canvases), out / "robustness"
     for name, strength in conditions():
-        changed = list(_changed(predictor, canvases, name, strength))
-        worse.setdefault(name, []).append(_scored(predictor, records, changed))
+        path = folder / f"{name}-{strength}.npz"
+        scored = kept(path, key)
+        if scored is None:
+            scored = _scored(predictor, records, list(_changed(predictor, canvases, name, strength)))
+            keep(path, key, scored)
+        worse.setdefault(name, []).append(scored)
         screen.progress(sum(map(len, worse.values())), total, "scoring corrupted pictures")
     tasks = {
         name: {
@@ -82,8 +91,18 @@ def robustness_of_run(run: RunFolder, split: str, pictures: int, out: Path, scre
     make_folder(out)
     write_json(out / "robustness.json", report)
     write_page(out / "robustness.html", report, _examples(predictor, canvases[0]), run.path.resolve().name)
+    shutil.rmtree(folder, ignore_errors=True)
     screen.close()
     return report
+
+
+def _key(run: RunFolder, records: Sequence[Record], canvases: Sequence[Canvas]) -> str:
+    """Names the network and what it is asked."""
+    content = hashlib.sha256((run / "weights.safetensors").read_bytes())
+    content.update((run / "tasks.json").read_bytes())
+    for canvas in canvases:
+        content.update(canvas.pixels.tobytes())
+    return digest([content.hexdigest(), RESAMPLES, [(one.answers, one.group) for one in records]])
 
 
 def conditions() -> Iterator[tuple[str, int]]:

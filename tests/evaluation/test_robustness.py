@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.boxed import trained_boxes as trained_boxes
@@ -53,6 +55,30 @@ def test_both_files_say_it(scored: Robustness) -> None:
     page = (scored.path / "robustness.html").read_text()
     assert "glass blur" in page and page.count('<img src="data:image/jpeg') == 45
     assert "http:" not in page and "https:" not in page
+
+
+def test_what_was_stopped_goes_on(
+    trained_boxes: Path, tmp_path: Path, scored: Robustness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(robustness, "RESAMPLES", 10)
+    monkeypatch.setenv("ONEGLANCE_CACHE", str(tmp_path / "cache"))
+    usual, passes, stop_at = robustness._scored, [0], 9
+
+    def counted(*about: Any) -> Any:
+        passes[0] += 1
+        if passes[0] == stop_at:
+            raise KeyboardInterrupt
+        return usual(*about)
+
+    monkeypatch.setattr(robustness, "_scored", counted)
+    ask = partial(oneglance.robustness, trained_boxes / "runs" / "a", split="test", out=tmp_path / "out")
+    with pytest.raises(KeyboardInterrupt):
+        ask(pictures=6, screen=Screen())
+    passes[0], stop_at = 0, 0
+    again = ask(pictures=6, screen=Screen())
+    assert passes == [76 - 7]  # clean pictures are scored each time
+    assert {**again.to_dict(), "date": ""} == {**scored.to_dict(), "date": ""}
+    assert not (tmp_path / "out" / "robustness").exists()
 
 
 def test_what_cannot_be_scored_is_refused(trained_boxes: Path, tmp_path: Path) -> None:
