@@ -113,18 +113,13 @@ class Timm(Backbone):
         )
 
     def forward(self, pictures: Tensor) -> Features:
-        middle, channels = _middle_stage(self.model)
-        with (
-            recorded(self._part(_last_stage(self.model), self.gives_below)) as last,
-            recorded(self._part(middle, self.gives_middle)) as halfway,
-        ):
+        top = self.model.get_submodule(_last_stage(self.model)) if self.gives_below else None
+        part, channels = _middle_stage(self.model) if self.gives_middle else (None, 0)
+        with recorded(top) as last, recorded(part) as halfway:
             features = self._features(pictures)
         return features._replace(
             below=last[0] if last else None, middle=_means(halfway[1], channels) if halfway else None
         )
-
-    def _part(self, path: str, wanted: bool) -> nn.Module | None:
-        return self.model.get_submodule(path) if wanted else None
 
     def _features(self, pictures: Tensor) -> Features:
         maps: list[Tensor] = []
@@ -224,14 +219,17 @@ def _last_stage(model: Any) -> str:
     return ".".join(model.feature_info[-1]["module"].split(".")[:2])
 
 
-def _middle_stage(model: Any) -> tuple[str, int]:
-    """Its path and its channels: the last one before the last halving, or the middle one where all are of one
-    size; from timm's own list of features.
+def _middle_stage(model: Any) -> tuple[nn.Module | None, int]:
+    """The last part before the last halving, or the middle one where all are of one size, and its channels;
+    from timm's own list of features, which a few models do not have.
     """
-    stages = list(model.feature_info)
-    finer = [stage for stage in stages if stage["reduction"] < stages[-1]["reduction"]]
-    stage = finer[-1] if finer else stages[len(stages) // 2]
-    return stage["module"], stage["num_chs"]
+    try:
+        stages = list(model.feature_info)
+        finer = [stage for stage in stages if stage["reduction"] < stages[-1]["reduction"]]
+        stage = finer[-1] if finer else stages[len(stages) // 2]
+        return model.get_submodule(stage["module"]), stage["num_chs"]
+    except (AttributeError, LookupError, TypeError):
+        return None, 0
 
 
 def _means(output: Any, channels: int) -> Tensor | None:

@@ -11,7 +11,10 @@ DIRECTIONS = 128  # at most, in which each has a variance of its own; the others
 # Pictures, at most, that are compared without BLAS: its threads keep turning for a while after such a product
 # and take the processors from the next pass, which can then take ten times as long.
 FEW = 4
-LEAST = 1e-6  # spread of a value that is always the same
+LEAST = 1e-6  # variance, or spread where all are the same
+QUIET = 0.001  # of the mean spread, which no value has less of: one that was always 0 may be a little more
+
+FARTHEST = 1e9  # deviations: the square of more is no float32
 
 
 class Spread(NamedTuple):
@@ -28,7 +31,8 @@ class Spread(NamedTuple):
         them (Ledoit and Wolf 2004, A well-conditioned estimator for large-dimensional covariance matrices).
         """
         rows = vectors.astype(np.float64)
-        mean, scale = rows.mean(axis=0), 1 / np.maximum(rows.std(axis=0), LEAST)
+        mean, spread = rows.mean(axis=0), rows.std(axis=0)
+        scale = 1 / np.maximum(spread, max(QUIET * spread.mean(), LEAST))
         scaled = (rows - mean) * scale
         count, width = scaled.shape
         second = scaled.T @ scaled / count
@@ -54,6 +58,7 @@ class Spread(NamedTuple):
             vectors: float [n, m].
         """
         scaled = (np.asarray(vectors, dtype=np.float32) - self.mean) * self.scale
+        scaled = np.clip(scaled, -FARTHEST, FARTHEST)
         along = products(scaled, self.directions) ** 2
         outside = np.maximum((scaled**2).sum(axis=1) - along.sum(axis=1), 0)
         squared = along @ self.weights[:-1] + outside * self.weights[-1]

@@ -15,7 +15,7 @@ from support import toy
 from torch import nn
 
 import oneglance
-from oneglance.backbones.timm import recorded
+from oneglance.backbones.timm import _means, _middle_stage, recorded
 from oneglance.errors import RunError
 from oneglance.inference.familiarity.novelty import Novelty
 from oneglance.inference.familiarity.spread import Spread
@@ -131,6 +131,14 @@ def test_several_networks_in_one_file_each_have_their_own(run: Path, tmp_path: P
     assert rows[0]["networks"] == rows[1]["networks"]
     alone = oneglance.load(run).predict(picture)[0]
     assert rows[0]["networks"]["run"]["unfamiliar"] == alone["unfamiliar"] != 1
+
+
+def test_means_are_over_positions_however_a_model_orders_them() -> None:
+    maps = torch.rand(2, 5, 3, 4)
+    for output in (maps, maps.permute(0, 2, 3, 1), maps.flatten(2).transpose(1, 2)):
+        torch.testing.assert_close(_means(output, 5), maps.mean(dim=(2, 3)))
+    assert _means((maps, maps), 5) is None and _means(maps, 7) is None
+    assert _middle_stage(nn.Linear(1, 1)) == (None, 0)  # no list of stages
 
 
 def test_a_thread_records_its_own_pass_only() -> None:

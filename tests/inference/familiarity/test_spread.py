@@ -13,7 +13,7 @@ def drawn(count: int, width: int, seed: int = 0) -> np.ndarray:
     """Vectors some of whose values go together, of unlike sizes."""
     random = np.random.default_rng(seed)
     mixed = random.normal(size=(count, width)) @ np.random.default_rng(7).normal(size=(width, width))
-    return 5 + mixed * np.geomspace(0.01, 100, width)
+    return 5 + mixed * np.geomspace(0.1, 10, width)
 
 
 @pytest.mark.parametrize(("count", "width"), [(200, 6), (20, 50), (900, DIRECTIONS)])
@@ -42,6 +42,10 @@ def test_values_that_are_always_the_same_and_single_vectors_are_no_problem() -> 
     fresh[:, 2] = 3.0
     together = spread.distances(fresh)
     np.testing.assert_allclose(together, [spread.distances(one[None])[0] for one in fresh], rtol=1e-4)
+    alike = fresh.copy()
+    alike[:, 2] += 1e-4  # hardly more than it always was
+    np.testing.assert_allclose(spread.distances(alike), together, rtol=0.05)
+    assert np.isfinite(spread.distances(np.full((1, 5), 1e18))).all()
     assert np.isfinite(together).all() and np.isfinite(Spread.of(training[:1]).distances(fresh)).all()
 
 
