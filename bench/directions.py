@@ -25,8 +25,8 @@ from oneglance.data.images.decode import Limits
 from oneglance.data.images.decoding.decode_pool import decode
 from oneglance.data.images.letterbox import Fit
 from oneglance.errors import DataError
+from oneglance.inference.familiarity import principal_directions
 from oneglance.inference.familiarity.novelty import Novelty, unit
-from oneglance.nn import principal
 from oneglance.progress import Screen
 
 SIZE = 128
@@ -85,8 +85,8 @@ def aurocs(known: np.ndarray, strange: np.ndarray, split: int) -> list[float]:
     order = np.random.default_rng(split).permutation(len(known))
     tested, sample = known[order[: len(known) // 6]], known[order[len(known) // 6 :][:2000]]
     whole = sample.astype(np.float16), tested.astype(np.float16)
-    principal.DIMENSIONS = max(DIMENSIONS)
-    training, validation, directions = principal.in_principal_directions(*whole)
+    principal_directions.DIMENSIONS = max(DIMENSIONS)
+    training, validation, directions = principal_directions.in_principal_directions(*whole)
     assert directions is not None
     values = []
     for count in DIMENSIONS:

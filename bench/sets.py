@@ -20,6 +20,7 @@ import argparse
 import copy
 import tempfile
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -128,8 +129,8 @@ def one_seed(task: Task, pictures: Pictures, seed: int) -> Figures:
     names = [
         np.array([pictures.records[row].group or f"\0{row}" for row in part.tolist()]) for part in others
     ]
-    of = of_label if isinstance(task, Label) else of_tags
-    return figures | of(task, raws, answers[1:], names)  # type: ignore[operator]
+    of: Callable[..., Figures] = of_label if isinstance(task, Label) else of_tags
+    return figures | of(task, raws, answers[1:], names)
 
 
 def calibration(task: Task, raw: np.ndarray, answers: list[Any], when: str = "") -> dict[str, float]:

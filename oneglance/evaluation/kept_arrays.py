@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -12,12 +11,14 @@ from zipfile import BadZipFile
 import numpy as np
 
 from oneglance.storage.atomic_files import make_folder, write_bytes
-from oneglance.storage.plain_files import is_file
+from oneglance.storage.fingerprint import ordered
+from oneglance.storage.plain_files import is_file, open_plain
 
 
 def digest(value: Any) -> str:
-    """A key for plain values."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:24]
+    """A key for values, the same in every process."""
+    text = repr(ordered(value)).encode("utf-8", "surrogatepass")
+    return hashlib.sha256(text).hexdigest()[:24]
 
 
 def keep(path: Path, key: str, arrays: dict[str, np.ndarray]) -> None:
@@ -37,7 +38,7 @@ def kept(path: Path, key: str) -> dict[str, np.ndarray] | None:
     if not is_file(path):
         return None
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open_plain(path) as opened, np.load(opened, allow_pickle=False) as file:
             arrays = dict(file)
     except (OSError, ValueError, LookupError, EOFError, BadZipFile):
         return None  # cut short: it is made anew

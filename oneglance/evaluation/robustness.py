@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -24,19 +23,22 @@ from oneglance.evaluation.kept_arrays import digest, keep, kept
 from oneglance.evaluation.reports.robustness import write_page
 from oneglance.inference.engine import BATCH
 from oneglance.inference.predictor import Predictor
+from oneglance.inference.shards.shard import question
 from oneglance.progress import Screen
-from oneglance.storage.atomic_files import finite, make_folder, write_json
+from oneglance.storage.atomic_files import finite, make_folder, remove_files, write_json
 from oneglance.storage.run_folder import RunFolder
 from oneglance.task import Task
 
+KEPT = "robustness"  # the folder of what is scored, until all is
 RESAMPLES = 200  # of the pictures, for each of 76 scores of a task
 
+Condition = tuple[str, int]  # a corruption and its strength
 Draws = dict[str, np.ndarray]  # task -> its primary metric: float64 [1 + resamples], the first over all
 
 
 def robustness_of_run(run: RunFolder, split: str, pictures: int, out: Path, screen: Screen) -> dict[str, Any]:
     """Score a finished run on pictures of one split, clean and with every corruption in every strength. What
-    is scored is kept beside ``out`` until all is: the same call goes on after it was stopped.
+    is scored is kept in ``out`` until all is: the same call goes on after it was stopped.
 
     Raises:
         ConfigError: no such split, or it is empty, or nothing in it can be read.
@@ -56,9 +58,10 @@ def robustness_of_run(run: RunFolder, split: str, pictures: int, out: Path, scre
     clean = _scored(predictor, records, canvases)
     worse: dict[str, list[Draws]] = {}
     total = sum(map(len, FAMILIES.values())) * len(STRENGTHS)
-    key, folder = _key(run, records, canvases), out / "robustness"
-    for name, strength in conditions():
-        path = folder / f"{name}-{strength}.npz"
+    known = [(record.answers, record.group) for record in records]
+    key = digest([question(run.path, [], []), pictures_key(canvases, known), RESAMPLES])
+    paths = {each: kept_path(out, each) for each in conditions()}
+    for (name, strength), path in paths.items():
         scored = kept(path, key)
         if scored is None:
             scored = _scored(predictor, records, list(_changed(predictor, canvases, name, strength)))
@@ -91,21 +94,26 @@ def robustness_of_run(run: RunFolder, split: str, pictures: int, out: Path, scre
     make_folder(out)
     write_json(out / "robustness.json", report)
     write_page(out / "robustness.html", report, _examples(predictor, canvases[0]), run.path.resolve().name)
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_files(paths.values(), out / KEPT)
     screen.close()
     return report
 
 
-def _key(run: RunFolder, records: Sequence[Record], canvases: Sequence[Canvas]) -> str:
-    """Names the network and what it is asked."""
-    content = hashlib.sha256((run / "weights.safetensors").read_bytes())
-    content.update((run / "tasks.json").read_bytes())
+def pictures_key(canvases: Sequence[Canvas], *known: Any) -> str:
+    """Names pictures and what is known of them."""
+    pixels = hashlib.sha256()
     for canvas in canvases:
-        content.update(canvas.pixels.tobytes())
-    return digest([content.hexdigest(), RESAMPLES, [(one.answers, one.group) for one in records]])
+        pixels.update(canvas.pixels.tobytes())
+    return digest([pixels.hexdigest(), *known])
 
 
-def conditions() -> Iterator[tuple[str, int]]:
+def kept_path(out: Path, condition: Condition) -> Path:
+    """Where the scores of one condition are until all are there."""
+    name, strength = condition
+    return out / KEPT / f"{name}-{strength}.npz"
+
+
+def conditions() -> Iterator[Condition]:
     """Every corruption in every strength."""
     for family in FAMILIES.values():
         for name in family:

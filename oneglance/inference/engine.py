@@ -18,20 +18,19 @@ class EngineOutput(NamedTuple):
     vectors: np.ndarray  # float32 [n, d]: the features that all tasks share
     raw: dict[str, np.ndarray]  # float32 [n, ...]: the raw output of every task
     own: Mapping[str, np.ndarray] = {}  # float32 [n, k]: the tasks' own features, where the engine has them
-    middle: np.ndarray | None = (
-        None  # float32 [n, m]: means of features halfway up, where the network has them
-    )
+    middle: np.ndarray | None = None  # float32 [n, m]: see ``Features``; None: the network has none
 
     @classmethod
     def joined(cls, parts: Sequence[EngineOutput]) -> EngineOutput:
         """The same for the pictures of all ``parts``, at least one."""
         if len(parts) == 1:
             return parts[0]
+        middles = [part.middle for part in parts if part.middle is not None]
         return cls(
             np.concatenate([part.vectors for part in parts]),
             {name: np.concatenate([part.raw[name] for part in parts]) for name in parts[0].raw},
             {name: np.concatenate([part.own[name] for part in parts]) for name in parts[0].own},
-            None if parts[0].middle is None else np.concatenate([part.middle for part in parts]),  # type: ignore[arg-type]
+            np.concatenate(middles) if middles else None,
         )
 
 

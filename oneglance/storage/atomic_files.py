@@ -15,7 +15,7 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -53,6 +53,21 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     finally:
         with suppress(OSError):
             fresh.unlink()
+
+
+def remove_files(paths: Iterable[Path], folder: Path) -> None:
+    """Files that were written here, and the folder they are in where nothing else is; what cannot be removed
+    stays.
+    """
+    for path in paths:
+        with suppress(OSError):
+            if (address := address_of(path)) is not None:
+                store_of(address).remove(address)
+            else:
+                path.unlink()
+    if not is_remote(folder):
+        with suppress(OSError):
+            folder.rmdir()
 
 
 @contextmanager

@@ -162,11 +162,11 @@ def _value(configuration: Mapping[str, Any], key: str) -> str:
 def _digest(answer: Any) -> str:
     if answer is None:
         return ""
-    text = repr(_plain(answer)).encode("utf-8", "backslashreplace")
+    text = repr(ordered(answer)).encode("utf-8", "backslashreplace")
     return hashlib.blake2b(text, digest_size=BYTES).hexdigest()
 
 
-def _plain(value: Any) -> Any:
+def ordered(value: Any) -> Any:
     """The same value as lists of plain values, in an order that no process chooses for itself. Fields that a
     later version adds to a class, and that have their defaults, do not count.
     """
@@ -174,13 +174,13 @@ def _plain(value: Any) -> Any:
         return value  # first, for nearly all answers are such
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         pairs = ((field, getattr(value, field.name)) for field in dataclasses.fields(value))
-        return [[field.name, _plain(part)] for field, part in pairs if not _is_default(field, part)]
+        return [[field.name, ordered(part)] for field, part in pairs if not _is_default(field, part)]
     if isinstance(value, Mapping):
-        return sorted(([str(key), _plain(part)] for key, part in value.items()), key=repr)
+        return sorted(([str(key), ordered(part)] for key, part in value.items()), key=repr)
     if isinstance(value, Set):
-        return sorted(map(_plain, value), key=repr)
+        return sorted(map(ordered, value), key=repr)
     if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
+        return [ordered(part) for part in value]
     text = repr(value)
     return type(value).__name__ if " at 0x" in text else text  # an object that says nothing of itself
 

@@ -74,11 +74,16 @@ def test_what_was_stopped_goes_on(
     ask = partial(oneglance.robustness, trained_boxes / "runs" / "a", split="test", out=tmp_path / "out")
     with pytest.raises(KeyboardInterrupt):
         ask(pictures=6, screen=Screen())
+    mine = tmp_path / "out" / "robustness" / "mine.txt"
+    mine.write_text("somebody's own")
     passes[0], stop_at = 0, 0
     again = ask(pictures=6, screen=Screen())
     assert passes == [76 - 7]  # clean pictures are scored each time
     assert {**again.to_dict(), "date": ""} == {**scored.to_dict(), "date": ""}
-    assert not (tmp_path / "out" / "robustness").exists()
+    assert list(mine.parent.iterdir()) == [mine]
+    mine.unlink()
+    ask(pictures=6, screen=Screen())
+    assert not mine.parent.exists()
 
 
 def test_what_cannot_be_scored_is_refused(trained_boxes: Path, tmp_path: Path) -> None:

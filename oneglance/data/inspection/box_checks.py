@@ -15,7 +15,7 @@ from oneglance.errors import Problem
 
 SAME = 0.95  # share of the area of both together that both cover
 MOST = 1000  # boxes of a picture that are compared with each other
-ENOUGH = 20  # boxes of a class by which others are judged
+ENOUGH = 20  # boxes of a class by which others are judged, and pictures of a folder that are
 FACTOR = 8.0  # times the middle length of a side, or a part of it, from which a size is implausible
 UNLIKELY = 1e-4  # chance that no picture of a folder has a class by accident
 SPREADS = 6.0  # median absolute deviations of the logarithm that it must lie beyond as well

@@ -5,7 +5,6 @@ Draws are kept by condition in ``OUT/robustness``, so that a command that was st
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +22,10 @@ from oneglance.evaluation.baselines.image_features import See
 from oneglance.evaluation.comparison.plan import Plan
 from oneglance.evaluation.corruptions.catalogue import corrupted
 from oneglance.evaluation.kept_arrays import digest, keep, kept
+from oneglance.evaluation.robustness import Condition
 from oneglance.inference.engine import BATCH
 from oneglance.inference.predictor import Predictor
+from oneglance.inference.shards.shard import question
 from oneglance.progress import Screen
 from oneglance.storage.run_folder import RunFolder
 from oneglance.task import Prediction, Task
@@ -39,7 +40,6 @@ FAMILIES = {
     "probe": "frozen probe",
 }  # of baselines, and the candidates that they become
 
-Condition = tuple[str, int]  # a corruption and its strength
 Draws = dict[str, np.ndarray]  # [seeds, 1 + resamples] by task
 Answers = dict[str, list[Prediction]]  # by task
 
@@ -71,8 +71,7 @@ class Pictures:
     @property
     def key(self) -> str:
         """Names them and what is known of them."""
-        pixels = hashlib.sha256(b"".join(canvas.pixels.tobytes() for canvas in self.canvases))
-        return digest([pixels.hexdigest(), self.answers, self.groups, vars(self.fit)])
+        return robustness.pictures_key(self.canvases, self.answers, self.groups, vars(self.fit))
 
 
 def measure(
@@ -104,7 +103,7 @@ def measure(
     conditions = [CLEAN, *robustness.conditions()]
     drawn: dict[Condition, dict[str, Draws]] = {}
     for done, condition in enumerate(conditions, 1):
-        drawn[condition] = _drawn(candidates, pictures, condition, out / "robustness", key)
+        drawn[condition] = _drawn(candidates, pictures, condition, out, key)
         screen.progress(done, len(conditions), "scoring corrupted pictures")
     return _compared(experiment.tasks, pictures, drawn)
 
@@ -144,8 +143,7 @@ def _network(name: str, run: RunFolder, config: Config, asked: Sequence[str]) ->
         rows = [row["answers"] for row in predictor.rows(canvases, complete=True)]
         return {task: [row[task] for row in rows] for task in tasks}
 
-    weights = hashlib.sha256((run / "weights.safetensors").read_bytes()).hexdigest()
-    return Candidate(name, f"{run.path.name} {weights}", tasks, ask)
+    return Candidate(name, f"{run.path.name} {question(run.path, [], [])}", tasks, ask)
 
 
 def _baselines(tried: Mapping[str, Sequence[Baseline]], fit: Fit) -> Iterator[Candidate]:
@@ -179,11 +177,11 @@ def _asked(chosen: Sequence[Baseline], fit: Fit) -> Callable[[Sequence[Canvas]],
 
 
 def _drawn(
-    candidates: Sequence[Candidate], pictures: Pictures, condition: Condition, folder: Path, key: str
+    candidates: Sequence[Candidate], pictures: Pictures, condition: Condition, out: Path, key: str
 ) -> dict[str, Draws]:
     """By candidate and task, read where it is there."""
     places = [(number, task) for number, candidate in enumerate(candidates) for task in candidate.tasks]
-    path = folder / f"{condition[0]}-{condition[1]}.npz"
+    path = robustness.kept_path(out, condition)
     arrays = kept(path, key)
     if arrays is None:
         arrays = dict(

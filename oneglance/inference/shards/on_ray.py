@@ -8,7 +8,6 @@ end put together. What is in that folder already is not answered again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -29,10 +28,9 @@ from oneglance.parallel.cpus import threads
 from oneglance.parallel.ray_cluster import Share, cluster, own_version, refuse_other_version, share_of
 from oneglance.parallel.waiting_threads import let_waiting_threads_sleep
 from oneglance.progress import Screen
-from oneglance.storage.atomic_files import make_folder, write_bytes
+from oneglance.storage.atomic_files import make_folder, remove_files, write_bytes
 from oneglance.storage.plain_files import resolved
-from oneglance.storage.remote.addresses import address_of, is_remote
-from oneglance.storage.remote.store import store_of
+from oneglance.storage.remote.addresses import address_of
 
 STRETCH = 4 * BATCH  # pictures that an actor answers at once
 MOST = 1000  # stretches, which become longer in their place
@@ -227,13 +225,4 @@ class RayPrediction:
 
 def _remove(paths: Iterable[Path], folder: Path) -> None:
     """The parts, once all is in one file."""
-    for path in paths:
-        for one in (note_path(path), path):
-            with suppress(OSError):
-                if (address := address_of(one)) is not None:
-                    store_of(address).remove(address)
-                else:
-                    one.unlink()
-    if not is_remote(folder):
-        with suppress(OSError):
-            folder.rmdir()
+    remove_files((one for path in paths for one in (note_path(path), path)), folder)

@@ -65,7 +65,10 @@ def test_a_class_that_nobody_looked_for_that_is_rare_or_of_other_pictures_is_not
     others = [*streets("a", 40, "dog"), *streets("b", 40, "dog")]
     unlooked = streets("c", 40, queried=frozenset({"car", "tree"}))
     assert list(forgotten_classes([*others, *unlooked], "things")) == []
-    assert list(forgotten_classes([*others, *streets("c", 8)], "things")) == []  # one time in 256 by accident
+    assert list(forgotten_classes([*others, *streets("c", 8)], "things")) == []  # few pictures
+    rare = [in_folder("a", n, "car", "tree", *["cat"][: n % 8 == 0]) for n in range(200)]
+    assert list(forgotten_classes([*rare, *streets("c", 40)], "things")) == []  # one time in 200 by accident
+    assert len(list(forgotten_classes([*rare, *streets("c", 90)], "things"))) == 1
     kitchens = [in_folder("c", n, "cup") for n in range(40)]
     assert [each.location for each in forgotten_classes([*others, *kitchens], "things")] == []
     assert list(forgotten_classes(others, "things")) == list(forgotten_classes([], "things")) == []

@@ -28,9 +28,7 @@ class Pair:
     first: int
     second: int
     changes: str
-    is_copy: (
-        bool  # else something differs in one place: another thing in the same arrangement, or a frame later
-    )
+    is_copy: bool  # else they differ in one place: another thing in the same arrangement, or a frame later
 
 
 class NearDuplicates:

@@ -25,11 +25,8 @@ FINE_STEPS = ((1.0, 4),)
 FINEST_STEPS = ((1.0, 4), (0.6, 8))
 LARGEST_STEP = 0.06  # of a picture's side
 SCALES = (0.45, 2.2)
-COARSE_BAND, FINE_BAND, FINEST_BAND = (
-    (0.5, 2.0),
-    (0.8, 2.5),
-    (0.5, 1.5),
-)  # blurs, in pixels, between which details lie
+# Blurs, in pixels, between which details lie.
+COARSE_BAND, FINE_BAND, FINEST_BAND = (0.5, 2.0), (0.8, 2.5), (0.5, 1.5)
 NEIGHBOURHOOD = 3.0  # blur, in pixels, of the strength by which details are divided
 NOISE = (0.3, 1.0)  # strength that counts as none: relative to the picture's mean, and in grey values
 NOISE_SHARE = 0.05  # the same of both pictures' squares
